@@ -1,0 +1,84 @@
+package torchx
+
+// #include <stdlib.h>
+// #include "csrc/fx.h"
+import "C"
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"unsafe"
+)
+
+// NoGrad runs f without recording anything for a backward pass.
+func NoGrad(f func()) {
+	was := C.fx_set_grad_mode(false)
+	defer C.fx_set_grad_mode(was)
+	f()
+}
+
+// Autocast runs f with bf16 autocast on that device, when on: convolutions and
+// matrix products then run in bf16, casting each weight once.
+func (s *Scope) Autocast(device Device, on bool, f func()) {
+	s.do("autocast", func() C.fx_error { return C.fx_autocast_begin(C.int(device), C.bool(on)) })
+	defer func() { C.fx_autocast_end(C.int(device)) }()
+	f()
+}
+
+// Synchronize waits for what was queued on the device.
+func (s *Scope) Synchronize(device Device) {
+	s.do("synchronize", func() C.fx_error { return C.fx_synchronize(C.int(device)) })
+}
+
+// loadCUDA registers libtorch's CUDA kernels, once; it must come before any
+// question about CUDA, whose first answer is final.
+var loadCUDA = sync.OnceValue(func() error {
+	name := C.CString("libtorch_cuda.so")
+	defer C.free(unsafe.Pointer(name))
+	return check(C.fx_load_cuda(name))
+})
+
+// OpenDevice turns "cpu", "cuda", "cuda:1" or "auto" (the first CUDA device
+// where there is one, else the CPU) into a device that is there.
+func OpenDevice(name string) (Device, error) {
+	kind, index, hasIndex := strings.Cut(name, ":")
+	switch {
+	case name == "cpu":
+		return CPU, nil
+	case name == "auto":
+		if count, err := cudaDevices(); err != nil || count == 0 {
+			return CPU, nil
+		}
+		return 0, nil
+	case kind != "cuda":
+		return CPU, fmt.Errorf("device %q: want auto, cpu, cuda or cuda:INDEX", name)
+	}
+	i := 0
+	if hasIndex {
+		var err error
+		if i, err = strconv.Atoi(index); err != nil || i < 0 {
+			return CPU, fmt.Errorf("device %q: want cuda:INDEX", name)
+		}
+	}
+	count, err := cudaDevices()
+	if err != nil {
+		return CPU, fmt.Errorf("device %s: this libtorch has no CUDA: %w", name, err)
+	}
+	if i >= count {
+		return CPU, fmt.Errorf("device %s: %d CUDA devices here", name, count)
+	}
+	return Device(i), nil
+}
+
+func cudaDevices() (int, error) {
+	if err := loadCUDA(); err != nil {
+		return 0, err
+	}
+	var n C.int
+	if err := check(C.fx_cuda_device_count(&n)); err != nil {
+		return 0, err
+	}
+	return int(n), nil
+}

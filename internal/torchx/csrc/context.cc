@@ -1,0 +1,59 @@
+// What libtorch keeps for each thread or for the process.
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <dlfcn.h>
+
+#include "guard.h"
+
+using namespace fx;
+
+// For the calling thread and those born later: the first question makes the thread's
+// lazily made settings, which would otherwise overwrite the answer.
+fx_error fx_set_num_threads(int n) {
+  return guard([&] {
+    at::get_num_threads();
+    at::set_num_threads(n);
+  });
+}
+
+int fx_get_num_threads(void) { return at::get_num_threads(); }
+
+bool fx_set_grad_mode(bool on) {
+  const bool was = at::GradMode::is_enabled();
+  at::GradMode::set_enabled(on);
+  return was;
+}
+
+static at::DeviceType type_of(int device) { return device_of(device).type(); }
+
+fx_error fx_autocast_begin(int device, bool bf16) {
+  return guard([&] {
+    at::autocast::set_autocast_enabled(type_of(device), bf16);
+    at::autocast::set_autocast_dtype(type_of(device), at::kBFloat16);
+    at::autocast::set_autocast_cache_enabled(true);
+  });
+}
+
+fx_error fx_autocast_end(int device) {
+  return guard([&] {
+    at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(type_of(device), false);
+  });
+}
+
+// Registers the CUDA kernels. Nothing may ask about CUDA before: the first question fixes the answer.
+fx_error fx_load_cuda(const char *library) {
+  return guard([&] { TORCH_CHECK(dlopen(library, RTLD_NOW | RTLD_GLOBAL), dlerror()); });
+}
+
+fx_error fx_cuda_device_count(int *out) {
+  return guard([&] { *out = static_cast<int>(at::detail::getCUDAHooks().deviceCount()); });
+}
+
+fx_error fx_synchronize(int device) {
+  return guard([&] {
+    if (device >= 0) c10::impl::VirtualGuardImpl(at::kCUDA).synchronizeDevice(device);
+  });
+}

@@ -1,0 +1,86 @@
+// The C face of what gotorch lacks, for cgo. Every function takes its
+// arguments first and its result last, by pointer, and returns NULL or an error
+// message that the caller frees with fx_free_string. Nothing keeps state.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+#include <ATen/ATen.h>
+typedef at::Tensor *fx_tensor;
+extern "C" {
+#else
+typedef void *fx_tensor;
+#endif
+
+typedef const char *fx_error;
+
+void fx_free_string(fx_error s);
+void fx_free(fx_tensor t);
+
+// tensor.cc: making, describing and moving tensors. dtype is c10::ScalarType's
+// number; device is -1 for the CPU, else a CUDA index; memory_format 0 is
+// contiguous and 1 channels-last.
+fx_error fx_from_blob(void *data, const int64_t *shape, int dims, int dtype, fx_tensor *out);
+fx_error fx_full(const int64_t *shape, int dims, double value, int dtype, int device, fx_tensor *out);
+fx_error fx_randn(const int64_t *shape, int dims, uint64_t seed, fx_tensor *out);
+fx_error fx_alias(fx_tensor x, fx_tensor *out);
+fx_error fx_clone(fx_tensor x, fx_tensor *out);
+fx_error fx_detach(fx_tensor x, fx_tensor *out);
+fx_error fx_to(fx_tensor x, int dtype, int device, int memory_format, fx_tensor *out);
+fx_error fx_copy_(fx_tensor dst, fx_tensor src);
+fx_error fx_read(fx_tensor x, void *data, int64_t bytes);
+fx_error fx_write(fx_tensor x, const void *data, int64_t bytes);
+fx_error fx_item(fx_tensor x, double *out);
+fx_error fx_same_storage(fx_tensor a, fx_tensor b, bool *out);
+
+// ops.cc: arithmetic and shape.
+fx_error fx_add(fx_tensor a, fx_tensor b, double alpha, fx_tensor *out);
+fx_error fx_mul(fx_tensor a, fx_tensor b, fx_tensor *out);
+fx_error fx_affine(fx_tensor x, double scale, double shift, fx_tensor *out);
+fx_error fx_add_(fx_tensor a, fx_tensor b, double alpha);
+fx_error fx_cos(fx_tensor x, fx_tensor *out);
+fx_error fx_sin(fx_tensor x, fx_tensor *out);
+fx_error fx_mean(fx_tensor x, const int64_t *dims, int n, fx_tensor *out);
+fx_error fx_cat(const fx_tensor *xs, int n, int64_t dim, fx_tensor *out);
+fx_error fx_narrow(fx_tensor x, int64_t dim, int64_t start, int64_t length, fx_tensor *out);
+fx_error fx_reshape(fx_tensor x, const int64_t *shape, int dims, fx_tensor *out);
+fx_error fx_transpose(fx_tensor x, int64_t a, int64_t b, fx_tensor *out);
+
+// nn.cc: layers.
+fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor *out);
+fx_error fx_linear(fx_tensor x, fx_tensor w, fx_tensor b, fx_tensor *out);
+fx_error fx_group_norm(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor *out);
+fx_error fx_silu(fx_tensor x, fx_tensor *out);
+fx_error fx_norm_silu(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor film, fx_tensor *out);
+fx_error fx_attention(fx_tensor q, fx_tensor k, fx_tensor v, fx_tensor *out);
+fx_error fx_avg_pool2d(fx_tensor x, int64_t factor, fx_tensor *out);
+fx_error fx_upsample_nearest2d(fx_tensor x, int64_t factor, fx_tensor *out);
+fx_error fx_upsample_bilinear2d(fx_tensor x, int64_t factor, fx_tensor *out);
+fx_error fx_mse(fx_tensor a, fx_tensor b, fx_tensor *out);
+fx_error fx_power_spectrum2d(fx_tensor x, fx_tensor *out);
+
+// train.cc: gradients and the optimizer's arithmetic.
+fx_error fx_set_requires_grad(fx_tensor x, bool on);
+fx_error fx_backward(fx_tensor loss);
+fx_error fx_grad(fx_tensor x, fx_tensor *out);
+fx_error fx_zero_grads(const fx_tensor *params, int n);
+fx_error fx_clip_grad_norm(const fx_tensor *params, int n, double max_norm, fx_tensor *norm);
+fx_error fx_adamw(const fx_tensor *params, const fx_tensor *m, const fx_tensor *v, int n, int64_t step,
+                  double lr, double beta1, double beta2, double eps, double weight_decay);
+fx_error fx_ema(const fx_tensor *ema, const fx_tensor *params, int n, double decay);
+
+// context.cc: what libtorch keeps for each thread or the process.
+fx_error fx_set_num_threads(int n);
+int fx_get_num_threads(void);
+bool fx_set_grad_mode(bool on);
+fx_error fx_autocast_begin(int device, bool bf16);
+fx_error fx_autocast_end(int device);
+fx_error fx_load_cuda(const char *library);
+fx_error fx_cuda_device_count(int *out);
+fx_error fx_synchronize(int device);
+int64_t fx_live_tensors(void);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,98 @@
+// Making, describing and moving tensors.
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <cstdlib>
+
+#include "guard.h"
+
+using namespace fx;
+
+std::atomic<int64_t> fx::live{0};
+
+void fx_free_string(fx_error s) { free(const_cast<char *>(s)); }
+
+void fx_free(fx_tensor t) {
+  if (!t) return;
+  delete t;
+  live.fetch_sub(1, std::memory_order_relaxed);
+}
+
+int64_t fx_live_tensors(void) { return live.load(std::memory_order_relaxed); }
+
+// The memory stays the caller's: it must outlive the tensor and every view of it.
+fx_error fx_from_blob(void *data, const int64_t *shape, int dims, int dtype, fx_tensor *out) {
+  return give(out, [&] {
+    return at::from_blob(data, ints(shape, dims), at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype)));
+  });
+}
+
+fx_error fx_full(const int64_t *shape, int dims, double value, int dtype, int device, fx_tensor *out) {
+  return give(out, [&] {
+    auto options = at::TensorOptions().dtype(static_cast<at::ScalarType>(dtype)).device(device_of(device));
+    return at::full(ints(shape, dims), value, options);
+  });
+}
+
+// Drawn on the CPU whatever the device, so that a seed means the same numbers everywhere.
+fx_error fx_randn(const int64_t *shape, int dims, uint64_t seed, fx_tensor *out) {
+  return give(out, [&] {
+    auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    return at::randn(ints(shape, dims), generator, at::TensorOptions().dtype(at::kFloat));
+  });
+}
+
+fx_error fx_alias(fx_tensor x, fx_tensor *out) {
+  return give(out, [&] { return *x; });
+}
+
+fx_error fx_clone(fx_tensor x, fx_tensor *out) {
+  return give(out, [&] { return x->clone(); });
+}
+
+fx_error fx_detach(fx_tensor x, fx_tensor *out) {
+  return give(out, [&] { return x->detach(); });
+}
+
+fx_error fx_to(fx_tensor x, int dtype, int device, int memory_format, fx_tensor *out) {
+  return give(out, [&] {
+    auto format = memory_format == 1 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    auto y = x->to(device_of(device), static_cast<at::ScalarType>(dtype), /*non_blocking=*/false, /*copy=*/false);
+    return x->dim() == 4 ? y.contiguous(format) : y.contiguous();
+  });
+}
+
+fx_error fx_copy_(fx_tensor dst, fx_tensor src) {
+  return guard([&] {
+    at::NoGradGuard no_grad;
+    dst->copy_(*src);
+  });
+}
+
+static void check_bytes(const at::Tensor &x, int64_t bytes) {
+  TORCH_CHECK(static_cast<int64_t>(x.nbytes()) == bytes, "tensor of ", x.nbytes(), " bytes, buffer of ", bytes);
+}
+
+// Out in row-major order, whatever the tensor's device and strides.
+fx_error fx_read(fx_tensor x, void *data, int64_t bytes) {
+  return guard([&] {
+    check_bytes(*x, bytes);
+    auto y = x->detach().to(at::kCPU).contiguous();
+    memcpy(data, y.data_ptr(), bytes);
+  });
+}
+
+fx_error fx_write(fx_tensor x, const void *data, int64_t bytes) {
+  return guard([&] {
+    check_bytes(*x, bytes);
+    at::NoGradGuard no_grad;
+    x->copy_(at::from_blob(const_cast<void *>(data), x->sizes(), at::TensorOptions().dtype(x->scalar_type())));
+  });
+}
+
+fx_error fx_item(fx_tensor x, double *out) {
+  return guard([&] { *out = x->item().toDouble(); });
+}
+
+fx_error fx_same_storage(fx_tensor a, fx_tensor b, bool *out) {
+  return guard([&] { *out = a->storage().is_alias_of(b->storage()); });
+}

@@ -1,0 +1,64 @@
+package torchx
+
+// #include "csrc/fx.h"
+import "C"
+
+// RequiresGrad switches on or off whether autograd tracks t, a leaf.
+func (s *Scope) RequiresGrad(t Tensor, on bool) {
+	s.do("requires_grad", func() C.fx_error { return C.fx_set_requires_grad(handle(t), C.bool(on)) })
+}
+
+// Backward adds the gradients of loss to its leaves.
+func (s *Scope) Backward(loss Tensor) {
+	s.do("backward", func() C.fx_error { return C.fx_backward(handle(loss)) })
+}
+
+// Grad is the gradient of the leaf t.
+func (s *Scope) Grad(t Tensor) Tensor {
+	return s.one("grad", func(out *C.fx_tensor) C.fx_error { return C.fx_grad(handle(t), out) })
+}
+
+// ZeroGrads drops the gradients of params.
+func (s *Scope) ZeroGrads(params []Tensor) {
+	s.do("zero_grad", func() C.fx_error {
+		p, n := handles(params)
+		return C.fx_zero_grads(p, n)
+	})
+}
+
+// ClipGradNorm scales the gradients of params so that their global 2-norm is at
+// most maxNorm (Pascanu et al. 2013, arXiv:1211.5063) and returns the norm
+// before, as a tensor of one element.
+func (s *Scope) ClipGradNorm(params []Tensor, maxNorm float64) Tensor {
+	return s.one("clip_grad_norm", func(out *C.fx_tensor) C.fx_error {
+		p, n := handles(params)
+		return C.fx_clip_grad_norm(p, n, C.double(maxNorm), out)
+	})
+}
+
+// AdamW are the constants of the optimizer of Loshchilov & Hutter 2019,
+// arXiv:1711.05101: decoupled weight decay.
+type AdamW struct {
+	Beta1, Beta2, Eps, WeightDecay float64
+}
+
+// AdamWStep updates params from their gradients and the moments m and v, in
+// place. step counts from 1.
+func (s *Scope) AdamWStep(a AdamW, params, m, v []Tensor, step int, lr float64) {
+	s.do("adamw", func() C.fx_error {
+		p, n := handles(params)
+		mp, _ := handles(m)
+		vp, _ := handles(v)
+		return C.fx_adamw(p, mp, vp, n, C.int64_t(step), C.double(lr),
+			C.double(a.Beta1), C.double(a.Beta2), C.double(a.Eps), C.double(a.WeightDecay))
+	})
+}
+
+// EMAUpdate is ema = decay ema + (1-decay) params, in place.
+func (s *Scope) EMAUpdate(ema, params []Tensor, decay float64) {
+	s.do("ema", func() C.fx_error {
+		e, n := handles(ema)
+		p, _ := handles(params)
+		return C.fx_ema(e, p, n, C.double(decay))
+	})
+}
