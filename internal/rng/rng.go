@@ -35,9 +35,9 @@ func Stream(parts ...uint64) uint64 {
 	return h
 }
 
-// Uniform is the i-th number of a stream, in [0,1).
+// Uniform is the i-th number of a stream, in [0,1): SplitMix64 started at stream.
 func Uniform(stream, i uint64) float64 {
-	return float64(mix((stream<<40+i+1)*golden)>>11) * 0x1p-53
+	return float64(mix(stream+(i+1)*golden)>>11) * 0x1p-53
 }
 
 // Normal is the i-th standard normal of a stream (Box & Muller 1958).

@@ -22,14 +22,14 @@ func NoGrad(f func()) {
 // Autocast runs f with bf16 autocast on that device, when on: convolutions and
 // matrix products then run in bf16, casting each weight once.
 func (s *Scope) Autocast(device Device, on bool, f func()) {
-	s.do("autocast", func() C.fx_error { return C.fx_autocast_begin(C.int(device), C.bool(on)) })
-	defer func() { C.fx_autocast_end(C.int(device)) }()
+	s.do("autocast", func() C.fx_error { return C.fx_autocast_begin(device.index(), C.bool(on)) })
+	defer func() { C.fx_autocast_end(device.index()) }()
 	f()
 }
 
 // Synchronize waits for what was queued on the device.
 func (s *Scope) Synchronize(device Device) {
-	s.do("synchronize", func() C.fx_error { return C.fx_synchronize(C.int(device)) })
+	s.do("synchronize", func() C.fx_error { return C.fx_synchronize(device.index()) })
 }
 
 // loadCUDA registers libtorch's CUDA kernels, once; it must come before any
@@ -51,7 +51,7 @@ func OpenDevice(name string) (Device, error) {
 		if count, err := cudaDevices(); err != nil || count == 0 {
 			return CPU, nil
 		}
-		return 0, nil
+		return CUDA(0), nil
 	case kind != "cuda":
 		return CPU, fmt.Errorf("device %q: want auto, cpu, cuda or cuda:INDEX", name)
 	}
@@ -69,7 +69,7 @@ func OpenDevice(name string) (Device, error) {
 	if i >= count {
 		return CPU, fmt.Errorf("device %s: %d CUDA devices here", name, count)
 	}
-	return Device(i), nil
+	return CUDA(i), nil
 }
 
 func cudaDevices() (int, error) {

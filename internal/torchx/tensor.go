@@ -34,18 +34,24 @@ const (
 	NHWC
 )
 
-// Device is a CPU (CPU) or the CUDA device with that index.
+// Device is where a tensor lives; its zero value is the CPU.
 type Device int
 
 // CPU is the device that is always there.
-const CPU Device = -1
+const CPU Device = 0
+
+// CUDA is the CUDA device with that index.
+func CUDA(index int) Device { return Device(index + 1) }
 
 func (d Device) String() string {
 	if d == CPU {
 		return "cpu"
 	}
-	return fmt.Sprintf("cuda:%d", int(d))
+	return fmt.Sprintf("cuda:%d", d.index())
 }
+
+// index is the device by fx.h's numbers: -1 for the CPU, else a CUDA index.
+func (d Device) index() C.int { return C.int(d) - 1 }
 
 // Live is the number of tensors made here and not yet freed, for leak tests.
 func Live() int64 { return int64(C.fx_live_tensors()) }
@@ -215,7 +221,7 @@ func (s *Scope) FromFloats(values []float32, shape ...int64) Tensor {
 func (s *Scope) Full(value float64, dtype DType, device Device, shape ...int64) Tensor {
 	return s.one("full", func(out *C.fx_tensor) C.fx_error {
 		p, n := dims(shape)
-		return C.fx_full(p, n, C.double(value), C.int(dtype), C.int(device), out)
+		return C.fx_full(p, n, C.double(value), C.int(dtype), device.index(), out)
 	})
 }
 
@@ -246,7 +252,7 @@ func (s *Scope) Detach(t Tensor) Tensor {
 // it shares t's memory when nothing changes.
 func (s *Scope) To(t Tensor, dtype DType, device Device, format Format) Tensor {
 	return s.one("to", func(out *C.fx_tensor) C.fx_error {
-		return C.fx_to(handle(t), C.int(dtype), C.int(device), C.int(format), out)
+		return C.fx_to(handle(t), C.int(dtype), device.index(), C.int(format), out)
 	})
 }
 

@@ -1,0 +1,167 @@
+package model
+
+import (
+	"context"
+	"fmt"
+
+	"fmsr/internal/rng"
+	"fmsr/internal/torchx"
+)
+
+// Hyper are the optimization's settings; their defaults and meanings are the
+// train stage's keys.
+type Hyper struct {
+	Flow
+	LR, WeightDecay float64
+	WarmupSteps     int
+	GradClip        float64
+	TMin, TMax      float64
+	BF16            bool
+	EMADecay        float64
+	EMARamp         bool // decay min(EMADecay, (1+n)/(10+n)) at step n
+	Seed            uint64
+}
+
+// LRAt is the learning rate of step n = 1, 2, ...: linear from 0 to LR over the
+// warm-up, then constant.
+func (h Hyper) LRAt(n int) float64 {
+	if n >= h.WarmupSteps {
+		return h.LR
+	}
+	return h.LR * float64(n) / float64(h.WarmupSteps)
+}
+
+// DecayAt is the EMA's decay at step n = 1, 2, ...
+func (h Hyper) DecayAt(n int) float64 {
+	if !h.EMARamp {
+		return h.EMADecay
+	}
+	return min(h.EMADecay, float64(1+n)/float64(10+n))
+}
+
+// Trainer holds a network in training: its weights, their moving average and
+// the optimizer's moments, on one torch thread, which all its methods use.
+type Trainer struct {
+	Hyper
+	Net, EMA *UNet
+	Step     int // steps taken
+
+	thread *torchx.Thread
+	adamw  torchx.AdamW
+	m, v   []torchx.Tensor
+}
+
+// NewTrainer makes a freshly initialized network and takes over the thread.
+func NewTrainer(ctx context.Context, thread *torchx.Thread, c Config, h Hyper) (*Trainer, error) {
+	t := &Trainer{Hyper: h, thread: thread, adamw: torchx.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: h.WeightDecay}}
+	err := t.Do(ctx, func(s *torchx.Scope) (err error) {
+		if t.Net, err = NewUNet(s, c, h.Seed); err != nil {
+			return err
+		}
+		if t.EMA, err = NewUNet(s, c, h.Seed); err != nil {
+			return err
+		}
+		for _, p := range t.Net.Params {
+			s.RequiresGrad(p.Tensor, true)
+			zeros := func() torchx.Tensor {
+				z := s.Full(0, t.Net.DType, c.Device, p.Shape...)
+				return s.Keep(s.Clone(s.To(z, t.Net.DType, c.Device, c.Format)))
+			}
+			t.m, t.v = append(t.m, zeros()), append(t.v, zeros())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// Do runs f on the trainer's thread, in a scope of its own.
+func (t *Trainer) Do(ctx context.Context, f func(s *torchx.Scope) error) error {
+	return t.thread.Do(ctx, f)
+}
+
+// Close frees the weights and ends the thread.
+func (t *Trainer) Close() {
+	for _, net := range []*UNet{t.Net, t.EMA} {
+		if net != nil {
+			net.Free()
+		}
+	}
+	for _, x := range append(t.m, t.v...) {
+		torchx.Free(x)
+	}
+	t.thread.Close()
+}
+
+// Result is what a training step reports.
+type Result struct {
+	Loss     float64 // scaled
+	GradNorm float64 // before clipping
+	LR       float64
+}
+
+// TrainStep takes one step on normalized x_lo and x1 (N,C,H,W), in s, which must
+// be the thread's. Its noise and times are a function of (Seed, step) alone.
+func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
+	n := t.Step + 1
+	shape := x1.Shape()
+	noise := s.To(s.Randn(rng.Stream(t.Seed, rng.BaseNoise, uint64(n)), shape...), torchx.Float32, t.Net.Device, t.Net.Format)
+	times := s.To(s.FromFloats(t.times(n, int(shape[0])), shape[0]), torchx.Float32, t.Net.Device, torchx.NCHW)
+	x0 := t.SampleBase(s, xLo, noise)
+	return t.stepOn(s, xLo, x1, x0, times)
+}
+
+// stepOn is the step for given x0 and t: forward, backward, clip, AdamW.
+func (t *Trainer) stepOn(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor) (Result, error) {
+	n := t.Step + 1
+	params := t.Net.Tensors()
+	var loss torchx.Tensor
+	s.Autocast(t.Net.Device, t.BF16, func() { loss = t.Loss(s, t.Net, xLo, x1, x0, times) })
+	s.ZeroGrads(params)
+	s.Backward(loss)
+	norm := s.ClipGradNorm(params, t.GradClip)
+	r := Result{Loss: s.Item(loss), GradNorm: s.Item(norm), LR: t.LRAt(n)}
+	s.AdamWStep(t.adamw, params, t.m, t.v, n, r.LR)
+	if err := s.Err(); err != nil {
+		return Result{}, fmt.Errorf("training step %d: %w", n, err)
+	}
+	t.Step = n
+	return r, nil
+}
+
+// times are t ~ U(TMin, TMax), one for each sample of step n's batch.
+func (t *Trainer) times(n, batch int) []float32 {
+	stream := rng.Stream(t.Seed, rng.Time, uint64(n))
+	ts := make([]float32, batch)
+	for i := range ts {
+		ts[i] = float32(t.TMin + (t.TMax-t.TMin)*rng.Uniform(stream, uint64(i)))
+	}
+	return ts
+}
+
+// UpdateEMA moves the average towards the weights of the step just taken.
+func (t *Trainer) UpdateEMA(ctx context.Context) error {
+	return t.Do(ctx, func(s *torchx.Scope) error {
+		s.EMAUpdate(t.EMA.Tensors(), t.Net.Tensors(), t.DecayAt(t.Step))
+		return nil
+	})
+}
+
+// Velocity is net's velocity field under the condition x_lo, with bf16 autocast
+// where training has it; x and the result stay float32.
+func (t *Trainer) Velocity(net *UNet, xLo torchx.Tensor) Velocity {
+	return net.Velocity(xLo, t.BF16)
+}
+
+// Velocity is the network as a velocity field under the condition x_lo.
+func (u *UNet) Velocity(xLo torchx.Tensor, bf16 bool) Velocity {
+	return func(s *torchx.Scope, x torchx.Tensor, t float64) torchx.Tensor {
+		times := s.Full(t, u.DType, u.Device, x.Shape()[0])
+		var v torchx.Tensor
+		s.Autocast(u.Device, bf16, func() { v = u.Forward(s, s.Cat(1, x, xLo), times) })
+		return s.To(v, u.DType, u.Device, u.Format)
+	}
+}
