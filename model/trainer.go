@@ -17,8 +17,6 @@ type Hyper struct {
 	GradClip        float64
 	TMin, TMax      float64
 	BF16            bool
-	EMADecay        float64
-	EMARamp         bool // decay min(EMADecay, (1+n)/(10+n)) at step n
 	Seed            uint64
 }
 
@@ -31,12 +29,18 @@ func (h Hyper) LRAt(n int) float64 {
 	return h.LR * float64(n) / float64(h.WarmupSteps)
 }
 
-// DecayAt is the EMA's decay at step n = 1, 2, ...
-func (h Hyper) DecayAt(n int) float64 {
-	if !h.EMARamp {
-		return h.EMADecay
+// Averaging is the exponential moving average of the weights.
+type Averaging struct {
+	Decay float64
+	Ramp  bool // for short runs: the decay at step n is min(Decay, (1+n)/(10+n))
+}
+
+// DecayAt is the decay at step n = 1, 2, ...
+func (a Averaging) DecayAt(n int) float64 {
+	if !a.Ramp {
+		return a.Decay
 	}
-	return min(h.EMADecay, float64(1+n)/float64(10+n))
+	return min(a.Decay, float64(1+n)/float64(10+n))
 }
 
 // Trainer holds a network in training: its weights, their moving average and
@@ -143,9 +147,9 @@ func (t *Trainer) times(n, batch int) []float32 {
 }
 
 // UpdateEMA moves the average towards the weights of the step just taken.
-func (t *Trainer) UpdateEMA(ctx context.Context) error {
+func (t *Trainer) UpdateEMA(ctx context.Context, a Averaging) error {
 	return t.Do(ctx, func(s *torchx.Scope) error {
-		s.EMAUpdate(t.EMA.Tensors(), t.Net.Tensors(), t.DecayAt(t.Step))
+		s.EMAUpdate(t.EMA.Tensors(), t.Net.Tensors(), a.DecayAt(t.Step))
 		return nil
 	})
 }

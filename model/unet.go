@@ -91,7 +91,7 @@ func NewUNet(s *torchx.Scope, c Config, seed uint64) (*UNet, error) {
 	if c.DType == 0 {
 		c.DType = torchx.Float32
 	}
-	if err := c.validate(); err != nil {
+	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	u := &UNet{Config: c}
@@ -105,7 +105,8 @@ func NewUNet(s *torchx.Scope, c Config, seed uint64) (*UNet, error) {
 	return u, nil
 }
 
-func (c Config) validate() error {
+// Validate reports a shape that cannot be.
+func (c Config) Validate() error {
 	if c.Fields < 1 {
 		return fmt.Errorf("unet: %d fields: want at least 1", c.Fields)
 	}
@@ -409,4 +410,11 @@ func numel(shape []int64) int {
 		n *= int(d)
 	}
 	return n
+}
+
+// Input views n frames (n,C,H,W) of float32 bytes as a tensor on the network's
+// device and in its memory format; where those are the bytes' own, no copy is made.
+func (u *UNet) Input(s *torchx.Scope, data []byte, n, h, w int) torchx.Tensor {
+	x := s.FromBytes(data, torchx.Float32, int64(n), int64(u.Fields), int64(h), int64(w))
+	return s.To(x, u.DType, u.Device, u.Format)
 }

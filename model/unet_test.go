@@ -143,7 +143,7 @@ func checkNetwork(t *testing.T, name string, dtype torchx.DType, format torchx.F
 		t.Fatal(err)
 	}
 	config := Config{Fields: want.Fields, Channels: want.Channels, DType: dtype, Format: format}
-	hyper := Hyper{Flow: Flow{Base: XLoPlusNoise, NoiseScale: 0.1, LossScale: 100}, LR: 2e-4, GradClip: 1, EMADecay: 0.9999}
+	hyper := Hyper{Flow: Flow{Base: XLoPlusNoise, NoiseScale: 0.1, LossScale: 100}, LR: 2e-4, GradClip: 1}
 	tr, err := NewTrainer(context.Background(), thread, config, hyper)
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func checkNetwork(t *testing.T, name string, dtype torchx.DType, format torchx.F
 			return err
 		})
 		if err == nil {
-			err = tr.UpdateEMA(context.Background())
+			err = tr.UpdateEMA(context.Background(), Averaging{Decay: 0.9999})
 		}
 		if err != nil {
 			t.Fatal(err)

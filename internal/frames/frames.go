@@ -1,0 +1,132 @@
+// Package frames is what flows from the loader to the batcher: batches of MHD
+// frames on Arrow memory, with their origin.
+//
+//	Frames
+//	  Channels  [density velx ...]        Origins  [{seed 3, frame 17, train} ...], one a frame
+//	  Hi        (N,H,W,C) as stored, then (N,C,H,W)        x_hi, physical or normalized
+//	  Lo        (N,C,H,W)                                  x_lo, once pool_upsample has made it
+//
+// A Frames is shared by reference count: whoever holds it releases it once, and
+// its memory goes back to the pool, or its file is unmapped, with the last one.
+package frames
+
+import (
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+)
+
+// Split says what a seed's frames are for.
+type Split int8
+
+// The splits.
+const (
+	Train Split = iota
+	Val
+	Test
+)
+
+func (s Split) String() string { return [...]string{"train", "val", "test"}[s] }
+
+// ParseSplit is the inverse of String.
+func ParseSplit(name string) (Split, error) {
+	for _, s := range []Split{Train, Val, Test} {
+		if s.String() == name {
+			return s, nil
+		}
+	}
+	return 0, fmt.Errorf("split %q: want train, val or test", name)
+}
+
+// Origin is where a frame comes from. Frame counts from 0 in its file.
+type Origin struct {
+	Seed, Frame int
+	Split       Split
+}
+
+func (o Origin) String() string { return fmt.Sprintf("seed %d, frame %d", o.Seed, o.Frame) }
+
+// Frames is N >= 1 frames of the same channels and grid.
+type Frames struct {
+	Channels []string
+	H, W     int
+	Origins  []Origin
+
+	Hi *memory.Buffer // float32; (N,H,W,C) while Stored, else (N,C,H,W)
+	Lo *memory.Buffer // float32 (N,C,H,W), nil until made
+
+	refs atomic.Int32
+}
+
+// New makes frames that own one reference to hi and lo (nil for none) and are
+// themselves referenced once.
+func New(channels []string, h, w int, origins []Origin, hi, lo *memory.Buffer) *Frames {
+	f := &Frames{Channels: channels, H: h, W: w, Origins: origins, Hi: hi, Lo: lo}
+	f.refs.Store(1)
+	return f
+}
+
+// N is the number of frames.
+func (f *Frames) N() int { return len(f.Origins) }
+
+// FrameLen is the number of values of one frame: C H W.
+func (f *Frames) FrameLen() int { return len(f.Channels) * f.H * f.W }
+
+// Split is the split of the frames, which is one.
+func (f *Frames) Split() Split { return f.Origins[0].Split }
+
+// Origin names the first frame, for messages.
+func (f *Frames) Origin() string { return f.Origins[0].String() }
+
+// Retain adds a reference.
+func (f *Frames) Retain() { f.refs.Add(1) }
+
+// Release drops a reference; the last one frees the memory.
+func (f *Frames) Release() {
+	switch n := f.refs.Add(-1); {
+	case n > 0:
+	case n < 0:
+		panic("frames: released more often than retained: " + f.Origin())
+	default:
+		f.Hi.Release()
+		if f.Lo != nil {
+			f.Lo.Release()
+		}
+	}
+}
+
+// Floats views a buffer's bytes as float32 values.
+func Floats(b *memory.Buffer) []float32 { return arrow.Float32Traits.CastFromBytes(b.Bytes()) }
+
+// Bytes views values as the bytes that hold them.
+func Bytes(values []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
+}
+
+// NewBuffer is an uninitialized buffer of that many float32 values.
+func NewBuffer(mem memory.Allocator, values int) *memory.Buffer {
+	b := memory.NewResizableBuffer(mem)
+	b.Resize(4 * values)
+	return b
+}
+
+// Foreign wraps memory that Arrow did not allocate, a mapped file; free is
+// called when the last reference to the buffer, or to a slice of it, is gone.
+func Foreign(data []byte, free func()) *memory.Buffer {
+	return memory.NewBufferWithAllocator(data, foreign(free))
+}
+
+// foreign is an Arrow allocator that can only give one piece of memory back.
+type foreign func()
+
+func (foreign) Allocate(int) []byte           { panic("frames: foreign memory cannot be allocated") }
+func (foreign) Reallocate(int, []byte) []byte { panic("frames: foreign memory cannot grow") }
+func (free foreign) Free([]byte)              { free() }
+
+// Slice is a view of length bytes of b from offset on, which keeps b alive.
+func Slice(b *memory.Buffer, offset, length int) *memory.Buffer {
+	return memory.SliceBuffer(b, offset, length)
+}

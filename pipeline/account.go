@@ -1,0 +1,39 @@
+package pipeline
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// tally is one stage's part of the account. Only the stage's own goroutine
+// writes it, and the account is read when they have ended.
+type tally struct {
+	elements      int
+	busy, waiting time.Duration
+}
+
+func (t *tally) add(busy, waiting time.Duration) {
+	t.busy += busy
+	t.waiting += waiting
+}
+
+// writeAccount tells where the time went: the stage with the largest share of
+// busy time is the bottleneck.
+func writeAccount(w io.Writer, nodes []*node) {
+	total := time.Duration(0)
+	for _, n := range nodes {
+		total += n.tally.busy
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "stage\telements\tbusy\twaiting\tof all work\t")
+	for _, n := range nodes {
+		share := 0.0
+		if total > 0 {
+			share = 100 * n.tally.busy.Seconds() / total.Seconds()
+		}
+		fmt.Fprintf(tw, "%s\t%d\t%.2f s\t%.2f s\t%.0f%%\t\n", n.name, n.tally.elements, n.tally.busy.Seconds(), n.tally.waiting.Seconds(), share)
+	}
+	tw.Flush()
+}

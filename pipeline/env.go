@@ -1,0 +1,24 @@
+package pipeline
+
+import (
+	"io"
+
+	"github.com/apache/arrow/go/v15/arrow/memory"
+)
+
+// Env is what a run offers its stages.
+type Env struct {
+	Run      *Run             // the spec's run section, paths absolute
+	Spec     []byte           // the resolved spec, as YAML
+	Version  string           // of fmsr
+	Mem      memory.Allocator // for frames; outside Go's heap
+	Cache    string           // folder for what can be made again
+	Out      io.Writer        // for a person to read
+	Progress *Progress
+
+	finish func()
+}
+
+// Finish ends the run's source: what is in flight still arrives, and the run
+// then succeeds. The trainer calls it after its last step.
+func (e *Env) Finish() { e.finish() }

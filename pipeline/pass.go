@@ -1,0 +1,214 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	streams "github.com/reugn/go-streams"
+	"github.com/reugn/go-streams/extension"
+	"github.com/reugn/go-streams/flow"
+)
+
+// node is a stage in its place in a flow, with its account.
+type node struct {
+	Stage
+	label string // "flow[3].pool_upsample"
+	name  string
+	tally tally
+}
+
+// pass is one time through a stretch of the flow:
+//
+//	source --chan--> FlatMap --> FlatMap --> ... --> consume
+//
+// Each FlatMap calls its stage on one goroutine, with unbuffered channels
+// between them, which is all the back-pressure there is. Neither go-streams nor
+// its elements know of errors: the first failure cancels the context with its
+// cause, and from then on every stage releases what reaches it, so that the
+// channels drain and close in order and every goroutine ends.
+type pass struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	enough chan struct{} // closed when the source may stop
+}
+
+// end follows the last element, so that stages that hold elements back can
+// flush them: go-streams closes channels without telling the FlatMap.
+type end struct{}
+
+func (end) Retain()        {}
+func (end) Release()       {}
+func (end) Origin() string { return "" }
+
+// newPass returns a pass under ctx and the function that ends it early.
+func newPass(ctx context.Context) (*pass, func()) {
+	p := &pass{enough: make(chan struct{})}
+	p.ctx, p.cancel = context.WithCancelCause(ctx)
+	stopped := false
+	return p, func() { // called from one stage at a time, in order
+		if !stopped {
+			stopped = true
+			close(p.enough)
+		}
+	}
+}
+
+// run drives nodes, the first of which is a source, and hands what comes out
+// to consume, which borrows it. It returns when every goroutine has ended.
+func (p *pass) run(nodes []*node, how Pass, consume func(Element) error) error {
+	defer p.cancel(nil)
+	first := make(chan any)
+	go p.emit(nodes[0], how, first)
+	var out streams.Outlet = extension.NewChanSource(first)
+	for _, n := range nodes[1:] {
+		next := flow.NewFlatMap(p.step(n), 1)
+		flow.DoStream(out, next)
+		out = next
+	}
+	for el := range out.Out() {
+		e := el.(Element)
+		if p.ctx.Err() == nil && e != (end{}) {
+			if err := consume(e); err != nil {
+				p.cancel(err)
+			}
+		}
+		e.Release()
+	}
+	return context.Cause(p.ctx)
+}
+
+// emit runs the source into first, then sends end and closes it.
+func (p *pass) emit(n *node, how Pass, first chan<- any) {
+	defer close(first)
+	began := time.Now()
+	waited := time.Duration(0)
+	send := func(e Element) error {
+		start := time.Now()
+		defer func() { waited += time.Since(start) }()
+		select {
+		case <-p.enough: // asked first: a ready receiver must not win against it
+			e.Release()
+			return errFinished
+		default:
+		}
+		select {
+		case first <- e:
+			n.tally.elements++
+			return nil
+		case <-p.enough:
+			e.Release()
+			return errFinished
+		case <-p.ctx.Done():
+			e.Release()
+			return context.Cause(p.ctx)
+		}
+	}
+	err := guard(func() error { return n.Stage.(Source).Emit(p.ctx, how, send) })
+	n.tally.add(time.Since(began)-waited, waited)
+	if err != nil && err != errFinished && p.ctx.Err() == nil {
+		p.cancel(&StageError{Stage: n.label, Err: err})
+	}
+	first <- end{}
+}
+
+// returner is an element whose producer must wait until it has come back.
+type returner interface{ Returned() <-chan struct{} }
+
+// step is a stage as a FlatMap's function.
+func (p *pass) step(n *node) flow.FlatMapFunction[Element, Element] {
+	stage := n.Stage.(Processor)
+	idle := time.Now()
+	var out returner
+	return func(in Element) []Element {
+		defer in.Release()
+		if out != nil {
+			select {
+			case <-out.Returned():
+			case <-p.ctx.Done():
+			}
+			out = nil
+		}
+		if in == (end{}) {
+			return append(p.flush(n), end{})
+		}
+		if p.ctx.Err() != nil {
+			return nil
+		}
+		began := time.Now()
+		var results []Element
+		err := guard(func() (err error) {
+			results, err = stage.Process(p.ctx, in)
+			return err
+		})
+		n.tally.elements++
+		n.tally.add(time.Since(began), began.Sub(idle))
+		idle = time.Now()
+		if err != nil {
+			return p.fail(n, in.Origin(), err, results)
+		}
+		if len(results) > 0 {
+			if r, ok := results[len(results)-1].(returner); ok && Element(in) != results[len(results)-1] {
+				out = r
+			}
+		}
+		return results
+	}
+}
+
+func (p *pass) flush(n *node) []Element {
+	f, ok := n.Stage.(Flusher)
+	if !ok || p.ctx.Err() != nil {
+		return nil
+	}
+	began := time.Now()
+	var results []Element
+	err := guard(func() (err error) {
+		results, err = f.Flush(p.ctx)
+		return err
+	})
+	n.tally.add(time.Since(began), 0)
+	if err != nil {
+		return p.fail(n, "", err, results)
+	}
+	return results
+}
+
+// fail ends the pass, unless it had ended and err only says so.
+func (p *pass) fail(n *node, origin string, err error, results []Element) []Element {
+	for _, r := range results {
+		r.Release()
+	}
+	if p.ctx.Err() == nil {
+		p.cancel(&StageError{Stage: n.label, Origin: origin, Err: err})
+	}
+	return nil
+}
+
+// guard turns a panic into an error that says where it came from.
+func guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("internal error: %v (at %s)", v, panicSite())
+		}
+	}()
+	return f()
+}
+
+// panicSite is the file and line of the innermost frame of fmsr's own below the
+// panic that is being recovered from.
+func panicSite() string {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs)])
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d", f.File, f.Line)
+		}
+		if !more {
+			return "an unknown place"
+		}
+	}
+}

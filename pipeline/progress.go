@@ -1,0 +1,100 @@
+package pipeline
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// Progress tells a person how far a run is: a bar on a terminal, plain lines
+// otherwise. Its methods belong to one goroutine at a time.
+type Progress struct {
+	out   io.Writer
+	every int // steps between plain lines
+	bar   *progressbar.ProgressBar
+
+	began   time.Time
+	first   int
+	lastAt  time.Time
+	last    int
+	started bool
+}
+
+// NewProgress writes to out, a bar if it is a terminal.
+func NewProgress(out io.Writer) *Progress {
+	p := &Progress{out: out, every: 100}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p.bar = progressbar.NewOptions(0, progressbar.OptionSetWriter(out), progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionSetWidth(24), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false))
+	}
+	return p
+}
+
+// Start begins the count of a run that has done n of total steps, with a plain
+// line every that many.
+func (p *Progress) Start(n, total, every int) {
+	p.every = max(1, every)
+	p.began, p.lastAt = time.Now(), time.Now()
+	p.first, p.last = n, n
+	p.started = true
+	if p.bar != nil {
+		p.bar.ChangeMax(total)
+	}
+}
+
+// Step reports step n of total and its loss. stop is where this run ends.
+func (p *Progress) Step(n, stop, total int, loss float64) {
+	if !p.started {
+		p.Start(n-1, total, p.every)
+	}
+	due := n%p.every == 0 || n == stop || n == p.first+1
+	if p.bar == nil && !due {
+		return
+	}
+	line := fmt.Sprintf("step %d/%d  loss %.4g  %s  eta %s", n, total, loss, p.rate(n), p.eta(n, stop))
+	if p.bar != nil {
+		p.bar.Describe(line)
+		_ = p.bar.Set(n) // a bar that can't be drawn must not end a run
+	} else {
+		fmt.Fprintln(p.out, line)
+	}
+	if due {
+		p.last, p.lastAt = n, time.Now()
+	}
+}
+
+// rate is since the last line, in whichever of steps/s and s/step reads better.
+func (p *Progress) rate(n int) string {
+	rate := float64(n-p.last) / time.Since(p.lastAt).Seconds()
+	if n == p.last {
+		rate = float64(n-p.first) / time.Since(p.began).Seconds()
+	}
+	if rate < 1 {
+		return fmt.Sprintf("%.2f s/step", 1/rate)
+	}
+	return fmt.Sprintf("%.1f steps/s", rate)
+}
+
+func (p *Progress) eta(n, stop int) string {
+	each := time.Since(p.began) / time.Duration(max(1, n-p.first))
+	return (each * time.Duration(stop-n)).Round(time.Second).String()
+}
+
+// Note writes a line of its own, above the bar where there is one.
+func (p *Progress) Note(format string, args ...any) {
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+	fmt.Fprintf(p.out, format+"\n", args...)
+}
+
+// Done ends the bar.
+func (p *Progress) Done() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}

@@ -1,0 +1,272 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"fmsr/internal/atomicfile"
+	"fmsr/internal/frames"
+)
+
+// Options are what a run needs besides its spec.
+type Options struct {
+	Out     io.Writer        // progress and the account
+	Version string           // of fmsr, for the files that it writes
+	Cache   string           // folder for what can be made again; empty: the user's cache folder
+	Mem     memory.Allocator // for frames; nil: a pool of its own
+}
+
+// Execute runs a spec to its end:
+//
+//  1. every stage opens, seeing what its neighbour will send (wrong input ends here);
+//  2. stores that have no copy yet are filled by the chain above them, and stages
+//     that fit see the training data once, through the store where there is one;
+//  3. the flow runs, from its last store on if it has one.
+//
+// The error is an *InputError if nothing had been done yet. Whatever happens,
+// every stage is closed and every element released before it returns.
+func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
+	r, err := newRunner(spec, opt)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.open(ctx); err != nil {
+		return &InputError{Err: err}
+	}
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	if err := r.main(ctx); err != nil {
+		return err
+	}
+	writeAccount(r.env.Out, r.nodes)
+	return nil
+}
+
+type runner struct {
+	spec   *Spec
+	env    *Env
+	nodes  []*node
+	opened int
+	metas  []Meta // metas[i] is what nodes[i] sends
+	source int    // index of the stage that frames now come from
+	pool   *frames.Pool
+}
+
+func newRunner(spec *Spec, opt Options) (*runner, error) {
+	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Version: opt.Version, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
+	env.Progress = NewProgress(opt.Out)
+	r := &runner{spec: spec, env: env}
+	if env.Cache == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return nil, &InputError{Err: fmt.Errorf("cache folder: %w", err)}
+		}
+		env.Cache = filepath.Join(base, "fmsr")
+	}
+	if env.Mem == nil {
+		r.pool = frames.NewPool()
+		env.Mem = r.pool
+	}
+	for i, f := range spec.Flow {
+		r.nodes = append(r.nodes, &node{Stage: f.Decl.New(f.Config), label: fmt.Sprintf("flow[%d].%s", i, f.Name), name: f.Name})
+	}
+	return r, nil
+}
+
+func (r *runner) open(ctx context.Context) error {
+	var meta Meta
+	for _, n := range r.nodes {
+		err := guard(func() (err error) {
+			meta, err = n.Open(ctx, r.env, meta)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", n.label, err)
+		}
+		r.opened++
+		r.metas = append(r.metas, meta)
+	}
+	return nil
+}
+
+// close ends the stages in reverse order and gives the pool's memory back.
+func (r *runner) close() error {
+	r.env.Progress.Done()
+	var errs []error
+	for i := r.opened - 1; i >= 0; i-- {
+		n := r.nodes[i]
+		if err := guard(n.Close); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", n.label, err))
+		}
+	}
+	if r.pool != nil {
+		if used := r.pool.InUse(); used != 0 {
+			errs = append(errs, fmt.Errorf("internal error: %d bytes of frames were not released", used))
+		}
+		errs = append(errs, r.pool.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// prepare fills stores and fits fitters, in the flow's order, so that each
+// sees what those above it made.
+func (r *runner) prepare(ctx context.Context) error {
+	for i, n := range r.nodes {
+		if f, ok := n.Stage.(Fitter); ok {
+			if err := r.fit(ctx, i, f); err != nil {
+				return err
+			}
+		}
+		if s, ok := n.Stage.(Store); ok {
+			if err := r.fill(ctx, i, s); err != nil {
+				return err
+			}
+			r.source = i
+		}
+	}
+	return nil
+}
+
+// fill has the chain above a store written into it, unless that was done before.
+func (r *runner) fill(ctx context.Context, i int, s Store) error {
+	ready, err := s.Ready(ctx, r.key(i, nil))
+	if err != nil {
+		return &StageError{Stage: r.nodes[i].label, Err: err}
+	}
+	if ready {
+		return nil
+	}
+	p, finish := newPass(ctx)
+	r.env.finish = finish
+	err = p.run(r.nodes[r.source:i], Once, func(e Element) error {
+		if err := guard(func() error { return s.Write(p.ctx, e) }); err != nil {
+			return &StageError{Stage: r.nodes[i].label, Origin: e.Origin(), Err: err}
+		}
+		return nil
+	})
+	if err != nil {
+		s.Abort()
+		return err
+	}
+	if err := s.Commit(ctx); err != nil {
+		s.Abort()
+		return &StageError{Stage: r.nodes[i].label, Err: err}
+	}
+	return nil
+}
+
+// fit has a stage see the frames that reach it, or that reach the trainer if
+// it stands below, unless a result under the same key was kept.
+func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
+	config := f.FitKey()
+	if config == nil {
+		return nil
+	}
+	fail := func(err error) error { return &StageError{Stage: r.nodes[i].label, Err: err} }
+	path := filepath.Join(r.env.Cache, "fits", r.key(i, config)+".json")
+	if data, err := os.ReadFile(path); err == nil && json.Valid(data) {
+		if f.Restore(data) == nil {
+			return nil
+		}
+	}
+	until := i
+	for j := r.source; j < i; j++ {
+		if r.spec.Flow[j].Decl.Link.Adds&Steps != 0 {
+			until = j
+			break
+		}
+	}
+	p, finish := newPass(ctx)
+	r.env.finish = finish
+	err := p.run(r.nodes[r.source:until], Once, func(e Element) error {
+		var enough bool
+		err := guard(func() (err error) {
+			enough, err = f.Fit(p.ctx, e)
+			return err
+		})
+		if err != nil {
+			return &StageError{Stage: r.nodes[i].label, Origin: e.Origin(), Err: err}
+		}
+		if enough {
+			finish()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	result, err := f.Fitted()
+	if err != nil {
+		return fail(err)
+	}
+	data, err := json.Marshal(result)
+	if err != nil {
+		return fail(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fail(err)
+	}
+	if err := atomicfile.WriteFile(path, data); err != nil {
+		return fail(err)
+	}
+	if err := f.Restore(data); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+// main runs the flow itself.
+func (r *runner) main(ctx context.Context) error {
+	how := Once
+	if r.spec.Flow[len(r.spec.Flow)-1].Traits&Steps != 0 {
+		how = Endless // a trainer says itself when it is done
+	}
+	p, finish := newPass(ctx)
+	r.env.finish = finish
+	for _, n := range r.nodes {
+		n.tally = tally{}
+	}
+	return p.run(r.nodes[r.source:], how, func(Element) error { return nil })
+}
+
+// key hashes everything that what reaches nodes[i] depends on: the configs
+// above it, the run's switches and the input files; and config, of the stage
+// itself.
+func (r *runner) key(i int, config any) string {
+	type part struct {
+		Name   string
+		Config any
+	}
+	all := struct {
+		Format   int // raised when a stage's output changes with its config unchanged
+		Overfit  bool
+		Identity string
+		Above    []part
+		Config   any
+	}{Format: 1, Overfit: r.spec.Run.Overfit, Config: config}
+	if i > 0 {
+		all.Identity = r.metas[i-1].Identity
+	}
+	for _, f := range r.spec.Flow[:i] {
+		if !f.Decl.Link.Store && f.Decl.Link.Adds&Steps == 0 { // a store passes on what it was given
+			all.Above = append(all.Above, part{f.Name, f.Config})
+		}
+	}
+	data, err := json.Marshal(all)
+	if err != nil {
+		panic(err) // configs are plain structs
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:12])
+}

@@ -1,0 +1,14 @@
+// Package stages holds the stages of a flow, one file each.
+//
+// A stage is a typed config with its defaults, a declaration that registers it
+// under its name, and the work: Open checks what it will receive and says what
+// it will send; Process takes one element and returns those that follow from
+// it. It borrows its input, which the pipeline releases, and returns outputs
+// that it owns; to pass its input on it retains it.
+//
+//	npy_load -> channel_select -> arrow_cache -> pool_upsample -> normalize -> batch -> train -> ema -> sinks
+//	stored      planar            replayed       paired           normalized   batched  steps
+//
+// A new stage is one new file here: copy the shortest, channel_select.go, and
+// see ExampleRegister in package pipeline.
+package stages

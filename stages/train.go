@@ -1,0 +1,195 @@
+package stages
+
+import (
+	"context"
+	"fmt"
+
+	"fmsr/internal/frames"
+	"fmsr/internal/torchx"
+	"fmsr/model"
+	"fmsr/pipeline"
+)
+
+// Train is the training loop: a batch in, a step out.
+//
+//	batches (N,C,H,W)   -- v1 ---- b1 ----------- b2 ------------
+//	                    [ forward, backward, clip, AdamW         ]
+//	steps               -- v1 ---- step 1 ------- step 2 --------
+type Train struct {
+	LR             float64 `yaml:"lr" flag:"lr" doc:"learning rate"`
+	WeightDecay    float64 `yaml:"weight_decay" flag:"weight-decay" doc:"decoupled weight decay of AdamW"`
+	TotalSteps     int     `yaml:"total_steps" flag:"total-steps" doc:"steps of the whole run"`
+	PrintEvery     int     `yaml:"print_every" flag:"print-every" doc:"steps between progress lines"`
+	WarmupSteps    int     `yaml:"warmup_steps" flag:"warmup-steps" doc:"steps over which lr rises linearly from 0; none with run.overfit"`
+	GradClip       float64 `yaml:"grad_clip" flag:"grad-clip" doc:"largest global gradient norm"`
+	LossScale      float64 `yaml:"loss_scale" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
+	BaseDist       string  `yaml:"base_dist" flag:"base-dist" doc:"where sampling starts: x_lo_plus_noise or gaussian"`
+	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of x_lo_plus_noise's noise, normalized units"`
+	TMin           float64 `yaml:"t_min" flag:"t-min-train" doc:"smallest time drawn"`
+	TMax           float64 `yaml:"t_max" flag:"t-max-train" doc:"largest time drawn"`
+	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss"`
+	ModelChannels  int     `yaml:"model_channels" flag:"model-channels" doc:"width of the UNet's first level"`
+	ChannelMult    []int   `yaml:"channel_mult" flag:"channel-mult" doc:"width of each level over model_channels"`
+	Padding        string  `yaml:"padding" flag:"padding" doc:"of convolutions: zeros or periodic"`
+}
+
+func init() {
+	pipeline.Register(pipeline.Declaration{
+		Name: "train",
+		Doc: `Trains the velocity model, a step a batch.
+
+	batches (N,C,H,W)   -- v1 ---- b1 ----------- b2 ------------
+	                    [ forward, backward, clip, AdamW         ]
+	steps               -- v1 ---- step 1 ------- step 2 --------
+
+Flow matching along xt = (1-t) x0 + t x1 with target v = x1 - x0. The next step
+starts when every stage below has let go of the last one. Validation batches are
+passed on. What a step draws is a function of run.seed and the step.`,
+		Link: pipeline.Link{
+			Needs: pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed,
+			Adds:  pipeline.Steps,
+			Drops: pipeline.Planar | pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed,
+		},
+		Config: func() any {
+			return &Train{
+				LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: 10000, GradClip: 1, LossScale: 100,
+				BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: 0.1, TMin: 1e-4, TMax: 1 - 1e-4,
+				UseBF16: true, ModelChannels: 128, ChannelMult: model.DefaultMult, Padding: "zeros",
+			}
+		},
+		New: func(config any) pipeline.Stage { return &train{Train: *config.(*Train)} },
+	})
+}
+
+// Validate reports values that cannot be.
+func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+	positive := func(key string, v float64) {
+		if v <= 0 {
+			report(key, "is %g: want more than 0", v)
+		}
+	}
+	positive("lr", c.LR)
+	positive("grad_clip", c.GradClip)
+	positive("loss_scale", c.LossScale)
+	positive("total_steps", float64(c.TotalSteps))
+	positive("print_every", float64(c.PrintEvery))
+	if c.WarmupSteps < 0 {
+		report("warmup_steps", "is %d: want at least 0", c.WarmupSteps)
+	}
+	if c.WeightDecay < 0 {
+		report("weight_decay", "is %g: want at least 0", c.WeightDecay)
+	}
+	if c.TMin < 0 || c.TMax > 1 || c.TMin >= c.TMax {
+		report("t_min", "is %g and t_max %g: want 0 <= t_min < t_max <= 1", c.TMin, c.TMax)
+	}
+	if c.BaseDist != string(model.Gaussian) && c.BaseDist != string(model.XLoPlusNoise) {
+		report("base_dist", "is %q: want %s or %s", c.BaseDist, model.XLoPlusNoise, model.Gaussian)
+	}
+	if c.BaseNoiseScale < 0 {
+		report("base_noise_scale", "is %g: want at least 0", c.BaseNoiseScale)
+	}
+	if c.Padding != "zeros" && c.Padding != "periodic" {
+		report("padding", "is %q: want zeros or periodic", c.Padding)
+	}
+	shape := model.Config{Fields: 1, Channels: c.ModelChannels, Mult: c.ChannelMult}
+	if err := shape.Validate(); err != nil {
+		report("model_channels", "%v", err)
+	}
+}
+
+func (c *Train) hyper(run *pipeline.Run) model.Hyper {
+	warmup := c.WarmupSteps
+	if run.Overfit {
+		warmup = 0
+	}
+	return model.Hyper{
+		Flow: model.Flow{Base: model.BaseDist(c.BaseDist), NoiseScale: c.BaseNoiseScale, LossScale: c.LossScale},
+		LR:   c.LR, WeightDecay: c.WeightDecay, WarmupSteps: warmup, GradClip: c.GradClip,
+		TMin: c.TMin, TMax: c.TMax, BF16: c.UseBF16, Seed: run.Seed,
+	}
+}
+
+type train struct {
+	Train
+	env     *pipeline.Env
+	in      pipeline.Meta
+	config  model.Config
+	trainer *model.Trainer
+	stop    int // the step at which this run ends
+}
+
+// Open checks grid and device; the network is made when the first batch comes.
+func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	device, err := torchx.OpenDevice(env.Run.Device)
+	if err != nil {
+		return in, err
+	}
+	t.env, t.in = env, in
+	t.config = model.Config{
+		Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
+		Periodic: t.Padding == "periodic", Device: device,
+	}
+	if d := t.config.Downsampling(); in.H%d != 0 || in.W%d != 0 {
+		return in, fmt.Errorf("grid %d x %d: the network's %d levels want multiples of %d", in.H, in.W, len(t.ChannelMult), d)
+	}
+	t.stop = t.TotalSteps
+	if limit := env.Run.MaxSteps; limit > 0 {
+		t.stop = min(t.stop, limit)
+	}
+	return in, nil
+}
+
+// Process takes one training step; validation batches are passed on.
+func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Element, error) {
+	batch := in.(*frames.Frames)
+	if batch.Split() != frames.Train {
+		batch.Retain()
+		return []pipeline.Element{batch}, nil
+	}
+	if t.trainer == nil {
+		if err := t.begin(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if t.trainer.Step >= t.stop {
+		return nil, nil // on its way when the last step was taken
+	}
+	if err := t.saveIfDue(ctx); err != nil {
+		return nil, err
+	}
+	var result model.Result
+	err := t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
+		xLo, x1 := t.trainer.Net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W), t.trainer.Net.Input(s, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
+		result, err = t.trainer.TrainStep(s, xLo, x1)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	step := model.NewStep(t.trainer, result, t.TotalSteps)
+	t.env.Progress.Step(step.N, t.stop, t.TotalSteps, result.Loss)
+	if step.N == t.stop {
+		t.env.Finish()
+	}
+	return []pipeline.Element{step}, nil
+}
+
+func (t *train) begin(ctx context.Context) error {
+	thread, err := torchx.StartThread(t.env.Run.Threads)
+	if err != nil {
+		return err
+	}
+	t.trainer, err = model.NewTrainer(ctx, thread, t.config, t.hyper(t.env.Run))
+	if err != nil {
+		return err
+	}
+	bf16 := "float32"
+	if t.UseBF16 {
+		bf16 = "bf16"
+	}
+	t.env.Progress.Note("training %d parameters on %s, %s: %s at %d x %d, %d training and %d validation frames",
+		t.trainer.Net.Count(), t.config.Device, bf16, joinNames(t.in.Channels), t.in.H, t.in.W,
+		t.in.Frames[frames.Train], t.in.Frames[frames.Val])
+	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
+	return nil
+}
