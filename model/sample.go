@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -38,10 +39,15 @@ type Noise func(s *torchx.Scope, step int) torchx.Tensor
 
 // Sample carries x0 to t = TMax under the condition x_lo, both (N,C,H,W); noise
 // is not asked for by the ODE. x stays in x0's type throughout.
-func (p Sampler) Sample(s *torchx.Scope, v Velocity, x0, xLo torchx.Tensor, noise Noise) torchx.Tensor {
+// When ctx ends it stops between steps, with ctx's cause.
+func (p Sampler) Sample(ctx context.Context, s *torchx.Scope, v Velocity, x0, xLo torchx.Tensor, noise Noise) torchx.Tensor {
 	dt := (p.TMax - p.TMin) / float64(p.Steps)
 	x := s.Clone(x0)
 	for i := range p.Steps {
+		if ctx.Err() != nil {
+			s.Fail(context.Cause(ctx))
+			return torchx.Tensor{}
+		}
 		t := p.TMin + float64(i)*dt
 		next := s.Within(func(s *torchx.Scope) torchx.Tensor {
 			velocity := v(s, x, t)

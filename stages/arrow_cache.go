@@ -440,7 +440,6 @@ func (c *arrowCache) emit(whole *memory.Buffer, i int, send func(pipeline.Elemen
 	return send(frames.New(c.Channels, c.H, c.W, origin, frames.Slice(whole, int(e.Offset), int(c.frameBytes())), nil))
 }
 
-
 // Close removes a copy that was not finished.
 func (c *arrowCache) Close() error {
 	c.Abort()

@@ -3,6 +3,7 @@ package stages
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"fmsr/internal/frames"
 	"fmsr/internal/torchx"
@@ -154,12 +155,10 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 	if t.trainer.Step >= t.stop {
 		return nil, nil // on its way when the last step was taken
 	}
-	if err := t.saveIfDue(ctx); err != nil {
-		return nil, err
-	}
 	var result model.Result
 	err := t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
-		xLo, x1 := t.trainer.Net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W), t.trainer.Net.Input(s, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
+		xLo := t.trainer.Net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
+		x1 := t.trainer.Net.Input(s, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
 		result, err = t.trainer.TrainStep(s, xLo, x1)
 		return err
 	})
@@ -172,6 +171,15 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		t.env.Finish()
 	}
 	return []pipeline.Element{step}, nil
+}
+
+// Close frees the network.
+func (t *train) Close() error {
+	if t.trainer != nil {
+		t.trainer.Close()
+		t.trainer = nil
+	}
+	return nil
 }
 
 func (t *train) begin(ctx context.Context) error {
@@ -188,7 +196,7 @@ func (t *train) begin(ctx context.Context) error {
 		bf16 = "bf16"
 	}
 	t.env.Progress.Note("training %d parameters on %s, %s: %s at %d x %d, %d training and %d validation frames",
-		t.trainer.Net.Count(), t.config.Device, bf16, joinNames(t.in.Channels), t.in.H, t.in.W,
+		t.trainer.Net.Count(), t.config.Device, bf16, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val])
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
 	return nil

@@ -13,6 +13,7 @@ import "math"
 type Shells struct {
 	H, W   int
 	Count  []int // modes of the whole plane in each shell
+	ly, lx float64
 	index  []int32
 	weight []float64 // 2 for a mode that stands for its mirror image too
 }
@@ -25,7 +26,7 @@ func NewShells(h, w int, ly, lx float64) *Shells {
 	}
 	longest := max(ly, lx)
 	half := w/2 + 1
-	s := &Shells{H: h, W: w, index: make([]int32, h*half), weight: make([]float64, h*half)}
+	s := &Shells{H: h, W: w, ly: ly, lx: lx, index: make([]int32, h*half), weight: make([]float64, h*half)}
 	for y := range h {
 		ky := float64(min(y, h-y)) * longest / ly
 		for x := range half {
@@ -62,3 +63,6 @@ func Band(p []float64, lo, hi int) float64 {
 	}
 	return sum
 }
+
+// Coarser is the shells of the same box on a grid factor times coarser.
+func (s *Shells) Coarser(factor int) *Shells { return NewShells(s.H/factor, s.W/factor, s.ly, s.lx) }

@@ -1,0 +1,42 @@
+# make          builds bin/fmsr, fetching and building what it needs
+# make demo     trains on the frames in testdata/ and shows what was learned
+# make test     runs every test
+# make race     runs the tests under the race detector, heavy training left out
+# make lint     gofmt, go vet, staticcheck
+# make bench    prints one JSON line a benchmark
+#
+# LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
+# CUDA=1 make         fetches the CUDA libraries too
+
+SHELL := /bin/bash
+export LIBTORCH CUDA
+
+.PHONY: all build native demo test race lint bench clean
+all: build
+
+native:
+	@internal/torchx/native.sh
+
+build: native
+	@go build -o bin/fmsr ./cmd/fmsr
+	@echo "built bin/fmsr: try make demo, or bin/fmsr help"
+
+demo: build
+	@bin/fmsr run specs/demo.yaml --resume never
+
+test: native
+	go test ./...
+
+race: native
+	go test -race -short ./...
+
+lint: native
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "make lint: run gofmt -w on these"; exit 1; }
+	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+bench: native
+	@go test -run '^$$' -bench . ./... | go run ./internal/benchjson
+
+clean:
+	rm -rf bin internal/torchx/zz_native.go

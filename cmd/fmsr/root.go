@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"fmsr/pipeline"
+
+	_ "fmsr/sinks"
+	_ "fmsr/stages"
+)
+
+// Exit statuses.
+const (
+	exitFailed = 1
+	exitInput  = 2
+)
+
+// interrupted is the cause of a context that a signal has ended.
+type interrupted struct{ signal syscall.Signal }
+
+func (i interrupted) Error() string { return "interrupted by " + i.signal.String() }
+
+// execute is the program: it returns the exit status.
+func execute(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signalContext()
+	defer stop()
+	root := newRoot(stdout)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "fmsr:", err)
+	return exitStatus(err)
+}
+
+func exitStatus(err error) int {
+	var (
+		signalled interrupted
+		input     *pipeline.InputError
+		failed    *runFailed
+	)
+	switch {
+	case errors.As(err, &signalled):
+		return 128 + int(signalled.signal)
+	case errors.As(err, &input):
+		return exitInput
+	case errors.As(err, &failed):
+		return exitFailed
+	default:
+		return exitInput // cobra's: an unknown verb or flag
+	}
+}
+
+// runFailed marks errors of a run that had begun.
+type runFailed struct{ error }
+
+func (r *runFailed) Unwrap() error { return r.error }
+
+// signalContext ends with the first SIGINT, SIGTERM or SIGUSR1; a second one
+// ends the process at once.
+func signalContext() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2) // a second one must not be lost while the first is handled
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1)
+	go func() {
+		first, ok := <-signals
+		if !ok {
+			return
+		}
+		cancel(interrupted{first.(syscall.Signal)})
+		if second, ok := <-signals; ok {
+			os.Exit(128 + int(second.(syscall.Signal)))
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel(nil)
+	}
+}
+
+func newRoot(out io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "fmsr",
+		Short: "Flow-matching super-resolution of MHD fields",
+		Long: `fmsr learns, from pairs of fields, to turn a coarse MHD field into a fine one
+that is right in its statistics, and applies what it has learned.`,
+		Example: `  fmsr run specs/demo.yaml
+  fmsr run specs/overfit.yaml --data-root /data --channels Bx --lr 1e-4
+  fmsr lint my.yaml
+  fmsr describe train`,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.AddCommand(runCommand(out), lintCommand(out), listCommand(out), describeCommand(out), versionCommand(out))
+	return root
+}
+
+func versionCommand(out io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print fmsr's version",
+		Args:  cobra.NoArgs,
+		Run:   func(*cobra.Command, []string) { fmt.Fprintln(out, "fmsr", version()) },
+	}
+}
+
+// version is the module's version, or the commit that the binary was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	commit, dirty := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && len(s.Value) >= 12:
+			commit = s.Value[:12]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "+changes"
+		}
+	}
+	if commit == "" {
+		return info.Main.Version
+	}
+	return commit + dirty
+}

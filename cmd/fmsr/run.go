@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"fmsr/pipeline"
+)
+
+func runCommand(out io.Writer) *cobra.Command {
+	var sets []string
+	var resume string
+	cmd := &cobra.Command{
+		Use:   "run SPEC",
+		Short: "Run a flow: train, export, report",
+		Long: `run reads a spec, wires its stages and runs them. Each flag stands for the key of
+the stage that uses it (fmsr describe STAGE shows them); --set reaches every key.`,
+		Example: `  fmsr run specs/demo.yaml
+  fmsr run specs/overfit.yaml --data-root /data --channels Bx,jz --no-bf16
+  fmsr run specs/full.yaml --data-root /data --out runs/a --set train.channel_mult=[1,2,2]`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.Flags().StringArrayVar(&sets, "set", nil, "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE")
+	cmd.Flags().StringVar(&resume, "resume", "never", "never: start afresh, replacing the run's files")
+	given := pipeline.AddFlags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if resume != "never" {
+			return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want never", resume)}
+		}
+		overrides := *given
+		for _, set := range sets {
+			path, value, ok := strings.Cut(set, "=")
+			if !ok {
+				return &pipeline.InputError{Err: fmt.Errorf("--set %s: want STAGE.KEY=VALUE", set)}
+			}
+			overrides = append(overrides, pipeline.Override{Path: path, Value: value, Flag: "--set " + set})
+		}
+		spec, err := loadSpec(args[0], overrides)
+		if err != nil {
+			return err
+		}
+		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{Out: out, Version: version()})
+		var input *pipeline.InputError
+		if err != nil && !errors.As(err, &input) {
+			return &runFailed{err}
+		}
+		return err
+	}
+	return cmd
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"fmsr/pipeline"
+	"fmsr/specs"
+)
+
+// loadSpec parses a spec file, or the shipped one of that name.
+func loadSpec(path string, overrides []pipeline.Override) (*pipeline.Spec, error) {
+	src, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if shipped, shippedErr := specs.FS.ReadFile(filepath.Base(path)); shippedErr == nil && (filepath.Dir(path) == "specs" || filepath.Dir(path) == ".") {
+			src, err = shipped, nil
+		}
+	}
+	if err != nil {
+		return nil, &pipeline.InputError{Err: fmt.Errorf("spec %s: %w; shipped are %s", path, rootCause(err), shippedNames())}
+	}
+	spec, err := pipeline.Parse(path, src, overrides)
+	if err != nil {
+		return nil, &pipeline.InputError{Err: err}
+	}
+	return spec, nil
+}
+
+// rootCause leaves out the path that os repeats.
+func rootCause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+func shippedNames() string {
+	entries, err := specs.FS.ReadDir(".")
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, "specs/"+e.Name())
+	}
+	return strings.Join(names, ", ")
+}

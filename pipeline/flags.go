@@ -1,0 +1,121 @@
+package pipeline
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// flagDef is a flag that stands for a key.
+type flagDef struct {
+	name, path, doc, kind, preset string
+	isBool                        bool
+}
+
+// flagDefs are the flags that the fields of Run and of the stages' configs ask for.
+func flagDefs() []flagDef {
+	run := defaultRun()
+	defs := flagsOf("run", &run)
+	for _, d := range Declarations() {
+		defs = append(defs, flagsOf(d.Name, d.Config())...)
+	}
+	return defs
+}
+
+func flagsOf(owner string, config any) []flagDef {
+	var defs []flagDef
+	v := reflect.ValueOf(config).Elem()
+	for _, f := range fieldsOf(v.Type()) {
+		if f.flag == "" {
+			continue
+		}
+		x := v.Field(f.index)
+		defs = append(defs, flagDef{
+			name: f.flag, path: owner + "." + f.key, doc: f.doc, kind: kindName(x.Type()),
+			preset: presetText(x), isBool: x.Kind() == reflect.Bool,
+		})
+	}
+	return defs
+}
+
+func kindName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "bool"
+	case reflect.Int, reflect.Uint64:
+		return "int"
+	case reflect.Float64:
+		return "number"
+	case reflect.Slice:
+		return "list"
+	case reflect.Map, reflect.Struct:
+		return "map"
+	default:
+		return "text"
+	}
+}
+
+func presetText(v reflect.Value) string {
+	if v.Kind() == reflect.Slice {
+		parts := make([]string, v.Len())
+		for i := range parts {
+			parts[i] = fmt.Sprint(v.Index(i).Interface())
+		}
+		return strings.Join(parts, ",")
+	}
+	if v.Kind() == reflect.Map || v.Kind() == reflect.Struct {
+		return ""
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+// overrideFlag is a pflag.Value that only remembers that it was given, in order
+// with the others.
+type overrideFlag struct {
+	def     flagDef
+	value   string // instead of what is given, for --no-NAME
+	written string // how the user wrote it
+	given   *[]Override
+}
+
+func (f *overrideFlag) String() string { return "" }
+func (f *overrideFlag) Type() string {
+	if f.def.isBool {
+		return "bool"
+	}
+	return f.def.kind
+}
+
+// Set is called by pflag when the flag is met.
+func (f *overrideFlag) Set(text string) error {
+	if f.value != "" {
+		if text != "true" {
+			return fmt.Errorf("takes no value")
+		}
+		text = f.value
+	}
+	*f.given = append(*f.given, Override{Path: f.def.path, Value: text, Flag: f.written})
+	return nil
+}
+
+// AddFlags adds a flag for every key that declares one, --NAME and --no-NAME for
+// switches, and returns where the overrides that they stand for are gathered.
+func AddFlags(fs *pflag.FlagSet) *[]Override {
+	given := &[]Override{}
+	for _, def := range flagDefs() {
+		usage := fmt.Sprintf("%s [%s", def.doc, def.path)
+		if def.preset != "" {
+			usage += ", default " + def.preset
+		}
+		usage += "]"
+		f := fs.VarPF(&overrideFlag{def: def, written: "--" + def.name, given: given}, def.name, "", usage)
+		if def.isBool {
+			f.NoOptDefVal = "true"
+			no := fs.VarPF(&overrideFlag{def: def, value: "false", written: "--no-" + def.name, given: given}, "no-"+def.name, "", "not --"+def.name)
+			no.NoOptDefVal = "true"
+		}
+	}
+	return given
+}

@@ -1,0 +1,194 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// value is a YAML value with its place: what a spec is before it is typed.
+type value struct {
+	place
+	scalar  any      // nil, bool, int64, uint64, float64 or string
+	items   []*value // of a list
+	entries []*entry // of a map
+	isList  bool
+	isMap   bool
+}
+
+type entry struct {
+	place
+	key string
+	val *value
+}
+
+// place is where a value was written: in the file, or by a flag.
+type place struct {
+	line, col int
+	flag      string
+}
+
+// what names a value for a message.
+func (v *value) what() string {
+	switch {
+	case v.isMap:
+		return "a map"
+	case v.isList:
+		return "a list"
+	case v.scalar == nil:
+		return "nothing"
+	}
+	if s, ok := v.scalar.(string); ok {
+		return fmt.Sprintf("%q", s)
+	}
+	return fmt.Sprint(v.scalar)
+}
+
+func (v *value) get(key string) *entry {
+	for _, e := range v.entries {
+		if e.key == key {
+			return e
+		}
+	}
+	return nil
+}
+
+// set writes v under key, replacing what is there.
+func (v *value) set(key string, val *value) {
+	if e := v.get(key); e != nil {
+		e.place, e.val = val.place, val
+		return
+	}
+	v.entries = append(v.entries, &entry{place: val.place, key: key, val: val})
+}
+
+// parseYAML is the one document of src as a tree; nil for an empty one. Errors
+// come with their place.
+func parseYAML(src []byte) (*value, *Diagnostic) {
+	file, err := parser.ParseBytes(src, 0)
+	if err != nil {
+		return nil, syntaxDiagnostic(err)
+	}
+	var body ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if body != nil {
+			at := doc.Body.GetToken().Position
+			return nil, &Diagnostic{Line: at.Line, Col: at.Column, Message: "a second YAML document: a spec is one"}
+		}
+		body = doc.Body
+	}
+	if body == nil {
+		return nil, nil
+	}
+	return convert(body, 0)
+}
+
+func syntaxDiagnostic(err error) *Diagnostic {
+	d := &Diagnostic{Message: err.Error()}
+	var syntax yaml.Error
+	if errors.As(err, &syntax) {
+		d.Message = syntax.GetMessage()
+		if t := syntax.GetToken(); t != nil && t.Position != nil {
+			d.Line, d.Col = t.Position.Line, t.Position.Column
+		}
+	}
+	return d
+}
+
+// deepest bounds recursion into a hostile file.
+const deepest = 64
+
+func convert(n ast.Node, depth int) (*value, *Diagnostic) {
+	v := &value{}
+	if t := n.GetToken(); t != nil && t.Position != nil {
+		v.line, v.col = t.Position.Line, t.Position.Column
+	}
+	fail := func(format string, args ...any) (*value, *Diagnostic) {
+		return nil, &Diagnostic{Line: v.line, Col: v.col, Message: fmt.Sprintf(format, args...)}
+	}
+	if depth > deepest {
+		return fail("nested more than %d deep", deepest)
+	}
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		v.isMap = true
+		for _, e := range n.Values {
+			if d := v.addEntry(e, depth); d != nil {
+				return nil, d
+			}
+		}
+		if len(v.entries) > 0 { // a block map's own token is its first colon
+			v.place = v.entries[0].place
+		}
+	case *ast.MappingValueNode:
+		v.isMap = true
+		if d := v.addEntry(n, depth); d != nil {
+			return nil, d
+		}
+		v.place = v.entries[0].place
+	case *ast.SequenceNode:
+		v.isList = true
+		for _, item := range n.Values {
+			c, d := convert(item, depth+1)
+			if d != nil {
+				return nil, d
+			}
+			v.items = append(v.items, c)
+		}
+	case *ast.NullNode:
+	case *ast.BoolNode:
+		v.scalar = n.Value
+	case *ast.IntegerNode:
+		v.scalar = n.Value
+	case *ast.FloatNode:
+		v.scalar = n.Value
+	case *ast.InfinityNode:
+		v.scalar = n.Value
+	case *ast.NanNode:
+		v.scalar = math.NaN()
+	case *ast.StringNode:
+		v.scalar = n.Value
+		if n.Token.Type == token.StringType { // plain: the parser takes 1e-3 for text
+			if x, err := strconv.ParseFloat(n.Value, 64); err == nil && !math.IsInf(x, 0) && !math.IsNaN(x) {
+				v.scalar = x
+			}
+		}
+	case *ast.LiteralNode:
+		v.scalar = n.Value.Value
+	default:
+		return fail("%s is not used in specs", strings.ToLower(n.Type().String()))
+	}
+	return v, nil
+}
+
+func (v *value) addEntry(n *ast.MappingValueNode, depth int) *Diagnostic {
+	at := n.Key.GetToken().Position
+	e := &entry{place: place{line: at.Line, col: at.Column}}
+	switch k := n.Key.(type) {
+	case *ast.StringNode:
+		e.key = k.Value
+	case *ast.MergeKeyNode:
+		return &Diagnostic{Line: at.Line, Col: at.Column, Message: "merge keys are not used in specs"}
+	default:
+		e.key = n.Key.GetToken().Value
+	}
+	if v.get(e.key) != nil {
+		return &Diagnostic{Line: at.Line, Col: at.Column, Message: fmt.Sprintf("key %q stands twice", e.key)}
+	}
+	var d *Diagnostic
+	if e.val, d = convert(n.Value, depth+1); d != nil {
+		return d
+	}
+	v.entries = append(v.entries, e)
+	return nil
+}

@@ -1,0 +1,253 @@
+package sinks
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"fmsr/internal/frames"
+	"fmsr/internal/linear"
+	"fmsr/internal/rng"
+	"fmsr/internal/spectra"
+	"fmsr/internal/torchx"
+	"fmsr/model"
+	"fmsr/pipeline"
+)
+
+// Eval samples the validation batch and compares it with the truth.
+//
+//	validation batches, steps   -- v1 -- 1 -- 2 -- ... -- 100 ----------
+//	                            [ every log_every steps: sample, measure ]
+//	steps                       -------- 1 -- 2 -- ... -- 100 + figures
+type Eval struct {
+	LogEvery    int     `yaml:"log_every" flag:"log-every" doc:"steps between evaluations; the last step is always evaluated"`
+	Batches     int     `yaml:"batches" flag:"eval-batches" doc:"validation batches that are looked at"`
+	SampleSteps int     `yaml:"sample_steps" flag:"sample-steps" doc:"steps of a sampler"`
+	TMin        float64 `yaml:"t_min" flag:"t-min-sample" doc:"where sampling starts"`
+	TMax        float64 `yaml:"t_max" flag:"t-max-sample" doc:"where sampling ends"`
+	SDEDelta    float64 `yaml:"sde_delta" flag:"sde-delta" doc:"strength of the SDE's noise; 0: no SDE samples"`
+	SDESchedule string  `yaml:"sde_schedule" flag:"sde-schedule" doc:"w(t) of the SDE: constant, matched or quadratic"`
+	Linear      bool    `yaml:"linear" doc:"fit a linear filter to the training frames as a baseline"`
+}
+
+func init() {
+	pipeline.Register(pipeline.Declaration{
+		Name: "eval",
+		Doc: `Samples the validation frames and compares them with the truth.
+
+	validation batches, steps   -- v1 -- 1 -- 2 -- ... -- 100 ----------
+	                            [ every log_every steps: sample, measure ]
+	steps                       -------- 1 -- 2 -- ... -- 100 + figures
+
+Figures, in physical units: train/loss; val/mse and val/mse_ema of the raw and the
+averaged model's samples (and val/mse_sde); as baselines val/mse_lo of the bilinear
+input and val/mse_linear of a 9x9 least-squares filter for each sub-pixel; val/band...
+is the power in the band that pooling lost (N/2f <= k < N/2), over the truth's.
+Pictures: samples, diffs and power spectra.`,
+		Link: pipeline.Link{Needs: pipeline.Steps},
+		Config: func() any {
+			return &Eval{LogEvery: 100, Batches: 1, SampleSteps: 100, TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant), Linear: true}
+		},
+		New: func(config any) pipeline.Stage { return &eval{Eval: *config.(*Eval)} },
+	})
+}
+
+// Validate reports values that cannot be.
+func (c *Eval) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+	if c.LogEvery < 1 {
+		report("log_every", "is %d: want at least 1", c.LogEvery)
+	}
+	if c.Batches < 1 {
+		report("batches", "is %d: want at least 1", c.Batches)
+	}
+	sampler := c.sampler(model.Flow{Base: model.XLoPlusNoise, NoiseScale: 1}, c.SDEDelta)
+	if err := sampler.Validate(); err != nil {
+		report("sample_steps", "%v", err)
+	}
+}
+
+func (c *Eval) sampler(f model.Flow, delta float64) model.Sampler {
+	return model.Sampler{Flow: f, Steps: c.SampleSteps, TMin: c.TMin, TMax: c.TMax, Delta: delta, Schedule: model.Schedule(c.SDESchedule)}
+}
+
+type eval struct {
+	Eval
+	env    *pipeline.Env
+	in     pipeline.Meta
+	shells *spectra.Shells
+	linear []*linear.Filter // one a field
+	val    []*frames.Frames // normalized, held to the end of the run
+}
+
+// enoughCells is how many coarse cells of a field determine the linear filter's
+// 82 weights well; a fit of that many takes a second or two.
+const enoughCells = 1 << 19
+
+// Open checks that there is something to compare with.
+func (e *eval) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	if in.Frames[frames.Val] == 0 {
+		return in, fmt.Errorf("there are no validation frames: name some in npy_load.split, or set run.overfit")
+	}
+	e.env, e.in = env, in
+	ly, lx := env.Run.Box()
+	e.shells = spectra.NewShells(in.H, in.W, ly, lx)
+	for range in.Channels {
+		e.linear = append(e.linear, linear.New(in.Factor, env.Run.PeriodicBoundary()))
+	}
+	return in, nil
+}
+
+// FitKey is nil when no filter is wanted.
+func (e *eval) FitKey() any {
+	if !e.Linear {
+		return nil
+	}
+	return e.env.Run.Grid
+}
+
+// Fit takes training frames in until they determine the filter.
+func (e *eval) Fit(_ context.Context, in pipeline.Element) (bool, error) {
+	f := in.(*frames.Frames)
+	if f.Split() != frames.Train {
+		return false, nil
+	}
+	values, cells := frames.Floats(f.Hi), f.H*f.W
+	for i := range f.N() * len(e.linear) {
+		e.linear[i%len(e.linear)].Add(values[i*cells:(i+1)*cells], f.H, f.W)
+	}
+	return e.linear[0].Cells() >= enoughCells, nil
+}
+
+// Fitted is the filters, solved.
+func (e *eval) Fitted() (any, error) {
+	for i, f := range e.linear {
+		if err := f.Solve(); err != nil {
+			return nil, fmt.Errorf("field %s: %w", e.in.Channels[i], err)
+		}
+	}
+	return e.linear, nil
+}
+
+// Restore takes solved filters back.
+func (e *eval) Restore(data []byte) error {
+	var filters []*linear.Filter
+	if err := json.Unmarshal(data, &filters); err != nil {
+		return fmt.Errorf("linear filters: %w", err)
+	}
+	if len(filters) != len(e.linear) {
+		return fmt.Errorf("linear filters of %d fields, want %d", len(filters), len(e.linear))
+	}
+	e.linear = filters
+	return nil
+}
+
+// Process keeps validation batches and evaluates the steps that are due.
+func (e *eval) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Element, error) {
+	switch in := in.(type) {
+	case *frames.Frames:
+		if len(e.val) < e.Batches {
+			in.Retain()
+			e.val = append(e.val, in)
+		}
+		return nil, nil
+	case *model.Step:
+		if in.N%e.LogEvery == 0 || in.Last() {
+			if err := e.evaluate(ctx, in); err != nil {
+				return nil, err
+			}
+		}
+	}
+	in.Retain()
+	return []pipeline.Element{in}, nil
+}
+
+// Close releases the validation frames.
+func (e *eval) Close() error {
+	for _, f := range e.val {
+		f.Release()
+	}
+	e.val = nil
+	return nil
+}
+
+// evaluate fills step.Eval.
+func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
+	began := time.Now()
+	c := newComparison(e.in, e.shells)
+	for i, batch := range e.val {
+		c.addTruth(batch)
+		c.add(sourceLo, batch, frames.Floats(batch.Lo))
+		if e.Linear {
+			c.add(sourceLinear, batch, e.filtered(batch))
+		}
+		if err := e.sample(ctx, step, c, i, batch, sourceRaw); err != nil {
+			return err
+		}
+		if step.Averaged {
+			if err := e.sample(ctx, step, c, i, batch, sourceEMA); err != nil {
+				return err
+			}
+		}
+		if e.SDEDelta > 0 {
+			if err := e.sample(ctx, step, c, i, batch, sourceSDE); err != nil {
+				return err
+			}
+		}
+	}
+	err := step.Trainer.Do(ctx, func(s *torchx.Scope) error { return c.measure(s) })
+	if err != nil {
+		return fmt.Errorf("spectra: %w", err)
+	}
+	result := &model.Evaluation{Scalars: []model.Scalar{{Name: "train/loss", Value: step.Loss}, {Name: "train/grad_norm", Value: step.GradNorm}, {Name: "train/lr", Value: step.LR}}}
+	result.Scalars = append(result.Scalars, c.scalars()...)
+	if result.Pictures, err = c.pictures(); err != nil {
+		return err
+	}
+	result.Seconds = time.Since(began).Seconds()
+	step.Eval = result
+	return nil
+}
+
+// filtered is the linear baseline's prediction, normalized.
+func (e *eval) filtered(batch *frames.Frames) []float32 {
+	hi, cells := frames.Floats(batch.Hi), batch.H*batch.W
+	out := make([]float32, len(hi))
+	for i := range batch.N() * len(e.linear) {
+		e.linear[i%len(e.linear)].Apply(out[i*cells:(i+1)*cells], hi[i*cells:(i+1)*cells], batch.H, batch.W)
+	}
+	return out
+}
+
+// sample draws one sample of each frame of the i-th validation batch. Its noise
+// is the same at every step, so that curves over steps show the model alone.
+func (e *eval) sample(ctx context.Context, step *model.Step, c *comparison, i int, batch *frames.Frames, src source) error {
+	tr := step.Trainer
+	net, delta := tr.Net, 0.0
+	if src != sourceRaw {
+		net = tr.EMA
+	}
+	if src == sourceSDE {
+		delta = e.SDEDelta
+	}
+	var out []float32
+	err := tr.Do(ctx, func(s *torchx.Scope) error {
+		torchx.NoGrad(func() {
+			xLo := net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
+			noise := func(s *torchx.Scope, k uint64) torchx.Tensor {
+				seed := rng.Stream(tr.Seed, rng.EvalNoise, uint64(i), k)
+				return s.To(s.Randn(seed, xLo.Shape()...), torchx.Float32, net.Device, net.Format)
+			}
+			x0 := tr.SampleBase(s, xLo, noise(s, 0))
+			stepNoise := func(s *torchx.Scope, n int) torchx.Tensor { return noise(s, uint64(n)+1) }
+			x := e.sampler(tr.Flow, delta).Sample(ctx, s, tr.Velocity(net, xLo), x0, xLo, stepNoise)
+			out = s.Floats(x)
+		})
+		return s.Err()
+	})
+	if err != nil {
+		return fmt.Errorf("sampling: %w", err)
+	}
+	c.add(src, batch, out)
+	return nil
+}

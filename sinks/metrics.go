@@ -1,0 +1,110 @@
+package sinks
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"fmsr/model"
+	"fmsr/pipeline"
+)
+
+// Metrics appends every evaluation's figures to metrics.jsonl.
+//
+//	steps   -- 1 -- ... -- 100 + figures --
+//	        [ one JSON object a line       ]
+//	steps   -- 1 -- ... -- 100 -----------
+type Metrics struct{}
+
+func init() {
+	pipeline.Register(pipeline.Declaration{
+		Name: "metrics",
+		Doc: `Appends every evaluation's figures to metrics.jsonl in the run's folder.
+
+	steps   -- 1 -- ... -- 100 + figures --
+	        [ one JSON object a line       ]
+	steps   -- 1 -- ... -- 100 -----------
+
+An object holds step and name: value pairs. Nothing in it depends on the clock:
+the seconds that evaluations took go to timing.jsonl.`,
+		Link:   pipeline.Link{Needs: pipeline.Steps},
+		Config: func() any { return &Metrics{} },
+		New:    func(any) pipeline.Stage { return &metrics{} },
+	})
+}
+
+type metrics struct {
+	figures, timing *os.File
+	progress        *pipeline.Progress
+}
+
+// Open starts both files anew.
+func (m *metrics) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	m.progress = env.Progress
+	if err := os.MkdirAll(env.Run.Dir, 0o755); err != nil {
+		return in, err
+	}
+	var err error
+	if m.figures, err = os.Create(filepath.Join(env.Run.Dir, "metrics.jsonl")); err != nil {
+		return in, err
+	}
+	if m.timing, err = os.Create(filepath.Join(env.Run.Dir, "timing.jsonl")); err != nil {
+		m.figures.Close()
+	}
+	return in, err
+}
+
+// Process writes a line where the step was evaluated.
+func (m *metrics) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
+	if step, ok := in.(*model.Step); ok && step.Eval != nil {
+		line, err := figuresLine(step)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := m.figures.Write(line); err != nil {
+			return nil, err
+		}
+		if _, err := fmt.Fprintf(m.timing, "{\"step\":%d,\"eval_s\":%.3f}\n", step.N, step.Eval.Seconds); err != nil {
+			return nil, err
+		}
+		m.progress.Note("%s", summary(step))
+	}
+	in.Retain()
+	return []pipeline.Element{in}, nil
+}
+
+// figuresLine keeps the evaluation's order, which encoding/json's maps would not.
+func figuresLine(step *model.Step) ([]byte, error) {
+	line := []byte(`{"step":` + strconv.Itoa(step.N))
+	for _, s := range step.Eval.Scalars {
+		value, err := json.Marshal(s.Value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Name, err) // NaN and Inf have no JSON
+		}
+		line = append(line, fmt.Sprintf(",%q:%s", s.Name, value)...)
+	}
+	return append(line, "}\n"...), nil
+}
+
+// summary is the evaluation in one line, for a person.
+func summary(step *model.Step) string {
+	text := fmt.Sprintf("eval at step %d (%.1f s):", step.N, step.Eval.Seconds)
+	for _, name := range []string{"val/mse", "val/mse_ema", "val/mse_sde", "val/mse_lo", "val/mse_linear"} {
+		if v, ok := step.Eval.Scalar(name); ok {
+			text += fmt.Sprintf("  %s %.4g", name, v)
+		}
+	}
+	return text
+}
+
+// Close closes the files; what was written stays.
+func (m *metrics) Close() error {
+	err := m.figures.Close()
+	if e := m.timing.Close(); err == nil {
+		err = e
+	}
+	return err
+}
