@@ -46,6 +46,9 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
+	if err := r.saveSpec(); err != nil {
+		return err
+	}
 	if err := r.main(ctx); err != nil {
 		return err
 	}
@@ -224,6 +227,15 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 		return fail(err)
 	}
 	return nil
+}
+
+// saveSpec leaves the resolved spec with the run's results.
+func (r *runner) saveSpec() error {
+	dir := r.env.Run.Dir
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("the run's folder: %w", err)
+	}
+	return atomicfile.WriteFile(filepath.Join(dir, "spec.yaml"), r.env.Spec)
 }
 
 // main runs the flow itself.

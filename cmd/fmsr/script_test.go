@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"fmsr/internal/npy"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"fmsr": main})
+}
+
+// TestScripts runs the real program through testdata/script, which reads like
+// its manual.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
+			e.Setenv("HOME", e.WorkDir)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand},
+	})
+}
+
+// npyCommand makes an array: npy PATH F,H,W,C [POSITION=VALUE]. Its values are
+// smooth waves, different in every frame and channel.
+func npyCommand(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	var shape []int
+	total := 1
+	for _, d := range strings.Split(args[1], ",") {
+		n, err := strconv.Atoi(d)
+		ts.Check(err)
+		shape = append(shape, n)
+		total *= n
+	}
+	values := make([]float32, total)
+	for i := range values {
+		c := shape[len(shape)-1]
+		w := shape[max(0, len(shape)-2)]
+		values[i] = float32(math.Sin(0.7*float64(i/c%w)+float64(i%c)) * math.Cos(0.001*float64(i)))
+	}
+	if len(args) > 2 {
+		at, value, _ := strings.Cut(args[2], "=")
+		i, err := strconv.Atoi(at)
+		ts.Check(err)
+		v, err := strconv.ParseFloat(value, 32)
+		ts.Check(err)
+		values[i] = float32(v)
+	}
+	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
+	ts.Check(npy.WriteFile(path, shape, values))
+}
+
+// exitsCommand runs fmsr and wants that exit status: exits 2 fmsr run ...
+func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if got != args[0] {
+		ts.Fatalf("%s", fmt.Sprintf("%v: exit status %s, want %s", args[1:], got, args[0]))
+	}
+}
