@@ -2,7 +2,9 @@ package stages
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"fmsr/internal/frames"
@@ -155,6 +157,9 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 	if t.trainer.Step >= t.stop {
 		return nil, nil // on its way when the last step was taken
 	}
+	if err := t.saveIfDue(ctx); err != nil {
+		return nil, err
+	}
 	var result model.Result
 	err := t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
 		xLo := t.trainer.Net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
@@ -171,6 +176,28 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		t.env.Finish()
 	}
 	return []pipeline.Element{step}, nil
+}
+
+// saveIfDue writes the checkpoint of the last step, whose average is up to date
+// now that the step has come back.
+func (t *train) saveIfDue(ctx context.Context) error {
+	if t.trainer.Step == 0 || t.trainer.Step%t.env.Run.CheckpointEvery != 0 {
+		return nil
+	}
+	return t.save(ctx)
+}
+
+func (t *train) save(ctx context.Context) error {
+	path := filepath.Join(t.env.Run.Dir, "checkpoint.pt")
+	return t.trainer.Save(ctx, path, model.Checkpoint{Channels: t.in.Channels, Stats: t.in.Stats})
+}
+
+// Flush writes the checkpoint of the last step.
+func (t *train) Flush(ctx context.Context) ([]pipeline.Element, error) {
+	if t.trainer == nil {
+		return nil, errors.New("no training frame came")
+	}
+	return nil, t.save(ctx)
 }
 
 // Close frees the network.

@@ -1,0 +1,78 @@
+package model
+
+import (
+	"context"
+	"fmt"
+
+	"fmsr/internal/atomicfile"
+	"fmsr/internal/frames"
+	"fmsr/internal/torchfile"
+	"fmsr/internal/torchx"
+)
+
+// Checkpoint is what a checkpoint.pt holds besides the trainer's tensors.
+type Checkpoint struct {
+	Channels []string
+	Stats    *frames.Stats
+}
+
+// Save writes checkpoint.pt, whole or not at all. PyTorch loads it with
+// weights_only=True: model_state_dict and ema_state_dict under ADM's names,
+// stats, channel_names, step and the optimizer's moments.
+func (t *Trainer) Save(ctx context.Context, path string, c Checkpoint) error {
+	f, err := atomicfile.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	err = t.Do(ctx, func(s *torchx.Scope) error {
+		return torchfile.Write(f, torchfile.Dict{
+			{Key: "model_state_dict", Value: stateDict(s, t.Net.Params, t.Net.Tensors())},
+			{Key: "ema_state_dict", Value: stateDict(s, t.EMA.Params, t.EMA.Tensors())},
+			{Key: "stats", Value: torchfile.Dict{{Key: "mean", Value: statsTensor(c.Stats.Mean)}, {Key: "std", Value: statsTensor(c.Stats.Std)}}},
+			{Key: "channel_names", Value: names(c.Channels)},
+			{Key: "step", Value: t.Step},
+			{Key: "optimizer_state", Value: torchfile.Dict{
+				{Key: "exp_avg", Value: stateDict(s, t.Net.Params, t.m)},
+				{Key: "exp_avg_sq", Value: stateDict(s, t.Net.Params, t.v)},
+			}},
+			{Key: "format", Value: 1},
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("checkpoint %s: %w", path, err)
+	}
+	return f.Commit()
+}
+
+// stateDict is tensors, one a parameter, under the parameters' names.
+func stateDict(s *torchx.Scope, params []Param, tensors []torchx.Tensor) torchfile.Dict {
+	var d torchfile.Dict
+	for i, p := range params {
+		x := tensors[i]
+		d = append(d, torchfile.Entry{Key: p.Name, Value: torchfile.Tensor{
+			DType: "float32", Shape: p.Shape,
+			Bytes: func() ([]byte, error) { return frames.Bytes(s.Floats(x)), s.Err() },
+		}})
+	}
+	return d
+}
+
+func statsTensor(values []float64) torchfile.Tensor {
+	floats := make([]float32, len(values))
+	for i, v := range values {
+		floats[i] = float32(v)
+	}
+	return torchfile.Tensor{
+		DType: "float32", Shape: []int64{int64(len(values))},
+		Bytes: func() ([]byte, error) { return frames.Bytes(floats), nil },
+	}
+}
+
+func names(channels []string) torchfile.List {
+	var l torchfile.List
+	for _, c := range channels {
+		l = append(l, c)
+	}
+	return l
+}
