@@ -193,11 +193,11 @@ func (s SpectraPlot) addMarks(p *plot.Plot) error {
 		}
 		line.Color, line.Dashes = color.Gray{120}, []vg.Length{4, 4}
 		p.Add(line)
-		label, err := plotter.NewLabels(plotter.XYLabels{XYs: plotter.XYs{{X: m.K, Y: p.Y.Max / 2}}, Labels: []string{m.Label + " "}})
+		label, err := plotter.NewLabels(plotter.XYLabels{XYs: plotter.XYs{{X: m.K, Y: p.Y.Max / 2}}, Labels: []string{" " + m.Label}})
 		if err != nil {
 			return err
 		}
-		label.TextStyle[0].XAlign, label.TextStyle[0].YAlign = draw.XRight, draw.YTop
+		label.TextStyle[0].XAlign, label.TextStyle[0].YAlign = draw.XLeft, draw.YTop
 		label.TextStyle[0].Font.Size = 12
 		p.Add(label)
 	}

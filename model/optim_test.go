@@ -1,0 +1,89 @@
+package model
+
+import (
+	"fmt"
+	"testing"
+
+	"fmsr/internal/golden"
+	"fmsr/internal/torchx"
+)
+
+type optimStep struct {
+	Step    int       `json:"step"`
+	LR      float64   `json:"lr"`
+	Loss    float64   `json:"loss"`
+	Norm    float64   `json:"norm"`
+	W1      []float64 `json:"w1"`
+	W2      []float64 `json:"w2"`
+	EMA9    []float64 `json:"ema0.9_w1"`
+	EMA9999 []float64 `json:"ema0.9999_w1"`
+}
+
+// TestOptimizerGolden: AdamW with warm-up, clipping and two averages on a
+// quadratic, 20 steps, in float64.
+func TestOptimizerGolden(t *testing.T) {
+	var typed struct {
+		A []optimStep `json:"weight_decay_0.0"`
+		B []optimStep `json:"weight_decay_0.1"`
+	}
+	golden.Load(t, "optim", &typed)
+	for decay, steps := range map[float64][]optimStep{0: typed.A, 0.1: typed.B} {
+		onThread(t, func(s *torchx.Scope) error {
+			zeros := func(n int64) torchx.Tensor { return s.Full(0, torchx.Float64, torchx.CPU, n) }
+			w := []torchx.Tensor{vector(s, []float64{.5, -.3, .1, .9}), vector(s, []float64{.2, -.7})}
+			target := []torchx.Tensor{vector(s, []float64{.4, -.25, .1, .8}), vector(s, []float64{.21, -.65})}
+			m, v := []torchx.Tensor{zeros(4), zeros(2)}, []torchx.Tensor{zeros(4), zeros(2)}
+			ema9, ema9999 := []torchx.Tensor{s.Clone(w[0])}, []torchx.Tensor{s.Clone(w[0])}
+			for _, x := range w {
+				s.RequiresGrad(x, true)
+			}
+			h := Hyper{LR: 2e-4, WarmupSteps: 10}
+			adamw := torchx.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: decay}
+			for _, want := range steps {
+				// 100 (sum d1^2 + sum d2^2) / 6
+				loss := s.Affine(s.Add(s.Affine(s.MSE(w[0], target[0]), 4, 0), s.Affine(s.MSE(w[1], target[1]), 2, 0)), 100.0/6, 0)
+				s.ZeroGrads(w)
+				s.Backward(loss)
+				norm := s.ClipGradNorm(w, 1)
+				lr := h.LRAt(want.Step)
+				s.AdamWStep(adamw, w, m, v, want.Step, lr)
+				s.EMAUpdate(ema9, w[:1], 0.9)
+				s.EMAUpdate(ema9999, w[:1], 0.9999)
+				what := fmt.Sprintf("weight decay %g, step %d: ", decay, want.Step)
+				golden.Near(t, what+"lr", lr, want.LR, 1e-18)
+				golden.Near(t, what+"loss", s.Item(loss), want.Loss, 1e-12)
+				golden.Near(t, what+"norm", s.Item(norm), want.Norm, 1e-12)
+				for name, pair := range map[string]struct {
+					got  torchx.Tensor
+					want []float64
+				}{"w1": {w[0], want.W1}, "w2": {w[1], want.W2}, "ema 0.9": {ema9[0], want.EMA9}, "ema 0.9999": {ema9999[0], want.EMA9999}} {
+					for i, x := range doubles(s, pair.got) {
+						golden.Near(t, what+name, x, pair.want[i], 1e-12)
+					}
+				}
+			}
+			return nil
+		})
+	}
+}
+
+func TestLearningRates(t *testing.T) {
+	var want struct {
+		Overfit []float64    `json:"lr_overfit"`
+		Full    [][2]float64 `json:"lr_full"`
+	}
+	golden.Load(t, "optim", &want)
+	for i, lr := range want.Overfit {
+		golden.Near(t, "lr without warm-up", Hyper{LR: 2e-4}.LRAt(i+1), lr, 0)
+	}
+	for _, at := range want.Full {
+		golden.Near(t, fmt.Sprintf("lr at step %g", at[0]), Hyper{LR: 2e-4, WarmupSteps: 10000}.LRAt(int(at[0])), at[1], 1e-19)
+	}
+}
+
+func TestAveragingRamp(t *testing.T) {
+	for n, want := range map[int]float64{1: 2.0 / 11, 10: 11.0 / 20, 100: 101.0 / 110, 100000: 0.99} {
+		golden.Near(t, "ramped decay", Averaging{Decay: 0.99, Ramp: true}.DecayAt(n), want, 1e-15)
+	}
+	golden.Near(t, "decay", Averaging{Decay: 0.99}.DecayAt(1), 0.99, 0)
+}

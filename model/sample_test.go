@@ -1,0 +1,263 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+
+	"fmsr/internal/golden"
+	"fmsr/internal/torchx"
+)
+
+// gaussianCase is the closed form: x1 ~ N(m1, s1^2) and x0 ~ N(mu0, s0^2),
+// independent, so that the exact velocity is linear in x.
+type gaussianCase struct {
+	S0        float64                                `json:"s0"`
+	S1        float64                                `json:"s1"`
+	Mu0       float64                                `json:"mu0"`
+	M1        float64                                `json:"m1"`
+	ScoreX    []float64                              `json:"score_x"`
+	Score     map[string][]float64                   `json:"score"`
+	Start     []float64                              `json:"ode_start"`
+	Exact     []float64                              `json:"ode_exact"`
+	ODE       map[string]struct{ X []float64 }       `json:"ode"`
+	Recursion map[string]struct{ Mean, Std float64 } `json:"sde_recursion"`
+	Path20    []float64                              `json:"sde_path_20"`
+
+	flow Flow
+}
+
+func gaussianCases(t *testing.T) map[BaseDist]*gaussianCase {
+	cases := map[BaseDist]*gaussianCase{}
+	for _, base := range []BaseDist{XLoPlusNoise, Gaussian} {
+		var one struct {
+			A *gaussianCase `json:"x_lo_plus_noise"`
+			B *gaussianCase `json:"gaussian"`
+		}
+		golden.Load(t, "samplers", &one)
+		c := one.A
+		if base == Gaussian {
+			c = one.B
+		}
+		c.flow = Flow{Base: base, NoiseScale: c.S0}
+		cases[base] = c
+	}
+	return cases
+}
+
+// slope and offset of the exact velocity at t: v = offset + slope x.
+func (c *gaussianCase) velocity(t float64) (slope, offset float64) {
+	variance := (1-t)*(1-t)*c.S0*c.S0 + t*t*c.S1*c.S1
+	mean := (1-t)*c.Mu0 + t*c.M1
+	slope = (t*c.S1*c.S1 - (1-t)*c.S0*c.S0) / variance
+	return slope, c.M1 - c.Mu0 - slope*mean
+}
+
+func (c *gaussianCase) field(s *torchx.Scope, x torchx.Tensor, t float64) torchx.Tensor {
+	slope, offset := c.velocity(t)
+	return s.Affine(x, slope, offset)
+}
+
+func vector(s *torchx.Scope, v []float64) torchx.Tensor {
+	x := s.Full(0, torchx.Float64, torchx.CPU, int64(len(v)))
+	torchx.Write(s, x, v)
+	return x
+}
+
+func (c *gaussianCase) sampler(steps int, delta float64, schedule Schedule) Sampler {
+	return Sampler{Flow: c.flow, Steps: steps, TMin: 1e-4, TMax: 1 - 1e-4, Delta: delta, Schedule: schedule}
+}
+
+// run samples from start with the condition mu0.
+func (c *gaussianCase) run(s *torchx.Scope, p Sampler, start []float64, noise Noise) []float64 {
+	x0 := vector(s, start)
+	xLo := s.Full(c.Mu0, torchx.Float64, torchx.CPU, int64(len(start)))
+	return doubles(s, p.Sample(context.Background(), s, c.field, x0, xLo, noise))
+}
+
+func TestScoreGolden(t *testing.T) {
+	for base, c := range gaussianCases(t) {
+		onThread(t, func(s *torchx.Scope) error {
+			for text, want := range c.Score {
+				var at float64
+				fmt.Sscan(text, &at)
+				x := vector(s, c.ScoreX)
+				xLo := s.Full(c.Mu0, torchx.Float64, torchx.CPU, int64(len(c.ScoreX)))
+				got := doubles(s, c.flow.Score(s, x, at, c.field(s, x, at), xLo))
+				for i := range want {
+					golden.Near(t, fmt.Sprintf("%s: score at t=%s", base, text), got[i], want[i], 1e-8*math.Max(1, math.Abs(want[i])))
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// TestODEGolden: Euler's own path to round-off, and the exact flow to first order.
+func TestODEGolden(t *testing.T) {
+	for base, c := range gaussianCases(t) {
+		onThread(t, func(s *torchx.Scope) error {
+			last := math.Inf(1)
+			for _, steps := range []int{10, 100, 1000} {
+				got := c.run(s, c.sampler(steps, 0, Constant), c.Start, nil)
+				worst := 0.0
+				for i, want := range c.ODE[fmt.Sprint(steps)].X {
+					golden.Near(t, fmt.Sprintf("%s: x after %d steps", base, steps), got[i], want, 1e-12)
+					worst = math.Max(worst, math.Abs(got[i]-c.Exact[i]))
+				}
+				if ratio := last / worst; ratio < 8 || (steps > 10 && ratio > 12) {
+					t.Errorf("%s: error %g at %d steps, %.1f times less than at a tenth: want about 10", base, worst, steps, ratio)
+				}
+				last = worst
+			}
+			return nil
+		})
+	}
+}
+
+// TestSDEPathGolden: one noisy path, element by element.
+func TestSDEPathGolden(t *testing.T) {
+	for base, c := range gaussianCases(t) {
+		onThread(t, func(s *torchx.Scope) error {
+			start := make([]float64, len(c.Path20))
+			for i := range start {
+				start[i] = c.Mu0 + c.S0*golden.N(6, uint64(i))
+			}
+			noise := func(s *torchx.Scope, step int) torchx.Tensor {
+				n := make([]float64, len(start))
+				for i := range n {
+					n[i] = golden.N(7, uint64(step*len(start)+i))
+				}
+				return vector(s, n)
+			}
+			got := c.run(s, c.sampler(20, 0.1, Constant), start, noise)
+			for i, want := range c.Path20 {
+				golden.Near(t, fmt.Sprintf("%s: path", base), got[i], want, 1e-10)
+			}
+			return nil
+		})
+	}
+}
+
+// chain is the exact mean and deviation of the discrete chain, which on a
+// Gaussian is affine in x: x' = a x + b + sqrt(2 w dt) noise. It starts at the
+// marginal of t: 0 is the base itself, where samplers start.
+func (c *gaussianCase) chain(p Sampler, t0 float64) (mean, std float64) {
+	dt := (p.TMax - p.TMin) / float64(p.Steps)
+	mean = (1-t0)*c.Mu0 + t0*c.M1
+	variance := (1-t0)*(1-t0)*c.S0*c.S0 + t0*t0*c.S1*c.S1
+	for i := range p.Steps {
+		t := p.TMin + float64(i)*dt
+		slope, offset := c.velocity(t)
+		sigma2 := p.Sigma() * p.Sigma()
+		w := map[Schedule]float64{
+			Constant: p.Delta, Matched: p.Delta * (1 - t) * sigma2, Quadratic: p.Delta * sigma2 * (1 - t) * (1 - t),
+		}[p.Schedule]
+		base := 0.0
+		if p.Base == XLoPlusNoise {
+			base = c.Mu0
+		}
+		k := -1 / ((1 - t) * sigma2) // score = k (x - t v - base)
+		a := 1 + dt*(slope+w*k*(1-t*slope))
+		b := dt * (offset + w*k*(-t*offset-base))
+		mean, variance = a*mean+b, a*a*variance
+		if p.Schedule == Constant || i < p.Steps-1 {
+			variance += 2 * w * dt
+		}
+	}
+	return mean, math.Sqrt(variance)
+}
+
+func TestChainGolden(t *testing.T) {
+	for base, c := range gaussianCases(t) {
+		for text, want := range c.Recursion {
+			var delta float64
+			var steps int
+			fmt.Sscanf(text, "%g/%d", &delta, &steps)
+			mean, std := c.chain(c.sampler(steps, delta, Constant), 1e-4)
+			golden.Near(t, string(base)+": mean of "+text, mean, want.Mean, 1e-9)
+			golden.Near(t, string(base)+": std of "+text, std, want.Std, 1e-9)
+		}
+	}
+	var blowUp struct {
+		ByS1 map[string]float64 `json:"sde_std_delta0.1_N100_by_s1"`
+	}
+	golden.Load(t, "samplers", &blowUp)
+	for text, want := range blowUp.ByS1 {
+		c := *gaussianCases(t)[XLoPlusNoise]
+		fmt.Sscan(text, &c.S1)
+		_, std := c.chain(c.sampler(100, 0.1, Constant), 1e-4)
+		golden.Near(t, "constant schedule, s1 "+text, std, want, 1e-6*want)
+	}
+}
+
+// TestSDEMonteCarlo: the sampler's mean and deviation over many samples are the
+// chain's, within five standard errors, for every schedule.
+func TestSDEMonteCarlo(t *testing.T) {
+	const n = 40000
+	for base, c := range gaussianCases(t) {
+		for _, p := range []Sampler{
+			c.sampler(50, 0, Constant), c.sampler(50, 0.1, Constant), c.sampler(50, 1, Matched), c.sampler(50, 10, Quadratic),
+		} {
+			onThread(t, func(s *torchx.Scope) error {
+				normal := func(seed uint64) torchx.Tensor {
+					return s.To(s.Randn(seed, n), torchx.Float64, torchx.CPU, torchx.NCHW)
+				}
+				start := doubles(s, s.Affine(normal(1), c.S0, c.Mu0))
+				noise := func(in *torchx.Scope, step int) torchx.Tensor {
+					return in.To(in.Randn(uint64(100+step), n), torchx.Float64, torchx.CPU, torchx.NCHW)
+				}
+				got := c.run(s, p, start, noise)
+				mean, m2 := 0.0, 0.0
+				for _, x := range got {
+					mean += x / n
+				}
+				for _, x := range got {
+					m2 += (x - mean) * (x - mean) / n
+				}
+				wantMean, wantStd := c.chain(p, 0)
+				what := fmt.Sprintf("%s, %s, delta %g: ", base, p.Schedule, p.Delta)
+				golden.Near(t, what+"mean", mean, wantMean, 5*wantStd/math.Sqrt(n))
+				golden.Near(t, what+"std", math.Sqrt(m2), wantStd, 5*wantStd/math.Sqrt(2*n))
+				return nil
+			})
+		}
+	}
+}
+
+// TestSchedulesAreStable: where the truth is nearly determined, the matched and
+// quadratic schedules keep its spread and the constant one loses it.
+func TestSchedulesAreStable(t *testing.T) {
+	c := *gaussianCases(t)[XLoPlusNoise]
+	c.S1 = 0.01
+	for _, p := range []Sampler{c.sampler(100, 1, Matched), c.sampler(100, 10, Quadratic)} {
+		if _, std := c.chain(p, 0); std > 0.02 {
+			t.Errorf("%s: deviation %g, want about 0.01", p.Schedule, std)
+		}
+	}
+	if _, std := c.chain(c.sampler(100, 0.1, Constant), 0); std < 1 {
+		t.Errorf("constant: deviation %g; if it is stable now, its warning can go", std)
+	}
+}
+
+func TestSamplerValidate(t *testing.T) {
+	good := Sampler{Flow: Flow{Base: XLoPlusNoise, NoiseScale: 0.1}, Steps: 10, TMin: 1e-4, TMax: 1 - 1e-4, Schedule: Constant}
+	if err := good.Validate(); err != nil {
+		t.Error(err)
+	}
+	for name, change := range map[string]func(*Sampler){
+		"steps":    func(p *Sampler) { p.Steps = 0 },
+		"times":    func(p *Sampler) { p.TMin = 1 },
+		"beyond":   func(p *Sampler) { p.TMax = 1.1 },
+		"delta":    func(p *Sampler) { p.Delta = -1 },
+		"no score": func(p *Sampler) { p.Delta, p.NoiseScale = 1, 0 },
+		"schedule": func(p *Sampler) { p.Schedule = "wild" },
+	} {
+		p := good
+		change(&p)
+		if p.Validate() == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
