@@ -129,14 +129,21 @@ func (s *Scope) Close() {
 	s.owned = nil
 }
 
-// Adopt makes the scope the owner of t, a result of gotorch included: its
-// finalizer is taken off.
+// Adopt makes the scope the owner of a result of gotorch's, whose finalizer is
+// taken off.
 func (s *Scope) Adopt(t Tensor) Tensor {
 	if IsNil(t) {
 		return t
 	}
 	runtime.SetFinalizer(t.T, nil)
-	s.owned = append(s.owned, t)
+	C.fx_count_adopted()
+	return s.own(t)
+}
+
+func (s *Scope) own(t Tensor) Tensor {
+	if !IsNil(t) {
+		s.owned = append(s.owned, t)
+	}
 	return t
 }
 
@@ -165,7 +172,7 @@ func (s *Scope) Within(f func(in *Scope) Tensor) Tensor {
 		s.err = in.err
 		return Tensor{}
 	}
-	return s.Adopt(in.Keep(out))
+	return s.own(in.Keep(out))
 }
 
 // one runs a C function that gives one tensor.
@@ -178,9 +185,7 @@ func (s *Scope) one(op string, call func(out *C.fx_tensor) C.fx_error) Tensor {
 		s.err = fmt.Errorf("%s: %w", op, err)
 		return Tensor{}
 	}
-	t := wrap(out)
-	s.owned = append(s.owned, t)
-	return t
+	return s.own(wrap(out))
 }
 
 // do runs a C function that gives none.

@@ -80,6 +80,7 @@ fx_error fx_load_cuda(const char *library);
 fx_error fx_cuda_device_count(int *out);
 fx_error fx_synchronize(int device);
 int64_t fx_live_tensors(void);
+void fx_count_adopted(void);
 
 #ifdef __cplusplus
 }

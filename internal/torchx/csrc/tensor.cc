@@ -19,6 +19,9 @@ void fx_free(fx_tensor t) {
 
 int64_t fx_live_tensors(void) { return live.load(std::memory_order_relaxed); }
 
+// A tensor that gotorch made and fx_free will free.
+void fx_count_adopted(void) { live.fetch_add(1, std::memory_order_relaxed); }
+
 // The memory stays the caller's: it must outlive the tensor and every view of it.
 fx_error fx_from_blob(void *data, const int64_t *shape, int dims, int dtype, fx_tensor *out) {
   return give(out, [&] {
