@@ -305,6 +305,9 @@ func (d *decoder) overrideOne(root *value, path []string, v *value) string {
 			return message
 		}
 	}
+	if into == nil {
+		return "" // there is no flow, which is reported by itself
+	}
 	for _, key := range path[1 : len(path)-1] {
 		into = child(into, key)
 	}
