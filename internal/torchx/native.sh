@@ -168,7 +168,7 @@ cat >"$generated.$$" <<GO
 
 package torchx
 
-// #cgo LDFLAGS: -L$out -L$torch/lib -Wl,-rpath,$torch/lib -lfx -lcgotorch -lc10 -ltorch -ltorch_cpu -l:libgomp.so.1 -lstdc++ -ldl
+// #cgo LDFLAGS: -L$out -L$torch/lib -Wl,-rpath,$torch/lib -lfx -lcgotorch -lc10 -ltorch -ltorch_cpu -l:libgomp.so.1 -lstdc++ -ldl -lm
 import "C"
 GO
 if cmp -s "$generated.$$" "$generated"; then rm "$generated.$$"; else mv "$generated.$$" "$generated"; fi

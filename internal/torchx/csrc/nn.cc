@@ -26,17 +26,6 @@ fx_error fx_silu(fx_tensor x, fx_tensor *out) {
   return give(out, [&] { return at::silu(*x); });
 }
 
-// silu(norm(x) * (1 + scale) + shift), film (N,2C) holding scale and then shift; silu(norm(x)) without film.
-fx_error fx_norm_silu(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor film,
-                      fx_tensor *out) {
-  return give(out, [&] {
-    auto h = at::group_norm(*x, groups, *w, *b, eps);
-    if (!film) return at::silu(h);
-    auto parts = film->to(h.scalar_type()).unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
-    return at::silu(at::addcmul(parts[1], h, 1 + parts[0]));
-  });
-}
-
 // q, k, v (N, heads, positions, channels): softmax(q k' / sqrt(channels)) v.
 fx_error fx_attention(fx_tensor q, fx_tensor k, fx_tensor v, fx_tensor *out) {
   return give(out, [&] { return at::scaled_dot_product_attention(*q, *k, *v); });
