@@ -114,13 +114,10 @@ func (c *arrowCache) Ready(ctx context.Context, key string) (bool, error) {
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
-	if !errors.Is(err, os.ErrNotExist) {
+	if _, statErr := os.Stat(c.dir); statErr == nil { // a whole cache appears by rename, index and all
 		c.env.Progress.Note("arrow_cache: making %s again: %v", c.dir, err)
-		if err := os.RemoveAll(c.dir); err != nil {
-			return false, err
-		}
 	}
-	return false, nil
+	return false, os.RemoveAll(c.dir)
 }
 
 // load reads the index and checks it against the file.

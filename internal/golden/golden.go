@@ -6,7 +6,6 @@ package golden
 import (
 	_ "embed"
 	"encoding/json"
-	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -123,6 +122,6 @@ func (d Digest) Check(t testing.TB, what string, values []float64, tol float64) 
 func Near(t testing.TB, what string, got, want, tol float64) {
 	t.Helper()
 	if !(math.Abs(got-want) <= tol) {
-		t.Error(fmt.Sprintf("%s = %.12g, want %.12g within %.1e", what, got, want, tol))
+		t.Errorf("%s = %.12g, want %.12g within %.1e", what, got, want, tol)
 	}
 }

@@ -112,7 +112,7 @@ func readHeader(r io.Reader) (shape []int, start int, err error) {
 		return nil, 0, fmt.Errorf("dtype %q: want '<f4', little-endian float32 (numpy: a.astype('<f4'))", t)
 	}
 	if parsed.Descr.Fortran {
-		return nil, 0, errors.New("Fortran order: want C order (numpy: np.ascontiguousarray(a))")
+		return nil, 0, errors.New("the array is in Fortran order: want C order (numpy: np.ascontiguousarray(a))")
 	}
 	if start%4 != 0 {
 		return nil, 0, fmt.Errorf("values start at byte %d: want a multiple of 4", start)

@@ -61,7 +61,7 @@ func TestBadFiles(t *testing.T) {
 		"integers":   {file("{'descr': '<i4', 'fortran_order': False, 'shape': (2, 2), }", 16), `dtype "<i4": want '<f4'`},
 		"big-endian": {file("{'descr': '>f4', 'fortran_order': False, 'shape': (2, 2), }", 16), `dtype ">f4": want '<f4'`},
 		"objects":    {file("{'descr': '|O', 'fortran_order': False, 'shape': (2, 2), }", 16), `dtype "|O": want '<f4'`},
-		"fortran":    {file("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }", 16), "Fortran order: want C order"},
+		"fortran":    {file("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }", 16), "the array is in Fortran order: want C order"},
 		"no frames":  {file("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 2), }", 0), "shape [0 2]: want every dimension at least 1"},
 		"overflow":   {file("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 8), }", 16), "too large"},
 		"no dict":    {file("hello", 16), "npy header"},

@@ -1,0 +1,135 @@
+package sinks_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"go.uber.org/goleak"
+
+	"fmsr/internal/frames"
+	"fmsr/internal/npy"
+	"fmsr/internal/torchx"
+	"fmsr/pipeline"
+	_ "fmsr/sinks"
+	_ "fmsr/stages"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const smallSpec = `
+version: 1
+run: {name: small, overfit: false}
+flow:
+  - npy_load: {set: set, fields: [a, b], split: {train: [0], val: [1]}}
+  - channel_select: {channels: all}
+  - arrow_cache:
+  - pool_upsample:
+  - normalize:
+  - batch: {size: 2}
+  - train: {model_channels: 4, channel_mult: [1, 1, 1], total_steps: 4, print_every: 1}
+  - ema:
+  - eval: {log_every: 2, sample_steps: 2, sde_delta: 0.1, sde_schedule: matched}
+  - metrics:
+  - images:
+  - report:
+`
+
+// data writes two seeds; value, if not zero, goes into one cell of the first.
+func data(t *testing.T, value float32) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, seed := range []string{"seed_0000", "seed_0001"} {
+		dir := filepath.Join(root, "set", seed, "npy")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		values := make([]float32, 4*8*8*2)
+		for i := range values {
+			values[i] = float32(math.Sin(float64(i) / 7))
+		}
+		if value != 0 {
+			values[300] = value
+		}
+		if err := npy.WriteFile(filepath.Join(dir, "f.npy"), []int{4, 8, 8, 2}, values); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// run executes the small spec and fails on any tensor, buffer or, at the end
+// of all tests, goroutine that is left.
+func run(t *testing.T, ctx context.Context, root string, out *strings.Builder, sets ...pipeline.Override) error {
+	t.Helper()
+	before := torchx.Live()
+	pool := frames.NewPool()
+	mem := memory.NewCheckedAllocator(pool)
+	overrides := append([]pipeline.Override{
+		{Path: "npy_load.root", Value: root, Flag: "--data-root"}, {Path: "run.dir", Value: t.TempDir(), Flag: "--out"},
+	}, sets...)
+	spec, err := pipeline.Parse("small.yaml", []byte(smallSpec), overrides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = pipeline.Execute(ctx, spec, pipeline.Options{Out: out, Cache: t.TempDir(), Mem: mem})
+	mem.AssertSize(t, 0)
+	if n := torchx.Live() - before; n != 0 {
+		t.Errorf("%d tensors left", n)
+	}
+	if n := pool.InUse(); n != 0 {
+		t.Errorf("%d bytes of frames left", n)
+	}
+	if e := pool.Close(); e != nil {
+		t.Error(e)
+	}
+	return err
+}
+
+func TestRunLeavesNothing(t *testing.T) {
+	var out strings.Builder
+	if err := run(t, context.Background(), data(t, 0), &out); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	if !strings.Contains(out.String(), "model, SDE EMA") {
+		t.Errorf("no report:\n%s", out.String())
+	}
+}
+
+func TestErrorLeavesNothing(t *testing.T) {
+	err := run(t, context.Background(), data(t, float32(math.NaN())), &strings.Builder{})
+	if err == nil || !strings.Contains(err.Error(), "flow[1].channel_select: seed 0, frame 2: field a: NaN at y=2, x=6") {
+		t.Errorf("error %v, want the NaN's place", err)
+	}
+}
+
+// TestDivergedLossEndsTheRun: metrics.jsonl cannot hold NaN, so that a diverged
+// model is an error and not a file that nothing reads.
+func TestDivergedLossEndsTheRun(t *testing.T) {
+	err := run(t, context.Background(), data(t, 0), &strings.Builder{},
+		pipeline.Override{Path: "train.lr", Value: "1e30", Flag: "--lr"})
+	if err == nil || !strings.Contains(err.Error(), "step 2") {
+		t.Errorf("error %v, want one that names the step", err)
+	}
+}
+
+// TestCancelLeavesNothing ends runs at moments spread over start-up, training
+// and evaluation.
+func TestCancelLeavesNothing(t *testing.T) {
+	root := data(t, 0)
+	for _, after := range []time.Duration{0, 5, 20, 60, 150, 300, 500} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		stop := time.AfterFunc(after*time.Millisecond, func() { cancel(errors.New("stopped by hand")) })
+		err := run(t, ctx, root, &strings.Builder{}, pipeline.Override{Path: "train.total_steps", Value: "100000", Flag: "--total-steps"})
+		stop.Stop()
+		if err == nil || !strings.Contains(err.Error(), "stopped by hand") {
+			t.Errorf("after %v ms: error %v, want the cause", int(after), err)
+		}
+	}
+}
