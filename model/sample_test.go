@@ -261,3 +261,57 @@ func TestSamplerValidate(t *testing.T) {
 		}
 	}
 }
+
+// TestSchedulePaths: noisy paths of every schedule, element by element, against
+// the update written out in plain arithmetic.
+func TestSchedulePaths(t *testing.T) {
+	const n = 5
+	for base, c := range gaussianCases(t) {
+		for _, p := range []Sampler{c.sampler(20, 0.1, Constant), c.sampler(20, 0.7, Matched), c.sampler(20, 10, Quadratic)} {
+			want := make([]float64, n)
+			start := make([]float64, n)
+			for i := range want {
+				start[i] = c.Mu0 + c.S0*golden.N(6, uint64(i))
+				want[i] = start[i]
+			}
+			dt := (p.TMax - p.TMin) / float64(p.Steps)
+			sigma2 := p.Sigma() * p.Sigma()
+			for step := range p.Steps {
+				at := p.TMin + float64(step)*dt
+				slope, offset := c.velocity(at)
+				w := p.Delta
+				switch p.Schedule {
+				case Matched:
+					w *= (1 - at) * sigma2
+				case Quadratic:
+					w *= (1 - at) * (1 - at) * sigma2
+				}
+				for i, x := range want {
+					v := offset + slope*x
+					mean := 0.0
+					if base == XLoPlusNoise {
+						mean = c.Mu0
+					}
+					score := -(x - at*v - mean) / ((1 - at) * sigma2)
+					want[i] = x + (v+w*score)*dt
+					if p.Schedule == Constant || step < p.Steps-1 {
+						want[i] += math.Sqrt(2*w*dt) * golden.N(7, uint64(step*n+i))
+					}
+				}
+			}
+			onThread(t, func(s *torchx.Scope) error {
+				noise := func(s *torchx.Scope, step int) torchx.Tensor {
+					values := make([]float64, n)
+					for i := range values {
+						values[i] = golden.N(7, uint64(step*n+i))
+					}
+					return vector(s, values)
+				}
+				for i, x := range c.run(s, p, start, noise) {
+					golden.Near(t, fmt.Sprintf("%s, %s: path", base, p.Schedule), x, want[i], 1e-10)
+				}
+				return nil
+			})
+		}
+	}
+}
