@@ -258,6 +258,11 @@ func (d *decoder) resolve(path string, at place) string {
 	if at.flag == "" && !filepath.IsAbs(path) {
 		path = filepath.Join(d.folder, path)
 	}
+	return absolute(path)
+}
+
+// absolute leaves a path as it is where the current folder is not known.
+func absolute(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		return abs
 	}

@@ -144,8 +144,8 @@ func (d *decoder) decodeRun(root *value, run *Run) {
 		v = e.val
 	}
 	d.decodeStruct(v, "run", reflect.ValueOf(run).Elem())
-	if run.Dir == "" {
-		run.Dir = d.resolve(filepath.Join("runs", run.Name), place{flag: "default"})
+	if run.Dir == "" { // results lie where the run was started, not beside the spec
+		run.Dir = absolute(filepath.Join("runs", run.Name))
 	}
 	run.Validate(run, d.reporter("run", root.place, keyPlaces(v)))
 }
