@@ -236,7 +236,7 @@ func (c *comparison) plots() []picture.SpectraPlot {
 	lo, _ := c.lostBand()
 	for field, name := range c.in.Channels {
 		plot := picture.SpectraPlot{
-			Title: name, XLabel: "k", YLabel: "P(k)",
+			Title: name, XLabel: "k L / 2π", YLabel: "P(k)",
 			Marks: []picture.Mark{{K: float64(lo), Label: "lost by pooling"}},
 		}
 		plot.Curves = append(plot.Curves, curve("truth", c.truthPower[field], true))
@@ -245,7 +245,9 @@ func (c *comparison) plots() []picture.SpectraPlot {
 				plot.Curves = append(plot.Curves, curve(sourceNames[src].label, c.power[src][field], false))
 			}
 		}
-		plot.Curves = append(plot.Curves, curve("low-res", c.lowPower[field], false))
+		low := curve("low-res", c.lowPower[field], false)
+		low.Dashed = true
+		plot.Curves = append(plot.Curves, low)
 		plots = append(plots, plot)
 	}
 	return plots

@@ -3,221 +3,188 @@ package picture
 import (
 	"fmt"
 	"image"
-	"image/color"
-	"image/png"
 	"io"
-	"math"
-	"slices"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/text"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// Field is a scalar field, row-major (H,W), row 0 at the bottom.
-type Field struct {
-	H, W int
-	Data []float32
-}
-
-// Row is a row of a panel.
+// Row is a row of a panel's maps, with a label such as "target".
 type Row struct {
 	Label  string
 	Fields []Field
 }
 
-// Panel is rows of maps with the same limits and one colour bar, in physical units.
+// Panel is rows of maps of one quantity, on one colour scale.
 type Panel struct {
-	Title     string
-	Unit      string // of the colour bar
-	Columns   []string
-	Rows      []Row
-	Diverging bool // limits symmetric about zero, zero in white
+	Title   string   // the quantity: "Bx"
+	Unit    string   // the colour bar's label; may be empty
+	Columns []string // a head for each column, or none
+	Rows    []Row    // all of the same number of fields of one size
+
+	// Diverging is for signed fields: from blue below zero through white to red, with
+	// limits +-q, q being the 99.8th percentile of |value| over all rows, beyond which
+	// colours saturate and arrowheads on the bar say so. Otherwise the scale is
+	// viridis from the least to the largest value.
+	Diverging bool
+}
+
+// Sides of a map in pixels: a whole number of pixels a cell, as few as give
+// leastTile, or means of whole blocks of cells where there are more than mostCells.
+const (
+	leastTile = 200
+	mostCells = 512
+)
+
+// PNG draws the panel. What is not a finite number is grey. Errors name the panel
+// and the row.
+func (p Panel) PNG(w io.Writer) error {
+	if err := p.draw(w); err != nil {
+		return fmt.Errorf("panel %s: %w", p.Title, err)
+	}
+	return nil
+}
+
+func (p Panel) draw(w io.Writer) (err error) {
+	defer catch(&err)
+	if err := p.check(); err != nil {
+		return err
+	}
+	scale := p.colorScale()
+	l := p.layout(scale)
+	c := newCanvas(l.size)
+	p.drawText(c, l)
+	for r, row := range p.Rows {
+		for i, f := range row.Fields {
+			at := l.tileAt(r, i)
+			c.image(f.coarser(l.block).paint(scale, l.pixels), at.Min)
+			c.frame(at)
+		}
+	}
+	l.bar.draw(c, l.barAt)
+	return c.png(w)
+}
+
+func (p Panel) colorScale() colorScale {
+	if p.Diverging {
+		return divergingScale(p.Rows)
+	}
+	return sequentialScale(p.Rows)
+}
+
+func (p Panel) check() error {
+	if len(p.Rows) == 0 || len(p.Rows[0].Fields) == 0 {
+		return fmt.Errorf("no fields")
+	}
+	first := p.Rows[0].Fields[0]
+	for _, r := range p.Rows {
+		if got, want := len(r.Fields), len(p.Rows[0].Fields); got != want {
+			return fmt.Errorf("row %s: %d fields, want %d as in row %s", r.Label, got, want, p.Rows[0].Label)
+		}
+		for i, f := range r.Fields {
+			if err := f.check(); err != nil {
+				return fmt.Errorf("row %s: field %d: %w", r.Label, i, err)
+			}
+			if f.H != first.H || f.W != first.W {
+				return fmt.Errorf("row %s: field %d: %d x %d, want %d x %d", r.Label, i, f.H, f.W, first.H, first.W)
+			}
+		}
+	}
+	if got, want := len(p.Columns), len(p.Rows[0].Fields); got != 0 && got != want {
+		return fmt.Errorf("%d column heads, want %d or none", got, want)
+	}
+	return nil
+}
+
+// drawText draws the title and the heads of rows and columns.
+func (p Panel) drawText(c *canvas, l layout) {
+	middle := (l.tileAt(0, 0).Min.X + l.tileAt(0, len(p.Rows[0].Fields)-1).Max.X) / 2
+	c.text(p.Title, middle, margin, textStyle(titleSize, text.XCenter, text.YTop))
+	for i, head := range p.Columns {
+		at := l.tileAt(0, i)
+		c.text(head, (at.Min.X+at.Max.X)/2, at.Min.Y-6, textStyle(labelSize, text.XCenter, text.YBottom))
+	}
+	for r, row := range p.Rows {
+		at := l.tileAt(r, 0)
+		c.text(row.Label, at.Min.X-10, (at.Min.Y+at.Max.Y)/2, textStyle(labelSize, text.XRight, text.YCenter))
+	}
+}
+
+// layout is where things are, in pixels.
+type layout struct {
+	size        image.Point
+	block       int         // cells averaged into one, along each axis
+	pixels      int         // of each of those, along each axis
+	origin      image.Point // upper left corner of the first map
+	tile, pitch image.Point // a map's size, and from one map to the next
+	bar         bar
+	barAt       image.Rectangle // its shades and arrowheads
 }
 
 // Lengths in pixels.
 const (
-	tileTarget = 200 // a map is at least this wide, by a whole number of pixels a cell
-	tileMost   = 520
-	gap        = 8
-	leftMargin = 150
-	barGap     = 20
-	barWidth   = 18
-	barLabels  = 90
-	titleRoom  = 34
-	headRoom   = 24
-	fontSize   = 14
+	margin   = 12
+	gap      = 8
+	barGap   = 22
+	barWidth = 18
 )
 
-// PNG draws the panel.
-func (p Panel) PNG(w io.Writer) error {
-	h, width, err := p.size()
-	if err != nil {
-		return fmt.Errorf("panel %s: %w", p.Title, err)
+func (p Panel) layout(s colorScale) layout {
+	var l layout
+	l.fitTiles(p.Rows[0].Fields[0], p.Columns)
+	rows, columns := len(p.Rows), len(p.Rows[0].Fields)
+	maps := image.Pt(columns*l.pitch.X-gap, rows*l.pitch.Y-gap)
+	height := max(maps.Y, leastTile)
+	l.bar = newBar(s, p.Unit, height)
+
+	l.origin = image.Pt(margin+p.labelRoom(), margin+6)
+	if p.Title != "" {
+		l.origin.Y += titleSize + 8
+		// A title is centred over the maps and may be wider.
+		l.origin.X = max(l.origin.X, margin+(textWidth(p.Title, titleSize)-maps.X)/2)
 	}
-	scale := max(1, (tileTarget+width-1)/width)
-	shrink := max(1, (max(h, width)+tileMost-1)/tileMost)
-	tw, th := width*scale/shrink, h*scale/shrink
-	columns := 0
+	if len(p.Columns) > 0 || l.bar.exponent != 0 {
+		l.origin.Y += labelSize + 8
+	}
+	left := l.origin.X + maps.X + barGap
+	l.barAt = image.Rect(left, l.origin.Y, left+barWidth, l.origin.Y+height)
+	titleEnd := l.origin.X + (maps.X+textWidth(p.Title, titleSize))/2
+	l.size = image.Pt(max(left+l.bar.width(), titleEnd)+margin, l.barAt.Max.Y+margin)
+	return l
+}
+
+// fitTiles chooses the sizes of the maps.
+func (l *layout) fitTiles(f Field, heads []string) {
+	l.block = (max(f.H, f.W) + mostCells - 1) / mostCells
+	cells := image.Pt((f.W+l.block-1)/l.block, (f.H+l.block-1)/l.block)
+	longest := max(cells.X, cells.Y)
+	l.pixels = (leastTile + longest - 1) / longest
+	l.tile = cells.Mul(l.pixels)
+	l.pitch = image.Pt(max(l.tile.X, widest(heads))+gap, max(l.tile.Y, labelSize+2)+gap)
+}
+
+// labelRoom is the width that the rows' labels take.
+func (p Panel) labelRoom() int {
+	var labels []string
 	for _, r := range p.Rows {
-		columns = max(columns, len(r.Fields))
+		labels = append(labels, r.Label)
 	}
-	total := struct{ w, h int }{
-		leftMargin + columns*(tw+gap) + barGap + barWidth + barLabels,
-		titleRoom + headRoom + len(p.Rows)*(th+gap),
+	if w := widest(labels); w > 0 {
+		return w + 10
 	}
-	c := newCanvas(total.w, total.h)
-	lo, hi := p.limits()
-	c.text(p.Title, leftMargin, total.h-titleRoom+10, fontSize+3, draw.XLeft, draw.YBottom)
-	for i, name := range p.Columns[:min(columns, len(p.Columns))] {
-		c.text(name, leftMargin+i*(tw+gap)+tw/2, total.h-titleRoom-headRoom+6, fontSize, draw.XCenter, draw.YBottom)
-	}
-	for r, row := range p.Rows {
-		y := total.h - titleRoom - headRoom - (r+1)*(th+gap) + gap
-		c.text(row.Label, leftMargin-12, y+th/2, fontSize, draw.XRight, draw.YCenter)
-		for i, f := range row.Fields {
-			c.image(p.paint(f, lo, hi, scale, shrink), leftMargin+i*(tw+gap), y)
-		}
-	}
-	bottom := gap
-	p.bar(c, total.w-barLabels-barWidth, bottom, total.h-titleRoom-headRoom-2*gap, lo, hi)
-	return c.png(w)
+	return 0
 }
 
-// size is that of every field, which must agree.
-func (p Panel) size() (h, w int, err error) {
-	for _, r := range p.Rows {
-		for _, f := range r.Fields {
-			if h == 0 {
-				h, w = f.H, f.W
-			}
-			if f.H != h || f.W != w || h < 1 || w < 1 || len(f.Data) != h*w {
-				return 0, 0, fmt.Errorf("row %s: %d values on %d x %d, want %d x %d", r.Label, len(f.Data), f.H, f.W, h, w)
-			}
-		}
+func widest(labels []string) int {
+	w := 0
+	for _, s := range labels {
+		w = max(w, textWidth(s, labelSize))
 	}
-	if h == 0 {
-		return 0, 0, fmt.Errorf("no fields")
-	}
-	return h, w, nil
+	return w
 }
 
-// limits leave out the most extreme thousandth on either side, which would
-// otherwise take the contrast from the rest.
-func (p Panel) limits() (lo, hi float64) {
-	var values []float64
-	for _, r := range p.Rows {
-		for _, f := range r.Fields {
-			for _, v := range f.Data {
-				x := float64(v)
-				if p.Diverging {
-					x = math.Abs(x)
-				}
-				if !math.IsNaN(x) && !math.IsInf(x, 0) {
-					values = append(values, x)
-				}
-			}
-		}
-	}
-	if len(values) == 0 {
-		return 0, 1
-	}
-	slices.Sort(values)
-	at := func(q float64) float64 { return values[int(q*float64(len(values)-1))] }
-	lo, hi = at(0.001), at(0.999)
-	if p.Diverging {
-		lo = -hi
-	}
-	if lo == hi {
-		lo, hi = lo-1, hi+1
-	}
-	return lo, hi
+// tileAt is where a map lies, in the middle of its cell of the layout.
+func (l layout) tileAt(row, column int) image.Rectangle {
+	slack := image.Pt((l.pitch.X-gap-l.tile.X)/2, (l.pitch.Y-gap-l.tile.Y)/2)
+	at := l.origin.Add(image.Pt(column*l.pitch.X, row*l.pitch.Y)).Add(slack)
+	return image.Rectangle{Min: at, Max: at.Add(l.tile)}
 }
-
-func (p Panel) colors() colormap {
-	if p.Diverging {
-		return redBlue
-	}
-	return viridis
-}
-
-// paint is a field as an image: scale pixels a cell, or the mean of shrink cells a pixel.
-func (p Panel) paint(f Field, lo, hi float64, scale, shrink int) image.Image {
-	w, h := f.W*scale/shrink, f.H*scale/shrink
-	img := image.NewRGBA(image.Rect(0, 0, w, h))
-	for y := range h {
-		for x := range w {
-			v := f.mean(x*shrink/scale, y*shrink/scale, shrink)
-			img.SetRGBA(x, h-1-y, p.colors().at((v-lo)/(hi-lo)))
-		}
-	}
-	return img
-}
-
-// mean of n x n cells from (x,y) on.
-func (f Field) mean(x, y, n int) float64 {
-	sum, count := 0.0, 0
-	for dy := y; dy < min(y+n, f.H); dy++ {
-		for dx := x; dx < min(x+n, f.W); dx++ {
-			sum += float64(f.Data[dy*f.W+dx])
-			count++
-		}
-	}
-	return sum / float64(count)
-}
-
-// bar draws the colour bar with its numbers.
-func (p Panel) bar(c *canvas, x, y, height int, lo, hi float64) {
-	img := image.NewRGBA(image.Rect(0, 0, barWidth, height))
-	for i := range height {
-		shade := p.colors().at(float64(i) / float64(height-1))
-		for j := range barWidth {
-			img.SetRGBA(j, height-1-i, shade)
-		}
-	}
-	c.image(img, x, y)
-	for _, t := range (plot.DefaultTicks{}).Ticks(lo, hi) {
-		if t.IsMinor() {
-			continue
-		}
-		at := y + int(float64(height)*(t.Value-lo)/(hi-lo))
-		c.line(x+barWidth, at, x+barWidth+4, at)
-		c.text(t.Label, x+barWidth+8, at, fontSize-1, draw.XLeft, draw.YCenter)
-	}
-	if p.Unit != "" {
-		c.text(p.Unit, x, y+height+6, fontSize-1, draw.XLeft, draw.YBottom)
-	}
-}
-
-// canvas is gonum's, at one pixel a unit.
-type canvas struct {
-	img *vgimg.Canvas
-	draw.Canvas
-}
-
-func newCanvas(w, h int) *canvas {
-	img := vgimg.NewWith(vgimg.UseWH(vg.Length(w), vg.Length(h)), vgimg.UseDPI(72))
-	return &canvas{img, draw.New(img)}
-}
-
-func (c *canvas) text(s string, x, y int, size vg.Length, xAlign text.XAlignment, yAlign text.YAlignment) {
-	style := text.Style{
-		Color: color.Black, Font: font.From(plot.DefaultFont, size), XAlign: xAlign, YAlign: yAlign, Handler: plot.DefaultTextHandler,
-	}
-	c.FillText(style, vg.Point{X: vg.Length(x), Y: vg.Length(y)}, s)
-}
-
-func (c *canvas) image(img image.Image, x, y int) {
-	size := img.Bounds().Size()
-	lower := vg.Point{X: vg.Length(x), Y: vg.Length(y)}
-	c.img.DrawImage(vg.Rectangle{Min: lower, Max: vg.Point{X: lower.X + vg.Length(size.X), Y: lower.Y + vg.Length(size.Y)}}, img)
-}
-
-func (c *canvas) line(x0, y0, x1, y1 int) {
-	c.StrokeLine2(draw.LineStyle{Color: color.Black, Width: 1}, vg.Length(x0), vg.Length(y0), vg.Length(x1), vg.Length(y1))
-}
-
-func (c *canvas) png(w io.Writer) error { return png.Encode(w, c.img.Image()) }

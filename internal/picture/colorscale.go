@@ -1,0 +1,74 @@
+package picture
+
+import (
+	"image/color"
+	"math"
+	"slices"
+)
+
+// colorScale maps physical values to colours.
+type colorScale struct {
+	lo, hi       float64 // lo < hi; values of the map's two ends
+	below, above bool    // whether there are values beyond them
+	colors       colormap
+}
+
+func (s colorScale) color(v float64) color.RGBA { return s.colors.at((v - s.lo) / (s.hi - s.lo)) }
+
+// within is the share of |values| that a signed field's scale spans. The rest,
+// the cores of a few current sheets, would take the contrast from everything else.
+const within = 0.998
+
+// sequentialScale runs from the least to the largest finite value.
+func sequentialScale(rows []Row) colorScale {
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for _, r := range rows {
+		for _, f := range r.Fields {
+			for _, v := range f.Data {
+				if x := float64(v); finite(x) {
+					lo, hi = min(lo, x), max(hi, x)
+				}
+			}
+		}
+	}
+	if lo > hi {
+		lo, hi = 0, 1
+	}
+	if lo == hi { // a constant lies in the middle of a scale wide enough to label
+		pad := math.Abs(lo) / 10
+		if lo == 0 {
+			pad = 1
+		}
+		lo, hi = lo-pad, hi+pad
+	}
+	return colorScale{lo: lo, hi: hi, colors: viridis}
+}
+
+// divergingScale is -hi to hi, hi being the within-quantile of |finite values|;
+// or the largest, where that quantile is zero; or one, where all are zero.
+func divergingScale(rows []Row) colorScale {
+	var sizes []float32
+	least, largest := 0.0, 0.0
+	for _, r := range rows {
+		for _, f := range r.Fields {
+			for _, v := range f.Data {
+				if x := float64(v); finite(x) {
+					sizes = append(sizes, float32(math.Abs(x)))
+					least, largest = min(least, x), max(largest, x)
+				}
+			}
+		}
+	}
+	hi := 0.0
+	if len(sizes) > 0 {
+		slices.Sort(sizes)
+		hi = float64(sizes[int(math.Ceil(within*float64(len(sizes))))-1])
+	}
+	if hi == 0 {
+		hi = max(largest, -least)
+	}
+	if hi == 0 {
+		hi = 1
+	}
+	return colorScale{lo: -hi, hi: hi, below: least < -hi, above: largest > hi, colors: redBlue}
+}

@@ -1,0 +1,95 @@
+package picture
+
+import (
+	"math"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+)
+
+// superscripts is plain text in which ^{...} is raised. Unicode's own
+// superscripts will not do: the font lacks some.
+type superscripts struct{ text.Plain }
+
+var mathText = superscripts{text.Plain{Fonts: plot.DefaultTextHandler.Cache()}}
+
+const (
+	raisedSize = 0.85 // of the text's: 11 px beside a tick's 13
+	raisedBy   = 0.4
+)
+
+// run is text at one height.
+type run struct {
+	text   string
+	raised bool
+}
+
+// runs splits a line at its superscripts; braces left open are plain text.
+func runs(line string) []run {
+	var out []run
+	for line != "" {
+		before, rest, found := strings.Cut(line, "^{")
+		inside, after, closed := strings.Cut(rest, "}")
+		if !found || !closed {
+			return append(out, run{text: line})
+		}
+		out = append(out, run{text: before}, run{text: inside, raised: true})
+		line = after
+	}
+	return out
+}
+
+func (s superscripts) face(r run, f font.Font) font.Face {
+	size := f.Size
+	if r.raised {
+		size *= raisedSize
+	}
+	return s.Fonts.Lookup(f, size)
+}
+
+func (s superscripts) width(r run, f font.Font) vg.Length {
+	face := s.face(r, f)
+	return face.Width(r.text)
+}
+
+// Box is a line's size.
+func (s superscripts) Box(line string, f font.Font) (width, height, depth vg.Length) {
+	_, height, depth = s.Plain.Box("", f)
+	for _, r := range runs(line) {
+		width += s.width(r, f)
+	}
+	return width, height, depth
+}
+
+// Draw draws the lines as Plain does.
+func (s superscripts) Draw(c vg.Canvas, txt string, style text.Style, at vg.Point) {
+	c.SetColor(style.Color)
+	c.Push()
+	defer c.Pop()
+	c.Rotate(style.Rotation)
+	sin64, cos64 := math.Sincos(style.Rotation)
+	sin, cos := vg.Length(sin64), vg.Length(cos64)
+	at.X, at.Y = at.Y*sin+at.X*cos, at.Y*cos-at.X*sin
+	at.Y += style.Height(txt)*vg.Length(style.YAlign) - s.Extents(style.Font).Ascent
+	lines := s.Lines(txt)
+	for i, line := range lines {
+		width, _, _ := s.Box(line, style.Font)
+		pen := vg.Point{X: at.X + vg.Length(style.XAlign)*width, Y: at.Y + vg.Length(len(lines)-i)*style.Font.Size}
+		for _, r := range runs(line) {
+			s.draw(c, r, style.Font, pen)
+			pen.X += s.width(r, style.Font)
+		}
+	}
+}
+
+func (s superscripts) draw(c vg.Canvas, r run, f font.Font, pen vg.Point) {
+	if r.raised {
+		pen.Y += raisedBy * f.Size
+	}
+	if r.text != "" {
+		c.FillString(s.face(r, f), pen, r.text)
+	}
+}

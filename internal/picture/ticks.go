@@ -1,0 +1,86 @@
+package picture
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"gonum.org/v1/plot"
+)
+
+// linearTicks are the multiples in [lo,hi] of a round step, at most that many and
+// two at least for most >= 6, labelled in units of 10^exponent, which is 0 unless
+// the labels would be long. lo < hi.
+func linearTicks(lo, hi float64, most int) (ticks []plot.Tick, exponent int) {
+	largest := int(math.Floor(math.Log10(max(math.Abs(lo), math.Abs(hi)))))
+	if largest < -2 || largest > 3 {
+		exponent = largest
+	}
+	mantissa, power := roundStep((hi - lo) / float64(most-1))
+	step := mantissa * math.Pow10(power)
+	decimals := max(0, exponent-power)
+	for i := math.Ceil(lo/step - 1e-9); i <= math.Floor(hi/step+1e-9); i++ {
+		// i*mantissa is whole, so that zero is 0 and no label reads 0.30000000000000004.
+		label := number(i*mantissa*math.Pow10(power-exponent), decimals)
+		ticks = append(ticks, plot.Tick{Value: i * step, Label: label})
+	}
+	return ticks, exponent
+}
+
+// roundStep is the least of 1, 2 and 5 times a power of ten that is no less than x.
+func roundStep(x float64) (mantissa float64, power int) {
+	power = int(math.Floor(math.Log10(x)))
+	for _, m := range []float64{1, 2, 5} {
+		if m*math.Pow10(power) >= x*(1-1e-9) {
+			return m, power
+		}
+	}
+	return 1, power + 1
+}
+
+// number has a true minus sign, and none before zero.
+func number(x float64, decimals int) string {
+	if x == 0 {
+		x = 0 // not -0
+	}
+	return strings.Replace(strconv.FormatFloat(x, 'f', decimals, 64), "-", "\u2212", 1)
+}
+
+// powerOfTen is 10^n for superscripts to set.
+func powerOfTen(n int) string { return "10^{" + number(float64(n), 0) + "}" }
+
+// decades marks the powers of ten of a logarithmic axis, at most eight of them
+// with labels. Between them it marks 2 to 9 times, where there is room, and labels
+// 2 and 5 times on a short axis, all of them within one decade.
+type decades struct {
+	plain bool // 1, 2, 5, 10, ... rather than 10^n where that is short
+}
+
+// Ticks is gonum's plot.Ticker, for 0 < lo < hi.
+func (d decades) Ticks(lo, hi float64) []plot.Tick {
+	length := math.Log10(hi / lo)
+	first, last := int(math.Floor(math.Log10(lo))), int(math.Ceil(math.Log10(hi)))
+	every := max(1, (int(math.Ceil(length))+7)/8)
+	plain := d.plain && lo >= 0.01 && hi < 1e5 && length < 3.2
+	var ticks []plot.Tick
+	for e := first; e <= last; e++ {
+		for m := 1; m < 10; m++ {
+			t := plot.Tick{Value: float64(m) * math.Pow10(e)}
+			if t.Value < lo || t.Value > hi || m > 1 && length > 9 {
+				continue
+			}
+			labelled := m == 1 && e%every == 0 || (m == 2 || m == 5) && (plain || length < 1.5) || length < 1
+			switch {
+			case labelled && plain:
+				t.Label = strconv.FormatFloat(t.Value, 'g', 6, 64)
+			case labelled && m == 1:
+				t.Label = powerOfTen(e)
+			case labelled:
+				t.Label = fmt.Sprintf("%d\u00d7%s", m, powerOfTen(e))
+			}
+			ticks = append(ticks, t)
+		}
+	}
+	return ticks
+}

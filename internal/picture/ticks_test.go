@@ -1,0 +1,82 @@
+package picture
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/plot"
+)
+
+func labels(ticks []plot.Tick) string {
+	var out []string
+	for _, t := range ticks {
+		if t.Label != "" {
+			out = append(out, t.Label)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func TestLinearTicks(t *testing.T) {
+	for _, c := range []struct {
+		lo, hi   float64
+		most     int
+		want     string
+		exponent int
+	}{
+		{-0.3, 0.3, 7, "−0.3 −0.2 −0.1 0.0 0.1 0.2 0.3", 0},
+		{-0.29, 0.29, 7, "−0.2 −0.1 0.0 0.1 0.2", 0},
+		{0.924, 1.054, 11, "0.94 0.96 0.98 1.00 1.02 1.04", 0},
+		{-25, 25, 7, "−20 −10 0 10 20", 0},
+		{-1.7e-5, 1.7e-5, 5, "−1 0 1", -5},
+		{0, 123456, 5, "0.0 0.5 1.0", 5},
+		{1, 1.0000001, 5, "1.00000000 1.00000005 1.00000010", 0},
+		{-1e-45, 1e-45, 5, "−1.0 −0.5 0.0 0.5 1.0", -45},
+		{-3e38, 3e38, 5, "−2 0 2", 38},
+	} {
+		ticks, exponent := linearTicks(c.lo, c.hi, c.most)
+		if got := labels(ticks); got != c.want || exponent != c.exponent {
+			t.Errorf("%g to %g: %s times 1e%d, want %s times 1e%d", c.lo, c.hi, got, exponent, c.want, c.exponent)
+		}
+		slack := 1e-6 * (c.hi - c.lo)
+		for _, tick := range ticks {
+			if tick.Value < c.lo-slack || tick.Value > c.hi+slack {
+				t.Errorf("%g to %g: tick at %g", c.lo, c.hi, tick.Value)
+			}
+		}
+	}
+}
+
+// TestTicksSuffice: a bar of any range has two numbers or more, and not too many.
+func TestTicksSuffice(t *testing.T) {
+	for most := 6; most <= 11; most++ {
+		for i := range 200 {
+			hi := math.Pow(10, float64(i)/40-2)
+			for _, lo := range []float64{-hi, 0, hi / 3, hi * 0.97} {
+				if ticks, _ := linearTicks(lo, hi, most); len(ticks) < 2 || len(ticks) > most {
+					t.Errorf("%g to %g, at most %d: %d ticks", lo, hi, most, len(ticks))
+				}
+			}
+		}
+	}
+}
+
+func TestDecades(t *testing.T) {
+	for _, c := range []struct {
+		d      decades
+		lo, hi float64
+		want   string
+	}{
+		{decades{plain: true}, 0.95, 67, "1 2 5 10 20 50"},
+		{decades{plain: true}, 0.9, 1.2e5, "10^{0} 10^{1} 10^{2} 10^{3} 10^{4} 10^{5}"},
+		{decades{}, 3e-7, 4e-4, "10^{−6} 10^{−5} 10^{−4}"},
+		{decades{}, 1.5e-12, 2, "10^{−10} 10^{−8} 10^{−6} 10^{−4} 10^{−2} 10^{0}"},
+		{decades{}, 4e-5, 1.7e-4, "4×10^{−5} 5×10^{−5} 6×10^{−5} 7×10^{−5} 8×10^{−5} 9×10^{−5} 10^{−4}"},
+		{decades{}, 0.9, 19, "10^{0} 2×10^{0} 5×10^{0} 10^{1}"},
+	} {
+		if got := labels(c.d.Ticks(c.lo, c.hi)); got != c.want {
+			t.Errorf("%g to %g: %s, want %s", c.lo, c.hi, got, c.want)
+		}
+	}
+}
