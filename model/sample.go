@@ -22,12 +22,23 @@ const (
 	Quadratic Schedule = "quadratic"
 )
 
-// Sampler integrates dx = v dt, or with Delta > 0 the SDE that has the same
-// marginals, dx = [v + w s] dt + sqrt(2 w) dW (Song et al. 2021,
-// arXiv:2011.13456), by Euler('s and Maruyama's) left end-points in Steps equal
-// steps from TMin to TMax.
+// Solver is a Runge-Kutta method for the ODE.
+type Solver string
+
+// The solvers, of order 1, 2, 2 and 4, with 1, 2, 2 and 4 evaluations a step.
+const (
+	Euler    Solver = "euler"
+	Midpoint Solver = "midpoint"
+	Heun     Solver = "heun"
+	RK4      Solver = "rk4"
+)
+
+// Sampler integrates dx = v dt by Solver, or with Delta > 0 the SDE that has the
+// same marginals, dx = [v + w s] dt + sqrt(2 w) dW (Song et al. 2021,
+// arXiv:2011.13456), by Euler-Maruyama, in Steps equal steps from TMin to TMax.
 type Sampler struct {
 	Flow
+	Solver     Solver // of the ODE
 	Steps      int
 	TMin, TMax float64
 	Delta      float64
@@ -50,17 +61,10 @@ func (p Sampler) Sample(ctx context.Context, s *torchx.Scope, v Velocity, x0, xL
 		}
 		t := p.TMin + float64(i)*dt
 		next := s.Within(func(s *torchx.Scope) torchx.Tensor {
-			velocity := v(s, x, t)
-			y := s.AddScaled(x, velocity, dt)
-			w := p.strength(t)
-			if w == 0 {
-				return y
+			if p.Delta == 0 {
+				return p.odeStep(s, v, x, t, dt)
 			}
-			y = s.AddScaled(y, p.Score(s, x, t, velocity, xLo), w*dt)
-			if p.lastIsQuiet() && i == p.Steps-1 {
-				return y
-			}
-			return s.AddScaled(y, noise(s, i), math.Sqrt(2*w*dt))
+			return p.sdeStep(s, v, x, xLo, i, dt, noise)
 		})
 		torchx.Free(s.Keep(x))
 		x = next
@@ -69,6 +73,39 @@ func (p Sampler) Sample(ctx context.Context, s *torchx.Scope, v Velocity, x0, xL
 		}
 	}
 	return x
+}
+
+// odeStep is one step of the ODE's solver.
+func (p Sampler) odeStep(s *torchx.Scope, v Velocity, x torchx.Tensor, t, dt float64) torchx.Tensor {
+	k1 := v(s, x, t)
+	switch p.Solver {
+	case Midpoint:
+		return s.AddScaled(x, v(s, s.AddScaled(x, k1, dt/2), t+dt/2), dt)
+	case Heun:
+		k2 := v(s, s.AddScaled(x, k1, dt), t+dt)
+		return s.AddScaled(s.AddScaled(x, k1, dt/2), k2, dt/2)
+	case RK4:
+		k2 := v(s, s.AddScaled(x, k1, dt/2), t+dt/2)
+		k3 := v(s, s.AddScaled(x, k2, dt/2), t+dt/2)
+		k4 := v(s, s.AddScaled(x, k3, dt), t+dt)
+		middle := s.AddScaled(s.AddScaled(x, k2, dt/3), k3, dt/3)
+		return s.AddScaled(s.AddScaled(middle, k1, dt/6), k4, dt/6)
+	default:
+		return s.AddScaled(x, k1, dt)
+	}
+}
+
+// sdeStep is the i-th step of Euler and Maruyama.
+func (p Sampler) sdeStep(s *torchx.Scope, v Velocity, x, xLo torchx.Tensor, i int, dt float64, noise Noise) torchx.Tensor {
+	t := p.TMin + float64(i)*dt
+	velocity := v(s, x, t)
+	w := p.strength(t)
+	y := s.AddScaled(x, velocity, dt)
+	y = s.AddScaled(y, p.Score(s, x, t, velocity, xLo), w*dt)
+	if p.lastIsQuiet() && i == p.Steps-1 {
+		return y
+	}
+	return s.AddScaled(y, noise(s, i), math.Sqrt(2*w*dt))
 }
 
 // strength is w(t).
@@ -101,6 +138,8 @@ func (p Sampler) Validate() error {
 		return fmt.Errorf("sde_delta %g with base_noise_scale 0: the score is not defined", p.Delta)
 	case p.Delta > 0 && p.TMax == 1 && p.TMin+(p.TMax-p.TMin)*float64(p.Steps-1)/float64(p.Steps) >= 1:
 		return fmt.Errorf("t_max %g: the score is not defined at t = 1", p.TMax)
+	case p.Solver != "" && p.Solver != Euler && p.Solver != Midpoint && p.Solver != Heun && p.Solver != RK4:
+		return fmt.Errorf("solver %q: want %s, %s, %s or %s", p.Solver, Euler, Midpoint, Heun, RK4)
 	case p.Schedule != Constant && p.Schedule != Matched && p.Schedule != Quadratic:
 		return fmt.Errorf("sde_schedule %q: want %s, %s or %s", p.Schedule, Constant, Matched, Quadratic)
 	}

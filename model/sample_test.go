@@ -116,6 +116,46 @@ func TestODEGolden(t *testing.T) {
 	}
 }
 
+// TestSolverOrders: halving the step divides the error by 2^order. On the
+// Gaussian, whose velocity is linear in x and whose deviation is the root of a
+// quadratic, midpoint and RK4 do better than their order; on x' = (1+t) x they
+// do not.
+func TestSolverOrders(t *testing.T) {
+	orders := map[Solver]float64{Euler: 1, Midpoint: 2, Heun: 2, RK4: 4}
+	order := func(s *torchx.Scope, p Sampler, v Velocity, start, exact float64) float64 {
+		errorAt := func(steps int) float64 {
+			p.Steps = steps
+			x := vector(s, []float64{start})
+			return math.Abs(doubles(s, p.Sample(context.Background(), s, v, x, x, nil))[0] - exact)
+		}
+		return math.Log2(errorAt(32) / errorAt(64))
+	}
+	for base, c := range gaussianCases(t) {
+		onThread(t, func(s *torchx.Scope) error {
+			for solver, want := range orders {
+				p := c.sampler(1, 0, Constant)
+				p.Solver, p.TMin, p.TMax = solver, 0.05, 0.95
+				std := func(t float64) float64 { return math.Hypot((1-t)*c.S0, t*c.S1) }
+				mean := func(t float64) float64 { return (1-t)*c.Mu0 + t*c.M1 }
+				if got := order(s, p, c.field, mean(p.TMin)+std(p.TMin), mean(p.TMax)+std(p.TMax)); got < want-0.2 {
+					t.Errorf("%s: %s converges with order %.2f, want at least %g", base, solver, got, want)
+				}
+			}
+			return nil
+		})
+	}
+	onThread(t, func(s *torchx.Scope) error {
+		for solver, want := range orders {
+			p := Sampler{Solver: solver, TMin: 0, TMax: 1}
+			v := func(s *torchx.Scope, x torchx.Tensor, t float64) torchx.Tensor { return s.Affine(x, 1+t, 0) }
+			if got := order(s, p, v, 1, math.Exp(1.5)); math.Abs(got-want) > 0.2 {
+				t.Errorf("%s converges with order %.2f, want %g", solver, got, want)
+			}
+		}
+		return nil
+	})
+}
+
 // TestSDEPathGolden: one noisy path, element by element.
 func TestSDEPathGolden(t *testing.T) {
 	for base, c := range gaussianCases(t) {

@@ -24,6 +24,7 @@ type Eval struct {
 	LogEvery    int     `yaml:"log_every" flag:"log-every" doc:"steps between evaluations; the last step is always evaluated"`
 	Batches     int     `yaml:"batches" flag:"eval-batches" doc:"validation batches that are looked at"`
 	SampleSteps int     `yaml:"sample_steps" flag:"sample-steps" doc:"steps of a sampler"`
+	Solver      string  `yaml:"solver" flag:"solver" doc:"of the ODE: euler, midpoint, heun or rk4"`
 	TMin        float64 `yaml:"t_min" flag:"t-min-sample" doc:"where sampling starts"`
 	TMax        float64 `yaml:"t_max" flag:"t-max-sample" doc:"where sampling ends"`
 	SDEDelta    float64 `yaml:"sde_delta" flag:"sde-delta" doc:"strength of the SDE's noise; 0: no SDE samples"`
@@ -47,7 +48,7 @@ is the power in the band that pooling lost (N/2f <= k < N/2), over the truth's.
 Pictures: samples, diffs and power spectra.`,
 		Link: pipeline.Link{Needs: pipeline.Steps},
 		Config: func() any {
-			return &Eval{LogEvery: 100, Batches: 1, SampleSteps: 100, TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant), Linear: true}
+			return &Eval{LogEvery: 100, Batches: 1, SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant), Linear: true}
 		},
 		New: func(config any) pipeline.Stage { return &eval{Eval: *config.(*Eval)} },
 	})
@@ -68,7 +69,7 @@ func (c *Eval) Validate(_ *pipeline.Run, report func(key, format string, args ..
 }
 
 func (c *Eval) sampler(f model.Flow, delta float64) model.Sampler {
-	return model.Sampler{Flow: f, Steps: c.SampleSteps, TMin: c.TMin, TMax: c.TMax, Delta: delta, Schedule: model.Schedule(c.SDESchedule)}
+	return model.Sampler{Flow: f, Solver: model.Solver(c.Solver), Steps: c.SampleSteps, TMin: c.TMin, TMax: c.TMax, Delta: delta, Schedule: model.Schedule(c.SDESchedule)}
 }
 
 type eval struct {
