@@ -125,6 +125,26 @@ func (p Sampler) strength(t float64) float64 {
 // the constant schedule, the original's, has noise in every step.
 func (p Sampler) lastIsQuiet() bool { return p.Schedule == Matched || p.Schedule == Quadratic }
 
+// Spread is the deviation that the SDE's samples have where the truth, given
+// x_lo, is Gaussian with deviation s1: about s1, unless the chain is stiff. On a
+// Gaussian x' = a x + b + sqrt(2 w dt) noise, so that variances follow exactly.
+func (p Sampler) Spread(s1 float64) float64 {
+	s0 := p.Sigma()
+	dt := (p.TMax - p.TMin) / float64(p.Steps)
+	variance := (1-p.TMin)*(1-p.TMin)*s0*s0 + p.TMin*p.TMin*s1*s1
+	for i := range p.Steps {
+		t := p.TMin + float64(i)*dt
+		slope := (t*s1*s1 - (1-t)*s0*s0) / ((1-t)*(1-t)*s0*s0 + t*t*s1*s1) // dv/dx
+		w := p.strength(t)
+		a := 1 + dt*(slope-w*(1-t*slope)/((1-t)*s0*s0))
+		variance *= a * a
+		if !p.lastIsQuiet() || i < p.Steps-1 {
+			variance += 2 * w * dt
+		}
+	}
+	return math.Sqrt(variance)
+}
+
 // Validate reports unusable settings.
 func (p Sampler) Validate() error {
 	switch {

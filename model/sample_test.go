@@ -229,6 +229,7 @@ func TestChainGolden(t *testing.T) {
 		fmt.Sscan(text, &c.S1)
 		_, std := c.chain(c.sampler(100, 0.1, Constant), 1e-4)
 		golden.Near(t, "constant schedule, s1 "+text, std, want, 1e-6*want)
+		golden.Near(t, "spread, s1 "+text, c.sampler(100, 0.1, Constant).Spread(c.S1), want, 1e-6*want)
 	}
 }
 

@@ -122,13 +122,60 @@ func (c *comparison) spectrum(s *torchx.Scope, shells *spectra.Shells, values []
 // scalars are the figures of every source.
 func (c *comparison) scalars() []model.Scalar {
 	var out []model.Scalar
+	add := func(name string, value float64) { out = append(out, model.Scalar{Name: name, Value: value}) }
+	variance := c.variances()
 	for _, src := range c.sources() {
 		suffix := sourceNames[src].suffix
-		out = append(out,
-			model.Scalar{Name: "val/mse" + suffix, Value: mse(c.made[src], c.truth)},
-			model.Scalar{Name: "val/band" + suffix, Value: c.bandRatio(src)})
+		mse := c.mse(src)
+		total, normalized := 0.0, 0.0
+		for i := range mse {
+			total += mse[i] / float64(len(mse))
+			normalized += mse[i] / variance[i] / float64(len(mse))
+		}
+		add("val/mse"+suffix, total)
+		add("val/nmse"+suffix, normalized)
+		add("val/band"+suffix, c.bandRatio(src))
+		for i, name := range c.in.Channels {
+			add("val/mse"+suffix+"/"+name, mse[i])
+		}
 	}
 	return out
+}
+
+// mse is the mean squared error of each field.
+func (c *comparison) mse(src source) []float64 {
+	return c.perField(func(i int) float64 { return float64(c.made[src][i]) - float64(c.truth[i]) })
+}
+
+// variances are the truth's, about its mean over the validation frames; a
+// constant field's is one, so that its error can be divided by it.
+func (c *comparison) variances() []float64 {
+	square := c.perField(func(i int) float64 { return float64(c.truth[i]) })
+	mean := make([]float64, len(c.in.Channels))
+	cells := c.in.H * c.in.W
+	for i, v := range c.truth {
+		mean[i/cells%len(mean)] += float64(v) / float64(len(c.truth)/len(mean))
+	}
+	for i := range square {
+		if square[i] -= mean[i] * mean[i]; square[i] <= 0 {
+			square[i] = 1
+		}
+	}
+	return square
+}
+
+// perField is the mean of the square of each field's values.
+func (c *comparison) perField(value func(i int) float64) []float64 {
+	sums := make([]float64, len(c.in.Channels))
+	cells := c.in.H * c.in.W
+	for i := range c.truth {
+		v := value(i)
+		sums[i/cells%len(sums)] += v * v
+	}
+	for i := range sums {
+		sums[i] /= float64(len(c.truth) / len(sums))
+	}
+	return sums
 }
 
 // bandRatio is the power in the band that pooling lost, N/2f <= k < N/2, over
@@ -145,15 +192,6 @@ func (c *comparison) bandRatio(src source) float64 {
 func (c *comparison) lostBand() (lo, hi int) {
 	n := max(c.in.H, c.in.W)
 	return n / (2 * c.in.Factor), n / 2
-}
-
-func mse(a, b []float32) float64 {
-	sum := 0.0
-	for i := range a {
-		d := float64(a[i]) - float64(b[i])
-		sum += d * d
-	}
-	return sum / float64(len(a))
 }
 
 // shownFrames is how many frames a picture has room for.

@@ -41,10 +41,13 @@ func init() {
 	                            [ every log_every steps: sample, measure ]
 	steps                       -------- 1 -- 2 -- ... -- 100 + figures
 
-Figures, in physical units: train/loss; val/mse and val/mse_ema of the raw and the
+Figures, in physical units: train/loss, the gradient norm before clipping and the
+share of steps that were clipped; val/mse and val/mse_ema of the raw and the
 averaged model's samples (and val/mse_sde); as baselines val/mse_lo of the bilinear
 input and val/mse_linear of a 9x9 least-squares filter for each sub-pixel; val/band...
-is the power in the band that pooling lost (N/2f <= k < N/2), over the truth's.
+is the power in the band that pooling lost (N/2f <= k < N/2), over the truth's;
+val/mse.../FIELD is one field's, and val/nmse... the mean over the fields of each
+one's error over its variance. It warns when an SDE is stiff.
 Pictures: samples, diffs and power spectra.`,
 		Link: pipeline.Link{Needs: pipeline.Steps},
 		Config: func() any {
@@ -79,6 +82,9 @@ type eval struct {
 	shells *spectra.Shells
 	linear []*linear.Filter // one a field
 	val    []*frames.Frames // normalized, held to the end of the run
+
+	steps, clipped int // since the last evaluation
+	warned         bool
 }
 
 // enoughCells is how many coarse cells of a field determine the linear filter's
@@ -153,6 +159,11 @@ func (e *eval) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Ele
 		}
 		return nil, nil
 	case *model.Step:
+		e.warnIfStiff(in)
+		e.steps++
+		if in.GradNorm > in.Trainer.GradClip {
+			e.clipped++
+		}
 		if in.N%e.LogEvery == 0 || in.Last() {
 			if err := e.evaluate(ctx, in); err != nil {
 				return nil, err
@@ -161,6 +172,23 @@ func (e *eval) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Ele
 	}
 	in.Retain()
 	return []pipeline.Element{in}, nil
+}
+
+// narrow is a spread, in units of the fields' own, that a well-determined cell has.
+const narrow = 0.01
+
+// warnIfStiff says once what the SDE will make of well-determined cells, where
+// that is far from what it should be.
+func (e *eval) warnIfStiff(step *model.Step) {
+	if e.warned || e.SDEDelta == 0 {
+		return
+	}
+	e.warned = true
+	p := e.sampler(step.Trainer.Flow, e.SDEDelta)
+	if spread := p.Spread(narrow); !(spread < 2*narrow) {
+		e.env.Progress.Note("warning: the SDE is stiff: where the spread should be %g it comes out as %.2g (sde_schedule %s, sde_delta %g, %d steps): use the matched or quadratic schedule, or more steps",
+			narrow, spread, e.SDESchedule, e.SDEDelta, e.SampleSteps)
+	}
 }
 
 // Close releases the validation frames.
@@ -200,7 +228,9 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	if err != nil {
 		return fmt.Errorf("spectra: %w", err)
 	}
-	result := &model.Evaluation{Scalars: []model.Scalar{{Name: "train/loss", Value: step.Loss}, {Name: "train/grad_norm", Value: step.GradNorm}, {Name: "train/lr", Value: step.LR}}}
+	result := &model.Evaluation{Scalars: []model.Scalar{{Name: "train/loss", Value: step.Loss}, {Name: "train/grad_norm", Value: step.GradNorm}, {Name: "train/lr", Value: step.LR},
+		{Name: "train/clipped", Value: float64(e.clipped) / float64(e.steps)}}}
+	e.steps, e.clipped = 0, 0
 	result.Scalars = append(result.Scalars, c.scalars()...)
 	if result.Pictures, err = c.pictures(); err != nil {
 		return err
