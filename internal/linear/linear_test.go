@@ -1,0 +1,96 @@
+package linear
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+
+	"fmsr/internal/golden"
+)
+
+// plane is a fine field that is an exact linear function of its own coarse
+// version: each coarse cell's value, plus a tenth of the difference of its
+// neighbours along x with opposite signs in the two columns, which pooling
+// cancels.
+func plane(seed uint64, ch, cw int, periodic bool) []float32 {
+	at := func(y, x int) float64 {
+		if periodic {
+			x = (x + cw) % cw
+		} else {
+			x = min(max(x, 0), cw-1)
+		}
+		return golden.N(seed, uint64(y*cw+x))
+	}
+	fine := make([]float32, 4*ch*cw)
+	for i := range fine {
+		y, x := i/(2*cw), i%(2*cw)
+		sign := float64(2*(x%2) - 1)
+		fine[i] = float32(at(y/2, x/2) + sign*0.1*(at(y/2, x/2+1)-at(y/2, x/2-1)) + 0.5)
+	}
+	return fine
+}
+
+func worst(a, b []float32) float64 {
+	d := 0.0
+	for i := range a {
+		d = math.Max(d, math.Abs(float64(a[i]-b[i])))
+	}
+	return d
+}
+
+// TestRecoversALinearMap: the fit finds a filter that is there, for both
+// boundaries, and a stored one predicts the same.
+func TestRecoversALinearMap(t *testing.T) {
+	for _, periodic := range []bool{true, false} {
+		f := New(2, periodic)
+		for seed := range uint64(4) {
+			f.Add(plane(seed, 12, 16, periodic), 24, 32)
+		}
+		if f.Cells() != 4*12*16 {
+			t.Errorf("%d cells seen, want %d", f.Cells(), 4*12*16)
+		}
+		if err := f.Solve(); err != nil {
+			t.Fatal(err)
+		}
+		unseen := plane(9, 12, 16, periodic)
+		got := make([]float32, len(unseen))
+		f.Apply(got, unseen, 24, 32)
+		if d := worst(got, unseen); d > 1e-4 {
+			t.Errorf("periodic %v: off by %g on an unseen field", periodic, d)
+		}
+		data, err := json.Marshal(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stored Filter
+		if err := json.Unmarshal(data, &stored); err != nil {
+			t.Fatal(err)
+		}
+		again := make([]float32, len(unseen))
+		stored.Apply(again, unseen, 24, 32)
+		if d := worst(got, again); d != 0 {
+			t.Errorf("a stored filter differs by %g", d)
+		}
+	}
+}
+
+// TestNothingToFit: no frame is an error, a constant field is not.
+func TestNothingToFit(t *testing.T) {
+	if err := New(2, true).Solve(); err == nil {
+		t.Error("solved without data")
+	}
+	f := New(2, true)
+	flat := make([]float32, 24*24)
+	for i := range flat {
+		flat[i] = 3
+	}
+	f.Add(flat, 24, 24)
+	if err := f.Solve(); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]float32, len(flat))
+	f.Apply(got, flat, 24, 24)
+	if d := worst(got, flat); d > 1e-3 {
+		t.Errorf("a constant field is predicted with an error of %g", d)
+	}
+}
