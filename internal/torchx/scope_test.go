@@ -205,7 +205,8 @@ func TestThousandSteps(t *testing.T) {
 	if n := Live() - before; n != 0 {
 		t.Errorf("%d tensors left by 1000 steps", n)
 	}
-	if grown := resident[1000] - resident[200]; grown > 4096 {
+	// caches and Go's heap settle within a few MB; a step's smallest activation, leaked, would be 200
+	if grown := resident[1000] - resident[200]; grown > 12<<10 {
 		t.Errorf("resident memory grew by %d KB from step 200 to 1000 (%d KB)", grown, resident[1000])
 	}
 	do(func(s *Scope) error {
