@@ -3,6 +3,7 @@
 # make test     runs every test
 # make race     runs the tests under the race detector, heavy training left out
 # make lint     gofmt, go vet, staticcheck
+# make interop  opens a run's files with PyTorch, TensorBoard and W&B (interop/check.py says how to install them)
 # make bench    prints one JSON line a benchmark
 #
 # LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
@@ -11,7 +12,9 @@
 SHELL := /bin/bash
 export LIBTORCH CUDA
 
-.PHONY: all build native demo test race lint bench clean
+PYTHON ?= python3
+
+.PHONY: all build native demo test race lint bench interop clean
 all: build
 
 native:
@@ -34,6 +37,11 @@ lint: native
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "make lint: run gofmt -w on these"; exit 1; }
 	go vet ./...
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+interop: build
+	@mkdir -p runs
+	@bin/fmsr run specs/demo.yaml --out runs/interop --total-steps 4 --log-every 2 --sample-steps 1 >runs/interop.log
+	@$(PYTHON) interop/check.py runs/interop
 
 bench: native
 	@go test -run '^$$' -bench . ./... | go run ./internal/benchjson

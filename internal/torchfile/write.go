@@ -1,5 +1,5 @@
-// Package torchfile writes PyTorch's checkpoint files: what torch.save makes of
-// a dict, so that torch.load(path, weights_only=True) reads it.
+// Package torchfile writes and reads PyTorch's checkpoint files: what torch.save
+// makes of a dict, so that torch.load(path, weights_only=True) reads it.
 //
 //	zip, stored:  checkpoint/data.pkl   the dict, pickled; a tensor is its shape and a storage's number
 //	              checkpoint/byteorder  "little"
@@ -18,7 +18,7 @@ import (
 	"strconv"
 )
 
-// Dict is an ordered map. Values are Dict, Tensor, List, string, int, float64 or bool.
+// Dict is an ordered map. Values are Dict, Tensor, List, string, int, float64, bool or nil.
 type Dict []Entry
 
 // Entry is a key of a Dict and its value.
@@ -169,6 +169,8 @@ func (p *pickler) value(v any) error {
 		p.out = binary.BigEndian.AppendUint64(p.out, math.Float64bits(v))
 	case bool:
 		p.boolean(v)
+	case nil:
+		p.raw("N")
 	default:
 		return fmt.Errorf("a checkpoint holds no %T", v)
 	}

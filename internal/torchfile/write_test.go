@@ -33,7 +33,7 @@ func sample() Dict {
 	return Dict{
 		{"state", Dict{{"a.weight", matrix}, {"a.bias", floats(-1)}}},
 		{"names", List{"velx", "Bx"}},
-		{"step", 70000}, {"big", 1 << 40}, {"lr", 1e-3}, {"yes", true}, {"no", false}, {"empty", Dict{}},
+		{"step", 70000}, {"big", 1 << 40}, {"lr", 1e-3}, {"yes", true}, {"no", false}, {"none", nil}, {"empty", Dict{}},
 	}
 }
 
@@ -121,7 +121,7 @@ func TestTorchLoads(t *testing.T) {
 c = torch.load(sys.argv[1], weights_only=True)
 print(list(c), c["state"]["a.weight"].tolist(), c["state"]["a.weight"].dtype, c["names"], c["step"], c["big"], c["lr"], c["yes"], c["no"])`
 	out, err := exec.Command(python, "-c", script, path).CombinedOutput()
-	want := "['state', 'names', 'step', 'big', 'lr', 'yes', 'no', 'empty'] [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]] torch.float32 ['velx', 'Bx'] 70000 1099511627776 0.001 True False\n"
+	want := "['state', 'names', 'step', 'big', 'lr', 'yes', 'no', 'none', 'empty'] [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]] torch.float32 ['velx', 'Bx'] 70000 1099511627776 0.001 True False\n"
 	if err != nil || string(out) != want {
 		t.Errorf("%v: %s", err, out)
 	}

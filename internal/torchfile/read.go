@@ -1,0 +1,228 @@
+package torchfile
+
+import (
+	"archive/zip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+)
+
+// File is an open checkpoint.
+type File struct {
+	Root    *Map
+	path    string
+	zip     *zip.ReadCloser
+	records map[string]*zip.File
+}
+
+// Map is a Python dict, in its order.
+type Map struct {
+	Keys   []any
+	Values []any
+}
+
+// Get is the value under a string key, nil if there is none.
+func (m *Map) Get(key string) any {
+	for i, k := range m.Keys {
+		if k == key {
+			return m.Values[i]
+		}
+	}
+	return nil
+}
+
+// Stored is a tensor in a checkpoint: a view of a storage. Floats reads it.
+type Stored struct {
+	DType  string
+	Shape  []int64
+	stride []int64
+	offset int64
+	key    string // of the storage's record
+	numel  int64  // of the storage
+}
+
+// longestPickle bounds data.pkl: a checkpoint of many thousand tensors has less.
+const longestPickle = 64 << 20
+
+// Open reads a checkpoint's pickle; tensors are read when asked for. It makes
+// only what a checkpoint consists of and refuses everything else by its name, so
+// that no code in a file ever runs.
+func Open(path string) (*File, error) {
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		if errors.Is(err, zip.ErrFormat) {
+			return nil, fmt.Errorf("%s: not a PyTorch checkpoint (a zip file, as torch.save writes)", path)
+		}
+		return nil, err
+	}
+	f := &File{path: path, zip: z, records: map[string]*zip.File{}}
+	if f.Root, err = f.load(); err != nil {
+		z.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+// Close closes the file.
+func (f *File) Close() error { return f.zip.Close() }
+
+func (f *File) load() (*Map, error) {
+	folder := ""
+	for _, r := range f.zip.File {
+		if name, ok := strings.CutSuffix(r.Name, "/data.pkl"); ok {
+			folder = name + "/"
+		}
+	}
+	if folder == "" {
+		return nil, errors.New("not a PyTorch checkpoint: it has no data.pkl")
+	}
+	for _, r := range f.zip.File {
+		if name, ok := strings.CutPrefix(r.Name, folder); ok {
+			f.records[name] = r
+		}
+	}
+	if _, ok := f.records["byteorder"]; ok {
+		order, err := f.record("byteorder", 16)
+		if err != nil {
+			return nil, err
+		}
+		if string(order) != "little" {
+			return nil, fmt.Errorf("byte order %q: want little", order)
+		}
+	}
+	data, err := f.record("data.pkl", longestPickle)
+	if err != nil {
+		return nil, err
+	}
+	root, err := unpickle(data)
+	if err != nil {
+		return nil, fmt.Errorf("data.pkl: %w", err)
+	}
+	m, ok := root.(*Map)
+	if !ok {
+		return nil, fmt.Errorf("data.pkl holds a %T: want a dict", root)
+	}
+	return m, nil
+}
+
+// record reads a stored record of at most that size and checks its CRC.
+func (f *File) record(name string, most int64) ([]byte, error) {
+	r, ok := f.records[name]
+	if !ok {
+		return nil, fmt.Errorf("record %s is missing", name)
+	}
+	if r.Method != zip.Store || r.CompressedSize64 != r.UncompressedSize64 {
+		return nil, fmt.Errorf("record %s is compressed: torch.save stores", name)
+	}
+	if r.UncompressedSize64 > uint64(most) {
+		return nil, fmt.Errorf("record %s has %d bytes: want at most %d", name, r.UncompressedSize64, most)
+	}
+	in, err := r.Open()
+	if err != nil {
+		return nil, fmt.Errorf("record %s: %w", name, err)
+	}
+	defer in.Close()
+	// grown as it is read: a header can promise more than the file holds
+	data, err := io.ReadAll(in)
+	if err != nil {
+		return nil, fmt.Errorf("record %s: %w", name, err)
+	}
+	return data, nil
+}
+
+var elementSizes = map[string]int64{"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4}
+
+// Floats is a tensor's values, row-major, whatever its strides and type.
+func (f *File) Floats(t *Stored) ([]float32, error) {
+	size := elementSizes[t.DType]
+	want := t.numel * size
+	data, err := f.record("data/"+t.key, want)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.path, err)
+	}
+	if int64(len(data)) != want {
+		return nil, fmt.Errorf("%s: storage %s has %d bytes, want %d", f.path, t.key, len(data), want)
+	}
+	n := int64(1)
+	for _, d := range t.Shape {
+		n *= d
+	}
+	out := make([]float32, n)
+	index := make([]int64, len(t.Shape))
+	at := t.offset
+	for i := range out {
+		out[i] = element(t.DType, data[at*size:])
+		for d := len(index) - 1; d >= 0; d-- { // on to the next index, row-major
+			index[d]++
+			at += t.stride[d]
+			if index[d] < t.Shape[d] {
+				break
+			}
+			at -= t.stride[d] * t.Shape[d]
+			index[d] = 0
+		}
+	}
+	return out, nil
+}
+
+func element(dtype string, b []byte) float32 {
+	le := binary.LittleEndian
+	switch dtype {
+	case "float64":
+		return float32(math.Float64frombits(le.Uint64(b)))
+	case "bfloat16":
+		return math.Float32frombits(uint32(le.Uint16(b)) << 16)
+	case "float16":
+		return half(le.Uint16(b))
+	case "int64":
+		return float32(int64(le.Uint64(b)))
+	case "int32":
+		return float32(int32(le.Uint32(b)))
+	default:
+		return math.Float32frombits(le.Uint32(b))
+	}
+}
+
+// half is IEEE binary16.
+func half(bits uint16) float32 {
+	sign, exponent, fraction := float64(1-2*int(bits>>15)), int(bits>>10&31), float64(bits&1023)
+	switch exponent {
+	case 0:
+		return float32(sign * math.Ldexp(fraction, -24))
+	case 31:
+		if fraction != 0 {
+			return float32(math.NaN())
+		}
+		return float32(math.Inf(int(sign)))
+	default:
+		return float32(sign * math.Ldexp(1024+fraction, exponent-25))
+	}
+}
+
+// check refuses a view that leaves its storage.
+func (t *Stored) check() error {
+	if t.numel < 0 || t.offset < 0 || len(t.Shape) != len(t.stride) || len(t.Shape) > 16 {
+		return fmt.Errorf("tensor of shape %v, stride %v", t.Shape, t.stride)
+	}
+	n, last := int64(1), t.offset
+	for i, d := range t.Shape {
+		if d < 0 || t.stride[i] < 0 || d > 1<<40 || t.stride[i] > 1<<40 {
+			return fmt.Errorf("tensor of shape %v, stride %v", t.Shape, t.stride)
+		}
+		if d == 0 {
+			return nil
+		}
+		n *= d
+		last += (d - 1) * t.stride[i]
+		if n > t.numel || last >= t.numel { // an expanded view of more elements is none of ours
+			return fmt.Errorf("tensor of shape %v, stride %v, offset %d in a storage of %d", t.Shape, t.stride, t.offset, t.numel)
+		}
+	}
+	if last >= t.numel {
+		return fmt.Errorf("tensor at %d in a storage of %d", last, t.numel)
+	}
+	return nil
+}

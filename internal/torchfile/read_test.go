@@ -1,0 +1,188 @@
+package torchfile
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// openBytes opens a checkpoint of those bytes.
+func openBytes(t testing.TB, data []byte) (*File, error) {
+	path := filepath.Join(t.TempDir(), "c.pt")
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return Open(path)
+}
+
+func TestRoundTrip(t *testing.T) {
+	f, err := openBytes(t, write(t, sample()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := f.Root.Get("state").(*Map).Get("a.weight").(*Stored)
+	values, err := f.Floats(w)
+	if got := fmt.Sprint(w.Shape, " ", w.DType, " ", values, err); got != "[2 3] float32 [1 2 3 4 5 6] <nil>" {
+		t.Errorf("a.weight is %s", got)
+	}
+	for key, want := range map[string]string{"step": "70000", "big": "1099511627776", "lr": "0.001", "yes": "true", "no": "false", "none": "<nil>"} {
+		if got := fmt.Sprint(f.Root.Get(key)); got != want {
+			t.Errorf("%s is %s, want %s", key, got, want)
+		}
+	}
+	if got := fmt.Sprint(f.Root.Get("names").(*Sequence).Items); got != "[velx Bx]" {
+		t.Errorf("names are %s", got)
+	}
+}
+
+// zipOf is a zip of stored records, or a compressed one.
+func zipOf(t testing.TB, method uint16, records map[string]string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, data := range records {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: method})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// tensorPickle is a dict with one tensor of that shape, stride and offset in a storage of n floats.
+func tensorPickle(shape, stride string, offset, n byte) string {
+	return "\x80\x02}X\x01\x00\x00\x00xctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK" +
+		string([]byte{n}) + "tQK" + string([]byte{offset}) + shape + stride + "\x89ccollections\nOrderedDict\n)RtRs."
+}
+
+// TestRefused: damaged, foreign and malicious files.
+func TestRefused(t *testing.T) {
+	good := write(t, sample())
+	flipped := bytes.Clone(good)
+	flipped[bytes.Index(flipped, []byte("velx"))] ^= 1
+	pickle := func(s string) []byte {
+		return zipOf(t, zip.Store, map[string]string{"c/data.pkl": s, "c/data/0": strings.Repeat("x", 16)})
+	}
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"empty":        {nil, "not a PyTorch checkpoint (a zip file"},
+		"text":         {[]byte("weights"), "not a PyTorch checkpoint (a zip file"},
+		"truncated":    {good[:len(good)-100], "not a PyTorch checkpoint"},
+		"foreign zip":  {zipOf(t, zip.Store, map[string]string{"a.txt": "hello"}), "not a PyTorch checkpoint: it has no data.pkl"},
+		"compressed":   {zipOf(t, zip.Deflate, map[string]string{"c/data.pkl": "}."}), "record data.pkl is compressed"},
+		"flipped byte": {flipped, "checksum error"},
+		"big-endian":   {zipOf(t, zip.Store, map[string]string{"c/data.pkl": "}.", "c/byteorder": "big"}), `byte order "big": want little`},
+		"os.system":    {pickle("\x80\x02cos\nsystem\nX\x02\x00\x00\x00idt\x85R."), "refused: os.system is in no checkpoint of weights"},
+		"by stack":     {pickle("\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R."), "refused: os.system"},
+		"eval":         {pickle("c__builtin__\neval\n(X\x01\x00\x00\x001tR."), "refused: __builtin__.eval"},
+		"inst opcode":  {pickle("(ios\nsystem\n."), "opcode 0x69 is in no checkpoint"},
+		"not a dict":   {pickle("]."), "want a dict"},
+		"cut pickle":   {pickle("}X\xff\xff\xff\xff"), "the pickle ends too early"},
+		"no stop":      {pickle("}"), "the pickle ends too early"},
+		"empty stack":  {pickle("."), "the stack is empty"},
+		"no mark":      {pickle("}u."), "no mark on the stack"},
+		"memo":         {pickle("}h\x07."), "nothing was remembered as 7"},
+		"too large":    {pickle(tensorPickle("(K\x02K\x03t", "(K\x03K\x01t", 0, 4)), "tensor of shape [2 3], stride [3 1], offset 0 in a storage of 4"},
+		"beyond":       {pickle(tensorPickle("(K\x02t", "(K\x01t", 3, 4)), "offset 3 in a storage of 4"},
+		"expanded":     {pickle(tensorPickle("(K\x09t", "(K\x00t", 0, 4)), "in a storage of 4"},
+		"negative":     {pickle(tensorPickle("(J\xff\xff\xff\xfft", "(K\x01t", 0, 4)), "tensor of shape [-1]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := openBytes(t, c.data)
+			if err == nil {
+				f.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "c.pt") {
+				t.Errorf("error %v, want the path and %q", err, c.want)
+			}
+		})
+	}
+	f, err := openBytes(t, pickle(tensorPickle("(K\x02K\x02t", "(K\x01K\x02t", 0, 5)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Floats(f.Root.Get("x").(*Stored)); err == nil || !strings.Contains(err.Error(), "storage 0 has 16 bytes, want 20") {
+		t.Errorf("a storage too short: %v", err)
+	}
+}
+
+// TestReadsTorch: what PyTorch writes, where FMSR_PYTHON names a Python that has
+// it: views, shared storages and other types.
+func TestReadsTorch(t *testing.T) {
+	python := os.Getenv("FMSR_PYTHON")
+	if python == "" {
+		t.Skip("FMSR_PYTHON does not name a Python with PyTorch")
+	}
+	path := filepath.Join(t.TempDir(), "t.pt")
+	script := `import sys, torch
+from collections import OrderedDict
+a = torch.arange(12.).reshape(3, 4)
+net = torch.nn.Conv1d(2, 2, 1)
+torch.save({"t": a.t(), "row": a[1], "same": a, "bf16": a[0].bfloat16(), "half": a[0].half() / 4, "int": torch.tensor([-3, 2**40]),
+            "double": a[2].double(), "scalar": torch.tensor(2.5), "state": net.state_dict(), "names": ["Bx"], "n": -5}, sys.argv[1])`
+	if out, err := exec.Command(python, "-c", script, path).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for key, want := range map[string]string{
+		"t": "[4 3] [0 4 8 1 5 9 2 6 10 3 7 11]", "row": "[4] [4 5 6 7]", "bf16": "[4] [0 1 2 3]", "half": "[4] [0 0.25 0.5 0.75]",
+		"int": "[2] [-3 1.0995116e+12]", "double": "[4] [8 9 10 11]", "scalar": "[] [2.5]",
+	} {
+		x := f.Root.Get(key).(*Stored)
+		values, err := f.Floats(x)
+		if got := fmt.Sprint(x.Shape, " ", values); err != nil || got != want {
+			t.Errorf("%s is %s, %v, want %s", key, got, err, want)
+		}
+	}
+	if w, ok := f.Root.Get("state").(*Map).Get("weight").(*Stored); !ok || fmt.Sprint(w.Shape) != "[2 2 1]" || f.Root.Get("n") != int64(-5) {
+		t.Errorf("state dict %v, n %v", f.Root.Get("state"), f.Root.Get("n"))
+	}
+}
+
+// FuzzOpen: any bytes give a dict or an error, and reading its tensors too.
+func FuzzOpen(f *testing.F) {
+	var b bytes.Buffer
+	if err := Write(&b, sample()); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Add(zipOf(f, zip.Store, map[string]string{"c/data.pkl": tensorPickle("(K\x02K\x02t", "(K\x01K\x02t", 0, 4), "c/data/0": strings.Repeat("x", 16)}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := openBytes(t, data)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		for _, v := range c.Root.Values {
+			if x, ok := v.(*Stored); ok {
+				_, _ = c.Floats(x) // an error is as good as values
+			}
+		}
+	})
+}
+
+// FuzzUnpickle: any pickle.
+func FuzzUnpickle(f *testing.F) {
+	f.Add([]byte(tensorPickle("(K\x02K\x02t", "(K\x01K\x02t", 0, 4)))
+	f.Add([]byte("\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00}\x94(\x8c\x01a\x94K\x01u."))
+	f.Fuzz(func(_ *testing.T, data []byte) { _, _ = unpickle(data) })
+}

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Opens a run's files with the tools that the field reads them with.
+
+    python3 -m venv venv
+    venv/bin/pip install torch==2.11.0 numpy tensorboard wandb
+    PYTHON=venv/bin/python make interop
+
+Prints a line for each check and exits 1 if one fails.
+"""
+import glob
+import json
+import os
+import struct
+import sys
+import zlib
+
+run = sys.argv[1]
+failed = []
+
+
+def check(what, ok, detail=""):
+    print(f"{'ok  ' if ok else 'FAIL'} {what} {detail}".rstrip())
+    if not ok:
+        failed.append(what)
+
+
+metrics = [json.loads(line) for line in open(os.path.join(run, "metrics.jsonl"))]
+pictures = sorted(os.path.relpath(p, os.path.join(run, "images")) for p in
+                  glob.glob(os.path.join(run, "images", "**", "*.png"), recursive=True))
+check("metrics.jsonl", len(metrics) > 0, f"{len(metrics)} evaluations, {len(pictures)} pictures")
+
+
+def torch_checkpoint():
+    import torch
+    c = torch.load(os.path.join(run, "checkpoint.pt"), weights_only=True)
+    n = sum(v.numel() for v in c["model_state_dict"].values())
+    check("torch.load(weights_only=True)", True, f"torch {torch.__version__}: step {c['step']}, {n:,} parameters, {c['channel_names']}")
+    check("state dicts", list(c["model_state_dict"]) == list(c["ema_state_dict"]) and
+          all(torch.isfinite(v).all() for d in ("model_state_dict", "ema_state_dict") for v in c[d].values()))
+    check("stats", c["stats"]["mean"].shape == (len(c["channel_names"]),) and c["stats"]["std"].dtype == torch.float32,
+          f"mean {c['stats']['mean'].tolist()} std {c['stats']['std'].tolist()}")
+
+
+def tensorboard():
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    acc = EventAccumulator(os.path.join(run, "tb"), size_guidance={"scalars": 0, "images": 0})
+    acc.Reload()
+    tags = acc.Tags()
+    want = {(m["step"], k): v for m in metrics for k, v in m.items() if k != "step"}
+    got = {(e.step, tag): e.value for tag in tags["scalars"] for e in acc.Scalars(tag)}
+    single = {k: struct.unpack("f", struct.pack("f", v))[0] for k, v in want.items()}
+    check("tensorboard scalars", got == single, f"{len(got)} values, as in metrics.jsonl to float32")
+    shown = sorted(f"{tag}/{e.step}.png" for tag in tags["images"] for e in acc.Images(tag))
+    check("tensorboard images", shown == pictures, f"{len(shown)}")
+
+
+def wandb_records(path):
+    """The records of a .wandb file: a LevelDB log with its own header."""
+    data = open(path, "rb").read()
+    assert data[:4] == b":W&B" and struct.unpack("<HB", data[4:7]) == (0xBEE1, 0), "header"
+    at, parts = 7, []
+    while at < len(data):
+        room = 32768 - at % 32768
+        if room < 7:
+            at += room
+            continue
+        crc, length, kind = struct.unpack("<IHB", data[at:at + 7])
+        part = data[at + 7:at + 7 + length]
+        assert zlib.crc32(bytes([kind]) + part) == crc, f"checksum at {at}"
+        parts.append(part)
+        if kind in (1, 4):
+            yield b"".join(parts)
+            parts = []
+        at += 7 + length
+
+
+def wandb_run():
+    import subprocess
+    import wandb
+    from wandb.proto import wandb_internal_pb2 as pb
+    path, = glob.glob(os.path.join(run, "wandb", "offline-run-*", "run-*.wandb"))
+    records = []
+    for raw in wandb_records(path):
+        r = pb.Record()
+        r.ParseFromString(raw)
+        records.append(r)
+    check("wandb records", [r.num for r in records] == list(range(1, len(records) + 1)),
+          f"wandb {wandb.__version__}: {', '.join(r.WhichOneof('record_type') for r in records)}")
+    start = next(r.run for r in records if r.WhichOneof("record_type") == "run")
+    check("wandb run", start.project == "mri" and len(start.config.update) > 0, f"project {start.project}, id {start.run_id}")
+    rows = [{i.nested_key[0]: json.loads(i.value_json) for i in r.history.item}
+            for r in records if r.WhichOneof("record_type") == "history"]
+    same = [{k: v for k, v in row.items() if not isinstance(v, dict) and not k.startswith("_")} | {"step": row["_step"]} for row in rows]
+    check("wandb scalars", same == metrics, f"{len(rows)} evaluations, as in metrics.jsonl")
+    shown = [v for row in rows for v in row.values() if isinstance(v, dict)]
+    files = os.path.join(os.path.dirname(path), "files")
+    check("wandb images", len(shown) == len(pictures) and
+          all(os.path.getsize(os.path.join(files, v["path"])) == v["size"] for v in shown), f"{len(shown)}")
+    out = subprocess.run([os.path.join(os.path.dirname(sys.executable), "wandb"), "sync", "--dry-run", os.path.dirname(path)],
+                         capture_output=True, text=True)
+    check("wandb sync --dry-run", out.returncode == 0 and start.run_id in out.stdout + out.stderr, (out.stdout + out.stderr).strip().replace("\n", " | "))
+
+
+for part in (torch_checkpoint, tensorboard, wandb_run):
+    try:
+        part()
+    except ImportError as e:
+        print(f"FAIL {part.__name__}: {e}: see the top of this file")
+        failed.append(part.__name__)
+sys.exit(1 if failed else 0)

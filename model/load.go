@@ -1,0 +1,167 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+
+	"fmsr/internal/frames"
+	"fmsr/internal/torchfile"
+	"fmsr/internal/torchx"
+)
+
+// Loaded is a checkpoint that was opened to be applied.
+type Loaded struct {
+	Checkpoint
+	Config Config // shape of the network, from the tensors' shapes
+	Step   int
+
+	file *torchfile.File
+}
+
+// OpenCheckpoint reads what a checkpoint.pt says of itself; Net reads its weights.
+// The five keys of the contract suffice: PyTorch may have written it.
+func OpenCheckpoint(path string) (*Loaded, error) {
+	f, err := torchfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	l := &Loaded{file: f}
+	if err := l.read(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return l, nil
+}
+
+// Close closes the file.
+func (l *Loaded) Close() error { return l.file.Close() }
+
+func (l *Loaded) read() error {
+	root := l.file.Root
+	list, ok := root.Get("channel_names").(*torchfile.Sequence)
+	if !ok {
+		return fmt.Errorf("channel_names is %T: want a list", root.Get("channel_names"))
+	}
+	for _, item := range list.Items {
+		name, ok := item.(string)
+		if !ok {
+			return fmt.Errorf("channel_names holds %v: want text", item)
+		}
+		l.Channels = append(l.Channels, name)
+	}
+	if step, ok := root.Get("step").(int64); ok {
+		l.Step = int(step)
+	}
+	stats, ok := root.Get("stats").(*torchfile.Map)
+	if !ok {
+		return fmt.Errorf("stats is %T: want a dict", root.Get("stats"))
+	}
+	l.Stats = &frames.Stats{}
+	for name, into := range map[string]*[]float64{"mean": &l.Stats.Mean, "std": &l.Stats.Std} {
+		t, ok := stats.Get(name).(*torchfile.Stored)
+		if !ok {
+			return fmt.Errorf("stats has no tensor %s", name)
+		}
+		values, err := l.file.Floats(t)
+		if err != nil {
+			return err
+		}
+		if len(values) != len(l.Channels) {
+			return fmt.Errorf("stats.%s has %d values for %d channels", name, len(values), len(l.Channels))
+		}
+		for _, v := range values {
+			*into = append(*into, float64(v))
+		}
+	}
+	state, err := l.state("model_state_dict")
+	if err != nil {
+		return err
+	}
+	return l.shape(state)
+}
+
+func (l *Loaded) state(key string) (*torchfile.Map, error) {
+	state, ok := l.file.Root.Get(key).(*torchfile.Map)
+	if !ok {
+		return nil, fmt.Errorf("%s is %T: want a dict of tensors", key, l.file.Root.Get(key))
+	}
+	return state, nil
+}
+
+// shape reads widths and levels off the tensors: the stem's output is the first
+// level's width, the time embedding's input is model_channels, and each level's
+// second residual block tells its width.
+func (l *Loaded) shape(state *torchfile.Map) error {
+	dim := func(name string, d int) int {
+		t, ok := state.Get(name).(*torchfile.Stored)
+		if !ok || d >= len(t.Shape) {
+			return 0
+		}
+		return int(t.Shape[d])
+	}
+	c := Config{Fields: dim("out.2.weight", 0), Channels: dim("time_embed.0.weight", 1)}
+	if c.Fields == 0 || c.Channels == 0 {
+		return fmt.Errorf("model_state_dict is not of this network: want ADM's names, time_embed.0.weight and out.2.weight among them")
+	}
+	if c.Fields != len(l.Channels) {
+		return fmt.Errorf("a network of %d fields, but channel_names has %d: %s", c.Fields, len(l.Channels), strings.Join(l.Channels, ", "))
+	}
+	for block := 1; ; block += resBlocks + 1 {
+		width := dim(fmt.Sprintf("input_blocks.%d.0.out_layers.3.weight", block), 0)
+		if width == 0 {
+			break
+		}
+		c.Mult = append(c.Mult, width/c.Channels)
+	}
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	l.Config = c
+	return nil
+}
+
+// Net makes the network and fills it with the weights under model_state_dict or
+// ema_state_dict, which must be exactly its own, by name and shape. It must be
+// called on the torch thread; Free releases the network.
+func (l *Loaded) Net(s *torchx.Scope, key string, c Config) (*UNet, error) {
+	state, err := l.state(key)
+	if err != nil {
+		return nil, err
+	}
+	net, err := NewUNet(s, c, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.fill(s, net, key, state); err != nil {
+		net.Free()
+		return nil, err
+	}
+	return net, nil
+}
+
+func (l *Loaded) fill(s *torchx.Scope, net *UNet, key string, state *torchfile.Map) error {
+	if len(state.Keys) != len(net.Params) {
+		return fmt.Errorf("%s has %d tensors: the network of these widths has %d", key, len(state.Keys), len(net.Params))
+	}
+	for _, p := range net.Params {
+		t, ok := state.Get(p.Name).(*torchfile.Stored)
+		if !ok {
+			return fmt.Errorf("%s has no tensor %s", key, p.Name)
+		}
+		if fmt.Sprint(t.Shape) != fmt.Sprint(p.Shape) {
+			return fmt.Errorf("%s: %s has shape %v, want %v", key, p.Name, t.Shape, p.Shape)
+		}
+		values, err := l.file.Floats(t)
+		if err != nil {
+			return err
+		}
+		in := torchx.NewScope() // one tensor at a time
+		in.Copy(p.Tensor, in.FromFloats(values, p.Shape...))
+		err = in.Err()
+		in.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return s.Err()
+}

@@ -1,0 +1,77 @@
+package sinks
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"fmsr/model"
+	"fmsr/pipeline"
+)
+
+// TensorBoard writes every evaluation's figures and pictures as TensorBoard events.
+//
+//	steps   -- 1 -- ... -- 100 + figures --
+//	        [ tb/events.out.tfevents...    ]
+//	steps   -- 1 -- ... -- 100 ------------
+type TensorBoard struct{}
+
+func init() {
+	pipeline.Register(pipeline.Declaration{
+		Name: "tensorboard",
+		Doc: `Writes every evaluation's figures and pictures for TensorBoard, to tb/.
+
+	steps   -- 1 -- ... -- 100 + figures --
+	        [ tb/events.out.tfevents...    ]
+	steps   -- 1 -- ... -- 100 ------------
+
+tensorboard --logdir RUN/tb shows them.`,
+		Link:   pipeline.Link{Needs: pipeline.Steps},
+		Config: func() any { return &TensorBoard{} },
+		New:    func(any) pipeline.Stage { return &tensorboard{} },
+	})
+}
+
+// The file's name holds no time: there is one a run.
+const tensorboardFile = "events.out.tfevents.0.fmsr"
+
+type tensorboard struct{ file *os.File }
+
+// Open starts the file anew.
+func (t *tensorboard) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	dir := filepath.Join(env.Run.Dir, "tb")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return in, err
+	}
+	file, err := os.Create(filepath.Join(dir, tensorboardFile))
+	if err != nil {
+		return in, err
+	}
+	if err := writeTFRecord(file, tfVersion(wallTime())); err != nil {
+		file.Close()
+		return in, err
+	}
+	t.file = file
+	return in, nil
+}
+
+func wallTime() float64 { return float64(time.Now().UnixMicro()) / 1e6 }
+
+// Process writes one event for an evaluated step.
+func (t *tensorboard) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
+	if step, ok := in.(*model.Step); ok && step.Eval != nil {
+		event, err := tfSummary(wallTime(), step.N, step.Eval)
+		if err != nil {
+			return nil, err
+		}
+		if err := writeTFRecord(t.file, event); err != nil {
+			return nil, err
+		}
+	}
+	in.Retain()
+	return []pipeline.Element{in}, nil
+}
+
+// Close closes the file; what was written stays.
+func (t *tensorboard) Close() error { return t.file.Close() }
