@@ -14,6 +14,13 @@ import (
 type Checkpoint struct {
 	Channels []string
 	Stats    *frames.Stats
+	Input    Input
+}
+
+// Input is how x_lo was made.
+type Input struct {
+	Factor   int  // fine cells per coarse cell, along an axis
+	Periodic bool // interpolation wraps around
 }
 
 // Save writes checkpoint.pt, whole or not at all. PyTorch loads it with
@@ -35,6 +42,11 @@ func (t *Trainer) Save(ctx context.Context, path string, c Checkpoint) error {
 			{Key: "optimizer_state", Value: torchfile.Dict{
 				{Key: "exp_avg", Value: stateDict(s, t.Net.Params, t.m)},
 				{Key: "exp_avg_sq", Value: stateDict(s, t.Net.Params, t.v)},
+			}},
+			{Key: "config", Value: torchfile.Dict{
+				{Key: "base_dist", Value: string(t.Base)}, {Key: "base_noise_scale", Value: t.NoiseScale},
+				{Key: "periodic_padding", Value: t.Net.Periodic},
+				{Key: "factor", Value: c.Input.Factor}, {Key: "periodic_input", Value: c.Input.Periodic},
 			}},
 			{Key: "format", Value: 1},
 		})

@@ -13,6 +13,7 @@ import (
 type Loaded struct {
 	Checkpoint
 	Config Config // shape of the network, from the tensors' shapes
+	Flow   Flow
 	Step   int
 
 	file *torchfile.File
@@ -77,7 +78,40 @@ func (l *Loaded) read() error {
 	if err != nil {
 		return err
 	}
-	return l.shape(state)
+	if err := l.shape(state); err != nil {
+		return err
+	}
+	return l.readConfig()
+}
+
+// readConfig takes how the network was trained; the original's defaults where
+// the file does not say.
+func (l *Loaded) readConfig() error {
+	l.Flow = Flow{Base: XLoPlusNoise, NoiseScale: 0.1}
+	l.Input = Input{Factor: 2}
+	config, ok := l.file.Root.Get("config").(*torchfile.Map)
+	if !ok {
+		return nil
+	}
+	if v, ok := config.Get("base_dist").(string); ok {
+		l.Flow.Base = BaseDist(v)
+	}
+	if v, ok := config.Get("base_noise_scale").(float64); ok {
+		l.Flow.NoiseScale = v
+	}
+	if v, ok := config.Get("periodic_padding").(bool); ok {
+		l.Config.Periodic = v
+	}
+	if v, ok := config.Get("factor").(int64); ok {
+		l.Input.Factor = int(v)
+	}
+	if v, ok := config.Get("periodic_input").(bool); ok {
+		l.Input.Periodic = v
+	}
+	if l.Input.Factor < 2 {
+		return fmt.Errorf("config.factor is %d: want at least 2", l.Input.Factor)
+	}
+	return l.Flow.Validate()
 }
 
 func (l *Loaded) state(key string) (*torchfile.Map, error) {

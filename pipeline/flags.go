@@ -8,18 +8,29 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// flagDef is a flag that stands for a key.
+// flagDef is a flag that stands for a key, or for the same key of several stages.
 type flagDef struct {
-	name, path, doc, kind, preset string
-	isBool                        bool
+	name, doc, kind, preset string
+	paths                   []string
+	isBool                  bool
 }
 
 // flagDefs are the flags that the fields of Run and of the stages' configs ask for.
 func flagDefs() []flagDef {
 	run := defaultRun()
-	defs := flagsOf("run", &run)
+	all := flagsOf("run", &run)
 	for _, d := range Declarations() {
-		defs = append(defs, flagsOf(d.Name, d.Config())...)
+		all = append(all, flagsOf(d.Name, d.Config())...)
+	}
+	var defs []flagDef
+	index := map[string]int{}
+	for _, d := range all {
+		if i, ok := index[d.name]; ok {
+			defs[i].paths = append(defs[i].paths, d.paths...)
+			continue
+		}
+		index[d.name] = len(defs)
+		defs = append(defs, d)
 	}
 	return defs
 }
@@ -33,7 +44,7 @@ func flagsOf(owner string, config any) []flagDef {
 		}
 		x := v.Field(f.index)
 		defs = append(defs, flagDef{
-			name: f.flag, path: owner + "." + f.key, doc: f.doc, kind: kindName(x.Type()),
+			name: f.flag, paths: []string{owner + "." + f.key}, doc: f.doc, kind: kindName(x.Type()),
 			preset: presetText(x), isBool: x.Kind() == reflect.Bool,
 		})
 	}
@@ -96,7 +107,7 @@ func (f *overrideFlag) Set(text string) error {
 		}
 		text = f.value
 	}
-	*f.given = append(*f.given, Override{Path: f.def.path, Value: text, Flag: f.written})
+	*f.given = append(*f.given, Override{Path: strings.Join(f.def.paths, "|"), Value: text, Flag: f.written})
 	return nil
 }
 
@@ -105,7 +116,7 @@ func (f *overrideFlag) Set(text string) error {
 func AddFlags(fs *pflag.FlagSet) *[]Override {
 	given := &[]Override{}
 	for _, def := range flagDefs() {
-		usage := fmt.Sprintf("%s [%s", def.doc, def.path)
+		usage := fmt.Sprintf("%s [%s", def.doc, strings.Join(def.paths, ", "))
 		if def.preset != "" {
 			usage += ", default " + def.preset
 		}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -108,7 +109,7 @@ func (p *pass) emit(n *node, how Pass, first chan<- any) {
 	}
 	err := guard(func() error { return n.Stage.(Source).Emit(p.ctx, how, send) })
 	n.tally.add(time.Since(began)-waited, waited)
-	if err != nil && err != errFinished && p.ctx.Err() == nil {
+	if err != nil && !errors.Is(err, errFinished) && p.ctx.Err() == nil {
 		p.cancel(&StageError{Stage: n.label, Err: err})
 	}
 	first <- end{}

@@ -91,7 +91,7 @@ type Node struct {
 
 // Override is a value from outside the file: a flag or a --set.
 type Override struct {
-	Path  string // train.lr, 3.factor, run.seed, npy_load.split.train
+	Path  string // train.lr, 3.factor, run.seed, npy_load.split.train; a|b: of whichever stages the spec has
 	Value string // YAML
 	Flag  string // how messages name it: "--lr", "--set train.lr=1"
 }
@@ -275,8 +275,15 @@ func (d *decoder) override(root *value, overrides []Override) {
 			v = &value{scalar: o.Value}
 		}
 		stamp(v, place{flag: o.Flag})
-		if message := d.overrideOne(root, strings.Split(o.Path, "."), v); message != "" {
-			d.report(place{flag: o.Flag}, "", "%s", message)
+		paths := strings.Split(o.Path, "|")
+		var messages []string
+		for _, path := range paths {
+			if message := d.overrideOne(root, strings.Split(path, "."), v); message != "" {
+				messages = append(messages, message)
+			}
+		}
+		if len(messages) == len(paths) {
+			d.report(place{flag: o.Flag}, "", "%s", messages[0])
 		}
 	}
 }

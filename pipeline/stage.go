@@ -22,9 +22,17 @@ type Meta struct {
 	H, W     int                  // grid of x_hi, cells
 	Frames   map[frames.Split]int // how many frames each split has
 	Factor   int                  // fine cells per coarse cell along an axis, once x_lo exists
+	Periodic bool                 // whether x_lo's interpolation wraps around
+	Files    []File               // input files, where a frame's seed is the index of its file
 	Batch    int                  // frames in a full batch, once batched
 	Stats    *frames.Stats        // what normalize subtracts and divides by; filled before the run starts
 	Identity string               // hash of the input files' names, sizes and times
+}
+
+// File is an input file, an array (F,H,W,C).
+type File struct {
+	Path       string
+	F, H, W, C int
 }
 
 // Stage is one step of a flow. Beyond these two methods it implements Source,

@@ -25,7 +25,7 @@ const (
 // Fields of Record.
 const (
 	wandbHistory protowire.Number = 2
-	wandbFiles   protowire.Number = 7
+	wandbFiles   protowire.Number = 6
 	wandbRun     protowire.Number = 17
 	wandbExit    protowire.Number = 18
 	wandbVersion protowire.Number = 21

@@ -282,28 +282,29 @@ func (l *npyLoad) inspect(f *seedFile) error {
 // Emit sends the frames, seed by seed, each a view of its mapped file.
 func (l *npyLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
 	for _, f := range l.plan {
-		if err := l.emitFile(ctx, f, send); err != nil {
-			return err
+		if err := emitFile(ctx, f, l.Fields, l.h, l.w, send); err != nil {
+			return fmt.Errorf("seed %d: %w", f.seed, err)
 		}
 	}
 	return nil
 }
 
-func (l *npyLoad) emitFile(ctx context.Context, f seedFile, send func(pipeline.Element) error) error {
+// emitFile sends frames of one file, of those channels and that grid.
+func emitFile(ctx context.Context, f seedFile, channels []string, h, w int, send func(pipeline.Element) error) error {
 	file, err := npy.Open(f.path)
 	if err != nil {
-		return fmt.Errorf("seed %d: %w", f.seed, err)
+		return err
 	}
 	// the file stays mapped until the last frame of it is released
 	whole := frames.Foreign(frames.Bytes(file.Data()), func() { file.Close() })
 	defer whole.Release()
-	size := 4 * l.h * l.w * len(l.Fields)
+	size := 4 * h * w * len(channels)
 	for _, i := range f.frames {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		origin := []frames.Origin{{Seed: f.seed, Frame: i, Split: f.split}}
-		if err := send(frames.New(l.Fields, l.h, l.w, origin, frames.Slice(whole, i*size, size), nil)); err != nil {
+		if err := send(frames.New(channels, h, w, origin, frames.Slice(whole, i*size, size), nil)); err != nil {
 			return err
 		}
 	}

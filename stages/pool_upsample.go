@@ -51,9 +51,7 @@ type poolUpsample struct {
 	PoolUpsample
 	mem    memory.Allocator
 	coarse []float32 // scratch: one pooled plane
-	rows   upsampler
-	cols   upsampler
-	line   []float32 // scratch: one coarse row, interpolated along y
+	up     *upsampler
 }
 
 // Open checks that the factor divides the grid.
@@ -63,10 +61,9 @@ func (p *poolUpsample) Open(_ context.Context, env *pipeline.Env, in pipeline.Me
 	}
 	p.mem = env.Mem
 	h, w := in.H/p.Factor, in.W/p.Factor
-	p.coarse, p.line = make([]float32, h*w), make([]float32, w)
-	p.rows = newUpsampler(h, p.Factor, p.Boundary == "periodic")
-	p.cols = newUpsampler(w, p.Factor, p.Boundary == "periodic")
-	in.Factor = p.Factor
+	p.coarse = make([]float32, h*w)
+	p.up = newUpsampler(h, w, p.Factor, p.Boundary == "periodic")
+	in.Factor, in.Periodic = p.Factor, p.Boundary == "periodic"
 	return in, nil
 }
 
@@ -79,7 +76,7 @@ func (p *poolUpsample) Process(_ context.Context, in pipeline.Element) ([]pipeli
 	cells := f.H * f.W
 	for at := 0; at < len(hi); at += cells {
 		avgPool(p.coarse, hi[at:at+cells], f.W, p.Factor)
-		p.upsample(lo[at:at+cells], f.W)
+		p.up.plane(lo[at:at+cells], p.coarse)
 	}
 	return []pipeline.Element{out}, nil
 }
@@ -104,37 +101,45 @@ func avgPool(dst, src []float32, w, factor int) {
 	}
 }
 
-// upsample interpolates p.coarse into a plane of width w: along y into a row,
-// then along x.
-func (p *poolUpsample) upsample(dst []float32, w int) {
-	cw := len(p.line)
-	for y := range len(dst) / w {
-		r := p.rows.taps[y]
-		a, b := p.coarse[r.lo*cw:][:cw], p.coarse[r.hi*cw:][:cw]
-		for x := range p.line {
-			p.line[x] = a[x] + (b[x]-a[x])*r.weight
-		}
-		row := dst[y*w : (y+1)*w]
-		for x, c := range p.cols.taps {
-			row[x] = p.line[c.lo] + (p.line[c.hi]-p.line[c.lo])*c.weight
-		}
-	}
+// upsampler interpolates planes of one size bilinearly. It is not safe for
+// concurrent use: it has scratch memory.
+type upsampler struct {
+	rows, cols []tap
+	line       []float32 // one coarse row, interpolated along y
 }
 
-// upsampler holds, for each fine cell along an axis, the two coarse cells that
-// it lies between and the weight of the second.
-type upsampler struct{ taps []tap }
-
+// tap says, for a fine cell along an axis, which two coarse cells it lies
+// between and how near the second is.
 type tap struct {
 	lo, hi int
 	weight float32
 }
 
-// newUpsampler places fine cell i at (i+0.5)/factor - 0.5 in coarse cells
-// (align_corners=False); beyond the edges the axis is clamped or wraps.
-func newUpsampler(coarse, factor int, periodic bool) upsampler {
-	taps := make([]tap, coarse*factor)
-	for i := range taps {
+// newUpsampler is for coarse planes (h,w); beyond the edges they are clamped or wrap.
+func newUpsampler(h, w, factor int, periodic bool) *upsampler {
+	return &upsampler{rows: taps(h, factor, periodic), cols: taps(w, factor, periodic), line: make([]float32, w)}
+}
+
+// plane interpolates a coarse plane: along y into a row, then along x.
+func (u *upsampler) plane(dst, coarse []float32) {
+	cw, w := len(u.line), len(u.cols)
+	for y, r := range u.rows {
+		a, b := coarse[r.lo*cw:][:cw], coarse[r.hi*cw:][:cw]
+		for x := range u.line {
+			u.line[x] = a[x] + (b[x]-a[x])*r.weight
+		}
+		row := dst[y*w : (y+1)*w]
+		for x, c := range u.cols {
+			row[x] = u.line[c.lo] + (u.line[c.hi]-u.line[c.lo])*c.weight
+		}
+	}
+}
+
+// taps places fine cell i at (i+0.5)/factor - 0.5 in coarse cells
+// (align_corners=False).
+func taps(coarse, factor int, periodic bool) []tap {
+	out := make([]tap, coarse*factor)
+	for i := range out {
 		at := (float64(i)+0.5)/float64(factor) - 0.5
 		if !periodic {
 			at = max(0, at)
@@ -142,10 +147,10 @@ func newUpsampler(coarse, factor int, periodic bool) upsampler {
 		lo := int(at+1) - 1 // floor, at > -1
 		weight := float32(at - float64(lo))
 		if periodic {
-			taps[i] = tap{(lo + coarse) % coarse, (lo + 1) % coarse, weight}
+			out[i] = tap{(lo + coarse) % coarse, (lo + 1) % coarse, weight}
 		} else {
-			taps[i] = tap{lo, min(lo+1, coarse-1), weight}
+			out[i] = tap{lo, min(lo+1, coarse-1), weight}
 		}
 	}
-	return upsampler{taps}
+	return out
 }

@@ -189,7 +189,9 @@ func (t *train) saveIfDue(ctx context.Context) error {
 
 func (t *train) save(ctx context.Context) error {
 	path := filepath.Join(t.env.Run.Dir, "checkpoint.pt")
-	return t.trainer.Save(ctx, path, model.Checkpoint{Channels: t.in.Channels, Stats: t.in.Stats})
+	return t.trainer.Save(ctx, path, model.Checkpoint{
+		Channels: t.in.Channels, Stats: t.in.Stats, Input: model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic},
+	})
 }
 
 // Flush writes the checkpoint of the last step.

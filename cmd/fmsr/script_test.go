@@ -28,7 +28,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand},
 	})
 }
 
@@ -71,5 +71,16 @@ func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if got != args[0] {
 		ts.Fatalf("%s", fmt.Sprintf("%v: exit status %s, want %s", args[1:], got, args[0]))
+	}
+}
+
+// shapeCommand wants an array of that shape: shape PATH F,H,W,C.
+func shapeCommand(ts *testscript.TestScript, _ bool, args []string) {
+	f, err := npy.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	got := strings.ReplaceAll(strings.Trim(fmt.Sprint(f.Shape), "[]"), " ", ",")
+	if got != args[1] {
+		ts.Fatalf("%s has shape %s, want %s", args[0], got, args[1])
 	}
 }

@@ -10,27 +10,69 @@ import (
 	"fmsr/internal/atomicfile"
 )
 
-// WriteFile writes values of that shape in C order, as little-endian float32,
-// whole or not at all.
-func WriteFile(path string, shape []int, values []float32) error {
+// Writer writes an array piece by piece; it appears under its name when it is whole.
+type Writer struct {
+	file *atomicfile.File
+	path string
+	left int64 // bytes to come
+}
+
+// Create starts an array of that shape, little-endian float32 in C order. Close it.
+func Create(path string, shape []int) (*Writer, error) {
 	size, err := dataSize(shape)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if size != int64(4*len(values)) {
-		return fmt.Errorf("%s: %d values for shape %v", path, len(values), shape)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	f, err := atomicfile.Create(path)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := f.Write(header(shape)); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &Writer{file: f, path: path, left: size}, nil
+}
+
+// Write appends values.
+func (w *Writer) Write(values []float32) error {
+	if w.left -= int64(4 * len(values)); w.left < 0 {
+		return fmt.Errorf("%s: more values than its shape holds", w.path)
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	if _, err := w.file.Write(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))); err != nil {
+		return fmt.Errorf("%s: %w", w.path, err)
+	}
+	return nil
+}
+
+// Whole says whether every value has come.
+func (w *Writer) Whole() bool { return w.left == 0 }
+
+// Commit puts the array in its place.
+func (w *Writer) Commit() error {
+	if !w.Whole() {
+		return fmt.Errorf("%s: %d bytes are missing", w.path, w.left)
+	}
+	return w.file.Commit()
+}
+
+// Close removes an array that was not committed.
+func (w *Writer) Close() error { return w.file.Close() }
+
+// WriteFile writes a whole array, or nothing.
+func WriteFile(path string, shape []int, values []float32) error {
+	w, err := Create(path, shape)
+	if err != nil {
 		return err
 	}
-	defer f.Close()
-	for _, part := range [][]byte{header(shape), unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))} {
-		if _, err := f.Write(part); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
+	defer w.Close()
+	if err := w.Write(values); err != nil {
+		return err
 	}
-	return f.Commit()
+	return w.Commit()
 }
 
 // header is version 1.0's, padded with spaces so that the values start at a
