@@ -87,3 +87,32 @@ func TestAveragingRamp(t *testing.T) {
 	}
 	golden.Near(t, "decay", Averaging{Decay: 0.99}.DecayAt(1), 0.99, 0)
 }
+
+// TestTimes: uniform in [TMin,TMax), a function of seed and step; stratified
+// ones have one in each part.
+func TestTimes(t *testing.T) {
+	h := Hyper{TMin: 0.2, TMax: 0.6, Seed: 3}
+	const steps, batch = 2000, 8
+	for _, stratified := range []bool{false, true} {
+		h.Stratified = stratified
+		mean, square := 0.0, 0.0
+		for n := range steps {
+			for i, x := range h.times(n, batch) {
+				u := (float64(x) - 0.2) / 0.4
+				if u < 0 || u > 1 {
+					t.Fatalf("time %g outside", x)
+				}
+				if part := int(u * batch); stratified && part != i {
+					t.Fatalf("sample %d has its time in part %d", i, part)
+				}
+				mean += u / steps / batch
+				square += u * u / steps / batch
+			}
+		}
+		golden.Near(t, "mean", mean, 0.5, 0.01)
+		golden.Near(t, "mean square", square, 1.0/3, 0.01)
+	}
+	if a, b := h.times(5, 4), h.times(5, 4); fmt.Sprint(a) != fmt.Sprint(b) || fmt.Sprint(a) == fmt.Sprint(h.times(6, 4)) {
+		t.Error("times are not a function of the step")
+	}
+}

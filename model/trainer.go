@@ -17,6 +17,7 @@ type Hyper struct {
 	GradClip        float64
 	TMin, TMax      float64
 	BF16            bool
+	Stratified      bool // one time in each of as many equal parts of [TMin,TMax) as the batch has samples
 	Seed            uint64
 }
 
@@ -136,12 +137,17 @@ func (t *Trainer) stepOn(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor) (Res
 	return r, nil
 }
 
-// times are t ~ U(TMin, TMax), one for each sample of step n's batch.
-func (t *Trainer) times(n, batch int) []float32 {
-	stream := rng.Stream(t.Seed, rng.Time, uint64(n))
+// times are t ~ U(TMin, TMax), one for each sample of step n's batch; stratified
+// ones are that too, each by itself, and spread over the batch.
+func (h Hyper) times(n, batch int) []float32 {
+	stream := rng.Stream(h.Seed, rng.Time, uint64(n))
 	ts := make([]float32, batch)
 	for i := range ts {
-		ts[i] = float32(t.TMin + (t.TMax-t.TMin)*rng.Uniform(stream, uint64(i)))
+		u := rng.Uniform(stream, uint64(i))
+		if h.Stratified {
+			u = (float64(i) + u) / float64(batch)
+		}
+		ts[i] = float32(h.TMin + (h.TMax-h.TMin)*u)
 	}
 	return ts
 }

@@ -30,6 +30,7 @@ type Train struct {
 	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of x_lo_plus_noise's noise, normalized units"`
 	TMin           float64 `yaml:"t_min" flag:"t-min-train" doc:"smallest time drawn"`
 	TMax           float64 `yaml:"t_max" flag:"t-max-train" doc:"largest time drawn"`
+	TDist          string  `yaml:"t_dist" flag:"t-dist" doc:"uniform, or stratified: one time in each of as many equal parts as the batch has samples"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss"`
 	ModelChannels  int     `yaml:"model_channels" flag:"model-channels" doc:"width of the UNet's first level"`
 	ChannelMult    []int   `yaml:"channel_mult" flag:"channel-mult" doc:"width of each level over model_channels"`
@@ -57,7 +58,7 @@ passed on. What a step draws is a function of run.seed and the step.`,
 			return &Train{
 				LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: 10000, GradClip: 1, LossScale: 100,
 				BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: 0.1, TMin: 1e-4, TMax: 1 - 1e-4,
-				UseBF16: true, ModelChannels: 128, ChannelMult: model.DefaultMult, Padding: "zeros",
+				TDist: "uniform", UseBF16: true, ModelChannels: 128, ChannelMult: model.DefaultMult, Padding: "zeros",
 			}
 		},
 		New: func(config any) pipeline.Stage { return &train{Train: *config.(*Train)} },
@@ -91,6 +92,9 @@ func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args .
 	if c.BaseNoiseScale < 0 {
 		report("base_noise_scale", "is %g: want at least 0", c.BaseNoiseScale)
 	}
+	if c.TDist != "uniform" && c.TDist != "stratified" {
+		report("t_dist", "is %q: want uniform or stratified", c.TDist)
+	}
 	if c.Padding != "zeros" && c.Padding != "periodic" {
 		report("padding", "is %q: want zeros or periodic", c.Padding)
 	}
@@ -108,7 +112,7 @@ func (c *Train) hyper(run *pipeline.Run) model.Hyper {
 	return model.Hyper{
 		Flow: model.Flow{Base: model.BaseDist(c.BaseDist), NoiseScale: c.BaseNoiseScale, LossScale: c.LossScale},
 		LR:   c.LR, WeightDecay: c.WeightDecay, WarmupSteps: warmup, GradClip: c.GradClip,
-		TMin: c.TMin, TMax: c.TMax, BF16: c.UseBF16, Seed: run.Seed,
+		TMin: c.TMin, TMax: c.TMax, BF16: c.UseBF16, Stratified: c.TDist == "stratified", Seed: run.Seed,
 	}
 }
 
