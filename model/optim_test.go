@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -88,7 +89,7 @@ func TestAveragingRamp(t *testing.T) {
 	golden.Near(t, "decay", Averaging{Decay: 0.99}.DecayAt(1), 0.99, 0)
 }
 
-// TestTimes: uniform in [TMin,TMax), a function of seed and step; stratified
+// TestTimes: uniform in [TMin,TMax), a function of their stream; stratified
 // ones have one in each part.
 func TestTimes(t *testing.T) {
 	h := Hyper{TMin: 0.2, TMax: 0.6, Seed: 3}
@@ -97,7 +98,7 @@ func TestTimes(t *testing.T) {
 		h.Stratified = stratified
 		mean, square := 0.0, 0.0
 		for n := range steps {
-			for i, x := range h.times(n, batch) {
+			for i, x := range h.times(uint64(n), batch) {
 				u := (float64(x) - 0.2) / 0.4
 				if u < 0 || u > 1 {
 					t.Fatalf("time %g outside", x)
@@ -113,6 +114,44 @@ func TestTimes(t *testing.T) {
 		golden.Near(t, "mean square", square, 1.0/3, 0.01)
 	}
 	if a, b := h.times(5, 4), h.times(5, 4); fmt.Sprint(a) != fmt.Sprint(b) || fmt.Sprint(a) == fmt.Sprint(h.times(6, 4)) {
-		t.Error("times are not a function of the step")
+		t.Error("times are not a function of their stream")
+	}
+}
+
+// TestAccumulation: two batches of two give the step that one of four gives.
+func TestAccumulation(t *testing.T) {
+	var results []Result
+	for _, parts := range []int64{1, 2} {
+		thread, err := torchx.StartThread(2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := Hyper{Flow: Flow{Base: XLoPlusNoise, NoiseScale: 0.1, LossScale: 100}, LR: 1e-3, GradClip: 1, TMax: 1}
+		tr, err := NewTrainer(context.Background(), thread, Config{Fields: 1, Channels: 8}, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second step's loss shows the first one's update
+			err = tr.Do(context.Background(), func(s *torchx.Scope) error {
+				x1, xLo, x0 := s.Randn(1, 4, 1, 16, 16), s.Randn(2, 4, 1, 16, 16), s.Randn(3, 4, 1, 16, 16)
+				times := s.FromFloats([]float32{.1, .4, .6, .9}, 4)
+				for i := range parts {
+					part := func(x torchx.Tensor) torchx.Tensor { return s.Narrow(x, 0, i*4/parts, 4/parts) }
+					tr.accumulate(s, part(xLo), part(x1), part(x0), part(times), int(i), int(parts))
+				}
+				r, err := tr.Update(s)
+				results = append(results, r)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		tr.Close()
+	}
+	for step := range 2 {
+		one, two := results[step], results[2+step]
+		golden.Near(t, "loss", two.Loss, one.Loss, 1e-5*one.Loss)
+		golden.Near(t, "gradient norm", two.GradNorm, one.GradNorm, 1e-4*one.GradNorm)
 	}
 }

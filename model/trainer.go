@@ -54,6 +54,7 @@ type Trainer struct {
 	thread *torchx.Thread
 	adamw  torchx.AdamW
 	m, v   []torchx.Tensor
+	loss   float64 // of the step being accumulated
 }
 
 // NewTrainer makes a freshly initialized network and takes over the thread.
@@ -111,24 +112,47 @@ type Result struct {
 // TrainStep takes one step on normalized x_lo and x1 (N,C,H,W), in s, which must
 // be the thread's. Its noise and times are a function of (Seed, step) alone.
 func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
-	n := t.Step + 1
-	shape := x1.Shape()
-	noise := s.To(s.Randn(rng.Stream(t.Seed, rng.BaseNoise, uint64(n)), shape...), torchx.Float32, t.Net.Device, t.Net.Format)
-	times := s.To(s.FromFloats(t.times(n, int(shape[0])), shape[0]), torchx.Float32, t.Net.Device, torchx.NCHW)
-	x0 := t.SampleBase(s, xLo, noise)
-	return t.stepOn(s, xLo, x1, x0, times)
+	t.Accumulate(s, xLo, x1, 0, 1)
+	return t.Update(s)
 }
 
-// stepOn is the step for given x0 and t: forward, backward, clip, AdamW.
-func (t *Trainer) stepOn(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor) (Result, error) {
-	n := t.Step + 1
-	params := t.Net.Tensors()
+// Accumulate runs the next step's i-th of parts batches forward and backward;
+// Update then takes the step, on the mean of their losses.
+func (t *Trainer) Accumulate(s *torchx.Scope, xLo, x1 torchx.Tensor, i, parts int) {
+	n := uint64(t.Step + 1)
+	draw := func(purpose uint64) uint64 {
+		if i == 0 {
+			return rng.Stream(t.Seed, purpose, n)
+		}
+		return rng.Stream(t.Seed, purpose, n, uint64(i))
+	}
+	shape := x1.Shape()
+	noise := s.To(s.Randn(draw(rng.BaseNoise), shape...), torchx.Float32, t.Net.Device, t.Net.Format)
+	times := s.To(s.FromFloats(t.times(draw(rng.Time), int(shape[0])), shape[0]), torchx.Float32, t.Net.Device, torchx.NCHW)
+	t.accumulate(s, xLo, x1, t.SampleBase(s, xLo, noise), times, i, parts)
+}
+
+// accumulate is Accumulate for given x0 and t.
+func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, i, parts int) {
+	if i == 0 {
+		s.ZeroGrads(t.Net.Tensors())
+		t.loss = 0
+	}
 	var loss torchx.Tensor
 	s.Autocast(t.Net.Device, t.BF16, func() { loss = t.Loss(s, t.Net, xLo, x1, x0, times) })
-	s.ZeroGrads(params)
+	if parts > 1 {
+		loss = s.Affine(loss, 1/float64(parts), 0)
+	}
 	s.Backward(loss)
+	t.loss += s.Item(loss)
+}
+
+// Update takes the step that was accumulated: clip, AdamW.
+func (t *Trainer) Update(s *torchx.Scope) (Result, error) {
+	n := t.Step + 1
+	params := t.Net.Tensors()
 	norm := s.ClipGradNorm(params, t.GradClip)
-	r := Result{Loss: s.Item(loss), GradNorm: s.Item(norm), LR: t.LRAt(n)}
+	r := Result{Loss: t.loss, GradNorm: s.Item(norm), LR: t.LRAt(n)}
 	s.AdamWStep(t.adamw, params, t.m, t.v, n, r.LR)
 	if err := s.Err(); err != nil {
 		return Result{}, fmt.Errorf("training step %d: %w", n, err)
@@ -137,10 +161,9 @@ func (t *Trainer) stepOn(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor) (Res
 	return r, nil
 }
 
-// times are t ~ U(TMin, TMax), one for each sample of step n's batch; stratified
-// ones are that too, each by itself, and spread over the batch.
-func (h Hyper) times(n, batch int) []float32 {
-	stream := rng.Stream(h.Seed, rng.Time, uint64(n))
+// times are t ~ U(TMin, TMax), one for each sample of a batch; stratified ones
+// are that too, each by itself, and spread over the batch.
+func (h Hyper) times(stream uint64, batch int) []float32 {
 	ts := make([]float32, batch)
 	for i := range ts {
 		u := rng.Uniform(stream, uint64(i))

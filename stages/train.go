@@ -24,6 +24,7 @@ type Train struct {
 	TotalSteps     int     `yaml:"total_steps" flag:"total-steps" doc:"steps of the whole run"`
 	PrintEvery     int     `yaml:"print_every" flag:"print-every" doc:"steps between progress lines"`
 	WarmupSteps    int     `yaml:"warmup_steps" flag:"warmup-steps" doc:"steps over which lr rises linearly from 0; none with run.overfit"`
+	Accumulate     int     `yaml:"accumulate" flag:"accumulate" doc:"batches whose gradients make one step"`
 	GradClip       float64 `yaml:"grad_clip" flag:"grad-clip" doc:"largest global gradient norm"`
 	LossScale      float64 `yaml:"loss_scale" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
 	BaseDist       string  `yaml:"base_dist" flag:"base-dist" doc:"where sampling starts: x_lo_plus_noise or gaussian"`
@@ -56,7 +57,7 @@ passed on. What a step draws is a function of run.seed and the step.`,
 		},
 		Config: func() any {
 			return &Train{
-				LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: 10000, GradClip: 1, LossScale: 100,
+				LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: 10000, Accumulate: 1, GradClip: 1, LossScale: 100,
 				BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: 0.1, TMin: 1e-4, TMax: 1 - 1e-4,
 				TDist: "uniform", UseBF16: true, ModelChannels: 128, ChannelMult: model.DefaultMult, Padding: "zeros",
 			}
@@ -77,6 +78,7 @@ func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args .
 	positive("loss_scale", c.LossScale)
 	positive("total_steps", float64(c.TotalSteps))
 	positive("print_every", float64(c.PrintEvery))
+	positive("accumulate", float64(c.Accumulate))
 	if c.WarmupSteps < 0 {
 		report("warmup_steps", "is %d: want at least 0", c.WarmupSteps)
 	}
@@ -123,6 +125,7 @@ type train struct {
 	config  model.Config
 	trainer *model.Trainer
 	stop    int // the step at which this run ends
+	part    int // batches of the next step that have been accumulated
 }
 
 // Open checks grid and device; the network is made when the first batch comes.
@@ -146,7 +149,7 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	return in, nil
 }
 
-// Process takes one training step; validation batches are passed on.
+// Process takes one training step, when enough batches have come; validation batches are passed on.
 func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	batch := in.(*frames.Frames)
 	if batch.Split() != frames.Train {
@@ -161,19 +164,30 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 	if t.trainer.Step >= t.stop {
 		return nil, nil // on its way when the last step was taken
 	}
-	if err := t.saveIfDue(ctx); err != nil {
-		return nil, err
+	if t.part == 0 {
+		if err := t.saveIfDue(ctx); err != nil {
+			return nil, err
+		}
 	}
+	last := t.part == t.Accumulate-1
 	var result model.Result
 	err := t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
 		xLo := t.trainer.Net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
 		x1 := t.trainer.Net.Input(s, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
-		result, err = t.trainer.TrainStep(s, xLo, x1)
+		t.trainer.Accumulate(s, xLo, x1, t.part, t.Accumulate)
+		if last {
+			result, err = t.trainer.Update(s)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	if !last {
+		t.part++
+		return nil, nil
+	}
+	t.part = 0
 	step := model.NewStep(t.trainer, result, t.TotalSteps)
 	t.env.Progress.Step(step.N, t.stop, t.TotalSteps, result.Loss)
 	if step.N == t.stop {
