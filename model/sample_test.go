@@ -2,8 +2,11 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"fmsr/internal/golden"
@@ -353,6 +356,136 @@ func TestSchedulePaths(t *testing.T) {
 				}
 				return nil
 			})
+		}
+	}
+}
+
+// TestSpread: Spread is the chain's deviation, for every schedule and base.
+// A drift or a noise that is 1% off would show: they are compared to 1e-9.
+func TestSpread(t *testing.T) {
+	for base, c := range gaussianCases(t) {
+		for _, p := range []Sampler{
+			c.sampler(100, 0, Constant), c.sampler(100, 0.1, Constant), c.sampler(7, 0.8, Matched), c.sampler(100, 10, Quadratic),
+		} {
+			for _, s1 := range []float64{0.003, 0.1, 1} {
+				one := *c
+				one.S1 = s1
+				_, want := one.chain(p, p.TMin)
+				golden.Near(t, fmt.Sprintf("%s, %s, delta %g: spread for s1 %g", base, p.Schedule, p.Delta, s1), p.Spread(s1), want, 1e-9*want)
+			}
+		}
+	}
+}
+
+// TestChainsLimit: with more steps the chain's deviation approaches that of the
+// marginal at t_max, which every w(t) has, and to first order.
+func TestChainsLimit(t *testing.T) {
+	for base, c := range gaussianCases(t) {
+		for _, p := range []Sampler{c.sampler(1, 0, Constant), c.sampler(1, 0.1, Constant), c.sampler(1, 1, Matched), c.sampler(1, 3, Quadratic)} {
+			what := fmt.Sprintf("%s, %s, delta %g: ", base, p.Schedule, p.Delta)
+			off := func(steps int) float64 {
+				p.Steps = steps
+				mean, std := c.chain(p, p.TMin)
+				golden.Near(t, what+"mean", mean, (1-p.TMax)*c.Mu0+p.TMax*c.M1, 1e-9)
+				return math.Abs(std - math.Hypot((1-p.TMax)*c.S0, p.TMax*c.S1))
+			}
+			if coarse, fine := off(4000), off(16000); !(fine < 1e-3*c.S1 && fine < coarse/3 && fine > coarse/5) {
+				t.Errorf("%sdeviation off by %g with 4000 steps and %g with 16000: want a quarter", what, coarse, fine)
+			}
+		}
+	}
+}
+
+// TestNoiseIsAskedFor: by the constant schedule in every step, by the others in
+// all but the last, and by the ODE never.
+func TestNoiseIsAskedFor(t *testing.T) {
+	c := gaussianCases(t)[XLoPlusNoise]
+	for _, one := range []struct {
+		delta    float64
+		schedule Schedule
+		want     []int
+	}{
+		{0, Constant, nil}, {0, Matched, nil},
+		{0.1, Constant, []int{0, 1, 2, 3}}, {1, Matched, []int{0, 1, 2}}, {10, Quadratic, []int{0, 1, 2}},
+	} {
+		onThread(t, func(s *torchx.Scope) error {
+			var asked []int
+			got := c.run(s, c.sampler(4, one.delta, one.schedule), c.Start, func(s *torchx.Scope, step int) torchx.Tensor {
+				asked = append(asked, step)
+				return s.Full(0, torchx.Float64, torchx.CPU, int64(len(c.Start)))
+			})
+			if !slices.Equal(asked, one.want) {
+				t.Errorf("%s, delta %g: noise for the steps %v, want %v", one.schedule, one.delta, asked, one.want)
+			}
+			if one.delta == 0 {
+				for i, x := range c.run(s, c.sampler(4, 0, Constant), c.Start, nil) {
+					golden.Near(t, "delta 0", got[i], x, 0)
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// TestSamplingStops: between two steps, with the context's cause, or at the
+// velocity's own error; no tensor is left.
+func TestSamplingStops(t *testing.T) {
+	c := gaussianCases(t)[XLoPlusNoise]
+	before := torchx.Live()
+	thread, err := torchx.StartThread(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer thread.Close()
+	stopped := errors.New("stopped")
+	for _, cancelled := range []bool{true, false} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		steps := 0
+		velocity := func(s *torchx.Scope, x torchx.Tensor, at float64) torchx.Tensor {
+			if steps++; steps == 3 && cancelled {
+				cancel(stopped)
+			} else if steps == 3 {
+				s.Fail(stopped)
+			}
+			return c.field(s, x, at)
+		}
+		err := thread.Do(context.Background(), func(s *torchx.Scope) error {
+			x0 := vector(s, c.Start)
+			if x := c.sampler(10, 0, Constant).Sample(ctx, s, velocity, x0, x0, nil); !torchx.IsNil(x) {
+				t.Error("a result of a sampling that was stopped")
+			}
+			return nil
+		})
+		cancel(nil)
+		if !errors.Is(err, stopped) || steps != 3 {
+			t.Errorf("error %v after %d steps, want the cause after 3", err, steps)
+		}
+	}
+	if n := torchx.Live() - before; n != 0 {
+		t.Errorf("%d tensors left", n)
+	}
+}
+
+// TestSamplerValidateNames: an error names the key and the value.
+func TestSamplerValidateNames(t *testing.T) {
+	good := Sampler{Flow: Flow{Base: Gaussian}, Solver: RK4, Steps: 1, TMin: 0, TMax: 1, Delta: 0.1, Schedule: Matched}
+	if err := good.Validate(); err != nil { // one step, from 0: the score is taken where it is defined
+		t.Error(err)
+	}
+	for want, change := range map[string]func(*Sampler){
+		"sample_steps -3":        func(p *Sampler) { p.Steps = -3 },
+		"t_min 0.6, t_max 0.4":   func(p *Sampler) { p.TMin, p.TMax = 0.6, 0.4 },
+		"t_min -0.1, t_max 1":    func(p *Sampler) { p.TMin = -0.1 },
+		"t_min 0.5, t_max 0.5":   func(p *Sampler) { p.TMin, p.TMax = 0.5, 0.5 },
+		"sde_delta -0.5":         func(p *Sampler) { p.Delta = -0.5 },
+		`sde_schedule "linear"`:  func(p *Sampler) { p.Schedule = "linear" },
+		`solver "dopri5"`:        func(p *Sampler) { p.Solver = "dopri5" },
+		"sde_delta 0.1 with bas": func(p *Sampler) { p.Flow = Flow{Base: XLoPlusNoise} },
+	} {
+		p := good
+		change(&p)
+		if err := p.Validate(); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want one that begins with %s", err, want)
 		}
 	}
 }

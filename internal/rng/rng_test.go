@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	formulas "fmsr/internal/golden"
 )
 
 // TestUniform: moments of the uniform distribution, also over streams that
@@ -81,6 +83,83 @@ func TestPermutation(t *testing.T) {
 	for order, n := range counts {
 		if n < 850 || n > 1150 {
 			t.Errorf("order %v came %d times in 6000", order, n)
+		}
+	}
+}
+
+// TestGolden: the generator is the one of the golden numbers, whose stream j is
+// SplitMix64 from j 2^40 increments on. A run repeats only while these stay.
+func TestGolden(t *testing.T) {
+	for name, j := range map[string]uint64{"u_0_0to3": 0, "u_3_0to3": 3, "n_5_0to3": 5} {
+		var want []float64
+		formulas.Load(t, name, &want)
+		draw := Uniform
+		if name[0] == 'n' {
+			draw = Normal
+		}
+		if len(want) != 4 {
+			t.Fatalf("%s: %d numbers, want 4", name, len(want))
+		}
+		for i, v := range want {
+			formulas.Near(t, name, draw(j<<40*golden, uint64(i)), v, 1e-15)
+		}
+	}
+	if got, want := Stream(7, BaseNoise, 12), uint64(0xd0f150faf16baefb); got != want {
+		t.Errorf("the stream of (7, BaseNoise, 12) is %#x, was %#x: older runs would not resume", got, want)
+	}
+}
+
+// TestIndependence: numbers of streams that differ in one part are uncorrelated,
+// and the order of the parts counts.
+func TestIndependence(t *testing.T) {
+	const n = 100000
+	a := Stream(1, Time, 5)
+	for name, b := range map[string]uint64{
+		"seed": Stream(2, Time, 5), "high bit of the seed": Stream(1|1<<63, Time, 5), "purpose": Stream(1, BaseNoise, 5),
+		"step": Stream(1, Time, 6), "order": Stream(Time, 1, 5), "length": Stream(1, Time, 5, 0),
+	} {
+		product := 0.0
+		for i := range uint64(n) {
+			product += (Uniform(a, i) - 0.5) * (Uniform(b, i) - 0.5) * 12 / n
+		}
+		if math.Abs(product) > 5/math.Sqrt(n) {
+			t.Errorf("%s: correlation %g", name, product)
+		}
+	}
+	pairs := 0.0 // Normal takes two numbers an index: neighbours must not share one
+	for i := range uint64(n) {
+		pairs += Normal(a, i) * Normal(a, i+1) / n
+	}
+	if math.Abs(pairs) > 5/math.Sqrt(n) {
+		t.Errorf("neighbouring normals: correlation %g", pairs)
+	}
+}
+
+// TestLongPermutation: every place is as likely to hold early as late elements.
+func TestLongPermutation(t *testing.T) {
+	const n, rounds = 50, 4000
+	sums := make([]float64, n)
+	for i := range uint64(rounds) {
+		order := Permutation(Stream(3, Order, i), n)
+		for place, element := range order {
+			sums[place] += float64(element) / rounds
+		}
+		slices.Sort(order)
+		for k, element := range order {
+			if k != element {
+				t.Fatalf("round %d: no permutation: %v", i, order)
+			}
+		}
+	}
+	// an element is uniform on 0..49, its deviation sqrt((50^2-1)/12)
+	for place, mean := range sums {
+		if math.Abs(mean-(n-1)/2.0) > 5*math.Sqrt((n*n-1)/12.0/rounds) {
+			t.Errorf("place %d holds %g in the mean", place, mean)
+		}
+	}
+	for _, n := range []int{0, 1} {
+		if order := Permutation(1, n); len(order) != n || (n == 1 && order[0] != 0) {
+			t.Errorf("permutation of %d: %v", n, order)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -14,6 +15,7 @@ import (
 // keeps its thread count, grad mode and autocast state for each of them.
 type Thread struct {
 	calls chan func()
+	quit  chan struct{}
 	ended chan struct{}
 }
 
@@ -22,7 +24,7 @@ func StartThread(threads int) (*Thread, error) {
 	if threads <= 0 {
 		threads = runtime.NumCPU()
 	}
-	t := &Thread{calls: make(chan func()), ended: make(chan struct{})}
+	t := &Thread{calls: make(chan func()), quit: make(chan struct{}), ended: make(chan struct{})}
 	started := make(chan error)
 	go t.run(threads, started)
 	if err := <-started; err != nil {
@@ -40,8 +42,13 @@ func (t *Thread) run(threads int, started chan<- error) {
 		return
 	}
 	started <- nil
-	for call := range t.calls {
-		call()
+	for {
+		select {
+		case call := <-t.calls:
+			call()
+		case <-t.quit:
+			return
+		}
 	}
 }
 
@@ -54,7 +61,11 @@ func (t *Thread) Do(ctx context.Context, f func(s *Scope) error) error {
 	}
 	done := make(chan error, 1)
 	select {
-	case t.calls <- func() { done <- inScope(f) }:
+	case t.calls <- func() {
+		err := errors.New("torch thread: the call ended its goroutine") // by t.Fatal, say
+		defer func() { done <- err }()
+		err = inScope(f)
+	}:
 		return <-done
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -77,8 +88,8 @@ func inScope(f func(s *Scope) error) (err error) {
 	return s.Err()
 }
 
-// Close ends the thread after the work that it is doing. No Do may follow.
+// Close ends the thread after the work that it is doing. A later Do returns an error.
 func (t *Thread) Close() {
-	close(t.calls)
+	close(t.quit)
 	<-t.ended
 }

@@ -12,9 +12,21 @@ using torch::autograd::variable_list;
 
 namespace {
 
-bool has_kernel(const at::Tensor &x, const at::Tensor &w) {
+bool has_kernel(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
   return x.device().is_cpu() && x.is_contiguous() && w.scalar_type() == at::kFloat &&
+         b.scalar_type() == at::kFloat &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+}
+
+// The kernel reads by these without looking.
+void check_shapes(const at::Tensor &x, int64_t groups, const at::Tensor &w, const at::Tensor &b, fx_tensor film) {
+  TORCH_CHECK(x.dim() >= 2, "input of shape ", x.sizes(), ", want (N,C,...)");
+  const int64_t n = x.size(0), c = x.size(1);
+  TORCH_CHECK(groups > 0 && c % groups == 0, groups, " groups of ", c, " channels");
+  TORCH_CHECK(w.sizes() == at::IntArrayRef{c} && b.sizes() == at::IntArrayRef{c}, "weight ", w.sizes(), " and bias ",
+              b.sizes(), " for ", c, " channels");
+  TORCH_CHECK(!film || film->sizes() == at::IntArrayRef({n, 2 * c}), "film ", film->sizes(), ", want (", n, ", ", 2 * c,
+              ")");
 }
 
 NormShape shape_of(const at::Tensor &x, int64_t groups, double eps) {
@@ -94,7 +106,8 @@ at::Tensor composed(const at::Tensor &x, int64_t groups, const at::Tensor &w, co
 fx_error fx_norm_silu(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor film,
                       fx_tensor *out) {
   return give(out, [&] {
-    if (has_kernel(*x, *w)) return NormSiLU::apply(*x, groups, *w, *b, eps, maybe(film));
+    check_shapes(*x, groups, *w, *b, film);
+    if (has_kernel(*x, *w, *b)) return NormSiLU::apply(*x, groups, *w, *b, eps, maybe(film));
     return composed(*x, groups, *w, *b, eps, film ? *film : at::Tensor());
   });
 }

@@ -36,11 +36,29 @@ fx_error fx_full(const int64_t *shape, int dims, double value, int dtype, int de
   });
 }
 
+// MT19937 with all 64 bits of the seed in its state, by SplitMix64: libtorch's own seeding takes 32 of them.
+static at::Generator generator_of(uint64_t seed) {
+  at::mt19937_data_pod start{};
+  start.seed_ = seed;
+  start.left_ = 1;
+  start.seeded_ = true;
+  for (auto &word : start.state_) {
+    uint64_t z = seed += 0x9E3779B97F4A7C15;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+    z = (z ^ z >> 27) * 0x94D049BB133111EB;
+    word = static_cast<uint32_t>((z ^ z >> 31) >> 32);
+  }
+  at::mt19937 engine;
+  engine.set_data(start);
+  auto generator = c10::make_intrusive<at::CPUGeneratorImpl>();
+  generator->set_engine(engine);
+  return at::Generator(generator);
+}
+
 // Drawn on the CPU whatever the device, so that a seed means the same numbers everywhere.
 fx_error fx_randn(const int64_t *shape, int dims, uint64_t seed, fx_tensor *out) {
   return give(out, [&] {
-    auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-    return at::randn(ints(shape, dims), generator, at::TensorOptions().dtype(at::kFloat));
+    return at::randn(ints(shape, dims), generator_of(seed), at::TensorOptions().dtype(at::kFloat));
   });
 }
 

@@ -1,0 +1,205 @@
+package torchx
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	torch "github.com/wangkuiyi/gotorch"
+	"golang.org/x/sys/unix"
+)
+
+// foreign is zeroed memory that is not Go's.
+func foreign(t *testing.T, size int) []byte {
+	data, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Munmap(data) })
+	return data
+}
+
+// TestDoIsOneAtATime: on the same OS thread, whoever calls.
+func TestDoIsOneAtATime(t *testing.T) {
+	thread, err := StartThread(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer thread.Close()
+	before := Live()
+	var inside, calls atomic.Int32
+	var ids sync.Map
+	var callers sync.WaitGroup
+	for range 8 {
+		callers.Go(func() {
+			for range 50 {
+				err := thread.Do(context.Background(), func(s *Scope) error {
+					if inside.Add(1) != 1 {
+						t.Error("two calls at once")
+					}
+					ids.Store(unix.Gettid(), true)
+					s.Randn(1, 64)
+					calls.Add(1)
+					inside.Add(-1)
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	callers.Wait()
+	threads := 0
+	ids.Range(func(any, any) bool { threads++; return true })
+	if threads != 1 || calls.Load() != 400 || Live() != before {
+		t.Errorf("%d OS threads, %d calls, %d tensors left: want 1, 400 and none", threads, calls.Load(), Live()-before)
+	}
+}
+
+// TestDoAndCancellation: a call that waits for the thread is given up when its
+// context ends; one that runs is waited for.
+func TestDoAndCancellation(t *testing.T) {
+	thread, err := StartThread(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer thread.Close()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	stopped := errors.New("stopped")
+	started, release := make(chan struct{}), make(chan struct{})
+	running := make(chan error, 1)
+	go func() {
+		running <- thread.Do(ctx, func(s *Scope) error {
+			close(started)
+			<-release
+			s.Randn(1, 3)
+			return s.Err()
+		})
+	}()
+	<-started
+	waiting := make(chan error, 1)
+	go func() {
+		waiting <- thread.Do(ctx, func(*Scope) error { t.Error("ran after its context had ended"); return nil })
+	}()
+	time.Sleep(20 * time.Millisecond) // so that it waits
+	cancel(stopped)
+	select {
+	case err := <-waiting:
+		if !errors.Is(err, stopped) {
+			t.Errorf("the waiting call returned %v, want the context's cause", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the waiting call was not given up")
+		close(release)
+		return
+	}
+	time.Sleep(20 * time.Millisecond)
+	select {
+	case err := <-running:
+		t.Errorf("the running call returned %v before it was done", err)
+		close(release)
+		return
+	default:
+	}
+	close(release)
+	if err := <-running; err != nil {
+		t.Errorf("the running call returned %v", err)
+	}
+}
+
+// TestThreadCount: kernels on a Thread of one run in it alone, and one of four
+// brings three threads more.
+func TestThreadCount(t *testing.T) {
+	tasks := func() int {
+		list, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			t.Skip("no /proc to count threads in")
+		}
+		return len(list)
+	}
+	born := func(threads int) int {
+		// the threads of closed Threads end a little later
+		for last := -1; last != tasks(); time.Sleep(20 * time.Millisecond) {
+			last = tasks()
+		}
+		thread, err := StartThread(threads)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer thread.Close()
+		grown := 0
+		err = thread.Do(context.Background(), func(s *Scope) error {
+			before := tasks()
+			s.Full(1, Float32, CPU, 1<<20) // 32 grains of work
+			grown = tasks() - before
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return grown
+	}
+	// Go may start a thread of its own meanwhile, but not three
+	if n := born(1); n > 2 {
+		t.Errorf("a Thread of one started %d threads", n)
+	}
+	if n := born(4); n < 3 || n > 5 {
+		t.Errorf("a Thread of four started %d threads, want 3", n)
+	}
+}
+
+// TestOwnership: whatever way a tensor leaves or enters a scope, it is freed once.
+func TestOwnership(t *testing.T) {
+	before := Live()
+	var kept Tensor
+	thread, err := StartThread(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer thread.Close()
+	err = thread.Do(context.Background(), func(s *Scope) error {
+		kept = s.Keep(s.Randn(1, 4))
+		ones := s.Adopt(torch.Ones([]int64{3}, false))
+		same := s.Within(func(in *Scope) Tensor { in.Randn(2, 4); return ones }) // not the inner scope's
+		Free(same)
+		if !IsNil(ones) {
+			t.Error("a tensor is there after Free")
+		}
+		Free(ones)
+		s.Close()
+		s.Close()
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := Live() - before; n != 1 {
+		t.Errorf("%d tensors after the scope, want the kept one", n)
+	}
+	err = thread.Do(context.Background(), func(s *Scope) error {
+		if v := s.Floats(kept); len(v) != 4 {
+			t.Errorf("the kept tensor holds %v", v)
+		}
+		s.Within(func(in *Scope) Tensor { in.Randn(1, 4); panic("within") })
+		return nil
+	})
+	if err == nil {
+		t.Error("a panic within Within was no error")
+	}
+	err = thread.Do(context.Background(), func(s *Scope) error {
+		s.Within(func(in *Scope) Tensor { return in.Add(in.Randn(1, 3), in.Randn(2, 4)) })
+		return nil
+	})
+	if err == nil || IsNil(kept) {
+		t.Errorf("an error within Within became %v", err)
+	}
+	Free(kept)
+	if n := Live() - before; n != 0 {
+		t.Errorf("%d tensors left", n)
+	}
+}
