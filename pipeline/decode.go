@@ -3,8 +3,6 @@ package pipeline
 import (
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -13,48 +11,28 @@ import (
 // decoder turns a tree into typed structs, collecting every problem. It, the
 // resolved spec and the flags are where fmsr uses reflection.
 type decoder struct {
-	file   string
-	folder string // that relative paths in the spec start at
-	diags  Diagnostics
+	file    string
+	folder  string            // that relative paths in the spec start at
+	written map[*value]string // what overrides hold, before YAML made something of it
+	diags   Diagnostics
 }
 
 func (d *decoder) report(at place, path, format string, args ...any) {
 	d.diags = append(d.diags, Diagnostic{File: d.file, Line: at.line, Col: at.col, Flag: at.flag, Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
-// field is an exported field of a config struct and its tags.
-type field struct {
-	key, flag, doc string
-	isPath         bool
-	index          int
+// unknown reports a name that is none of those known, with the one that was probably meant.
+func (d *decoder) unknown(at place, path, problem, name string, known []string) {
+	d.report(at, path, "%s", problem)
+	d.diags[len(d.diags)-1].Suggestion = nearest(name, known)
 }
 
-func fieldsOf(t reflect.Type) []field {
-	var fs []field
-	for i := range t.NumField() {
-		tag := t.Field(i).Tag
-		fs = append(fs, field{key: tag.Get("yaml"), flag: tag.Get("flag"), doc: tag.Get("doc"), isPath: tag.Get("path") != "", index: i})
-	}
-	return fs
-}
-
-// checkTags says which field of a config lacks a yaml or doc tag.
-func checkTags(config any) error {
-	t := reflect.TypeOf(config)
-	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
-		return fmt.Errorf("config is %s: want a pointer to a struct", t)
-	}
-	for _, f := range fieldsOf(t.Elem()) {
-		if f.key == "" || f.doc == "" {
-			return fmt.Errorf("field %s needs yaml and doc tags", t.Elem().Field(f.index).Name)
-		}
-	}
-	return nil
-}
+// isNull reports a key that nothing is written after.
+func (v *value) isNull() bool { return !v.isMap && !v.isList && v.scalar == nil }
 
 // decodeStruct fills the struct that dst is from a map; an absent value leaves it be.
 func (d *decoder) decodeStruct(v *value, path string, dst reflect.Value) {
-	if v == nil || !v.isMap && !v.isList && v.scalar == nil {
+	if v.isNull() {
 		return
 	}
 	if !v.isMap {
@@ -76,7 +54,7 @@ func (d *decoder) decodeStruct(v *value, path string, dst reflect.Value) {
 			}
 		}
 		if !known {
-			d.report(e.place, at, "unknown key%s", suggest(e.key, names))
+			d.unknown(e.place, at, "unknown key", e.key, names)
 		}
 	}
 }
@@ -86,6 +64,11 @@ func (d *decoder) decode(v *value, path string, dst reflect.Value, f field) {
 	switch dst.Kind() {
 	case reflect.Struct:
 		d.decodeStruct(v, path, dst)
+	case reflect.Pointer:
+		if dst.IsNil() && !v.isNull() {
+			dst.Set(reflect.New(dst.Type().Elem()))
+		}
+		d.decodeStruct(v, path, dst.Elem())
 	case reflect.Slice:
 		d.decodeList(v, path, dst, f)
 	case reflect.Map:
@@ -107,7 +90,7 @@ func (d *decoder) decodeScalar(v *value, path string, dst reflect.Value, f field
 		}
 		dst.SetBool(b)
 	case reflect.String:
-		s, ok := v.scalar.(string)
+		s, ok := d.text(v)
 		if !ok {
 			wrong("text")
 			return
@@ -131,12 +114,17 @@ func (d *decoder) decodeScalar(v *value, path string, dst reflect.Value, f field
 		}
 		dst.SetInt(x)
 	case reflect.Uint64:
-		x, ok := whole(v.scalar)
-		if !ok || x < 0 {
-			wrong("a whole number of at least 0")
+		x, ok := v.scalar.(uint64) // which may be beyond an int64
+		if !ok {
+			var signed int64
+			signed, ok = whole(v.scalar)
+			x, ok = uint64(signed), ok && signed >= 0
+		}
+		if !ok {
+			wrong("a whole number from 0 to 18446744073709551615")
 			return
 		}
-		dst.SetUint(uint64(x))
+		dst.SetUint(x)
 	default:
 		panic("pipeline: configs have no " + dst.Kind().String())
 	}
@@ -170,18 +158,15 @@ func whole(scalar any) (int64, bool) {
 // decodeList takes a list, one scalar, or text with commas; among whole numbers
 // 3-7 is a range.
 func (d *decoder) decodeList(v *value, path string, dst reflect.Value, f field) {
-	if v.isMap {
-		d.report(v.place, path, "wants a list, got a map")
+	if v.isMap || v.isNull() {
+		d.report(v.place, path, "wants a list, got %s", v.what())
 		return
 	}
 	items := v.items
-	if text, ok := v.scalar.(string); ok {
-		for _, part := range strings.Split(text, ",") {
-			items = append(items, &value{place: v.place, scalar: scalarOf(strings.TrimSpace(part))})
-		}
-	} else if v.scalar != nil {
-		items = []*value{v}
+	if !v.isList {
+		items = d.splitText(v, dst.Type().Elem())
 	}
+	before := len(d.diags)
 	out := reflect.MakeSlice(dst.Type(), 0, len(items))
 	for i, item := range items {
 		at := fmt.Sprintf("%s[%d]", path, i)
@@ -198,7 +183,44 @@ func (d *decoder) decodeList(v *value, path string, dst reflect.Value, f field) 
 		d.decodeScalar(item, at, element, f)
 		out = reflect.Append(out, element)
 	}
-	dst.Set(out)
+	if len(d.diags) == before {
+		dst.Set(out)
+	}
+}
+
+// splitText is a scalar as the list that it stands for: a text's parts between
+// commas, or itself.
+func (d *decoder) splitText(v *value, element reflect.Type) []*value {
+	text, ok := v.scalar.(string)
+	if element.Kind() == reflect.String && !ok {
+		text, ok = d.text(v)
+	}
+	if !ok {
+		return []*value{v}
+	}
+	var items []*value
+	for _, part := range strings.Split(text, ",") {
+		part = strings.TrimSpace(part)
+		item := &value{place: v.place, scalar: part}
+		if element.Kind() != reflect.String {
+			item.scalar = scalarOf(part)
+		}
+		if text != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// text is a value as text. A flag's is taken as it was written, since a shell
+// hides YAML's quotes: --out 2026 is a folder and no number.
+func (d *decoder) text(v *value) (string, bool) {
+	text, ok := v.scalar.(string)
+	written, given := d.written[v]
+	if given && !strings.HasPrefix(written, `"`) && !strings.HasPrefix(written, "'") {
+		return written, true
+	}
+	return text, ok
 }
 
 // scalarOf is text as the number that it is, else the text.
@@ -228,43 +250,21 @@ func rangeOf(v *value, element reflect.Type) (first, last int, ok bool) {
 
 // decodeSplit is a map from names to lists.
 func (d *decoder) decodeSplit(v *value, path string, dst reflect.Value) {
-	if v.scalar == nil && !v.isMap && !v.isList {
+	if v.isNull() {
 		return
 	}
 	if !v.isMap {
 		d.report(v.place, path, "wants names with lists, got %s", v.what())
 		return
 	}
+	before := len(d.diags)
 	out := reflect.MakeMap(dst.Type())
 	for _, e := range v.entries {
 		list := reflect.New(dst.Type().Elem()).Elem()
 		d.decodeList(e.val, path+"."+e.key, list, field{})
 		out.SetMapIndex(reflect.ValueOf(e.key), list)
 	}
-	dst.Set(out)
-}
-
-// resolve makes a path absolute: those in the spec start at its folder, those
-// of flags at the current one.
-func (d *decoder) resolve(path string, at place) string {
-	if path == "" {
-		return ""
+	if len(d.diags) == before {
+		dst.Set(out)
 	}
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		if home, err := os.UserHomeDir(); err == nil {
-			return filepath.Join(home, rest)
-		}
-	}
-	if at.flag == "" && !filepath.IsAbs(path) {
-		path = filepath.Join(d.folder, path)
-	}
-	return absolute(path)
-}
-
-// absolute leaves a path as it is where the current folder is not known.
-func absolute(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return path
 }

@@ -14,6 +14,8 @@ type Diagnostic struct {
 	Flag      string // the flag that brought the value, instead of a place
 	Path      string // "flow[3].pool_upsample.factor"
 	Message   string
+	// Suggestion is the known name that an unknown one was probably meant to be.
+	Suggestion string
 }
 
 // String is specs/full.yaml:14:7: flow[3].pool_upsample.facter: unknown key (did you mean "factor"?)
@@ -30,7 +32,11 @@ func (d Diagnostic) String() string {
 	if d.Path != "" && d.Flag == "" {
 		parts = append(parts, d.Path)
 	}
-	return strings.Join(append(parts, d.Message), ": ")
+	message := d.Message
+	if d.Suggestion != "" {
+		message += fmt.Sprintf(" (did you mean %q?)", d.Suggestion)
+	}
+	return strings.Join(append(parts, message), ": ")
 }
 
 // Diagnostics are all problems of a spec, in the order of their places.
@@ -50,18 +56,16 @@ func (ds Diagnostics) sort() {
 	})
 }
 
-// suggest is ` (did you mean "factor"?)` for the nearest of the names, if any is near.
-func suggest(name string, names []string) string {
+// nearest is the one of the names that name was probably meant to be, or empty.
+// At least half of it must be right: any two letters are near any other two.
+func nearest(name string, names []string) string {
 	best, distance := "", max(2, len(name)/3)+1
 	for _, n := range names {
-		if d := editDistance(name, n); d < distance {
+		if d := editDistance(name, n); d < distance && 2*d <= max(len(name), len(n)) {
 			best, distance = n, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (did you mean %q?)", best)
+	return best
 }
 
 // editDistance is Levenshtein's.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -10,9 +11,29 @@ import (
 
 // flagDef is a flag that stands for a key, or for the same key of several stages.
 type flagDef struct {
-	name, doc, kind, preset string
-	paths                   []string
-	isBool                  bool
+	name, doc, kind string
+	paths, presets  []string // of each key: "train.lr", "0.0002"
+	isBool          bool
+}
+
+// usage is the flag's line in the help: what it is, its keys and their defaults.
+func (d flagDef) usage() string {
+	if len(slices.Compact(slices.Clone(d.presets))) == 1 {
+		return fmt.Sprintf("%s [%s%s]", d.doc, strings.Join(d.paths, ", "), orNothing(", default ", d.presets[0]))
+	}
+	keys := make([]string, len(d.paths))
+	for i, path := range d.paths {
+		keys[i] = path + orNothing(", default ", d.presets[i])
+	}
+	return fmt.Sprintf("%s [%s]", d.doc, strings.Join(keys, "; "))
+}
+
+// orNothing is text after what introduces it.
+func orNothing(before, text string) string {
+	if text == "" {
+		return ""
+	}
+	return before + text
 }
 
 // flagDefs are the flags that the fields of Run and of the stages' configs ask for.
@@ -27,6 +48,7 @@ func flagDefs() []flagDef {
 	for _, d := range all {
 		if i, ok := index[d.name]; ok {
 			defs[i].paths = append(defs[i].paths, d.paths...)
+			defs[i].presets = append(defs[i].presets, d.presets...)
 			continue
 		}
 		index[d.name] = len(defs)
@@ -37,17 +59,15 @@ func flagDefs() []flagDef {
 
 func flagsOf(owner string, config any) []flagDef {
 	var defs []flagDef
-	v := reflect.ValueOf(config).Elem()
-	for _, f := range fieldsOf(v.Type()) {
+	eachKey(reflect.ValueOf(config).Elem(), owner+".", func(path string, f field, x reflect.Value) {
 		if f.flag == "" {
-			continue
+			return
 		}
-		x := v.Field(f.index)
 		defs = append(defs, flagDef{
-			name: f.flag, paths: []string{owner + "." + f.key}, doc: f.doc, kind: kindName(x.Type()),
-			preset: presetText(x), isBool: x.Kind() == reflect.Bool,
+			name: f.flag, paths: []string{path}, doc: f.doc, kind: kindName(x.Type()),
+			presets: []string{presetText(x)}, isBool: x.Kind() == reflect.Bool,
 		})
-	}
+	})
 	return defs
 }
 
@@ -61,7 +81,7 @@ func kindName(t reflect.Type) string {
 		return "number"
 	case reflect.Slice:
 		return "list"
-	case reflect.Map, reflect.Struct:
+	case reflect.Map:
 		return "map"
 	default:
 		return "text"
@@ -76,7 +96,7 @@ func presetText(v reflect.Value) string {
 		}
 		return strings.Join(parts, ",")
 	}
-	if v.Kind() == reflect.Map || v.Kind() == reflect.Struct {
+	if v.Kind() == reflect.Map {
 		return ""
 	}
 	return fmt.Sprint(v.Interface())
@@ -116,12 +136,7 @@ func (f *overrideFlag) Set(text string) error {
 func AddFlags(fs *pflag.FlagSet) *[]Override {
 	given := &[]Override{}
 	for _, def := range flagDefs() {
-		usage := fmt.Sprintf("%s [%s", def.doc, strings.Join(def.paths, ", "))
-		if def.preset != "" {
-			usage += ", default " + def.preset
-		}
-		usage += "]"
-		f := fs.VarPF(&overrideFlag{def: def, written: "--" + def.name, given: given}, def.name, "", usage)
+		f := fs.VarPF(&overrideFlag{def: def, written: "--" + def.name, given: given}, def.name, "", def.usage())
 		if def.isBool {
 			f.NoOptDefVal = "true"
 			no := fs.VarPF(&overrideFlag{def: def, value: "false", written: "--no-" + def.name, given: given}, "no-"+def.name, "", "not --"+def.name)

@@ -51,12 +51,13 @@ func (l Link) send(in Traits) Traits { return in&^l.Drops | l.Adds }
 // registry is the stages by name: the only global state.
 var registry = map[string]Declaration{}
 
-// Register makes a stage known; a second one of that name is a programmer's error.
+// Register makes a stage known. It panics on what is a programmer's error: a
+// second stage of that name, or a config that cannot be read from a spec.
 func Register(d Declaration) {
 	if _, ok := registry[d.Name]; ok {
 		panic("pipeline: stage " + d.Name + " registered twice")
 	}
-	if err := checkTags(d.Config()); err != nil {
+	if err := checkConfig(d.Config()); err != nil {
 		panic(fmt.Sprintf("pipeline: stage %s: %v", d.Name, err))
 	}
 	registry[d.Name] = d

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 
 	"github.com/goccy/go-yaml"
 )
@@ -25,15 +26,48 @@ func (s *Spec) YAML() []byte {
 }
 
 // ordered is a config as a map in the order of its fields.
-func ordered(v reflect.Value) yaml.MapSlice {
+func ordered(config reflect.Value) yaml.MapSlice {
 	m := yaml.MapSlice{}
-	for _, f := range fieldsOf(v.Type()) {
-		x := v.Field(f.index)
-		if x.Kind() == reflect.Struct {
-			m = append(m, yaml.MapItem{Key: f.key, Value: ordered(x)})
-			continue
+	for _, f := range fieldsOf(config.Type()) {
+		x := config.Field(f.index)
+		if x.Kind() == reflect.Pointer && x.IsNil() {
+			continue // what is not written stays nil
 		}
-		m = append(m, yaml.MapItem{Key: f.key, Value: x.Interface()})
+		m = append(m, yaml.MapItem{Key: f.key, Value: written(x)})
 	}
 	return m
+}
+
+func written(x reflect.Value) any {
+	switch x.Kind() {
+	case reflect.Struct:
+		return ordered(x)
+	case reflect.Pointer:
+		return ordered(x.Elem())
+	case reflect.String:
+		return quoted(x.String())
+	case reflect.Slice:
+		if x.Type().Elem().Kind() == reflect.String {
+			texts := make([]quoted, x.Len())
+			for i := range texts {
+				texts[i] = quoted(x.Index(i).String())
+			}
+			return texts
+		}
+	}
+	return x.Interface()
+}
+
+// quoted is text that stays text when it is read again: a plain 1e3 would be a
+// number, and a plain null nothing.
+type quoted string
+
+// MarshalYAML is called by the YAML encoder.
+func (q quoted) MarshalYAML() ([]byte, error) {
+	text := string(q)
+	v, bad := parseYAML([]byte(text))
+	if bad == nil && v != nil && v.scalar == text {
+		return []byte(text), nil
+	}
+	return []byte(strconv.Quote(text)), nil
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -42,13 +43,19 @@ func (r *Run) PeriodicBoundary() bool {
 }
 
 func defaultRun() Run {
-	return Run{Name: "run", Device: "auto", Overfit: true, CheckpointEvery: 1000, Grid: Grid{Boundary: []string{"periodic", "periodic"}}}
+	return Run{
+		Name: "run", Device: "auto", Overfit: true, CheckpointEvery: 1000,
+		Grid: Grid{Boundary: []string{"periodic", "periodic"}},
+	}
 }
 
 // Validate reports values that cannot be.
 func (r *Run) Validate(_ *Run, report func(key, format string, args ...any)) {
-	if r.Name == "" || strings.ContainsAny(r.Name, "/\\") {
+	if r.Name == "" || r.Name == "." || r.Name == ".." || strings.ContainsAny(r.Name, "/\\") {
 		report("name", "is %q: want a name that can be a folder's", r.Name)
+	}
+	if !isDevice(r.Device) {
+		report("device", "device %q: want auto, cpu, cuda or cuda:INDEX", r.Device)
 	}
 	if r.Threads < 0 {
 		report("threads", "is %d: want at least 0", r.Threads)
@@ -60,16 +67,23 @@ func (r *Run) Validate(_ *Run, report func(key, format string, args ...any)) {
 		report("checkpoint_every", "is %d: want at least 1", r.CheckpointEvery)
 	}
 	if n := len(r.Grid.Box); n != 0 && (n != 2 || r.Grid.Box[0] <= 0 || r.Grid.Box[1] <= 0) {
-		report("grid", "box is %v: want the height and the width", r.Grid.Box)
+		report("grid.box", "is %v: want the height and the width", r.Grid.Box)
 	}
-	if len(r.Grid.Boundary) != 2 {
-		report("grid", "boundary is %v: want periodic or open for y and for x", r.Grid.Boundary)
+	unknown := func(b string) bool { return b != "periodic" && b != "open" }
+	if len(r.Grid.Boundary) != 2 || slices.ContainsFunc(r.Grid.Boundary, unknown) {
+		report("grid.boundary", "is %v: want periodic or open for y and for x", r.Grid.Boundary)
 	}
-	for _, b := range r.Grid.Boundary {
-		if b != "periodic" && b != "open" {
-			report("grid", "boundary is %v: want periodic or open for y and for x", r.Grid.Boundary)
-		}
+}
+
+// isDevice reports whether that names a device; whether it is there is for the
+// stage that opens it to find out.
+func isDevice(name string) bool {
+	index, ok := strings.CutPrefix(name, "cuda:")
+	if !ok {
+		return name == "auto" || name == "cpu" || name == "cuda"
 	}
+	_, err := strconv.ParseUint(index, 10, 8)
+	return err == nil
 }
 
 // Spec is a flow with its configs, ready to run.
@@ -86,14 +100,6 @@ type Node struct {
 	Config any    // pointer to the stage's config
 	Traits Traits // of what it sends
 	at     place
-	keys   map[string]place // of its keys' values
-}
-
-// Override is a value from outside the file: a flag or a --set.
-type Override struct {
-	Path  string // train.lr, 3.factor, run.seed, npy_load.split.train; a|b: of whichever stages the spec has
-	Value string // YAML
-	Flag  string // how messages name it: "--lr", "--set train.lr=1"
 }
 
 // Parse reads a spec and applies overrides. The error is Diagnostics: all
@@ -109,87 +115,126 @@ func Parse(file string, src []byte, overrides []Override) (*Spec, error) {
 }
 
 func (d *decoder) parse(src []byte, overrides []Override) *Spec {
-	root, bad := parseYAML(src)
-	if bad != nil {
+	src = bytes.TrimPrefix(src, []byte("\ufeff")) // Windows editors' byte order mark
+	root, bad := (*value)(nil), tooMuch(src)
+	if bad == nil {
+		root, bad = parseYAML(src)
+	}
+	switch {
+	case bad != nil:
 		bad.File = d.file
 		d.diags = append(d.diags, *bad)
 		return nil
-	}
-	if root == nil || !root.isMap {
+	case root == nil || root.isNull():
 		d.report(place{}, "", "the spec is empty: want version, run and flow")
+		return nil
+	case !root.isMap:
+		d.report(root.place, "", "the spec is %s: want version, run and flow", root.what())
 		return nil
 	}
 	d.override(root, overrides)
-	for _, e := range root.entries {
-		if top := []string{"version", "run", "flow"}; !slices.Contains(top, e.key) {
-			d.report(e.place, e.key, "unknown key%s", suggest(e.key, top))
-		}
-	}
-	if v := root.get("version"); v == nil {
-		d.report(root.place, "version", "is missing: want version: 1")
-	} else if v.val.scalar != uint64(1) && v.val.scalar != int64(1) {
-		d.report(v.val.place, "version", "is %s: want 1", v.val.what())
-	}
+	d.checkTop(root)
 	spec := &Spec{File: d.file, Run: defaultRun()}
 	d.decodeRun(root, &spec.Run)
-	d.decodeFlow(root, spec)
-	d.link(spec)
+	known := d.decodeFlow(root, spec)
+	d.link(spec.Flow[:known])
 	return spec
 }
 
+// checkTop looks at the keys of the whole and at the version.
+func (d *decoder) checkTop(root *value) {
+	top := []string{"version", "run", "flow"}
+	for _, e := range root.entries {
+		if !slices.Contains(top, e.key) {
+			d.unknown(e.place, e.key, "unknown key", e.key, top)
+		}
+	}
+	v := root.get("version")
+	if v == nil {
+		d.report(root.place, "version", "is missing: want version: 1")
+		return
+	}
+	if n, ok := whole(v.val.scalar); !ok || n != 1 {
+		d.report(v.val.place, "version", "is %s: want 1", v.val.what())
+	}
+}
+
 func (d *decoder) decodeRun(root *value, run *Run) {
-	e := root.get("run")
-	var v *value
-	if e != nil {
+	v := &value{place: root.place}
+	if e := root.get("run"); e != nil {
 		v = e.val
 	}
-	d.decodeStruct(v, "run", reflect.ValueOf(run).Elem())
+	d.decodeConfig(v, "run", v.place, run, run)
 	if run.Dir == "" { // results lie where the run was started, not beside the spec
 		run.Dir = absolute(filepath.Join("runs", run.Name))
 	}
-	run.Validate(run, d.reporter("run", root.place, keyPlaces(v)))
 }
 
-// reporter places what a Validate reports at the value of its key, or else at fallback.
-func (d *decoder) reporter(path string, fallback place, keys map[string]place) func(string, string, ...any) {
-	return func(key, format string, args ...any) {
-		at, ok := keys[key]
-		if !ok {
-			at = fallback
-		}
-		if at.flag == "" || ok {
-			d.report(at, path+"."+key, format, args...)
-		}
+// decodeConfig fills a config and validates it; at is where problems of keys lie
+// that are not in the spec.
+func (d *decoder) decodeConfig(v *value, path string, at place, config any, run *Run) {
+	before := len(d.diags)
+	dst := reflect.ValueOf(config).Elem()
+	defaultPaths(dst)
+	d.decodeStruct(v, path, dst)
+	validator, ok := config.(Validator)
+	if !ok {
+		return
 	}
-}
-
-func keyPlaces(v *value) map[string]place {
+	faults := d.diags[before:len(d.diags):len(d.diags)]
 	places := map[string]place{}
-	if v != nil {
-		for _, e := range v.entries {
-			places[e.key] = e.val.place
+	keyPlaces(v, "", places)
+	validator.Validate(run, func(key, format string, args ...any) {
+		whole := path + "." + key
+		if slices.ContainsFunc(faults, func(f Diagnostic) bool { return within(f.Path, whole) || within(whole, f.Path) }) {
+			return // the key still has its default, so this may not be so
 		}
-	}
-	return places
+		place, ok := places[key]
+		if !ok {
+			place = at
+		}
+		d.report(place, whole, format, args...)
+	})
 }
 
-func (d *decoder) decodeFlow(root *value, spec *Spec) {
+// within reports whether path is outer or a part of it.
+func within(path, outer string) bool {
+	rest, ok := strings.CutPrefix(path, outer)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// keyPlaces notes where the values of keys stand, those of nested ones as a.b.
+func keyPlaces(v *value, prefix string, places map[string]place) {
+	for _, e := range v.entries {
+		places[prefix+e.key] = e.val.place
+		keyPlaces(e.val, prefix+e.key+".", places)
+	}
+}
+
+// decodeFlow decodes the stages, and returns how many of the first ones are
+// known: what is below an unknown one cannot be linked.
+func (d *decoder) decodeFlow(root *value, spec *Spec) int {
 	e := root.get("flow")
 	if e == nil {
 		d.report(root.place, "flow", "is missing: list the stages")
-		return
+		return 0
 	}
 	if !e.val.isList || len(e.val.items) == 0 {
 		d.report(e.place, "flow", "is %s: list the stages", strings.Replace(e.val.what(), "a list", "empty", 1))
-		return
+		return 0
 	}
+	known := 0
 	for i, item := range e.val.items {
-		d.decodeNode(item, i, spec)
+		if d.decodeNode(item, i, spec) && known == i {
+			known++
+		}
 	}
+	return known
 }
 
-func (d *decoder) decodeNode(item *value, i int, spec *Spec) {
-	name, config, at := "", (*value)(nil), item.place
+// decodeNode decodes a stage and reports whether there is one of that name.
+func (d *decoder) decodeNode(item *value, i int, spec *Spec) bool {
+	name, config, at := "", &value{}, item.place
 	switch text, isText := item.scalar.(string); {
 	case isText:
 		name = text
@@ -197,7 +242,7 @@ func (d *decoder) decodeNode(item *value, i int, spec *Spec) {
 		name, config, at = item.entries[0].key, item.entries[0].val, item.entries[0].place
 	default:
 		d.report(item.place, fmt.Sprintf("flow[%d]", i), "wants one stage and its keys, got %s", item.what())
-		return
+		return false
 	}
 	path := fmt.Sprintf("flow[%d].%s", i, name)
 	decl, ok := Lookup(name)
@@ -206,168 +251,11 @@ func (d *decoder) decodeNode(item *value, i int, spec *Spec) {
 		for _, known := range Declarations() {
 			names = append(names, known.Name)
 		}
-		d.report(at, path, "no such stage%s", suggest(name, names))
-		return
+		d.unknown(at, path, "no such stage", name, names)
+		return false
 	}
-	node := Node{Name: name, Decl: decl, Config: decl.Config(), at: at, keys: keyPlaces(config)}
-	before := len(d.diags)
-	d.decodeStruct(config, path, reflect.ValueOf(node.Config).Elem())
-	if v, ok := node.Config.(Validator); ok && len(d.diags) == before {
-		v.Validate(&spec.Run, d.reporter(path, at, node.keys))
-	}
+	node := Node{Name: name, Decl: decl, Config: decl.Config(), at: at}
+	d.decodeConfig(config, path, at, node.Config, &spec.Run)
 	spec.Flow = append(spec.Flow, node)
-}
-
-// link follows the traits down the flow.
-func (d *decoder) link(spec *Spec) {
-	if len(d.diags) > 0 { // a missing stage would make every link below it wrong
-		return
-	}
-	var traits Traits
-	for i := range spec.Flow {
-		n := &spec.Flow[i]
-		path := fmt.Sprintf("flow[%d].%s", i, n.Name)
-		link := n.Decl.Link
-		switch {
-		case i == 0 && !link.Source:
-			d.report(n.at, path, "starts the flow, but gives no frames: put %s above it", strings.Join(sources(), " or "))
-			return
-		case i > 0 && link.Source:
-			d.report(n.at, path, "starts a flow: it can only stand first")
-		case i > 0 && link.Needs&Steps == 0 && traits&Steps != 0:
-			d.report(n.at, path, "takes frames, but %s above it gives training steps", spec.Flow[i-1].Name)
-		default:
-			for _, missing := range traitNames {
-				if link.Needs&^traits&missing.Traits != 0 {
-					d.report(n.at, path, "needs %s frames: put %s above it", missing.name, strings.Join(givers(missing.Traits), " or "))
-				}
-			}
-		}
-		traits = link.send(traits)
-		n.Traits = traits
-	}
-}
-
-func sources() []string {
-	return namesOf(func(l Link) bool { return l.Source })
-}
-
-func givers(t Traits) []string {
-	return namesOf(func(l Link) bool { return l.Adds&t != 0 })
-}
-
-func namesOf(which func(Link) bool) []string {
-	var names []string
-	for _, decl := range Declarations() {
-		if which(decl.Link) {
-			names = append(names, decl.Name)
-		}
-	}
-	return names
-}
-
-// override writes the overrides into the tree, so that whatever is wrong with
-// them is reported like anything else, under the flag's name.
-func (d *decoder) override(root *value, overrides []Override) {
-	for _, o := range overrides {
-		v, bad := parseYAML([]byte(o.Value))
-		if bad != nil || v == nil {
-			v = &value{scalar: o.Value}
-		}
-		stamp(v, place{flag: o.Flag})
-		paths := strings.Split(o.Path, "|")
-		var messages []string
-		for _, path := range paths {
-			if message := d.overrideOne(root, strings.Split(path, "."), v); message != "" {
-				messages = append(messages, message)
-			}
-		}
-		if len(messages) == len(paths) {
-			d.report(place{flag: o.Flag}, "", "%s", messages[0])
-		}
-	}
-}
-
-func stamp(v *value, at place) {
-	v.place = at
-	for _, item := range v.items {
-		stamp(item, at)
-	}
-	for _, e := range v.entries {
-		e.place = at
-		stamp(e.val, at)
-	}
-}
-
-func (d *decoder) overrideOne(root *value, path []string, v *value) string {
-	if len(path) < 2 {
-		return "want STAGE.KEY or run.KEY"
-	}
-	var into *value
-	if path[0] == "run" {
-		into = child(root, "run")
-	} else {
-		var message string
-		if into, message = findStage(root, path[0]); message != "" {
-			return message
-		}
-	}
-	if into == nil {
-		return "" // there is no flow, which is reported by itself
-	}
-	for _, key := range path[1 : len(path)-1] {
-		into = child(into, key)
-	}
-	into.isMap = true
-	into.scalar = nil
-	into.set(path[len(path)-1], v)
-	return ""
-}
-
-// child is the map under key, made where there is none.
-func child(v *value, key string) *value {
-	e := v.get(key)
-	if e == nil || !e.val.isMap {
-		v.set(key, &value{isMap: true, place: v.place})
-		e = v.get(key)
-	}
-	return e.val
-}
-
-// findStage is the config of a stage by its name in the flow or its index.
-func findStage(root *value, name string) (*value, string) {
-	flow := root.get("flow")
-	if flow == nil {
-		return nil, ""
-	}
-	index, err := strconv.Atoi(name)
-	byIndex := err == nil
-	var found *value
-	var names []string
-	for i, item := range flow.val.items {
-		stage, config := stageOf(item)
-		names = append(names, stage)
-		if byIndex && i == index || !byIndex && stage == name {
-			if found != nil {
-				return nil, fmt.Sprintf("%s stands in the flow more than once: address it by its index", name)
-			}
-			found = config
-		}
-	}
-	if found == nil {
-		return nil, fmt.Sprintf("the spec has no %s stage%s", name, suggest(name, names))
-	}
-	return found, ""
-}
-
-// stageOf is a flow item's stage and its config, made where there is none.
-func stageOf(item *value) (string, *value) {
-	if name, ok := item.scalar.(string); ok { // a bare name becomes a map that can hold keys
-		at := item.place
-		*item = value{isMap: true, place: at, entries: []*entry{{place: at, key: name, val: &value{isMap: true, place: at}}}}
-	}
-	if !item.isMap || len(item.entries) != 1 {
-		return "", item
-	}
-	return item.entries[0].key, item.entries[0].val
+	return true
 }

@@ -1,0 +1,52 @@
+package pipeline
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestDescribe(t *testing.T) {
+	var b strings.Builder
+	Describe(&b, Declaration{
+		Name: "example", Doc: "Does something.\n\n\ta picture", Link: Link{Needs: Stored | Paired, Adds: Planar, Drops: Stored, Source: true, Store: true},
+		Config: func() any {
+			return &struct {
+				Rate  float64 `yaml:"rate" flag:"rate" doc:"of it"`
+				Mult  []int   `yaml:"mult" doc:"of each"`
+				Inner struct {
+					On bool `yaml:"on" doc:"or off"`
+				} `yaml:"inner" doc:"more"`
+			}{Rate: 1e-4, Mult: []int{1, 2}}
+		},
+	})
+	const want = `example
+
+Does something.
+
+	a picture
+
+starts a flow
+keeps what reaches it, and is from then on the flow's source
+needs  stored (channels-last), paired (x_hi, x_lo)
+gives  planar
+drops  stored (channels-last)
+
+key       type    default  flag    |
+rate      number  0.0001   --rate  of it
+mult      list    1,2              of each
+inner.on  bool    false            or off
+`
+	if diff := cmp.Diff(strings.ReplaceAll(want, "|", ""), b.String()); diff != "" {
+		t.Errorf("described differently (-want +got):\n%s", diff)
+	}
+}
+
+func TestList(t *testing.T) {
+	var b strings.Builder
+	List(&b)
+	if n := len(Declarations()); strings.Count(b.String(), "\n") != n || !strings.Contains(b.String(), "\nsample_sink ") {
+		t.Errorf("want %d lines:\n%s", n, b.String())
+	}
+}

@@ -1,0 +1,42 @@
+package pipeline
+
+import "testing"
+
+func TestDiagnosticString(t *testing.T) {
+	for want, d := range map[string]Diagnostic{
+		`specs/full.yaml:14:7: flow[3].pool_upsample.facter: unknown key (did you mean "factor"?)`: {
+			File: "specs/full.yaml", Line: 14, Col: 7, Path: "flow[3].pool_upsample.facter", Message: "unknown key", Suggestion: "factor"},
+		`--set pool_upsample.facter=2: unknown key (did you mean "factor"?)`: {
+			File: "a.yaml", Flag: "--set pool_upsample.facter=2", Path: "flow[3].pool_upsample.facter", Message: "unknown key", Suggestion: "factor"},
+		`a.yaml: the spec is empty`: {File: "a.yaml", Message: "the spec is empty"},
+	} {
+		if got := d.String(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+// TestDiagnosticOrder: by place in the file, then what flags brought.
+func TestDiagnosticOrder(t *testing.T) {
+	ds := Diagnostics{{Flag: "--lr", Message: "e"}, {Line: 10, Col: 1, Message: "d"}, {Line: 2, Col: 9, Message: "c"}, {Line: 2, Col: 3, Message: "b"}, {File: "f", Message: "a"}}
+	ds.sort()
+	got := ""
+	for _, d := range ds {
+		got += d.Message
+	}
+	if got != "abcde" {
+		t.Errorf("order %s", got)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	names := []string{"lr", "size", "total_steps", "warmup_steps", "t_min"}
+	for name, want := range map[string]string{
+		"lrr": "lr", "lt": "lr", "xy": "", "x": "", "sizee": "size", "szie": "size", "total_step": "total_steps", "warmupsteps": "warmup_steps",
+		"tmin": "t_min", "nonsense": "", "": "",
+	} {
+		if got := nearest(name, names); got != want {
+			t.Errorf("nearest to %q is %q, want %q", name, got, want)
+		}
+	}
+}
