@@ -20,7 +20,7 @@ func (t *tally) add(busy, waiting time.Duration) {
 }
 
 // writeAccount tells where the time went: the stage with the largest share of
-// busy time is the bottleneck.
+// busy time is the bottleneck. Stages whose work another did are said to be in it.
 func writeAccount(w io.Writer, nodes []*node) {
 	total := time.Duration(0)
 	for _, n := range nodes {
@@ -29,6 +29,10 @@ func writeAccount(w io.Writer, nodes []*node) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "stage\telements\tbusy\twaiting\tof all work\t")
 	for _, n := range nodes {
+		if n.fusedInto != nil {
+			fmt.Fprintf(tw, "%s\t\t\t\tin %s\t\n", n.name, n.fusedInto.name)
+			continue
+		}
 		share := 0.0
 		if total > 0 {
 			share = 100 * n.tally.busy.Seconds() / total.Seconds()

@@ -10,6 +10,7 @@ import (
 type Env struct {
 	Run      *Run             // the spec's run section, paths absolute
 	Spec     []byte           // the resolved spec, as YAML
+	Shard    Shard            // this run's part of the work
 	Version  string           // of fmsr
 	Mem      memory.Allocator // for frames; outside Go's heap
 	Cache    string           // folder for what can be made again

@@ -19,6 +19,8 @@ type node struct {
 	label string // "flow[3].pool_upsample"
 	name  string
 	tally tally
+
+	fusedInto *node // the stage below that does its work, if one does
 }
 
 // pass is one time through a stretch of the flow:
@@ -181,6 +183,10 @@ func (p *pass) flush(n *node) []Element {
 func (p *pass) fail(n *node, origin string, err error, results []Element) []Element {
 	for _, r := range results {
 		r.Release()
+	}
+	var at interface{ Origin() string }
+	if errors.As(err, &at) { // the error knows better
+		origin = at.Origin()
 	}
 	if p.ctx.Err() == nil {
 		p.cancel(&StageError{Stage: n.label, Origin: origin, Err: err})

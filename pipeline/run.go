@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -22,6 +23,8 @@ type Options struct {
 	Out     io.Writer        // progress and the account
 	Version string           // of fmsr, for the files that it writes
 	Cache   string           // folder for what can be made again; empty: the user's cache folder
+	Shard   Shard            // the part of the seeds to work on; zero: all
+	Task    Shard            // the part that a job array's task would have; taken where a flow can be shared
 	Mem     memory.Allocator // for frames; nil: a pool of its own
 }
 
@@ -47,6 +50,9 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 		return err
 	}
 	if err := r.saveSpec(); err != nil {
+		return err
+	}
+	if err := r.pick(ctx); err != nil {
 		return err
 	}
 	if err := r.main(ctx); err != nil {
@@ -84,6 +90,9 @@ func newRunner(spec *Spec, opt Options) (*runner, error) {
 	for i, f := range spec.Flow {
 		r.nodes = append(r.nodes, &node{Stage: f.Decl.New(f.Config), label: fmt.Sprintf("flow[%d].%s", i, f.Name), name: f.Name})
 	}
+	if err := r.share(opt); err != nil {
+		return nil, &InputError{Err: err}
+	}
 	return r, nil
 }
 
@@ -101,6 +110,23 @@ func (r *runner) open(ctx context.Context) error {
 		r.metas = append(r.metas, meta)
 	}
 	return nil
+}
+
+// share settles this run's part of the work.
+func (r *runner) share(opt Options) error {
+	_, ok := r.nodes[0].Stage.(Picker)
+	r.env.Shard = opt.Shard
+	switch able := ok && r.hasKeeper(); {
+	case opt.Shard.N > 1 && !able:
+		return fmt.Errorf("shard %s: this flow cannot be shared: it wants a source of seeds and a sink that keeps a result of each", opt.Shard)
+	case opt.Shard.N == 0 && able:
+		r.env.Shard = opt.Task
+	}
+	return nil
+}
+
+func (r *runner) hasKeeper() bool {
+	return slices.ContainsFunc(r.nodes, func(n *node) bool { _, ok := n.Stage.(Keeper); return ok })
 }
 
 // close ends the stages in reverse order and gives the pool's memory back.
@@ -192,7 +218,11 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	}
 	p, finish := newPass(ctx)
 	r.env.finish = finish
-	err := p.run(r.nodes[r.source:until], Once, func(e Element) error {
+	chain := r.nodes[r.source:until]
+	if ff, ok := f.(FitFuser); ok && until == i {
+		chain = chain[:len(chain)-ff.FuseFit(stagesOf(chain[1:]))]
+	}
+	err := p.run(chain, Once, func(e Element) error {
 		var enough bool
 		err := guard(func() (err error) {
 			enough, err = f.Fit(p.ctx, e)
@@ -238,6 +268,35 @@ func (r *runner) saveSpec() error {
 	return atomicfile.WriteFile(filepath.Join(dir, "spec.yaml"), r.env.Spec)
 }
 
+// pick has the source leave out the seeds of other shards and those that every
+// keeper has the result of.
+func (r *runner) pick(ctx context.Context) error {
+	picker, ok := r.nodes[r.source].Stage.(Picker)
+	if !ok || !r.hasKeeper() {
+		return nil
+	}
+	missing := map[int]bool{}
+	for i, n := range r.nodes {
+		k, ok := n.Stage.(Keeper)
+		if !ok {
+			continue
+		}
+		finished, err := k.Resume(ctx, r.key(i, r.spec.Flow[i].Config))
+		if err != nil {
+			return &StageError{Stage: n.label, Err: err}
+		}
+		for _, s := range r.metas[r.source].Seeds {
+			missing[s.Seed] = missing[s.Seed] || !finished[s.Seed]
+		}
+	}
+	wanted := map[int]bool{}
+	for i, s := range r.metas[r.source].Seeds {
+		wanted[s.Seed] = missing[s.Seed] && r.env.Shard.Has(i)
+	}
+	picker.Pick(func(seed int) bool { return wanted[seed] })
+	return nil
+}
+
 // main runs the flow itself.
 func (r *runner) main(ctx context.Context) error {
 	how := Once
@@ -249,7 +308,34 @@ func (r *runner) main(ctx context.Context) error {
 	for _, n := range r.nodes {
 		n.tally = tally{}
 	}
-	return p.run(r.nodes[r.source:], how, func(Element) error { return nil })
+	return p.run(r.fuse(), how, func(Element) error { return nil })
+}
+
+// fuse is the stages from the source on, without those whose work a stage below
+// them does in the same pass over memory.
+func (r *runner) fuse() []*node {
+	flow := slices.Clone(r.nodes[r.source:])
+	for i := len(flow) - 1; i > 1; i-- {
+		f, ok := flow[i].Stage.(Fuser)
+		if !ok {
+			continue
+		}
+		k := f.Fuse(stagesOf(flow[1:i]))
+		for _, n := range flow[i-k : i] {
+			n.fusedInto = flow[i]
+		}
+		flow = slices.Delete(flow, i-k, i)
+		i -= k
+	}
+	return flow
+}
+
+func stagesOf(nodes []*node) []Stage {
+	stages := make([]Stage, len(nodes))
+	for i, n := range nodes {
+		stages[i] = n.Stage
+	}
+	return stages
 }
 
 // key hashes everything that what reaches nodes[i] depends on: the configs

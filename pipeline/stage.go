@@ -21,12 +21,19 @@ type Meta struct {
 	Channels []string             // names, in order
 	H, W     int                  // grid of x_hi, cells
 	Frames   map[frames.Split]int // how many frames each split has
+	Seeds    []Seed               // what the source will send in a single pass, in order; nil where it does not work by seeds
 	Factor   int                  // fine cells per coarse cell along an axis, once x_lo exists
 	Periodic bool                 // whether x_lo's interpolation wraps around
 	Files    []File               // input files, where a frame's seed is the index of its file
 	Batch    int                  // frames in a full batch, once batched
 	Stats    *frames.Stats        // what normalize subtracts and divides by; filled before the run starts
 	Identity string               // hash of the input files' names, sizes and times
+}
+
+// Seed is a simulation whose frames a source sends one after the other.
+type Seed struct {
+	Seed, Frames int
+	Split        frames.Split
 }
 
 // File is an input file, an array (F,H,W,C).
@@ -91,6 +98,41 @@ type Fitter interface {
 	Fitted() (any, error)
 	// Restore installs a result as Fitted gave it, encoded by encoding/json.
 	Restore(data []byte) error
+}
+
+// Picker is a source that can leave seeds out.
+type Picker interface {
+	Source
+	// Pick has the run itself, unlike the passes that fill and fit, send only
+	// the seeds for which want is true.
+	Pick(want func(seed int) bool)
+}
+
+// Keeper is a stage that keeps a result for each seed, so that a run which was
+// stopped goes on where it was, and several runs can share the work.
+type Keeper interface {
+	Stage
+	// Resume takes stock, before the run itself, of what earlier runs under the
+	// same key have left. It returns the seeds whose results are whole: they are
+	// not sent again. key covers what Store's does, and the stage's own config.
+	Resume(ctx context.Context, key string) (finished map[int]bool, err error)
+}
+
+// Fuser is a Processor that can do the work of the stages right above it too,
+// in one pass over memory, with the same result.
+type Fuser interface {
+	Processor
+	// Fuse is offered the stages above, the nearest last, once everything is
+	// opened and fitted. It returns how many it takes over, counted from the
+	// nearest: what would have reached them reaches the Fuser instead.
+	Fuse(above []Stage) int
+}
+
+// FitFuser is a Fitter whose Fit can do the work of the stages right above it.
+type FitFuser interface {
+	Fitter
+	// FuseFit is for the pass that fits what Fuse is for the run.
+	FuseFit(above []Stage) int
 }
 
 // Store is a stage that keeps what reaches it and is from then on the flow's

@@ -6,6 +6,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/parallel"
+	"fmsr/internal/prep"
 	"fmsr/pipeline"
 )
 
@@ -44,75 +46,120 @@ func (c *Batch) Validate(_ *pipeline.Run, report func(key, format string, args .
 type batch struct {
 	Batch
 	mem  memory.Allocator
-	held []*frames.Frames
-	n    int // frames held
+	plan *prep.Plan // what is done to the frames on their way into a batch
+	held []held
+}
+
+// held is a frame that waits for its batch: the n-th of f.
+type held struct {
+	f *frames.Frames
+	n int
 }
 
 // Open announces the batch size.
 func (b *batch) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	b.mem = env.Mem
+	b.mem, b.plan = env.Mem, &prep.Plan{}
 	in.Batch = b.Size
 	return in, nil
 }
 
+// Fuse takes over the preprocessing above.
+func (b *batch) Fuse(above []pipeline.Stage) (n int) {
+	b.plan, n = prep.Fold(above)
+	return n
+}
+
 // Process holds frames back until a batch is full or the split changes.
-func (b *batch) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
+func (b *batch) Process(_ context.Context, in pipeline.Element) (out []pipeline.Element, err error) {
 	f := in.(*frames.Frames)
-	var out []pipeline.Element
-	if b.n > 0 && b.held[0].Split() != f.Split() {
-		out = append(out, b.join())
+	join := func() error {
+		whole, err := b.join()
+		if err == nil {
+			out = append(out, whole)
+		}
+		return err
 	}
-	f.Retain()
-	b.held = append(b.held, f)
-	b.n += f.N()
-	if b.n >= b.Size {
-		out = append(out, b.join())
+	if len(b.held) > 0 && b.held[0].f.Split() != f.Split() {
+		if err := join(); err != nil {
+			return out, err
+		}
+	}
+	for n := range f.N() {
+		f.Retain()
+		b.held = append(b.held, held{f, n})
+		if len(b.held) == b.Size {
+			if err := join(); err != nil {
+				return out, err
+			}
+		}
 	}
 	return out, nil
 }
 
 // Flush sends what is held.
 func (b *batch) Flush(context.Context) ([]pipeline.Element, error) {
-	if b.n == 0 {
+	if len(b.held) == 0 {
 		return nil, nil
 	}
-	return []pipeline.Element{b.join()}, nil
+	whole, err := b.join()
+	if err != nil {
+		return nil, err
+	}
+	return []pipeline.Element{whole}, nil
 }
 
-// join makes one element of those held; a single one is passed on as it is.
-func (b *batch) join() *frames.Frames {
-	held := b.held
-	first := held[0]
-	b.held, b.n = nil, 0
-	if len(held) == 1 {
-		return first
-	}
+// join makes one element of those held, the frames in parallel.
+func (b *batch) join() (*frames.Frames, error) {
+	defer b.drop()
+	first := b.held[0].f
 	var origins []frames.Origin
-	for _, f := range held {
-		origins = append(origins, f.Origins...)
+	for _, h := range b.held {
+		origins = append(origins, h.f.Origins[h.n])
 	}
-	total := len(origins) * first.FrameLen()
-	out := frames.New(first.Channels, first.H, first.W, origins, frames.NewBuffer(b.mem, total), nil)
-	if first.Lo != nil {
-		out.Lo = frames.NewBuffer(b.mem, total)
+	channels := b.plan.Names(first.Channels)
+	size := len(channels) * first.H * first.W
+	out := frames.New(channels, first.H, first.W, origins, frames.NewBuffer(b.mem, len(origins)*size), nil)
+	if first.Lo != nil || b.plan.Factor != 0 {
+		out.Lo = frames.NewBuffer(b.mem, len(origins)*size)
 	}
-	at := 0
-	for _, f := range held {
-		copy(frames.Floats(out.Hi)[at:], frames.Floats(f.Hi))
-		if f.Lo != nil {
-			copy(frames.Floats(out.Lo)[at:], frames.Floats(f.Lo))
+	err := parallel.Each(len(b.held), func(i int) error {
+		if err := b.prepare(b.held[i], out, i*size, size); err != nil {
+			return frames.At(origins[i], err)
 		}
-		at += f.N() * f.FrameLen()
-		f.Release()
+		return nil
+	})
+	if err != nil {
+		out.Release()
+		return nil, err
 	}
-	return out
+	return out, nil
+}
+
+// prepare puts a frame into its place in out, size values from at on.
+func (b *batch) prepare(h held, out *frames.Frames, at, size int) error {
+	hi := frames.Floats(out.Hi)[at:][:size]
+	switch {
+	case b.plan.Factor != 0:
+		return b.plan.Run(h.f, h.n, hi, frames.Floats(out.Lo)[at:][:size])
+	case h.f.Lo != nil: // made above: the same is done to it
+		lo := &frames.Frames{Channels: h.f.Channels, H: h.f.H, W: h.f.W, Hi: h.f.Lo}
+		if err := b.plan.Run(lo, h.n, frames.Floats(out.Lo)[at:][:size], nil); err != nil {
+			return err
+		}
+	}
+	return b.plan.Run(h.f, h.n, hi, nil)
+}
+
+// drop releases what is held.
+func (b *batch) drop() {
+	for _, h := range b.held {
+		h.f.Release()
+	}
+	b.held = b.held[:0]
 }
 
 // Close releases what an interrupted run left here.
 func (b *batch) Close() error {
-	for _, f := range b.held {
-		f.Release()
-	}
-	b.held, b.n = nil, 0
+	b.drop()
 	return nil
 }

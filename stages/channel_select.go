@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/prep"
 	"fmsr/pipeline"
 )
 
@@ -87,11 +88,17 @@ func (c *channelSelect) Process(_ context.Context, in pipeline.Element) ([]pipel
 			gather(plane, src[n*f.FrameLen():][:f.FrameLen()], channel, len(f.Channels))
 			if at := firstNonFinite(plane); at >= 0 {
 				out.Release()
-				return nil, fmt.Errorf("field %s: %g at y=%d, x=%d", c.Channels[k], plane[at], at/f.W, at%f.W)
+				return nil, prep.NonFinite(c.Channels[k], float64(plane[at]), at, f.W)
 			}
 		}
 	}
 	return []pipeline.Element{out}, nil
+}
+
+// Fold leaves the gathering to a plan.
+func (c *channelSelect) Fold(p *prep.Plan) bool {
+	p.Stored, p.Select, p.Channels = true, c.index, c.Channels
+	return true
 }
 
 // Close has nothing to free.

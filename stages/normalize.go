@@ -9,6 +9,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/parallel"
+	"fmsr/internal/prep"
 	"fmsr/pipeline"
 )
 
@@ -44,6 +46,8 @@ type normalize struct {
 	channels []string
 	welford  []frames.Welford
 	stats    frames.Stats
+
+	plan *prep.Plan // work of the stages above that Fit does itself; nil: none
 }
 
 // Open offers the statistics, which are filled before anything flows.
@@ -60,17 +64,35 @@ func (z *normalize) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 // FitKey: the statistics depend on the frames alone.
 func (z *normalize) FitKey() any { return struct{}{} }
 
-// Fit takes in the training frames.
+// FuseFit takes over the selection of channels, and leaves out x_lo.
+func (z *normalize) FuseFit(above []pipeline.Stage) int {
+	plan, n := prep.Fold(above)
+	plan.Factor = 0
+	z.plan = plan
+	return n
+}
+
+// Fit takes in the training frames, the channels in parallel.
 func (z *normalize) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	f := in.(*frames.Frames)
 	if f.Split() != frames.Train {
 		return false, nil
 	}
-	values, cells := frames.Floats(f.Hi), f.H*f.W
-	for i := range f.N() * len(z.welford) {
-		z.welford[i%len(z.welford)].Add(values[i*cells : (i+1)*cells])
+	values, cells, channels := frames.Floats(f.Hi), f.H*f.W, len(z.welford)
+	if z.plan != nil {
+		planes := frames.NewBuffer(z.mem, f.N()*channels*cells)
+		defer planes.Release()
+		values = frames.Floats(planes)
+		if err := z.plan.RunAll(f, values, nil); err != nil {
+			return false, err
+		}
 	}
-	return false, nil
+	return false, parallel.Each(channels, func(c int) error {
+		for n := range f.N() {
+			z.welford[c].Add(values[(n*channels+c)*cells:][:cells])
+		}
+		return nil
+	})
 }
 
 // Fitted is the Welford state of each channel.
@@ -120,6 +142,15 @@ func (z *normalize) apply(f *frames.Frames, src *memory.Buffer) *memory.Buffer {
 		}
 	}
 	return out
+}
+
+// Fold leaves the arithmetic to a plan.
+func (z *normalize) Fold(p *prep.Plan) bool {
+	if p.Stored || p.Factor != 0 || p.Mean != nil {
+		return false
+	}
+	p.Mean, p.Std = z.stats.Mean, z.stats.Std
+	return true
 }
 
 // Close has nothing to free.

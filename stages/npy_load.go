@@ -90,6 +90,7 @@ type npyLoad struct {
 	NpyLoad
 	plan []seedFile
 	h, w int
+	want func(seed int) bool // nil: every seed
 }
 
 // seedFile is a file to read and the frames to take of it.
@@ -119,12 +120,14 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 	}
 	identity := sha256.New()
 	counts := map[frames.Split]int{}
+	var listed []pipeline.Seed
 	for i := range l.plan {
 		if err := l.inspect(&l.plan[i]); err != nil {
 			return pipeline.Meta{}, err
 		}
 		f := l.plan[i]
 		counts[f.split] += len(f.frames)
+		listed = append(listed, pipeline.Seed{Seed: f.seed, Frames: len(f.frames), Split: f.split})
 		info, err := os.Stat(f.path)
 		if err != nil {
 			return pipeline.Meta{}, err
@@ -132,7 +135,7 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 		fmt.Fprintf(identity, "%s %d %d %s\n", f.path, info.Size(), info.ModTime().UnixNano(), f.split)
 	}
 	return pipeline.Meta{
-		Channels: l.Fields, H: l.h, W: l.w, Frames: counts,
+		Channels: l.Fields, H: l.h, W: l.w, Frames: counts, Seeds: listed,
 		Identity: hex.EncodeToString(identity.Sum(nil)),
 	}, nil
 }
@@ -279,9 +282,15 @@ func (l *npyLoad) inspect(f *seedFile) error {
 	return nil
 }
 
+// Pick leaves seeds out of what Emit sends.
+func (l *npyLoad) Pick(want func(seed int) bool) { l.want = want }
+
 // Emit sends the frames, seed by seed, each a view of its mapped file.
 func (l *npyLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
 	for _, f := range l.plan {
+		if l.want != nil && !l.want(f.seed) {
+			continue
+		}
 		if err := emitFile(ctx, f, l.Fields, l.h, l.w, send); err != nil {
 			return fmt.Errorf("seed %d: %w", f.seed, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/prep"
 	"fmsr/pipeline"
 )
 
@@ -79,6 +80,16 @@ func (p *poolUpsample) Process(_ context.Context, in pipeline.Element) ([]pipeli
 		p.up.plane(lo[at:at+cells], p.coarse)
 	}
 	return []pipeline.Element{out}, nil
+}
+
+// Fold leaves a factor of 2 to a plan, which knows no other, in physical units:
+// a plan normalizes last.
+func (p *poolUpsample) Fold(plan *prep.Plan) bool {
+	if p.Factor != 2 || plan.Stored || plan.Factor != 0 {
+		return false
+	}
+	plan.Factor, plan.Periodic = p.Factor, p.Boundary == "periodic"
+	return true
 }
 
 // Close has nothing to free.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,9 +12,19 @@ import (
 	"fmsr/pipeline"
 )
 
+// shards are the part of the work that the flag names and that of a Slurm array's task.
+func shards(flag string) (part, task pipeline.Shard, err error) {
+	if flag != "" {
+		part, err = pipeline.ParseShard(flag)
+		return part, task, err
+	}
+	task, err = pipeline.SlurmShard(os.Getenv)
+	return part, task, err
+}
+
 func runCommand(out io.Writer) *cobra.Command {
 	var sets []string
-	var resume string
+	var resume, shard string
 	cmd := &cobra.Command{
 		Use:   "run SPEC",
 		Short: "Run a flow: train, export, report",
@@ -26,6 +37,7 @@ the stage that uses it (fmsr describe STAGE shows them); --set reaches every key
 	}
 	cmd.Flags().StringArrayVar(&sets, "set", nil, "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE")
 	cmd.Flags().StringVar(&resume, "resume", "never", "never: start afresh, replacing the run's files")
+	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, I = 1..N; by itself in a Slurm job array")
 	given := pipeline.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if resume != "never" {
@@ -43,7 +55,11 @@ the stage that uses it (fmsr describe STAGE shows them); --set reaches every key
 		if err != nil {
 			return err
 		}
-		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{Out: out, Version: version()})
+		part, task, err := shards(shard)
+		if err != nil {
+			return &pipeline.InputError{Err: err}
+		}
+		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{Out: out, Version: version(), Shard: part, Task: task})
 		var input *pipeline.InputError
 		if err != nil && !errors.As(err, &input) {
 			return &runFailed{err}

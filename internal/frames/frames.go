@@ -130,3 +130,16 @@ func (free foreign) Free([]byte)              { free() }
 func Slice(b *memory.Buffer, offset, length int) *memory.Buffer {
 	return memory.SliceBuffer(b, offset, length)
 }
+
+// At says which frame an error is about, where that is not the one at hand: of
+// several frames that are worked on together, say.
+func At(o Origin, err error) error { return &atError{o, err} }
+
+type atError struct {
+	origin Origin
+	err    error
+}
+
+func (e *atError) Error() string  { return e.err.Error() }
+func (e *atError) Unwrap() error  { return e.err }
+func (e *atError) Origin() string { return e.origin.String() }

@@ -1,6 +1,10 @@
 package frames
 
-import "math"
+import (
+	"math"
+
+	"fmsr/internal/torchx"
+)
 
 // Stats are per-channel mean and population standard deviation, physical units.
 type Stats struct {
@@ -19,21 +23,11 @@ type Welford struct {
 // Add takes in values, in two passes over them: within a plane that is exact to
 // round-off, and planes merge.
 func (w *Welford) Add(values []float32) {
-	n := float64(len(values))
-	if n == 0 {
+	if len(values) == 0 {
 		return
 	}
-	sum := 0.0
-	for _, v := range values {
-		sum += float64(v)
-	}
-	mean := sum / n
-	m2 := 0.0
-	for _, v := range values {
-		d := float64(v) - mean
-		m2 += d * d
-	}
-	w.Merge(Welford{Count: n, Mean: mean, M2: m2})
+	mean, m2 := torchx.Moments(values)
+	w.Merge(Welford{Count: float64(len(values)), Mean: mean, M2: m2})
 }
 
 // Merge takes in what o has seen.

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "prepare.h"
+
 #ifdef __cplusplus
 #include <ATen/ATen.h>
 typedef at::Tensor *fx_tensor;
@@ -61,6 +63,10 @@ fx_error fx_power_spectrum2d(fx_tensor x, fx_tensor *out);
 
 // norm_silu.cc
 fx_error fx_norm_silu(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor film, fx_tensor *out);
+
+// prepare.cc: frames, in plain memory.
+fx_error fx_prepare(const fx_prepare_plan *plan, const float *src, float *hi, float *lo, bool *finite);
+void fx_moments(const float *x, int64_t n, double *mean, double *m2);
 
 // train.cc: gradients and the optimizer's arithmetic.
 fx_error fx_set_requires_grad(fx_tensor x, bool on);

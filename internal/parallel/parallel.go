@@ -1,0 +1,53 @@
+// Package parallel spreads independent pieces of work over the cores.
+package parallel
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// Each calls do for 0..n-1, on as many goroutines as there are cores and pieces,
+// and returns when all have ended. After an error no new piece is begun; the
+// errors that there are come joined. A panic in do becomes an error.
+func Each(n int, do func(i int) error) error {
+	workers := min(n, runtime.GOMAXPROCS(0))
+	if workers == 1 { // also: no goroutine for a single piece
+		for i := range n {
+			if err := call(do, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var (
+		next   atomic.Int64
+		failed atomic.Bool
+		wait   sync.WaitGroup
+		errs   = make([]error, n)
+	)
+	for range workers {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			for i := int(next.Add(1)) - 1; i < n && !failed.Load(); i = int(next.Add(1)) - 1 {
+				if errs[i] = call(do, i); errs[i] != nil {
+					failed.Store(true)
+				}
+			}
+		}()
+	}
+	wait.Wait()
+	return errors.Join(errs...)
+}
+
+func call(do func(i int) error, i int) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("internal error: %v", p)
+		}
+	}()
+	return do(i)
+}

@@ -1,0 +1,52 @@
+package pipeline
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Shard is the I-th of N equal parts of the work, I = 1..N. The zero value is
+// the whole.
+type Shard struct{ I, N int }
+
+// ParseShard reads "2/5".
+func ParseShard(text string) (Shard, error) {
+	i, n, _ := strings.Cut(text, "/")
+	s := Shard{}
+	var errI, errN error
+	s.I, errI = strconv.Atoi(i)
+	s.N, errN = strconv.Atoi(n)
+	if errI != nil || errN != nil || s.I < 1 || s.I > s.N {
+		return Shard{}, fmt.Errorf("shard %q: want I/N, I from 1 to N: 1/4, 2/4, 3/4, 4/4", text)
+	}
+	return s, nil
+}
+
+// SlurmShard is the shard of a task of a Slurm job array, by its environment
+// (SLURM_ARRAY_TASK_ID, _MIN, _COUNT); the whole outside one. IDs are taken to
+// be consecutive.
+func SlurmShard(getenv func(string) string) (Shard, error) {
+	if getenv("SLURM_ARRAY_TASK_COUNT") == "" {
+		return Shard{}, nil
+	}
+	number := func(name string) int {
+		n, err := strconv.Atoi(getenv(name))
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	id, first, n := number("SLURM_ARRAY_TASK_ID"), max(0, number("SLURM_ARRAY_TASK_MIN")), number("SLURM_ARRAY_TASK_COUNT")
+	s := Shard{I: id - first + 1, N: n}
+	if s.I < 1 || s.I > s.N {
+		return Shard{}, fmt.Errorf("SLURM_ARRAY_TASK_ID=%s, SLURM_ARRAY_TASK_MIN=%s, SLURM_ARRAY_TASK_COUNT=%s: want consecutive IDs, or give --shard I/N",
+			getenv("SLURM_ARRAY_TASK_ID"), getenv("SLURM_ARRAY_TASK_MIN"), getenv("SLURM_ARRAY_TASK_COUNT"))
+	}
+	return s, nil
+}
+
+// Has reports whether the shard includes the i-th item, counted from 0.
+func (s Shard) Has(i int) bool { return s.N < 2 || i%s.N == s.I-1 }
+
+func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.I, s.N) }

@@ -1,0 +1,60 @@
+package pipeline
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseShard(t *testing.T) {
+	for text, want := range map[string]Shard{"1/1": {1, 1}, "2/5": {2, 5}, "5/5": {5, 5}} {
+		if got, err := ParseShard(text); err != nil || got != want {
+			t.Errorf("%s: %v, %v; want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "0/5", "6/5", "1", "/", "a/b", "1/5/6", "-1/5", "1/0"} {
+		if _, err := ParseShard(text); err == nil || !strings.Contains(err.Error(), "want I/N") {
+			t.Errorf("%q: error %v, want what it should be", text, err)
+		}
+	}
+}
+
+// TestShardsCover: every item is in exactly one shard.
+func TestShardsCover(t *testing.T) {
+	for n := 1; n < 8; n++ {
+		for item := range 20 {
+			times := 0
+			for i := range n {
+				if (Shard{i + 1, n}).Has(item) {
+					times++
+				}
+			}
+			if times != 1 {
+				t.Errorf("item %d is in %d of %d shards", item, times, n)
+			}
+		}
+	}
+	if !(Shard{}).Has(3) {
+		t.Error("the whole lacks an item")
+	}
+}
+
+func TestSlurmShard(t *testing.T) {
+	env := func(id, first, count string) func(string) string {
+		return func(name string) string {
+			return map[string]string{"SLURM_ARRAY_TASK_ID": id, "SLURM_ARRAY_TASK_MIN": first, "SLURM_ARRAY_TASK_COUNT": count}[name]
+		}
+	}
+	for _, c := range []struct {
+		id, first, count string
+		want             Shard
+	}{{"", "", "", Shard{}}, {"0", "0", "4", Shard{1, 4}}, {"3", "0", "4", Shard{4, 4}}, {"1", "1", "4", Shard{1, 4}}, {"2", "", "4", Shard{3, 4}}} {
+		if got, err := SlurmShard(env(c.id, c.first, c.count)); err != nil || got != c.want {
+			t.Errorf("%+v: %v, %v", c, got, err)
+		}
+	}
+	for _, bad := range [][3]string{{"4", "0", "4"}, {"x", "0", "4"}, {"1", "0", "many"}, {"0", "1", "4"}} {
+		if _, err := SlurmShard(env(bad[0], bad[1], bad[2])); err == nil {
+			t.Errorf("%v: want an error", bad)
+		}
+	}
+}
