@@ -26,6 +26,8 @@ type Options struct {
 	Shard   Shard            // the part of the seeds to work on; zero: all
 	Task    Shard            // the part that a job array's task would have; taken where a flow can be shared
 	Mem     memory.Allocator // for frames; nil: a pool of its own
+
+	Receive func(Element) error // borrows what comes out at the end; nil: nothing does
 }
 
 // Execute runs a spec to its end:
@@ -70,12 +72,17 @@ type runner struct {
 	metas  []Meta // metas[i] is what nodes[i] sends
 	source int    // index of the stage that frames now come from
 	pool   *frames.Pool
+
+	receive func(Element) error
 }
 
 func newRunner(spec *Spec, opt Options) (*runner, error) {
 	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Version: opt.Version, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
-	env.Progress = NewProgress(opt.Out)
-	r := &runner{spec: spec, env: env}
+	if env.Out == nil {
+		env.Out = io.Discard
+	}
+	env.Progress = NewProgress(env.Out)
+	r := &runner{spec: spec, env: env, receive: opt.Receive}
 	if env.Cache == "" {
 		base, err := os.UserCacheDir()
 		if err != nil {
@@ -308,7 +315,11 @@ func (r *runner) main(ctx context.Context) error {
 	for _, n := range r.nodes {
 		n.tally = tally{}
 	}
-	return p.run(r.fuse(), how, func(Element) error { return nil })
+	receive := r.receive
+	if receive == nil {
+		receive = func(Element) error { return nil }
+	}
+	return p.run(r.fuse(), how, receive)
 }
 
 // fuse is the stages from the source on, without those whose work a stage below

@@ -165,9 +165,15 @@ func (d *decoder) decodeRun(root *value, run *Run) {
 		v = e.val
 	}
 	d.decodeConfig(v, "run", v.place, run, run)
+	settle(run)
+}
+
+// settle makes the run's folder absolute.
+func settle(run *Run) {
 	if run.Dir == "" { // results lie where the run was started, not beside the spec
-		run.Dir = absolute(filepath.Join("runs", run.Name))
+		run.Dir = filepath.Join("runs", run.Name)
 	}
+	run.Dir = absolute(run.Dir)
 }
 
 // decodeConfig fills a config and validates it; at is where problems of keys lie

@@ -15,6 +15,9 @@ type Element interface {
 	Origin() string
 }
 
+// Frames is what flows up to the trainer, under a name for code outside fmsr.
+type Frames = frames.Frames
+
 // Meta is what a stage says, before anything flows, of the elements that it
 // will send. Each stage receives its upstream neighbour's and returns its own.
 type Meta struct {

@@ -75,6 +75,17 @@ func (f *Frames) N() int { return len(f.Origins) }
 // FrameLen is the number of values of one frame: C H W.
 func (f *Frames) FrameLen() int { return len(f.Channels) * f.H * f.W }
 
+// XHi are the values of x_hi, as Hi holds them.
+func (f *Frames) XHi() []float32 { return Floats(f.Hi) }
+
+// XLo are the values of x_lo; nil before it is made.
+func (f *Frames) XLo() []float32 {
+	if f.Lo == nil {
+		return nil
+	}
+	return Floats(f.Lo)
+}
+
 // Split is the split of the frames, which is one.
 func (f *Frames) Split() Split { return f.Origins[0].Split }
 
