@@ -6,12 +6,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"fmsr/internal/frames"
 	"fmsr/internal/npy"
+	"fmsr/internal/npyfiles"
 	"fmsr/pipeline"
 )
 
@@ -57,9 +57,12 @@ type filesLoad struct {
 
 // Open finds the files and reads their headers.
 func (l *filesLoad) Open(_ context.Context, _ *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	paths, err := l.find()
+	if l.Input == "" {
+		return in, fmt.Errorf("input is not set: give an npy file, a folder or a glob by --input")
+	}
+	paths, err := npyfiles.Find(l.Input)
 	if err != nil {
-		return in, err
+		return in, fmt.Errorf("input %w", err)
 	}
 	identity := sha256.New()
 	for _, path := range paths {
@@ -87,30 +90,6 @@ func (l *filesLoad) Open(_ context.Context, _ *pipeline.Env, in pipeline.Meta) (
 		in.Channels = l.Fields
 	}
 	return in, nil
-}
-
-// find is the files that the input names, sorted.
-func (l *filesLoad) find() ([]string, error) {
-	if l.Input == "" {
-		return nil, fmt.Errorf("input is not set: give an npy file, a folder or a glob by --input")
-	}
-	pattern := l.Input
-	info, err := os.Stat(l.Input)
-	switch {
-	case err == nil && !info.IsDir():
-		return []string{l.Input}, nil
-	case err == nil:
-		pattern = filepath.Join(l.Input, "*.npy")
-	}
-	paths, err := filepath.Glob(pattern)
-	if err != nil {
-		return nil, fmt.Errorf("input %s: %w", l.Input, err)
-	}
-	if len(paths) == 0 {
-		return nil, fmt.Errorf("input %s: no npy file there", l.Input)
-	}
-	slices.Sort(paths)
-	return paths, nil
 }
 
 // Emit sends the frames, file by file.
