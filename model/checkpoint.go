@@ -15,6 +15,7 @@ type Checkpoint struct {
 	Channels []string
 	Stats    *frames.Stats
 	Input    Input
+	Inputs   *Inputs // what x_lo was made of; nil if unknown
 }
 
 // Input is how x_lo was made.
@@ -33,7 +34,7 @@ func (t *Trainer) Save(ctx context.Context, path string, c Checkpoint) error {
 	}
 	defer f.Close()
 	err = t.Do(ctx, func(s *torchx.Scope) error {
-		return torchfile.Write(f, torchfile.Dict{
+		root := torchfile.Dict{
 			{Key: "model_state_dict", Value: stateDict(s, t.Net.Params, t.Net.Tensors())},
 			{Key: "ema_state_dict", Value: stateDict(s, t.EMA.Params, t.EMA.Tensors())},
 			{Key: "stats", Value: torchfile.Dict{{Key: "mean", Value: statsTensor(c.Stats.Mean)}, {Key: "std", Value: statsTensor(c.Stats.Std)}}},
@@ -49,7 +50,11 @@ func (t *Trainer) Save(ctx context.Context, path string, c Checkpoint) error {
 				{Key: "factor", Value: c.Input.Factor}, {Key: "periodic_input", Value: c.Input.Periodic},
 			}},
 			{Key: "format", Value: 1},
-		})
+		}
+		if c.Inputs != nil {
+			root = append(root, torchfile.Entry{Key: "inputs", Value: inputsDict(*c.Inputs)})
+		}
+		return torchfile.Write(f, root)
 	})
 	if err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
@@ -70,13 +75,27 @@ func stateDict(s *torchx.Scope, params []Param, tensors []torchx.Tensor) torchfi
 	return d
 }
 
-func statsTensor(values []float64) torchfile.Tensor {
+func inputsDict(in Inputs) torchfile.Dict {
+	var power []float64
+	for _, p := range in.Power {
+		power = append(power, p...)
+	}
+	return torchfile.Dict{
+		{Key: "grid", Value: torchfile.List{in.H, in.W}}, {Key: "frames", Value: in.Frames},
+		{Key: "std", Value: statsTensor(in.Std)},
+		{Key: "power", Value: floatTensor(power, int64(len(in.Power)), int64(len(in.Power[0])))},
+	}
+}
+
+func statsTensor(values []float64) torchfile.Tensor { return floatTensor(values, int64(len(values))) }
+
+func floatTensor(values []float64, shape ...int64) torchfile.Tensor {
 	floats := make([]float32, len(values))
 	for i, v := range values {
 		floats[i] = float32(v)
 	}
 	return torchfile.Tensor{
-		DType: "float32", Shape: []int64{int64(len(values))},
+		DType: "float32", Shape: shape,
 		Bytes: func() ([]byte, error) { return frames.Bytes(floats), nil },
 	}
 }

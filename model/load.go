@@ -59,20 +59,14 @@ func (l *Loaded) read() error {
 	}
 	l.Stats = &frames.Stats{}
 	for name, into := range map[string]*[]float64{"mean": &l.Stats.Mean, "std": &l.Stats.Std} {
-		t, ok := stats.Get(name).(*torchfile.Stored)
-		if !ok {
-			return fmt.Errorf("stats has no tensor %s", name)
-		}
-		values, err := l.file.Floats(t)
+		values, err := l.floats(stats, "stats", name)
 		if err != nil {
 			return err
 		}
 		if len(values) != len(l.Channels) {
 			return fmt.Errorf("stats.%s has %d values for %d channels", name, len(values), len(l.Channels))
 		}
-		for _, v := range values {
-			*into = append(*into, float64(v))
-		}
+		*into = values
 	}
 	state, err := l.state("model_state_dict")
 	if err != nil {
@@ -81,7 +75,61 @@ func (l *Loaded) read() error {
 	if err := l.shape(state); err != nil {
 		return err
 	}
+	if err := l.readInputs(); err != nil {
+		return err
+	}
 	return l.readConfig()
+}
+
+// floats is a tensor of a dict, in float64.
+func (l *Loaded) floats(dict *torchfile.Map, dictName, name string) ([]float64, error) {
+	t, ok := dict.Get(name).(*torchfile.Stored)
+	if !ok {
+		return nil, fmt.Errorf("%s has no tensor %s", dictName, name)
+	}
+	values, err := l.file.Floats(t)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float64, len(values))
+	for i, v := range values {
+		out[i] = float64(v)
+	}
+	return out, nil
+}
+
+// readInputs takes what x_lo was made of in training, where the file says.
+func (l *Loaded) readInputs() error {
+	dict, ok := l.file.Root.Get("inputs").(*torchfile.Map)
+	if !ok {
+		return nil
+	}
+	in := &Inputs{}
+	grid, ok := dict.Get("grid").(*torchfile.Sequence)
+	if !ok || len(grid.Items) != 2 {
+		return fmt.Errorf("inputs.grid is %v: want two whole numbers", dict.Get("grid"))
+	}
+	h, _ := grid.Items[0].(int64)
+	w, _ := grid.Items[1].(int64)
+	n, _ := dict.Get("frames").(int64)
+	in.H, in.W, in.Frames = int(h), int(w), int(n)
+	var err error
+	if in.Std, err = l.floats(dict, "inputs", "std"); err != nil {
+		return err
+	}
+	power, err := l.floats(dict, "inputs", "power")
+	if err != nil {
+		return err
+	}
+	each := len(power) / len(l.Channels)
+	for c := range l.Channels {
+		in.Power = append(in.Power, power[c*each:(c+1)*each])
+	}
+	if err := in.Check(len(l.Channels)); err != nil {
+		return fmt.Errorf("inputs: %w", err)
+	}
+	l.Inputs = in
+	return nil
 }
 
 // readConfig takes how the network was trained; the original's defaults where

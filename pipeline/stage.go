@@ -28,6 +28,7 @@ type Meta struct {
 	Factor   int                  // fine cells per coarse cell along an axis, once x_lo exists
 	Periodic bool                 // whether x_lo's interpolation wraps around
 	Files    []File               // input files, where a frame's seed is the index of its file
+	Samples  int                  // elements that a model makes of each frame, one after the other; 0 above it
 	Batch    int                  // frames in a full batch, once batched
 	Stats    *frames.Stats        // what normalize subtracts and divides by; filled before the run starts
 	Identity string               // hash of the input files' names, sizes and times

@@ -1,16 +1,13 @@
 package sinks
 
 import (
-	"bytes"
-	"fmt"
+	"math"
 	"slices"
 
 	"fmsr/internal/frames"
-	"fmsr/internal/picture"
 	"fmsr/internal/spectra"
 	"fmsr/internal/torchx"
 	"fmsr/model"
-	"fmsr/pipeline"
 )
 
 // source is where a field being compared with the truth comes from.
@@ -22,6 +19,8 @@ const (
 	sourceRaw
 	sourceEMA
 	sourceSDE
+	sourceSample // superres's
+	sourceMean   // of an ensemble
 )
 
 // sourceNames: the suffix of its figures, and what a person reads.
@@ -31,46 +30,80 @@ var sourceNames = map[source]struct{ suffix, label string }{
 	sourceRaw:    {"", "ODE"},
 	sourceEMA:    {"_ema", "ODE EMA"},
 	sourceSDE:    {"_sde", "SDE EMA"},
+	sourceSample: {"", "sample"},
+	sourceMean:   {"_mean", "ensemble mean"},
 }
 
-// comparison gathers the validation frames and what was made of them, in
-// physical units, and measures the difference.
+// comparison holds what was made of frames against the truth, in physical units.
+// Errors and spectra are summed as frames come; whole fields are kept only of
+// those that pictures show.
+//
+//	start(truth), add(source, values) ..., measure   -- for each batch of frames
+//	scalars, pictures                                -- at the end
 type comparison struct {
-	in      pipeline.Meta
-	shells  *spectra.Shells
-	columns []string // a label for each frame
-	truth   []float32
-	made    map[source][]float32
+	channels     []string
+	factor, h, w int
+	shells, low  *spectra.Shells // of the grid, and of the pooled one
 
-	power      map[source][][]float64 // mean spectrum of each field
-	truthPower [][]float64
-	lowPower   [][]float64 // of the pooled field, on its own grid
+	columns []string // a label for each frame that is shown
+	truth   tally
+	moments []frames.Welford // of each field of the truth
+	pooled  tally            // the truth's, pooled: its spectrum alone
+	made    map[source]*tally
+
+	current []float32 // truth of the batch
+	pending []pending // whose spectra are not measured yet
 }
 
-func newComparison(in pipeline.Meta, shells *spectra.Shells) *comparison {
-	return &comparison{in: in, shells: shells, made: map[source][]float32{}, power: map[source][][]float64{}}
+// tally is what is kept of a source's frames.
+type tally struct {
+	frames  int
+	squares []float64   // sum of the squared errors of each field
+	power   [][]float64 // sum over frames of each field's P(k)
+	shown   []float32
 }
 
-func (c *comparison) addTruth(batch *frames.Frames) {
-	for _, o := range batch.Origins {
-		c.columns = append(c.columns, o.String())
+type pending struct {
+	into   *tally
+	values []float32
+}
+
+func newComparison(channels []string, factor int, shells *spectra.Shells) *comparison {
+	return &comparison{
+		channels: channels, factor: factor, h: shells.H, w: shells.W, shells: shells, low: shells.Coarser(factor),
+		moments: make([]frames.Welford, len(channels)), made: map[source]*tally{},
 	}
-	c.truth = append(c.truth, c.physical(batch, frames.Floats(batch.Hi))...)
 }
 
-// add takes normalized values in.
-func (c *comparison) add(src source, batch *frames.Frames, values []float32) {
-	c.made[src] = append(c.made[src], c.physical(batch, values)...)
-}
+func (c *comparison) cells() int { return c.h * c.w }
 
-func (c *comparison) physical(batch *frames.Frames, values []float32) []float32 {
-	out := make([]float32, len(values))
-	cells := batch.H * batch.W
-	for i := range out {
-		channel := i / cells % len(c.in.Channels)
-		out[i] = float32(float64(values[i])*c.in.Stats.Std[channel] + c.in.Stats.Mean[channel])
+// start begins a batch with its truth (N,C,H,W), a label for each frame.
+func (c *comparison) start(labels []string, truth []float32) {
+	frame := len(c.channels) * c.cells()
+	room := min(len(labels), shownFrames-len(c.columns))
+	c.columns = append(c.columns, labels[:room]...)
+	c.truth.shown = append(c.truth.shown, truth[:room*frame]...)
+	for i := range len(truth) / c.cells() {
+		c.moments[i%len(c.channels)].Add(truth[i*c.cells() : (i+1)*c.cells()])
 	}
-	return out
+	c.current = truth
+	c.pending = append(c.pending, pending{&c.truth, truth})
+}
+
+// add takes in what a source made of the batch, once or, where there are several
+// samples, several times, of which pictures show the first.
+func (c *comparison) add(src source, values []float32) {
+	t := c.made[src]
+	if t == nil {
+		t = &tally{squares: make([]float64, len(c.channels))}
+		c.made[src] = t
+	}
+	for i, v := range values {
+		d := float64(v) - float64(c.current[i])
+		t.squares[i/c.cells()%len(c.channels)] += d * d
+	}
+	t.shown = append(t.shown, values[:min(len(values), len(c.truth.shown)-len(t.shown))]...)
+	c.pending = append(c.pending, pending{t, values})
 }
 
 // sources are those that were added, in a fixed order.
@@ -83,218 +116,107 @@ func (c *comparison) sources() []source {
 	return s
 }
 
-// measure computes the spectra; s is the torch thread's.
+// measure takes the spectra of what came since it was last called; s is a torch thread's.
 func (c *comparison) measure(s *torchx.Scope) error {
-	h, w := c.in.H, c.in.W
-	c.truthPower = c.spectrum(s, c.shells, c.truth, h, w)
-	for src, values := range c.made {
-		c.power[src] = c.spectrum(s, c.shells, values, h, w)
+	for _, p := range c.pending {
+		c.addSpectrum(s, p.into, c.shells, p.values)
+		if p.into == &c.truth {
+			x := s.FromFloats(p.values, int64(len(p.values)/c.cells()), 1, int64(c.h), int64(c.w))
+			c.addSpectrum(s, &c.pooled, c.low, s.Floats(s.AvgPool2d(x, int64(c.factor))))
+		}
 	}
-	f := c.in.Factor
-	low := s.Floats(s.AvgPool2d(s.FromFloats(c.truth, int64(len(c.truth)/(h*w)), 1, int64(h), int64(w)), int64(f)))
-	c.lowPower = c.spectrum(s, c.shells.Coarser(f), low, h/f, w/f)
+	c.pending = nil
 	return s.Err()
 }
 
-// spectrum is the mean over frames of each field's P(k).
-func (c *comparison) spectrum(s *torchx.Scope, shells *spectra.Shells, values []float32, h, w int) [][]float64 {
-	fields := len(c.in.Channels)
-	planes := len(values) / (h * w)
+// addSpectrum adds each field's P(k).
+func (c *comparison) addSpectrum(s *torchx.Scope, into *tally, shells *spectra.Shells, values []float32) {
+	h, w := shells.H, shells.W
+	planes, half := len(values)/(h*w), h*(w/2+1)
 	power := s.Floats(s.PowerSpectrum2d(s.FromFloats(values, int64(planes), int64(h), int64(w))))
 	if s.Err() != nil {
-		return nil
+		return
 	}
-	half := h * (w/2 + 1)
-	mean := make([][]float64, fields)
+	if into.power == nil {
+		into.power = make([][]float64, len(c.channels))
+	}
+	into.frames += planes / len(c.channels)
 	for i := range planes {
+		field := &into.power[i%len(c.channels)]
 		p := shells.Sum(power[i*half : (i+1)*half])
-		field := &mean[i%fields]
 		if *field == nil {
 			*field = make([]float64, len(p))
 		}
 		for k, v := range p {
-			(*field)[k] += v / float64(planes/fields)
+			(*field)[k] += v
 		}
 	}
-	return mean
+}
+
+// spectrum is a field's mean P(k).
+func (t *tally) spectrum(field int) []float64 {
+	p := slices.Clone(t.power[field])
+	for k := range p {
+		p[k] /= float64(t.frames)
+	}
+	return p
+}
+
+// figures are how far a source is from the truth.
+type figures struct {
+	mse, nmse, band float64
+	fields          []fieldFigures
+}
+
+// fieldFigures are one field's: its mean squared error, that over the truth's
+// variance, and the power in the band that pooling lost, over the truth's.
+type fieldFigures struct{ mse, nmse, band float64 }
+
+// figures of all fields are the means of each one's.
+func (c *comparison) figures(src source) figures {
+	var f figures
+	t := c.made[src]
+	lo, hi := c.lostBand()
+	n := float64(len(c.channels))
+	for i := range c.channels {
+		mse := t.squares[i] / float64(t.frames*c.cells())
+		one := fieldFigures{mse, mse / c.variance(i), spectra.Band(t.spectrum(i), lo, hi) / spectra.Band(c.truth.spectrum(i), lo, hi)}
+		f.fields = append(f.fields, one)
+		f.mse += one.mse / n
+		f.nmse += one.nmse / n
+		f.band += one.band / n
+	}
+	return f
+}
+
+// variance is the truth's about its mean over the frames; a constant field's is
+// one, so that its error can be divided by it.
+func (c *comparison) variance(field int) float64 {
+	if v := math.Pow(c.moments[field].Std(), 2); v > 0 {
+		return v
+	}
+	return 1
+}
+
+// lostBand is the band that pooling lost, N/2f <= k < N/2.
+func (c *comparison) lostBand() (lo, hi int) {
+	n := max(c.h, c.w)
+	return n / (2 * c.factor), n / 2
 }
 
 // scalars are the figures of every source.
 func (c *comparison) scalars() []model.Scalar {
 	var out []model.Scalar
 	add := func(name string, value float64) { out = append(out, model.Scalar{Name: name, Value: value}) }
-	variance := c.variances()
 	for _, src := range c.sources() {
 		suffix := sourceNames[src].suffix
-		mse := c.mse(src)
-		total, normalized := 0.0, 0.0
-		for i := range mse {
-			total += mse[i] / float64(len(mse))
-			normalized += mse[i] / variance[i] / float64(len(mse))
-		}
-		add("val/mse"+suffix, total)
-		add("val/nmse"+suffix, normalized)
-		add("val/band"+suffix, c.bandRatio(src))
-		for i, name := range c.in.Channels {
-			add("val/mse"+suffix+"/"+name, mse[i])
+		f := c.figures(src)
+		add("val/mse"+suffix, f.mse)
+		add("val/nmse"+suffix, f.nmse)
+		add("val/band"+suffix, f.band)
+		for i, name := range c.channels {
+			add("val/mse"+suffix+"/"+name, f.fields[i].mse)
 		}
 	}
 	return out
-}
-
-// mse is the mean squared error of each field.
-func (c *comparison) mse(src source) []float64 {
-	return c.perField(func(i int) float64 { return float64(c.made[src][i]) - float64(c.truth[i]) })
-}
-
-// variances are the truth's, about its mean over the validation frames; a
-// constant field's is one, so that its error can be divided by it.
-func (c *comparison) variances() []float64 {
-	square := c.perField(func(i int) float64 { return float64(c.truth[i]) })
-	mean := make([]float64, len(c.in.Channels))
-	cells := c.in.H * c.in.W
-	for i, v := range c.truth {
-		mean[i/cells%len(mean)] += float64(v) / float64(len(c.truth)/len(mean))
-	}
-	for i := range square {
-		if square[i] -= mean[i] * mean[i]; square[i] <= 0 {
-			square[i] = 1
-		}
-	}
-	return square
-}
-
-// perField is the mean of the square of each field's values.
-func (c *comparison) perField(value func(i int) float64) []float64 {
-	sums := make([]float64, len(c.in.Channels))
-	cells := c.in.H * c.in.W
-	for i := range c.truth {
-		v := value(i)
-		sums[i/cells%len(sums)] += v * v
-	}
-	for i := range sums {
-		sums[i] /= float64(len(c.truth) / len(sums))
-	}
-	return sums
-}
-
-// bandRatio is the power in the band that pooling lost, N/2f <= k < N/2, over
-// the truth's: the mean over the fields.
-func (c *comparison) bandRatio(src source) float64 {
-	lo, hi := c.lostBand()
-	sum := 0.0
-	for field, truth := range c.truthPower {
-		sum += spectra.Band(c.power[src][field], lo, hi) / spectra.Band(truth, lo, hi)
-	}
-	return sum / float64(len(c.truthPower))
-}
-
-func (c *comparison) lostBand() (lo, hi int) {
-	n := max(c.in.H, c.in.W)
-	return n / (2 * c.in.Factor), n / 2
-}
-
-// shownFrames is how many frames a picture has room for.
-const shownFrames = 4
-
-// pictures are samples and differences of each field for each model, and the spectra.
-func (c *comparison) pictures() ([]model.Picture, error) {
-	var out []model.Picture
-	draw := func(name string, png func(*bytes.Buffer) error) error {
-		var b bytes.Buffer
-		if err := png(&b); err != nil {
-			return fmt.Errorf("picture %s: %w", name, err)
-		}
-		out = append(out, model.Picture{Name: name, PNG: b.Bytes()})
-		return nil
-	}
-	for _, src := range []source{sourceRaw, sourceEMA, sourceSDE} {
-		if c.made[src] == nil {
-			continue
-		}
-		suffix := sourceNames[src].suffix
-		for field, name := range c.in.Channels {
-			samples := c.panel(field, name, src)
-			if err := draw("samples"+suffix+"/"+name, func(b *bytes.Buffer) error { return samples.PNG(b) }); err != nil {
-				return nil, err
-			}
-			diffs := c.diffs(field, name, src)
-			if err := draw("diffs"+suffix+"/"+name, func(b *bytes.Buffer) error { return diffs.PNG(b) }); err != nil {
-				return nil, err
-			}
-		}
-	}
-	plots := c.plots()
-	err := draw("spectra", func(b *bytes.Buffer) error { return picture.Grid(b, min(len(plots), 4), plots...) })
-	return out, err
-}
-
-// row is one field of the shown frames; minus is subtracted where given.
-func (c *comparison) row(label string, field int, values, minus []float32) picture.Row {
-	cells, fields := c.in.H*c.in.W, len(c.in.Channels)
-	row := picture.Row{Label: label}
-	for n := range min(shownFrames, len(c.columns)) {
-		at := (n*fields + field) * cells
-		plane := slices.Clone(values[at : at+cells])
-		if minus != nil {
-			for i := range plane {
-				plane[i] -= minus[at+i]
-			}
-		}
-		row.Fields = append(row.Fields, picture.Field{H: c.in.H, W: c.in.W, Data: plane})
-	}
-	return row
-}
-
-func (c *comparison) panel(field int, name string, src source) picture.Panel {
-	return picture.Panel{
-		Title: name, Columns: c.columns[:min(shownFrames, len(c.columns))],
-		Diverging: name != "density", // the other fields are signed
-		Rows: []picture.Row{
-			c.row("input", field, c.made[sourceLo], nil),
-			c.row("target", field, c.truth, nil),
-			c.row("generated", field, c.made[src], nil),
-		},
-	}
-}
-
-func (c *comparison) diffs(field int, name string, src source) picture.Panel {
-	return picture.Panel{
-		Title: name + ", differences", Columns: c.columns[:min(shownFrames, len(c.columns))], Diverging: true,
-		Rows: []picture.Row{
-			c.row("target - input", field, c.truth, c.made[sourceLo]),
-			c.row("target - generated", field, c.truth, c.made[src]),
-		},
-	}
-}
-
-// plots are one spectrum plot a field.
-func (c *comparison) plots() []picture.SpectraPlot {
-	var plots []picture.SpectraPlot
-	lo, _ := c.lostBand()
-	for field, name := range c.in.Channels {
-		plot := picture.SpectraPlot{
-			Title: name, XLabel: "k L / 2π", YLabel: "P(k)",
-			Marks: []picture.Mark{{K: float64(lo), Label: "lost by pooling"}},
-		}
-		plot.Curves = append(plot.Curves, curve("truth", c.truthPower[field], true))
-		for _, src := range c.sources() {
-			if src != sourceLo {
-				plot.Curves = append(plot.Curves, curve(sourceNames[src].label, c.power[src][field], false))
-			}
-		}
-		low := curve("low-res", c.lowPower[field], false)
-		low.Dashed = true
-		plot.Curves = append(plot.Curves, low)
-		plots = append(plots, plot)
-	}
-	return plots
-}
-
-func curve(label string, p []float64, truth bool) picture.Curve {
-	k := make([]float64, len(p))
-	for i := range k {
-		k[i] = float64(i)
-	}
-	return picture.Curve{Label: label, K: k, P: p, Truth: truth}
 }

@@ -203,12 +203,16 @@ func (e *eval) Close() error {
 // evaluate fills step.Eval.
 func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	began := time.Now()
-	c := newComparison(e.in, e.shells)
+	c := newComparison(e.in.Channels, e.in.Factor, e.shells)
 	for i, batch := range e.val {
-		c.addTruth(batch)
-		c.add(sourceLo, batch, frames.Floats(batch.Lo))
+		var labels []string
+		for _, o := range batch.Origins {
+			labels = append(labels, o.String())
+		}
+		c.start(labels, e.physical(batch, frames.Floats(batch.Hi)))
+		c.add(sourceLo, e.physical(batch, frames.Floats(batch.Lo)))
 		if e.Linear {
-			c.add(sourceLinear, batch, e.filtered(batch))
+			c.add(sourceLinear, e.physical(batch, e.filtered(batch)))
 		}
 		if err := e.sample(ctx, step, c, i, batch, sourceRaw); err != nil {
 			return err
@@ -223,21 +227,32 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 				return err
 			}
 		}
-	}
-	err := step.Trainer.Do(ctx, func(s *torchx.Scope) error { return c.measure(s) })
-	if err != nil {
-		return fmt.Errorf("spectra: %w", err)
+		if err := step.Trainer.Do(ctx, c.measure); err != nil {
+			return fmt.Errorf("spectra: %w", err)
+		}
 	}
 	result := &model.Evaluation{Scalars: []model.Scalar{{Name: "train/loss", Value: step.Loss}, {Name: "train/grad_norm", Value: step.GradNorm}, {Name: "train/lr", Value: step.LR},
 		{Name: "train/clipped", Value: float64(e.clipped) / float64(e.steps)}}}
 	e.steps, e.clipped = 0, 0
 	result.Scalars = append(result.Scalars, c.scalars()...)
+	var err error
 	if result.Pictures, err = c.pictures(); err != nil {
 		return err
 	}
 	result.Seconds = time.Since(began).Seconds()
 	step.Eval = result
 	return nil
+}
+
+// physical is normalized values in physical units.
+func (e *eval) physical(batch *frames.Frames, values []float32) []float32 {
+	out := make([]float32, len(values))
+	cells := batch.H * batch.W
+	for i := range out {
+		channel := i / cells % len(e.in.Channels)
+		out[i] = float32(float64(values[i])*e.in.Stats.Std[channel] + e.in.Stats.Mean[channel])
+	}
+	return out
 }
 
 // filtered is the linear baseline's prediction, normalized.
@@ -279,6 +294,6 @@ func (e *eval) sample(ctx context.Context, step *model.Step, c *comparison, i in
 	if err != nil {
 		return fmt.Errorf("sampling: %w", err)
 	}
-	c.add(src, batch, out)
+	c.add(src, e.physical(batch, out))
 	return nil
 }

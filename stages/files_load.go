@@ -2,13 +2,16 @@ package stages
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 
 	"fmsr/internal/frames"
 	"fmsr/internal/npy"
+	"fmsr/internal/npyfiles"
 	"fmsr/pipeline"
 )
 
@@ -18,7 +21,8 @@ import (
 //	                         [        files_load        ]
 //	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 type FilesLoad struct {
-	Input string `yaml:"input" flag:"input" path:"file" doc:"an npy file, a folder of them, or a glob pattern"`
+	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy file, a folder of them, or a glob pattern"`
+	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in their order, from which a model takes its own; empty: they are the model's"`
 }
 
 func init() {
@@ -37,6 +41,15 @@ float32, little-endian, C order, channels last; memory-mapped. For superres.`,
 	})
 }
 
+// Validate reports repeated names.
+func (c *FilesLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+	for i, name := range c.Fields {
+		if slices.Contains(c.Fields[:i], name) {
+			report("fields", "names %q twice", name)
+		}
+	}
+}
+
 type filesLoad struct {
 	FilesLoad
 	files []pipeline.File
@@ -44,11 +57,20 @@ type filesLoad struct {
 
 // Open finds the files and reads their headers.
 func (l *filesLoad) Open(_ context.Context, _ *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	paths, err := l.find()
-	if err != nil {
-		return in, err
+	if l.Input == "" {
+		return in, fmt.Errorf("input is not set: give an npy file, a folder or a glob by --input")
 	}
+	paths, err := npyfiles.Find(l.Input)
+	if err != nil {
+		return in, fmt.Errorf("input %w", err)
+	}
+	identity := sha256.New()
 	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return in, err
+		}
+		fmt.Fprintf(identity, "%s %d %d\n", path, info.Size(), info.ModTime().UnixNano())
 		f, err := npy.Open(path)
 		if err != nil {
 			return in, err
@@ -58,34 +80,16 @@ func (l *filesLoad) Open(_ context.Context, _ *pipeline.Env, in pipeline.Meta) (
 		if len(shape) != 4 {
 			return in, fmt.Errorf("%s: shape %v, want (frames, H, W, channels)", path, shape)
 		}
+		if n := len(l.Fields); n > 0 && shape[3] != n {
+			return in, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, shape[3], n, strings.Join(l.Fields, ", "))
+		}
 		l.files = append(l.files, pipeline.File{Path: path, F: shape[0], H: shape[1], W: shape[2], C: shape[3]})
 	}
-	in.Files = l.files
+	in.Files, in.Identity = l.files, hex.EncodeToString(identity.Sum(nil))
+	if len(l.Fields) > 0 {
+		in.Channels = l.Fields
+	}
 	return in, nil
-}
-
-// find is the files that the input names, sorted.
-func (l *filesLoad) find() ([]string, error) {
-	if l.Input == "" {
-		return nil, fmt.Errorf("input is not set: give an npy file, a folder or a glob by --input")
-	}
-	pattern := l.Input
-	info, err := os.Stat(l.Input)
-	switch {
-	case err == nil && !info.IsDir():
-		return []string{l.Input}, nil
-	case err == nil:
-		pattern = filepath.Join(l.Input, "*.npy")
-	}
-	paths, err := filepath.Glob(pattern)
-	if err != nil {
-		return nil, fmt.Errorf("input %s: %w", l.Input, err)
-	}
-	if len(paths) == 0 {
-		return nil, fmt.Errorf("input %s: no npy file there", l.Input)
-	}
-	slices.Sort(paths)
-	return paths, nil
 }
 
 // Emit sends the frames, file by file.
@@ -95,7 +99,11 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 		for frame := range all {
 			all[frame] = frame
 		}
-		if err := emitFile(ctx, seedFile{path: f.Path, seed: i, split: frames.Test, frames: all}, make([]string, f.C), f.H, f.W, send); err != nil {
+		names := l.Fields
+		if len(names) == 0 {
+			names = make([]string, f.C)
+		}
+		if err := emitFile(ctx, seedFile{path: f.Path, seed: i, split: frames.Test, frames: all}, names, f.H, f.W, send); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -17,9 +18,9 @@ import (
 
 // Superres applies a trained model to coarse frames.
 //
-//	coarse (1,H,W,C)     -- 1 ---------------- 2 ---------------
-//	                     [ normalize, upsample, sample, back   ]
-//	fine (1,2H,2W,C)     -- 1' --------------- 2' --------------
+//	coarse (1,H,W,C)          -- 1 ---------------- 2 ---------------
+//	                          [ normalize, upsample, sample, back   ]
+//	fine, x_lo (1,C,2H,2W)    -- 1' -- 1" --------- 2' -- 2" --------
 type Superres struct {
 	Checkpoint     string  `yaml:"checkpoint" flag:"checkpoint" path:"file" doc:"checkpoint.pt of a trained model"`
 	Weights        string  `yaml:"weights" flag:"weights" doc:"ema (the average) or raw"`
@@ -30,7 +31,9 @@ type Superres struct {
 	SDEDelta       float64 `yaml:"sde_delta" flag:"sde-delta" doc:"strength of the SDE's noise; 0: the ODE"`
 	SDESchedule    string  `yaml:"sde_schedule" flag:"sde-schedule" doc:"w(t) of the SDE: constant, matched or quadratic"`
 	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise; -1: as trained; 0: the output is a function of the input alone"`
+	Samples        int     `yaml:"samples" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
 	Noise          string  `yaml:"noise" flag:"noise" doc:"per_frame, or fixed: the same noise for every frame of a time series"`
+	Tile           int     `yaml:"tile" flag:"tile" doc:"side in fine cells of overlapping tiles whose velocities are blended at every step; 0: the whole field at once, unless memory is short"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast instead of float32"`
 }
 
@@ -39,18 +42,25 @@ func init() {
 		Name: "superres",
 		Doc: `Applies a trained model to coarse frames.
 
-	coarse (1,H,W,C)     -- 1 ---------------- 2 ---------------
-	                     [ normalize, upsample, sample, back   ]
-	fine (1,2H,2W,C)     -- 1' --------------- 2' --------------
+	coarse (1,H,W,C)          -- 1 ---------------- 2 ---------------
+	                          [ normalize, upsample, sample, back   ]
+	fine, x_lo (1,C,2H,2W)    -- 1' -- 1" --------- 2' -- 2" --------
 
-Physical units in and out; the channels are the checkpoint's, in its order. H and W
-are multiples of 4, since the network halves the fine grid three times. Each frame's
-noise is a function of run.seed and the frame's number.`,
-		Link: pipeline.Link{Needs: pipeline.Stored},
+Physical units in and out. The channels are the checkpoint's, in its order, unless
+files_load.fields names the files': then each is found by its name. H and W are
+multiples of 4, since the network halves the fine grid three times. A sample's noise
+is a function of run.seed, the frame's number and the sample's.
+
+It warns where the inputs' spread, or their power in an octave of wavelength, is not
+within 30% of what the checkpoint says of the coarse fields that it was trained on.
+
+Tiles serve fields whose network does not fit in memory: there is one noise field and
+one x, and the tiles' velocities are blended at every step of the sampler.`,
+		Link: pipeline.Link{Needs: pipeline.Stored, Adds: pipeline.Planar | pipeline.Paired, Drops: pipeline.Stored},
 		Config: func() any {
 			return &Superres{
 				Weights: "ema", Solver: string(model.Euler), SampleSteps: 100, TMin: 1e-4, TMax: 1 - 1e-4,
-				SDESchedule: string(model.Matched), BaseNoiseScale: -1, Noise: "per_frame",
+				SDESchedule: string(model.Matched), BaseNoiseScale: -1, Samples: 1, Noise: "per_frame",
 			}
 		},
 		New: func(config any) pipeline.Stage { return &superres{Superres: *config.(*Superres)} },
@@ -64,6 +74,12 @@ func (c *Superres) Validate(_ *pipeline.Run, report func(key, format string, arg
 	}
 	if c.Noise != "per_frame" && c.Noise != "fixed" {
 		report("noise", "is %q: want per_frame or fixed", c.Noise)
+	}
+	if c.Samples < 1 {
+		report("samples", "is %d: want at least 1", c.Samples)
+	}
+	if c.Tile < 0 {
+		report("tile", "is %d: want at least 0", c.Tile)
 	}
 	if err := c.sampler(model.Flow{Base: model.XLoPlusNoise, NoiseScale: 1}).Validate(); err != nil {
 		report("sample_steps", "%v", err)
@@ -86,7 +102,11 @@ type superres struct {
 	sampler model.Sampler
 	thread  *torchx.Thread
 	net     *model.UNet
+	pick    []int // of each channel in the files
 	up      map[[2]int]*upsampler
+	tile    int // 0: whole fields
+	meter   *model.InputMeter
+	seen    int // frames, by meter
 	done    int
 	total   int
 }
@@ -116,10 +136,16 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if err := r.sampler.Validate(); err != nil {
 		return in, err
 	}
-	if err := r.check(in.Files); err != nil {
+	if err := r.find(in.Channels); err != nil {
 		return in, err
 	}
 	r.env, r.mem, r.files, r.up = env, env.Mem, in.Files, map[[2]int]*upsampler{}
+	if err := r.check(in.Channels, in.Files); err != nil {
+		return in, err
+	}
+	if err := r.chooseTile(device); err != nil {
+		return in, err
+	}
 	if r.thread, err = torchx.StartThread(env.Run.Threads); err != nil {
 		return in, err
 	}
@@ -133,16 +159,36 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if err != nil {
 		return in, fmt.Errorf("%s: %w", r.Checkpoint, err)
 	}
-	in.Channels, in.Factor = r.loaded.Channels, r.loaded.Input.Factor
+	in.Channels, in.Factor, in.Samples = r.loaded.Channels, r.loaded.Input.Factor, r.Samples
+	in.Periodic = r.loaded.Input.Periodic
 	return in, nil
 }
 
+// find finds the checkpoint's channels among the files'; without names they are the same.
+func (r *superres) find(names []string) error {
+	var missing []string
+	for i, name := range r.loaded.Channels {
+		if names != nil {
+			i = slices.Index(names, name)
+		}
+		if i < 0 {
+			missing = append(missing, name)
+		}
+		r.pick = append(r.pick, i)
+	}
+	if missing != nil {
+		return fmt.Errorf("the files' fields are %s: the checkpoint's are %s: %s missing",
+			strings.Join(names, ", "), strings.Join(r.loaded.Channels, ", "), strings.Join(missing, ", "))
+	}
+	return nil
+}
+
 // check holds every file's shape against the network.
-func (r *superres) check(files []pipeline.File) error {
+func (r *superres) check(named []string, files []pipeline.File) error {
 	factor, multiple := r.loaded.Input.Factor, r.loaded.Config.Downsampling()
 	for _, f := range files {
-		if f.C != len(r.loaded.Channels) {
-			return fmt.Errorf("%s: %d channels, but the checkpoint's are %d: %s", f.Path, f.C, len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
+		if named == nil && f.C != len(r.loaded.Channels) {
+			return fmt.Errorf("%s: %d channels, but the checkpoint's are %d: %s (name the file's by --fields)", f.Path, f.C, len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
 		}
 		if f.H*factor%multiple != 0 || f.W*factor%multiple != 0 {
 			return fmt.Errorf("%s: grid %d x %d: want H and W that, times %d, are multiples of %d", f.Path, f.H, f.W, factor, multiple)
@@ -152,10 +198,11 @@ func (r *superres) check(files []pipeline.File) error {
 	return nil
 }
 
-// Process makes one frame fine.
-func (r *superres) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Element, error) {
+// Process makes one frame fine, as often as there are samples. They share x_lo.
+func (r *superres) Process(ctx context.Context, in pipeline.Element) (out []pipeline.Element, err error) {
 	f := in.(*frames.Frames)
-	file := filepath.Base(r.files[f.Origins[0].Seed].Path)
+	origin := f.Origins[0]
+	file := filepath.Base(r.files[origin.Seed].Path)
 	xLo, err := r.condition(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
@@ -163,19 +210,23 @@ func (r *superres) Process(ctx context.Context, in pipeline.Element) ([]pipeline
 	defer xLo.Release()
 	factor := r.loaded.Input.Factor
 	h, w := f.H*factor, f.W*factor
-	var fine []float32
-	err = r.thread.Do(ctx, func(s *torchx.Scope) error {
-		torchx.NoGrad(func() { fine = r.draw(ctx, s, xLo, h, w, f.Origins[0].Frame) })
-		return s.Err()
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	for origin.Sample = range r.Samples {
+		fine := frames.NewBuffer(r.mem, len(frames.Floats(xLo)))
+		xLo.Retain()
+		out = append(out, frames.New(r.loaded.Channels, h, w, []frames.Origin{origin}, fine, xLo))
+		err := r.thread.Do(ctx, func(s *torchx.Scope) error {
+			torchx.NoGrad(func() { torchx.Read(s, r.draw(ctx, s, xLo, h, w, origin), frames.Floats(fine)) })
+			return s.Err()
+		})
+		if err != nil {
+			return out, fmt.Errorf("%s: %w", file, err)
+		}
+		r.physical(frames.Floats(fine), h*w)
 	}
-	out := frames.New(r.loaded.Channels, h, w, f.Origins, frames.NewBuffer(r.mem, len(fine)), nil)
-	r.physical(frames.Floats(out.Hi), fine, h*w)
+	r.physical(frames.Floats(xLo), h*w) // the network has seen it
 	r.done++
-	r.env.Progress.Note("%s, frame %d: %d of %d", file, f.Origins[0].Frame, r.done, r.total)
-	return []pipeline.Element{out}, nil
+	r.env.Progress.Note("%s, frame %d: %d of %d", file, origin.Frame, r.done, r.total)
+	return out, nil
 }
 
 // condition is x_lo (C,h,w): the coarse frame, normalized and interpolated.
@@ -189,7 +240,7 @@ func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
 	plane := make([]float32, cells)
 	fine := cells * factor * factor
 	for c := range channels {
-		gather(plane, frames.Floats(f.Hi), c, channels)
+		gather(plane, frames.Floats(f.Hi), r.pick[c], len(f.Channels))
 		if at := firstNonFinite(plane); at >= 0 {
 			out.Release()
 			return nil, fmt.Errorf("field %s: %g at y=%d, x=%d", r.loaded.Channels[c], plane[at], at/f.W, at%f.W)
@@ -203,28 +254,46 @@ func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
 	return out, nil
 }
 
-// draw is one sample (C,h,w), normalized.
-func (r *superres) draw(ctx context.Context, s *torchx.Scope, xLo *memory.Buffer, h, w, frame int) []float32 {
+// draw is one sample (1,C,h,w), normalized.
+func (r *superres) draw(ctx context.Context, s *torchx.Scope, xLo *memory.Buffer, h, w int, origin frames.Origin) torchx.Tensor {
 	condition := r.net.Input(s, xLo.Bytes(), 1, h, w)
+	frame := uint64(origin.Frame)
 	if r.Noise == "fixed" {
 		frame = 0
 	}
 	noise := func(s *torchx.Scope, k uint64) torchx.Tensor {
-		seed := rng.Stream(r.env.Run.Seed, rng.SampleNoise, uint64(frame), k)
-		return s.To(s.Randn(seed, condition.Shape()...), torchx.Float32, r.net.Device, r.net.Format)
+		stream := rng.Stream(r.env.Run.Seed, rng.SampleNoise, frame, k)
+		if origin.Sample > 0 { // an ensemble's first sample is the one without an ensemble
+			stream = rng.Stream(stream, uint64(origin.Sample))
+		}
+		return s.To(s.Randn(stream, condition.Shape()...), torchx.Float32, r.net.Device, r.net.Format)
 	}
 	x0 := r.sampler.SampleBase(s, condition, noise(s, 0))
 	stepNoise := func(s *torchx.Scope, n int) torchx.Tensor { return noise(s, uint64(n)+1) }
-	return s.Floats(r.sampler.Sample(ctx, s, r.net.Velocity(condition, r.UseBF16), x0, condition, stepNoise))
+	return r.sampler.Sample(ctx, s, r.velocity(condition, h, w), x0, condition, stepNoise)
 }
 
-// physical undoes the normalization and puts channels last.
-func (r *superres) physical(dst, planes []float32, cells int) {
-	channels := len(r.loaded.Channels)
-	for c := range channels {
+// velocity is the network's under that condition, whole or in tiles.
+func (r *superres) velocity(condition torchx.Tensor, h, w int) model.Velocity {
+	of := func(xLo torchx.Tensor) model.Velocity { return r.net.Velocity(xLo, r.UseBF16) }
+	if r.tile == 0 {
+		return of(condition)
+	}
+	tiling := model.NewTiling(h, w, r.tile, r.loaded.Config.Downsampling(), r.wraps())
+	tiling.Device = r.net.Device
+	return tiling.Velocity(condition, of)
+}
+
+// wraps says whether tiles wrap around the field's edges.
+func (r *superres) wraps() bool { return r.loaded.Input.Periodic && r.env.Run.PeriodicBoundary() }
+
+// physical undoes the normalization of planes (C,h,w).
+func (r *superres) physical(planes []float32, cells int) {
+	for c := range r.loaded.Channels {
 		mean, std := r.loaded.Stats.Mean[c], r.loaded.Stats.Std[c]
-		for i, v := range planes[c*cells : (c+1)*cells] {
-			dst[i*channels+c] = float32(float64(v)*std + mean)
+		plane := planes[c*cells : (c+1)*cells]
+		for i, v := range plane {
+			plane[i] = float32(float64(v)*std + mean)
 		}
 	}
 }
@@ -234,6 +303,10 @@ func (r *superres) Close() error {
 	if r.net != nil {
 		r.net.Free()
 		r.net = nil
+	}
+	if r.meter != nil {
+		r.meter.Close()
+		r.meter = nil
 	}
 	if r.thread != nil {
 		r.thread.Close()

@@ -118,6 +118,8 @@ func (c *Train) hyper(run *pipeline.Run) model.Hyper {
 	}
 }
 
+var errNoTraining = errors.New("no training frame came")
+
 type train struct {
 	Train
 	env     *pipeline.Env
@@ -126,6 +128,10 @@ type train struct {
 	trainer *model.Trainer
 	stop    int // the step at which this run ends
 	part    int // batches of the next step that have been accumulated
+
+	meter  *model.InputMeter
+	fitted int // frames, by meter
+	inputs *model.Inputs
 }
 
 // Open checks grid and device; the network is made when the first batch comes.
@@ -208,20 +214,24 @@ func (t *train) saveIfDue(ctx context.Context) error {
 func (t *train) save(ctx context.Context) error {
 	path := filepath.Join(t.env.Run.Dir, "checkpoint.pt")
 	return t.trainer.Save(ctx, path, model.Checkpoint{
-		Channels: t.in.Channels, Stats: t.in.Stats, Input: model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic},
+		Channels: t.in.Channels, Stats: t.in.Stats, Input: model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic}, Inputs: t.inputs,
 	})
 }
 
 // Flush writes the checkpoint of the last step.
 func (t *train) Flush(ctx context.Context) ([]pipeline.Element, error) {
 	if t.trainer == nil {
-		return nil, errors.New("no training frame came")
+		return nil, errNoTraining
 	}
 	return nil, t.save(ctx)
 }
 
 // Close frees the network.
 func (t *train) Close() error {
+	if t.meter != nil {
+		t.meter.Close()
+		t.meter = nil
+	}
 	if t.trainer != nil {
 		t.trainer.Close()
 		t.trainer = nil

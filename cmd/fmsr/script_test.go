@@ -28,7 +28,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand, "pool": poolCommand},
 	})
 }
 
@@ -83,4 +83,18 @@ func shapeCommand(ts *testscript.TestScript, _ bool, args []string) {
 	if got != args[1] {
 		ts.Fatalf("%s has shape %s, want %s", args[0], got, args[1])
 	}
+}
+
+// poolCommand averages 2 x 2 cells of an array (F,H,W,C): pool FROM TO.
+func poolCommand(ts *testscript.TestScript, _ bool, args []string) {
+	f, err := npy.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	n, h, w, c := f.Shape[0], f.Shape[1]/2, f.Shape[2]/2, f.Shape[3]
+	coarse := make([]float32, n*h*w*c)
+	for i, v := range f.Data() {
+		frame, y, x, channel := i/(4*h*w*c), i/(2*w*c)%(2*h), i/c%(2*w), i%c
+		coarse[((frame*h+y/2)*w+x/2)*c+channel] += v / 4
+	}
+	ts.Check(npy.WriteFile(ts.MkAbs(args[1]), []int{n, h, w, c}, coarse))
 }

@@ -41,10 +41,12 @@ func ParseSplit(name string) (Split, error) {
 	return 0, fmt.Errorf("split %q: want train, val or test", name)
 }
 
-// Origin is where a frame comes from. Frame counts from 0 in its file.
+// Origin is where a frame comes from. Frame counts from 0 in its file, Sample
+// in the ensemble that a model made of it.
 type Origin struct {
 	Seed, Frame int
 	Split       Split
+	Sample      int
 }
 
 func (o Origin) String() string { return fmt.Sprintf("seed %d, frame %d", o.Seed, o.Frame) }

@@ -1,0 +1,77 @@
+// Package hostmem tells how much memory a process can still have on Linux.
+package hostmem
+
+import (
+	"io/fs"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// Available is the least of what the machine has left (MemAvailable) and what
+// the limits of the process's control groups leave, in bytes; MaxInt64 where
+// nothing says. root is the file system, os.DirFS("/").
+func Available(root fs.FS) int64 {
+	least := int64(math.MaxInt64)
+	if kB, ok := table(root, "proc/meminfo")["MemAvailable:"]; ok {
+		least = kB << 10
+	}
+	groups, _ := fs.ReadFile(root, "proc/self/cgroup")
+	for _, line := range strings.Split(string(groups), "\n") {
+		parts := strings.SplitN(line, ":", 3) // number:controllers:/path
+		if len(parts) < 3 {
+			continue
+		}
+		switch parts[1] {
+		case "":
+			least = min(least, left(root, "sys/fs/cgroup", parts[2], "memory.max", "memory.current"))
+		case "memory":
+			least = min(least, left(root, "sys/fs/cgroup/memory", parts[2], "memory.limit_in_bytes", "memory.usage_in_bytes"))
+		}
+	}
+	return least
+}
+
+// left is what the limits of a group and of those above it leave. The page cache
+// of files counts as used there and is given up when memory is wanted.
+func left(root fs.FS, base, group, limitFile, usedFile string) int64 {
+	least := int64(math.MaxInt64)
+	for dir := path.Join("/", group); ; dir = path.Dir(dir) {
+		folder := path.Join(base, dir)
+		limit, limited := number(root, path.Join(folder, limitFile))
+		used, known := number(root, path.Join(folder, usedFile))
+		if limited && known {
+			stat := table(root, path.Join(folder, "memory.stat"))
+			cache := stat["active_file"] + stat["inactive_file"]
+			least = min(least, max(0, limit-max(0, used-cache)))
+		}
+		if dir == "/" {
+			return least
+		}
+	}
+}
+
+// number is a file of one number; "max" is none.
+func number(root fs.FS, name string) (int64, bool) {
+	text, err := fs.ReadFile(root, name)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return n, err == nil
+}
+
+// table is a file of lines that begin with a name and a number.
+func table(root fs.FS, name string) map[string]int64 {
+	text, _ := fs.ReadFile(root, name)
+	values := map[string]int64{}
+	for _, line := range strings.Split(string(text), "\n") {
+		if f := strings.Fields(line); len(f) >= 2 {
+			if n, err := strconv.ParseInt(f[1], 10, 64); err == nil {
+				values[f[0]] = n
+			}
+		}
+	}
+	return values
+}

@@ -1,0 +1,33 @@
+package npyfiles
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestFind(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"b.npy", "a.npy", "notes.txt"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string][]string{
+		"": {"a.npy", "b.npy"}, "b.npy": {"b.npy"}, "b*": {"b.npy"}, "notes.txt": {"notes.txt"}, // as its user says
+		"c.npy": nil, "[": nil,
+	} {
+		got, err := Find(filepath.Join(dir, path))
+		for i := range got {
+			got[i] = filepath.Base(got[i])
+		}
+		if !slices.Equal(got, want) || (err == nil) != (want != nil) {
+			t.Errorf("%q: %v, %v, want %v", path, got, err, want)
+		}
+		if err != nil && !strings.Contains(err.Error(), path) {
+			t.Errorf("%q: error %v does not name it", path, err)
+		}
+	}
+}

@@ -1,0 +1,27 @@
+package model
+
+// SampleBytes is about what one evaluation of the network takes for an h x w
+// field, in bytes, without its weights: the skips, and at the widest point of the
+// finest level the block's input, its normalized copy, and the convolution's
+// output and workspace.
+func (c Config) SampleBytes(h, w int) int64 {
+	mult := c.Mult
+	if len(mult) == 0 {
+		mult = DefaultMult
+	}
+	values := float64(mult[0]) // the stem's output
+	cells := 1.0
+	for level, m := range mult {
+		values += resBlocks * float64(m) * cells
+		cells /= 4
+		if level+1 < len(mult) {
+			values += float64(m) * cells // the one that halves
+		}
+	}
+	widest := float64(mult[0])
+	if len(mult) > 1 {
+		widest += float64(mult[1])
+	}
+	values += 3 * widest
+	return int64(4 * values * float64(c.Channels) * float64(h) * float64(w))
+}

@@ -1,0 +1,201 @@
+package sinks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fmsr/internal/frames"
+	"fmsr/pipeline"
+)
+
+// FilesSave writes the frames of each input file to files of the same name.
+//
+//	frames (1,C,H,W)      -- a.0 -- a.1 -- b.0 --
+//	                      [      files_save     ]
+//	DIR/a.npy, DIR/b.npy  --------- a ---- b ----
+type FilesSave struct {
+	Format string `yaml:"format" flag:"format" doc:"npy, arrow (an IPC file) or parquet"`
+}
+
+func init() {
+	pipeline.Register(pipeline.Declaration{
+		Name: "files_save",
+		Doc: `Writes the frames of each input file to files of the same name in the run's folder.
+
+	frames (1,C,H,W)      -- a.0 -- a.1 -- b.0 --
+	                      [      files_save     ]
+	DIR/a.npy, DIR/b.npy  --------- a ---- b ----
+
+npy: NAME.npy (F,H,W,C) float32, channels last. With several samples of a frame that
+is the first one; NAME.samples.npy (F,N,H,W,C) is all of them, NAME.mean.npy and
+NAME.spread.npy (F,H,W,C) are their mean and their standard deviation (with N-1).
+
+arrow, parquet: NAME.arrow has a row a sample: frame int32, sample int32 and x, an
+arrow.fixed_shape_tensor of float32 (C,H,W); NAME.mean.arrow and NAME.spread.arrow
+have a row a frame. channel_names is in the schema's metadata.
+
+A file appears when it is whole.`,
+		Link:   pipeline.Link{Needs: pipeline.Planar},
+		Config: func() any { return &FilesSave{Format: "npy"} },
+		New:    func(config any) pipeline.Stage { return &filesSave{FilesSave: *config.(*FilesSave)} },
+	})
+}
+
+// Validate reports values that cannot be.
+func (c *FilesSave) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+	if !slices.Contains([]string{"npy", "arrow", "parquet"}, c.Format) {
+		report("format", "is %q: want npy, arrow or parquet", c.Format)
+	}
+}
+
+type filesSave struct {
+	FilesSave
+	env      *pipeline.Env
+	files    []pipeline.File
+	samples  int
+	out      map[string]fieldFile // of the input file whose frames are coming, by kind
+	ensemble ensemble
+}
+
+// The kinds of output, by what stands between the name and its extension.
+const (
+	kindFirst   = ""
+	kindSamples = ".samples"
+	kindMean    = ".mean"
+	kindSpread  = ".spread"
+)
+
+// kinds are the outputs of an input file.
+func (n *filesSave) kinds() []string {
+	switch {
+	case n.samples == 1:
+		return []string{kindFirst}
+	case n.Format == "npy":
+		return []string{kindFirst, kindSamples, kindMean, kindSpread}
+	default:
+		return []string{kindFirst, kindMean, kindSpread}
+	}
+}
+
+// Open checks that no output would overwrite an input or another output.
+func (n *filesSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	n.env, n.files, n.samples, n.out = env, in.Files, max(1, in.Samples), map[string]fieldFile{}
+	if len(in.Files) == 0 {
+		return in, errors.New("it knows no input files: put files_load at the start")
+	}
+	inputs, from := map[string]bool{}, map[string]string{}
+	for _, f := range in.Files {
+		inputs[f.Path] = true
+	}
+	for _, f := range in.Files {
+		for _, kind := range n.kinds() {
+			path := n.path(f, kind)
+			if inputs[path] {
+				return in, fmt.Errorf("%s would be overwritten: give another folder by --out", path)
+			}
+			if other, ok := from[path]; ok {
+				return in, fmt.Errorf("%s and %s would both become %s", other, f.Path, path)
+			}
+			from[path] = f.Path
+		}
+	}
+	return in, os.MkdirAll(env.Run.Dir, 0o755)
+}
+
+func (n *filesSave) path(f pipeline.File, kind string) string {
+	base := filepath.Base(f.Path)
+	return filepath.Join(n.env.Run.Dir, strings.TrimSuffix(base, filepath.Ext(base))+kind+"."+n.Format)
+}
+
+// Process appends a frame to its files, and finishes them with the last one.
+func (n *filesSave) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
+	f := in.(*frames.Frames)
+	origin := f.Origins[0]
+	file := n.files[origin.Seed]
+	if len(n.out) == 0 {
+		if err := n.create(file, f); err != nil {
+			return nil, err
+		}
+	}
+	if err := n.add(origin, frames.Floats(f.Hi)); err != nil {
+		return nil, err
+	}
+	if origin.Frame < file.F-1 || origin.Sample < n.samples-1 {
+		return nil, nil
+	}
+	for _, kind := range n.kinds() {
+		out := n.out[kind]
+		delete(n.out, kind)
+		if err := out.Commit(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// create starts the files of an input file.
+func (n *filesSave) create(file pipeline.File, f *frames.Frames) error {
+	for _, kind := range n.kinds() {
+		path := n.path(file, kind)
+		var out fieldFile
+		var err error
+		switch {
+		case n.Format == "npy" && kind == kindSamples:
+			out, err = createNpy(path, []int{file.F, n.samples, f.H, f.W, len(f.Channels)})
+		case n.Format == "npy":
+			out, err = createNpy(path, []int{file.F, f.H, f.W, len(f.Channels)})
+		case kind == kindFirst:
+			out, err = createTable(path, n.Format, tensorSchema([]string{"frame", "sample"}, f.Channels, f.H, f.W))
+		default:
+			out, err = createTable(path, n.Format, tensorSchema([]string{"frame"}, f.Channels, f.H, f.W))
+		}
+		if err != nil {
+			return err
+		}
+		n.out[kind] = out
+	}
+	return nil
+}
+
+// add writes a sample, and with a frame's last one the mean and the spread.
+func (n *filesSave) add(origin frames.Origin, planes []float32) error {
+	frame := int32(origin.Frame)
+	if origin.Sample == 0 || n.Format != "npy" {
+		if err := n.out[kindFirst].write([]int32{frame, int32(origin.Sample)}, planes); err != nil {
+			return err
+		}
+	}
+	if n.samples == 1 {
+		return nil
+	}
+	if n.Format == "npy" {
+		if err := n.out[kindSamples].write(nil, planes); err != nil {
+			return err
+		}
+	}
+	if origin.Sample == 0 {
+		n.ensemble.reset()
+	}
+	n.ensemble.add(planes)
+	if origin.Sample < n.samples-1 {
+		return nil
+	}
+	if err := n.out[kindMean].write([]int32{frame}, n.ensemble.means()); err != nil {
+		return err
+	}
+	return n.out[kindSpread].write([]int32{frame}, n.ensemble.spreads())
+}
+
+// Close removes files that are not whole.
+func (n *filesSave) Close() error {
+	var errs []error
+	for _, out := range n.out {
+		errs = append(errs, out.Close())
+	}
+	return errors.Join(errs...)
+}

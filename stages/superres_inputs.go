@@ -1,0 +1,75 @@
+package stages
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"fmsr/internal/frames"
+	"fmsr/model"
+	"fmsr/pipeline"
+)
+
+// lookedAt is how many input frames are held against the training inputs, spread
+// evenly over all that there are.
+const lookedAt = 16
+
+// FitKey is nil where the checkpoint does not say what its inputs were, as one
+// that PyTorch wrote.
+func (r *superres) FitKey() any {
+	if r.loaded.Inputs == nil {
+		return nil
+	}
+	return struct{ Channels []string }{r.loaded.Channels}
+}
+
+// Fit takes in the frames to be looked at.
+func (r *superres) Fit(ctx context.Context, in pipeline.Element) (bool, error) {
+	f := in.(*frames.Frames)
+	at := r.seen
+	r.seen++
+	if at*lookedAt/r.total == (at-1)*lookedAt/r.total && at > 0 {
+		return false, nil
+	}
+	if r.meter == nil {
+		var err error
+		if r.meter, err = model.NewInputMeter(len(r.pick)); err != nil {
+			return false, err
+		}
+	}
+	cells := f.H * f.W
+	planes := make([]float32, len(r.pick)*cells)
+	for c, channel := range r.pick {
+		gather(planes[c*cells:(c+1)*cells], frames.Floats(f.Hi), channel, len(f.Channels))
+	}
+	if firstNonFinite(planes) >= 0 {
+		return false, nil // the run will say where
+	}
+	return false, r.meter.Add(ctx, planes, f.H, f.W)
+}
+
+// Fitted is the inputs' spread and spectrum.
+func (r *superres) Fitted() (any, error) {
+	if r.meter == nil {
+		return model.Inputs{}, nil
+	}
+	return r.meter.Inputs(), nil
+}
+
+// Restore says where the inputs are not like training's.
+func (r *superres) Restore(data []byte) error {
+	var given model.Inputs
+	if err := json.Unmarshal(data, &given); err != nil {
+		return fmt.Errorf("the inputs' spread: %w", err)
+	}
+	if given.Frames == 0 {
+		return nil
+	}
+	if err := given.Check(len(r.pick)); err != nil {
+		return fmt.Errorf("the inputs' spread: %w", err)
+	}
+	for _, line := range r.loaded.Inputs.Differences(r.loaded.Channels, given) {
+		r.env.Progress.Note("warning: the input is not like what the model was trained on: %s", line)
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package stages
+
+import (
+	"fmt"
+	"os"
+
+	"fmsr/internal/hostmem"
+	"fmsr/internal/torchx"
+	"fmsr/model"
+)
+
+// chooseTile sets the side of tiles: what is asked for, or what memory demands,
+// on the CPU, where what is left can be known.
+func (r *superres) chooseTile(device torchx.Device) error {
+	multiple := r.loaded.Config.Downsampling()
+	if r.Tile > 0 {
+		if r.Tile%multiple != 0 || r.Tile < 2*multiple {
+			return fmt.Errorf("tile %d: want a multiple of %d, as the network's levels halve the grid, and at least %d", r.Tile, multiple, 2*multiple)
+		}
+		r.tile = r.Tile
+		return nil
+	}
+	if device != torchx.CPU {
+		return nil
+	}
+	var h, w int
+	for _, f := range r.files {
+		if factor := r.loaded.Input.Factor; f.H*f.W*factor*factor > h*w {
+			h, w = f.H*factor, f.W*factor
+		}
+	}
+	left := hostmem.Available(os.DirFS("/"))
+	if r.tile = tileFor(r.loaded.Config, h, w, left); r.tile > 0 {
+		r.env.Progress.Note("in tiles of %d x %d, blended at every step: %d x %d at once would take about %.1f GB, and %.1f GB of memory are left",
+			r.tile, r.tile, h, w, gigabytes(r.loaded.Config.SampleBytes(h, w)), gigabytes(left))
+	}
+	return nil
+}
+
+func gigabytes(n int64) float64 { return float64(n) / 1e9 }
+
+// tileFor is 0 where a whole field fits in that many bytes, else the side of the
+// largest tile that takes half of them, which leaves room for the fields.
+func tileFor(c model.Config, h, w int, left int64) int {
+	if c.SampleBytes(h, w) <= left {
+		return 0
+	}
+	multiple := c.Downsampling()
+	tile := 2 * multiple
+	for c.SampleBytes(tile+multiple, tile+multiple) <= left/2 {
+		tile += multiple
+	}
+	return tile
+}

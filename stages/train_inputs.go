@@ -1,0 +1,77 @@
+package stages
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"fmsr/internal/frames"
+	"fmsr/model"
+	"fmsr/pipeline"
+)
+
+// inputFrames is how many training frames tell what the network's inputs are:
+// their spread and spectrum, which the checkpoint keeps.
+const inputFrames = 64
+
+// FitKey: the replay's order decides which frames come first.
+func (t *train) FitKey() any { return struct{ Seed uint64 }{t.env.Run.Seed} }
+
+// Fit takes in the coarse fields of the first training frames.
+func (t *train) Fit(ctx context.Context, in pipeline.Element) (bool, error) {
+	batch := in.(*frames.Frames)
+	if batch.Split() != frames.Train {
+		return false, nil
+	}
+	if t.meter == nil {
+		var err error
+		if t.meter, err = model.NewInputMeter(len(t.in.Channels)); err != nil {
+			return false, err
+		}
+	}
+	h, w := t.in.H/t.in.Factor, t.in.W/t.in.Factor
+	coarse := make([]float32, batch.FrameLen()/(t.in.Factor*t.in.Factor))
+	for n := range batch.N() {
+		t.pool(coarse, frames.Floats(batch.Hi)[n*batch.FrameLen():][:batch.FrameLen()])
+		if err := t.meter.Add(ctx, coarse, h, w); err != nil {
+			return false, err
+		}
+		if t.fitted++; t.fitted == inputFrames {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// pool makes the coarse planes of a normalized frame, in physical units.
+func (t *train) pool(coarse, fine []float32) {
+	cells := len(coarse) / len(t.in.Channels)
+	for c := range t.in.Channels {
+		plane := coarse[c*cells : (c+1)*cells]
+		avgPool(plane, fine[c*t.in.H*t.in.W:(c+1)*t.in.H*t.in.W], t.in.W, t.in.Factor)
+		for i, v := range plane {
+			plane[i] = float32(float64(v)*t.in.Stats.Std[c] + t.in.Stats.Mean[c])
+		}
+	}
+}
+
+// Fitted is the spread and the spectrum.
+func (t *train) Fitted() (any, error) {
+	if t.meter == nil {
+		return nil, errNoTraining
+	}
+	return t.meter.Inputs(), nil
+}
+
+// Restore takes them back.
+func (t *train) Restore(data []byte) error {
+	var inputs model.Inputs
+	if err := json.Unmarshal(data, &inputs); err != nil {
+		return fmt.Errorf("the inputs' spread: %w", err)
+	}
+	if err := inputs.Check(len(t.in.Channels)); err != nil {
+		return fmt.Errorf("the inputs' spread: %w", err)
+	}
+	t.inputs = &inputs
+	return nil
+}
