@@ -19,7 +19,7 @@ type Writer struct {
 
 // Create starts an array of that shape, little-endian float32 in C order. Close it.
 func Create(path string, shape []int) (*Writer, error) {
-	size, err := dataSize(shape)
+	size, err := dataSize(shape, 4)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
