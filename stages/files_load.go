@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
 	"fmsr/internal/frames"
 	"fmsr/internal/npy"
 	"fmsr/pipeline"
@@ -30,7 +32,7 @@ func init() {
 	                         [        files_load        ]
 	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 
-float32, little-endian, C order, channels last; memory-mapped. For superres.`,
+(frames, H, W, channels) in C order; the types that npy_load reads. For superres.`,
 		Link:   pipeline.Link{Source: true, Adds: pipeline.Stored},
 		Config: func() any { return &FilesLoad{} },
 		New:    func(config any) pipeline.Stage { return &filesLoad{FilesLoad: *config.(*FilesLoad)} },
@@ -39,11 +41,13 @@ float32, little-endian, C order, channels last; memory-mapped. For superres.`,
 
 type filesLoad struct {
 	FilesLoad
+	mem   memory.Allocator
 	files []pipeline.File
 }
 
 // Open finds the files and reads their headers.
-func (l *filesLoad) Open(_ context.Context, _ *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	l.mem = env.Mem
 	paths, err := l.find()
 	if err != nil {
 		return in, err
@@ -95,7 +99,7 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 		for frame := range all {
 			all[frame] = frame
 		}
-		if err := emitFile(ctx, seedFile{path: f.Path, seed: i, split: frames.Test, frames: all}, make([]string, f.C), f.H, f.W, send); err != nil {
+		if err := emitFile(ctx, l.mem, seedFile{seedFiles: seedFiles{path: f.Path}, seed: i, split: frames.Test, frames: all}, make([]string, f.C), send); err != nil {
 			return err
 		}
 	}
