@@ -182,7 +182,7 @@ func identify(w io.Writer, f seedFile) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s %d %d %s\n", path, info.Size(), info.ModTime().UnixNano(), f.split)
+		fmt.Fprintf(w, "%s %s %d %d %s %v\n", path, f.array, info.Size(), info.ModTime().UnixNano(), f.split, f.frames)
 	}
 	return nil
 }
