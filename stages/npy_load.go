@@ -189,26 +189,36 @@ func identify(w io.Writer, f seedFile) error {
 
 // inspect reads a seed's headers, and fills in the frames to take.
 func (l *npyLoad) inspect(f *seedFile) error {
-	a, err := f.open()
+	n, err := f.shape(l.Fields, &l.h, &l.w)
 	if err != nil {
 		return err
 	}
-	defer a.close()
-	path := f.paths()[0]
-	if a.c != len(l.Fields) {
-		return fmt.Errorf("%s: %d channels, but fields names %d: %s", path, a.c, len(l.Fields), strings.Join(l.Fields, " "))
-	}
-	if l.h == 0 {
-		l.h, l.w = a.h, a.w
-	}
-	if a.h != l.h || a.w != l.w {
-		return fmt.Errorf("%s: grid %d x %d, but %s has %d x %d", path, a.h, a.w, l.plan[0].paths()[0], l.h, l.w)
-	}
-	f.frames, err = chooseFrames(a.f, l.Frames)
+	f.frames, err = chooseFrames(n, l.Frames)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("%s: %w", f.paths()[0], err)
 	}
 	return nil
+}
+
+// shape is how many frames a seed has, of those fields and of the grid that the
+// seeds before it have: h and w, 0 before the first.
+func (f *seedFile) shape(fields []string, h, w *int) (int, error) {
+	a, err := f.open()
+	if err != nil {
+		return 0, err
+	}
+	defer a.close()
+	path := f.paths()[0]
+	if a.c != len(fields) {
+		return 0, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, a.c, len(fields), strings.Join(fields, " "))
+	}
+	if *h == 0 {
+		*h, *w = a.h, a.w
+	}
+	if a.h != *h || a.w != *w {
+		return 0, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %d x %d", path, a.h, a.w, *h, *w)
+	}
+	return a.f, nil
 }
 
 // chooseFrames is the wanted ones of n frames, in order; none wanted: all.
