@@ -202,7 +202,10 @@ func (c *compare) truth(origin frames.Origin, cells int) ([]float32, error) {
 		c.of = origin.Seed
 	}
 	channels := c.file.Shape[3]
-	frame := c.file.Data()[origin.Frame*cells*channels:][:cells*channels]
+	frame := make([]float32, cells*channels)
+	if err := c.file.Read(frame, origin.Frame*len(frame)); err != nil {
+		return nil, fmt.Errorf("truth: %w", err)
+	}
 	planes := make([]float32, len(c.pick)*cells)
 	for k, channel := range c.pick {
 		plane := planes[k*cells : (k+1)*cells]

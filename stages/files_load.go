@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
 	"fmsr/internal/frames"
 	"fmsr/internal/npy"
 	"fmsr/internal/npyfiles"
@@ -34,7 +36,7 @@ func init() {
 	                         [        files_load        ]
 	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 
-float32, little-endian, C order, channels last; memory-mapped. For superres.`,
+(frames, H, W, channels) in C order; the types that npy_load reads. For superres.`,
 		Link:   pipeline.Link{Source: true, Adds: pipeline.Stored},
 		Config: func() any { return &FilesLoad{} },
 		New:    func(config any) pipeline.Stage { return &filesLoad{FilesLoad: *config.(*FilesLoad)} },
@@ -52,11 +54,13 @@ func (c *FilesLoad) Validate(_ *pipeline.Run, report func(key, format string, ar
 
 type filesLoad struct {
 	FilesLoad
+	mem   memory.Allocator
 	files []pipeline.File
 }
 
 // Open finds the files and reads their headers.
-func (l *filesLoad) Open(_ context.Context, _ *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	l.mem = env.Mem
 	if l.Input == "" {
 		return in, fmt.Errorf("input is not set: give an npy file, a folder or a glob by --input")
 	}
@@ -103,7 +107,7 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 		if len(names) == 0 {
 			names = make([]string, f.C)
 		}
-		if err := emitFile(ctx, seedFile{path: f.Path, seed: i, split: frames.Test, frames: all}, names, f.H, f.W, send); err != nil {
+		if err := emitFile(ctx, l.mem, seedFile{seedFiles: seedFiles{path: f.Path}, seed: i, split: frames.Test, frames: all}, names, send); err != nil {
 			return err
 		}
 	}

@@ -13,23 +13,29 @@ import (
 	"fmsr/pipeline"
 )
 
-// load opens an npy_load on root and gathers what it emits: "seed/frame split first-value".
-func load(t *testing.T, env *pipeline.Env, c NpyLoad) (pipeline.Meta, []string, error) {
+// emitted opens a source and lists what it emits: "seed/frame split ..." and
+// what show says of it.
+func emitted(t *testing.T, env *pipeline.Env, s pipeline.Source, show func(*frames.Frames) any) (pipeline.Meta, []string, error) {
 	t.Helper()
-	l := &npyLoad{NpyLoad: c}
-	meta, err := l.Open(context.Background(), env, pipeline.Meta{})
+	meta, err := s.Open(context.Background(), env, pipeline.Meta{})
 	if err != nil {
 		return meta, nil, err
 	}
 	var got []string
-	err = l.Emit(context.Background(), pipeline.Once, func(e pipeline.Element) error {
+	err = s.Emit(context.Background(), pipeline.Once, func(e pipeline.Element) error {
 		f := e.(*frames.Frames)
 		o := f.Origins[0]
-		got = append(got, fmt.Sprintf("%d/%d %s %g", o.Seed, o.Frame, o.Split, frames.Floats(f.Hi)[0]))
+		got = append(got, fmt.Sprintf("%d/%d %s %v", o.Seed, o.Frame, o.Split, show(f)))
 		e.Release()
 		return nil
 	})
-	return meta, got, errors.Join(err, l.Close())
+	return meta, got, errors.Join(err, s.Close())
+}
+
+// load opens an npy_load on root and lists what it emits: "seed/frame split first-value".
+func load(t *testing.T, env *pipeline.Env, c NpyLoad) (pipeline.Meta, []string, error) {
+	t.Helper()
+	return emitted(t, env, &npyLoad{NpyLoad: c}, func(f *frames.Frames) any { return frames.Floats(f.Hi)[0] })
 }
 
 func TestNpyLoad(t *testing.T) {
@@ -74,12 +80,11 @@ func TestNpyLoad(t *testing.T) {
 
 // TestSplits: 80/10/10 in order, in proportion with fewer seeds.
 func TestSplits(t *testing.T) {
-	l := &npyLoad{}
 	for n, want := range map[int]string{1: "1/0/0", 2: "1/1/0", 3: "1/1/1", 4: "2/1/1", 10: "8/1/1", 25: "21/2/2", 100: "80/10/10"} {
 		count := map[frames.Split]int{}
 		last := frames.Train
 		for i := range n {
-			split, ok := l.splitOf(i, i, n)
+			split, ok := splitOf(nil, i, i, n)
 			if !ok || split < last {
 				t.Errorf("%d seeds: seed %d is %v after %v", n, i, split, last)
 			}

@@ -4,54 +4,73 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
-	"sort"
-	"strconv"
 	"strings"
 
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
 	"fmsr/internal/frames"
-	"fmsr/internal/npy"
 	"fmsr/pipeline"
 )
 
-// NpyLoad reads frames from folders of npy files.
+// NpyLoad reads frames from npy and npz files.
 //
-//	ROOT/SET/seed_NNNN/npy/*.npy (F,H,W,C)   -- seed 0 ------------------ seed 1 --
-//	                                         [           npy_load             ]
-//	frames (1,H,W,C), mapped, with origin    -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
+//	files of seeds (F,H,W,C)        -- seed 0 ------------------ seed 1 --
+//	                                [           npy_load             ]
+//	frames (1,H,W,C), with origin   -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
 type NpyLoad struct {
-	Root   string           `yaml:"root" flag:"data-root" path:"file" doc:"folder that holds the run folders"`
-	Set    string           `yaml:"set" flag:"data-set" doc:"run folder in root, with seed_NNNN/npy/*.npy below it"`
-	Fields []string         `yaml:"fields" doc:"channel names, in the order of the file's last axis"`
-	Seeds  []int            `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all that are there"`
-	Frames []int            `yaml:"frames" doc:"frames of each file to read, 0-99 or a list; empty: all"`
-	Splits []string         `yaml:"splits" doc:"splits to read: train, val, test; empty: all"`
-	Split  map[string][]int `yaml:"split" doc:"seeds of each split; empty: the first 80% train, then 10% val, 10% test"`
+	Root    string           `yaml:"root" flag:"data-root" path:"file" doc:"folder that holds the run folders"`
+	Set     string           `yaml:"set" flag:"data-set" doc:"run folder in root, with seed_NNNN/npy/*.npy below it"`
+	Pattern string           `yaml:"pattern" doc:"instead of set: the files below root, as run_{seed}/fields.npy or {seed}_{field}.npy"`
+	Files   []string         `yaml:"files" path:"file" doc:"instead of root and set: the files, as seeds 0, 1, ..."`
+	Array   string           `yaml:"array" doc:"name of the array in npz files; empty: their only one"`
+	Fields  []string         `yaml:"fields" doc:"channel names, in the order of the file's last axis"`
+	Seeds   []int            `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all that are there"`
+	Frames  []int            `yaml:"frames" doc:"frames of each file to read, 0-99 or a list; empty: all"`
+	Splits  []string         `yaml:"splits" doc:"splits to read: train, val, test; empty: all"`
+	Split   map[string][]int `yaml:"split" doc:"seeds of each split; empty: the first 80% train, then 10% val, 10% test"`
+}
+
+// allFields are the fields of the reference runs, in their files' order.
+func allFields() []string {
+	return []string{"density", "velx", "vely", "velz", "Bx", "By", "Bz", "jz"}
 }
 
 func init() {
 	pipeline.Register(pipeline.Declaration{
 		Name: "npy_load",
-		Doc: `Reads frames from npy files, memory-mapped.
+		Doc: `Reads frames from npy and npz files.
 
-	ROOT/SET/seed_NNNN/npy/*.npy (F,H,W,C)   -- seed 0 ------------------ seed 1 --
-	                                         [           npy_load             ]
-	frames (1,H,W,C), mapped, with origin    -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
+	files of seeds (F,H,W,C)        -- seed 0 ------------------ seed 1 --
+	                                [           npy_load             ]
+	frames (1,H,W,C), with origin   -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
 
-Each seed_NNNN folder holds one npy file: float32, little-endian, C order,
-(frames, H, W, channels). The header decides the grid. Seeds are split in order,
-80/10/10; with fewer than 100, val and test get a tenth each (at least one seed,
-once there are two and three). With run.overfit all frames of the first seed are
-both the training and the validation split.`,
+A seed is one array (frames, H, W, channels) in C order. The header decides the
+grid. The files are, of the first that is set,
+
+	files     those listed: seeds 0, 1, ...
+	pattern   those below root that match: {seed} stands for the seed's digits (in
+	          several places for the same), * and ? for any text in a name.
+	          {field} stands for a channel's name: each field has its own file,
+	          (frames, H, W) or (frames, H, W, 1).
+	set       ROOT/SET/seed_NNNN/npy/*.npy, one in each folder
+
+Little-endian float32 is mapped, without a copy, in an npz from numpy.savez too if
+it lies at a multiple of 4 there. Anything else is converted frame by frame:
+big-endian, float64 (a value beyond float32's range becomes Inf, which
+channel_select refuses), float16, and numpy.savez_compressed, which is inflated
+as it is read, in 64 KiB pieces: a damaged one is noticed at its end. Integers,
+complex numbers, objects and Fortran order are refused.
+
+Seeds are split in order, 80/10/10; with fewer than 100, val and test get a tenth
+each (at least one seed, once there are two and three). With run.overfit all
+frames of the first seed are both the training and the validation split.`,
 		Link: pipeline.Link{Source: true, Adds: pipeline.Stored},
 		Config: func() any {
-			return &NpyLoad{Set: "mri256_nu3e-5", Fields: []string{"density", "velx", "vely", "velz", "Bx", "By", "Bz", "jz"}}
+			return &NpyLoad{Set: "mri256_nu3e-5", Fields: allFields()}
 		},
 		New: func(config any) pipeline.Stage { return &npyLoad{NpyLoad: *config.(*NpyLoad)} },
 	})
@@ -59,43 +78,49 @@ both the training and the validation split.`,
 
 // Validate reports keys that cannot be.
 func (c *NpyLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if len(c.Fields) == 0 {
+	checkNames(c.Fields, report)
+	checkSplits(c.Splits, c.Split, report)
+	if c.Pattern != "" {
+		if _, err := parsePattern(c.Pattern, c.Fields); err != nil {
+			report("pattern", "%v", err)
+		}
+		if len(c.Files) > 0 {
+			report("pattern", "is set beside files: want one of them")
+		}
+	}
+	if c.Root != "" && len(c.Files) > 0 {
+		report("root", "is set beside files, which are not looked for in it: want one of them")
+	}
+	for i, path := range c.Files {
+		if slices.Contains(c.Files[:i], path) {
+			report("files", "names %s twice", path)
+		}
+	}
+}
+
+// checkNames reports names of fields that cannot be.
+func checkNames(fields []string, report func(key, format string, args ...any)) {
+	if len(fields) == 0 {
 		report("fields", "is empty: name the channels in the order of the file's last axis")
 	}
-	for i, f := range c.Fields {
-		if f == "" || slices.Contains(c.Fields[:i], f) {
+	for i, f := range fields {
+		if f == "" || slices.Contains(fields[:i], f) {
 			report("fields", "names %q twice or not at all", f)
-		}
-	}
-	for _, s := range c.Splits {
-		if _, err := frames.ParseSplit(s); err != nil {
-			report("splits", "%v", err)
-		}
-	}
-	owner := map[int]string{}
-	for _, name := range sortedKeys(c.Split) {
-		if _, err := frames.ParseSplit(name); err != nil {
-			report("split", "%v", err)
-		}
-		for _, seed := range c.Split[name] {
-			if other, ok := owner[seed]; ok && other != name {
-				report("split", "puts seed %d into both %s and %s", seed, other, name)
-			}
-			owner[seed] = name
 		}
 	}
 }
 
 type npyLoad struct {
 	NpyLoad
+	mem  memory.Allocator
 	plan []seedFile
 	h, w int
 	want func(seed int) bool // nil: every seed
 }
 
-// seedFile is a file to read and the frames to take of it.
+// seedFile is a seed's files and the frames to take of them.
 type seedFile struct {
-	path   string
+	seedFiles
 	seed   int
 	split  frames.Split
 	frames []int
@@ -103,19 +128,8 @@ type seedFile struct {
 
 // Open finds the files, reads their headers and splits the seeds.
 func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (pipeline.Meta, error) {
-	if l.Root == "" { // not Validate's: shipped specs leave it to the flag
-		return pipeline.Meta{}, fmt.Errorf("root is not set: give the folder that holds %s by --data-root", l.Set)
-	}
-	found, err := l.find()
-	if err != nil {
-		return pipeline.Meta{}, err
-	}
-	seeds, err := l.choose(found)
-	if err != nil {
-		return pipeline.Meta{}, err
-	}
-	l.plan, err = l.assign(seeds, found, env.Run.Overfit)
-	if err != nil {
+	l.mem = env.Mem
+	if err := l.makePlan(env.Run.Overfit); err != nil {
 		return pipeline.Meta{}, err
 	}
 	identity := sha256.New()
@@ -128,11 +142,9 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 		f := l.plan[i]
 		counts[f.split] += len(f.frames)
 		listed = append(listed, pipeline.Seed{Seed: f.seed, Frames: len(f.frames), Split: f.split})
-		info, err := os.Stat(f.path)
-		if err != nil {
+		if err := identify(identity, f); err != nil {
 			return pipeline.Meta{}, err
 		}
-		fmt.Fprintf(identity, "%s %d %d %s\n", f.path, info.Size(), info.ModTime().UnixNano(), f.split)
 	}
 	return pipeline.Meta{
 		Channels: l.Fields, H: l.h, W: l.w, Frames: counts, Seeds: listed,
@@ -140,180 +152,127 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 	}, nil
 }
 
-var seedFolder = regexp.MustCompile(`^seed_(\d+)$`)
-
-// find maps the seeds that are there to their files.
-func (l *npyLoad) find() (map[int]string, error) {
-	folder := filepath.Join(l.Root, l.Set)
-	entries, err := os.ReadDir(folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, rootErr := os.Stat(l.Root); rootErr != nil {
-			return nil, fmt.Errorf("root %s: no such folder", l.Root)
-		}
-		return nil, fmt.Errorf("root %s has no folder %s: it holds %s", l.Root, l.Set, listFolder(l.Root))
-	}
-	if err != nil {
-		return nil, err
-	}
-	found := map[int]string{}
-	for _, e := range entries {
-		m := seedFolder.FindStringSubmatch(e.Name())
-		if m == nil {
-			continue
-		}
-		seed, err := strconv.Atoi(m[1])
-		if err != nil {
-			return nil, fmt.Errorf("%s: seed %s: %w", folder, m[1], err)
-		}
-		files, err := filepath.Glob(filepath.Join(folder, e.Name(), "npy", "*.npy"))
-		if err != nil {
-			return nil, err
-		}
-		if len(files) != 1 {
-			return nil, fmt.Errorf("%s: %d npy files, want one", filepath.Join(folder, e.Name(), "npy"), len(files))
-		}
-		found[seed] = files[0]
-	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("%s: no folder seed_NNNN there", folder)
-	}
-	return found, nil
-}
-
-// choose is the seeds to read, in order.
-func (l *npyLoad) choose(found map[int]string) ([]int, error) {
-	wanted := slices.Clone(l.Seeds)
-	for _, seeds := range l.Split {
-		for _, s := range seeds {
-			if _, ok := found[s]; !ok {
-				wanted = append(wanted, s) // named below as missing
-			}
-		}
-	}
-	for _, s := range wanted {
-		if _, ok := found[s]; !ok {
-			return nil, fmt.Errorf("seed %d is not in %s: it has %s", s, filepath.Join(l.Root, l.Set), seedList(sortedKeys(found)))
-		}
-	}
-	if len(wanted) == 0 {
-		wanted = sortedKeys(found)
-	}
-	sort.Ints(wanted)
-	return slices.Compact(wanted), nil
-}
-
-// assign gives each seed its split.
-func (l *npyLoad) assign(seeds []int, found map[int]string, overfit bool) ([]seedFile, error) {
-	if overfit {
-		path := found[seeds[0]]
-		return []seedFile{{path: path, seed: seeds[0], split: frames.Val}, {path: path, seed: seeds[0], split: frames.Train}}, nil
-	}
-	var plan []seedFile
-	for i, s := range seeds {
-		split, ok := l.splitOf(s, i, len(seeds))
-		if ok && (len(l.Splits) == 0 || slices.Contains(l.Splits, split.String())) {
-			plan = append(plan, seedFile{path: found[s], seed: s, split: split})
-		}
-	}
-	if len(plan) == 0 {
-		return nil, fmt.Errorf("no seed of %s is in the wanted splits", seedList(seeds))
-	}
-	return plan, nil
-}
-
-// splitOf is the split of the i-th of n seeds: as the spec says, or in order.
-func (l *npyLoad) splitOf(seed, i, n int) (frames.Split, bool) {
-	for name, seeds := range l.Split {
-		if slices.Contains(seeds, seed) {
-			split, err := frames.ParseSplit(name)
-			return split, err == nil
-		}
-	}
-	if len(l.Split) > 0 {
-		return 0, false
-	}
-	val, test := 0, 0
-	if n >= 2 {
-		val = max(1, n/10)
-	}
-	if n >= 3 {
-		test = max(1, n/10)
-	}
-	switch {
-	case i < n-val-test:
-		return frames.Train, true
-	case i < n-test:
-		return frames.Val, true
-	default:
-		return frames.Test, true
-	}
-}
-
-// inspect reads a file's header, and fills in the frames to take.
-func (l *npyLoad) inspect(f *seedFile) error {
-	file, err := npy.Open(f.path)
+// makePlan says which files to read, and for which split.
+func (l *npyLoad) makePlan(overfit bool) error {
+	where := layout{root: l.Root, set: l.Set, pattern: l.Pattern, files: l.Files, fields: l.Fields}
+	found, err := where.find()
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	shape := file.Shape
-	if len(shape) != 4 {
-		return fmt.Errorf("%s: shape %v, want (frames, H, W, channels)", f.path, shape)
+	seeds, err := chooseSeeds(sortedKeys(found), l.Seeds, l.Split, where.String())
+	if err != nil {
+		return err
 	}
-	if shape[3] != len(l.Fields) {
-		return fmt.Errorf("%s: %d channels, but fields names %d: %s", f.path, shape[3], len(l.Fields), strings.Join(l.Fields, " "))
+	plan, err := splitSeeds(seeds, l.Splits, l.Split, overfit)
+	if err != nil {
+		return err
 	}
-	if l.h == 0 {
-		l.h, l.w = shape[1], shape[2]
-	}
-	if shape[1] != l.h || shape[2] != l.w {
-		return fmt.Errorf("%s: grid %d x %d, but %s has %d x %d", f.path, shape[1], shape[2], l.plan[0].path, l.h, l.w)
-	}
-	for i := range shape[0] {
-		if len(l.Frames) == 0 || slices.Contains(l.Frames, i) {
-			f.frames = append(f.frames, i)
+	for _, p := range plan {
+		files := found[p.seed]
+		files.array = l.Array
+		if err := where.checkFields(p.seed, files); err != nil {
+			return err
 		}
-	}
-	for _, i := range l.Frames {
-		if i >= shape[0] {
-			return fmt.Errorf("%s: %d frames, but frame %d is asked for", f.path, shape[0], i)
-		}
+		l.plan = append(l.plan, seedFile{seedFiles: files, seed: p.seed, split: p.split})
 	}
 	return nil
+}
+
+// identify adds what changes when one of a seed's files does.
+func identify(w io.Writer, f seedFile) error {
+	for _, path := range f.paths() {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%s %s %d %d %s %v\n", path, f.array, info.Size(), info.ModTime().UnixNano(), f.split, f.frames)
+	}
+	return nil
+}
+
+// inspect reads a seed's headers, and fills in the frames to take.
+func (l *npyLoad) inspect(f *seedFile) error {
+	n, err := f.shape(l.Fields, &l.h, &l.w)
+	if err != nil {
+		return err
+	}
+	f.frames, err = chooseFrames(n, l.Frames)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.paths()[0], err)
+	}
+	return nil
+}
+
+// shape is how many frames a seed has, of those fields and of the grid that the
+// seeds before it have: h and w, 0 before the first.
+func (f *seedFile) shape(fields []string, h, w *int) (int, error) {
+	a, err := f.open()
+	if err != nil {
+		return 0, err
+	}
+	defer a.close()
+	path := f.paths()[0]
+	if a.c != len(fields) {
+		return 0, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, a.c, len(fields), strings.Join(fields, " "))
+	}
+	if *h == 0 {
+		*h, *w = a.h, a.w
+	}
+	if a.h != *h || a.w != *w {
+		return 0, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %d x %d", path, a.h, a.w, *h, *w)
+	}
+	return a.f, nil
+}
+
+// chooseFrames is the wanted ones of n frames, in order; none wanted: all.
+func chooseFrames(n int, wanted []int) ([]int, error) {
+	var chosen []int
+	for i := range n {
+		if len(wanted) == 0 || slices.Contains(wanted, i) {
+			chosen = append(chosen, i)
+		}
+	}
+	for _, i := range wanted {
+		if i < 0 || i >= n {
+			return nil, fmt.Errorf("%d frames, but frame %d is asked for", n, i)
+		}
+	}
+	return chosen, nil
 }
 
 // Pick leaves seeds out of what Emit sends.
 func (l *npyLoad) Pick(want func(seed int) bool) { l.want = want }
 
-// Emit sends the frames, seed by seed, each a view of its mapped file.
+// Emit sends the frames, seed by seed.
 func (l *npyLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
 	for _, f := range l.plan {
 		if l.want != nil && !l.want(f.seed) {
 			continue
 		}
-		if err := emitFile(ctx, f, l.Fields, l.h, l.w, send); err != nil {
+		if err := emitFile(ctx, l.mem, f, l.Fields, send); err != nil {
 			return fmt.Errorf("seed %d: %w", f.seed, err)
 		}
 	}
 	return nil
 }
 
-// emitFile sends frames of one file, of those channels and that grid.
-func emitFile(ctx context.Context, f seedFile, channels []string, h, w int, send func(pipeline.Element) error) error {
-	file, err := npy.Open(f.path)
+// emitFile sends a seed's frames, of those channels.
+func emitFile(ctx context.Context, mem memory.Allocator, f seedFile, channels []string, send func(pipeline.Element) error) error {
+	a, err := f.open()
 	if err != nil {
 		return err
 	}
-	// the file stays mapped until the last frame of it is released
-	whole := frames.Foreign(frames.Bytes(file.Data()), func() { file.Close() })
-	defer whole.Release()
-	size := 4 * h * w * len(channels)
+	defer a.close()
 	for _, i := range f.frames {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		values, err := a.frame(mem, i)
+		if err != nil {
+			return err
+		}
 		origin := []frames.Origin{{Seed: f.seed, Frame: i, Split: f.split}}
-		if err := send(frames.New(channels, h, w, origin, frames.Slice(whole, i*size, size), nil)); err != nil {
+		if err := send(frames.New(channels, a.h, a.w, origin, values, nil)); err != nil {
 			return err
 		}
 	}
@@ -322,35 +281,3 @@ func emitFile(ctx context.Context, f seedFile, channels []string, h, w int, send
 
 // Close has nothing to free: files are closed by their last frame.
 func (l *npyLoad) Close() error { return nil }
-
-func listFolder(path string) string {
-	entries, err := os.ReadDir(path)
-	if err != nil || len(entries) == 0 {
-		return "nothing"
-	}
-	var names []string
-	for _, e := range entries {
-		if len(names) == 8 {
-			names = append(names, "...")
-			break
-		}
-		names = append(names, e.Name())
-	}
-	return strings.Join(names, ", ")
-}
-
-func seedList(seeds []int) string {
-	if len(seeds) == 1 {
-		return fmt.Sprintf("seed %d", seeds[0])
-	}
-	return fmt.Sprintf("%d seeds, %d to %d", len(seeds), seeds[0], seeds[len(seeds)-1])
-}
-
-func sortedKeys[K int | string, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}

@@ -60,6 +60,10 @@ type Frames struct {
 	Hi *memory.Buffer // float32; (N,H,W,C) while Stored, else (N,C,H,W)
 	Lo *memory.Buffer // float32 (N,C,H,W), nil until made
 
+	// Coarse is the coarse run's frames on their own grid, (N,C,H/f,W/f): set by
+	// pair_load, which makes x_lo of them, else nil.
+	Coarse *memory.Buffer
+
 	refs atomic.Int32
 }
 
@@ -107,6 +111,9 @@ func (f *Frames) Release() {
 		f.Hi.Release()
 		if f.Lo != nil {
 			f.Lo.Release()
+		}
+		if f.Coarse != nil {
+			f.Coarse.Release()
 		}
 	}
 }

@@ -1,7 +1,12 @@
-// Package npy opens NumPy's array files memory-mapped, and writes them.
+// Package npy opens NumPy's array files, .npy and .npz, and writes .npy.
 //
-//	"\x93NUMPY" version | header length | {'descr': '<f4', 'fortran_order': False, 'shape': (F,H,W,C)} | values
-//	                       parsed by npyio, checked against the file's size       | mapped: Data()
+//	a.npy   header | values                    little-endian float32: mapped, Data()
+//	a.npz   zip of .npy: stored, or deflated   else: Read() converts piece by piece
+//
+// The header, "\x93NUMPY", version, length and {'descr': '<f4', 'fortran_order':
+// False, 'shape': (F,H,W,C)}, is parsed by npyio and checked against the size.
+// float32, float64 and float16 are read, of either byte order, as float32: a
+// float64 beyond float32's range becomes Inf.
 package npy
 
 import (
@@ -19,18 +24,25 @@ import (
 // longestHeader bounds what is read before anything is known of a file.
 const longestHeader = 1 << 16
 
-// File is an open array of little-endian float32 in C order.
+// File is an open array of floats in C order.
 type File struct {
-	Path  string
+	Path  string // of the file, and for an npz the member: "a.npz: fields.npy"
 	Shape []int
-	bytes []byte // the whole file, mapped
-	start int    // of the values
+	DType string // as numpy names it: "<f4"
+
+	mapped []byte    // the whole file, nil where it is inflated
+	values []byte    // of mapped
+	stream *inflated // the values of a compressed member
 }
 
-// Open reads the header, checks it against the file's size and maps the file.
-// Errors name the path, what was found and what is wanted. The file must not be
-// truncated by others while it is open.
-func Open(path string) (*File, error) {
+// Open opens an .npy file, or an .npz file of one array. See OpenArray.
+func Open(path string) (*File, error) { return OpenArray(path, "") }
+
+// OpenArray opens an .npy file, or the array of that name in an .npz file; ""
+// is its only one. What is stored is mapped; what numpy.savez_compressed wrote
+// is inflated while it is read. Errors name the path, what was found and what is
+// wanted. The file must not be truncated by others while it is open.
+func OpenArray(path, array string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -43,81 +55,129 @@ func Open(path string) (*File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: not a regular file", path)
 	}
-	shape, start, err := readHeader(f)
+	start := make([]byte, len(zipMagic))
+	if n, _ := f.ReadAt(start, 0); n == len(start) && string(start) == zipMagic {
+		return openZip(path, array)
+	}
+	if array != "" {
+		return nil, fmt.Errorf("%s: array %q is asked for, but only an npz file has names", path, array)
+	}
+	a, err := mapArray(f, 0, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	size, err := dataSize(shape)
+	a.Path = path
+	return a, nil
+}
+
+// mapArray maps f, of which the bytes from start to end are an npy file.
+func mapArray(f *os.File, start, end int64) (*File, error) {
+	a, length, err := readHeader(io.NewSectionReader(f, start, end-start))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
-	if want := int64(start) + size; info.Size() != want {
+	if err := a.checkLength(length, end-start); err != nil {
+		return nil, err
+	}
+	a.mapped, err = unix.Mmap(int(f.Fd()), 0, int(end), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("mapping: %w", err)
+	}
+	a.values = a.mapped[start+int64(length):]
+	return a, nil
+}
+
+// checkLength holds an npy file's size against its header.
+func (f *File) checkLength(header int, found int64) error {
+	size, err := dataSize(f.Shape, sizes[f.DType])
+	if err != nil {
+		return err
+	}
+	if want := int64(header) + size; found != want {
 		what := "truncated"
-		if info.Size() > want {
+		if found > want {
 			what = "longer than its array"
 		}
-		return nil, fmt.Errorf("%s: %s: %d bytes, want %d for shape %v", path, what, info.Size(), want, shape)
+		return fmt.Errorf("%s: %d bytes, want %d for shape %v", what, found, want, f.Shape)
 	}
-	data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("%s: mapping: %w", path, err)
-	}
-	return &File{Path: path, Shape: shape, bytes: data, start: start}, nil
+	return nil
 }
 
-// Data are the values in C order, a view of the file: invalid after Close.
+// Data are the values in C order, a view of the file: invalid after Close. It is
+// nil where they must be converted, inflated or moved: Read serves them all.
 func (f *File) Data() []float32 {
-	values := f.bytes[f.start:]
-	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(values))), len(values)/4)
-}
-
-// Close unmaps the file.
-func (f *File) Close() error {
-	if f.bytes == nil {
+	if f.DType != "<f4" || f.values == nil || uintptr(unsafe.Pointer(unsafe.SliceData(f.values)))%4 != 0 {
 		return nil
 	}
-	data := f.bytes
-	f.bytes = nil
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(f.values))), len(f.values)/4)
+}
+
+// Read fills dst with the values from the one at index at on. It is not safe for
+// concurrent use; on a compressed array it is fast only in order.
+func (f *File) Read(dst []float32, at int) error {
+	size := sizes[f.DType]
+	if f.stream == nil {
+		convert(dst, f.values[at*size:], f.DType)
+		return nil
+	}
+	if err := f.stream.read(dst, at, f.DType); err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return nil
+}
+
+// Close closes or unmaps the file.
+func (f *File) Close() error {
+	if f.stream != nil {
+		return f.stream.close()
+	}
+	if f.mapped == nil {
+		return nil
+	}
+	data := f.mapped
+	f.mapped, f.values = nil, nil
 	return unix.Munmap(data)
 }
 
-// readHeader is the shape and where the values start.
-func readHeader(r io.Reader) (shape []int, start int, err error) {
+// readHeader is the shape and type, and how many bytes the header has.
+func readHeader(r io.Reader) (f *File, length int, err error) {
 	// magic, version (2), header length (2 or, from version 2 on, 4)
 	prefix := make([]byte, 12)
 	if n, err := io.ReadFull(r, prefix); err != nil {
+		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, 0, err
+		}
 		return nil, 0, fmt.Errorf("not an npy file: %d bytes long", n)
 	}
 	if !bytes.HasPrefix(prefix, []byte("\x93NUMPY")) {
 		return nil, 0, fmt.Errorf("not an npy file: it starts with %q", prefix[:6])
 	}
-	fixed, length := 10, int(prefix[8])|int(prefix[9])<<8
+	fixed, rest := 10, int(prefix[8])|int(prefix[9])<<8
 	if prefix[6] >= 2 {
-		fixed, length = 12, length|int(prefix[10])<<16|int(prefix[11])<<24
+		fixed, rest = 12, rest|int(prefix[10])<<16|int(prefix[11])<<24
 	}
-	if length > longestHeader {
-		return nil, 0, fmt.Errorf("an npy header of %d bytes: want at most %d", length, longestHeader)
+	if rest > longestHeader {
+		return nil, 0, fmt.Errorf("an npy header of %d bytes: want at most %d", rest, longestHeader)
 	}
-	start = fixed + length
-	head := make([]byte, start)
+	if fixed+rest < len(prefix) {
+		return nil, 0, fmt.Errorf("an npy header of %d bytes", rest)
+	}
+	head := make([]byte, fixed+rest)
 	n := copy(head, prefix)
-	if _, err := io.ReadFull(r, head[min(n, start):]); err != nil {
+	if _, err := io.ReadFull(r, head[n:]); err != nil {
 		return nil, 0, errors.New("truncated within the npy header")
 	}
 	parsed, err := parse(head)
 	if err != nil {
 		return nil, 0, err
 	}
-	if t := parsed.Descr.Type; t != "<f4" {
-		return nil, 0, fmt.Errorf("dtype %q: want '<f4', little-endian float32 (numpy: a.astype('<f4'))", t)
+	if sizes[parsed.Descr.Type] == 0 {
+		return nil, 0, fmt.Errorf("dtype %q: want float32, float64 or float16 (numpy: a.astype('<f4'))", parsed.Descr.Type)
 	}
 	if parsed.Descr.Fortran {
 		return nil, 0, errors.New("the array is in Fortran order: want C order (numpy: np.ascontiguousarray(a))")
 	}
-	if start%4 != 0 {
-		return nil, 0, fmt.Errorf("values start at byte %d: want a multiple of 4", start)
-	}
-	return parsed.Descr.Shape, start, nil
+	return &File{Shape: parsed.Descr.Shape, DType: parsed.Descr.Type}, len(head), nil
 }
 
 // parse has npyio read the header; it panics on some malformed ones.
@@ -134,9 +194,9 @@ func parse(head []byte) (h npy.Header, err error) {
 	return r.Header, nil
 }
 
-// dataSize is the bytes of a float32 array of that shape.
-func dataSize(shape []int) (int64, error) {
-	size := int64(4)
+// dataSize is the bytes of an array of that shape and element size.
+func dataSize(shape []int, element int) (int64, error) {
+	size := int64(element)
 	for _, d := range shape {
 		if d <= 0 {
 			return 0, fmt.Errorf("shape %v: want every dimension at least 1", shape)

@@ -1,6 +1,8 @@
 package npy
 
 import (
+	"encoding/binary"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,8 +31,8 @@ func TestRoundTrip(t *testing.T) {
 		if !slices.Equal(f.Shape, shape) || !slices.Equal(f.Data(), values) {
 			t.Errorf("read %v %v, want %v %v", f.Shape, f.Data(), shape, values)
 		}
-		if f.start%64 != 0 {
-			t.Errorf("values start at %d, want a multiple of 64", f.start)
+		if start := len(f.mapped) - len(f.values); start%64 != 0 {
+			t.Errorf("values start at %d, want a multiple of 64", start)
 		}
 		if err := f.Close(); err != nil {
 			t.Error(err)
@@ -38,9 +40,43 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestCreateFrames: frames that come one by one give the file that they give at once.
+func TestCreateFrames(t *testing.T) {
+	values := []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+	dir := t.TempDir()
+	if err := WriteFile(filepath.Join(dir, "whole.npy"), []int{3, 2, 2}, values); err != nil {
+		t.Fatal(err)
+	}
+	w, err := CreateFrames(filepath.Join(dir, "frames.npy"), []int{2, 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for i := range 3 {
+		if err := w.AddFrame(values[4*i : 4*i+4]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.AddFrame(values[:3]); err == nil || !strings.Contains(err.Error(), "a frame of 3 values: want shape [2 2]") {
+		t.Errorf("a frame of another size: %v", err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	var got [2][]byte
+	for i, name := range []string{"whole.npy", "frames.npy"} {
+		if got[i], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if string(got[0]) != string(got[1]) {
+		t.Errorf("frames by frames:\n%q\nat once:\n%q", got[1], got[0])
+	}
+}
+
 // file is a version 1.0 npy with that dictionary and so many bytes of values.
 func file(dict string, values int) []byte {
-	head := header([]int{1})
+	head := header([]int{1}, 0)
 	head = append(head[:10:10], dict+strings.Repeat(" ", 117-len(dict))+"\n"...)
 	head[8], head[9] = 118, 0
 	return append(head, make([]byte, values)...)
@@ -57,10 +93,12 @@ func TestBadFiles(t *testing.T) {
 		"truncated":  {good[:len(good)-1], "truncated: 143 bytes, want 144 for shape [2 2]"},
 		"longer":     {append(slices.Clone(good), 0), "longer than its array: 145 bytes, want 144 for shape [2 2]"},
 		"header cut": {good[:40], "truncated within the npy header"},
-		"float64":    {file("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2), }", 32), `dtype "<f8": want '<f4'`},
-		"integers":   {file("{'descr': '<i4', 'fortran_order': False, 'shape': (2, 2), }", 16), `dtype "<i4": want '<f4'`},
-		"big-endian": {file("{'descr': '>f4', 'fortran_order': False, 'shape': (2, 2), }", 16), `dtype ">f4": want '<f4'`},
-		"objects":    {file("{'descr': '|O', 'fortran_order': False, 'shape': (2, 2), }", 16), `dtype "|O": want '<f4'`},
+		"float64":    {file("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2), }", 16), "truncated: 144 bytes, want 160 for shape [2 2]"},
+		"integers":   {file("{'descr': '<i4', 'fortran_order': False, 'shape': (2, 2), }", 16), `dtype "<i4": want float32, float64 or float16 (numpy: a.astype('<f4'))`},
+		"complex":    {file("{'descr': '<c8', 'fortran_order': False, 'shape': (2, 2), }", 32), `dtype "<c8": want float32`},
+		"objects":    {file("{'descr': '|O', 'fortran_order': False, 'shape': (2, 2), }", 16), `dtype "|O": want float32`},
+		"structured": {file("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2), }", 16), "want float32"},
+		"extended":   {file("{'descr': '<f16', 'fortran_order': False, 'shape': (2, 2), }", 64), `dtype "<f16": want float32`},
 		"fortran":    {file("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }", 16), "the array is in Fortran order: want C order"},
 		"no frames":  {file("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 2), }", 0), "shape [0 2]: want every dimension at least 1"},
 		"overflow":   {file("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 8), }", 16), "too large"},
@@ -85,23 +123,108 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-// FuzzOpen: any bytes give an array of the file's own size or an error.
-func FuzzOpen(f *testing.F) {
-	f.Add(file("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", 16))
-	f.Add(file("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 2), }", 16))
-	f.Add([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		path := filepath.Join(t.TempDir(), "f.npy")
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			t.Fatal(err)
+// TestTypes: every type gives the float32 values that it was made from.
+func TestTypes(t *testing.T) {
+	want := []float32{1.5, -2, 0, 1024, 0x1p-14, 0x1p-24, float32(math.Inf(1)), -0.25} // exact in float16
+	half := []uint16{0x3e00, 0xc000, 0, 0x6400, 0x0400, 0x0001, 0x7c00, 0xb400}
+	for dtype := range sizes {
+		var order binary.AppendByteOrder = binary.LittleEndian
+		if dtype[0] == '>' {
+			order = binary.BigEndian
 		}
-		a, err := Open(path)
-		if err != nil {
-			return
+		data := file("{'descr': '"+dtype+"', 'fortran_order': False, 'shape': (2, 4), }", 0)
+		for i, v := range want {
+			switch dtype[1:] {
+			case "f2":
+				data = order.AppendUint16(data, half[i])
+			case "f4":
+				data = order.AppendUint32(data, math.Float32bits(v))
+			case "f8":
+				data = order.AppendUint64(data, math.Float64bits(float64(v)))
+			}
 		}
-		defer a.Close()
-		if n := len(a.Data()); 4*n > len(data) {
-			t.Errorf("%d values from %d bytes", n, len(data))
+		f := open(t, "a.npy", data, "")
+		if f.DType != dtype || (f.Data() != nil) != (dtype == "<f4") {
+			t.Errorf("%s: dtype %s, mapped %v", dtype, f.DType, f.Data() != nil)
+		}
+		checkRead(t, dtype, f, want)
+	}
+	beyond := file("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", 0)
+	f := open(t, "a.npy", binary.LittleEndian.AppendUint64(beyond, math.Float64bits(-1e300)), "")
+	checkRead(t, "-1e300", f, []float32{float32(math.Inf(-1))})
+}
+
+// open opens a file of that content until the test ends.
+func open(t *testing.T, name string, data []byte, array string) *File {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := OpenArray(path, array)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
 		}
 	})
+	return f
+}
+
+// checkRead reads all values at once, then each half, the second one first.
+func checkRead(t *testing.T, what string, f *File, want []float32) {
+	t.Helper()
+	got := make([]float32, len(want))
+	half := len(want) / 2
+	for _, span := range [][2]int{{0, len(want)}, {half, len(want)}, {0, half}, {half, len(want)}} {
+		clear(got)
+		if err := f.Read(got[span[0]:span[1]], span[0]); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if !slices.Equal(got[span[0]:span[1]], want[span[0]:span[1]]) {
+			t.Errorf("%s: read %v, want %v", what, got[span[0]:span[1]], want[span[0]:span[1]])
+		}
+	}
+}
+
+// FuzzOpen: any bytes, as npy or npz, give an array that can be read, or an error.
+func FuzzOpen(f *testing.F) {
+	f.Add(file("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", 16))
+	f.Add(file("{'descr': '>f2', 'fortran_order': False, 'shape': (2, 2), }", 8))
+	f.Add(file("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 2), }", 16))
+	f.Add([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"))
+	f.Add([]byte("\x93NUMPY\x01\x00\x01\x00\n0"))
+	f.Fuzz(func(t *testing.T, data []byte) { openAndRead(t, data) })
+}
+
+// openAndRead reads the first and the last value of whatever data is.
+func openAndRead(t *testing.T, data []byte) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(path)
+	if err != nil {
+		if !strings.Contains(err.Error(), path) {
+			t.Errorf("error without the path: %v", err)
+		}
+		return
+	}
+	defer a.Close()
+	if n := len(a.Data()); 4*n > len(data) {
+		t.Errorf("%d values from %d bytes", n, len(data))
+	}
+	total := 1
+	for _, d := range a.Shape {
+		total *= d
+	}
+	one := make([]float32, 1)
+	if err := a.Read(one, 0); err == nil && (a.stream == nil || total < 1<<20) {
+		err = a.Read(one, total-1)
+		if err != nil && a.stream == nil {
+			t.Errorf("reading what is mapped: %v", err)
+		}
+	}
 }

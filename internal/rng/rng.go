@@ -14,6 +14,7 @@ const (
 	Order
 	EvalNoise
 	SampleNoise
+	Synthetic
 )
 
 // golden is 2^64 over the golden ratio, SplitMix64's increment.

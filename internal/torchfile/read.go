@@ -8,6 +8,8 @@ import (
 	"io"
 	"math"
 	"strings"
+
+	"github.com/x448/float16"
 )
 
 // File is an open checkpoint.
@@ -176,29 +178,13 @@ func element(dtype string, b []byte) float32 {
 	case "bfloat16":
 		return math.Float32frombits(uint32(le.Uint16(b)) << 16)
 	case "float16":
-		return half(le.Uint16(b))
+		return float16.Frombits(le.Uint16(b)).Float32()
 	case "int64":
 		return float32(int64(le.Uint64(b)))
 	case "int32":
 		return float32(int32(le.Uint32(b)))
 	default:
 		return math.Float32frombits(le.Uint32(b))
-	}
-}
-
-// half is IEEE binary16.
-func half(bits uint16) float32 {
-	sign, exponent, fraction := float64(1-2*int(bits>>15)), int(bits>>10&31), float64(bits&1023)
-	switch exponent {
-	case 0:
-		return float32(sign * math.Ldexp(fraction, -24))
-	case 31:
-		if fraction != 0 {
-			return float32(math.NaN())
-		}
-		return float32(math.Inf(int(sign)))
-	default:
-		return float32(sign * math.Ldexp(1024+fraction, exponent-25))
 	}
 }
 

@@ -1,0 +1,38 @@
+package npy
+
+import (
+	"encoding/binary"
+	"math"
+	"unsafe"
+
+	"github.com/x448/float16"
+)
+
+// sizes are the types that are read and the bytes of one value.
+var sizes = map[string]int{"<f2": 2, ">f2": 2, "<f4": 4, ">f4": 4, "<f8": 8, ">f8": 8}
+
+// convert fills dst from src, values of that type, however aligned.
+func convert(dst []float32, src []byte, dtype string) {
+	if dtype == "<f4" { // only misaligned
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), 4*len(dst)), src)
+		return
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if dtype[0] == '>' {
+		order = binary.BigEndian
+	}
+	switch dtype[1:] {
+	case "f2":
+		for i := range dst {
+			dst[i] = float16.Frombits(order.Uint16(src[2*i:])).Float32()
+		}
+	case "f4":
+		for i := range dst {
+			dst[i] = math.Float32frombits(order.Uint32(src[4*i:]))
+		}
+	case "f8":
+		for i := range dst {
+			dst[i] = float32(math.Float64frombits(order.Uint64(src[8*i:])))
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package npy
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// zipMagic starts a zip file that holds something.
+const zipMagic = "PK\x03\x04"
+
+// openZip opens an array of an npz file.
+func openZip(path, array string) (*File, error) {
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	f, err := openMember(path, z, array)
+	if err != nil || f.stream == nil { // a compressed array is read through z
+		z.Close()
+	}
+	return f, err
+}
+
+func openMember(path string, z *zip.ReadCloser, array string) (*File, error) {
+	member, err := choose(z.File, array)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	open := inflate
+	if member.Method == zip.Store {
+		open = mapMember
+	}
+	f, err := open(path, z, member)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", path, member.Name, err)
+	}
+	f.Path = path + ": " + member.Name
+	return f, nil
+}
+
+// choose is the member that holds the array of that name; "" is the only one.
+func choose(members []*zip.File, array string) (*zip.File, error) {
+	var names []string
+	var last *zip.File
+	for _, m := range members {
+		name, ok := strings.CutSuffix(m.Name, ".npy")
+		if !ok {
+			continue
+		}
+		if name == array {
+			return m, nil
+		}
+		names, last = append(names, name), m
+	}
+	switch {
+	case array != "":
+		return nil, fmt.Errorf("no array %q: it has %s", array, list(names))
+	case len(names) != 1:
+		return nil, fmt.Errorf("want one array, or the name of one: it has %s", list(names))
+	}
+	return last, nil
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	const most = 20
+	if len(names) > most {
+		names = append(names[:most:most], "...")
+	}
+	return strings.Join(names, ", ")
+}
+
+// mapMember maps an array that numpy.savez stored as it is.
+func mapMember(path string, _ *zip.ReadCloser, m *zip.File) (*File, error) {
+	start, err := m.DataOffset()
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if left := info.Size() - start; left < 0 || m.UncompressedSize64 > uint64(left) {
+		return nil, fmt.Errorf("%d bytes at %d in a file of %d", m.UncompressedSize64, start, info.Size())
+	}
+	return mapArray(f, start, start+int64(m.UncompressedSize64))
+}
+
+// inflated reads an array that numpy.savez_compressed wrote. It holds a piece of
+// it in memory and no more, whatever its size.
+type inflated struct {
+	zip    *zip.ReadCloser
+	member *zip.File
+	shape  []int
+	r      io.ReadCloser // after next values; nil before the first
+	next   int
+	piece  []byte
+}
+
+// pieceSize is how many bytes are inflated at a time, a multiple of every type's.
+const pieceSize = 1 << 16
+
+func inflate(_ string, z *zip.ReadCloser, m *zip.File) (*File, error) {
+	r, err := m.Open()
+	if err != nil {
+		return nil, fmt.Errorf("compression method %d: %w", m.Method, err)
+	}
+	defer r.Close()
+	f, length, err := readHeader(r)
+	if err != nil {
+		return nil, err
+	}
+	if m.UncompressedSize64 > 1<<62 {
+		return nil, fmt.Errorf("%d bytes: too large", m.UncompressedSize64)
+	}
+	if err := f.checkLength(length, int64(m.UncompressedSize64)); err != nil {
+		return nil, err
+	}
+	f.stream = &inflated{zip: z, member: m, shape: f.Shape, piece: make([]byte, pieceSize)}
+	return f, nil
+}
+
+// read fills dst from the value at on: forward from where the last read ended,
+// or again from the start.
+func (s *inflated) read(dst []float32, at int, dtype string) error {
+	if s.r == nil || at < s.next {
+		if err := s.restart(); err != nil {
+			return err
+		}
+	}
+	size := sizes[dtype]
+	if _, err := io.CopyN(io.Discard, s.r, int64(at-s.next)*int64(size)); err != nil {
+		return s.damage(err)
+	}
+	s.next = at
+	for len(dst) > 0 {
+		n := min(len(dst), len(s.piece)/size)
+		if _, err := io.ReadFull(s.r, s.piece[:n*size]); err != nil {
+			return s.damage(err)
+		}
+		convert(dst[:n], s.piece, dtype)
+		dst = dst[n:]
+		s.next += n
+	}
+	return s.checkSum()
+}
+
+// checkSum reads on at the array's end: only then zip looks at the CRC.
+func (s *inflated) checkSum() error {
+	total := 1
+	for _, d := range s.shape {
+		total *= d
+	}
+	if s.next < total {
+		return nil
+	}
+	if _, err := io.ReadFull(s.r, s.piece[:1]); !errors.Is(err, io.EOF) {
+		return s.damage(err)
+	}
+	return nil
+}
+
+func (s *inflated) damage(err error) error {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("damaged: its length is not what the zip says")
+	}
+	return fmt.Errorf("damaged: %w", err)
+}
+
+func (s *inflated) restart() error {
+	s.closeStream()
+	r, err := s.member.Open()
+	if err != nil {
+		return err
+	}
+	s.r, s.next = r, 0
+	_, _, err = readHeader(r)
+	return err
+}
+
+func (s *inflated) closeStream() {
+	if s.r != nil {
+		s.r.Close()
+		s.r = nil
+	}
+}
+
+func (s *inflated) close() error {
+	s.closeStream()
+	return s.zip.Close()
+}

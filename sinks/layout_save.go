@@ -1,0 +1,206 @@
+package sinks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+
+	"fmsr/internal/atomicfile"
+	"fmsr/internal/frames"
+	"fmsr/internal/npy"
+	"fmsr/pipeline"
+)
+
+// LayoutSave writes frames as the folders that npy_load reads.
+//
+//	frames (1,H,W,C)                           -- 0.0 -- 0.1 -- 1.0 -- 1.1 --
+//	                                           [         layout_save        ]
+//	DIR/SET/seed_NNNN/npy/all_fields_HxW.npy   ------------- 0 ---------- 1 -
+type LayoutSave struct {
+	Set string `yaml:"set" flag:"data-set" doc:"folder to make in the run's folder, with seed_NNNN/npy/ below it"`
+}
+
+func init() {
+	pipeline.Register(pipeline.Declaration{
+		Name: "layout_save",
+		Doc: `Writes frames as the folders that npy_load reads.
+
+	frames (1,H,W,C)                           -- 0.0 -- 0.1 -- 1.0 -- 1.1 --
+	                                           [         layout_save        ]
+	DIR/SET/seed_NNNN/npy/all_fields_HxW.npy   ------------- 0 ---------- 1 -
+
+One array (frames, H, W, channels) a seed, float32. A file appears when its seed
+is whole; one that is there already is left as it is, so that a run which was
+stopped goes on. DIR/SET/source.json says what the seeds were made from; a folder
+of seeds that were made from anything else is refused.`,
+		Link:   pipeline.Link{Needs: pipeline.Stored},
+		Config: func() any { return &LayoutSave{Set: "mri256_nu3e-5"} },
+		New:    func(config any) pipeline.Stage { return &layoutSave{LayoutSave: *config.(*LayoutSave)} },
+	})
+}
+
+// Validate reports a set that is no folder in the run's.
+func (c *LayoutSave) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+	if !filepath.IsLocal(c.Set) || filepath.Clean(c.Set) == "." {
+		report("set", "is %q: want a folder's name", c.Set)
+	}
+}
+
+// layoutSource is what a set was made from, in its source.json.
+type layoutSource struct {
+	Identity string   `json:"identity"`
+	Channels []string `json:"channels"`
+	H        int      `json:"h"`
+	W        int      `json:"w"`
+}
+
+type layoutSave struct {
+	LayoutSave
+	folder   string // DIR/SET
+	source   layoutSource
+	finished map[int]bool // seeds whose file is there
+	seed     int          // that is being written
+	out      *npy.Writer  // of it; nil: none is
+}
+
+// Open refuses a folder that holds seeds from elsewhere, and takes stock of those
+// that are there.
+func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	if in.Identity == "" {
+		return in, errors.New("it knows no seeds: put npy_load or synth at the start")
+	}
+	if env.Run.Overfit {
+		return in, errors.New("run.overfit sends the first seed twice: turn it off (--no-overfit)")
+	}
+	l.folder = filepath.Join(env.Run.Dir, l.Set)
+	l.source = layoutSource{Identity: in.Identity, Channels: in.Channels, H: in.H, W: in.W}
+	seeds, err := fs.Glob(os.DirFS(l.folder), "seed_*")
+	if err != nil {
+		return in, err
+	}
+	if len(seeds) > 0 {
+		if err := l.checkSource(seeds[0]); err != nil {
+			return in, err
+		}
+	}
+	l.finished = map[int]bool{}
+	for _, name := range seeds {
+		var seed int
+		if _, err := fmt.Sscanf(name, "seed_%d", &seed); err != nil {
+			continue
+		}
+		if _, err := os.Stat(l.path(seed)); err == nil {
+			l.finished[seed] = true
+		}
+	}
+	return in, nil
+}
+
+// checkSource errs unless the set was made from what is coming.
+func (l *layoutSave) checkSource(example string) error {
+	foreign := fmt.Errorf("%s already holds %s, which was made from something else: give another folder by --out", l.folder, example)
+	data, err := os.ReadFile(l.sourcePath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return foreign
+	}
+	if err != nil {
+		return err
+	}
+	var had layoutSource
+	if err := json.Unmarshal(data, &had); err != nil || !reflect.DeepEqual(had, l.source) {
+		return foreign
+	}
+	return nil
+}
+
+func (l *layoutSave) sourcePath() string { return filepath.Join(l.folder, "source.json") }
+
+func (l *layoutSave) path(seed int) string {
+	return filepath.Join(l.folder, fmt.Sprintf("seed_%04d", seed), "npy", fmt.Sprintf("all_fields_%dx%d.npy", l.source.H, l.source.W))
+}
+
+// Resume is the seeds that need not come again.
+func (l *layoutSave) Resume(context.Context, string) (map[int]bool, error) { return l.finished, nil }
+
+// Process appends a frame to its seed's file. A seed is whole when the next one
+// begins.
+func (l *layoutSave) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
+	f := in.(*frames.Frames)
+	seed := f.Origins[0].Seed
+	if l.out != nil && seed != l.seed {
+		if err := l.finish(); err != nil {
+			return nil, err
+		}
+	}
+	if l.out == nil {
+		if l.finished[seed] {
+			return nil, nil
+		}
+		if err := l.begin(seed, f); err != nil {
+			return nil, err
+		}
+	}
+	return nil, l.out.AddFrame(frames.Floats(f.Hi))
+}
+
+// begin starts a seed's file, and removes what a run that was killed left of it.
+func (l *layoutSave) begin(seed int, f *frames.Frames) error {
+	path := l.path(seed)
+	folder := filepath.Dir(path)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	left, err := fs.Glob(os.DirFS(folder), "."+filepath.Base(path)+".tmp-*")
+	if err != nil {
+		return err
+	}
+	for _, name := range left {
+		if err := os.Remove(filepath.Join(folder, name)); err != nil {
+			return err
+		}
+	}
+	data, err := json.Marshal(l.source)
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.WriteFile(l.sourcePath(), append(data, '\n')); err != nil {
+		return err
+	}
+	out, err := npy.CreateFrames(path, []int{f.H, f.W, len(f.Channels)})
+	if err != nil {
+		return err
+	}
+	l.out, l.seed = out, seed
+	return nil
+}
+
+func (l *layoutSave) finish() error {
+	if err := l.out.Commit(); err != nil {
+		return err
+	}
+	l.out = nil
+	l.finished[l.seed] = true
+	return nil
+}
+
+// Flush finishes the last seed.
+func (l *layoutSave) Flush(context.Context) ([]pipeline.Element, error) {
+	if l.out == nil {
+		return nil, nil
+	}
+	return nil, l.finish()
+}
+
+// Close removes a file that is not whole, and its folders.
+func (l *layoutSave) Close() error {
+	if l.out == nil {
+		return nil
+	}
+	folder := filepath.Dir(l.path(l.seed))
+	return errors.Join(l.out.Close(), os.Remove(folder), os.Remove(filepath.Dir(folder)))
+}

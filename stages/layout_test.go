@@ -1,0 +1,190 @@
+package stages
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fmsr/internal/frames"
+	"fmsr/internal/npy"
+	"fmsr/pipeline"
+)
+
+func TestPattern(t *testing.T) {
+	fields := []string{"B", "Bx", "jz"}
+	for _, c := range []struct{ pattern, path, want string }{
+		{"run_{seed}/f.npy", "run_0012/f.npy", "seed 12"},
+		{"run_{seed}/f.npy", "run_/f.npy", "no"},
+		{"run_{seed}/f.npy", "run_1x/f.npy", "no"},
+		{"run_{seed}/f.npy", "run_99999999999999999999/f.npy", "no"},
+		{"./run_{seed}/f.npy", "run_1/f.npy", "seed 1"},
+		{"{seed}/f_{seed}.npz", "003/f_3.npz", "seed 3"},
+		{"{seed}/f_{seed}.npz", "3/f_4.npz", "no"},
+		{"{seed}_{field}.npy", "3_Bx.npy", "seed 3 Bx"},
+		{"{seed}_{field}.npy", "3_B.npy", "seed 3 B"},
+		{"{seed}_{field}.npy", "3_By.npy", "no"},
+		{"{seed}{field}*.npy", "3Bxy.npy", "seed 3 Bx"},
+		{"{field}/{seed}_{field}.npy", "jz/3_Bx.npy", "no"},
+		{"*/s?{seed}.npy", "any/s_5.npy", "seed 5"},
+		{"*/s?{seed}.npy", "any/more/s_5.npy", "no"},
+		{"a.b{seed}.npy", "axb5.npy", "no"},
+	} {
+		p, err := parsePattern(c.pattern, fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "no"
+		if seed, field, ok := p.match(c.path); ok {
+			got = fmt.Sprintf("seed %d", seed)
+			if p.perField {
+				got += " " + fields[field]
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s matches %s: %s, want %s", c.pattern, c.path, got, c.want)
+		}
+		if matched, err := path.Match(p.glob, c.path); c.want != "no" && (!matched || err != nil) {
+			t.Errorf("glob %s does not match %s", p.glob, c.path)
+		}
+	}
+	for pattern, want := range map[string]string{
+		"":                     "want a path below root",
+		"/data/{seed}.npy":     "want a path below root",
+		"../{seed}.npy":        "want a path below root",
+		"{seed}.txt":           "want .npy or .npz at its end",
+		"f.npy":                "want {seed} where the seed's digits stand",
+		"{seed}/../f.npy":      "want {seed} where the seed's digits stand",
+		"{seed}_{fields}.npy":  "want {seed} or {field}, not {fields}",
+		"{seed}_{.npy":         "want a path with {seed}, {field}, * and ?",
+		"{seed}_[0-9].npy":     "want a path with {seed}, {field}, * and ?",
+		"{seed}_\xff.npy":      "invalid UTF-8",
+		"{seed}_{{field}}.npy": "want a path with",
+	} {
+		if _, err := parsePattern(pattern, fields); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", pattern, err, want)
+		}
+	}
+}
+
+// FuzzPattern: a pattern is refused, or matches the path that it was filled in to.
+func FuzzPattern(f *testing.F) {
+	for _, seed := range []string{"run_{seed}/f.npy", "{seed}_{field}.npz", "*/{seed}?/{field}_{seed}.npy", "[{seed}.npy", "a/../{seed}.npy"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := parsePattern(text, []string{"B", "Bx"})
+		if err != nil {
+			return
+		}
+		filled := strings.NewReplacer("{seed}", "07", "{field}", "Bx", "*", "_", "?", "_").Replace(filepath.Clean(text))
+		if ok, err := path.Match(p.glob, filled); err != nil || !ok {
+			t.Errorf("%q: glob %q and %q: %v, %v", text, p.glob, filled, ok, err)
+		}
+		if _, _, ok := p.match(filled); !ok && !strings.ContainsAny(text, "*?") && strings.Count(text, "{seed}") == 1 {
+			t.Errorf("%q does not match %q", text, filled)
+		}
+	})
+}
+
+// TestInputs: whatever the files are called and however they are cut, the same
+// frames come from them.
+func TestInputs(t *testing.T) {
+	root := t.TempDir()
+	fields := []string{"a", "b"}
+	write := func(path string, shape []int, values ...float32) {
+		t.Helper()
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := npy.WriteFile(path, shape, values); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for seed := range 2 {
+		v := 100 * float32(seed)
+		write(fmt.Sprintf("whole/run_%d/f.npy", seed), []int{2, 1, 2, 2}, v, v+10, v+1, v+11, v+2, v+12, v+3, v+13)
+		write(fmt.Sprintf("split/%d_a.npy", seed), []int{2, 1, 2}, v, v+1, v+2, v+3)
+		write(fmt.Sprintf("split/%d_b.npy", seed), []int{2, 1, 2, 1}, v+10, v+11, v+12, v+13)
+	}
+	whole := []string{filepath.Join(root, "whole/run_0/f.npy"), filepath.Join(root, "whole/run_1/f.npy")}
+	want := "0/0 train [0 10 1 11],0/1 train [2 12 3 13],1/0 val [100 110 101 111],1/1 val [102 112 103 113]"
+	for name, c := range map[string]NpyLoad{
+		"pattern": {Root: root, Pattern: "whole/run_{seed}/f.npy", Fields: fields},
+		"field":   {Root: root, Pattern: "split/{seed}_{field}.npy", Fields: fields},
+		"files":   {Files: whole, Fields: fields},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, got, err := loadAll(t, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := strings.Join(got, ","); s != want {
+				t.Errorf("emitted %s\nwant    %s", s, want)
+			}
+		})
+	}
+
+	write("split/2_a.npy", []int{2, 1, 2}, 0, 0, 0, 0)
+	write("odd/3_a.npy", []int{2, 1, 2}, 0, 0, 0, 0)
+	write("odd/3_b.npy", []int{1, 1, 2}, 0, 0)
+	write("twice/1_x.npy", []int{1, 1, 2, 2}, 0, 0, 0, 0)
+	write("twice/01_y.npy", []int{1, 1, 2, 2}, 0, 0, 0, 0)
+	for want, c := range map[string]NpyLoad{
+		"seed 2 has no file for b":                                  {Root: root, Pattern: "split/{seed}_{field}.npy", Fields: fields},
+		"3_b.npy: shape [1 1 2], but ":                              {Root: root, Pattern: "odd/{seed}_{field}.npy", Fields: fields},
+		"f.npy: shape [2 1 2 2], want (frames, H, W), one field":    {Root: root, Pattern: "whole/run_{seed}/{field}.npy", Fields: []string{"f"}},
+		"1_x.npy are seed 1":                                        {Root: root, Pattern: "twice/{seed}_?.npy", Fields: fields},
+		"has no file of the pattern run{seed}.npy: it holds odd":    {Root: root, Pattern: "run{seed}.npy", Fields: fields},
+		"seed 5 is not in files: it has 2 seeds, 0 to 1":            {Files: whole, Seeds: []int{5}, Fields: fields},
+		"2_a.npy: shape [2 1 2], want (frames, H, W, channels)":     {Files: []string{filepath.Join(root, "split/2_a.npy")}, Fields: fields},
+		"run_0/f.npy: array \"x\" is asked for, but only an npz":    {Files: whole, Array: "x", Fields: fields},
+		"none.npy: no such file or directory":                       {Files: []string{filepath.Join(root, "none.npy")}, Fields: fields},
+		"root is not set: give the folder that holds p{seed}.npy b": {Pattern: "p{seed}.npy", Fields: fields},
+	} {
+		if _, _, err := loadAll(t, c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v\nwant  %s", err, want)
+		}
+	}
+}
+
+// loadAll is load, with every value.
+func loadAll(t *testing.T, c NpyLoad) (pipeline.Meta, []string, error) {
+	return emitted(t, testEnv(t), &npyLoad{NpyLoad: c}, func(f *frames.Frames) any { return frames.Floats(f.Hi) })
+}
+
+// TestIdentity: whichever file changes, in size or time, so does the identity.
+func TestIdentity(t *testing.T) {
+	root := t.TempDir()
+	files := []string{filepath.Join(root, "1_a.npy"), filepath.Join(root, "1_b.npy")}
+	for _, path := range files {
+		if err := npy.WriteFile(path, []int{1, 1, 2}, []float32{1, 2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	identity := func() string {
+		meta, _, err := loadAll(t, NpyLoad{Root: root, Pattern: "{seed}_{field}.npy", Fields: []string{"a", "b"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return meta.Identity
+	}
+	before := identity()
+	if identity() != before {
+		t.Error("the identity of the same files changed")
+	}
+	for _, path := range files {
+		if err := os.Chtimes(path, time.Time{}, time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		after := identity()
+		if after == before {
+			t.Errorf("%s changed, and the identity did not", path)
+		}
+		before = after
+	}
+}
