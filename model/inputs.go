@@ -85,6 +85,10 @@ func (m *InputMeter) Close() { m.thread.Close() }
 // alike is how far a spread, or a power, may be from training's, as a factor.
 const alike = 1.3
 
+// negligible is a share of a field's variance that single precision does not
+// tell from nothing.
+const negligible = 1e-8
+
 // Differences says, a line a field, where the spread of what is given, or its
 // power in an octave of wavelength, is not within 30% of training's. Wavelengths
 // are in cells, so that fields of other sizes compare.
@@ -103,7 +107,11 @@ func (trained Inputs) Differences(channels []string, given Inputs) []string {
 		}
 		note("spread", given.Std[c], trained.Std[c])
 		was, is := trained.octaves(c), given.octaves(c)
+		least := negligible * math.Pow(max(trained.Std[c], given.Std[c]), 2)
 		for i := range min(len(was), len(is)) {
+			if max(was[i], is[i]) < least {
+				continue
+			}
 			note(fmt.Sprintf("power in waves of %d to %d cells", 2<<i, 4<<i), is[i], was[i])
 		}
 		if found != nil {
@@ -115,7 +123,7 @@ func (trained Inputs) Differences(channels []string, given Inputs) []string {
 
 // shortestOctave is the least shell that an octave is judged by: below it are so
 // few waves that their power is a matter of chance.
-const shortestOctave = 4
+const shortestOctave = 8
 
 // octaves is a field's power in waves of 2 to 4 cells, 4 to 8, and so on.
 func (in Inputs) octaves(c int) []float64 {

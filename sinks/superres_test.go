@@ -1,0 +1,305 @@
+package sinks_test
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/apache/arrow/go/v15/parquet/file"
+	"github.com/apache/arrow/go/v15/parquet/pqarrow"
+
+	"fmsr/internal/frames"
+	"fmsr/internal/golden"
+	"fmsr/internal/npy"
+	"fmsr/internal/torchx"
+	"fmsr/pipeline"
+	"fmsr/specs"
+)
+
+// trained is a small model's checkpoint.
+func trained(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	var out strings.Builder
+	if err := run(t, context.Background(), data(t, 0), &out, pipeline.Override{Path: "run.dir", Value: dir, Flag: "--out"}); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "checkpoint.pt")
+}
+
+// apply runs the shipped spec and fails on what it leaves.
+func apply(t *testing.T, checkpoint, input string, sets map[string]string) (dir, out string) {
+	t.Helper()
+	src, err := specs.FS.ReadFile("superres.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = t.TempDir()
+	overrides := []pipeline.Override{
+		{Path: "superres.checkpoint", Value: checkpoint, Flag: "--checkpoint"}, {Path: "files_load.input", Value: input, Flag: "--input"},
+		{Path: "run.dir", Value: dir, Flag: "--out"}, {Path: "superres.sample_steps", Value: "2", Flag: "--sample-steps"},
+	}
+	for path, value := range sets {
+		overrides = append(overrides, pipeline.Override{Path: path, Value: value, Flag: path})
+	}
+	spec, err := pipeline.Parse("superres.yaml", src, overrides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, pool, text := torchx.Live(), frames.NewPool(), &strings.Builder{}
+	mem := memory.NewCheckedAllocator(pool)
+	err = pipeline.Execute(context.Background(), spec, pipeline.Options{Out: text, Cache: t.TempDir(), Mem: mem})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	mem.AssertSize(t, 0)
+	if n := torchx.Live() - before; n != 0 {
+		t.Errorf("%d tensors left", n)
+	}
+	if err := pool.Close(); err != nil {
+		t.Error(err)
+	}
+	return dir, text.String()
+}
+
+// coarse writes two frames of the same values, (2,4,8,2).
+func coarse(t *testing.T) string {
+	t.Helper()
+	values := make([]float32, 2*4*8*2)
+	for i := range values {
+		values[i] = float32(golden.N(5, uint64(i%(len(values)/2))))
+	}
+	path := filepath.Join(t.TempDir(), "x.npy")
+	if err := npy.WriteFile(path, []int{2, 4, 8, 2}, values); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// values reads an array of that shape.
+func values(t *testing.T, path string, shape ...int) []float32 {
+	t.Helper()
+	f, err := npy.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if !slices.Equal(f.Shape, shape) {
+		t.Fatalf("%s: shape %v, want %v", path, f.Shape, shape)
+	}
+	return slices.Clone(f.Data())
+}
+
+func TestEnsemble(t *testing.T) {
+	checkpoint, input := trained(t), coarse(t)
+	const frame = 8 * 16 * 2
+	dir, _ := apply(t, checkpoint, input, map[string]string{"superres.samples": "3"})
+	samples := values(t, filepath.Join(dir, "x.samples.npy"), 2, 3, 8, 16, 2)
+	first := values(t, filepath.Join(dir, "x.npy"), 2, 8, 16, 2)
+	mean := values(t, filepath.Join(dir, "x.mean.npy"), 2, 8, 16, 2)
+	spread := values(t, filepath.Join(dir, "x.spread.npy"), 2, 8, 16, 2)
+	for i := range first {
+		at := i/frame*3*frame + i%frame
+		a, b, c := float64(samples[at]), float64(samples[at+frame]), float64(samples[at+2*frame])
+		m := (a + b + c) / 3
+		golden.Near(t, "the first sample", float64(first[i]), a, 0)
+		golden.Near(t, "mean", float64(mean[i]), m, 1e-6)
+		golden.Near(t, "spread", float64(spread[i]), math.Sqrt(((a-m)*(a-m)+(b-m)*(b-m)+(c-m)*(c-m))/2), 1e-5)
+	}
+	if slices.Equal(samples[:frame], samples[frame:2*frame]) || slices.Equal(samples[frame:2*frame], samples[2*frame:3*frame]) {
+		t.Error("two samples of a frame are the same")
+	}
+	if slices.Equal(first[:frame], first[frame:]) {
+		t.Error("noise per_frame: two frames of the same input have the same noise")
+	}
+
+	fixed, _ := apply(t, checkpoint, input, map[string]string{"superres.noise": "fixed", "superres.samples": "2"})
+	same := values(t, filepath.Join(fixed, "x.samples.npy"), 2, 2, 8, 16, 2)
+	if !slices.Equal(same[:2*frame], same[2*frame:]) {
+		t.Error("noise fixed: two frames of the same input differ")
+	}
+	if slices.Equal(same[:frame], same[frame:2*frame]) || !slices.Equal(same[:frame], first[:frame]) {
+		t.Error("noise fixed: want frame 0's noise, another for each sample")
+	}
+}
+
+// TestFormats: Arrow and Parquet hold the values of the npy files, channels first.
+func TestFormats(t *testing.T) {
+	checkpoint, input := trained(t), coarse(t)
+	dir, _ := apply(t, checkpoint, input, map[string]string{"superres.samples": "2"})
+	samples := values(t, filepath.Join(dir, "x.samples.npy"), 2, 2, 8, 16, 2)
+	mean := values(t, filepath.Join(dir, "x.mean.npy"), 2, 8, 16, 2)
+	for format, read := range map[string]func(*testing.T, string) (*arrow.Schema, []arrow.Record){"arrow": readArrow, "parquet": readParquet} {
+		dir, _ := apply(t, checkpoint, input, map[string]string{"superres.samples": "2", "files_save.format": format})
+		schema, rows := read(t, filepath.Join(dir, "x."+format))
+		if names, _ := schema.Metadata().GetValue("channel_names"); names != `["a","b"]` {
+			t.Errorf("%s: channel_names %q", format, names)
+		}
+		checkRows(t, rows, []string{"frame", "sample"}, [][]int32{{0, 0}, {0, 1}, {1, 0}, {1, 1}}, samples)
+		_, rows = read(t, filepath.Join(dir, "x.mean."+format))
+		checkRows(t, rows, []string{"frame"}, [][]int32{{0}, {1}}, mean)
+		if left, _ := filepath.Glob(filepath.Join(dir, ".*")); left != nil {
+			t.Errorf("left: %v", left)
+		}
+	}
+}
+
+func checkRows(t *testing.T, records []arrow.Record, integers []string, want [][]int32, last []float32) {
+	t.Helper()
+	row := 0
+	for _, r := range records {
+		f := r.Schema().Field(len(integers))
+		if shape, _ := f.Metadata.GetValue("ARROW:extension:metadata"); f.Name != "x" || shape != `{"dim_names":["C","H","W"],"shape":[2,8,16]}` {
+			t.Fatalf("%s: %s", f.Name, shape)
+		}
+		lists := r.Column(len(integers)).(*array.FixedSizeList)
+		x := lists.ListValues().(*array.Float32).Float32Values()
+		const cells = 8 * 16
+		for i := range int(r.NumRows()) {
+			for k, name := range integers {
+				if got := r.Column(k).(*array.Int32).Value(i); r.Schema().Field(k).Name != name || got != want[row][k] {
+					t.Errorf("row %d: %s is %d, want %s %d", row, r.Schema().Field(k).Name, got, name, want[row][k])
+				}
+			}
+			if lists.IsNull(i) {
+				t.Errorf("row %d is null", row)
+			}
+			for j := range 2 * cells {
+				if got, want := x[i*2*cells+j], last[row*2*cells+j%cells*2+j/cells]; got != want {
+					t.Fatalf("row %d, value %d: %g, want %g", row, j, got, want)
+				}
+			}
+			row++
+		}
+		r.Release()
+	}
+	if row != len(want) {
+		t.Errorf("%d rows, want %d", row, len(want))
+	}
+}
+
+func readArrow(t *testing.T, path string) (*arrow.Schema, []arrow.Record) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := ipc.NewFileReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var all []arrow.Record
+	for i := range r.NumRecords() {
+		record, err := r.RecordAt(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, record)
+	}
+	return r.Schema(), all
+}
+
+func readParquet(t *testing.T, path string) (*arrow.Schema, []arrow.Record) {
+	t.Helper()
+	f, err := file.OpenParquetFile(path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := pqarrow.NewFileReader(f, pqarrow.ArrowReadProperties{BatchSize: 1}, memory.DefaultAllocator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := r.GetRecordReader(context.Background(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer records.Release()
+	var all []arrow.Record
+	for records.Next() {
+		records.Record().Retain()
+		all = append(all, records.Record())
+	}
+	schema, err := r.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema, all
+}
+
+// TestCompare: the figures are those of the formulas, from the files.
+func TestCompare(t *testing.T) {
+	checkpoint, input := trained(t), coarse(t)
+	const frame = 8 * 16 * 2
+	truth := make([]float32, 2*frame)
+	for i := range truth {
+		truth[i] = float32(golden.N(6, uint64(i)))
+	}
+	path := filepath.Join(t.TempDir(), "x.npy")
+	if err := npy.WriteFile(path, []int{2, 8, 16, 2}, truth); err != nil {
+		t.Fatal(err)
+	}
+	dir, out := apply(t, checkpoint, input, map[string]string{"superres.samples": "2", "compare.truth": path})
+	samples := values(t, filepath.Join(dir, "x.samples.npy"), 2, 2, 8, 16, 2)
+	var mse, meanMSE, variance [2]float64
+	for i, want := range truth {
+		a, b := float64(samples[i/frame*2*frame+i%frame]), float64(samples[i/frame*2*frame+frame+i%frame])
+		m := (a + b) / 2
+		mse[i%2] += ((a-float64(want))*(a-float64(want)) + (b-float64(want))*(b-float64(want))) / 2 / frame
+		meanMSE[i%2] += (m - float64(want)) * (m - float64(want)) / frame
+		variance[i%2] += ((a-m)*(a-m) + (b-m)*(b-m)) / frame
+	}
+	var got struct {
+		Samples int
+		Grids   []struct {
+			H, W, Frames int
+			Sources      map[string]struct {
+				MSE    float64
+				Fields map[string]struct {
+					MSE    float64
+					Spread float64 `json:"spread_over_error"`
+				}
+			}
+			Spectra map[string]map[string][]float64
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "comparison.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Samples != 2 || len(got.Grids) != 1 || got.Grids[0].Frames != 2 {
+		t.Fatalf("%s", text)
+	}
+	g := got.Grids[0]
+	for c, name := range []string{"a", "b"} {
+		golden.Near(t, "MSE of samples", g.Sources["sample"].Fields[name].MSE, mse[c], 1e-5)
+		golden.Near(t, "MSE of the mean", g.Sources["mean"].Fields[name].MSE, meanMSE[c], 1e-5)
+		golden.Near(t, "spread over error", g.Sources["mean"].Fields[name].Spread, math.Sqrt(1.5*variance[c]/meanMSE[c]), 1e-5)
+		sum, square := 0.0, 0.0
+		for _, p := range g.Spectra["truth"][name] {
+			sum += p
+		}
+		for i := c; i < len(truth); i += 2 {
+			square += float64(truth[i]) * float64(truth[i]) / frame
+		}
+		golden.Near(t, "Parseval of the truth", sum, square, 1e-5)
+	}
+	golden.Near(t, "MSE", g.Sources["sample"].MSE, (mse[0]+mse[1])/2, 1e-5)
+	if !strings.Contains(out, "ensemble mean") {
+		t.Errorf("no table:\n%s", out)
+	}
+}
