@@ -150,6 +150,9 @@ func (l *layoutSave) Process(_ context.Context, in pipeline.Element) ([]pipeline
 
 // begin starts a seed's file, and removes what a run that was killed left of it.
 func (l *layoutSave) begin(seed int, f *frames.Frames) error {
+	if err := l.saveSource(); err != nil {
+		return err
+	}
 	path := l.path(seed)
 	folder := filepath.Dir(path)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -164,19 +167,25 @@ func (l *layoutSave) begin(seed int, f *frames.Frames) error {
 			return err
 		}
 	}
-	data, err := json.Marshal(l.source)
-	if err != nil {
-		return err
-	}
-	if err := atomicfile.WriteFile(l.sourcePath(), append(data, '\n')); err != nil {
-		return err
-	}
 	out, err := npy.CreateFrames(path, []int{f.H, f.W, len(f.Channels)})
 	if err != nil {
 		return err
 	}
 	l.out, l.seed = out, seed
 	return nil
+}
+
+// saveSource stands before the first seed's folder, which without it would be
+// anybody's to another run that shares the work.
+func (l *layoutSave) saveSource() error {
+	if err := os.MkdirAll(l.folder, 0o755); err != nil {
+		return err
+	}
+	data, err := json.Marshal(l.source)
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(l.sourcePath(), append(data, '\n'))
 }
 
 func (l *layoutSave) finish() error {
