@@ -3,8 +3,10 @@ package sinks
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"slices"
 
+	"fmsr/internal/parallel"
 	"fmsr/internal/picture"
 	"fmsr/model"
 )
@@ -12,35 +14,38 @@ import (
 // shownFrames is how many frames a picture has room for.
 const shownFrames = 4
 
-// pictures are samples and differences of each field for each model, and the spectra.
+// pictures are samples and differences of each field for each model, and the
+// spectra, drawn on all cores.
 func (c *comparison) pictures() ([]model.Picture, error) {
-	var out []model.Picture
-	draw := func(name string, png func(*bytes.Buffer) error) error {
-		var b bytes.Buffer
-		if err := png(&b); err != nil {
-			return fmt.Errorf("picture %s: %w", name, err)
-		}
-		out = append(out, model.Picture{Name: name, PNG: b.Bytes()})
-		return nil
+	type drawing struct {
+		name string
+		png  func(io.Writer) error
 	}
+	var todo []drawing
 	for _, src := range c.sources() {
 		if src < sourceRaw { // a baseline
 			continue
 		}
 		suffix := sourceNames[src].suffix
 		for field, name := range c.channels {
-			samples := c.panel(field, name, src)
-			if err := draw("samples"+suffix+"/"+name, func(b *bytes.Buffer) error { return samples.PNG(b) }); err != nil {
-				return nil, err
-			}
-			diffs := c.diffs(field, name, src)
-			if err := draw("diffs"+suffix+"/"+name, func(b *bytes.Buffer) error { return diffs.PNG(b) }); err != nil {
-				return nil, err
-			}
+			todo = append(todo,
+				drawing{"samples" + suffix + "/" + name, func(w io.Writer) error { return c.panel(field, name, src).PNG(w) }},
+				drawing{"diffs" + suffix + "/" + name, func(w io.Writer) error { return c.diffs(field, name, src).PNG(w) }})
 		}
 	}
-	plots := c.plots()
-	err := draw("spectra", func(b *bytes.Buffer) error { return picture.Grid(b, min(len(plots), 4), plots...) })
+	todo = append(todo, drawing{"spectra", func(w io.Writer) error {
+		plots := c.plots()
+		return picture.Grid(w, min(len(plots), 4), plots...)
+	}})
+	out := make([]model.Picture, len(todo))
+	err := parallel.Each(len(todo), func(i int) error {
+		var b bytes.Buffer
+		if err := todo[i].png(&b); err != nil {
+			return fmt.Errorf("picture %s: %w", todo[i].name, err)
+		}
+		out[i] = model.Picture{Name: todo[i].name, PNG: b.Bytes()}
+		return nil
+	})
 	return out, err
 }
 
