@@ -16,6 +16,7 @@ type Checkpoint struct {
 	Stats    *frames.Stats
 	Input    Input
 	Inputs   *Inputs // what x_lo was made of; nil if unknown
+	Passed   bool    // every stage below the trainer has seen the step
 }
 
 // Input is how x_lo was made.
@@ -26,7 +27,7 @@ type Input struct {
 
 // Save writes checkpoint.pt, whole or not at all. PyTorch loads it with
 // weights_only=True: model_state_dict and ema_state_dict under ADM's names,
-// stats, channel_names, step and the optimizer's moments.
+// stats, channel_names, step, and what Restore needs to go on from it.
 func (t *Trainer) Save(ctx context.Context, path string, c Checkpoint) error {
 	f, err := atomicfile.Create(path)
 	if err != nil {
@@ -44,6 +45,7 @@ func (t *Trainer) Save(ctx context.Context, path string, c Checkpoint) error {
 				{Key: "exp_avg", Value: stateDict(s, t.Net.Params, t.m)},
 				{Key: "exp_avg_sq", Value: stateDict(s, t.Net.Params, t.v)},
 			}},
+			{Key: "resume", Value: resumption{t.averaged, c.Passed, t.Last, t.Clips}.dict()},
 			{Key: "config", Value: torchfile.Dict{
 				{Key: "base_dist", Value: string(t.Base)}, {Key: "base_noise_scale", Value: t.NoiseScale},
 				{Key: "periodic_padding", Value: t.Net.Periodic},

@@ -214,18 +214,20 @@ func (l *Loaded) Net(s *torchx.Scope, key string, c Config) (*UNet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.fill(s, net, key, state); err != nil {
+	if err := l.fill(net.Params, net.Tensors(), key, state); err != nil {
 		net.Free()
 		return nil, err
 	}
 	return net, nil
 }
 
-func (l *Loaded) fill(s *torchx.Scope, net *UNet, key string, state *torchfile.Map) error {
-	if len(state.Keys) != len(net.Params) {
-		return fmt.Errorf("%s has %d tensors: the network of these widths has %d", key, len(state.Keys), len(net.Params))
+// fill copies a dict of tensors into tensors, one for each parameter: exactly
+// those, by name and shape.
+func (l *Loaded) fill(params []Param, tensors []torchx.Tensor, key string, state *torchfile.Map) error {
+	if len(state.Keys) != len(params) {
+		return fmt.Errorf("%s has %d tensors: the network of these widths has %d", key, len(state.Keys), len(params))
 	}
-	for _, p := range net.Params {
+	for i, p := range params {
 		t, ok := state.Get(p.Name).(*torchfile.Stored)
 		if !ok {
 			return fmt.Errorf("%s has no tensor %s", key, p.Name)
@@ -238,12 +240,12 @@ func (l *Loaded) fill(s *torchx.Scope, net *UNet, key string, state *torchfile.M
 			return err
 		}
 		in := torchx.NewScope() // one tensor at a time
-		in.Copy(p.Tensor, in.FromFloats(values, p.Shape...))
+		in.Copy(tensors[i], in.FromFloats(values, p.Shape...))
 		err = in.Err()
 		in.Close()
 		if err != nil {
 			return err
 		}
 	}
-	return s.Err()
+	return nil
 }

@@ -49,8 +49,11 @@ func (a Averaging) DecayAt(n int) float64 {
 type Trainer struct {
 	Hyper
 	Net, EMA *UNet
-	Step     int // steps taken
+	Step     int    // steps taken
+	Last     Result // of the last of them
+	Clips    Clips
 
+	averaged bool // UpdateEMA has seen the last step
 	thread *torchx.Thread
 	adamw  torchx.AdamW
 	m, v   []torchx.Tensor
@@ -157,7 +160,10 @@ func (t *Trainer) Update(s *torchx.Scope) (Result, error) {
 	if err := s.Err(); err != nil {
 		return Result{}, fmt.Errorf("training step %d: %w", n, err)
 	}
-	t.Step = n
+	t.Step, t.Last, t.averaged = n, r, false
+	if r.GradNorm > t.GradClip {
+		t.Clips.Total++
+	}
 	return r, nil
 }
 
@@ -175,12 +181,18 @@ func (h Hyper) times(stream uint64, batch int) []float32 {
 	return ts
 }
 
-// UpdateEMA moves the average towards the weights of the step just taken.
+// UpdateEMA moves the average towards the weights of the step just taken, once:
+// a run that goes on may send that step again.
 func (t *Trainer) UpdateEMA(ctx context.Context, a Averaging) error {
-	return t.Do(ctx, func(s *torchx.Scope) error {
+	if t.averaged {
+		return nil
+	}
+	err := t.Do(ctx, func(s *torchx.Scope) error {
 		s.EMAUpdate(t.EMA.Tensors(), t.Net.Tensors(), a.DecayAt(t.Step))
 		return nil
 	})
+	t.averaged = err == nil
+	return err
 }
 
 // Velocity is net's velocity field under the condition x_lo, with bf16 autocast

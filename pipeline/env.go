@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"io"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -16,6 +17,9 @@ type Env struct {
 	Cache    string           // folder for what can be made again
 	Out      io.Writer        // for a person to read
 	Progress *Progress
+	Resume   Resume
+
+	ctx context.Context // the run's, which its caller may end
 
 	finish func()
 }
@@ -23,3 +27,14 @@ type Env struct {
 // Finish ends the run's source: what is in flight still arrives, and the run
 // then succeeds. The trainer calls it after its last step.
 func (e *Env) Finish() { e.finish() }
+
+// Interrupted says whether the run was told to stop.
+func (e *Env) Interrupted() bool { return e.ctx.Err() != nil }
+
+// Resume is where a training run that goes on begins. The trainer, which knows,
+// fills it in when it opens; sinks, below it, and sources, when they emit, look.
+type Resume struct {
+	From   string // checkpoint; empty: the run starts afresh
+	Logged int    // logs of steps up to this one stay
+	Skip   int    // training frames that were used up
+}

@@ -24,6 +24,7 @@ type Options struct {
 	Version string           // of fmsr, for the files that it writes
 	Cache   string           // folder for what can be made again; empty: the user's cache folder
 	Shard   Shard            // the part of the seeds to work on; zero: all
+	Resume  string           // checkpoint to go on from; empty: the run folder's, where there is one
 	Task    Shard            // the part that a job array's task would have; taken where a flow can be shared
 	Mem     memory.Allocator // for frames; nil: a pool of its own
 

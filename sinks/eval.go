@@ -83,8 +83,7 @@ type eval struct {
 	linear []*linear.Filter // one a field
 	val    []*frames.Frames // normalized, held to the end of the run
 
-	steps, clipped int // since the last evaluation
-	warned         bool
+	warned bool
 }
 
 // enoughCells is how many coarse cells of a field determine the linear filter's
@@ -160,10 +159,6 @@ func (e *eval) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Ele
 		return nil, nil
 	case *model.Step:
 		e.warnIfStiff(in)
-		e.steps++
-		if in.GradNorm > in.Trainer.GradClip {
-			e.clipped++
-		}
 		if in.N%e.LogEvery == 0 || in.Last() {
 			if err := e.evaluate(ctx, in); err != nil {
 				return nil, err
@@ -232,8 +227,7 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 		}
 	}
 	result := &model.Evaluation{Scalars: []model.Scalar{{Name: "train/loss", Value: step.Loss}, {Name: "train/grad_norm", Value: step.GradNorm}, {Name: "train/lr", Value: step.LR},
-		{Name: "train/clipped", Value: float64(e.clipped) / float64(e.steps)}}}
-	e.steps, e.clipped = 0, 0
+		{Name: "train/clipped", Value: clippedShare(step)}}}
 	result.Scalars = append(result.Scalars, c.scalars()...)
 	var err error
 	if result.Pictures, err = c.pictures(); err != nil {
@@ -253,6 +247,15 @@ func (e *eval) physical(batch *frames.Frames, values []float32) []float32 {
 		out[i] = float32(float64(values[i])*e.in.Stats.Std[channel] + e.in.Stats.Mean[channel])
 	}
 	return out
+}
+
+// clippedShare is the share of the steps since the last evaluation whose gradient
+// was clipped.
+func clippedShare(step *model.Step) float64 {
+	c := &step.Trainer.Clips // the token is here: nobody else looks at it
+	share := float64(c.Total-c.AtEval) / float64(step.N-c.EvalStep)
+	c.AtEval, c.EvalStep = c.Total, step.N
+	return share
 }
 
 // filtered is the linear baseline's prediction, normalized.

@@ -1,0 +1,109 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"fmsr/internal/torchfile"
+	"fmsr/internal/torchx"
+)
+
+// Clips counts the steps whose gradient was clipped.
+type Clips struct {
+	Total    int // of all steps
+	AtEval   int // of those up to the last evaluation
+	EvalStep int // its step
+}
+
+// resumption is what a checkpoint holds for a run to go on from it exactly,
+// besides weights, average and moments. Nothing random is in it: what step n
+// draws is a function of the seed and n.
+type resumption struct {
+	averaged bool // the average has seen the step
+	passed   bool // every stage below the trainer has
+	last     Result
+	clips    Clips
+}
+
+func (r resumption) dict() torchfile.Dict {
+	return torchfile.Dict{
+		{Key: "averaged", Value: r.averaged}, {Key: "passed", Value: r.passed},
+		{Key: "loss", Value: r.last.Loss}, {Key: "grad_norm", Value: r.last.GradNorm}, {Key: "lr", Value: r.last.LR},
+		{Key: "clipped", Value: r.clips.Total}, {Key: "clipped_at_eval", Value: r.clips.AtEval}, {Key: "eval_step", Value: r.clips.EvalStep},
+	}
+}
+
+// resumption reads the key "resume".
+func (l *Loaded) resumption() (r resumption, err error) {
+	dict, ok := l.file.Root.Get("resume").(*torchfile.Map)
+	if !ok {
+		return r, errors.New("it has weights, but not what a run needs to go on from it (a key resume)")
+	}
+	for key, into := range map[string]*bool{"averaged": &r.averaged, "passed": &r.passed} {
+		if *into, ok = dict.Get(key).(bool); !ok {
+			return r, fmt.Errorf("resume.%s is %v: want true or false", key, dict.Get(key))
+		}
+	}
+	for key, into := range map[string]*float64{"loss": &r.last.Loss, "grad_norm": &r.last.GradNorm, "lr": &r.last.LR} {
+		if *into, ok = dict.Get(key).(float64); !ok {
+			return r, fmt.Errorf("resume.%s is %v: want a number", key, dict.Get(key))
+		}
+	}
+	for key, into := range map[string]*int{"clipped": &r.clips.Total, "clipped_at_eval": &r.clips.AtEval, "eval_step": &r.clips.EvalStep} {
+		n, ok := dict.Get(key).(int64)
+		if !ok {
+			return r, fmt.Errorf("resume.%s is %v: want a whole number", key, dict.Get(key))
+		}
+		*into = int(n)
+	}
+	return r, nil
+}
+
+// Passed says whether the checkpoint was written after every stage had seen its
+// step: else the step's token must pass them first. It errs where the file
+// holds no training to be gone on with.
+func (l *Loaded) Passed() (bool, error) {
+	r, err := l.resumption()
+	return r.passed, err
+}
+
+// Restore puts the trainer where the run was that wrote the checkpoint: weights,
+// average, moments and step, bit for bit.
+func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
+	r, err := l.resumption()
+	if err != nil {
+		return err
+	}
+	optimizer, ok := l.file.Root.Get("optimizer_state").(*torchfile.Map)
+	if !ok {
+		return errors.New("it has no optimizer_state")
+	}
+	err = t.Do(ctx, func(s *torchx.Scope) (err error) {
+		torchx.NoGrad(func() {
+			for _, part := range []struct {
+				key  string
+				dict *torchfile.Map
+				into []torchx.Tensor
+			}{
+				{"model_state_dict", l.file.Root, t.Net.Tensors()}, {"ema_state_dict", l.file.Root, t.EMA.Tensors()},
+				{"exp_avg", optimizer, t.m}, {"exp_avg_sq", optimizer, t.v},
+			} {
+				state, ok := part.dict.Get(part.key).(*torchfile.Map)
+				if !ok {
+					err = fmt.Errorf("%s is %T: want a dict of tensors", part.key, part.dict.Get(part.key))
+					return
+				}
+				if err = l.fill(t.Net.Params, part.into, part.key, state); err != nil {
+					return
+				}
+			}
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	t.Step, t.Last, t.Clips, t.averaged = l.Step, r.last, r.clips, r.averaged
+	return nil
+}
