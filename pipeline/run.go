@@ -25,6 +25,7 @@ type Options struct {
 	Cache   string           // folder for what can be made again; empty: the user's cache folder
 	Shard   Shard            // the part of the seeds to work on; zero: all
 	Task    Shard            // the part that a job array's task would have; taken where a flow can be shared
+	Fresh   bool             // keepers forget what earlier runs have finished
 	Mem     memory.Allocator // for frames; nil: a pool of its own
 }
 
@@ -49,10 +50,10 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
-	if err := r.saveSpec(); err != nil {
+	if err := r.pick(ctx); err != nil { // before anything is written: the folder may hold other results
 		return err
 	}
-	if err := r.pick(ctx); err != nil {
+	if err := r.saveSpec(); err != nil {
 		return err
 	}
 	if err := r.main(ctx); err != nil {
@@ -73,7 +74,7 @@ type runner struct {
 }
 
 func newRunner(spec *Spec, opt Options) (*runner, error) {
-	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Version: opt.Version, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
+	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
 	env.Progress = NewProgress(opt.Out)
 	r := &runner{spec: spec, env: env}
 	if env.Cache == "" {
