@@ -27,7 +27,7 @@ func Create(path string, shape []int) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := f.Write(header(shape)); err != nil {
+	if _, err := f.Write(Header(shape)); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -75,9 +75,9 @@ func WriteFile(path string, shape []int, values []float32) error {
 	return w.Commit()
 }
 
-// header is version 1.0's, padded with spaces so that the values start at a
+// Header is an array's header, version 1.0's, padded with spaces so that the values start at a
 // multiple of 64, as numpy does.
-func header(shape []int) []byte {
+func Header(shape []int) []byte {
 	var dims strings.Builder
 	for _, d := range shape {
 		fmt.Fprintf(&dims, "%d, ", d)
