@@ -205,7 +205,7 @@ func createHashed(path string) (*hashedFile, error) {
 	return &hashedFile{File: f, path: path, hash: sha256.New()}, nil
 }
 
-// Write appends data, and has the system begin to bring it to the disk.
+// Write appends data.
 func (f *hashedFile) Write(data []byte) (int, error) {
 	hashed := make(chan struct{})
 	if len(data) < inParallel {
@@ -221,9 +221,6 @@ func (f *hashedFile) Write(data []byte) (int, error) {
 	<-hashed
 	if err != nil {
 		return n, f.named(err)
-	}
-	if n >= inParallel {
-		_ = unix.SyncFileRange(int(f.Fd()), f.pos, int64(n), unix.SYNC_FILE_RANGE_WRITE) // a hint: Commit syncs
 	}
 	f.pos += int64(n)
 	return n, nil

@@ -101,6 +101,7 @@ func (c *arrowCache) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 	if c.Dir == "" {
 		c.Dir = filepath.Join(env.Cache, "frames")
 	}
+	in.Seeds = nil // the replay mixes them
 	return in, nil
 }
 
