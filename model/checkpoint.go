@@ -16,6 +16,7 @@ type Checkpoint struct {
 	Stats    *frames.Stats
 	Input    Input
 	Inputs   *Inputs // what x_lo was made of; nil if unknown
+	Frames   int     // of the training split
 	Passed   bool    // every stage below the trainer has seen the step
 }
 
@@ -34,6 +35,10 @@ func (t *Trainer) Save(ctx context.Context, path string, c Checkpoint) error {
 		return err
 	}
 	defer f.Close()
+	clips := t.Clips
+	if !c.Passed { // the step will be sent, and perhaps evaluated, once more
+		clips = t.fresh
+	}
 	err = t.Do(ctx, func(s *torchx.Scope) error {
 		root := torchfile.Dict{
 			{Key: "model_state_dict", Value: stateDict(s, t.Net.Params, t.Net.Tensors())},
@@ -45,7 +50,7 @@ func (t *Trainer) Save(ctx context.Context, path string, c Checkpoint) error {
 				{Key: "exp_avg", Value: stateDict(s, t.Net.Params, t.m)},
 				{Key: "exp_avg_sq", Value: stateDict(s, t.Net.Params, t.v)},
 			}},
-			{Key: "resume", Value: resumption{t.averaged, c.Passed, t.Last, t.Clips}.dict()},
+			{Key: "resume", Value: resumption{t.averaged, c.Passed, c.Frames, t.Last, clips}.dict()},
 			{Key: "config", Value: torchfile.Dict{
 				{Key: "base_dist", Value: string(t.Base)}, {Key: "base_noise_scale", Value: t.NoiseScale},
 				{Key: "periodic_padding", Value: t.Net.Periodic},

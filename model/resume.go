@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"fmsr/internal/frames"
 	"fmsr/internal/torchfile"
 	"fmsr/internal/torchx"
 )
@@ -22,13 +23,14 @@ type Clips struct {
 type resumption struct {
 	averaged bool // the average has seen the step
 	passed   bool // every stage below the trainer has
+	frames   int  // of the training split
 	last     Result
 	clips    Clips
 }
 
 func (r resumption) dict() torchfile.Dict {
 	return torchfile.Dict{
-		{Key: "averaged", Value: r.averaged}, {Key: "passed", Value: r.passed},
+		{Key: "averaged", Value: r.averaged}, {Key: "passed", Value: r.passed}, {Key: "frames", Value: r.frames},
 		{Key: "loss", Value: r.last.Loss}, {Key: "grad_norm", Value: r.last.GradNorm}, {Key: "lr", Value: r.last.LR},
 		{Key: "clipped", Value: r.clips.Total}, {Key: "clipped_at_eval", Value: r.clips.AtEval}, {Key: "eval_step", Value: r.clips.EvalStep},
 	}
@@ -50,7 +52,7 @@ func (l *Loaded) resumption() (r resumption, err error) {
 			return r, fmt.Errorf("resume.%s is %v: want a number", key, dict.Get(key))
 		}
 	}
-	for key, into := range map[string]*int{"clipped": &r.clips.Total, "clipped_at_eval": &r.clips.AtEval, "eval_step": &r.clips.EvalStep} {
+	for key, into := range map[string]*int{"frames": &r.frames, "clipped": &r.clips.Total, "clipped_at_eval": &r.clips.AtEval, "eval_step": &r.clips.EvalStep} {
 		n, ok := dict.Get(key).(int64)
 		if !ok {
 			return r, fmt.Errorf("resume.%s is %v: want a whole number", key, dict.Get(key))
@@ -66,6 +68,25 @@ func (l *Loaded) resumption() (r resumption, err error) {
 func (l *Loaded) Passed() (bool, error) {
 	r, err := l.resumption()
 	return r.passed, err
+}
+
+// CheckData errs unless the training split has the statistics, to float32, and
+// the number of frames of the one that the checkpoint's run was trained on.
+func (l *Loaded) CheckData(now *frames.Stats, n int) error {
+	r, err := l.resumption()
+	if err != nil {
+		return err
+	}
+	if r.frames != n {
+		return fmt.Errorf("it was trained on %d frames, and there are %d now", r.frames, n)
+	}
+	for c, name := range l.Channels {
+		if float32(now.Mean[c]) != float32(l.Stats.Mean[c]) || float32(now.Std[c]) != float32(l.Stats.Std[c]) {
+			return fmt.Errorf("the training data are not those that it was trained on: %s has mean %g and deviation %g, and had %g and %g",
+				name, now.Mean[c], now.Std[c], l.Stats.Mean[c], l.Stats.Std[c])
+		}
+	}
+	return nil
 }
 
 // Restore puts the trainer where the run was that wrote the checkpoint: weights,
@@ -104,6 +125,6 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 	if err != nil {
 		return err
 	}
-	t.Step, t.Last, t.Clips, t.averaged = l.Step, r.last, r.clips, r.averaged
+	t.Step, t.Last, t.Clips, t.fresh, t.averaged = l.Step, r.last, r.clips, r.clips, r.averaged
 	return nil
 }

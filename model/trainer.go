@@ -53,11 +53,12 @@ type Trainer struct {
 	Last     Result // of the last of them
 	Clips    Clips
 
-	averaged bool // UpdateEMA has seen the last step
-	thread *torchx.Thread
-	adamw  torchx.AdamW
-	m, v   []torchx.Tensor
-	loss   float64 // of the step being accumulated
+	averaged bool  // UpdateEMA has seen the last step
+	fresh    Clips // as they were when it had just been taken
+	thread   *torchx.Thread
+	adamw    torchx.AdamW
+	m, v     []torchx.Tensor
+	loss     float64 // of the step being accumulated
 }
 
 // NewTrainer makes a freshly initialized network and takes over the thread.
@@ -164,6 +165,7 @@ func (t *Trainer) Update(s *torchx.Scope) (Result, error) {
 	if r.GradNorm > t.GradClip {
 		t.Clips.Total++
 	}
+	t.fresh = t.Clips
 	return r, nil
 }
 

@@ -12,6 +12,7 @@ type Env struct {
 	Run      *Run             // the spec's run section, paths absolute
 	Spec     []byte           // the resolved spec, as YAML
 	Shard    Shard            // this run's part of the work
+	Fresh    bool             // keepers forget what earlier runs have finished
 	Version  string           // of fmsr
 	Mem      memory.Allocator // for frames; outside Go's heap
 	Cache    string           // folder for what can be made again

@@ -9,6 +9,7 @@ import (
 type field struct {
 	key, flag, doc string
 	isPath         bool
+	resume         string // "free": a run may go on with another value; "bits": with other round-off
 	index          int
 }
 
@@ -19,7 +20,7 @@ func fieldsOf(t reflect.Type) []field {
 			continue
 		}
 		tag := t.Field(i).Tag
-		fs = append(fs, field{key: tag.Get("yaml"), flag: tag.Get("flag"), doc: tag.Get("doc"), isPath: tag.Get("path") != "", index: i})
+		fs = append(fs, field{key: tag.Get("yaml"), flag: tag.Get("flag"), doc: tag.Get("doc"), isPath: tag.Get("path") != "", resume: tag.Get("resume"), index: i})
 	}
 	return fs
 }

@@ -44,6 +44,7 @@ type Link struct {
 	Needs, Adds, Drops Traits
 	Source             bool // starts a flow
 	Store              bool // keeps what reaches it and replays it
+	Bystander          bool // changes nothing that others see: a run may go on with or without it
 }
 
 func (l Link) send(in Traits) Traits { return in&^l.Drops | l.Adds }

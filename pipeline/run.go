@@ -26,6 +26,7 @@ type Options struct {
 	Shard   Shard            // the part of the seeds to work on; zero: all
 	Resume  string           // checkpoint to go on from; empty: the run folder's, where there is one
 	Task    Shard            // the part that a job array's task would have; taken where a flow can be shared
+	Fresh   bool             // keepers forget what earlier runs have finished
 	Mem     memory.Allocator // for frames; nil: a pool of its own
 
 	Receive func(Element) error // borrows what comes out at the end; nil: nothing does
@@ -46,16 +47,20 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
+	r.env.ctx = ctx
+	if err := r.resume(opt); err != nil {
+		return &InputError{Err: err}
+	}
 	if err := r.open(ctx); err != nil {
 		return &InputError{Err: err}
 	}
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
-	if err := r.saveSpec(); err != nil {
+	if err := r.pick(ctx); err != nil { // before anything is written: the folder may hold other results
 		return err
 	}
-	if err := r.pick(ctx); err != nil {
+	if err := r.saveSpec(); err != nil {
 		return err
 	}
 	if err := r.main(ctx); err != nil {
@@ -78,7 +83,7 @@ type runner struct {
 }
 
 func newRunner(spec *Spec, opt Options) (*runner, error) {
-	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Version: opt.Version, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
+	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
 	if env.Out == nil {
 		env.Out = io.Discard
 	}

@@ -12,14 +12,14 @@ import (
 
 // Run is a spec's run section: what concerns the run and no single stage.
 type Run struct {
-	Name            string `yaml:"name" doc:"of the run"`
-	Dir             string `yaml:"dir" flag:"out" path:"file" doc:"the run's folder; empty: runs/NAME"`
+	Name            string `yaml:"name" doc:"of the run" resume:"free"`
+	Dir             string `yaml:"dir" flag:"out" path:"file" doc:"the run's folder; empty: runs/NAME" resume:"free"`
 	Seed            uint64 `yaml:"seed" flag:"seed" doc:"of everything random"`
-	Device          string `yaml:"device" flag:"device" doc:"auto, cpu, cuda or cuda:INDEX"`
+	Device          string `yaml:"device" flag:"device" doc:"auto, cpu, cuda or cuda:INDEX" resume:"bits"`
 	Overfit         bool   `yaml:"overfit" flag:"overfit" doc:"train and validate on all frames of the first seed, without warm-up"`
-	Threads         int    `yaml:"threads" flag:"threads" doc:"cores for the model; 0: all"`
-	MaxSteps        int    `yaml:"max_steps" flag:"max-steps" doc:"stop when the run's step is this; 0: at train.total_steps"`
-	CheckpointEvery int    `yaml:"checkpoint_every" flag:"checkpoint-every" doc:"steps between checkpoints"`
+	Threads         int    `yaml:"threads" flag:"threads" doc:"cores for the model; 0: all" resume:"bits"`
+	MaxSteps        int    `yaml:"max_steps" flag:"max-steps" doc:"stop when the run's step is this; 0: at train.total_steps" resume:"free"`
+	CheckpointEvery int    `yaml:"checkpoint_every" flag:"checkpoint-every" doc:"steps between checkpoints" resume:"free"`
 	Grid            Grid   `yaml:"grid" doc:"the domain's geometry"`
 }
 

@@ -26,7 +26,7 @@ func init() {
 	steps   -- 1 -- ... -- 100 + pictures ----
 	        [ images/samples/velx/100.png ... ]
 	steps   -- 1 -- ... -- 100 ---------------`,
-		Link:   pipeline.Link{Needs: pipeline.Steps},
+		Link:   pipeline.Link{Needs: pipeline.Steps, Bystander: true},
 		Config: func() any { return &Images{} },
 		New:    func(any) pipeline.Stage { return &images{} },
 	})

@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,7 +31,7 @@ func init() {
 
 An object holds step and name: value pairs. Nothing in it depends on the clock:
 the seconds that evaluations took go to timing.jsonl.`,
-		Link:   pipeline.Link{Needs: pipeline.Steps},
+		Link:   pipeline.Link{Needs: pipeline.Steps, Bystander: true},
 		Config: func() any { return &Metrics{} },
 		New:    func(any) pipeline.Stage { return &metrics{} },
 	})
@@ -41,20 +42,33 @@ type metrics struct {
 	progress        *pipeline.Progress
 }
 
-// Open starts both files anew.
+// Open starts both files, or goes on with them.
 func (m *metrics) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	m.progress = env.Progress
 	if err := os.MkdirAll(env.Run.Dir, 0o755); err != nil {
 		return in, err
 	}
 	var err error
-	if m.figures, err = os.Create(filepath.Join(env.Run.Dir, "metrics.jsonl")); err != nil {
+	if m.figures, err = openLog(filepath.Join(env.Run.Dir, "metrics.jsonl"), env.Resume, linesUpTo); err != nil {
 		return in, err
 	}
-	if m.timing, err = os.Create(filepath.Join(env.Run.Dir, "timing.jsonl")); err != nil {
+	if m.timing, err = openLog(filepath.Join(env.Run.Dir, "timing.jsonl"), env.Resume, linesUpTo); err != nil {
 		m.figures.Close()
 	}
 	return in, err
+}
+
+// linesUpTo is the length of the whole lines of steps up to that one.
+func linesUpTo(data []byte, step int) int {
+	length := 0
+	for {
+		end := bytes.IndexByte(data[length:], '\n')
+		var line struct{ Step *int }
+		if end < 0 || json.Unmarshal(data[length:length+end], &line) != nil || line.Step == nil || *line.Step > step {
+			return length
+		}
+		length += end + 1
+	}
 }
 
 // Process writes a line where the step was evaluated.

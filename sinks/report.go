@@ -34,7 +34,7 @@ func init() {
 
 Rows: the bilinear input, the linear filter and the model, each with its mean
 squared error and its power in the band that pooling lost, relative to the truth.`,
-		Link:   pipeline.Link{Needs: pipeline.Steps},
+		Link:   pipeline.Link{Needs: pipeline.Steps, Bystander: true},
 		Config: func() any { return &Report{} },
 		New:    func(any) pipeline.Stage { return &report{} },
 	})

@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -27,7 +28,7 @@ func init() {
 	steps   -- 1 -- ... -- 100 ------------
 
 tensorboard --logdir RUN/tb shows them.`,
-		Link:   pipeline.Link{Needs: pipeline.Steps},
+		Link:   pipeline.Link{Needs: pipeline.Steps, Bystander: true},
 		Config: func() any { return &TensorBoard{} },
 		New:    func(any) pipeline.Stage { return &tensorboard{} },
 	})
@@ -38,19 +39,24 @@ const tensorboardFile = "events.out.tfevents.0.fmsr"
 
 type tensorboard struct{ file *os.File }
 
-// Open starts the file anew.
+// Open starts the file, or goes on with it.
 func (t *tensorboard) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	dir := filepath.Join(env.Run.Dir, "tb")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return in, err
 	}
-	file, err := os.Create(filepath.Join(dir, tensorboardFile))
+	file, err := openLog(filepath.Join(dir, tensorboardFile), env.Resume, tfEventsUpTo)
 	if err != nil {
 		return in, err
 	}
-	if err := writeTFRecord(file, tfVersion(wallTime())); err != nil {
-		file.Close()
-		return in, err
+	if at, err := file.Seek(0, io.SeekCurrent); err != nil || at == 0 {
+		if err == nil {
+			err = writeTFRecord(file, tfVersion(wallTime()))
+		}
+		if err != nil {
+			file.Close()
+			return in, err
+		}
 	}
 	t.file = file
 	return in, nil

@@ -39,6 +39,38 @@ func writeTFRecord(w io.Writer, data []byte) error {
 	return err
 }
 
+// tfEventsUpTo is the length of the whole, undamaged records of steps up to that one.
+func tfEventsUpTo(data []byte, step int) int {
+	length := 0
+	for {
+		event := tfRecord(data[length:])
+		if event == nil || protoField(event, 2) > uint64(step) {
+			return length
+		}
+		length += len(event) + tfOverhead
+	}
+}
+
+// tfOverhead is what a record has besides its event.
+const tfOverhead = 16
+
+// tfRecord is the event of the record that data starts with; nil where there is
+// no whole one.
+func tfRecord(data []byte) []byte {
+	if len(data) < tfOverhead || binary.LittleEndian.Uint32(data[8:]) != maskedCRC(data[:8]) {
+		return nil
+	}
+	n := binary.LittleEndian.Uint64(data)
+	if n > uint64(len(data)-tfOverhead) || n == 0 {
+		return nil
+	}
+	event := data[12 : 12+n]
+	if binary.LittleEndian.Uint32(data[12+n:]) != maskedCRC(event) {
+		return nil
+	}
+	return event
+}
+
 // tfVersion is the event that every file starts with.
 func tfVersion(wall float64) []byte {
 	return protoBytes(tfEvent(wall, 0), 3, []byte("brain.Event:2"))
@@ -82,4 +114,48 @@ func protoBytes(b []byte, field protowire.Number, v []byte) []byte {
 // protoInt appends an integer field.
 func protoInt(b []byte, field protowire.Number, v int64) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), uint64(v))
+}
+
+// protoField is the last value of an integer field of a message, 0 where it has none.
+func protoField(message []byte, field protowire.Number) uint64 {
+	found := uint64(0)
+	for len(message) > 0 {
+		number, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return found
+		}
+		message = message[n:]
+		if number == field && kind == protowire.VarintType {
+			if found, n = protowire.ConsumeVarint(message); n < 0 {
+				return 0
+			}
+		} else if n = protowire.ConsumeFieldValue(number, kind, message); n < 0 {
+			return found
+		}
+		message = message[n:]
+	}
+	return found
+}
+
+// protoMessage is a field of a message that is bytes or a message; nil where it has none.
+func protoMessage(message []byte, field protowire.Number) []byte {
+	for len(message) > 0 {
+		number, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return nil
+		}
+		message = message[n:]
+		if number == field && kind == protowire.BytesType {
+			value, n := protowire.ConsumeBytes(message)
+			if n < 0 {
+				return nil
+			}
+			return value
+		}
+		if n = protowire.ConsumeFieldValue(number, kind, message); n < 0 {
+			return nil
+		}
+		message = message[n:]
+	}
+	return nil
 }

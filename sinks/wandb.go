@@ -40,7 +40,7 @@ func init() {
 	steps   -- 1 -- ... -- 100 ---------------
 
 wandb sync RUN/wandb/offline-run-* uploads it; nothing leaves the machine before.`,
-		Link:   pipeline.Link{Needs: pipeline.Steps},
+		Link:   pipeline.Link{Needs: pipeline.Steps, Bystander: true},
 		Config: func() any { return &WandB{Project: "mri"} },
 		New:    func(config any) pipeline.Stage { return &wandb{WandB: *config.(*WandB)} },
 	})
@@ -62,10 +62,15 @@ type wandb struct {
 	started time.Time
 }
 
-// Open starts the offline run anew.
+// Open starts the offline run, or goes on with it.
 func (w *wandb) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	w.env, w.started = env, time.Now()
 	root := filepath.Join(env.Run.Dir, "wandb")
+	if env.Resume.From != "" {
+		if known, err := w.goOn(root); known || err != nil {
+			return in, err
+		}
+	}
 	if err := os.RemoveAll(root); err != nil {
 		return in, err
 	}
@@ -85,6 +90,28 @@ func (w *wandb) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 		return in, err
 	}
 	return in, nil
+}
+
+// goOn opens the run's only log, where there is one with a beginning.
+func (w *wandb) goOn(root string) (known bool, err error) {
+	logs, err := filepath.Glob(filepath.Join(root, "offline-run-*", "run-*.wandb"))
+	if err != nil || len(logs) != 1 {
+		return false, err
+	}
+	var kept wandbKept
+	file, err := openLog(logs[0], w.env.Resume, func(data []byte, step int) int {
+		kept = wandbUpTo(data, step)
+		return kept.length
+	})
+	if err != nil || kept.length == 0 {
+		if file != nil {
+			err = file.Close()
+		}
+		return false, err
+	}
+	w.dir, w.file, w.started = filepath.Dir(logs[0]), file, kept.started
+	w.log = &wandbLog{w: file, at: kept.length % wandbBlock, count: kept.records}
+	return true, nil
 }
 
 // begin writes the version and the run with its config.

@@ -19,7 +19,8 @@ import (
 // 2 first, 3 middle, 4 last.
 const (
 	wandbBlock  = 32 << 10
-	wandbHeader = 7 // of a chunk
+	wandbHeader = 7 // of a chunk, and of the file
+	wandbMagic  = ":W&B\xe1\xbe\x00"
 )
 
 // Fields of Record.
@@ -39,7 +40,7 @@ type wandbLog struct {
 }
 
 func newWandbLog(w io.Writer) (*wandbLog, error) {
-	_, err := w.Write([]byte(":W&B\xe1\xbe\x00"))
+	_, err := w.Write([]byte(wandbMagic))
 	return &wandbLog{w: w, at: wandbHeader}, err
 }
 
@@ -117,4 +118,61 @@ func wandbRunRecord(id, project, name string, config map[string]any, started tim
 	b = protoBytes(b, 4, update)
 	b = protoBytes(b, 8, []byte(name))
 	return protoBytes(b, 17, protoInt(protoInt(nil, 1, started.Unix()), 2, int64(started.Nanosecond()))), nil
+}
+
+// wandbKept is the part of a log that a run which goes on keeps.
+type wandbKept struct {
+	length  int // bytes
+	records int64
+	started time.Time
+}
+
+// wandbUpTo keeps the run's record and the history of steps up to that one, with
+// what goes with it; nothing where there is no whole record of a run.
+func wandbUpTo(data []byte, step int) (kept wandbKept) {
+	if len(data) < wandbHeader || string(data[:wandbHeader]) != wandbMagic {
+		return kept
+	}
+	at := wandbHeader
+	for {
+		record, next := wandbRecordAt(data, at)
+		if record == nil {
+			return kept
+		}
+		at = next
+		number := int64(protoField(record, 1))
+		if run := protoMessage(record, wandbRun); run != nil {
+			start := protoMessage(run, 17)
+			kept = wandbKept{at, number, time.Unix(int64(protoField(start, 1)), int64(protoField(start, 2)))}
+		}
+		if history := protoMessage(record, wandbHistory); history != nil {
+			if protoField(protoMessage(history, 2), 1) > uint64(step) {
+				return kept
+			}
+			kept.length, kept.records = at, number
+		}
+	}
+}
+
+// wandbRecordAt joins the chunks of the record that starts there, and says where
+// the next one does; nil where there is no whole, undamaged one.
+func wandbRecordAt(data []byte, at int) (record []byte, next int) {
+	for {
+		if room := wandbBlock - at%wandbBlock; room < wandbHeader {
+			at += room
+		}
+		if len(data)-at < wandbHeader {
+			return nil, 0
+		}
+		length, kind := int(binary.LittleEndian.Uint16(data[at+4:])), data[at+6]
+		end := at + wandbHeader + length
+		if end > len(data) || crc32.ChecksumIEEE(data[at+6:end]) != binary.LittleEndian.Uint32(data[at:]) {
+			return nil, 0
+		}
+		record = append(record, data[at+wandbHeader:end]...)
+		at = end
+		if kind == 1 || kind == 4 {
+			return record, at
+		}
+	}
 }

@@ -119,11 +119,15 @@ func (b *batch) join() (*frames.Frames, error) {
 	channels := b.plan.Names(first.Channels)
 	size := len(channels) * first.H * first.W
 	out := frames.New(channels, first.H, first.W, origins, frames.NewBuffer(b.mem, len(origins)*size), nil)
-	if first.Lo != nil || b.plan.Factor != 0 {
+	if b.plan.Pairs(first) {
 		out.Lo = frames.NewBuffer(b.mem, len(origins)*size)
 	}
 	err := parallel.Each(len(b.held), func(i int) error {
-		if err := b.prepare(b.held[i], out, i*size, size); err != nil {
+		var lo []float32
+		if out.Lo != nil {
+			lo = frames.Floats(out.Lo)[i*size:][:size]
+		}
+		if err := b.plan.Pair(b.held[i].f, b.held[i].n, frames.Floats(out.Hi)[i*size:][:size], lo); err != nil {
 			return frames.At(origins[i], err)
 		}
 		return nil
@@ -133,21 +137,6 @@ func (b *batch) join() (*frames.Frames, error) {
 		return nil, err
 	}
 	return out, nil
-}
-
-// prepare puts a frame into its place in out, size values from at on.
-func (b *batch) prepare(h held, out *frames.Frames, at, size int) error {
-	hi := frames.Floats(out.Hi)[at:][:size]
-	switch {
-	case b.plan.Factor != 0:
-		return b.plan.Run(h.f, h.n, hi, frames.Floats(out.Lo)[at:][:size])
-	case h.f.Lo != nil: // made above: the same is done to it
-		lo := &frames.Frames{Channels: h.f.Channels, H: h.f.H, W: h.f.W, Hi: h.f.Lo}
-		if err := b.plan.Run(lo, h.n, frames.Floats(out.Lo)[at:][:size], nil); err != nil {
-			return err
-		}
-	}
-	return b.plan.Run(h.f, h.n, hi, nil)
 }
 
 // drop releases what is held.

@@ -22,7 +22,7 @@ import (
 //	                                [           npy_load             ]
 //	frames (1,H,W,C), with origin   -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
 type NpyLoad struct {
-	Root    string           `yaml:"root" flag:"data-root" path:"file" doc:"folder that holds the run folders"`
+	Root    string           `yaml:"root" flag:"data-root" path:"file" doc:"folder that holds the run folders" resume:"free"`
 	Set     string           `yaml:"set" flag:"data-set" doc:"run folder in root, with seed_NNNN/npy/*.npy below it"`
 	Pattern string           `yaml:"pattern" doc:"instead of set: the files below root, as run_{seed}/fields.npy or {seed}_{field}.npy"`
 	Files   []string         `yaml:"files" path:"file" doc:"instead of root and set: the files, as seeds 0, 1, ..."`

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"fmsr/internal/frames"
@@ -21,8 +24,8 @@ import (
 type Train struct {
 	LR             float64 `yaml:"lr" flag:"lr" doc:"learning rate"`
 	WeightDecay    float64 `yaml:"weight_decay" flag:"weight-decay" doc:"decoupled weight decay of AdamW"`
-	TotalSteps     int     `yaml:"total_steps" flag:"total-steps" doc:"steps of the whole run"`
-	PrintEvery     int     `yaml:"print_every" flag:"print-every" doc:"steps between progress lines"`
+	TotalSteps     int     `yaml:"total_steps" flag:"total-steps" doc:"steps of the whole run" resume:"free"`
+	PrintEvery     int     `yaml:"print_every" flag:"print-every" doc:"steps between progress lines" resume:"free"`
 	WarmupSteps    int     `yaml:"warmup_steps" flag:"warmup-steps" doc:"steps over which lr rises linearly from 0; none with run.overfit"`
 	Accumulate     int     `yaml:"accumulate" flag:"accumulate" doc:"batches whose gradients make one step"`
 	GradClip       float64 `yaml:"grad_clip" flag:"grad-clip" doc:"largest global gradient norm"`
@@ -127,7 +130,12 @@ type train struct {
 	config  model.Config
 	trainer *model.Trainer
 	stop    int // the step at which this run ends
-	part    int // batches of the next step that have been accumulated
+	part    int // batches of the next step that have come
+
+	from   *model.Loaded // checkpoint to go on from; nil once the trainer is there
+	again  bool          // the trainer's step must pass the stages below first
+	passed int           // the last step that is known to have passed them
+	saved  int           // the step of the newest checkpoint
 
 	meter  *model.InputMeter
 	fitted int // frames, by meter
@@ -152,7 +160,32 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	if limit := env.Run.MaxSteps; limit > 0 {
 		t.stop = min(t.stop, limit)
 	}
+	if env.Resume.From != "" {
+		return in, t.openFrom(env.Resume.From)
+	}
 	return in, nil
+}
+
+// openFrom reads the checkpoint that the run goes on from, and says where that is.
+// A step that was taken, but may not have passed every stage, is sent again: its
+// batches come once more, and its logs are dropped.
+func (t *train) openFrom(path string) (err error) {
+	if t.from, err = model.OpenCheckpoint(path); err != nil {
+		return err
+	}
+	passed, err := t.from.Passed()
+	if err == nil && !slices.Equal(t.from.Channels, t.in.Channels) {
+		err = fmt.Errorf("its channels are %s, the run's are %s", strings.Join(t.from.Channels, ", "), strings.Join(t.in.Channels, ", "))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", path, err), t.from.Close())
+	}
+	done := t.from.Step
+	if t.again = !passed; t.again {
+		done--
+	}
+	t.env.Resume.Logged, t.env.Resume.Skip = done, done*t.Accumulate*t.in.Batch
+	return nil
 }
 
 // Process takes one training step, when enough batches have come; validation batches are passed on.
@@ -167,22 +200,29 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 			return nil, err
 		}
 	}
-	if t.trainer.Step >= t.stop {
-		return nil, nil // on its way when the last step was taken
+	last := t.part == t.Accumulate-1
+	if t.again {
+		if t.part++; !last {
+			return nil, nil
+		}
+		t.part, t.again = 0, false
+		return t.send(), nil
+	}
+	if t.passed = t.trainer.Step; t.passed >= t.stop {
+		t.env.Finish() // at once, where the run had ended before
+		return nil, nil
 	}
 	if t.part == 0 {
 		if err := t.saveIfDue(ctx); err != nil {
 			return nil, err
 		}
 	}
-	last := t.part == t.Accumulate-1
-	var result model.Result
 	err := t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
 		xLo := t.trainer.Net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
 		x1 := t.trainer.Net.Input(s, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
 		t.trainer.Accumulate(s, xLo, x1, t.part, t.Accumulate)
 		if last {
-			result, err = t.trainer.Update(s)
+			_, err = t.trainer.Update(s)
 		}
 		return err
 	})
@@ -194,49 +234,72 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		return nil, nil
 	}
 	t.part = 0
-	step := model.NewStep(t.trainer, result, t.TotalSteps)
-	t.env.Progress.Step(step.N, t.stop, t.TotalSteps, result.Loss)
-	if step.N == t.stop {
+	return t.send(), nil
+}
+
+// send is the token of the step just taken.
+func (t *train) send() []pipeline.Element {
+	step := model.NewStep(t.trainer, t.trainer.Last, t.TotalSteps)
+	t.env.Progress.Step(step.N, t.stop, t.TotalSteps, step.Loss)
+	if step.N >= t.stop {
 		t.env.Finish()
 	}
-	return []pipeline.Element{step}, nil
+	return []pipeline.Element{step}
 }
 
 // saveIfDue writes the checkpoint of the last step, whose average is up to date
 // now that the step has come back.
 func (t *train) saveIfDue(ctx context.Context) error {
-	if t.trainer.Step == 0 || t.trainer.Step%t.env.Run.CheckpointEvery != 0 {
+	if t.trainer.Step == t.saved || t.trainer.Step%t.env.Run.CheckpointEvery != 0 {
 		return nil
 	}
 	return t.save(ctx)
 }
 
 func (t *train) save(ctx context.Context) error {
-	path := filepath.Join(t.env.Run.Dir, "checkpoint.pt")
-	return t.trainer.Save(ctx, path, model.Checkpoint{
+	err := t.trainer.Save(ctx, filepath.Join(t.env.Run.Dir, pipeline.CheckpointFile), model.Checkpoint{
 		Channels: t.in.Channels, Stats: t.in.Stats, Input: model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic}, Inputs: t.inputs,
+		Frames: t.in.Frames[frames.Train], Passed: t.passed == t.trainer.Step,
 	})
+	if err == nil {
+		t.saved = t.trainer.Step
+	}
+	return err
 }
 
-// Flush writes the checkpoint of the last step.
+// Flush writes the checkpoint of the last step, which has come back.
 func (t *train) Flush(ctx context.Context) ([]pipeline.Element, error) {
 	if t.trainer == nil {
 		return nil, errNoTraining
 	}
+	if t.passed = t.trainer.Step; t.passed == t.saved {
+		return nil, nil // the run had ended before
+	}
 	return nil, t.save(ctx)
 }
 
-// Close frees the network.
-func (t *train) Close() error {
+// Close frees the network. A run that was told to stop leaves its last whole
+// step's checkpoint.
+func (t *train) Close() (err error) {
 	if t.meter != nil {
 		t.meter.Close()
 		t.meter = nil
 	}
-	if t.trainer != nil {
-		t.trainer.Close()
-		t.trainer = nil
+	if t.from != nil {
+		err = t.from.Close()
+		t.from = nil
 	}
-	return nil
+	if t.trainer == nil {
+		return err
+	}
+	if t.env.Interrupted() && t.trainer.Step > t.saved && !t.again {
+		if err = t.save(context.Background()); err == nil {
+			t.env.Progress.Note("saved step %d to %s", t.saved, filepath.Join(t.env.Run.Dir, pipeline.CheckpointFile))
+		}
+	}
+	t.trainer.Close()
+	t.trainer = nil
+	return err
 }
 
 func (t *train) begin(ctx context.Context) error {
@@ -245,6 +308,14 @@ func (t *train) begin(ctx context.Context) error {
 		return err
 	}
 	t.trainer, err = model.NewTrainer(ctx, thread, t.config, t.hyper(t.env.Run))
+	if err != nil {
+		return err
+	}
+	if t.from != nil {
+		err = t.restore(ctx)
+	} else {
+		err = t.setAside()
+	}
 	if err != nil {
 		return err
 	}
@@ -257,4 +328,39 @@ func (t *train) begin(ctx context.Context) error {
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val])
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
 	return nil
+}
+
+// setAside renames the checkpoint of an earlier run in this folder, which a run
+// that started afresh must not be taken for.
+func (t *train) setAside() error {
+	path := filepath.Join(t.env.Run.Dir, pipeline.CheckpointFile)
+	err := os.Rename(path, path+".old")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// restore puts the trainer where the checkpoint was written, provided that the
+// training data are those that it was trained on.
+func (t *train) restore(ctx context.Context) error {
+	path := t.env.Resume.From
+	err := t.trainer.Restore(ctx, t.from)
+	if err == nil {
+		err = t.from.CheckData(t.in.Stats, t.in.Frames[frames.Train])
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	t.saved = t.trainer.Step
+	if !t.again {
+		t.passed = t.saved
+	}
+	if filepath.Dir(path) != t.env.Run.Dir {
+		t.saved = 0 // not in this run's folder
+	}
+	t.env.Progress.Note("going on from step %d of %s", t.trainer.Step, path)
+	err = t.from.Close()
+	t.from = nil
+	return err
 }

@@ -36,12 +36,16 @@ the stage that uses it (fmsr describe STAGE shows them); --set reaches every key
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().StringArrayVar(&sets, "set", nil, "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE")
-	cmd.Flags().StringVar(&resume, "resume", "never", "never: start afresh, replacing the run's files")
+	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: go on where the run in this folder was stopped; never: start afresh, replacing the run's files; or a checkpoint to go on from")
 	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, I = 1..N; by itself in a Slurm job array")
 	given := pipeline.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if resume != "never" {
-			return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want never", resume)}
+		from := ""
+		if resume != "auto" && resume != "never" {
+			if _, err := os.Stat(resume); err != nil {
+				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, err)}
+			}
+			from = resume
 		}
 		overrides := *given
 		for _, set := range sets {
@@ -59,7 +63,7 @@ the stage that uses it (fmsr describe STAGE shows them); --set reaches every key
 		if err != nil {
 			return &pipeline.InputError{Err: err}
 		}
-		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{Out: out, Version: version(), Shard: part, Task: task})
+		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{Out: out, Version: version(), Fresh: resume == "never", Resume: from, Shard: part, Task: task})
 		var input *pipeline.InputError
 		if err != nil && !errors.As(err, &input) {
 			return &runFailed{err}

@@ -67,3 +67,31 @@ func TestErrorsNameTheFile(t *testing.T) {
 		t.Errorf("error %v, want the path", err)
 	}
 }
+
+// TestSweep: leftovers go, files being written stay.
+func TestSweep(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	left, other := filepath.Join(filepath.Dir(path), ".a.tmp-1"), filepath.Join(filepath.Dir(path), ".b.tmp-1")
+	for _, name := range []string{left, other} {
+		if err := os.WriteFile(name, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := Sweep(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); err == nil {
+		t.Error("what a dead process left is still there")
+	}
+	if _, err := os.Stat(other); err != nil {
+		t.Error("another file's was taken away")
+	}
+	if err := f.Commit(); err != nil {
+		t.Errorf("the file that was being written: %v", err)
+	}
+}

@@ -111,6 +111,9 @@ func WriteFile(path string, shape []int, values []float32) error {
 	return w.Commit()
 }
 
+// Header is the bytes before an array's values.
+func Header(shape []int) []byte { return header(shape, 0) }
+
 // header is version 1.0's, padded with spaces so that the values start at a
 // multiple of 64, as numpy does, and not before room.
 func header(shape []int, room int) []byte {

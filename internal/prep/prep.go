@@ -83,6 +83,22 @@ func (p *Plan) Run(f *frames.Frames, n int, hi, lo []float32) error {
 	return fmt.Errorf("internal error: a value that is not finite was not found again")
 }
 
+// Pairs reports whether x_lo comes out of frames like f: made by the plan, or
+// made before.
+func (p *Plan) Pairs(f *frames.Frames) bool { return f.Lo != nil || p.Factor != 0 }
+
+// Pair is Run where f may have an x_lo already: the same is done to it.
+func (p *Plan) Pair(f *frames.Frames, n int, hi, lo []float32) error {
+	if f.Lo == nil || p.Factor != 0 {
+		return p.Run(f, n, hi, lo)
+	}
+	made := &frames.Frames{Channels: f.Channels, H: f.H, W: f.W, Hi: f.Lo}
+	if err := p.Run(made, n, lo, nil); err != nil {
+		return err
+	}
+	return p.Run(f, n, hi, nil)
+}
+
 // RunAll prepares every frame of f, in parallel: (N,C',H,W) values.
 func (p *Plan) RunAll(f *frames.Frames, hi, lo []float32) error {
 	size := len(p.Names(f.Channels)) * f.H * f.W

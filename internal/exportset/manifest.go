@@ -1,0 +1,103 @@
+// Package exportset is what is said of an exported data set in its manifest.json.
+package exportset
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"fmsr/internal/frames"
+	"fmsr/internal/parts"
+)
+
+// ManifestName is the manifest's name in the folder of the set.
+const ManifestName = "manifest.json"
+
+// Manifest describes a data set, or a share of one.
+type Manifest struct {
+	Format       string    `json:"format"` // arrow, parquet or npy
+	Files        []File    `json:"files"`
+	ChannelNames []string  `json:"channel_names"`
+	H            int       `json:"h"`
+	W            int       `json:"w"`
+	Mean         []float64 `json:"mean"` // of x_hi over the training split, physical units; null without training frames
+	Std          []float64 `json:"std"`
+	Count        float64   `json:"count,omitempty"`    // values of a channel that mean and std are of, so that shares merge
+	Factor       int       `json:"factor,omitempty"`   // fine cells per coarse cell, where there is an x_lo
+	Boundary     string    `json:"boundary,omitempty"` // of x_lo's interpolation: clamp or periodic
+	Normalized   bool      `json:"normalized"`         // whether mean and std have been applied
+}
+
+// File is a file of the set. Its Path starts at the manifest's folder.
+type File struct {
+	parts.File
+	Seed   int    `json:"seed"`
+	Split  string `json:"split"`
+	Frames []int  `json:"frames,omitempty"` // of npy files, which cannot say it
+}
+
+// largest is how many bytes of a manifest are read: a million files have less.
+const largest = 1 << 28
+
+// Read reads a manifest and checks what it says of itself. Errors name the path.
+func Read(path string) (m Manifest, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return m, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, largest))
+	if err != nil {
+		return m, err
+	}
+	if m, err = Parse(data); err != nil {
+		return m, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+// Parse reads a manifest from its bytes.
+func Parse(data []byte) (m Manifest, err error) {
+	if err := json.Unmarshal(data, &m); err != nil {
+		return m, fmt.Errorf("not a manifest: %w", err)
+	}
+	return m, m.check()
+}
+
+func (m *Manifest) check() error {
+	channels := len(m.ChannelNames)
+	switch {
+	case channels == 0 || m.H < 1 || m.W < 1 || len(m.Files) == 0:
+		return errors.New("not a manifest of an export: channel_names, h, w or files are missing")
+	case m.Mean != nil && len(m.Mean) != channels || m.Std != nil && len(m.Std) != channels || (m.Mean == nil) != (m.Std == nil):
+		return fmt.Errorf("%d means and %d deviations of %d channels", len(m.Mean), len(m.Std), channels)
+	case m.Normalized && m.Mean == nil:
+		return errors.New("normalized without a mean")
+	case m.Factor != 0 && m.Factor < 2:
+		return fmt.Errorf("factor %d: want at least 2", m.Factor)
+	}
+	var paths []string
+	for _, f := range m.Files {
+		if _, err := frames.ParseSplit(f.Split); err != nil {
+			return fmt.Errorf("file %s: %w", f.Path, err)
+		}
+		switch {
+		case !filepath.IsLocal(f.Path):
+			return fmt.Errorf("file %q: want a path within the folder", f.Path)
+		case f.Rows < 1 || f.Bytes < 1 || f.Seed < 0:
+			return fmt.Errorf("file %s: seed %d, %d rows, %d bytes", f.Path, f.Seed, f.Rows, f.Bytes)
+		}
+		paths = append(paths, f.Path)
+	}
+	slices.Sort(paths)
+	for i := range paths[1:] {
+		if paths[i] == paths[i+1] {
+			return fmt.Errorf("file %s: it is listed twice", paths[i])
+		}
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+// Package parts keeps the results of a run seed by seed, so that a run that was
+// stopped goes on where it was and several runs share the work in one folder:
+//
+//	DIR/seed_0000.arrow ...        the results: data files, each put there whole
+//	DIR/.parts/seed_0000.json ...  a Record each, written once its files are in place
+//
+// A seed is finished when its record is there, under the run's key, and so are
+// the files that it names, with their sizes. Records are small, and all that a
+// summary of the whole (a manifest, a table of means) is made of: whichever run
+// finds the last one missing no more makes it, and since it goes through the
+// records in the order of the seeds, it makes the same bytes whoever does.
+package parts
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"fmsr/internal/atomicfile"
+)
+
+// Folder is where, in a folder of results, the records are.
+const Folder = ".parts"
+
+// Record is what is kept of a finished seed.
+type Record struct {
+	Key   string          `json:"key"` // of everything that the result depends on
+	Seed  int             `json:"seed"`
+	Files []File          `json:"files"`
+	Extra json.RawMessage `json:"extra,omitempty"` // what the summary of the whole needs besides
+}
+
+// File is a data file of a seed. Its Path starts at the folder of the results.
+type File struct {
+	Path   string `json:"path"`
+	Rows   int    `json:"rows"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// Set is the results of one key in a folder. Several processes may have it open.
+type Set struct {
+	dir, key string
+	seeds    []int
+}
+
+// ErrOther says that a folder holds results of another key.
+var ErrOther = errors.New("it holds the results of another spec or of other data: give another --out, remove it, or start afresh with --resume never")
+
+// Open prepares a folder for the results of the seeds under key. It is ErrOther
+// if there are results of another key already, unless it is to start afresh:
+// then those go, and so do the results of the seeds for which mine is true.
+func Open(dir, key string, seeds []int, fresh bool, mine func(i int) bool) (*Set, error) {
+	s := &Set{dir: dir, key: key, seeds: seeds}
+	if err := os.MkdirAll(filepath.Join(dir, Folder), 0o755); err != nil {
+		return nil, err
+	}
+	there, err := filepath.Glob(filepath.Join(dir, Folder, "seed_*.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range there {
+		r, err := read(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || err == nil && r.Key == key: // another run's doing; ours
+		case err != nil && !errors.As(err, new(*damaged)):
+			return nil, err
+		case err == nil && !fresh && s.present(r):
+			return nil, fmt.Errorf("%s: %w", dir, ErrOther)
+		default:
+			if err := s.remove(path, r); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for i, seed := range seeds {
+		if fresh && mine(i) {
+			if err := os.Remove(s.path(seed)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+// Finished are the seeds whose results are whole.
+func (s *Set) Finished() (map[int]bool, error) {
+	records, _, err := s.All()
+	if err != nil {
+		return nil, err
+	}
+	finished := map[int]bool{}
+	for _, r := range records {
+		finished[r.Seed] = true
+	}
+	return finished, nil
+}
+
+// Commit records that a seed is finished. Its files must be in their place, and
+// durable.
+func (s *Set) Commit(r Record) error {
+	r.Key = s.key
+	data, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("seed %d: record: %w", r.Seed, err)
+	}
+	return atomicfile.WriteFile(s.path(r.Seed), data)
+}
+
+// All are the records of the finished seeds, in the order of the seeds, and how
+// many seeds are missing.
+func (s *Set) All() (records []Record, missing int, err error) {
+	for _, seed := range s.seeds {
+		r, err := read(s.path(seed))
+		switch {
+		case err == nil && r.Key == s.key && r.Seed == seed && s.present(r):
+			records = append(records, r)
+		case err == nil || errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*damaged)):
+			missing++
+		default:
+			return nil, 0, err
+		}
+	}
+	return records, missing, nil
+}
+
+func (s *Set) path(seed int) string {
+	return filepath.Join(s.dir, Folder, fmt.Sprintf("seed_%04d.json", seed))
+}
+
+// present reports whether a record's files are there, with their sizes.
+func (s *Set) present(r Record) bool {
+	for _, f := range r.Files {
+		info, err := os.Stat(filepath.Join(s.dir, f.Path))
+		if err != nil || info.Size() != f.Bytes {
+			return false
+		}
+	}
+	return len(r.Files) > 0
+}
+
+// remove takes away a record, first, and its files.
+func (s *Set) remove(path string, r Record) error {
+	paths := []string{path}
+	for _, f := range r.Files {
+		if filepath.IsLocal(f.Path) {
+			paths = append(paths, filepath.Join(s.dir, f.Path))
+		}
+	}
+	for _, p := range paths {
+		if err := os.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// damaged is a record that cannot be read as one.
+type damaged struct{ error }
+
+func read(path string) (r Record, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return Record{}, &damaged{fmt.Errorf("%s: %w", path, err)}
+	}
+	return r, nil
+}

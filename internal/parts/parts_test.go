@@ -1,0 +1,177 @@
+package parts
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"testing"
+)
+
+func open(t *testing.T, dir, key string) *Set {
+	t.Helper()
+	s, err := Open(dir, key, []int{5, 2, 9}, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// finish puts a data file of that many bytes there and commits it.
+func finish(t *testing.T, s *Set, seed, bytes int) {
+	t.Helper()
+	name := fmt.Sprintf("seed_%04d.arrow", seed)
+	if err := os.WriteFile(filepath.Join(s.dir, name), make([]byte, bytes), 0o644); err != nil {
+		t.Error(err)
+	}
+	err := s.Commit(Record{Seed: seed, Files: []File{{Path: name, Rows: 3, Bytes: int64(bytes)}}, Extra: json.RawMessage(fmt.Sprintf(`{"n":%d}`, seed))})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func finished(t *testing.T, s *Set) map[int]bool {
+	t.Helper()
+	f, err := s.Finished()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// TestGoesOn: what one run has finished, the next one finds, in the order of the seeds.
+func TestGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, "k")
+	finish(t, s, 2, 10)
+	finish(t, s, 5, 20)
+	again := open(t, dir, "k")
+	if got := finished(t, again); !reflect.DeepEqual(got, map[int]bool{2: true, 5: true}) {
+		t.Errorf("finished %v, want 2 and 5", got)
+	}
+	records, missing, err := again.All()
+	if err != nil || missing != 1 || len(records) != 2 || records[0].Seed != 5 || records[1].Seed != 2 || string(records[1].Extra) != `{"n":2}` {
+		t.Errorf("records %+v, %d missing, %v", records, missing, err)
+	}
+}
+
+// TestUnfinished: a record without its data, or that is damaged, is none.
+func TestUnfinished(t *testing.T) {
+	for name, spoil := range map[string]func(dir string) error{
+		"data gone":    func(dir string) error { return os.Remove(filepath.Join(dir, "seed_0002.arrow")) },
+		"data cut":     func(dir string) error { return os.Truncate(filepath.Join(dir, "seed_0002.arrow"), 9) },
+		"record gone":  func(dir string) error { return os.Remove(filepath.Join(dir, Folder, "seed_0002.json")) },
+		"record cut":   func(dir string) error { return os.Truncate(filepath.Join(dir, Folder, "seed_0002.json"), 20) },
+		"record empty": func(dir string) error { return os.Truncate(filepath.Join(dir, Folder, "seed_0002.json"), 0) },
+		"another's data": func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, Folder, "seed_0002.json"), []byte(`{"key":"k","seed":2}`), 0o644)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir, "k")
+			finish(t, s, 2, 10)
+			finish(t, s, 9, 10)
+			if err := spoil(dir); err != nil {
+				t.Fatal(err)
+			}
+			if got := finished(t, open(t, dir, "k")); !reflect.DeepEqual(got, map[int]bool{9: true}) {
+				t.Errorf("finished %v, want 9 alone", got)
+			}
+		})
+	}
+}
+
+// TestOtherKey: results of another spec are not mixed with, nor replaced unasked.
+func TestOtherKey(t *testing.T) {
+	dir := t.TempDir()
+	finish(t, open(t, dir, "k"), 2, 10)
+	if _, err := Open(dir, "other", []int{2}, false, nil); !errors.Is(err, ErrOther) {
+		t.Errorf("another key: %v, want ErrOther", err)
+	}
+	s, err := Open(dir, "other", []int{2}, true, func(int) bool { return false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*.arrow")); len(left) != 0 || err != nil {
+		t.Errorf("afresh, %v is left of the other key, %v", left, err)
+	}
+	finish(t, s, 2, 10)
+	// nothing whole is there: the key is taken over
+	if err := os.Remove(filepath.Join(dir, "seed_0002.arrow")); err != nil {
+		t.Fatal(err)
+	}
+	if got := finished(t, open(t, dir, "k")); len(got) != 0 {
+		t.Errorf("finished %v, want none", got)
+	}
+}
+
+// TestFresh: a share that starts afresh forgets its own seeds and leaves the
+// others', which may have started afresh just before.
+func TestFresh(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, "k")
+	for _, seed := range []int{5, 2, 9} {
+		finish(t, s, seed, 10)
+	}
+	s, err := Open(dir, "k", []int{5, 2, 9}, true, func(i int) bool { return i == 1 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := finished(t, s); !reflect.DeepEqual(got, map[int]bool{5: true, 9: true}) {
+		t.Errorf("finished %v, want 5 and 9", got)
+	}
+}
+
+// TestForeignPath: a record cannot have files outside the folder removed.
+func TestForeignPath(t *testing.T) {
+	parent := t.TempDir()
+	dir, precious := filepath.Join(parent, "out"), filepath.Join(parent, "precious")
+	if err := os.WriteFile(precious, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, dir, "k").Commit(Record{Seed: 2, Files: []File{{Path: "../precious", Bytes: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, "other", []int{2}, true, func(int) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(precious); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestShared: shares that commit at the same time lose nothing.
+func TestShared(t *testing.T) {
+	dir := t.TempDir()
+	seeds := make([]int, 60)
+	for i := range seeds {
+		seeds[i] = i
+	}
+	var wait sync.WaitGroup
+	for share := range 3 {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			s, err := Open(dir, "k", seeds, false, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for seed := share; seed < len(seeds); seed += 3 {
+				finish(t, s, seed, seed+1)
+			}
+		}()
+	}
+	wait.Wait()
+	s, err := Open(dir, "k", seeds, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := finished(t, s); len(got) != len(seeds) {
+		t.Errorf("%d seeds finished, want %d", len(got), len(seeds))
+	}
+}

@@ -1,0 +1,107 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+)
+
+// CheckpointFile is the name of a training run's newest checkpoint in its folder.
+const CheckpointFile = "checkpoint.pt"
+
+// resume settles whether a training run goes on from a checkpoint: the one that
+// is named, or that of the run's folder. The spec beside it must be this one, but
+// for what does not alter the result.
+func (r *runner) resume(opt Options) error {
+	if r.spec.Flow[len(r.spec.Flow)-1].Traits&Steps == 0 {
+		if opt.Resume != "" {
+			return fmt.Errorf("resume from %s: this flow trains nothing", opt.Resume)
+		}
+		return nil
+	}
+	from := opt.Resume
+	if from == "" {
+		from = filepath.Join(r.env.Run.Dir, CheckpointFile)
+		if _, err := os.Stat(from); opt.Fresh || err != nil {
+			return nil
+		}
+	}
+	path := filepath.Join(filepath.Dir(from), "spec.yaml")
+	src, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // a checkpoint that came alone
+	case err != nil:
+		return err
+	default:
+		was, err := Parse(path, src, nil)
+		if err != nil {
+			return fmt.Errorf("the spec of the run to go on with: %w", err)
+		}
+		notes, err := compare(was, r.spec)
+		if err != nil {
+			return fmt.Errorf("%s goes on from %s, but %w: go back to that, or start over by --resume never", r.env.Run.Dir, from, err)
+		}
+		for _, note := range notes {
+			r.env.Progress.Note("%s", note)
+		}
+	}
+	r.env.Resume.From = from
+	return nil
+}
+
+// compare errs when a run with the spec now would not be what the run with the
+// spec was would have become. The notes say what may differ in round-off.
+func compare(was, now *Spec) (notes []string, err error) {
+	if a, b := names(was), names(now); !reflect.DeepEqual(a, b) {
+		return nil, fmt.Errorf("its flow was %s, and is %s", strings.Join(a, ", "), strings.Join(b, ", "))
+	}
+	notes, err = compareKeys("run", &was.Run, &now.Run)
+	if err != nil {
+		return nil, err
+	}
+	old := map[string]Node{}
+	for _, n := range was.Flow {
+		old[n.Name] = n
+	}
+	for _, n := range now.Flow {
+		if o, ok := old[n.Name]; ok {
+			more, err := compareKeys(n.Name, o.Config, n.Config)
+			if err != nil {
+				return nil, err
+			}
+			notes = append(notes, more...)
+		}
+	}
+	return notes, nil
+}
+
+// names are the stages that matter to others, in order.
+func names(s *Spec) []string {
+	var all []string
+	for _, n := range s.Flow {
+		if !n.Decl.Link.Bystander {
+			all = append(all, n.Name)
+		}
+	}
+	return all
+}
+
+func compareKeys(owner string, was, now any) (notes []string, err error) {
+	old := map[string]string{}
+	text := func(x reflect.Value) string { return fmt.Sprint(x.Interface()) }
+	eachKey(reflect.ValueOf(was).Elem(), owner+".", func(key string, _ field, x reflect.Value) { old[key] = text(x) })
+	eachKey(reflect.ValueOf(now).Elem(), owner+".", func(key string, f field, x reflect.Value) {
+		switch {
+		case err != nil || f.resume == "free" || old[key] == text(x):
+		case f.resume == "bits":
+			notes = append(notes, fmt.Sprintf("%s was %s and is %s: results will differ in their last bits", key, old[key], text(x)))
+		default:
+			err = fmt.Errorf("%s was %s, and is %s", key, old[key], text(x))
+		}
+	})
+	return notes, err
+}

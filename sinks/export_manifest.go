@@ -1,0 +1,73 @@
+package sinks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"fmsr/internal/atomicfile"
+	"fmsr/internal/exportset"
+	"fmsr/internal/frames"
+	"fmsr/internal/parts"
+)
+
+const manifestName = exportset.ManifestName
+
+// writeManifest describes those seeds, and says so.
+func (e *exporter) writeManifest(path string, records []parts.Record) error {
+	m := exportset.Manifest{Format: e.Format, Files: []exportset.File{}, ChannelNames: e.in.Channels, H: e.in.H, W: e.in.W, Normalized: e.in.Stats != nil}
+	if e.paired {
+		m.Factor, m.Boundary = e.in.Factor, "clamp"
+		if e.in.Periodic {
+			m.Boundary = "periodic"
+		}
+	}
+	states := make([]frames.Welford, len(e.in.Channels))
+	rows, bytes := 0, int64(0)
+	for _, r := range records {
+		var extra exportExtra
+		if err := json.Unmarshal(r.Extra, &extra); err != nil || len(extra.Welford) != len(states) {
+			return fmt.Errorf("%s: seed %d: record: %d channels, want %d: %w", filepath.Dir(path), r.Seed, len(extra.Welford), len(states), err)
+		}
+		for c := range states {
+			states[c].Merge(extra.Welford[c])
+		}
+		for _, f := range r.Files {
+			file := exportset.File{File: f, Seed: r.Seed, Split: extra.Split}
+			if e.Format == "npy" {
+				file.Frames = extra.Frames
+			}
+			m.Files = append(m.Files, file)
+			bytes += f.Bytes
+		}
+		rows += len(extra.Frames)
+	}
+	switch {
+	case e.in.Stats != nil:
+		m.Mean, m.Std = e.in.Stats.Mean, e.in.Stats.Std
+	case states[0].Count > 0:
+		for _, w := range states {
+			m.Mean, m.Std = append(m.Mean, w.Mean), append(m.Std, w.Std())
+		}
+		m.Count = states[0].Count
+	}
+	data, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.WriteFile(path, append(data, '\n')); err != nil {
+		return err
+	}
+	e.env.Progress.Note("export    %s: %d files, %d frames, %.3g GB", path, len(m.Files), rows, float64(bytes)/1e9)
+	return nil
+}
+
+func removeManifest(dir string) error {
+	if err := os.Remove(filepath.Join(dir, manifestName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

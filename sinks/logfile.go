@@ -1,0 +1,38 @@
+package sinks
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"fmsr/pipeline"
+)
+
+// openLog opens a log for appending. A run that starts afresh starts it anew; one
+// that goes on cuts it first to the length that keep gives: what belongs to steps
+// that will be taken again goes, and a record that a crash left torn.
+func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) int) (_ *os.File, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+	}()
+	length := 0
+	if r.From != "" {
+		data, err := io.ReadAll(f)
+		if err != nil {
+			return nil, err
+		}
+		length = keep(data, r.Logged)
+	}
+	if err := f.Truncate(int64(length)); err != nil {
+		return nil, err
+	}
+	_, err = f.Seek(int64(length), io.SeekStart)
+	return f, err
+}
