@@ -24,7 +24,7 @@ func (l *Loaded) Weights(key string) ([]Weight, error) {
 		name, isText := k.(string)
 		t, isTensor := state.Values[i].(*torchfile.Stored)
 		if !isText || !isTensor {
-			return nil, fmt.Errorf("%s holds %v: %T: want names and tensors", key, k, state.Values[i])
+			return nil, fmt.Errorf("%s holds a %T under a %T: want tensors under names", key, state.Values[i], k)
 		}
 		weights = append(weights, Weight{Name: name, Shape: t.Shape, Read: func() ([]float32, error) { return l.file.Floats(t) }})
 	}
