@@ -235,7 +235,9 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	if result.Pictures, err = c.pictures(); err != nil {
 		return err
 	}
-	result.Seconds = time.Since(began).Seconds()
+	took := time.Since(began)
+	result.Seconds = took.Seconds()
+	e.env.Progress.Aside(took)
 	step.Eval = result
 	return nil
 }
