@@ -37,6 +37,7 @@ var sourceNames = map[source]struct{ suffix, label string }{
 // physical units, and measures the difference.
 type comparison struct {
 	in      pipeline.Meta
+	unit    func(field string) string
 	shells  *spectra.Shells
 	columns []string // a label for each frame
 	truth   []float32
@@ -47,8 +48,8 @@ type comparison struct {
 	lowPower   [][]float64 // of the pooled field, on its own grid
 }
 
-func newComparison(in pipeline.Meta, shells *spectra.Shells) *comparison {
-	return &comparison{in: in, shells: shells, made: map[source][]float32{}, power: map[source][][]float64{}}
+func newComparison(in pipeline.Meta, unit func(field string) string, shells *spectra.Shells) *comparison {
+	return &comparison{in: in, unit: unit, shells: shells, made: map[source][]float32{}, power: map[source][][]float64{}}
 }
 
 func (c *comparison) addTruth(batch *frames.Frames) {
@@ -248,7 +249,7 @@ func (c *comparison) row(label string, field int, values, minus []float32) pictu
 
 func (c *comparison) panel(field int, name string, src source) picture.Panel {
 	return picture.Panel{
-		Title: name, Columns: c.columns[:min(shownFrames, len(c.columns))],
+		Title: name, Unit: c.unit(name), Columns: c.columns[:min(shownFrames, len(c.columns))],
 		Diverging: name != "density", // the other fields are signed
 		Rows: []picture.Row{
 			c.row("input", field, c.made[sourceLo], nil),
@@ -260,7 +261,7 @@ func (c *comparison) panel(field int, name string, src source) picture.Panel {
 
 func (c *comparison) diffs(field int, name string, src source) picture.Panel {
 	return picture.Panel{
-		Title: name + ", differences", Columns: c.columns[:min(shownFrames, len(c.columns))], Diverging: true,
+		Title: name + ", differences", Unit: c.unit(name), Columns: c.columns[:min(shownFrames, len(c.columns))], Diverging: true,
 		Rows: []picture.Row{
 			c.row("target - input", field, c.truth, c.made[sourceLo]),
 			c.row("target - generated", field, c.truth, c.made[src]),

@@ -203,7 +203,7 @@ func (e *eval) Close() error {
 // evaluate fills step.Eval.
 func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	began := time.Now()
-	c := newComparison(e.in, e.shells)
+	c := newComparison(e.in, e.env.Run.Unit, e.shells)
 	for i, batch := range e.val {
 		c.addTruth(batch)
 		c.add(sourceLo, batch, frames.Floats(batch.Lo))
