@@ -188,14 +188,17 @@ func element(dtype string, b []byte) float32 {
 	}
 }
 
+// mostElements of a storage: products of two such numbers fit in an int64.
+const mostElements = 1 << 31
+
 // check refuses a view that leaves its storage.
 func (t *Stored) check() error {
-	if t.numel < 0 || t.offset < 0 || len(t.Shape) != len(t.stride) || len(t.Shape) > 16 {
+	if t.numel < 0 || t.numel > mostElements || t.offset < 0 || len(t.Shape) != len(t.stride) || len(t.Shape) > 16 {
 		return fmt.Errorf("tensor of shape %v, stride %v", t.Shape, t.stride)
 	}
 	n, last := int64(1), t.offset
 	for i, d := range t.Shape {
-		if d < 0 || t.stride[i] < 0 || d > 1<<40 || t.stride[i] > 1<<40 {
+		if d < 0 || t.stride[i] < 0 || d > mostElements || d > 1 && t.stride[i] > mostElements {
 			return fmt.Errorf("tensor of shape %v, stride %v", t.Shape, t.stride)
 		}
 		if d == 0 {
