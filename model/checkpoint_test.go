@@ -3,12 +3,14 @@ package model
 import (
 	"context"
 	"math"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/torchfile"
 	"fmsr/internal/torchx"
 )
 
@@ -61,4 +63,42 @@ func TestCheckpointKeepsInputs(t *testing.T) {
 	if _, err := open(inputs); err == nil || !strings.Contains(err.Error(), "inputs: field 1: NaN") {
 		t.Errorf("error %v, want one that names inputs", err)
 	}
+}
+
+// TestPromisesAreNotBelieved: a small file that speaks of a network of terabytes
+// is refused before memory for one is asked for.
+func TestPromisesAreNotBelieved(t *testing.T) {
+	zeros := func(shape ...int64) torchfile.Tensor {
+		return torchfile.Tensor{DType: "float32", Shape: shape, Bytes: func() ([]byte, error) { return make([]byte, 4*numel(shape)), nil }}
+	}
+	state := torchfile.Dict{
+		{Key: "time_embed.0.weight", Value: zeros(1, 1<<16)},
+		{Key: "out.2.weight", Value: zeros(1, 1)},
+		{Key: "input_blocks.1.0.out_layers.3.weight", Value: zeros(1<<16, 1)},
+	}
+	path := filepath.Join(t.TempDir(), "checkpoint.pt")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	err = torchfile.Write(f, torchfile.Dict{
+		{Key: "model_state_dict", Value: state}, {Key: "ema_state_dict", Value: state}, {Key: "step", Value: 1},
+		{Key: "stats", Value: torchfile.Dict{{Key: "mean", Value: zeros(1)}, {Key: "std", Value: zeros(1)}}},
+		{Key: "channel_names", Value: torchfile.List{"a"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := OpenCheckpoint(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	onThread(t, func(s *torchx.Scope) error {
+		if _, err := l.Net(s, "model_state_dict", l.Config); err == nil || !strings.Contains(err.Error(), "model_state_dict has 3 tensors") {
+			t.Errorf("error %v, want one of what is missing", err)
+		}
+		return nil
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strings"
 
 	"github.com/x448/float16"
@@ -16,6 +17,7 @@ import (
 type File struct {
 	Root    *Map
 	path    string
+	size    int64 // of the whole file
 	zip     *zip.ReadCloser
 	records map[string]*zip.File
 }
@@ -60,7 +62,12 @@ func Open(path string) (*File, error) {
 		}
 		return nil, err
 	}
-	f := &File{path: path, zip: z, records: map[string]*zip.File{}}
+	info, err := os.Stat(path)
+	if err != nil {
+		z.Close()
+		return nil, err
+	}
+	f := &File{path: path, size: info.Size(), zip: z, records: map[string]*zip.File{}}
 	if f.Root, err = f.load(); err != nil {
 		z.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -136,6 +143,17 @@ func (f *File) record(name string, most int64) ([]byte, error) {
 }
 
 var elementSizes = map[string]int64{"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4}
+
+// Check errs unless a tensor's storage is there, as long as it must be, so that
+// memory for what a file only promises is never asked for.
+func (f *File) Check(t *Stored) error {
+	r, ok := f.records["data/"+t.key]
+	want := t.numel * elementSizes[t.DType]
+	if !ok || r.UncompressedSize64 != uint64(want) || want > f.size {
+		return fmt.Errorf("%s: storage %s of %d bytes is not there", f.path, t.key, want)
+	}
+	return nil
+}
 
 // Floats is a tensor's values, row-major, whatever its strides and type.
 func (f *File) Floats(t *Stored) ([]float32, error) {
