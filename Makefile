@@ -4,6 +4,7 @@
 # make race     runs the tests under the race detector, heavy training left out
 # make lint     gofmt, go vet, staticcheck
 # make interop  opens a run's files with PyTorch, TensorBoard and W&B (interop/check.py says how to install them)
+# make chaos    kills a hundred training runs, and looks whether they go on as if nothing had been
 # make bench    prints one JSON line a benchmark
 #
 # LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
@@ -16,7 +17,7 @@ export OMP_WAIT_POLICY ?= passive
 
 PYTHON ?= python3
 
-.PHONY: all build native demo test race lint bench interop clean
+.PHONY: all build native demo test race lint bench interop chaos clean
 all: build
 
 native:
@@ -43,8 +44,11 @@ lint: native
 interop: build
 	@mkdir -p runs
 	@bin/fmsr run specs/demo.yaml --out runs/interop --total-steps 4 --log-every 2 --sample-steps 1 >runs/interop.log
-	@$(PYTHON) interop/check.py runs/interop
+	@$(PYTHON) interop/check.py runs/interop bin/fmsr
 	@$(PYTHON) interop/data.py bin/fmsr runs/interop-data
+
+chaos: native
+	FMSR_CHAOS=100 go test ./cmd/fmsr -count 1 -timeout 2h -run TestChaos -v
 
 bench: native
 	@go test -run '^$$' -bench . ./... | go run ./internal/benchjson

@@ -2,8 +2,11 @@
 """Opens a run's files with the tools that the field reads them with.
 
     python3 -m venv venv
-    venv/bin/pip install torch==2.11.0 numpy tensorboard wandb
+    venv/bin/pip install torch==2.11.0 numpy safetensors tensorboard wandb
     PYTHON=venv/bin/python make interop
+
+which is check.py RUN FMSR: a training's folder and the program. Weights are checked
+in weights.py, with the network that is in unet.py.
 
 Prints a line for each check and exits 1 if one fails.
 """
@@ -14,7 +17,7 @@ import struct
 import sys
 import zlib
 
-run = sys.argv[1]
+run, fmsr = sys.argv[1], sys.argv[2]
 failed = []
 
 
@@ -30,15 +33,9 @@ pictures = sorted(os.path.relpath(p, os.path.join(run, "images")) for p in
 check("metrics.jsonl", len(metrics) > 0, f"{len(metrics)} evaluations, {len(pictures)} pictures")
 
 
-def torch_checkpoint():
-    import torch
-    c = torch.load(os.path.join(run, "checkpoint.pt"), weights_only=True)
-    n = sum(v.numel() for v in c["model_state_dict"].values())
-    check("torch.load(weights_only=True)", True, f"torch {torch.__version__}: step {c['step']}, {n:,} parameters, {c['channel_names']}")
-    check("state dicts", list(c["model_state_dict"]) == list(c["ema_state_dict"]) and
-          all(torch.isfinite(v).all() for d in ("model_state_dict", "ema_state_dict") for v in c[d].values()))
-    check("stats", c["stats"]["mean"].shape == (len(c["channel_names"]),) and c["stats"]["std"].dtype == torch.float32,
-          f"mean {c['stats']['mean'].tolist()} std {c['stats']['std'].tolist()}")
+def torch_and_safetensors():
+    import weights
+    weights.checks(run, fmsr, check)
 
 
 def tensorboard():
@@ -101,7 +98,7 @@ def wandb_run():
     check("wandb sync --dry-run", out.returncode == 0 and start.run_id in out.stdout + out.stderr, (out.stdout + out.stderr).strip().replace("\n", " | "))
 
 
-for part in (torch_checkpoint, tensorboard, wandb_run):
+for part in (torch_and_safetensors, tensorboard, wandb_run):
     try:
         part()
     except ImportError as e:

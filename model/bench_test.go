@@ -47,3 +47,31 @@ func benchTrainStep(b *testing.B, channels int, bf16 bool, format torchx.Format)
 		step()
 	}
 }
+
+// BenchmarkSampleStep is one velocity of a large field, as sampling needs it.
+func BenchmarkSampleStep(b *testing.B) {
+	thread, err := torchx.StartThread(2)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer thread.Close()
+	const side = 256
+	err = thread.Do(context.Background(), func(s *torchx.Scope) error {
+		net, err := NewUNet(s, Config{Fields: 1, Channels: 32}, 1)
+		if err != nil {
+			return err
+		}
+		defer net.Free()
+		torchx.NoGrad(func() {
+			x := s.Randn(1, 1, 2, side, side)
+			times := s.Full(0.5, torchx.Float32, torchx.CPU, 1)
+			for b.Loop() {
+				torchx.Free(s.Keep(net.Forward(s, x, times)))
+			}
+		})
+		return s.Err()
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}

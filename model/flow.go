@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 
 	"fmsr/internal/torchx"
 )
@@ -74,8 +75,8 @@ func (f Flow) Validate() error {
 	if f.Base != Gaussian && f.Base != XLoPlusNoise {
 		return fmt.Errorf("base_dist %q: want %s or %s", f.Base, XLoPlusNoise, Gaussian)
 	}
-	if f.NoiseScale < 0 {
-		return fmt.Errorf("base_noise_scale %g: want at least 0", f.NoiseScale)
+	if !(f.NoiseScale >= 0) || math.IsInf(f.NoiseScale, 0) {
+		return fmt.Errorf("base_noise_scale %g: want a number of at least 0", f.NoiseScale)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"fmsr/internal/frames"
@@ -46,7 +47,7 @@ func (l *Loaded) read() error {
 	for _, item := range list.Items {
 		name, ok := item.(string)
 		if !ok {
-			return fmt.Errorf("channel_names holds %v: want text", item)
+			return fmt.Errorf("channel_names holds a %T: want text", item)
 		}
 		l.Channels = append(l.Channels, name)
 	}
@@ -107,7 +108,7 @@ func (l *Loaded) readInputs() error {
 	in := &Inputs{}
 	grid, ok := dict.Get("grid").(*torchfile.Sequence)
 	if !ok || len(grid.Items) != 2 {
-		return fmt.Errorf("inputs.grid is %v: want two whole numbers", dict.Get("grid"))
+		return fmt.Errorf("inputs.grid is a %T: want two whole numbers", dict.Get("grid"))
 	}
 	h, _ := grid.Items[0].(int64)
 	w, _ := grid.Items[1].(int64)
@@ -210,32 +211,45 @@ func (l *Loaded) Net(s *torchx.Scope, key string, c Config) (*UNet, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := l.check(Parameters(c), key, state); err != nil { // before memory is asked for
+		return nil, err
+	}
 	net, err := NewUNet(s, c, 0)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.fill(net.Params, net.Tensors(), key, state); err != nil {
+	if err := l.fill(net.Params, net.Tensors(), state); err != nil {
 		net.Free()
 		return nil, err
 	}
 	return net, nil
 }
 
-// fill copies a dict of tensors into tensors, one for each parameter: exactly
-// those, by name and shape.
-func (l *Loaded) fill(params []Param, tensors []torchx.Tensor, key string, state *torchfile.Map) error {
+// check errs unless a dict holds a tensor for each parameter and no other, by
+// name and shape.
+func (l *Loaded) check(params []Param, key string, state *torchfile.Map) error {
 	if len(state.Keys) != len(params) {
 		return fmt.Errorf("%s has %d tensors: the network of these widths has %d", key, len(state.Keys), len(params))
 	}
-	for i, p := range params {
+	for _, p := range params {
 		t, ok := state.Get(p.Name).(*torchfile.Stored)
 		if !ok {
 			return fmt.Errorf("%s has no tensor %s", key, p.Name)
 		}
-		if fmt.Sprint(t.Shape) != fmt.Sprint(p.Shape) {
+		if !slices.Equal(t.Shape, p.Shape) {
 			return fmt.Errorf("%s: %s has shape %v, want %v", key, p.Name, t.Shape, p.Shape)
 		}
-		values, err := l.file.Floats(t)
+		if err := l.file.Check(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill copies a dict that was checked into tensors, one for each parameter.
+func (l *Loaded) fill(params []Param, tensors []torchx.Tensor, state *torchfile.Map) error {
+	for i, p := range params {
+		values, err := l.file.Floats(state.Get(p.Name).(*torchfile.Stored))
 		if err != nil {
 			return err
 		}

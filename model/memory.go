@@ -1,9 +1,13 @@
 package model
 
+// workspace is how much more than the values themselves convolutions take, with
+// their padded and reordered copies, by the peak of whole runs on the CPU.
+const workspace = 3
+
 // SampleBytes is about what one evaluation of the network takes for an h x w
 // field, in bytes, without its weights: the skips, and at the widest point of the
-// finest level the block's input, its normalized copy, and the convolution's
-// output and workspace.
+// finest level the block's input, its normalized copy and its output. Attention is
+// taken to keep no table of all pairs.
 func (c Config) SampleBytes(h, w int) int64 {
 	mult := c.Mult
 	if len(mult) == 0 {
@@ -23,5 +27,5 @@ func (c Config) SampleBytes(h, w int) int64 {
 		widest += float64(mult[1])
 	}
 	values += 3 * widest
-	return int64(4 * values * float64(c.Channels) * float64(h) * float64(w))
+	return int64(4 * workspace * values * float64(c.Channels) * float64(h) * float64(w))
 }

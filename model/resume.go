@@ -44,18 +44,18 @@ func (l *Loaded) resumption() (r resumption, err error) {
 	}
 	for key, into := range map[string]*bool{"averaged": &r.averaged, "passed": &r.passed} {
 		if *into, ok = dict.Get(key).(bool); !ok {
-			return r, fmt.Errorf("resume.%s is %v: want true or false", key, dict.Get(key))
+			return r, fmt.Errorf("resume.%s is a %T: want true or false", key, dict.Get(key))
 		}
 	}
 	for key, into := range map[string]*float64{"loss": &r.last.Loss, "grad_norm": &r.last.GradNorm, "lr": &r.last.LR} {
 		if *into, ok = dict.Get(key).(float64); !ok {
-			return r, fmt.Errorf("resume.%s is %v: want a number", key, dict.Get(key))
+			return r, fmt.Errorf("resume.%s is a %T: want a number", key, dict.Get(key))
 		}
 	}
 	for key, into := range map[string]*int{"frames": &r.frames, "clipped": &r.clips.Total, "clipped_at_eval": &r.clips.AtEval, "eval_step": &r.clips.EvalStep} {
 		n, ok := dict.Get(key).(int64)
 		if !ok {
-			return r, fmt.Errorf("resume.%s is %v: want a whole number", key, dict.Get(key))
+			return r, fmt.Errorf("resume.%s is a %T: want a whole number", key, dict.Get(key))
 		}
 		*into = int(n)
 	}
@@ -115,7 +115,10 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 					err = fmt.Errorf("%s is %T: want a dict of tensors", part.key, part.dict.Get(part.key))
 					return
 				}
-				if err = l.fill(t.Net.Params, part.into, part.key, state); err != nil {
+				if err = l.check(t.Net.Params, part.key, state); err != nil {
+					return
+				}
+				if err = l.fill(t.Net.Params, part.into, state); err != nil {
 					return
 				}
 			}

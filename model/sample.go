@@ -150,10 +150,10 @@ func (p Sampler) Validate() error {
 	switch {
 	case p.Steps < 1:
 		return fmt.Errorf("sample_steps %d: want at least 1", p.Steps)
-	case p.TMin < 0 || p.TMax > 1 || p.TMin >= p.TMax:
+	case !(p.TMin >= 0 && p.TMin < p.TMax && p.TMax <= 1): // NaN too
 		return fmt.Errorf("t_min %g, t_max %g: want 0 <= t_min < t_max <= 1", p.TMin, p.TMax)
-	case p.Delta < 0:
-		return fmt.Errorf("sde_delta %g: want at least 0", p.Delta)
+	case !(p.Delta >= 0) || math.IsInf(p.Delta, 0):
+		return fmt.Errorf("sde_delta %g: want a number of at least 0", p.Delta)
 	case p.Delta > 0 && p.Sigma() == 0:
 		return fmt.Errorf("sde_delta %g with base_noise_scale 0: the score is not defined", p.Delta)
 	case p.Delta > 0 && p.TMax == 1 && p.TMin+(p.TMax-p.TMin)*float64(p.Steps-1)/float64(p.Steps) >= 1:

@@ -105,6 +105,13 @@ func NewUNet(s *torchx.Scope, c Config, seed uint64) (*UNet, error) {
 	return u, nil
 }
 
+// Parameters lists a network's parameters, without tensors, in ADM's order.
+func Parameters(c Config) []Param {
+	b := builder{u: &UNet{Config: c}}
+	b.build()
+	return b.u.Params
+}
+
 // Validate reports a shape that cannot be.
 func (c Config) Validate() error {
 	if c.Fields < 1 {
@@ -274,7 +281,7 @@ func groups(channels int64) int64 {
 
 // builder declares the parameters in ADM's order as it makes the blocks.
 type builder struct {
-	s    *torchx.Scope
+	s    *torchx.Scope // nil: they are only listed
 	u    *UNet
 	seed uint64
 }
@@ -378,6 +385,11 @@ func (b *builder) normWeights(name string, c int64) layer {
 // param declares a parameter whose elements are uniform in center +- bound.
 func (b *builder) param(name string, center, bound float64, shape ...int64) torchx.Tensor {
 	u := b.u
+	p := Param{Name: name, Shape: shape, zero: center == 0 && bound == 0}
+	if b.s == nil {
+		u.Params = append(u.Params, p)
+		return p.Tensor
+	}
 	values := make([]float64, numel(shape))
 	stream := rng.Stream(b.seed, rng.Weights, uint64(len(u.Params)))
 	for i := range values {
@@ -389,7 +401,8 @@ func (b *builder) param(name string, center, bound float64, shape ...int64) torc
 	t := b.s.Full(0, torchx.Float64, torchx.CPU, shape...)
 	torchx.Write(b.s, t, values)
 	t = b.s.Clone(b.s.To(t, u.DType, u.Device, u.Format))
-	u.Params = append(u.Params, Param{Name: name, Shape: shape, Tensor: b.s.Keep(t), zero: center == 0 && bound == 0})
+	p.Tensor = b.s.Keep(t)
+	u.Params = append(u.Params, p)
 	return t
 }
 

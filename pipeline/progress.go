@@ -67,6 +67,10 @@ func (p *Progress) Step(n, stop, total int, loss float64) {
 	}
 }
 
+// Aside leaves the time that an evaluation took out of the rate of training; what
+// is left to do still counts it.
+func (p *Progress) Aside(d time.Duration) { p.lastAt = p.lastAt.Add(d) }
+
 // rate is since the last line, in whichever of steps/s and s/step reads better.
 func (p *Progress) rate(n int) string {
 	rate := float64(n-p.last) / time.Since(p.lastAt).Seconds()

@@ -12,15 +12,16 @@ import (
 
 // Run is a spec's run section: what concerns the run and no single stage.
 type Run struct {
-	Name            string `yaml:"name" doc:"of the run" resume:"free"`
-	Dir             string `yaml:"dir" flag:"out" path:"file" doc:"the run's folder; empty: runs/NAME" resume:"free"`
-	Seed            uint64 `yaml:"seed" flag:"seed" doc:"of everything random"`
-	Device          string `yaml:"device" flag:"device" doc:"auto, cpu, cuda or cuda:INDEX" resume:"bits"`
-	Overfit         bool   `yaml:"overfit" flag:"overfit" doc:"train and validate on all frames of the first seed, without warm-up"`
-	Threads         int    `yaml:"threads" flag:"threads" doc:"cores for the model; 0: all" resume:"bits"`
-	MaxSteps        int    `yaml:"max_steps" flag:"max-steps" doc:"stop when the run's step is this; 0: at train.total_steps" resume:"free"`
-	CheckpointEvery int    `yaml:"checkpoint_every" flag:"checkpoint-every" doc:"steps between checkpoints" resume:"free"`
-	Grid            Grid   `yaml:"grid" doc:"the domain's geometry"`
+	Name            string   `yaml:"name" doc:"of the run" resume:"free"`
+	Dir             string   `yaml:"dir" flag:"out" path:"file" doc:"the run's folder; empty: runs/NAME" resume:"free"`
+	Seed            uint64   `yaml:"seed" flag:"seed" doc:"of everything random"`
+	Device          string   `yaml:"device" flag:"device" doc:"auto, cpu, cuda or cuda:INDEX" resume:"bits"`
+	Overfit         bool     `yaml:"overfit" flag:"overfit" doc:"train and validate on all frames of the first seed, without warm-up"`
+	Threads         int      `yaml:"threads" flag:"threads" doc:"cores for the model; 0: all" resume:"bits"`
+	MaxSteps        int      `yaml:"max_steps" flag:"max-steps" doc:"stop when the run's step is this; 0: at train.total_steps" resume:"free"`
+	CheckpointEvery int      `yaml:"checkpoint_every" flag:"checkpoint-every" doc:"steps between checkpoints" resume:"free"`
+	Units           []string `yaml:"units" doc:"of the fields, for colour bars: one for all, or FIELD=UNIT for each that has its own" resume:"free"`
+	Grid            Grid     `yaml:"grid" doc:"the domain's geometry"`
 }
 
 // Grid is the geometry of the simulated domain.
@@ -37,6 +38,21 @@ func (r *Run) Box() (ly, lx float64) {
 	return r.Grid.Box[0], r.Grid.Box[1]
 }
 
+// Unit is a field's: its own where units names it, else the one for all.
+func (r *Run) Unit(field string) string {
+	common := ""
+	for _, u := range r.Units {
+		name, unit, own := strings.Cut(u, "=")
+		switch {
+		case own && name == field:
+			return unit
+		case !own:
+			common = u
+		}
+	}
+	return common
+}
+
 // PeriodicBoundary reports whether both axes wrap around.
 func (r *Run) PeriodicBoundary() bool {
 	return !slices.Contains(r.Grid.Boundary, "open")
@@ -44,7 +60,7 @@ func (r *Run) PeriodicBoundary() bool {
 
 func defaultRun() Run {
 	return Run{
-		Name: "run", Device: "auto", Overfit: true, CheckpointEvery: 1000,
+		Name: "run", Device: "auto", Overfit: true, CheckpointEvery: 1000, Units: []string{"code units"},
 		Grid: Grid{Boundary: []string{"periodic", "periodic"}},
 	}
 }
@@ -66,12 +82,30 @@ func (r *Run) Validate(_ *Run, report func(key, format string, args ...any)) {
 	if r.CheckpointEvery < 1 {
 		report("checkpoint_every", "is %d: want at least 1", r.CheckpointEvery)
 	}
+	r.validateUnits(report)
 	if n := len(r.Grid.Box); n != 0 && (n != 2 || r.Grid.Box[0] <= 0 || r.Grid.Box[1] <= 0) {
 		report("grid.box", "is %v: want the height and the width", r.Grid.Box)
 	}
 	unknown := func(b string) bool { return b != "periodic" && b != "open" }
 	if len(r.Grid.Boundary) != 2 || slices.ContainsFunc(r.Grid.Boundary, unknown) {
 		report("grid.boundary", "is %v: want periodic or open for y and for x", r.Grid.Boundary)
+	}
+}
+
+func (r *Run) validateUnits(report func(key, format string, args ...any)) {
+	seen := map[string]bool{}
+	for _, u := range r.Units {
+		name, _, own := strings.Cut(u, "=")
+		switch {
+		case own && name == "":
+			report("units", "has %q: want FIELD=UNIT", u)
+		case !own:
+			name = ""
+		}
+		if seen[name] {
+			report("units", "is %v: want one unit for all, and one FIELD=UNIT a field", r.Units)
+		}
+		seen[name] = true
 	}
 }
 

@@ -184,7 +184,7 @@ func (c *compare) grid(h, w int) *gridComparison {
 	}
 	ly, lx := c.env.Run.Box()
 	g := &gridComparison{
-		comparison: newComparison(c.in.Channels, c.in.Factor, spectra.NewShells(h, w, ly, lx)),
+		comparison: newComparison(c.in.Channels, c.env.Run.Unit, c.in.Factor, spectra.NewShells(h, w, ly, lx)),
 		variance:   make([]float64, len(c.in.Channels)),
 	}
 	c.grids = append(c.grids, g)

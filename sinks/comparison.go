@@ -42,6 +42,7 @@ var sourceNames = map[source]struct{ suffix, label string }{
 //	scalars, pictures                                -- at the end
 type comparison struct {
 	channels     []string
+	unit         func(field string) string
 	factor, h, w int
 	shells, low  *spectra.Shells // of the grid, and of the pooled one
 
@@ -68,9 +69,9 @@ type pending struct {
 	values []float32
 }
 
-func newComparison(channels []string, factor int, shells *spectra.Shells) *comparison {
+func newComparison(channels []string, unit func(field string) string, factor int, shells *spectra.Shells) *comparison {
 	return &comparison{
-		channels: channels, factor: factor, h: shells.H, w: shells.W, shells: shells, low: shells.Coarser(factor),
+		channels: channels, unit: unit, factor: factor, h: shells.H, w: shells.W, shells: shells, low: shells.Coarser(factor),
 		moments: make([]frames.Welford, len(channels)), made: map[source]*tally{},
 	}
 }

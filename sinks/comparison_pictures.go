@@ -68,7 +68,7 @@ func (c *comparison) row(label string, field int, values, minus []float32) pictu
 
 func (c *comparison) panel(field int, name string, src source) picture.Panel {
 	return picture.Panel{
-		Title: name, Columns: c.columns,
+		Title: name, Unit: c.unit(name), Columns: c.columns,
 		Diverging: name != "density", // the other fields are signed
 		Rows: []picture.Row{
 			c.row("input", field, c.made[sourceLo].shown, nil),
@@ -80,7 +80,7 @@ func (c *comparison) panel(field int, name string, src source) picture.Panel {
 
 func (c *comparison) diffs(field int, name string, src source) picture.Panel {
 	return picture.Panel{
-		Title: name + ", differences", Columns: c.columns, Diverging: true,
+		Title: name + ", differences", Unit: c.unit(name), Columns: c.columns, Diverging: true,
 		Rows: []picture.Row{
 			c.row("target - input", field, c.truth.shown, c.made[sourceLo].shown),
 			c.row("target - generated", field, c.truth.shown, c.made[src].shown),

@@ -198,7 +198,7 @@ func (e *eval) Close() error {
 // evaluate fills step.Eval.
 func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	began := time.Now()
-	c := newComparison(e.in.Channels, e.in.Factor, e.shells)
+	c := newComparison(e.in.Channels, e.env.Run.Unit, e.in.Factor, e.shells)
 	for i, batch := range e.val {
 		var labels []string
 		for _, o := range batch.Origins {
@@ -233,7 +233,9 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	if result.Pictures, err = c.pictures(); err != nil {
 		return err
 	}
-	result.Seconds = time.Since(began).Seconds()
+	took := time.Since(began)
+	result.Seconds = took.Seconds()
+	e.env.Progress.Aside(took)
 	step.Eval = result
 	return nil
 }

@@ -3,6 +3,7 @@ package stages
 import (
 	"context"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -77,6 +78,9 @@ func (c *Superres) Validate(_ *pipeline.Run, report func(key, format string, arg
 	}
 	if c.Samples < 1 {
 		report("samples", "is %d: want at least 1", c.Samples)
+	}
+	if math.IsNaN(c.BaseNoiseScale) || math.IsInf(c.BaseNoiseScale, 0) {
+		report("base_noise_scale", "is %g: want a number", c.BaseNoiseScale)
 	}
 	if c.Tile < 0 {
 		report("tile", "is %d: want at least 0", c.Tile)

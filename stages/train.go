@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,8 +73,8 @@ passed on. What a step draws is a function of run.seed and the step.`,
 // Validate reports values that cannot be.
 func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
 	positive := func(key string, v float64) {
-		if v <= 0 {
-			report(key, "is %g: want more than 0", v)
+		if !(v > 0) || math.IsInf(v, 0) {
+			report(key, "is %g: want a number of more than 0", v)
 		}
 	}
 	positive("lr", c.LR)
@@ -85,16 +86,16 @@ func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args .
 	if c.WarmupSteps < 0 {
 		report("warmup_steps", "is %d: want at least 0", c.WarmupSteps)
 	}
-	if c.WeightDecay < 0 {
+	if !(c.WeightDecay >= 0) {
 		report("weight_decay", "is %g: want at least 0", c.WeightDecay)
 	}
-	if c.TMin < 0 || c.TMax > 1 || c.TMin >= c.TMax {
+	if !(c.TMin >= 0 && c.TMin < c.TMax && c.TMax <= 1) {
 		report("t_min", "is %g and t_max %g: want 0 <= t_min < t_max <= 1", c.TMin, c.TMax)
 	}
 	if c.BaseDist != string(model.Gaussian) && c.BaseDist != string(model.XLoPlusNoise) {
 		report("base_dist", "is %q: want %s or %s", c.BaseDist, model.XLoPlusNoise, model.Gaussian)
 	}
-	if c.BaseNoiseScale < 0 {
+	if !(c.BaseNoiseScale >= 0) {
 		report("base_noise_scale", "is %g: want at least 0", c.BaseNoiseScale)
 	}
 	if c.TDist != "uniform" && c.TDist != "stratified" {

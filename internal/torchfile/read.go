@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strings"
 
 	"github.com/x448/float16"
@@ -16,6 +17,7 @@ import (
 type File struct {
 	Root    *Map
 	path    string
+	size    int64 // of the whole file
 	zip     *zip.ReadCloser
 	records map[string]*zip.File
 }
@@ -60,7 +62,12 @@ func Open(path string) (*File, error) {
 		}
 		return nil, err
 	}
-	f := &File{path: path, zip: z, records: map[string]*zip.File{}}
+	info, err := os.Stat(path)
+	if err != nil {
+		z.Close()
+		return nil, err
+	}
+	f := &File{path: path, size: info.Size(), zip: z, records: map[string]*zip.File{}}
 	if f.Root, err = f.load(); err != nil {
 		z.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -137,6 +144,17 @@ func (f *File) record(name string, most int64) ([]byte, error) {
 
 var elementSizes = map[string]int64{"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4}
 
+// Check errs unless a tensor's storage is there, as long as it must be, so that
+// memory for what a file only promises is never asked for.
+func (f *File) Check(t *Stored) error {
+	r, ok := f.records["data/"+t.key]
+	want := t.numel * elementSizes[t.DType]
+	if !ok || r.UncompressedSize64 != uint64(want) || want > f.size {
+		return fmt.Errorf("%s: storage %s of %d bytes is not there", f.path, t.key, want)
+	}
+	return nil
+}
+
 // Floats is a tensor's values, row-major, whatever its strides and type.
 func (f *File) Floats(t *Stored) ([]float32, error) {
 	size := elementSizes[t.DType]
@@ -188,14 +206,17 @@ func element(dtype string, b []byte) float32 {
 	}
 }
 
+// mostElements of a storage: products of two such numbers fit in an int64.
+const mostElements = 1 << 31
+
 // check refuses a view that leaves its storage.
 func (t *Stored) check() error {
-	if t.numel < 0 || t.offset < 0 || len(t.Shape) != len(t.stride) || len(t.Shape) > 16 {
+	if t.numel < 0 || t.numel > mostElements || t.offset < 0 || len(t.Shape) != len(t.stride) || len(t.Shape) > 16 {
 		return fmt.Errorf("tensor of shape %v, stride %v", t.Shape, t.stride)
 	}
 	n, last := int64(1), t.offset
 	for i, d := range t.Shape {
-		if d < 0 || t.stride[i] < 0 || d > 1<<40 || t.stride[i] > 1<<40 {
+		if d < 0 || t.stride[i] < 0 || d > mostElements || d > 1 && t.stride[i] > mostElements {
 			return fmt.Errorf("tensor of shape %v, stride %v", t.Shape, t.stride)
 		}
 		if d == 0 {

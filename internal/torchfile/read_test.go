@@ -83,15 +83,26 @@ func TestRefused(t *testing.T) {
 		"text":         {[]byte("weights"), "not a PyTorch checkpoint (a zip file"},
 		"truncated":    {good[:len(good)-100], "not a PyTorch checkpoint"},
 		"foreign zip":  {zipOf(t, zip.Store, map[string]string{"a.txt": "hello"}), "not a PyTorch checkpoint: it has no data.pkl"},
+		"bomb":         {zipOf(t, zip.Deflate, map[string]string{"c/data.pkl": strings.Repeat("(", 1<<24)}), "record data.pkl is compressed"},
+		"cut in half":  {good[:len(good)/2], "not a PyTorch checkpoint"},
 		"compressed":   {zipOf(t, zip.Deflate, map[string]string{"c/data.pkl": "}."}), "record data.pkl is compressed"},
 		"flipped byte": {flipped, "checksum error"},
 		"big-endian":   {zipOf(t, zip.Store, map[string]string{"c/data.pkl": "}.", "c/byteorder": "big"}), `byte order "big": want little`},
 		"os.system":    {pickle("\x80\x02cos\nsystem\nX\x02\x00\x00\x00idt\x85R."), "refused: os.system is in no checkpoint of weights"},
 		"by stack":     {pickle("\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R."), "refused: os.system"},
 		"eval":         {pickle("c__builtin__\neval\n(X\x01\x00\x00\x001tR."), "refused: __builtin__.eval"},
+		"builtins":     {pickle("cbuiltins\neval\nX\x01\x00\x00\x001\x85R."), "refused: builtins.eval"},
+		"obj opcode":   {pickle("(ccollections\nOrderedDict\no."), "opcode 0x6f is in no checkpoint"},
+		"newobj":       {pickle("ccollections\nOrderedDict\n)\x81."), "opcode 0x81 is in no checkpoint"},
+		"extension":    {pickle("\x82\x01."), "opcode 0x82 is in no checkpoint"},
+		"calls a dict": {pickle("})R."), "is not called in checkpoints"},
 		"inst opcode":  {pickle("(ios\nsystem\n."), "opcode 0x69 is in no checkpoint"},
 		"not a dict":   {pickle("]."), "want a dict"},
 		"cut pickle":   {pickle("}X\xff\xff\xff\xff"), "the pickle ends too early"},
+		"huge text":    {pickle("}\x8d\xff\xff\xff\xff\xff\xff\xff\x7f"), "opcode 0x8d is in no checkpoint"},
+		"huge number":  {pickle("}\x8b\xff\xff\xff\x7f"), "opcode 0x8b is in no checkpoint"},
+		"long number":  {pickle("\x8a\x09123456789."), "a whole number of 9 bytes"},
+		"huge shape":   {pickle(tensorPickle("(\x8a\x05\x00\x00\x00\x00\x7f\x8a\x05\x00\x00\x00\x00\x7ft", "(K\x01K\x01t", 0, 4)), "tensor of shape [545460846592 545460846592]"},
 		"no stop":      {pickle("}"), "the pickle ends too early"},
 		"empty stack":  {pickle("."), "the stack is empty"},
 		"no mark":      {pickle("}u."), "no mark on the stack"},
@@ -118,6 +129,69 @@ func TestRefused(t *testing.T) {
 	defer f.Close()
 	if _, err := f.Floats(f.Root.Get("x").(*Stored)); err == nil || !strings.Contains(err.Error(), "storage 0 has 16 bytes, want 20") {
 		t.Errorf("a storage too short: %v", err)
+	}
+}
+
+// TestCyclesAndNesting: a dict that holds itself, and one nested a million deep,
+// are read in memory of the file's size and without a deep stack.
+func TestCyclesAndNesting(t *testing.T) {
+	cyclic := "}q\x00X\x01\x00\x00\x00xh\x00s."
+	deep := "}X\x01\x00\x00\x00x" + strings.Repeat("(", 1<<20) + strings.Repeat("t", 1<<20) + "s."
+	for name, c := range map[string]string{"cyclic": cyclic, "deep": deep} {
+		f, err := openBytes(t, zipOf(t, zip.Store, map[string]string{"c/data.pkl": c}))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if x := f.Root.Get("x"); x == nil {
+			t.Errorf("%s: nothing is under x", name)
+		}
+		f.Close()
+	}
+	selfCall := "}q\x00(h\x00tR."
+	f, err := openBytes(t, zipOf(t, zip.Store, map[string]string{"c/data.pkl": selfCall}))
+	if err == nil {
+		f.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "is not called in checkpoints") {
+		t.Errorf("a dict called with itself: error %v", err)
+	}
+}
+
+// TestOverflow: a storage of 2^62+4 floats has, to 64 bits, the 16 bytes of the
+// record; a tensor of 2^40 in it must not be believed.
+func TestOverflow(t *testing.T) {
+	lying := strings.Replace(tensorPickle("(\x8a\x06\x00\x00\x00\x00\x00\x01t", "(K\x01t", 0, 7), "K\x07tQ", "\x8a\x08\x04\x00\x00\x00\x00\x00\x00\x40tQ", 1)
+	f, err := openBytes(t, zipOf(t, zip.Store, map[string]string{"c/data.pkl": lying, "c/data/0": strings.Repeat("x", 16)}))
+	if err == nil {
+		f.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "tensor of shape [1099511627776]") {
+		t.Errorf("error %v, want the shape", err)
+	}
+	far := &Stored{DType: "float32", Shape: []int64{1<<24 + 1}, stride: []int64{1 << 40}, numel: 1 << 25} // its last element is at 2^64
+	if err := far.check(); err == nil {
+		t.Error("a stride of 2^40 is let through")
+	}
+}
+
+// TestNestedMessages: forty tuples, each twice the one before, as a persistent
+// id, a callable and a shape: an error that printed them would never end.
+func TestNestedMessages(t *testing.T) {
+	bomb := "(tq\x00"
+	for i := range 40 {
+		bomb += fmt.Sprintf("h%ch%c\x86q%c", i, i, i+1)
+	}
+	for name, c := range map[string]string{
+		"persistent id": bomb + "Q.", "callable": bomb + ")R.", "shape": tensorPickle("("+bomb+"t", "(K\x01t", 0, 4),
+	} {
+		f, err := openBytes(t, zipOf(t, zip.Store, map[string]string{"c/data.pkl": c}))
+		if err == nil {
+			f.Close()
+			t.Errorf("%s: no error", name)
+		} else if len(err.Error()) > 300 {
+			t.Errorf("%s: an error of %d characters", name, len(err.Error()))
+		}
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 
 // unpickle runs a pickle over a closed set of opcodes and classes. Python's own
 // unpickler calls whatever a file names; this one knows OrderedDict, tensors and
-// their storages, and every allocation is bounded by the pickle's length.
+// their storages, and every allocation is bounded by the pickle's length. Messages
+// show no values: a small file can nest what would take forever to print.
 func unpickle(data []byte) (any, error) {
 	u := &unpickler{data: data, memo: map[uint32]any{}}
 	for {
@@ -338,13 +339,13 @@ func (u *unpickler) persistent() error {
 	}
 	id, ok := v.(tuple)
 	if !ok || len(id) != 5 || id[0] != "storage" {
-		return fmt.Errorf("persistent id %v: want a storage", v)
+		return errors.New("a persistent id that is no storage")
 	}
 	c, isClass := id[1].(class)
 	key, isKey := id[2].(string)
 	n, isCount := id[4].(int64)
 	if !isClass || !isKey || !isCount || dtypes[c] == "" {
-		return fmt.Errorf("persistent id %v: want a storage", v)
+		return errors.New("a persistent id that is no storage")
 	}
 	u.push(storage{dtypes[c], key, n})
 	return nil
@@ -372,7 +373,7 @@ func (u *unpickler) reduce() error {
 		u.push(t)
 		return err
 	default:
-		return fmt.Errorf("%v is not called in checkpoints", call[0])
+		return fmt.Errorf("a %T is not called in checkpoints", call[0])
 	}
 }
 
@@ -400,7 +401,7 @@ func whole(v any) ([]int64, error) {
 	out := make([]int64, len(items))
 	for i, item := range items {
 		if out[i], ok = item.(int64); !ok {
-			return nil, fmt.Errorf("%v: want whole numbers", v)
+			return nil, fmt.Errorf("a shape or stride holds a %T: want whole numbers", item)
 		}
 	}
 	return out, nil

@@ -112,7 +112,7 @@ func TestAttention(t *testing.T) {
 		q, qs := random(s, 1, 1, 2, n, d)
 		k, ks := random(s, 2, 1, 2, n, d)
 		v, vs := random(s, 3, 1, 2, n, d)
-		near(t, s, "attention", s.Attention(q, k, v), 1e-12, func(i int) float64 {
+		want := func(i int) float64 {
 			head, row, col := i/(n*d), i/d%n, i%d
 			sum, total := 0.0, 0.0
 			for j := range n {
@@ -125,7 +125,11 @@ func TestAttention(t *testing.T) {
 				sum += weight * vs[(head*n+j)*d+col]
 			}
 			return sum / total
-		})
+		}
+		near(t, s, "attention", s.Attention(q, k, v), 1e-12, want)
+		// as the network's qkv gives them: a position's channels apart from each other
+		apart := func(x Tensor) Tensor { return s.Transpose(s.Clone(s.Transpose(x, 2, 3)), 2, 3) }
+		near(t, s, "attention of views", s.Attention(apart(q), apart(k), apart(v)), 1e-12, want)
 		return s.Err()
 	})
 }

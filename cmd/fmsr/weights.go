@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"fmsr/internal/atomicfile"
+	"fmsr/internal/safetensors"
+	"fmsr/model"
+	"fmsr/pipeline"
+)
+
+// stateDicts are where a checkpoint keeps each kind of weights.
+var stateDicts = map[string]string{"ema": "ema_state_dict", "raw": "model_state_dict"}
+
+func weightsCommand(out io.Writer) *cobra.Command {
+	var kind string
+	cmd := &cobra.Command{
+		Use:   "weights CHECKPOINT FILE.safetensors",
+		Short: "Export a checkpoint's weights as safetensors",
+		Long: `weights writes the network's weights under their ADM names. The file's metadata has,
+as text, channel_names, mean and std (JSON lists), step, weights and config (a JSON object).`,
+		Example: "  fmsr weights runs/demo/checkpoint.pt demo.safetensors --weights raw",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			key, ok := stateDicts[kind]
+			if !ok {
+				return &pipeline.InputError{Err: fmt.Errorf("--weights %q: want ema or raw", kind)}
+			}
+			c, err := model.OpenCheckpoint(args[0])
+			if err != nil {
+				return &pipeline.InputError{Err: err}
+			}
+			defer c.Close()
+			weights, err := c.Weights(key)
+			if err != nil {
+				return &pipeline.InputError{Err: fmt.Errorf("%s: %w", args[0], err)}
+			}
+			metadata, err := describeWeights(c, kind)
+			if err != nil {
+				return &runFailed{err}
+			}
+			if err := writeWeights(args[1], weights, metadata); err != nil {
+				return &runFailed{err}
+			}
+			fmt.Fprintf(out, "%s: %d tensors of step %d, %s weights\n", args[1], len(weights), c.Step, kind)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&kind, "weights", "ema", "ema (the average) or raw")
+	return cmd
+}
+
+// describeWeights is what applying the weights needs besides them.
+func describeWeights(c *model.Loaded, kind string) (map[string]string, error) {
+	metadata := map[string]string{"step": strconv.Itoa(c.Step), "weights": kind}
+	for key, value := range map[string]any{
+		"channel_names": c.Channels, "mean": c.Stats.Mean, "std": c.Stats.Std,
+		"config": map[string]any{
+			"model_channels": c.Config.Channels, "channel_mult": c.Config.Mult, "periodic_padding": c.Config.Periodic,
+			"base_dist": c.Flow.Base, "base_noise_scale": c.Flow.NoiseScale,
+			"factor": c.Input.Factor, "periodic_input": c.Input.Periodic,
+		},
+	} {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err) // NaN and Inf have no JSON
+		}
+		metadata[key] = string(text)
+	}
+	return metadata, nil
+}
+
+func writeWeights(path string, weights []model.Weight, metadata map[string]string) error {
+	tensors := make([]safetensors.Tensor, len(weights))
+	for i, w := range weights {
+		tensors[i] = safetensors.Tensor{Name: w.Name, Shape: w.Shape, Read: w.Read}
+	}
+	f, err := atomicfile.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := safetensors.Write(f, tensors, metadata); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return f.Commit()
+}

@@ -1,0 +1,99 @@
+"""Weights both ways: fmsr's in PyTorch, PyTorch's in fmsr, and fmsr's as safetensors."""
+import json
+import os
+import subprocess
+import tempfile
+
+import numpy as np
+import torch
+
+from unet import UNet, superres
+
+STEPS = 4
+TOLERANCE = 1e-5  # of a field's deviation
+
+
+def load(path):
+    return torch.load(path, weights_only=True)
+
+
+def checks(run, fmsr, check):
+    path = os.path.join(run, "checkpoint.pt")
+    c = load(path)
+    n = sum(v.numel() for v in c["model_state_dict"].values())
+    check("torch.load(weights_only=True)", n > 0, f"torch {torch.__version__}: step {c['step']}, {n:,} parameters, {c['channel_names']}")
+    check("state dicts", list(c["model_state_dict"]) == list(c["ema_state_dict"]) and
+          all(torch.isfinite(v).all() for d in ("model_state_dict", "ema_state_dict") for v in c[d].values()))
+    check("stats", c["stats"]["mean"].shape == (len(c["channel_names"]),) and c["stats"]["std"].dtype == torch.float32,
+          f"mean {c['stats']['mean'].tolist()} std {c['stats']['std'].tolist()}")
+    with tempfile.TemporaryDirectory() as folder:
+        fmsrs_in_torch(path, folder, fmsr, check)
+        torchs_in_fmsr(folder, fmsr, check)
+        safetensors_file(path, folder, fmsr, check)
+
+
+def fmsrs_in_torch(path, folder, fmsr, check):
+    c = load(path)
+    state, config = c["model_state_dict"], c["config"]
+    net = UNet(len(c["channel_names"]), *widths(state), periodic=config["periodic_padding"])
+    for weights, key in (("raw", "model_state_dict"), ("ema", "ema_state_dict")):
+        net.load_state_dict(c[key], strict=True)
+        compare(f"fmsr's {weights} weights in PyTorch", net, c, config, path, weights, folder, fmsr, check)
+
+
+def widths(state):
+    """model_channels and channel_mult, from the tensors' shapes."""
+    channels = state["time_embed.0.weight"].shape[1]
+    mult = []
+    while (name := f"input_blocks.{3 * len(mult) + 1}.0.out_layers.3.weight") in state:
+        mult.append(state[name].shape[0] // channels)
+    return channels, mult
+
+
+def torchs_in_fmsr(folder, fmsr, check):
+    torch.manual_seed(1)
+    names = ["Bx", "By"]
+    net = UNet(len(names), 64, (1, 2, 2))
+    path = os.path.join(folder, "torch.pt")
+    c = {"model_state_dict": net.state_dict(), "stats": {"mean": torch.tensor([0.5, -2.0]), "std": torch.tensor([0.1, 3.0])},
+         "channel_names": names, "step": 7}
+    c["ema_state_dict"] = {k: v + 0.02 * torch.randn_like(v) for k, v in net.state_dict().items()}
+    torch.save(c, path)
+    net.load_state_dict(c["ema_state_dict"], strict=True)
+    compare("PyTorch's weights in fmsr", net, c, {"factor": 2, "periodic_input": False}, path, "ema", folder, fmsr, check)
+
+
+def compare(what, net, c, config, path, weights, folder, fmsr, check):
+    """Both make the same coarse frames fine, without noise, so that the output is a function of the input."""
+    mean, std = c["stats"]["mean"], c["stats"]["std"]
+    rng = np.random.default_rng(1)
+    coarse = (mean.numpy() + std.numpy() * rng.standard_normal((2, 24, 32, len(mean)))).astype(np.float32)
+    name = os.path.join(folder, "coarse.npy")
+    np.save(name, coarse)
+    out = os.path.join(folder, "fine")
+    subprocess.run([fmsr, "run", "specs/superres.yaml", "--checkpoint", path, "--input", name, "--out", out, "--weights", weights, "--device", "cpu",
+                    "--base-noise-scale", "0", "--sample-steps", str(STEPS)], check=True, stdout=subprocess.DEVNULL)
+    got = np.load(os.path.join(out, "coarse.npy"))
+    x = torch.from_numpy(coarse.transpose(0, 3, 1, 2).copy())
+    want = superres(net.eval(), x, mean, std, config["factor"], config["periodic_input"], STEPS).numpy().transpose(0, 2, 3, 1)
+    still = superres(lambda xt, *_: torch.zeros_like(xt), x, mean, std, config["factor"], config["periodic_input"], 1).numpy().transpose(0, 2, 3, 1)
+    apart = np.abs(got - want).max(axis=(0, 1, 2)) / std.numpy()
+    moved = np.abs(want - still).max(axis=(0, 1, 2)) / std.numpy()
+    check(what, got.shape == want.shape and (apart <= TOLERANCE).all() and (moved > 100 * TOLERANCE).all(),
+          f"{got.shape}, {c['channel_names']}: apart by at most {apart.max():.1e} of a deviation; the network moved them by {moved.max():.1e}")
+
+
+def safetensors_file(path, folder, fmsr, check):
+    import safetensors
+    from safetensors.torch import load_file
+    c = load(path)
+    for weights, key in (("raw", "model_state_dict"), ("ema", "ema_state_dict")):
+        name = os.path.join(folder, weights + ".safetensors")
+        subprocess.run([fmsr, "weights", path, name, "--weights", weights], check=True, stdout=subprocess.DEVNULL)
+        got = load_file(name)
+        same = got.keys() == c[key].keys() and all(torch.equal(got[k], v) for k, v in c[key].items())
+        with safetensors.safe_open(name, "pt") as f:
+            about = f.metadata()
+        check(f"safetensors, {weights}", same and json.loads(about["channel_names"]) == c["channel_names"] and int(about["step"]) == c["step"] and
+              np.allclose(json.loads(about["std"]), c["stats"]["std"].numpy(), rtol=1e-6),
+              f"safetensors {safetensors.__version__}: {len(got)} tensors, equal to the checkpoint's; metadata {', '.join(sorted(about))}")

@@ -1,0 +1,104 @@
+package model
+
+import (
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"fmsr/internal/frames"
+	"fmsr/internal/torchfile"
+	"fmsr/internal/torchx"
+)
+
+// TestCheckpointKeepsInputs: what the training inputs were comes back; a file
+// without it is read too, and one with nonsense is not.
+func TestCheckpointKeepsInputs(t *testing.T) {
+	ctx := context.Background()
+	thread, err := torchx.StartThread(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flow := Flow{Base: XLoPlusNoise, NoiseScale: 0.25}
+	trainer, err := NewTrainer(ctx, thread, Config{Fields: 2, Channels: 4, Mult: []int{1, 1}}, Hyper{Flow: flow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer trainer.Close()
+	inputs := &Inputs{H: 4, W: 6, Frames: 3, Std: []float64{0.5, 2}, Power: [][]float64{{1, 2, 4, 0.25}, {0, 8, 0.5, 3}}}
+	open := func(in *Inputs) (*Loaded, error) {
+		path := filepath.Join(t.TempDir(), "checkpoint.pt")
+		c := Checkpoint{
+			Channels: []string{"a", "b"}, Stats: &frames.Stats{Mean: []float64{0, 1}, Std: []float64{1, 4}},
+			Input: Input{Factor: 2, Periodic: true}, Inputs: in,
+		}
+		if err := trainer.Save(ctx, path, c); err != nil {
+			t.Fatal(err)
+		}
+		return OpenCheckpoint(path)
+	}
+	l, err := open(inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if !reflect.DeepEqual(l.Inputs, inputs) {
+		t.Errorf("inputs %+v, want %+v", l.Inputs, inputs)
+	}
+	if l.Flow != flow || l.Input != (Input{Factor: 2, Periodic: true}) || !reflect.DeepEqual(l.Stats.Std, []float64{1, 4}) {
+		t.Errorf("flow %+v, input %+v, stats %+v", l.Flow, l.Input, l.Stats)
+	}
+	without, err := open(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer without.Close()
+	if without.Inputs != nil {
+		t.Errorf("inputs %+v where there are none", without.Inputs)
+	}
+	inputs.Std[1] = math.NaN()
+	if _, err := open(inputs); err == nil || !strings.Contains(err.Error(), "inputs: field 1: NaN") {
+		t.Errorf("error %v, want one that names inputs", err)
+	}
+}
+
+// TestPromisesAreNotBelieved: a small file that speaks of a network of terabytes
+// is refused before memory for one is asked for.
+func TestPromisesAreNotBelieved(t *testing.T) {
+	zeros := func(shape ...int64) torchfile.Tensor {
+		return torchfile.Tensor{DType: "float32", Shape: shape, Bytes: func() ([]byte, error) { return make([]byte, 4*numel(shape)), nil }}
+	}
+	state := torchfile.Dict{
+		{Key: "time_embed.0.weight", Value: zeros(1, 1<<16)},
+		{Key: "out.2.weight", Value: zeros(1, 1)},
+		{Key: "input_blocks.1.0.out_layers.3.weight", Value: zeros(1<<16, 1)},
+	}
+	path := filepath.Join(t.TempDir(), "checkpoint.pt")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	err = torchfile.Write(f, torchfile.Dict{
+		{Key: "model_state_dict", Value: state}, {Key: "ema_state_dict", Value: state}, {Key: "step", Value: 1},
+		{Key: "stats", Value: torchfile.Dict{{Key: "mean", Value: zeros(1)}, {Key: "std", Value: zeros(1)}}},
+		{Key: "channel_names", Value: torchfile.List{"a"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := OpenCheckpoint(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	onThread(t, func(s *torchx.Scope) error {
+		if _, err := l.Net(s, "model_state_dict", l.Config); err == nil || !strings.Contains(err.Error(), "model_state_dict has 3 tensors") {
+			t.Errorf("error %v, want one of what is missing", err)
+		}
+		return nil
+	})
+}

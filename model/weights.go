@@ -1,0 +1,32 @@
+package model
+
+import (
+	"fmt"
+
+	"fmsr/internal/torchfile"
+)
+
+// Weight is one tensor of a checkpoint's state dict, not yet read.
+type Weight struct {
+	Name  string
+	Shape []int64
+	Read  func() ([]float32, error) // row-major
+}
+
+// Weights are the tensors under model_state_dict or ema_state_dict, in the file's order.
+func (l *Loaded) Weights(key string) ([]Weight, error) {
+	state, err := l.state(key)
+	if err != nil {
+		return nil, err
+	}
+	var weights []Weight
+	for i, k := range state.Keys {
+		name, isText := k.(string)
+		t, isTensor := state.Values[i].(*torchfile.Stored)
+		if !isText || !isTensor {
+			return nil, fmt.Errorf("%s holds a %T under a %T: want tensors under names", key, state.Values[i], k)
+		}
+		weights = append(weights, Weight{Name: name, Shape: t.Shape, Read: func() ([]float32, error) { return l.file.Floats(t) }})
+	}
+	return weights, nil
+}
