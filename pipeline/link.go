@@ -62,8 +62,14 @@ func sources() []string {
 	return namesOf(func(l Link) bool { return l.Source })
 }
 
+// givers are the stages that give a trait: sources, which stand first and
+// would replace another, where no other does.
 func givers(t Traits) []string {
-	return namesOf(func(l Link) bool { return l.Adds&t != 0 })
+	names := namesOf(func(l Link) bool { return l.Adds&t != 0 && !l.Source })
+	if names == nil {
+		names = namesOf(func(l Link) bool { return l.Adds&t != 0 })
+	}
+	return names
 }
 
 func namesOf(which func(Link) bool) []string {

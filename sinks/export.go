@@ -199,7 +199,7 @@ func (e *exporter) Process(_ context.Context, in pipeline.Element) ([]pipeline.E
 	f := in.(*frames.Frames)
 	for n := range f.N() {
 		if err := e.take(f, n); err != nil {
-			return nil, frames.At(f.Origins[n], err)
+			return nil, err
 		}
 	}
 	return nil, nil

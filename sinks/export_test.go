@@ -229,11 +229,11 @@ func stopAfter(t *testing.T, r exportRun, seeds int) {
 		}
 	}
 	bad := append([]byte(nil), good...)
-	copy(bad[len(bad)-400:], "\x00\x00\xc0\x7f")
+	copy(bad[len(bad)-600:], "\x00\x00\xc0\x7f")
 	write(bad)
 	defer write(good)
 	_, err = r.do(t, context.Background())
-	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("seed %d, frame 2: field", seeds)) {
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("seed %d, frame 1: field", seeds)) {
 		t.Fatalf("error %v, want seed %d's NaN", err, seeds)
 	}
 	if left, _ := filepath.Glob(filepath.Join(r.dir, ".*tmp*")); len(left) != 0 {

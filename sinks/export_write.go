@@ -189,6 +189,8 @@ type hashedFile struct {
 	path string
 	hash hash.Hash
 	pos  int64
+
+	sending background // what was written, on its way to the disk: the final sync then has little to do
 }
 
 // inParallel is from how many bytes on a goroutine for them pays.
@@ -222,6 +224,12 @@ func (f *hashedFile) Write(data []byte) (int, error) {
 	if err != nil {
 		return n, f.named(err)
 	}
+	if from := f.pos; n >= inParallel {
+		_ = f.sending.wait() // a hint that may fail: Commit syncs
+		_ = f.sending.start(func() error {
+			return unix.SyncFileRange(int(f.Fd()), from, int64(n), unix.SYNC_FILE_RANGE_WRITE)
+		})
+	}
 	f.pos += int64(n)
 	return n, nil
 }
@@ -234,7 +242,14 @@ func (f *hashedFile) Seek(offset int64, whence int) (int64, error) {
 	return f.pos, nil
 }
 
+// Close removes the file unless it was committed.
+func (f *hashedFile) Close() {
+	_ = f.sending.wait()
+	f.File.Close()
+}
+
 func (f *hashedFile) commit(rows int) (parts.File, error) {
+	_ = f.sending.wait()
 	if err := f.Commit(); err != nil {
 		return parts.File{}, err
 	}

@@ -33,7 +33,7 @@ import (
 //	frames, mapped   -- val: a -- train: c - b - d -- d - c - b -- ...
 type ArrowCache struct {
 	Dir   string  `yaml:"dir" path:"file" doc:"folder for the caches; empty: fmsr in the user's cache folder" resume:"free"`
-	Limit float64 `yaml:"limit" doc:"GB that the folder may hold: beyond it the caches used longest ago are removed; 0: no limit"`
+	Limit float64 `yaml:"limit" doc:"GB that the folder may hold: beyond it the caches used longest ago are removed; 0: no limit" resume:"free"`
 }
 
 func init() {

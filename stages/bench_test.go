@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	"fmsr/internal/npy"
-	"fmsr/internal/parallel"
 	"fmsr/pipeline"
 	"fmsr/stages"
 )
@@ -70,45 +68,6 @@ func BenchmarkNpyToBatch(b *testing.B) {
 			b.ReportMetric(float64(moved)*float64(b.N)/1e9/b.Elapsed().Seconds(), "GB/s")
 		})
 	}
-}
-
-// BenchmarkCacheToBatch is whole runs that replay a cache into batches of 4.
-func BenchmarkCacheToBatch(b *testing.B) {
-	root, cache := benchData(b), b.TempDir()
-	moved := 0
-	pass := func() {
-		moved = 0
-		runFlow(b, root, cache, func(e pipeline.Element) { moved += 8 * len(e.(*pipeline.Frames).XHi()) },
-			pipeline.With(func(c *stages.NpyLoad) { c.Root, c.Set = root, "set" }),
-			pipeline.With(func(c *stages.ChannelSelect) { c.Channels = []string{"all"} }),
-			pipeline.With[stages.ArrowCache](nil),
-			pipeline.With[stages.Batch](nil))
-	}
-	pass() // makes the cache
-	for b.Loop() {
-		pass()
-	}
-	b.ReportMetric(float64(moved)*float64(b.N)/1e9/b.Elapsed().Seconds(), "GB/s")
-}
-
-// BenchmarkCopy is the limit for these: plain copies by one goroutine a core.
-func BenchmarkCopy(b *testing.B) {
-	const size = 64 << 20
-	n := runtime.NumCPU()
-	src, dst := make([]byte, n*size), make([]byte, n*size)
-	for i := range src {
-		src[i] = byte(i)
-	}
-	for b.Loop() {
-		err := parallel.Each(n, func(i int) error {
-			copy(dst[i*size:(i+1)*size], src[i*size:])
-			return nil
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(2*n*size)*float64(b.N)/1e9/b.Elapsed().Seconds(), "GB/s")
 }
 
 func runFlow(b *testing.B, root, cache string, receive func(pipeline.Element), parts ...pipeline.Part) {

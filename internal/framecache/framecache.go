@@ -137,6 +137,9 @@ func List(root string) ([]Info, error) {
 func inspect(dir string) (info Info, ok bool) {
 	info.Key = filepath.Base(dir)
 	making := strings.HasPrefix(info.Key, Making)
+	if s, err := os.Stat(dir); err == nil {
+		info.Used = s.ModTime()
+	}
 	for _, name := range []string{Frames, Index} {
 		if s, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			info.Bytes += s.Size()
