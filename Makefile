@@ -43,7 +43,8 @@ lint: native
 
 interop: build
 	@mkdir -p runs
-	@bin/fmsr run specs/demo.yaml --out runs/interop --total-steps 4 --log-every 2 --sample-steps 1 >runs/interop.log
+	@bin/fmsr run specs/demo.yaml --out runs/interop --total-steps 4 --log-every 2 --sample-steps 1 --resume never --max-steps 3 >runs/interop.log
+	@bin/fmsr run specs/demo.yaml --out runs/interop --total-steps 4 --log-every 2 --sample-steps 1 >>runs/interop.log
 	@$(PYTHON) interop/check.py runs/interop bin/fmsr
 	@$(PYTHON) interop/data.py bin/fmsr runs/interop-data
 
