@@ -246,7 +246,7 @@ func (r *resBlock) forward(s *torchx.Scope, u *UNet, x, emb torchx.Tensor) torch
 	if !torchx.IsNil(r.skip.w) {
 		x = s.Conv2d(x, r.skip.w, r.skip.b, false)
 	}
-	return s.Add(x, h)
+	return s.Watch(s.Add(x, h)) // a step of the full network takes a minute on a CPU
 }
 
 // attention is self-attention over all positions. The rows of qkv are q, k, v,

@@ -4,6 +4,7 @@ package torchx
 import "C"
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"unsafe"
@@ -106,6 +107,9 @@ func dims(shape []int64) (*C.int64_t, C.int) {
 type Scope struct {
 	owned []Tensor
 	err   error
+
+	ctx  context.Context // ends the work; nil: nothing does
+	stop *C.int          // not 0 once ctx has ended; nil where it never will
 }
 
 // NewScope returns an empty scope; Close it.
@@ -165,7 +169,7 @@ func (s *Scope) Within(f func(in *Scope) Tensor) Tensor {
 	if s.err != nil {
 		return Tensor{}
 	}
-	in := NewScope()
+	in := &Scope{ctx: s.ctx, stop: s.stop}
 	defer in.Close()
 	out := f(in)
 	if in.err != nil {
@@ -175,9 +179,17 @@ func (s *Scope) Within(f func(in *Scope) Tensor) Tensor {
 	return s.own(in.Keep(out))
 }
 
+// over reports whether no op may begin any more.
+func (s *Scope) over() bool {
+	if s.err == nil && s.ctx != nil && s.ctx.Err() != nil {
+		s.err = context.Cause(s.ctx)
+	}
+	return s.err != nil
+}
+
 // one runs a C function that gives one tensor.
 func (s *Scope) one(op string, call func(out *C.fx_tensor) C.fx_error) Tensor {
-	if s.err != nil {
+	if s.over() {
 		return Tensor{}
 	}
 	var out C.fx_tensor
@@ -190,7 +202,7 @@ func (s *Scope) one(op string, call func(out *C.fx_tensor) C.fx_error) Tensor {
 
 // do runs a C function that gives none.
 func (s *Scope) do(op string, call func() C.fx_error) {
-	if s.err != nil {
+	if s.over() {
 		return
 	}
 	if err := check(call()); err != nil {

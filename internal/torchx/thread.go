@@ -1,5 +1,6 @@
 package torchx
 
+// #include <stdlib.h>
 // #include "csrc/fx.h"
 import "C"
 
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"unsafe"
 )
 
 // Thread is an OS thread on which all work on a model runs, since libtorch
@@ -54,7 +56,9 @@ func (t *Thread) run(threads int, started chan<- error) {
 
 // Do runs f on the thread, in a scope that is closed when f returns, and waits
 // for it. It returns f's error, else the scope's. A panic in f becomes an error.
-// When ctx ends before f has started, f never runs; one that has is waited for.
+// When ctx ends before f has started, f never runs. One that has is waited for, but
+// no op of its scope begins any more, and a backward pass ends at the next tensor
+// that was watched: the error is then ctx's cause.
 func (t *Thread) Do(ctx context.Context, f func(s *Scope) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -64,7 +68,7 @@ func (t *Thread) Do(ctx context.Context, f func(s *Scope) error) error {
 	case t.calls <- func() {
 		err := errors.New("torch thread: the call ended its goroutine") // by t.Fatal, say
 		defer func() { done <- err }()
-		err = inScope(f)
+		err = inScope(ctx, f)
 	}:
 		return <-done
 	case <-ctx.Done():
@@ -74,18 +78,44 @@ func (t *Thread) Do(ctx context.Context, f func(s *Scope) error) error {
 	}
 }
 
-func inScope(f func(s *Scope) error) (err error) {
+func inScope(ctx context.Context, f func(s *Scope) error) (err error) {
 	s := NewScope()
+	s.ctx = ctx
 	defer s.Close()
+	defer s.watch()()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	if err := f(s); err != nil {
-		return err
+	if err = f(s); err == nil {
+		err = s.Err()
 	}
-	return s.Err()
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// watch raises the scope's flag when its context ends; the function that it
+// returns ends that.
+func (s *Scope) watch() (end func()) {
+	if s.ctx.Done() == nil {
+		return func() {}
+	}
+	s.stop = (*C.int)(C.calloc(1, C.size_t(unsafe.Sizeof(C.int(0)))))
+	raised := make(chan struct{})
+	cancel := context.AfterFunc(s.ctx, func() {
+		C.fx_stop(s.stop)
+		close(raised)
+	})
+	return func() {
+		if !cancel() {
+			<-raised
+		}
+		C.free(unsafe.Pointer(s.stop))
+		s.stop = nil
+	}
 }
 
 // Close ends the thread after the work that it is doing. A later Do returns an error.

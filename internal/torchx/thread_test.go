@@ -107,8 +107,8 @@ func TestDoAndCancellation(t *testing.T) {
 	default:
 	}
 	close(release)
-	if err := <-running; err != nil {
-		t.Errorf("the running call returned %v", err)
+	if err := <-running; !errors.Is(err, stopped) { // its op did not begin any more
+		t.Errorf("the running call returned %v, want the context's cause", err)
 	}
 }
 
@@ -201,5 +201,57 @@ func TestOwnership(t *testing.T) {
 	Free(kept)
 	if n := Live() - before; n != 0 {
 		t.Errorf("%d tensors left", n)
+	}
+}
+
+// TestDoStops: once the context ends, no op begins, and a backward pass ends at
+// the next watched tensor; the thread then works on.
+func TestDoStops(t *testing.T) {
+	thread, err := StartThread(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer thread.Close()
+	before := Live()
+	cause := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	err = thread.Do(ctx, func(s *Scope) error {
+		s.Randn(1, 4)
+		cancel(cause)
+		if x := s.Randn(1, 4); !IsNil(x) {
+			t.Error("an op began after the end")
+		}
+		return nil
+	})
+	if !errors.Is(err, cause) {
+		t.Errorf("error %v, want the context's cause", err)
+	}
+	for _, watched := range []bool{false, true} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		err := thread.Do(ctx, func(s *Scope) error {
+			x := s.Randn(1, 4)
+			s.RequiresGrad(x, true)
+			y := s.Mul(x, x)
+			if watched {
+				y = s.Watch(y)
+			}
+			loss := s.Mean(y)
+			s.ctx = context.Background() // the flag alone is looked at
+			cancel(cause)
+			for deadline := time.Now().Add(5 * time.Second); *s.stop == 0 && time.Now().Before(deadline); {
+				time.Sleep(time.Millisecond)
+			}
+			s.Backward(loss)
+			return s.Err()
+		})
+		if got := errors.Is(err, cause); got != watched {
+			t.Errorf("watched %v: error %v", watched, err)
+		}
+	}
+	if err := thread.Do(context.Background(), func(s *Scope) error { return s.Err() }); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	if Live() != before {
+		t.Errorf("%d tensors left", Live()-before)
 	}
 }

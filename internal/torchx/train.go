@@ -8,6 +8,15 @@ func (s *Scope) RequiresGrad(t Tensor, on bool) {
 	s.do("requires_grad", func() C.fx_error { return C.fx_set_requires_grad(handle(t), C.bool(on)) })
 }
 
+// Watch is x, through which a backward pass goes only until the scope's context
+// ends: put at intervals, it bounds how long that takes to be noticed.
+func (s *Scope) Watch(x Tensor) Tensor {
+	if s.stop == nil {
+		return x
+	}
+	return s.one("watch", func(out *C.fx_tensor) C.fx_error { return C.fx_watch(handle(x), s.stop, out) })
+}
+
 // Backward adds the gradients of loss to its leaves.
 func (s *Scope) Backward(loss Tensor) {
 	s.do("backward", func() C.fx_error { return C.fx_backward(handle(loss)) })

@@ -68,7 +68,10 @@ fx_error fx_norm_silu(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, dou
 fx_error fx_prepare(const fx_prepare_plan *plan, const float *src, float *hi, float *lo, bool *finite);
 void fx_moments(const float *x, int64_t n, double *mean, double *m2);
 
-// train.cc: gradients and the optimizer's arithmetic.
+// train.cc: gradients and the optimizer's arithmetic. A backward pass through a watched
+// tensor ends with an error once stop is not 0; stop must outlive it.
+fx_error fx_watch(fx_tensor x, const int *stop, fx_tensor *out);
+void fx_stop(int *stop);
 fx_error fx_set_requires_grad(fx_tensor x, bool on);
 fx_error fx_backward(fx_tensor loss);
 fx_error fx_grad(fx_tensor x, fx_tensor *out);

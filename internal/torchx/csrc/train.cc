@@ -1,7 +1,34 @@
 // Gradients and the optimizer's arithmetic, over whole lists of parameters.
+#include <torch/csrc/autograd/custom_function.h>
+
 #include "guard.h"
 
 using namespace fx;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+// Passes x on, and the gradient back unless it is told to stop.
+struct Watch : torch::autograd::Function<Watch> {
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, int64_t stop) {
+    ctx->saved_data["stop"] = stop;
+    return x.view_as(x);
+  }
+  static variable_list backward(AutogradContext *ctx, variable_list grads) {
+    const auto *stop = reinterpret_cast<const int *>(ctx->saved_data["stop"].toInt());
+    TORCH_CHECK(!__atomic_load_n(stop, __ATOMIC_RELAXED), "stopped");
+    return {grads[0], {}};
+  }
+};
+
+}  // namespace
+
+fx_error fx_watch(fx_tensor x, const int *stop, fx_tensor *out) {
+  return give(out, [&] { return Watch::apply(*x, reinterpret_cast<int64_t>(stop)); });
+}
+
+void fx_stop(int *stop) { __atomic_store_n(stop, 1, __ATOMIC_RELAXED); }
 
 fx_error fx_set_requires_grad(fx_tensor x, bool on) {
   return guard([&] { x->set_requires_grad(on); });
