@@ -72,11 +72,36 @@ type exporter struct {
 	set    *parts.Set
 	paired bool
 
-	group   int // frames in one
-	held    []*frames.Frames
-	index   []int // which frame of each
-	file    *exportFile
-	writing chan error // what is being written, if anything is
+	group int // frames in one
+	held  []*frames.Frames
+	index []int // which frame of each
+	file  *exportFile
+
+	writing, ending background // a group on its way to the file; a whole file on its way to the disk
+}
+
+// background is one piece of work at a time, beside the stage.
+type background struct{ done chan error }
+
+// start does work once the piece before it has ended well.
+func (b *background) start(work func() error) error {
+	if err := b.wait(); err != nil {
+		return err
+	}
+	done := make(chan error, 1) // one result, which may never be asked for
+	b.done = done
+	go func() { done <- work() }()
+	return nil
+}
+
+// wait waits for the work, if there is any, and returns its error once.
+func (b *background) wait() error {
+	if b.done == nil {
+		return nil
+	}
+	err := <-b.done
+	b.done = nil
+	return err
 }
 
 // exportFile is a seed being exported.
@@ -174,7 +199,7 @@ func (e *exporter) Process(_ context.Context, in pipeline.Element) ([]pipeline.E
 	f := in.(*frames.Frames)
 	for n := range f.N() {
 		if err := e.take(f, n); err != nil {
-			return nil, frames.At(f.Origins[n], err)
+			return nil, err
 		}
 	}
 	return nil, nil
@@ -259,16 +284,15 @@ func (e *exporter) prepare() error {
 			e.file.states[c].Merge(state[c])
 		}
 	}
-	if err := e.wait(); err != nil {
-		release()
-		return err
-	}
 	w := e.file.exportWriter
-	e.start(func() error {
+	err = e.writing.start(func() error {
 		defer release()
 		return w.Write(origins, tensors)
 	})
-	return nil
+	if err != nil {
+		release()
+	}
+	return err
 }
 
 // moments are the states of a frame's channels.
@@ -281,14 +305,16 @@ func moments(hi []float32, channels int) []frames.Welford {
 	return states
 }
 
-// end finishes the seed's file, beside what is done next, and records it.
+// end finishes the seed's file and records it: the disk works on it while the
+// next seed is written.
 func (e *exporter) end() error {
-	if err := e.wait(); err != nil {
+	err := errors.Join(e.writing.wait(), e.ending.wait())
+	if err != nil {
 		return err
 	}
 	f := e.file
 	e.file = nil
-	e.start(func() error {
+	return e.ending.start(func() error {
 		defer f.Close()
 		files, err := f.Commit()
 		if err != nil {
@@ -300,28 +326,11 @@ func (e *exporter) end() error {
 		}
 		return e.set.Commit(parts.Record{Seed: f.seed.Seed, Files: files, Extra: extra})
 	})
-	return nil
-}
-
-// start does work on a goroutine of its own; wait waits for it.
-func (e *exporter) start(work func() error) {
-	done := make(chan error, 1) // one result, which may never be asked for
-	e.writing = done
-	go func() { done <- work() }()
-}
-
-func (e *exporter) wait() error {
-	if e.writing == nil {
-		return nil
-	}
-	err := <-e.writing
-	e.writing = nil
-	return err
 }
 
 // Flush writes the manifest, of the whole if this run found the last seed.
 func (e *exporter) Flush(context.Context) ([]pipeline.Element, error) {
-	if err := e.wait(); err != nil {
+	if err := e.ending.wait(); err != nil {
 		return nil, err
 	}
 	if e.file != nil {
@@ -344,7 +353,7 @@ func (e *exporter) drop() {
 // Close removes what an interrupted run has left half-written.
 func (e *exporter) Close() error {
 	e.drop()
-	_ = e.wait() // its error is the run's already, or the run was stopped
+	_ = errors.Join(e.writing.wait(), e.ending.wait()) // the run has failed already, or was stopped
 	if e.file != nil {
 		e.file.Close()
 	}

@@ -189,6 +189,8 @@ type hashedFile struct {
 	path string
 	hash hash.Hash
 	pos  int64
+
+	sending background // what was written, on its way to the disk: the final sync then has little to do
 }
 
 // inParallel is from how many bytes on a goroutine for them pays.
@@ -205,7 +207,7 @@ func createHashed(path string) (*hashedFile, error) {
 	return &hashedFile{File: f, path: path, hash: sha256.New()}, nil
 }
 
-// Write appends data, and has the system begin to bring it to the disk.
+// Write appends data.
 func (f *hashedFile) Write(data []byte) (int, error) {
 	hashed := make(chan struct{})
 	if len(data) < inParallel {
@@ -222,8 +224,11 @@ func (f *hashedFile) Write(data []byte) (int, error) {
 	if err != nil {
 		return n, f.named(err)
 	}
-	if n >= inParallel {
-		_ = unix.SyncFileRange(int(f.Fd()), f.pos, int64(n), unix.SYNC_FILE_RANGE_WRITE) // a hint: Commit syncs
+	if from := f.pos; n >= inParallel {
+		_ = f.sending.wait() // a hint that may fail: Commit syncs
+		_ = f.sending.start(func() error {
+			return unix.SyncFileRange(int(f.Fd()), from, int64(n), unix.SYNC_FILE_RANGE_WRITE)
+		})
 	}
 	f.pos += int64(n)
 	return n, nil
@@ -237,7 +242,14 @@ func (f *hashedFile) Seek(offset int64, whence int) (int64, error) {
 	return f.pos, nil
 }
 
+// Close removes the file unless it was committed.
+func (f *hashedFile) Close() {
+	_ = f.sending.wait()
+	f.File.Close()
+}
+
 func (f *hashedFile) commit(rows int) (parts.File, error) {
+	_ = f.sending.wait()
 	if err := f.Commit(); err != nil {
 		return parts.File{}, err
 	}

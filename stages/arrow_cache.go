@@ -7,19 +7,22 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sys/unix"
 
 	"fmsr/internal/atomicfile"
+	"fmsr/internal/framecache"
 	"fmsr/internal/frames"
-	"fmsr/internal/rng"
+	"fmsr/internal/parallel"
+	"fmsr/internal/tensorcolumn"
 	"fmsr/pipeline"
 )
 
@@ -29,7 +32,8 @@ import (
 //	                 [ frames.arrow + index.json, in the cache      ]
 //	frames, mapped   -- val: a -- train: c - b - d -- d - c - b -- ...
 type ArrowCache struct {
-	Dir string `yaml:"dir" path:"file" doc:"folder for the caches; empty: fmsr in the user's cache folder"`
+	Dir   string  `yaml:"dir" path:"file" doc:"folder for the caches; empty: fmsr in the user's cache folder"`
+	Limit float64 `yaml:"limit" doc:"GB that the folder may hold: beyond it the caches used longest ago are removed; 0: no limit"`
 }
 
 func init() {
@@ -45,40 +49,17 @@ The first run writes what reaches it; later ones with the same stages above it a
 the same input files start from here. It replays the validation frames once, in
 order, and then the training frames for ever, each epoch in an order that is a
 function of the run's seed and the epoch. A cache that is damaged or half-written
-is made again.`,
-		Link:   pipeline.Link{Store: true, Needs: pipeline.Planar, Adds: pipeline.Replayed},
+is made again. x_lo is not kept: pool_upsample stands below. fmsr cache lists the caches
+and removes them.`,
+		Link:   pipeline.Link{Store: true, Needs: pipeline.Planar, Adds: pipeline.Replayed, Drops: pipeline.Paired},
 		Config: func() any { return &ArrowCache{} },
 		New:    func(config any) pipeline.Stage { return &arrowCache{ArrowCache: *config.(*ArrowCache)} },
 	})
 }
 
-// The files of a cache.
-const (
-	cacheFrames = "frames.arrow"
-	cacheIndex  = "index.json"
-	// verifyAtOnce is the size up to which a cache is checked whole before a
-	// run; of a larger one each frame is checked when it is first used.
-	verifyAtOnce = 1 << 30
-)
-
-// cacheEntry is where a frame's values lie in frames.arrow.
-type cacheEntry struct {
-	Seed   int    `json:"seed"`
-	Frame  int    `json:"frame"`
-	Split  string `json:"split"`
-	Offset int64  `json:"offset"`
-	CRC    uint32 `json:"crc32c"`
-}
-
-// cacheContents is index.json, which is written last: a cache without it is not one.
-type cacheContents struct {
-	Format   int          `json:"format"`
-	Channels []string     `json:"channels"`
-	H        int          `json:"h"`
-	W        int          `json:"w"`
-	Bytes    int64        `json:"bytes"` // of frames.arrow
-	Frames   []cacheEntry `json:"frames"`
-}
+// verifyAtOnce is the size up to which a cache is checked whole before a run; of
+// a larger one each frame is checked when it is first used.
+const verifyAtOnce = 1 << 30
 
 const cacheFormat = 1
 
@@ -91,7 +72,10 @@ type arrowCache struct {
 	dir  string // of this cache
 
 	build *cacheBuild
-	cacheContents
+	framecache.Contents
+	lock     *os.File       // says that the cache is in use
+	whole    *memory.Buffer // frames.arrow, mapped
+	splits   []frames.Split // of each frame
 	verified []bool
 }
 
@@ -101,7 +85,15 @@ func (c *arrowCache) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 	if c.Dir == "" {
 		c.Dir = filepath.Join(env.Cache, "frames")
 	}
+	in.Seeds = nil // the replay mixes them
 	return in, nil
+}
+
+// Validate reports an impossible limit.
+func (c *ArrowCache) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+	if !(c.Limit >= 0) {
+		report("limit", "is %g: want a size in GB, or 0 for none", c.Limit)
+	}
 }
 
 // Ready looks for a whole copy under the key.
@@ -114,67 +106,84 @@ func (c *arrowCache) Ready(ctx context.Context, key string) (bool, error) {
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
-	if _, statErr := os.Stat(c.dir); statErr == nil { // a whole cache appears by rename, index and all
-		c.env.Progress.Note("arrow_cache: making %s again: %v", c.dir, err)
+	if _, statErr := os.Stat(c.dir); statErr != nil { // a whole cache appears by rename, index and all
+		return false, nil
 	}
-	return false, os.RemoveAll(c.dir)
+	c.env.Progress.Note("arrow_cache: making %s again: %v", c.dir, err)
+	if err := framecache.Remove(c.Dir, key); err == nil || errors.Is(err, fs.ErrNotExist) {
+		return false, os.RemoveAll(c.dir) // whatever else was in it
+	}
+	return false, fmt.Errorf("%s: %w, and damaged: %w", c.dir, framecache.ErrInUse, err)
 }
 
-// load reads the index and checks it against the file.
-func (c *arrowCache) load(ctx context.Context) error {
-	data, err := os.ReadFile(filepath.Join(c.dir, cacheIndex))
+// load locks and maps the cache and checks the index against it.
+func (c *arrowCache) load(ctx context.Context) (err error) {
+	c.unload()
+	c.lock, c.Contents, err = framecache.Use(c.dir)
+	if err == nil {
+		err = c.check(ctx)
+	}
 	if err != nil {
-		return err
+		c.unload()
 	}
-	c.cacheContents = cacheContents{}
-	if err := json.Unmarshal(data, &c.cacheContents); err != nil {
-		return fmt.Errorf("%s: %w", cacheIndex, err)
+	return err
+}
+
+// unload gives back what load took.
+func (c *arrowCache) unload() {
+	if c.whole != nil {
+		c.whole.Release()
 	}
+	if c.lock != nil {
+		c.lock.Close()
+	}
+	c.lock, c.whole = nil, nil
+}
+
+func (c *arrowCache) check(ctx context.Context) (err error) {
 	want := 0
 	for _, n := range c.meta.Frames {
 		want += n
 	}
 	if c.Format != cacheFormat || !slices.Equal(c.Channels, c.meta.Channels) || c.H != c.meta.H || c.W != c.meta.W || len(c.Frames) != want {
-		return fmt.Errorf("%s: not of this data", cacheIndex)
+		return fmt.Errorf("%s: not of this data", framecache.Index)
 	}
-	info, err := os.Stat(filepath.Join(c.dir, cacheFrames))
+	info, err := os.Stat(filepath.Join(c.dir, framecache.Frames))
 	if err != nil {
-		return fmt.Errorf("%s is missing", cacheFrames)
+		return fmt.Errorf("%s is missing", framecache.Frames)
 	}
 	if info.Size() != c.Bytes {
-		return fmt.Errorf("%s: %d bytes, want %d", cacheFrames, info.Size(), c.Bytes)
+		return fmt.Errorf("%s: %d bytes, want %d", framecache.Frames, info.Size(), c.Bytes)
 	}
 	size := c.frameBytes()
+	c.splits = nil
 	for _, e := range c.Frames {
-		if _, err := frames.ParseSplit(e.Split); err != nil || e.Offset < 0 || e.Offset%4 != 0 || e.Offset+size > c.Bytes {
-			return fmt.Errorf("%s: seed %d, frame %d: split %q at byte %d", cacheIndex, e.Seed, e.Frame, e.Split, e.Offset)
+		split, err := frames.ParseSplit(e.Split)
+		if err != nil || e.Offset < 0 || e.Offset%4 != 0 || e.Offset > c.Bytes-size {
+			return fmt.Errorf("%s: seed %d, frame %d: split %q at byte %d", framecache.Index, e.Seed, e.Frame, e.Split, e.Offset)
 		}
+		c.splits = append(c.splits, split)
+	}
+	if c.whole, err = c.mapFile(); err != nil {
+		return err
 	}
 	c.verified = make([]bool, len(c.Frames))
 	if c.Bytes > verifyAtOnce {
 		return nil
 	}
-	whole, err := c.mapFile()
-	if err != nil {
-		return err
-	}
-	defer whole.Release()
-	for i := range c.Frames {
+	return parallel.Each(len(c.Frames), func(i int) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := c.verify(whole, i); err != nil {
-			return err
-		}
-	}
-	return nil
+		return c.verify(i)
+	})
 }
 
 func (c *arrowCache) frameBytes() int64 { return 4 * int64(len(c.Channels)*c.H*c.W) }
 
-// mapFile is the whole of frames.arrow; it stays mapped until the last frame is released.
+// mapFile is the whole of frames.arrow; it stays mapped until the last reference is released.
 func (c *arrowCache) mapFile() (*memory.Buffer, error) {
-	f, err := os.Open(filepath.Join(c.dir, cacheFrames))
+	f, err := os.Open(filepath.Join(c.dir, framecache.Frames))
 	if err != nil {
 		return nil, err
 	}
@@ -187,13 +196,13 @@ func (c *arrowCache) mapFile() (*memory.Buffer, error) {
 }
 
 // verify checks frame i's values against their checksum, once.
-func (c *arrowCache) verify(whole *memory.Buffer, i int) error {
+func (c *arrowCache) verify(i int) error {
 	if c.verified[i] {
 		return nil
 	}
 	e := c.Frames[i]
-	if sum := crc32.Checksum(whole.Bytes()[e.Offset:e.Offset+c.frameBytes()], castagnoli); sum != e.CRC {
-		return fmt.Errorf("%s: seed %d, frame %d: checksum %08x, want %08x", cacheFrames, e.Seed, e.Frame, sum, e.CRC)
+	if sum := crc32.Checksum(c.whole.Bytes()[e.Offset:e.Offset+c.frameBytes()], castagnoli); sum != e.CRC {
+		return fmt.Errorf("%s: seed %d, frame %d: checksum %08x, want %08x", framecache.Frames, e.Seed, e.Frame, sum, e.CRC)
 	}
 	c.verified[i] = true
 	return nil
@@ -205,7 +214,7 @@ type cacheBuild struct {
 	file   *positioned
 	writer *ipc.FileWriter
 	schema *arrow.Schema
-	index  cacheContents
+	index  framecache.Contents
 }
 
 // Write adds a frame to the cache being made.
@@ -232,45 +241,25 @@ func (c *arrowCache) begin(f *frames.Frames) error {
 	for _, n := range c.meta.Frames {
 		total += int64(n) * int64(4*f.FrameLen()+1024)
 	}
-	var disk unix.Statfs_t
-	if err := unix.Statfs(c.Dir, &disk); err != nil {
-		return fmt.Errorf("%s: %w", c.Dir, err)
+	if err := atomicfile.Room(c.Dir, total); err != nil {
+		return fmt.Errorf("%w: make room or set arrow_cache.dir", err)
 	}
-	if free := int64(disk.Bavail) * disk.Bsize; free < total {
-		return fmt.Errorf("%s: %.2f GB free, the cache needs %.2f GB: make room or set arrow_cache.dir", c.Dir, float64(free)/1e9, float64(total)/1e9)
-	}
-	dir, err := os.MkdirTemp(c.Dir, ".making-")
+	dir, err := os.MkdirTemp(c.Dir, framecache.Making)
 	if err != nil {
 		return err
 	}
-	b := &cacheBuild{dir: dir, index: cacheContents{Format: cacheFormat, Channels: f.Channels, H: f.H, W: f.W}}
+	b := &cacheBuild{dir: dir, index: framecache.Contents{Format: cacheFormat, Channels: f.Channels, H: f.H, W: f.W}}
 	c.build = b
-	file, err := os.Create(filepath.Join(dir, cacheFrames))
+	file, err := os.Create(filepath.Join(dir, framecache.Frames))
 	if err != nil {
 		return err
 	}
+	framecache.Hold(file)
 	b.file = &positioned{File: file}
-	b.schema = cacheSchema(f)
+	b.schema = tensorcolumn.Schema(f.Channels, f.H, f.W, "x")
 	b.writer, err = ipc.NewFileWriter(b.file, ipc.WithSchema(b.schema))
 	return err
 }
-
-// cacheSchema is one row a frame; x opens as a tensor in pyarrow.
-func cacheSchema(f *frames.Frames) *arrow.Schema {
-	x := arrow.FixedSizeListOf(int32(f.FrameLen()), arrow.PrimitiveTypes.Float32)
-	shape, _ := json.Marshal(map[string]any{"shape": []int{len(f.Channels), f.H, f.W}, "dim_names": []string{"C", "H", "W"}})
-	names, _ := json.Marshal(f.Channels) // slices of strings and ints always encode
-	return arrow.NewSchema([]arrow.Field{
-		{Name: "seed", Type: arrow.PrimitiveTypes.Int32},
-		{Name: "frame", Type: arrow.PrimitiveTypes.Int32},
-		{Name: "split", Type: arrow.BinaryTypes.String},
-		{Name: "x", Type: x, Metadata: arrow.NewMetadata(
-			[]string{"ARROW:extension:name", "ARROW:extension:metadata"},
-			[]string{"arrow.fixed_shape_tensor", string(shape)})},
-	}, ptr(arrow.NewMetadata([]string{"channel_names"}, []string{string(names)})))
-}
-
-func ptr[T any](v T) *T { return &v }
 
 // add writes frame n of f as a record batch around the frame's own memory.
 func (b *cacheBuild) add(f *frames.Frames, n int) error {
@@ -278,45 +267,17 @@ func (b *cacheBuild) add(f *frames.Frames, n int) error {
 	values := frames.Slice(f.Hi, 4*n*f.FrameLen(), 4*f.FrameLen())
 	defer values.Release()
 
-	columns := []arrow.Array{int32Column(origin.Seed), int32Column(origin.Frame), stringColumn(origin.Split.String()), listColumn(b.schema.Field(3).Type, values)}
-	record := array.NewRecord(b.schema, columns, 1)
-	for _, column := range columns {
-		column.Release()
-	}
+	record := tensorcolumn.Record(b.schema, f.Origins[n:n+1], values)
 	defer record.Release()
-
 	b.file.watch = &values.Bytes()[0]
 	if err := b.writer.Write(record); err != nil {
 		return fmt.Errorf("writing the cache: %w", err)
 	}
-	b.index.Frames = append(b.index.Frames, cacheEntry{
+	b.index.Frames = append(b.index.Frames, framecache.Entry{
 		Seed: origin.Seed, Frame: origin.Frame, Split: origin.Split.String(),
 		Offset: b.file.seen, CRC: crc32.Checksum(values.Bytes(), castagnoli),
 	})
 	return nil
-}
-
-func int32Column(v int) arrow.Array {
-	b := array.NewInt32Builder(memory.DefaultAllocator)
-	defer b.Release()
-	b.Append(int32(v))
-	return b.NewArray()
-}
-
-func stringColumn(v string) arrow.Array {
-	b := array.NewStringBuilder(memory.DefaultAllocator)
-	defer b.Release()
-	b.Append(v)
-	return b.NewArray()
-}
-
-// listColumn is one list that is the buffer, without a copy.
-func listColumn(list arrow.DataType, values *memory.Buffer) arrow.Array {
-	item := array.NewData(arrow.PrimitiveTypes.Float32, values.Len()/4, []*memory.Buffer{nil, values}, nil, 0, 0)
-	defer item.Release()
-	data := array.NewData(list, 1, []*memory.Buffer{nil}, []arrow.ArrayData{item}, 0, 0)
-	defer data.Release()
-	return array.MakeFromData(data)
 }
 
 // positioned is a file that knows where it wrote the watched memory: Arrow's
@@ -359,21 +320,33 @@ func (c *arrowCache) Commit(ctx context.Context) error {
 	if err := b.file.Sync(); err != nil {
 		return fmt.Errorf("writing the cache: %w", err)
 	}
-	if err := b.file.Close(); err != nil {
-		return fmt.Errorf("writing the cache: %w", err)
-	}
 	data, err := json.Marshal(b.index)
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.WriteFile(filepath.Join(b.dir, cacheIndex), data); err != nil {
+	if err := atomicfile.WriteFile(filepath.Join(b.dir, framecache.Index), data); err != nil {
 		return err
 	}
 	if err := os.Rename(b.dir, c.dir); err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	c.Abort() // what is left, if another run was first
-	return c.load(ctx)
+	c.Abort() // closes the file, which was held until here, and removes what is left if another run was first
+	if err := c.load(ctx); err != nil {
+		return err
+	}
+	return c.evict()
+}
+
+// evict keeps the folder within its limit.
+func (c *arrowCache) evict() error {
+	if c.Limit == 0 {
+		return nil
+	}
+	removed, err := framecache.Evict(c.Dir, int64(c.Limit*1e9))
+	for _, r := range removed {
+		c.env.Progress.Note("arrow_cache: removed %s, %.3g GB, last used %s: the limit is %g GB", r.Key, float64(r.Bytes)/1e9, r.Used.Format(time.DateOnly), c.Limit)
+	}
+	return err
 }
 
 // Abort removes what was written and not committed.
@@ -382,63 +355,38 @@ func (c *arrowCache) Abort() {
 		return
 	}
 	if c.build.file != nil {
-		c.build.file.Close() // a second time after Commit, harmlessly
+		c.build.file.Close()
 	}
 	os.RemoveAll(c.build.dir)
 	c.build = nil
 }
 
-// Emit replays: the validation frames in order, then the training frames,
-// shuffled; once, or epoch after epoch. A single pass ends with the test frames.
+// Emit replays, a few frames at a time: those are checked in parallel at their
+// first use.
 func (c *arrowCache) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
-	whole, err := c.mapFile()
-	if err != nil {
-		return err
-	}
-	defer whole.Release()
-	of := map[string][]int{}
-	for i, e := range c.Frames {
-		of[e.Split] = append(of[e.Split], i)
-	}
-	for _, i := range of[frames.Val.String()] {
-		if err := c.emit(whole, i, send); err != nil {
-			return err
+	return replay(ctx, pass, c.env.Run.Seed, c.splits, func(some []int) error {
+		if err := parallel.Each(len(some), func(i int) error { return c.verify(some[i]) }); err != nil {
+			// without its index it is no cache, and the next run makes it again
+			return errors.Join(fmt.Errorf("the cache %s is damaged, run again to make a new one: %w", c.dir, err), os.Remove(filepath.Join(c.dir, framecache.Index)))
 		}
-	}
-	train := of[frames.Train.String()]
-	for epoch := uint64(0); len(train) > 0 && (epoch == 0 || pass == pipeline.Endless); epoch++ {
-		for _, i := range rng.Permutation(rng.Stream(c.env.Run.Seed, rng.Order, epoch), len(train)) {
-			if err := c.emit(whole, train[i], send); err != nil {
+		for _, i := range some {
+			if err := send(c.frame(i)); err != nil {
 				return err
 			}
 		}
-	}
-	if pass == pipeline.Once {
-		for _, i := range of[frames.Test.String()] {
-			if err := c.emit(whole, i, send); err != nil {
-				return err
-			}
-		}
-	}
-	return ctx.Err()
+		return nil
+	})
 }
 
-func (c *arrowCache) emit(whole *memory.Buffer, i int, send func(pipeline.Element) error) error {
-	if err := c.verify(whole, i); err != nil {
-		// without its index it is no cache, and the next run makes it again
-		return errors.Join(fmt.Errorf("the cache %s is damaged, run again to make a new one: %w", c.dir, err), os.Remove(filepath.Join(c.dir, cacheIndex)))
-	}
+func (c *arrowCache) frame(i int) *frames.Frames {
 	e := c.Frames[i]
-	split, err := frames.ParseSplit(e.Split)
-	if err != nil {
-		return err
-	}
-	origin := []frames.Origin{{Seed: e.Seed, Frame: e.Frame, Split: split}}
-	return send(frames.New(c.Channels, c.H, c.W, origin, frames.Slice(whole, int(e.Offset), int(c.frameBytes())), nil))
+	origin := []frames.Origin{{Seed: e.Seed, Frame: e.Frame, Split: c.splits[i]}}
+	return frames.New(c.Channels, c.H, c.W, origin, frames.Slice(c.whole, int(e.Offset), int(c.frameBytes())), nil)
 }
 
-// Close removes a copy that was not finished.
+// Close removes a copy that was not finished, and gives the other back.
 func (c *arrowCache) Close() error {
 	c.Abort()
+	c.unload()
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"fmsr/internal/framecache"
 	"fmsr/internal/frames"
 	"fmsr/pipeline"
 )
@@ -132,8 +133,8 @@ func cacheOf(t *testing.T, env *pipeline.Env, key string) *arrowCache {
 
 var errEnough = errors.New("enough")
 
-// replay gathers n frames as seed.frame, checking every value.
-func replay(t *testing.T, c *arrowCache, pass pipeline.Pass, n int) string {
+// replayCache gathers n frames as seed.frame, checking every value.
+func replayCache(t *testing.T, c *arrowCache, pass pipeline.Pass, n int) string {
 	t.Helper()
 	var got []string
 	err := c.Emit(context.Background(), pass, func(e pipeline.Element) error {
@@ -161,8 +162,8 @@ func TestArrowCacheReplay(t *testing.T) {
 	env := testEnv(t)
 	c := cacheOf(t, env, "k")
 	defer c.Close()
-	once := replay(t, c, pipeline.Once, 100)
-	endless := replay(t, c, pipeline.Endless, 2+5+5)
+	once := replayCache(t, c, pipeline.Once, 100)
+	endless := replayCache(t, c, pipeline.Endless, 2+5+5)
 	if !strings.HasPrefix(endless, once) || !strings.HasPrefix(once, "1.0 1.1 ") || len(strings.Fields(once)) != 7 {
 		t.Errorf("once %s, endless %s: want the validation frames first, then epochs", once, endless)
 	}
@@ -181,11 +182,11 @@ func TestArrowCacheReplay(t *testing.T) {
 	}
 	again := cacheOf(t, env, "k") // from disk
 	defer again.Close()
-	if again.build != nil || replay(t, again, pipeline.Endless, 12) != endless {
+	if again.build != nil || replayCache(t, again, pipeline.Endless, 12) != endless {
 		t.Error("a cache opened again replays differently")
 	}
 	env.Run.Seed = 99
-	if replay(t, again, pipeline.Endless, 12) == endless {
+	if replayCache(t, again, pipeline.Endless, 12) == endless {
 		t.Error("another run seed gives the same order")
 	}
 }
@@ -193,17 +194,17 @@ func TestArrowCacheReplay(t *testing.T) {
 // TestArrowCacheDamage: whatever is damaged, the cache is made again.
 func TestArrowCacheDamage(t *testing.T) {
 	for name, damage := range map[string]func(dir string) error{
-		"index gone":      func(dir string) error { return os.Remove(filepath.Join(dir, cacheIndex)) },
-		"index cut":       func(dir string) error { return os.Truncate(filepath.Join(dir, cacheIndex), 40) },
-		"frames gone":     func(dir string) error { return os.Remove(filepath.Join(dir, cacheFrames)) },
-		"frames cut":      func(dir string) error { return os.Truncate(filepath.Join(dir, cacheFrames), 900) },
-		"a value changed": func(dir string) error { return flip(filepath.Join(dir, cacheFrames), 1100) },
-		"index emptied":   func(dir string) error { return os.WriteFile(filepath.Join(dir, cacheIndex), []byte("{}"), 0o644) },
+		"index gone":      func(dir string) error { return os.Remove(filepath.Join(dir, framecache.Index)) },
+		"index cut":       func(dir string) error { return os.Truncate(filepath.Join(dir, framecache.Index), 40) },
+		"frames gone":     func(dir string) error { return os.Remove(filepath.Join(dir, framecache.Frames)) },
+		"frames cut":      func(dir string) error { return os.Truncate(filepath.Join(dir, framecache.Frames), 900) },
+		"a value changed": func(dir string) error { return flip(filepath.Join(dir, framecache.Frames), 1100) },
+		"index emptied":   func(dir string) error { return os.WriteFile(filepath.Join(dir, framecache.Index), []byte("{}"), 0o644) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := testEnv(t)
 			first := cacheOf(t, env, "k")
-			want := replay(t, first, pipeline.Once, 100)
+			want := replayCache(t, first, pipeline.Once, 100)
 			if err := first.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -219,7 +220,7 @@ func TestArrowCacheDamage(t *testing.T) {
 			}
 			second := cacheOf(t, env, "k")
 			defer second.Close()
-			if got := replay(t, second, pipeline.Once, 100); got != want {
+			if got := replayCache(t, second, pipeline.Once, 100); got != want {
 				t.Errorf("made again it replays %s, want %s", got, want)
 			}
 		})

@@ -55,6 +55,9 @@ func (z *normalize) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 	if in.Frames[frames.Train] == 0 {
 		return in, errors.New("there are no training frames to take the statistics from")
 	}
+	if in.Stats != nil {
+		return in, errors.New("the frames are normalized already: start from a data set in physical units (an export without normalize)")
+	}
 	z.mem, z.channels = env.Mem, in.Channels
 	z.welford = make([]frames.Welford, len(in.Channels))
 	in.Stats = &z.stats

@@ -130,6 +130,9 @@ type train struct {
 
 // Open checks grid and device; the network is made when the first batch comes.
 func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	if in.Factor == 0 { // a data set may have been exported without
+		return in, errors.New("there is no x_lo: put pool_upsample above it")
+	}
 	device, err := torchx.OpenDevice(env.Run.Device)
 	if err != nil {
 		return in, err

@@ -10,7 +10,6 @@ package tensorcolumn
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -83,55 +82,4 @@ func lists(list arrow.DataType, n int, values *memory.Buffer) arrow.Array {
 	data := array.NewData(list, n, []*memory.Buffer{nil}, []arrow.ArrayData{item}, 0, 0)
 	defer data.Release()
 	return array.MakeFromData(data)
-}
-
-// layout is what a file's schema says, if it is one that Schema makes.
-func layout(schema *arrow.Schema) (l Layout, err error) {
-	for i, want := range []arrow.Field{
-		{Name: "seed", Type: arrow.PrimitiveTypes.Int32}, {Name: "frame", Type: arrow.PrimitiveTypes.Int32}, {Name: "split", Type: arrow.BinaryTypes.String},
-	} {
-		if i >= schema.NumFields() || schema.Field(i).Name != want.Name || !arrow.TypeEqual(schema.Field(i).Type, want.Type) {
-			return l, fmt.Errorf("column %d is not %s %s", i, want.Name, want.Type)
-		}
-	}
-	metadata := schema.Metadata()
-	names, ok := metadata.GetValue(channelNames)
-	if !ok || json.Unmarshal([]byte(names), &l.Channels) != nil || len(l.Channels) == 0 {
-		return l, fmt.Errorf("its metadata has no %s", channelNames)
-	}
-	var shape []int
-	for i, f := range schema.Fields()[3:] {
-		text, _ := f.Metadata.GetValue(extensionMetadata)
-		var t tensorShape
-		if name, _ := f.Metadata.GetValue(extensionName); name != extension || json.Unmarshal([]byte(text), &t) != nil {
-			return l, fmt.Errorf("column %s is not an %s", f.Name, extension)
-		}
-		switch {
-		case len(t.Shape) != 3 || t.Shape[0] != len(l.Channels) || !sane(t.Shape):
-			return l, fmt.Errorf("column %s: shape %v of %d channels", f.Name, t.Shape, len(l.Channels))
-		case !arrow.TypeEqual(f.Type, arrow.FixedSizeListOf(int32(t.Shape[0]*t.Shape[1]*t.Shape[2]), arrow.PrimitiveTypes.Float32)):
-			return l, fmt.Errorf("column %s: type %s for shape %v", f.Name, f.Type, t.Shape)
-		case i > 0 && !slices.Equal(shape, t.Shape):
-			return l, fmt.Errorf("column %s: shape %v beside %v", f.Name, t.Shape, shape)
-		}
-		shape = t.Shape
-		l.Columns = append(l.Columns, f.Name)
-	}
-	if shape == nil {
-		return l, fmt.Errorf("it has no tensor column")
-	}
-	l.H, l.W = shape[1], shape[2]
-	return l, nil
-}
-
-// sane shapes have lists that Arrow can count.
-func sane(shape []int) bool {
-	total := 1
-	for _, d := range shape {
-		if d < 1 || d > 1<<31/total {
-			return false
-		}
-		total *= d
-	}
-	return total < 1<<31
 }

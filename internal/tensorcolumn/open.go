@@ -7,23 +7,12 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	flatbuffers "github.com/google/flatbuffers/go"
 	"golang.org/x/sys/unix"
 
 	"fmsr/internal/frames"
 )
-
-// Layout is the columns of a file's tensors and their common shape.
-type Layout struct {
-	Channels []string
-	H, W     int
-	Columns  []string
-}
-
-// FrameBytes is the size of one tensor.
-func (l Layout) FrameBytes() int { return 4 * len(l.Channels) * l.H * l.W }
 
 // File is an Arrow IPC file of a Schema, mapped: Arrow's own reader copies every
 // buffer twice. It must not be truncated by others while it is open.
@@ -85,8 +74,8 @@ func mapped(path string) (*memory.Buffer, error) {
 	return frames.Foreign(data, func() { _ = unix.Munmap(data) }), nil
 }
 
-// parse reads footer, schema and the messages of the record batches. Arrow's
-// reader and flatbuffers panic on offsets that lead nowhere.
+// parse reads footer, schema and the messages of the record batches. Flatbuffers
+// panic on offsets that lead nowhere.
 func (f *File) parse() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -97,15 +86,13 @@ func (f *File) parse() (err error) {
 	if err := checkEnds(data); err != nil {
 		return err
 	}
-	reader, err := ipc.NewFileReader(bytes.NewReader(data))
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	if f.Layout, err = layout(reader.Schema()); err != nil {
+	footer := root(data[len(data)-len(magic)-4-footerSize(data) : len(data)-len(magic)-4])
+	schema := &flatbuffers.Table{}
+	footer.Union(schema, flatbuffers.UOffsetT(footer.Offset(slot(footerSchema))))
+	if f.Layout, err = layout(schema); err != nil {
 		return fmt.Errorf("not an export: %w", err)
 	}
-	for _, b := range blocks(data) {
+	for _, b := range blocks(footer) {
 		if err := f.batch(data, b); err != nil {
 			return err
 		}
@@ -137,11 +124,9 @@ func footerSize(data []byte) int {
 // block is where a record batch lies.
 type block struct{ at, metadata, body int }
 
-// blocks are those of the footer: its field 3, structs of int64, int32 and int64.
-func blocks(data []byte) []block {
-	end := len(data) - len(magic) - 4
-	footer := root(data[end-footerSize(data) : end])
-	at, n := vector(footer, 3)
+// blocks are the footer's structs of int64, int32 and int64.
+func blocks(footer *flatbuffers.Table) []block {
+	at, n := vector(footer, footerBatches, 24)
 	var list []block
 	for i := range n {
 		p := at + flatbuffers.UOffsetT(24*i)
@@ -152,6 +137,7 @@ func blocks(data []byte) []block {
 
 // The fields of Arrow's flatbuffers that are read here.
 const (
+	footerSchema, footerBatches      = 1, 3
 	messageType, messageHeader       = 1, 2 // of Message
 	batchLength, batchNodes          = 0, 1 // of RecordBatch
 	batchBuffers, batchCompression   = 2, 3
@@ -179,8 +165,8 @@ func (f *File) batch(data []byte, b block) error {
 		return damaged("is compressed: want it as export writes it")
 	}
 	rows := int(batch.GetInt64Slot(slot(batchLength), 0))
-	nodesAt, nodes := vector(batch, batchNodes)
-	buffersAt, buffers := vector(batch, batchBuffers)
+	nodesAt, nodes := vector(batch, batchNodes, 16)
+	buffersAt, buffers := vector(batch, batchBuffers, 16)
 	if want := nodesBeforeTensors + nodesOfLists*len(f.Columns); nodes != want {
 		return damaged("%d columns, want %d", nodes, want)
 	}
@@ -257,20 +243,4 @@ func (f *File) rows(n int, buffer func(i, size int) ([]byte, int, error), damage
 		f.Rows = append(f.Rows, row)
 	}
 	return nil
-}
-
-func root(b []byte) *flatbuffers.Table {
-	return &flatbuffers.Table{Bytes: b, Pos: flatbuffers.GetUOffsetT(b)}
-}
-
-// slot is a field's place in a table's index.
-func slot(field int) flatbuffers.VOffsetT { return flatbuffers.VOffsetT(4 + 2*field) }
-
-// vector is where a table's vector starts and its length.
-func vector(t *flatbuffers.Table, field int) (at flatbuffers.UOffsetT, n int) {
-	o := flatbuffers.UOffsetT(t.Offset(slot(field)))
-	if o == 0 {
-		return 0, 0
-	}
-	return t.Vector(o), t.VectorLen(o)
 }

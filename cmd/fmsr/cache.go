@@ -1,0 +1,179 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fmsr/internal/framecache"
+	"fmsr/pipeline"
+)
+
+func cacheCommand(out io.Writer) *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "cache",
+		Short: "List and remove what arrow_cache keeps",
+		Args:  cobra.NoArgs,
+	}
+	cmd.PersistentFlags().StringVar(&dir, "dir", "", "folder of the caches, arrow_cache.dir; empty: fmsr in the user's cache folder")
+	folder := func() (string, error) {
+		if dir != "" {
+			return dir, nil
+		}
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return "", &pipeline.InputError{Err: fmt.Errorf("cache folder: %w", err)}
+		}
+		return filepath.Join(base, "fmsr", "frames"), nil
+	}
+	cmd.AddCommand(cacheList(out, folder), cacheRemove(out, folder))
+	return cmd
+}
+
+func cacheList(out io.Writer, folder func() (string, error)) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls",
+		Short: "List the caches, the least recently used first",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			dir, err := folder()
+			if err != nil {
+				return err
+			}
+			all, err := framecache.List(dir)
+			if err != nil {
+				return &runFailed{err}
+			}
+			w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "key\tsize\tframes\tgrid\tchannels\tlast used\t")
+			total := int64(0)
+			for _, c := range all {
+				total += c.Bytes
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Key, size(c.Bytes), known(c.Whole, c.Frames), known(c.Whole, fmt.Sprintf("%dx%d", c.H, c.W)),
+					known(c.Whole, strings.Join(c.Fields, ",")), c.Used.Format("2006-01-02 15:04"), state(c))
+			}
+			w.Flush()
+			fmt.Fprintf(out, "%d caches, %s in %s\n", len(all), size(total), dir)
+			return nil
+		},
+	}
+}
+
+// known is a value, or a dash.
+func known(is bool, v any) string {
+	if !is {
+		return "-"
+	}
+	return fmt.Sprint(v)
+}
+
+func state(c framecache.Info) string {
+	switch {
+	case c.Whole && c.InUse:
+		return "in use"
+	case c.InUse:
+		return "being made"
+	case !c.Whole:
+		return "left by a run that was killed"
+	default:
+		return ""
+	}
+}
+
+func size(bytes int64) string {
+	for _, unit := range []struct {
+		name string
+		is   float64
+	}{{"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}} {
+		if float64(bytes) >= unit.is {
+			return fmt.Sprintf("%.3g %s", float64(bytes)/unit.is, unit.name)
+		}
+	}
+	return fmt.Sprintf("%d B", bytes)
+}
+
+func cacheRemove(out io.Writer, folder func() (string, error)) *cobra.Command {
+	var all bool
+	var older string
+	cmd := &cobra.Command{
+		Use:   "rm KEY... | --all | --older AGE",
+		Short: "Remove caches that no run uses",
+		Long: `rm removes caches by key, all of them, or those that were not used for so long.
+What a run uses stays. What killed runs have left goes with --all and --older.`,
+		Example: "  fmsr cache rm --older 30d",
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "remove every cache")
+	cmd.Flags().StringVar(&older, "older", "", "remove what was not used for so long: 30d, 12h")
+	cmd.RunE = func(_ *cobra.Command, keys []string) error {
+		if given := len(keys) > 0; given && (all || older != "") || !given && all == (older != "") {
+			return &pipeline.InputError{Err: errors.New("cache rm: want keys, --all or --older AGE")}
+		}
+		dir, err := folder()
+		if err != nil {
+			return err
+		}
+		caches, err := framecache.List(dir)
+		if err != nil {
+			return &runFailed{err}
+		}
+		if len(keys) == 0 {
+			since := time.Now()
+			if older != "" {
+				age, err := parseAge(older)
+				if err != nil {
+					return &pipeline.InputError{Err: err}
+				}
+				since = since.Add(-age)
+			}
+			for _, c := range caches {
+				if all || c.Used.Before(since) || !c.Whole {
+					keys = append(keys, c.Key)
+				}
+			}
+		}
+		return removeCaches(out, dir, keys)
+	}
+	return cmd
+}
+
+// removeCaches goes on after one that cannot be removed.
+func removeCaches(out io.Writer, dir string, keys []string) error {
+	var errs []error
+	for _, key := range keys {
+		switch err := framecache.Remove(dir, key); {
+		case errors.Is(err, framecache.ErrInUse):
+			fmt.Fprintf(out, "%s: in use, not removed\n", key)
+		case errors.Is(err, fs.ErrNotExist):
+			errs = append(errs, &pipeline.InputError{Err: fmt.Errorf("no cache %s in %s: fmsr cache ls shows them", key, dir)})
+		case err != nil:
+			errs = append(errs, &runFailed{err})
+		default:
+			fmt.Fprintf(out, "removed %s\n", key)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// parseAge is Go's durations, and days.
+func parseAge(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return time.Duration(n) * 24 * time.Hour, nil
+		}
+	}
+	age, err := time.ParseDuration(text)
+	if err != nil || age < 0 {
+		return 0, fmt.Errorf("--older %s: want an age: 30d, 12h, 90m", text)
+	}
+	return age, nil
+}

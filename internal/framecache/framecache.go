@@ -1,0 +1,214 @@
+// Package framecache is the folder of arrow_cache: which caches it holds, which
+// are in use, and how they are removed.
+//
+//	ROOT/KEY/frames.arrow    record batches, one frame each
+//	ROOT/KEY/index.json      where each frame's values lie; its time is that of the last use
+//	ROOT/.making-*/          a cache being written; it becomes KEY by rename
+//
+// A run holds a shared lock on index.json while it uses a cache, and an exclusive
+// one on the frames.arrow that it writes. Whoever removes takes an exclusive lock
+// first, so that what is in use, in this process or another, stays.
+package framecache
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The names of files, and of the folders of caches being made.
+const (
+	Frames = "frames.arrow"
+	Index  = "index.json"
+	Making = ".making-"
+)
+
+// Entry is where a frame's values lie in frames.arrow.
+type Entry struct {
+	Seed   int    `json:"seed"`
+	Frame  int    `json:"frame"`
+	Split  string `json:"split"`
+	Offset int64  `json:"offset"`
+	CRC    uint32 `json:"crc32c"`
+}
+
+// Contents is index.json, which is written last: a cache without it is not one.
+type Contents struct {
+	Format   int      `json:"format"`
+	Channels []string `json:"channels"`
+	H        int      `json:"h"`
+	W        int      `json:"w"`
+	Bytes    int64    `json:"bytes"` // of frames.arrow
+	Frames   []Entry  `json:"frames"`
+}
+
+// ErrInUse is for what another run uses.
+var ErrInUse = errors.New("in use")
+
+// Use takes a shared lock on a cache, which lasts until the file is closed, and
+// notes the time. Without a cache it is fs.ErrNotExist.
+func Use(dir string) (lock *os.File, c Contents, err error) {
+	lock, err = os.Open(filepath.Join(dir, Index))
+	if err != nil {
+		return nil, c, err
+	}
+	if err := c.read(lock, unix.LOCK_SH); err != nil {
+		lock.Close()
+		return nil, c, err
+	}
+	now := time.Now()
+	_ = os.Chtimes(lock.Name(), now, now) // a shared cache may be another user's
+	return lock, c, nil
+}
+
+// read locks an index, makes sure that it is still in its place, and reads it.
+func (c *Contents) read(index *os.File, how int) error {
+	if err := lockFile(index, how); err != nil {
+		return err
+	}
+	there, err := os.Stat(index.Name())
+	if err != nil {
+		return err
+	}
+	if mine, err := index.Stat(); err != nil || !os.SameFile(mine, there) {
+		return fs.ErrNotExist
+	}
+	if err := json.NewDecoder(index).Decode(c); err != nil {
+		return fmt.Errorf("%s: %w", Index, err)
+	}
+	return nil
+}
+
+// lockFile does not wait. Where a file system knows no locks, nothing is locked.
+func lockFile(f *os.File, how int) error {
+	err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return ErrInUse
+	}
+	return nil
+}
+
+// Hold marks a file of a cache being made as being written, until it is closed.
+func Hold(f *os.File) { _ = lockFile(f, unix.LOCK_EX) }
+
+// Info describes a cache, or what is left of one that was being made.
+type Info struct {
+	Key    string // its folder
+	Bytes  int64  // on disk
+	Used   time.Time
+	InUse  bool
+	Whole  bool // else it is being made, or what a killed process left
+	Frames int
+	H, W   int
+	Fields []string
+}
+
+// List is all that root holds, the least recently used first.
+func List(root string) ([]Info, error) {
+	entries, err := os.ReadDir(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []Info
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		if info, ok := inspect(filepath.Join(root, e.Name())); ok {
+			all = append(all, info)
+		}
+	}
+	slices.SortFunc(all, func(a, b Info) int { return a.Used.Compare(b.Used) })
+	return all, nil
+}
+
+// inspect describes a folder, if it is one of a cache.
+func inspect(dir string) (info Info, ok bool) {
+	info.Key = filepath.Base(dir)
+	making := strings.HasPrefix(info.Key, Making)
+	if s, err := os.Stat(dir); err == nil {
+		info.Used = s.ModTime()
+	}
+	for _, name := range []string{Frames, Index} {
+		if s, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			info.Bytes += s.Size()
+			info.Used = s.ModTime()
+			ok = true
+		}
+	}
+	locked := Index
+	if making {
+		locked, ok = Frames, true
+	}
+	f, err := os.Open(filepath.Join(dir, locked))
+	if err != nil {
+		return info, ok
+	}
+	defer f.Close()
+	info.InUse = errors.Is(lockFile(f, unix.LOCK_EX), ErrInUse)
+	var c Contents
+	if !making && json.NewDecoder(f).Decode(&c) == nil {
+		info.Whole, info.Frames, info.H, info.W, info.Fields = true, len(c.Frames), c.H, c.W, c.Channels
+	}
+	return info, ok
+}
+
+// Remove takes a cache away, or what is left of one. It is ErrInUse if a run
+// uses it, and fs.ErrNotExist if there is none.
+func Remove(root, key string) error {
+	dir := filepath.Join(root, key)
+	if _, ok := inspect(dir); !ok || !filepath.IsLocal(key) {
+		return fs.ErrNotExist
+	}
+	for _, name := range []string{Index, Frames} {
+		f, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			continue // half a cache
+		}
+		defer f.Close()
+		if err := lockFile(f, unix.LOCK_EX); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(dir)
+}
+
+// Evict removes what killed processes left and then, while the rest takes more
+// than limit bytes, what was used longest ago. What is in use stays.
+func Evict(root string, limit int64) (removed []Info, err error) {
+	all, err := List(root)
+	if err != nil {
+		return nil, err
+	}
+	total := int64(0)
+	for _, info := range all {
+		total += info.Bytes
+	}
+	for _, leftovers := range []bool{true, false} {
+		for _, info := range all {
+			if info.InUse || info.Whole == leftovers || !leftovers && total <= limit {
+				continue
+			}
+			switch err := Remove(root, info.Key); {
+			case errors.Is(err, ErrInUse) || errors.Is(err, fs.ErrNotExist): // another run was faster
+			case err != nil:
+				return removed, err
+			default:
+				total -= info.Bytes
+				removed = append(removed, info)
+			}
+		}
+	}
+	return removed, nil
+}

@@ -1,0 +1,157 @@
+package tensorcolumn
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	flatbuffers "github.com/google/flatbuffers/go"
+)
+
+// Layout is the columns of a file's tensors and their common shape.
+type Layout struct {
+	Channels []string
+	H, W     int
+	Columns  []string
+}
+
+// FrameBytes is the size of one tensor.
+func (l Layout) FrameBytes() int { return 4 * len(l.Channels) * l.H * l.W }
+
+// The fields of Arrow's schema flatbuffers that are read here.
+const (
+	schemaEndianness, schemaFields, schemaMetadata = 0, 1, 2
+	fieldName, fieldKind, fieldType                = 0, 2, 3
+	fieldChildren, fieldMetadata                   = 5, 6
+	kindInt, kindFloat, kindText, kindList         = 2, 3, 5, 16
+)
+
+// column is a field of a schema. It keeps to what Schema makes: Arrow's own
+// reader allocates what a damaged file's counts say.
+type column struct {
+	name     string
+	kind     byte
+	typ      *flatbuffers.Table
+	children []*flatbuffers.Table
+	metadata map[string]string
+}
+
+func readColumn(t *flatbuffers.Table) column {
+	c := column{name: text(t, fieldName), kind: t.GetByteSlot(slot(fieldKind), 0), typ: &flatbuffers.Table{}}
+	if o := flatbuffers.UOffsetT(t.Offset(slot(fieldType))); o != 0 {
+		t.Union(c.typ, o)
+	}
+	c.children, c.metadata = tables(t, fieldChildren), pairs(t, fieldMetadata)
+	return c
+}
+
+func (c column) isInt32() bool {
+	return c.kind == kindInt && c.typ.GetInt32Slot(slot(0), 0) == 32 && c.typ.GetBoolSlot(slot(1), false)
+}
+
+// isFloats reports whether the column has lists of n float32.
+func (c column) isFloats(n int) bool {
+	if c.kind != kindList || int(c.typ.GetInt32Slot(slot(0), 0)) != n || len(c.children) != 1 {
+		return false
+	}
+	item := readColumn(c.children[0])
+	return item.kind == kindFloat && item.typ.GetInt16Slot(slot(0), 0) == 1
+}
+
+// layout is what a file's schema says, if it is one that Schema makes.
+func layout(schema *flatbuffers.Table) (l Layout, err error) {
+	if schema.GetInt16Slot(slot(schemaEndianness), 0) != 0 {
+		return l, errors.New("its numbers are big-endian")
+	}
+	var columns []column
+	for _, t := range tables(schema, schemaFields) {
+		columns = append(columns, readColumn(t))
+	}
+	if len(columns) < 4 || columns[0].name != "seed" || columns[1].name != "frame" || columns[2].name != "split" ||
+		!columns[0].isInt32() || !columns[1].isInt32() || columns[2].kind != kindText {
+		return l, errors.New("its columns are not seed int32, frame int32, split string and tensors")
+	}
+	if json.Unmarshal([]byte(pairs(schema, schemaMetadata)[channelNames]), &l.Channels) != nil || len(l.Channels) == 0 {
+		return l, fmt.Errorf("its metadata has no %s", channelNames)
+	}
+	var shape []int
+	for i, c := range columns[3:] {
+		var t tensorShape
+		if c.metadata[extensionName] != extension || json.Unmarshal([]byte(c.metadata[extensionMetadata]), &t) != nil {
+			return l, fmt.Errorf("column %s is not an %s", c.name, extension)
+		}
+		switch {
+		case len(t.Shape) != 3 || t.Shape[0] != len(l.Channels) || !sane(t.Shape):
+			return l, fmt.Errorf("column %s: shape %v of %d channels", c.name, t.Shape, len(l.Channels))
+		case !c.isFloats(t.Shape[0] * t.Shape[1] * t.Shape[2]):
+			return l, fmt.Errorf("column %s has no float32 of shape %v", c.name, t.Shape)
+		case i > 0 && !slices.Equal(shape, t.Shape):
+			return l, fmt.Errorf("column %s: shape %v beside %v", c.name, t.Shape, shape)
+		}
+		shape = t.Shape
+		l.Columns = append(l.Columns, c.name)
+	}
+	l.H, l.W = shape[1], shape[2]
+	return l, nil
+}
+
+// sane shapes have lists that Arrow can count.
+func sane(shape []int) bool {
+	total := 1
+	for _, d := range shape {
+		if d < 1 || d > (1<<31-1)/total {
+			return false
+		}
+		total *= d
+	}
+	return true
+}
+
+func root(b []byte) *flatbuffers.Table {
+	return &flatbuffers.Table{Bytes: b, Pos: flatbuffers.GetUOffsetT(b)}
+}
+
+// slot is a field's place in a table's index.
+func slot(field int) flatbuffers.VOffsetT { return flatbuffers.VOffsetT(4 + 2*field) }
+
+// vector is where a table's vector of items of that size starts, and its length.
+// It panics on one that does not lie in the buffer, as flatbuffers does.
+func vector(t *flatbuffers.Table, field, size int) (at flatbuffers.UOffsetT, n int) {
+	o := flatbuffers.UOffsetT(t.Offset(slot(field)))
+	if o == 0 {
+		return 0, 0
+	}
+	at, n = t.Vector(o), t.VectorLen(o)
+	if n < 0 || n > (len(t.Bytes)-int(at))/size {
+		panic("a vector beyond the end")
+	}
+	return at, n
+}
+
+// tables are a table's vector of tables.
+func tables(t *flatbuffers.Table, field int) []*flatbuffers.Table {
+	at, n := vector(t, field, 4)
+	list := make([]*flatbuffers.Table, n)
+	for i := range list {
+		list[i] = &flatbuffers.Table{Bytes: t.Bytes, Pos: t.Indirect(at + flatbuffers.UOffsetT(4*i))}
+	}
+	return list
+}
+
+// pairs are a table's vector of keys and values.
+func pairs(t *flatbuffers.Table, field int) map[string]string {
+	m := map[string]string{}
+	for _, pair := range tables(t, field) {
+		m[text(pair, 0)] = text(pair, 1)
+	}
+	return m
+}
+
+func text(t *flatbuffers.Table, field int) string {
+	o := flatbuffers.UOffsetT(t.Offset(slot(field)))
+	if o == 0 {
+		return ""
+	}
+	return string(t.ByteVector(t.Pos + o))
+}

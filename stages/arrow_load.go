@@ -1,0 +1,262 @@
+package stages
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"fmsr/internal/exportset"
+	"fmsr/internal/frames"
+	"fmsr/internal/parallel"
+	"fmsr/internal/tensorcolumn"
+	"fmsr/pipeline"
+)
+
+// ArrowLoad reads the frames of an exported data set.
+//
+//	DIR/manifest.json, seed_0000.arrow ...   -- seed 0 ------------------ seed 1 --
+//	                                         [           arrow_load           ]
+//	x_hi, x_lo (1,C,H,W), mapped             -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
+type ArrowLoad struct {
+	Input  string   `yaml:"input" flag:"input" path:"file" doc:"folder of a data set that export has made, with its manifest.json"`
+	Seeds  []int    `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all"`
+	Splits []string `yaml:"splits" doc:"splits to read: train, val, test; empty: all"`
+	Verify bool     `yaml:"verify" doc:"check every file against its SHA-256 first"`
+}
+
+func init() {
+	pipeline.Register(pipeline.Declaration{
+		Name: "arrow_load",
+		Doc: `Reads the frames of a data set that export has written as Arrow, memory-mapped.
+
+	DIR/manifest.json, seed_0000.arrow ...   -- seed 0 ------------------ seed 1 --
+	                                         [           arrow_load           ]
+	x_hi, x_lo (1,C,H,W), mapped             -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
+
+Seeds and splits are the manifest's. For training it replays as arrow_cache does, which
+is not needed below it, nor is pool_upsample where the set has x_lo. With run.overfit
+all frames of the first seed are both the training and the validation split.`,
+		Link:   pipeline.Link{Source: true, Adds: pipeline.Planar | pipeline.Paired | pipeline.Replayed},
+		Config: func() any { return &ArrowLoad{} },
+		New:    func(config any) pipeline.Stage { return &arrowLoad{ArrowLoad: *config.(*ArrowLoad)} },
+	})
+}
+
+// Validate reports unknown splits.
+func (c *ArrowLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+	for _, s := range c.Splits {
+		if _, err := frames.ParseSplit(s); err != nil {
+			report("splits", "%v", err)
+		}
+	}
+}
+
+type arrowLoad struct {
+	ArrowLoad
+	env    *pipeline.Env
+	files  []*tensorcolumn.File
+	listed []loaded // in the order of a single pass
+	splits []frames.Split
+	want   func(seed int) bool // nil: every seed
+}
+
+// loaded is a frame: a row of a file.
+type loaded struct {
+	file, row int
+	origin    frames.Origin
+}
+
+// Open maps the files and holds them against the manifest.
+func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (meta pipeline.Meta, err error) {
+	defer func() {
+		if err != nil {
+			l.Close()
+		}
+	}()
+	l.env = env
+	if l.Input == "" {
+		return meta, fmt.Errorf("input is not set: give the folder of an exported data set by --input")
+	}
+	path := filepath.Join(l.Input, exportset.ManifestName)
+	m, err := exportset.Read(path)
+	if err != nil {
+		return meta, err
+	}
+	if m.Format != "arrow" {
+		return meta, fmt.Errorf("%s: the set is of %s files: want arrow (export with --format arrow)", path, m.Format)
+	}
+	meta = pipeline.Meta{Channels: m.ChannelNames, H: m.H, W: m.W, Factor: m.Factor, Periodic: m.Boundary == "periodic", Frames: map[frames.Split]int{}}
+	if m.Normalized {
+		meta.Stats = &frames.Stats{Mean: m.Mean, Std: m.Std}
+	}
+	chosen, err := l.choose(path, m)
+	if err != nil {
+		return meta, err
+	}
+	if l.files, err = l.open(m, chosen); err != nil {
+		return meta, err
+	}
+	if env.Run.Overfit {
+		l.list(&meta, 0, frames.Val)
+		l.list(&meta, 0, frames.Train)
+	} else {
+		for i := range l.files {
+			l.list(&meta, i, l.files[i].Rows[0].Split)
+		}
+	}
+	meta.Identity, err = identity(path)
+	return meta, err
+}
+
+// choose is the manifest's files that are wanted.
+func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportset.File, err error) {
+	there := map[int]bool{}
+	for _, f := range m.Files {
+		if there[f.Seed] {
+			return nil, fmt.Errorf("%s: seed %d is listed twice", path, f.Seed)
+		}
+		there[f.Seed] = true
+		if (len(l.Seeds) == 0 || slices.Contains(l.Seeds, f.Seed)) && (len(l.Splits) == 0 || slices.Contains(l.Splits, f.Split)) {
+			chosen = append(chosen, f)
+		}
+	}
+	for _, s := range l.Seeds {
+		if !there[s] {
+			return nil, fmt.Errorf("seed %d is not in %s: it has %s", s, path, seedList(sortedKeys(there)))
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("%s: no seed in the wanted splits", path)
+	}
+	if l.env.Run.Overfit {
+		chosen = chosen[:1]
+	}
+	return chosen, nil
+}
+
+// open maps the files, in parallel.
+func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*tensorcolumn.File, error) {
+	files := make([]*tensorcolumn.File, len(chosen))
+	err := parallel.Each(len(chosen), func(i int) (err error) {
+		path := filepath.Join(l.Input, chosen[i].Path)
+		if info, err := os.Stat(path); err == nil && info.Size() != chosen[i].Bytes {
+			return fmt.Errorf("%s: %d bytes, want %d: the manifest is not of this file, or it is truncated", path, info.Size(), chosen[i].Bytes)
+		}
+		if files[i], err = tensorcolumn.Open(path); err != nil {
+			return err
+		}
+		if err := l.check(m, chosen[i], files[i]); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return nil
+	})
+	if err != nil {
+		for _, f := range files {
+			if f != nil {
+				f.Release()
+			}
+		}
+		return nil, err
+	}
+	return files, nil
+}
+
+// check holds a file against what the manifest says of it.
+func (l *arrowLoad) check(m exportset.Manifest, listed exportset.File, f *tensorcolumn.File) error {
+	columns := []string{"x_hi"}
+	if m.Factor != 0 {
+		columns = append(columns, "x_lo")
+	}
+	switch {
+	case !slices.Equal(f.Channels, m.ChannelNames) || f.H != m.H || f.W != m.W:
+		return fmt.Errorf("%v at %d x %d, and the manifest says %v at %d x %d", f.Channels, f.H, f.W, m.ChannelNames, m.H, m.W)
+	case !slices.Equal(f.Columns, columns):
+		return fmt.Errorf("columns %v, want %v", f.Columns, columns)
+	case len(f.Rows) != listed.Rows:
+		return fmt.Errorf("%d rows, and the manifest says %d", len(f.Rows), listed.Rows)
+	}
+	for i, row := range f.Rows {
+		if row.Seed != listed.Seed || row.Split.String() != listed.Split {
+			return fmt.Errorf("row %d is of seed %d, %s, and the manifest says seed %d, %s", i, row.Seed, row.Split, listed.Seed, listed.Split)
+		}
+	}
+	if l.Verify {
+		if sum := sha256.Sum256(f.Bytes()); hex.EncodeToString(sum[:]) != listed.SHA256 {
+			return fmt.Errorf("SHA-256 %x, and the manifest says %s: the file is damaged", sum, listed.SHA256)
+		}
+	}
+	return nil
+}
+
+// list adds a file's frames to what is sent.
+func (l *arrowLoad) list(meta *pipeline.Meta, file int, split frames.Split) {
+	rows := l.files[file].Rows
+	for i, row := range rows {
+		row.Origin.Split = split
+		l.listed = append(l.listed, loaded{file: file, row: i, origin: row.Origin})
+		l.splits = append(l.splits, split)
+	}
+	meta.Frames[split] += len(rows)
+	meta.Seeds = append(meta.Seeds, pipeline.Seed{Seed: rows[0].Seed, Frames: len(rows), Split: split})
+}
+
+// identity is the manifest's: it has the sums of the files.
+func identity(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// Pick has a single pass leave seeds out.
+func (l *arrowLoad) Pick(want func(seed int) bool) { l.want = want }
+
+// Emit sends the frames, a single pass seed by seed.
+func (l *arrowLoad) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
+	if pass == pipeline.Endless {
+		return replay(ctx, pass, l.env.Run.Seed, l.splits, func(some []int) error {
+			for _, i := range some {
+				if err := send(l.frame(l.listed[i])); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	for _, f := range l.listed {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if l.want != nil && !l.want(f.origin.Seed) {
+			continue
+		}
+		if err := send(l.frame(f)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *arrowLoad) frame(f loaded) *frames.Frames {
+	file := l.files[f.file]
+	out := frames.New(file.Channels, file.H, file.W, []frames.Origin{f.origin}, file.Tensor(f.row, 0), nil)
+	if len(file.Columns) > 1 {
+		out.Lo = file.Tensor(f.row, 1)
+	}
+	return out
+}
+
+// Close unmaps the files, which frames that are still held outlive.
+func (l *arrowLoad) Close() error {
+	for _, f := range l.files {
+		f.Release()
+	}
+	l.files = nil
+	return nil
+}

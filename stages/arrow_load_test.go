@@ -1,0 +1,169 @@
+package stages
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+
+	"fmsr/internal/exportset"
+	"fmsr/internal/frames"
+	"fmsr/internal/parts"
+	"fmsr/internal/tensorcolumn"
+	"fmsr/pipeline"
+)
+
+// exported writes a set of 3 seeds of 4 golden frames, x_lo being x_hi doubled;
+// seeds 0 and 2 train, 1 validates.
+func exported(t *testing.T, env *pipeline.Env) string {
+	t.Helper()
+	dir := t.TempDir()
+	m := exportset.Manifest{Format: "arrow", ChannelNames: []string{"a", "b"}, H: 8, W: 8, Factor: 2, Boundary: "periodic"}
+	for seed, split := range []frames.Split{frames.Train, frames.Val, frames.Train} {
+		f := goldenFrames(env, 4, 2, 8)
+		lo := frames.NewBuffer(env.Mem, 4*2*64)
+		for i, v := range frames.Floats(f.Hi) {
+			frames.Floats(lo)[i] = 2 * v
+		}
+		for i := range f.Origins {
+			f.Origins[i] = frames.Origin{Seed: seed, Frame: i, Split: split}
+		}
+		schema := tensorcolumn.Schema(f.Channels, 8, 8, "x_hi", "x_lo")
+		record := tensorcolumn.Record(schema, f.Origins, f.Hi, lo)
+		name := fmt.Sprintf("seed_%04d.arrow", seed)
+		file, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := ipc.NewFileWriter(file, ipc.WithSchema(schema))
+		if err == nil {
+			err = errors.Join(w.Write(record), w.Close(), file.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		record.Release()
+		lo.Release()
+		f.Release()
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Files = append(m.Files, exportset.File{File: parts.File{Path: name, Rows: 4, Bytes: info.Size()}, Seed: seed, Split: split.String()})
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, exportset.ManifestName), data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// emitted is the first n frames that arrow_load sends, as seed.frame, their
+// values checked.
+func emitted(t *testing.T, env *pipeline.Env, l *arrowLoad, pass pipeline.Pass, n int) string {
+	t.Helper()
+	golden := goldenFrames(env, 4, 2, 8)
+	defer golden.Release()
+	var got []string
+	err := l.Emit(context.Background(), pass, func(e pipeline.Element) error {
+		defer e.Release()
+		if len(got) == n {
+			return errEnough
+		}
+		f := e.(*frames.Frames)
+		o := f.Origins[0]
+		for i, v := range frames.Floats(f.Hi) {
+			if want := frames.Floats(golden.Hi)[128*o.Frame+i]; v != want || frames.Floats(f.Lo)[i] != 2*want {
+				t.Fatalf("%v: value %d is %g and %g, want %g", o, i, v, frames.Floats(f.Lo)[i], want)
+			}
+		}
+		got = append(got, fmt.Sprintf("%d.%d%s", o.Seed, o.Frame, o.Split.String()[:1]))
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
+	return strings.Join(got, " ")
+}
+
+func TestArrowLoad(t *testing.T) {
+	env := testEnv(t)
+	l := &arrowLoad{ArrowLoad: ArrowLoad{Input: exported(t, env)}}
+	meta, err := l.Open(context.Background(), env, pipeline.Meta{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(meta.Channels, meta.H, meta.W, meta.Factor, meta.Periodic, meta.Frames, meta.Seeds) !=
+		"[a b] 8 8 2 true map[train:8 val:4] [{0 4 train} {1 4 val} {2 4 train}]" || meta.Identity == "" || meta.Stats != nil {
+		t.Errorf("meta %+v", meta)
+	}
+	once := emitted(t, env, l, pipeline.Once, 100)
+	if once != "0.0t 0.1t 0.2t 0.3t 1.0v 1.1v 1.2v 1.3v 2.0t 2.1t 2.2t 2.3t" {
+		t.Errorf("once: %s", once)
+	}
+	endless := strings.Fields(emitted(t, env, l, pipeline.Endless, 4+8+8))
+	if strings.Join(endless[:4], " ") != "1.0v 1.1v 1.2v 1.3v" || strings.Join(endless[4:12], " ") == strings.Join(endless[12:], " ") {
+		t.Errorf("endless: %v: want the validation frames, then epochs in orders of their own", endless)
+	}
+	seen := map[string]int{}
+	for _, f := range endless[4:] {
+		seen[f]++
+	}
+	if len(seen) != 8 {
+		t.Errorf("two epochs have %v, want each training frame twice", seen)
+	}
+	l.Pick(func(seed int) bool { return seed == 2 })
+	if got := emitted(t, env, l, pipeline.Once, 100); got != "2.0t 2.1t 2.2t 2.3t" {
+		t.Errorf("seed 2 alone: %s", got)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	env.Run.Overfit = true
+	over := &arrowLoad{ArrowLoad: ArrowLoad{Input: l.Input, Splits: []string{"val"}}}
+	if _, err := over.Open(context.Background(), env, pipeline.Meta{}); err != nil {
+		t.Fatal(err)
+	}
+	defer over.Close()
+	if got := emitted(t, env, over, pipeline.Once, 100); got != "1.0v 1.1v 1.2v 1.3v 1.0t 1.1t 1.2t 1.3t" {
+		t.Errorf("overfit: %s", got)
+	}
+}
+
+// TestArrowLoadLies: a manifest that does not fit its files is one clear error.
+func TestArrowLoadLies(t *testing.T) {
+	env := testEnv(t)
+	for _, c := range []struct{ old, new, want string }{
+		{`"rows":4`, `"rows":5`, "seed_0000.arrow: 4 rows, and the manifest says 5"},
+		{`["a","b"]`, `["a","c"]`, "seed_0000.arrow: [a b] at 8 x 8, and the manifest says [a c] at 8 x 8"},
+		{`"w":8`, `"w":4`, "and the manifest says [a b] at 8 x 4"},
+		{`"factor":2,`, ``, "columns [x_hi x_lo], want [x_hi]"},
+		{`"seed":0`, `"seed":5`, "row 0 is of seed 0, train, and the manifest says seed 5, train"},
+		{`"seed":0`, `"seed":1`, "seed 1 is listed twice"},
+		{`"path":"seed_0000.arrow"`, `"path":"seed_0009.arrow"`, "seed_0009.arrow: no such file"},
+		{`"sha256":""`, `"sha256":"00"`, "seed_0000.arrow: SHA-256"},
+	} {
+		dir := exported(t, env)
+		path := filepath.Join(dir, exportset.ManifestName)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(strings.Replace(string(data), c.old, c.new, 1)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		l := &arrowLoad{ArrowLoad: ArrowLoad{Input: dir, Verify: strings.Contains(c.old, "sha256")}}
+		if _, err := l.Open(context.Background(), env, pipeline.Meta{}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.new, err, c.want)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package stages
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+
+	"fmsr/internal/frames"
+	"fmsr/internal/golden"
+	"fmsr/internal/parallel"
+	"fmsr/internal/prep"
+	"fmsr/pipeline"
+)
+
+// BenchmarkCacheReplay is arrow_cache to batches of 4 at full size, 8 fields of
+// 256 x 256, from the page cache: bytes read and written. copy is the same by one
+// thread a core, and nothing else; the metric is what of it is reached.
+func BenchmarkCacheReplay(b *testing.B) {
+	pool := frames.NewPool()
+	defer pool.Close()
+	env := &pipeline.Env{Run: &pipeline.Run{Seed: 1}, Mem: pool, Cache: b.TempDir(), Progress: pipeline.NewProgress(b.Output())}
+	const count, channels, n = 48, 8, 256
+	c := &arrowCache{}
+	names := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+	meta := pipeline.Meta{Channels: names, H: n, W: n, Frames: map[frames.Split]int{frames.Train: count}}
+	if _, err := c.Open(context.Background(), env, meta); err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Ready(context.Background(), "bench"); err != nil {
+		b.Fatal(err)
+	}
+	for i := range count {
+		buffer := frames.NewBuffer(pool, channels*n*n)
+		for j := range frames.Floats(buffer) {
+			frames.Floats(buffer)[j] = float32(golden.N(uint64(i), uint64(j)))
+		}
+		f := frames.New(names, n, n, []frames.Origin{{Frame: i}}, buffer, nil)
+		err := c.Write(context.Background(), f)
+		f.Release()
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := c.Commit(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	bytes := 2 * 4 * channels * n * n // a frame, read and written
+	b.Run("replay", func(b *testing.B) {
+		clear(c.verified)
+		b.SetBytes(int64(bytes))
+		joined := &batch{Batch: Batch{Size: 4}, mem: pool, plan: &prep.Plan{}}
+		sent := 0
+		err := c.Emit(context.Background(), pipeline.Endless, func(e pipeline.Element) error {
+			defer e.Release()
+			out, err := joined.Process(context.Background(), e)
+			for _, o := range out {
+				o.Release()
+			}
+			if sent++; sent == b.N {
+				return errors.Join(err, errEnough)
+			}
+			return err
+		})
+		joined.drop()
+		if !errors.Is(err, errEnough) {
+			b.Fatal(err)
+		}
+	})
+	b.Run("copy", func(b *testing.B) {
+		b.SetBytes(int64(bytes))
+		out := frames.NewBuffer(pool, 4*channels*n*n*runtime.GOMAXPROCS(0))
+		defer out.Release()
+		size := bytes / 2
+		err := parallel.Each(runtime.GOMAXPROCS(0), func(w int) error {
+			for i := w; i < b.N; i += runtime.GOMAXPROCS(0) {
+				copy(out.Bytes()[w*size:][:size], c.whole.Bytes()[c.Frames[i%count].Offset:][:size])
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	})
+}

@@ -1,0 +1,140 @@
+package stages
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"fmsr/internal/framecache"
+	"fmsr/internal/frames"
+	"fmsr/pipeline"
+)
+
+// TestArrowCacheEpochs: the first epoch, straight after the cache was made, and
+// every later one, of this run and the next, give the same bytes for a frame.
+func TestArrowCacheEpochs(t *testing.T) {
+	env := testEnv(t)
+	seen := map[frames.Origin][]byte{}
+	sent := 0
+	for range 2 {
+		c := cacheOf(t, env, "k")
+		err := c.Emit(context.Background(), pipeline.Endless, func(e pipeline.Element) error {
+			defer e.Release()
+			if sent++; sent%(2+3*5) == 0 {
+				return errEnough
+			}
+			f := e.(*frames.Frames)
+			first, ok := seen[f.Origins[0]]
+			if !ok {
+				seen[f.Origins[0]] = bytes.Clone(f.Hi.Bytes())
+			} else if !bytes.Equal(first, f.Hi.Bytes()) {
+				t.Errorf("%v differs from its first epoch", f.Origins[0])
+			}
+			return nil
+		})
+		if !errors.Is(err, errEnough) {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(seen) != 7 {
+		t.Errorf("%d frames, want 7", len(seen))
+	}
+}
+
+// TestArrowCacheShared: runs that make and use one cache at the same time all
+// read it whole, and one copy is left.
+func TestArrowCacheShared(t *testing.T) {
+	env := testEnv(t)
+	var wait sync.WaitGroup
+	got := make([]string, 6)
+	for i := range got {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			c := cacheOf(t, env, "k")
+			got[i] = replayCache(t, c, pipeline.Once, 100)
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	wait.Wait()
+	for _, g := range got {
+		if g != got[0] || len(strings.Fields(g)) != 7 {
+			t.Errorf("replayed %q, another %q", g, got[0])
+		}
+	}
+	if left, err := os.ReadDir(filepath.Join(env.Cache, "frames")); err != nil || len(left) != 1 || left[0].Name() != "k" {
+		t.Errorf("left %v, %v: want one cache", left, err)
+	}
+}
+
+// TestArrowCacheInUse: a cache that a run replays cannot be removed; afterwards it can.
+func TestArrowCacheInUse(t *testing.T) {
+	env := testEnv(t)
+	c := cacheOf(t, env, "k")
+	if err := framecache.Remove(c.Dir, "k"); !errors.Is(err, framecache.ErrInUse) {
+		t.Errorf("in use: %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := framecache.Remove(c.Dir, "k"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestArrowCacheLimit: a new cache pushes out those that are over the limit.
+func TestArrowCacheLimit(t *testing.T) {
+	env := testEnv(t)
+	first := cacheOf(t, env, "old")
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second := cacheOf(t, env, "new")
+	defer second.Close()
+	second.Limit = float64(second.Bytes+first.Bytes) * 2e-9
+	if err := second.evict(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(first.dir); err != nil {
+		t.Errorf("within the limit: %v", err)
+	}
+	second.Limit = 1e-9
+	if err := second.evict(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(first.dir); err == nil {
+		t.Error("beyond the limit the old one is still there")
+	}
+	if got := replayCache(t, second, pipeline.Once, 100); len(strings.Fields(got)) != 7 {
+		t.Errorf("the cache in use replays %q", got)
+	}
+}
+
+// TestArrowCacheDamagedLater: a value that changes after the check ends the run,
+// and the next one makes the cache again.
+func TestArrowCacheDamagedLater(t *testing.T) {
+	env := testEnv(t)
+	c := cacheOf(t, env, "k")
+	defer c.Close()
+	clear(c.verified) // as of a cache too large to be checked at once
+	if err := flip(filepath.Join(c.dir, framecache.Frames), c.Frames[3].Offset+5); err != nil {
+		t.Fatal(err)
+	}
+	err := c.Emit(context.Background(), pipeline.Once, func(e pipeline.Element) error { e.Release(); return nil })
+	if err == nil || !strings.Contains(err.Error(), "seed 0, frame 1: checksum") || !strings.Contains(err.Error(), "run again") {
+		t.Errorf("error %v, want the frame and what to do", err)
+	}
+	if _, err := os.Stat(filepath.Join(c.dir, framecache.Index)); err == nil {
+		t.Error("the index is still there")
+	}
+}
