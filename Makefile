@@ -45,6 +45,7 @@ interop: build
 	@bin/fmsr run specs/demo.yaml --out runs/interop --total-steps 4 --log-every 2 --sample-steps 1 >runs/interop.log
 	@$(PYTHON) interop/check.py runs/interop
 	@$(PYTHON) interop/data.py bin/fmsr runs/interop-data
+	@$(PYTHON) interop/spectra.py bin/fmsr runs/interop-spectra
 
 bench: native
 	@go test -run '^$$' -bench . ./... | go run ./internal/benchjson

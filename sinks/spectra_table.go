@@ -17,6 +17,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/schema"
 
 	"fmsr/internal/atomicfile"
+	"fmsr/internal/parallel"
 	"fmsr/internal/parts"
 )
 
@@ -83,12 +84,10 @@ func (t *spectraTables) frames() (n int) {
 	return n
 }
 
-// write makes the three files.
+// write makes the three files, the long table beside the others.
 func (t *spectraTables) write() error {
-	if err := t.writePowers(); err != nil {
-		return err
-	}
-	return t.writeSummary()
+	files := []func() error{t.writePowers, t.writeSummary}
+	return parallel.Each(len(files), func(i int) error { return files[i]() })
 }
 
 // wavenumbers are those of the largest grid's shells.
@@ -122,7 +121,8 @@ func (t *spectraTables) writePowers() error {
 	return writeTable(filepath.Join(t.dir, tableName), names, kinds, []string{"power"}, t.about, func(w *tableWriter) error {
 		var r tableRows
 		var power []float64
-		for i, seed := range t.seeds {
+		for i, empty := range t.seeds {
+			seed := *empty // the summary goes through them too
 			seed.values = make([]float64, seed.offset(len(t.sources), 0))
 			if err := seed.read(t.dir, t.records[i], 0, seed.values); err != nil {
 				return err
@@ -138,7 +138,6 @@ func (t *spectraTables) writePowers() error {
 					}
 				}
 			}
-			seed.values = nil
 			w.group()
 			w.dictionary(int32s(seed.seed.Seed), r.columns[0])
 			w.dictionary(int32s(seed.frames...), r.columns[1])

@@ -257,15 +257,3 @@ func powerOf(s *spectra.Shells, plane []float64) []float64 {
 	}
 	return p
 }
-
-// BenchmarkSpectraReport is the whole report of 64 frames of 8 fields 256 x 256.
-func BenchmarkSpectraReport(b *testing.B) {
-	const seeds, n = 4, 16
-	root := b.TempDir()
-	spectraInput(b, root, seeds, n, 256, 256, 8)
-	text := fmt.Sprintf(spectraSpec, "a, b, c, d, e, f, g, h", "all", "")
-	for b.Loop() {
-		report(b, text, root, b.TempDir())
-	}
-	b.ReportMetric(float64(seeds*n)*float64(b.N)/b.Elapsed().Seconds(), "frames/s")
-}
