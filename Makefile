@@ -47,6 +47,7 @@ interop: build
 	@bin/fmsr run specs/demo.yaml --out runs/interop --total-steps 4 --log-every 2 --sample-steps 1 >>runs/interop.log
 	@$(PYTHON) interop/check.py runs/interop bin/fmsr
 	@$(PYTHON) interop/data.py bin/fmsr runs/interop-data
+	@$(PYTHON) interop/spectra.py bin/fmsr runs/interop-spectra
 
 chaos: native
 	FMSR_CHAOS=100 go test ./cmd/fmsr -count 1 -timeout 2h -run TestChaos -v

@@ -26,6 +26,7 @@ type Meta struct {
 	Frames   map[frames.Split]int // how many frames each split has
 	Seeds    []Seed               // what the source will send in a single pass, in order; nil where it does not work by seeds
 	Factor   int                  // fine cells per coarse cell along an axis, once x_lo exists
+	Coarse   bool                 // a coarse run's own frames come along, in frames.Frames.Coarse
 	Periodic bool                 // whether x_lo's interpolation wraps around
 	Files    []File               // input files, where a frame's seed is the index of its file
 	Samples  int                  // elements that a model makes of each frame, one after the other; 0 above it

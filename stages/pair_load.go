@@ -118,7 +118,7 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 	l.upscale = newUpsampler(l.ch, l.cw, factor, periodic)
 	l.keep = channelSelect{ChannelSelect: ChannelSelect{Channels: l.Channels}}
 	return l.keep.Open(ctx, env, pipeline.Meta{
-		Channels: l.Fields, H: l.h, W: l.w, Frames: counts, Seeds: listed, Factor: factor, Periodic: periodic,
+		Channels: l.Fields, H: l.h, W: l.w, Frames: counts, Seeds: listed, Factor: factor, Periodic: periodic, Coarse: true,
 		Identity: hex.EncodeToString(identity.Sum(nil)),
 	})
 }

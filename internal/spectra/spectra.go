@@ -66,3 +66,6 @@ func Band(p []float64, lo, hi int) float64 {
 
 // Coarser is the shells of the same box on a grid factor times coarser.
 func (s *Shells) Coarser(factor int) *Shells { return NewShells(s.H/factor, s.W/factor, s.ly, s.lx) }
+
+// Len is how many shells there are.
+func (s *Shells) Len() int { return len(s.Count) }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "prepare.h"
+#include "spectrum.h"
 
 #ifdef __cplusplus
 #include <ATen/ATen.h>
@@ -67,6 +68,14 @@ fx_error fx_norm_silu(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, dou
 // prepare.cc: frames, in plain memory.
 fx_error fx_prepare(const fx_prepare_plan *plan, const float *src, float *hi, float *lo, bool *finite);
 void fx_moments(const float *x, int64_t n, double *mean, double *m2);
+
+// spectrum.cc: power spectra of frames in plain memory. A plan is of a grid, whose
+// modes (h, w/2+1) are in those shells; it is shared by threads and freed by
+// fx_spectrum_free. lo is NULL or of a grid a whole number of times coarser.
+fx_error fx_spectrum_new(int64_t h, int64_t w, const int32_t *shell, int64_t shells, fx_spectrum_plan *out);
+void fx_spectrum_free(fx_spectrum_plan plan);
+int64_t fx_spectrum_scratch(fx_spectrum_plan hi, fx_spectrum_plan lo);  // bytes that a run works in
+fx_error fx_spectrum_run(fx_spectrum_plan hi, fx_spectrum_plan lo, const fx_spectrum_input *in, void *scratch, double *hi_power, double *lo_power);
 
 // train.cc: gradients and the optimizer's arithmetic. A backward pass through a watched
 // tensor ends with an error once stop is not 0; stop must outlive it.

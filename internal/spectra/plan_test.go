@@ -1,0 +1,215 @@
+package spectra
+
+import (
+	"fmt"
+	"math"
+	"math/cmplx"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"gonum.org/v1/gonum/dsp/fourier"
+
+	"fmsr/internal/frames"
+	"fmsr/internal/golden"
+	"fmsr/internal/prep"
+)
+
+// frame makes one of (h,w,c) values, channels last.
+func frame(mem memory.Allocator, h, w, c int, value func(y, x, c int) float64) *frames.Frames {
+	b := frames.NewBuffer(mem, h*w*c)
+	for i := range frames.Floats(b) {
+		frames.Floats(b)[i] = float32(value(i/c/w, i/c%w, i%c))
+	}
+	names := make([]string, c)
+	for i := range names {
+		names[i] = fmt.Sprintf("f%d", i)
+	}
+	return frames.New(names, h, w, make([]frames.Origin, 1), b, nil)
+}
+
+// direct is P(k) of a plane in float64, by gonum's transforms.
+func direct(s *Shells, plane []float64) []float64 {
+	h, w := s.H, s.W
+	z := make([]complex128, h*w)
+	for i, v := range plane {
+		z[i] = complex(v, 0)
+	}
+	rows, columns := fourier.NewCmplxFFT(w), fourier.NewCmplxFFT(h)
+	for y := range h {
+		copy(z[y*w:], rows.Coefficients(nil, z[y*w:(y+1)*w]))
+	}
+	p := make([]float64, len(s.Count))
+	for x := range w {
+		column := make([]complex128, h)
+		for y := range h {
+			column[y] = z[y*w+x]
+		}
+		for y, v := range columns.Coefficients(nil, column) {
+			ky, kx := float64(min(y, h-y))*max(s.ly, s.lx)/s.ly, float64(min(x, w-x))*max(s.ly, s.lx)/s.lx
+			p[int(math.RoundToEven(math.Hypot(ky, kx)))] += math.Pow(cmplx.Abs(v)/float64(h*w), 2)
+		}
+	}
+	return p
+}
+
+func pooled(plane []float64, h, w, f int) []float64 {
+	out := make([]float64, h/f*(w/f))
+	for y := range h {
+		for x := range w {
+			out[y/f*(w/f)+x/f] += plane[y*w+x] / float64(f*f)
+		}
+	}
+	return out
+}
+
+// TestPlan holds every kind of grid and of work against float64.
+func TestPlan(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	defer mem.AssertSize(t, 0)
+	for _, grid := range []struct{ h, w, c, factor int }{
+		{1, 1, 1, 0}, {2, 2, 8, 2}, {4, 4, 8, 2}, {8, 8, 8, 2}, {16, 8, 8, 4}, {32, 64, 8, 2}, {64, 64, 8, 2}, {128, 32, 8, 2}, {256, 16, 8, 2},
+		{6, 10, 8, 2}, {12, 20, 3, 2}, {7, 9, 8, 0}, {45, 45, 2, 3}, {17, 34, 8, 0}, {1, 16, 8, 0}, {16, 1, 8, 0}, {48, 32, 11, 2}, {18, 6, 8, 6},
+	} {
+		for _, do := range []*prep.Plan{
+			{Stored: true}, {}, {Stored: true, Select: []int{grid.c - 1, 0}, Channels: []string{"last", "first"}},
+			{Stored: true, Mean: constants(grid.c, 0.5), Std: constants(grid.c, 3)},
+		} {
+			what := fmt.Sprintf("%+v %+v", grid, do)
+			f := frame(mem, grid.h, grid.w, grid.c, func(y, x, c int) float64 {
+				return 1 + golden.N(5, uint64((y*grid.w+x)*grid.c+c))
+			})
+			s := NewShells(grid.h, grid.w, 0, 0)
+			p, err := NewPlan(s, grid.factor)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names := do.Names(f.Channels)
+			hi := make([]float64, len(names)*len(s.Count))
+			var lo []float64
+			if grid.factor != 0 {
+				lo = make([]float64, len(names)*len(p.Lo.Count))
+			}
+			if err := p.Run(f, 0, do, hi, lo); err != nil {
+				t.Fatal(err)
+			}
+			for i := range names {
+				plane := plane(f, do, i)
+				near(t, what+" hi", hi[i*len(s.Count):][:len(s.Count)], direct(s, plane))
+				square := 0.0
+				for _, v := range plane {
+					square += v * v / float64(len(plane))
+				}
+				golden.Near(t, what+" sum of P", Band(hi[i*len(s.Count):][:len(s.Count)], 0, len(s.Count)), square, 1e-6*square)
+				if grid.factor != 0 {
+					n := len(p.Lo.Count)
+					near(t, what+" lo", lo[i*n:][:n], direct(p.Lo, pooled(plane, grid.h, grid.w, grid.factor)))
+				}
+			}
+			p.Close()
+			f.Release()
+		}
+	}
+}
+
+// plane is the i-th field that comes out of do, in float64.
+func plane(f *frames.Frames, do *prep.Plan, i int) []float64 {
+	c, mean, std := i, 0.0, 1.0
+	if do.Select != nil {
+		c = do.Select[i]
+	}
+	if do.Mean != nil {
+		mean, std = do.Mean[i], do.Std[i]
+	}
+	out := make([]float64, f.H*f.W)
+	for cell := range out {
+		at := c*len(out) + cell
+		if do.Stored {
+			at = cell*len(f.Channels) + c
+		}
+		out[cell] = (float64(frames.Floats(f.Hi)[at]) - mean) / std
+	}
+	return out
+}
+
+func constants(n int, v float64) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = v
+	}
+	return out
+}
+
+func near(t *testing.T, what string, got, want []float64) {
+	t.Helper()
+	largest := 0.0
+	for _, v := range want {
+		largest = max(largest, v)
+	}
+	if len(want) <= 2 { // a mean of which little is left: float32's error is of the values
+		largest = max(largest, 1)
+	}
+	for k := range want {
+		if !(math.Abs(got[k]-want[k]) <= tol*largest) {
+			t.Fatalf("%s: P(%d) is %g, want %g", what, k, got[k], want[k])
+		}
+	}
+}
+
+// TestPlaneWaves: a wave's power is in its shell and in no other.
+func TestPlaneWaves(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	defer mem.AssertSize(t, 0)
+	const n = 32
+	s := NewShells(n, n, 0, 0)
+	p, err := NewPlan(s, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for ky := range n / 2 {
+		f := frame(mem, n, n, 8, func(y, x, c int) float64 { return math.Cos(2 * math.Pi * float64(ky*y+c*x) / n) })
+		hi := make([]float64, 8*len(s.Count))
+		if err := p.Run(f, 0, &prep.Plan{Stored: true}, hi, nil); err != nil {
+			t.Fatal(err)
+		}
+		f.Release()
+		for c := range 8 {
+			want := make([]float64, len(s.Count))
+			want[int(math.RoundToEven(math.Hypot(float64(ky), float64(c))))] = 0.5
+			if ky == 0 && c == 0 {
+				want[0] = 1
+			}
+			near(t, fmt.Sprintf("wave (%d,%d)", ky, c), hi[c*len(s.Count):][:len(s.Count)], want)
+		}
+	}
+}
+
+func TestPlanNonFinite(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	defer mem.AssertSize(t, 0)
+	p, err := NewPlan(NewShells(8, 8, 0, 0), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for value, want := range map[float64]string{math.NaN(): "field d: NaN at y=2, x=5", math.Inf(-1): "field d: -Inf at y=2, x=5", 1e30: "field d: its power is beyond float32"} {
+		f := frame(mem, 8, 8, 8, func(y, x, c int) float64 {
+			if y == 2 && x == 5 && c == 3 {
+				return value
+			}
+			return 1
+		})
+		for _, kept := range []int{3, 4} {
+			do := &prep.Plan{Stored: true, Select: []int{kept}, Channels: []string{map[int]string{3: "d", 4: "e"}[kept]}}
+			err := p.Run(f, 0, do, make([]float64, len(p.Hi.Count)), make([]float64, len(p.Lo.Count)))
+			switch {
+			case kept == 4 && err != nil:
+				t.Errorf("what is not kept matters: %v", err)
+			case kept == 3 && (err == nil || !strings.Contains(err.Error(), want)):
+				t.Errorf("error %v, want %s", err, want)
+			}
+		}
+		f.Release()
+	}
+}

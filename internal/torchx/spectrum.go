@@ -1,0 +1,114 @@
+package torchx
+
+// #include "csrc/fx.h"
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+)
+
+// Lanes is how many fields a Spectrum takes at a time.
+const Lanes = 8
+
+// SpectrumGrid is a grid whose Fourier modes are counted in shells.
+type SpectrumGrid struct {
+	H, W   int
+	Shells int
+	Index  []int32 // shell of each mode that rfft2 keeps, (H, W/2+1)
+}
+
+// Spectrum computes power spectra on a grid and, where there is a coarser one, of
+// the field averaged onto that; see csrc/spectrum.h. It may be used by several
+// goroutines at once, and is freed by Close.
+type Spectrum struct {
+	hi, lo   SpectrumGrid
+	hiC, loC C.fx_spectrum_plan
+}
+
+// NewSpectrum plans the transforms. lo is nil, or its sides are hi's divided by
+// the same whole number.
+func NewSpectrum(hi SpectrumGrid, lo *SpectrumGrid) (*Spectrum, error) {
+	s := &Spectrum{hi: hi}
+	if lo != nil {
+		if lo.H < 1 || lo.W < 1 || hi.H%lo.H != 0 || hi.W%lo.W != 0 || hi.H/lo.H != hi.W/lo.W {
+			return nil, fmt.Errorf("spectrum: a coarse grid %d x %d of one %d x %d", lo.H, lo.W, hi.H, hi.W)
+		}
+		s.lo = *lo
+	}
+	var err error
+	if s.hiC, err = newPlan(hi); err == nil && lo != nil {
+		s.loC, err = newPlan(*lo)
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func newPlan(g SpectrumGrid) (plan C.fx_spectrum_plan, err error) {
+	if g.H < 1 || g.W < 1 || len(g.Index) != g.H*(g.W/2+1) {
+		return nil, fmt.Errorf("spectrum: %d modes of a grid %d x %d", len(g.Index), g.H, g.W)
+	}
+	for _, k := range g.Index {
+		if k < 0 || int(k) >= g.Shells {
+			return nil, fmt.Errorf("spectrum: shell %d of %d", k, g.Shells)
+		}
+	}
+	err = check(C.fx_spectrum_new(C.int64_t(g.H), C.int64_t(g.W), (*C.int32_t)(unsafe.Pointer(&g.Index[0])), C.int64_t(g.Shells), &plan))
+	return plan, err
+}
+
+// Close frees the plan.
+func (s *Spectrum) Close() {
+	C.fx_spectrum_free(s.hiC)
+	C.fx_spectrum_free(s.loC)
+	s.hiC, s.loC = nil, nil
+}
+
+// ScratchLen is the bytes that a Run works in.
+func (s *Spectrum) ScratchLen() int { return int(C.fx_spectrum_scratch(s.hiC, s.loC)) }
+
+// SpectrumInput is the fields of a frame, at most Lanes of them.
+type SpectrumInput struct {
+	Values                    []float32
+	CellStride, ChannelStride int
+	Channels                  []int
+	Mean, Scale               []float32 // of each channel: (x - mean) scale is transformed; nil: x is
+}
+
+// Run is the power of each shell, (len(Channels), shells), of the fields and,
+// where there is a coarse grid, of their averages on it. Values that are not
+// finite make all powers of their field so.
+func (s *Spectrum) Run(in *SpectrumInput, scratch []byte, hi, lo []float64) error {
+	n := len(in.Channels)
+	if n < 1 || n > Lanes || len(hi) != n*s.hi.Shells || (s.loC != nil && len(lo) != n*s.lo.Shells) || len(scratch) < s.ScratchLen() ||
+		(in.Mean != nil && (len(in.Mean) != n || len(in.Scale) != n)) {
+		return fmt.Errorf("spectrum: %d fields, room for %d and %d powers, %d bytes", n, len(hi), len(lo), len(scratch))
+	}
+	channels := make([]C.int64_t, n)
+	for i, c := range in.Channels {
+		if c < 0 || (s.hi.H*s.hi.W-1)*in.CellStride+c*in.ChannelStride >= len(in.Values) {
+			return fmt.Errorf("spectrum: channel %d of %d values", c, len(in.Values))
+		}
+		channels[i] = C.int64_t(c)
+	}
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	pin.Pin(&in.Values[0])
+	pin.Pin(&channels[0])
+	c := C.fx_spectrum_input{
+		values: floats(in.Values), cell_stride: C.int64_t(in.CellStride), channel_stride: C.int64_t(in.ChannelStride),
+		channels: &channels[0], n: C.int64_t(n),
+	}
+	if in.Mean != nil {
+		pin.Pin(&in.Mean[0])
+		pin.Pin(&in.Scale[0])
+		c.mean, c.scale = floats(in.Mean), floats(in.Scale)
+	}
+	return check(C.fx_spectrum_run(s.hiC, s.loC, &c, unsafe.Pointer(&scratch[0]), doubles(hi), doubles(lo)))
+}
+
+func doubles(x []float64) *C.double { return (*C.double)(unsafe.Pointer(unsafe.SliceData(x))) }

@@ -1,0 +1,110 @@
+package sinks
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"unsafe"
+
+	"fmsr/internal/parts"
+	"fmsr/internal/spectra"
+	"fmsr/pipeline"
+)
+
+// powerSource is whose spectra they are: hi, lo.
+type powerSource struct {
+	name   string
+	shells *spectra.Shells
+}
+
+// seedPowers is the P(k) of a seed's frames, in a file as in memory: for each
+// source and each field a block (frames, shells) of float64.
+type seedPowers struct {
+	seed    pipeline.Seed
+	sources []powerSource
+	fields  int
+	frames  []int
+	values  []float64
+}
+
+// seedExtra is kept of a seed beside its file.
+type seedExtra struct {
+	Split  string `json:"split"`
+	Frames []int  `json:"frames"`
+}
+
+func newSeedPowers(seed pipeline.Seed, fields int, sources []powerSource) *seedPowers {
+	p := &seedPowers{seed: seed, sources: sources, fields: fields}
+	p.values = make([]float64, p.offset(len(sources), 0))
+	return p
+}
+
+// offset is where the block of a source and a field begins, in values.
+func (p *seedPowers) offset(source, field int) int {
+	at := 0
+	for _, s := range p.sources[:source] {
+		at += p.fields * p.seed.Frames * s.shells.Len()
+	}
+	if field > 0 {
+		at += field * p.seed.Frames * p.sources[source].shells.Len()
+	}
+	return at
+}
+
+// add puts the next frame's powers into their blocks.
+func (p *seedPowers) add(frame int, powers framePowers) {
+	for i, s := range p.sources {
+		k := s.shells.Len()
+		for field := range p.fields {
+			copy(p.values[p.offset(i, field)+len(p.frames)*k:][:k], powers[i][field*k:])
+		}
+	}
+	p.frames = append(p.frames, frame)
+}
+
+// of is P(k) of the n-th frame.
+func (p *seedPowers) of(n, source, field int) []float64 {
+	k := p.sources[source].shells.Len()
+	return p.values[p.offset(source, field)+n*k:][:k]
+}
+
+// commit writes the file and its record.
+func (p *seedPowers) commit(dir string, set *parts.Set) error {
+	path := filepath.Join(parts.Folder, fmt.Sprintf("seed_%04d.power", p.seed.Seed))
+	file, err := createHashed(filepath.Join(dir, path))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, err := file.Write(bytesOf(p.values)); err != nil {
+		return err
+	}
+	written, err := file.commit(len(p.frames))
+	if err != nil {
+		return err
+	}
+	written.Path = path
+	extra, err := json.Marshal(seedExtra{Split: p.seed.Split.String(), Frames: p.frames})
+	if err != nil {
+		return fmt.Errorf("seed %d: record: %w", p.seed.Seed, err)
+	}
+	return set.Commit(parts.Record{Seed: p.seed.Seed, Files: []parts.File{written}, Extra: extra})
+}
+
+// read fills values with those of the file that begin at value from.
+func (p *seedPowers) read(dir string, record parts.Record, from int, values []float64) error {
+	file, err := os.Open(filepath.Join(dir, record.Files[0].Path))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, err := file.ReadAt(bytesOf(values), int64(8*from)); err != nil {
+		return fmt.Errorf("%s: %d values from value %d: %w", file.Name(), len(values), from, err)
+	}
+	return nil
+}
+
+func bytesOf(x []float64) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 8*len(x))
+}

@@ -1,0 +1,182 @@
+package sinks
+
+import (
+	"bytes"
+	"math"
+	"path/filepath"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/parquet"
+
+	"fmsr/internal/atomicfile"
+	"fmsr/internal/frames"
+	"fmsr/internal/parallel"
+	"fmsr/internal/picture"
+)
+
+// quantiles of the summary, interpolated linearly between the frames' powers.
+var quantiles = []struct {
+	name string
+	at   float64
+}{{"q05", 0.05}, {"q25", 0.25}, {"q50", 0.5}, {"q75", 0.75}, {"q95", 0.95}}
+
+// spectrumSummary is of a split, a field and a source: for each k.
+type spectrumSummary struct {
+	count int
+	mean  []float64
+	q     [5][]float64
+}
+
+// writeSummary goes through the powers field by field and source by source, so
+// that it needs memory for one of them.
+func (t *spectraTables) writeSummary() error {
+	var splits []frames.Split
+	for _, s := range t.seeds {
+		if !slices.Contains(splits, s.seed.Split) {
+			splits = append(splits, s.seed.Split)
+		}
+	}
+	slices.Sort(splits)
+	all := map[frames.Split][][]spectrumSummary{} // by split, field, source
+	for _, split := range splits {
+		for field := range t.fields {
+			row := make([]spectrumSummary, len(t.sources))
+			for source := range t.sources {
+				var err error
+				if row[source], err = t.summarize(split, field, source); err != nil {
+					return err
+				}
+			}
+			all[split] = append(all[split], row)
+		}
+	}
+	if err := t.writeSummaryTable(splits, all); err != nil {
+		return err
+	}
+	return t.draw(all)
+}
+
+func (t *spectraTables) summarize(split frames.Split, field, source int) (spectrumSummary, error) {
+	k := t.sources[source].shells.Len()
+	var powers []float64 // (frames, k)
+	for i, s := range t.seeds {
+		if s.seed.Split != split {
+			continue
+		}
+		at := len(powers)
+		powers = slices.Grow(powers, len(s.frames)*k)[:at+len(s.frames)*k]
+		if err := s.read(t.dir, t.records[i], s.offset(source, field), powers[at:]); err != nil {
+			return spectrumSummary{}, err
+		}
+	}
+	sum := spectrumSummary{count: len(powers) / k, mean: make([]float64, k)}
+	for q := range sum.q {
+		sum.q[q] = make([]float64, k)
+	}
+	err := parallel.Each(k, func(shell int) error {
+		of := make([]float64, sum.count)
+		for n := range of {
+			of[n] = powers[n*k+shell]
+			sum.mean[shell] += of[n] / float64(sum.count)
+		}
+		slices.Sort(of)
+		for q := range sum.q {
+			sum.q[q][shell] = quantile(of, quantiles[q].at)
+		}
+		return nil
+	})
+	return sum, err
+}
+
+// quantile of sorted values.
+func quantile(sorted []float64, q float64) float64 {
+	at := q * float64(len(sorted)-1)
+	low := int(math.Floor(at))
+	high := min(low+1, len(sorted)-1)
+	return sorted[low] + (sorted[high]-sorted[low])*(at-float64(low))
+}
+
+func (t *spectraTables) writeSummaryTable(splits []frames.Split, all map[frames.Split][][]spectrumSummary) error {
+	names := []string{"split", "field", "source", "k", "wavenumber", "frames", "mean"}
+	kinds := []parquet.Type{parquet.Types.ByteArray, parquet.Types.ByteArray, parquet.Types.ByteArray, parquet.Types.Int32, parquet.Types.Double,
+		parquet.Types.Int32, parquet.Types.Double}
+	plain := []string{"mean"}
+	for _, q := range quantiles {
+		names, kinds, plain = append(names, q.name), append(kinds, parquet.Types.Double), append(plain, q.name)
+	}
+	var r tableRows
+	r.reset(4)
+	var splitNames []string
+	var counts []int
+	values := make([][]float64, 1+len(quantiles))
+	for i, split := range splits {
+		splitNames = append(splitNames, split.String())
+		counts = append(counts, all[split][0][0].count)
+		for field := range t.fields {
+			for source, s := range t.sources {
+				sum := all[split][field][source]
+				r.add(s.shells.Len(), i, field, source)
+				values[0] = append(values[0], sum.mean...)
+				for q := range sum.q {
+					values[1+q] = append(values[1+q], sum.q[q]...)
+				}
+			}
+		}
+	}
+	return writeTable(filepath.Join(t.dir, summaryName), names, kinds, plain, t.about, func(w *tableWriter) error {
+		w.group()
+		w.dictionary(texts(splitNames...), r.columns[0])
+		w.dictionary(texts(t.fields...), r.columns[1])
+		w.dictionary(texts(t.sourceNames()...), r.columns[2])
+		w.dictionary(ascending(t.shells()), r.columns[3])
+		w.dictionary(doubles(t.wavenumbers()), r.columns[3])
+		unique, places := distinct(counts, r.columns[0])
+		w.dictionary(int32s(unique...), places)
+		for _, v := range values {
+			w.plain(v)
+		}
+		return w.endGroup()
+	})
+}
+
+// distinct is values without repetition, and the places of values[at[i]] in it.
+func distinct(values []int, at []int32) (unique []int, places []int32) {
+	for _, v := range values {
+		if !slices.Contains(unique, v) {
+			unique = append(unique, v)
+		}
+	}
+	for _, i := range at {
+		places = append(places, int32(slices.Index(unique, values[i])))
+	}
+	return unique, places
+}
+
+// draw shows the mean over all frames: hi as the truth, lo dashed.
+func (t *spectraTables) draw(all map[frames.Split][][]spectrumSummary) error {
+	var plots []picture.SpectraPlot
+	for field, name := range t.fields {
+		plot := picture.SpectraPlot{Title: name, XLabel: "k L / 2π", YLabel: "P(k)"}
+		for source, s := range t.sources {
+			mean := make([]float64, s.shells.Len())
+			for _, split := range []frames.Split{frames.Train, frames.Val, frames.Test} {
+				if all[split] == nil {
+					continue
+				}
+				sum := all[split][field][source]
+				for k, v := range sum.mean {
+					mean[k] += v * float64(sum.count) / float64(t.frames())
+				}
+			}
+			c := curve(s.name, mean, source == 0)
+			c.Dashed = source != 0
+			plot.Curves = append(plot.Curves, c)
+		}
+		plots = append(plots, plot)
+	}
+	var b bytes.Buffer
+	if err := picture.Grid(&b, min(len(plots), 4), plots...); err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(filepath.Join(t.dir, pictureName), b.Bytes())
+}
