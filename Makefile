@@ -7,6 +7,7 @@
 # make chaos    kills a hundred training runs, and looks whether they go on as if nothing had been
 # make bench    prints one JSON line a benchmark
 #
+# PEER=DIR make bench   also runs DIR/bench.py, which prints the same of another implementation
 # LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
 # CUDA=1 make         fetches the CUDA libraries too
 
@@ -54,6 +55,7 @@ chaos: native
 
 bench: native
 	@go test -run '^$$' -bench . ./... | go run ./internal/benchjson
+	@if [ -n "$(PEER)" ]; then cd $(PEER) && $(PYTHON) bench.py --sections data,spectra; fi
 
 clean:
 	rm -rf bin internal/torchx/zz_native.go
