@@ -12,10 +12,14 @@ import (
 //
 //	x (N,C,H,W) --> windows --> v of each --> sum of weight v --> v (N,C,H,W)
 //
-// The weights sum to one in every cell, and a window's fall to zero towards
-// those of its edges that lie within the field, so that a velocity that sees a
-// cell alone is unchanged and one that sees far is blended smoothly, at every
-// step (Bar-Tal et al. 2023, MultiDiffusion, arXiv:2302.08113).
+// The weights sum to one in every cell, so that a velocity that sees a cell
+// alone is unchanged and one that sees far is blended, at every step (Bar-Tal
+// et al. 2023, MultiDiffusion, arXiv:2302.08113). A window's weight is
+//
+//	0 0 0 / 1 1 1 ... 1 1 1 \ 0 0 0
+//	margin taper       taper margin
+//
+// and has no margin where the field ends.
 type Tiling struct {
 	Device torchx.Device // of the fields; the CPU unless set
 
@@ -31,70 +35,79 @@ type window struct {
 // piece is the part of an axis that starts there.
 type piece struct{ start, length int64 }
 
+// In cells of the network's deepest level, 8 of the field's for the published
+// network: the cells next to a window's edge whose velocity the padding spoils,
+// and the stretch over which one window's velocity gives way to the next one's.
+// The taper is short, since the finest waves, on which two windows do not agree,
+// lose power where velocities are averaged. Measured with two networks of 32
+// channels, padding with zeros and periodically, on a 256 x 256 field in tiles of
+// 64: what the field in tiles has over the field at once at the windows' borders,
+// in second differences (within 4 cells) and in power in waves of 2 to 4 cells
+// (within 4 cells, over what it is beyond 16), and how many windows that takes:
+//
+//	                           second differences   power         windows
+//	nothing shared             1.17   1.84          1.00   2.50   16   16
+//	no margin, a taper of 16   0.97   0.99          0.96   0.93   25   36
+//	margin 8, a taper of 8     0.995  0.99          0.995  0.95   36   49
+//	margin 12, no taper        1.00   0.99          1.00   0.96   36   49
+//
+// The last is as good here, but has nothing to hide a step where windows differ more.
+const (
+	margin = 1
+	taper  = 1
+)
+
+// overlap is how many cells neighbours share at least.
+func overlap(multiple int) int { return (2*margin + taper) * multiple }
+
+// MinTile is the smallest tile that covers a larger field.
+func MinTile(multiple int) int { return overlap(multiple) + multiple }
+
 // NewTiling covers h x w cells by windows of at most tile x tile cells. h, w and
 // tile are multiples of multiple, as the windows' places will be, and tile is
-// at least twice that. In a periodic field windows wrap around.
+// at least MinTile. In a periodic field windows wrap around.
 func NewTiling(h, w, tile, multiple int, periodic bool) Tiling {
 	return Tiling{rows: windows(h, tile, multiple, periodic), cols: windows(w, tile, multiple, periodic)}
 }
 
-// windows covers n cells of an axis. Neighbours share a quarter of their cells:
-// where two networks' answers are averaged the finest waves, on which they do not
-// agree, lose power, and with half of the cells shared the spectrum shows it.
+// windows covers n cells of an axis.
 func windows(n, tile, multiple int, periodic bool) []window {
 	if tile >= n {
 		return []window{{pieces: []piece{{0, int64(n)}}, weight: ones(n)}}
 	}
-	overlap := max(tile/4/multiple, 1) * multiple
-	span := n - overlap
+	span := n - tile // from the first window to the last, or around to the first
 	if periodic {
 		span = n
 	}
-	count := (span + tile - overlap - 1) / (tile - overlap)
-	starts := make([]int, count)
-	for i := range starts {
-		if periodic {
-			starts[i] = i * n / count / multiple * multiple
-		} else {
-			starts[i] = i * (n - tile) / (count - 1) / multiple * multiple
-		}
+	stride := tile - overlap(multiple)
+	gaps := (span + stride - 1) / stride
+	start := func(i int) int { return i * span / gaps / multiple * multiple }
+	// window i's weight lies between borders i and i+1, the middles of what neighbours share
+	borders := []float64{math.Inf(-1)}
+	for i := range gaps {
+		borders = append(borders, float64(start(i)+tile+start(i+1))/2)
 	}
-	sum := make([]float64, n)
-	raw := make([][]float64, count)
-	for i, start := range starts {
-		raw[i] = taper(tile, overlap, !periodic && i == 0, !periodic && i == count-1)
-		for j, w := range raw[i] {
-			sum[(start+j)%n] += w
-		}
+	if periodic {
+		borders[0] = borders[gaps] - float64(n)
+	} else {
+		borders = append(borders, math.Inf(1))
 	}
-	all := make([]window, count)
-	for i, start := range starts {
-		all[i].pieces = pieces(start, tile, n)
-		for j, w := range raw[i] {
-			all[i].weight = append(all[i].weight, float32(w/sum[(start+j)%n]))
+	all := make([]window, len(borders)-1)
+	width := float64(taper * multiple)
+	for i := range all {
+		all[i].pieces = pieces(start(i), tile, n)
+		for j := range tile {
+			x := float64(start(i)+j) + 0.5
+			all[i].weight = append(all[i].weight, float32(rise((x-borders[i])/width)-rise((x-borders[i+1])/width)))
 		}
 	}
 	return all
 }
 
-// taper rises from 0 to 1 as sin^2 over the overlap, and falls likewise; not
-// where the field ends.
-func taper(tile, overlap int, first, last bool) []float64 {
-	w := make([]float64, tile)
-	for j := range w {
-		rise := func(from int) float64 {
-			s := math.Sin(math.Pi / 2 * min(1, (float64(from)+0.5)/float64(overlap)))
-			return s * s
-		}
-		w[j] = 1
-		if !first {
-			w[j] *= rise(j)
-		}
-		if !last {
-			w[j] *= rise(tile - 1 - j)
-		}
-	}
-	return w
+// rise is 0 up to x = -1/2 and 1 from 1/2, and sin^2 in between.
+func rise(x float64) float64 {
+	s := math.Sin(math.Pi / 2 * max(0, min(1, x+0.5)))
+	return s * s
 }
 
 func pieces(start, length, n int) []piece {

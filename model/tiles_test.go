@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"fmsr/internal/golden"
@@ -14,11 +15,14 @@ var tilings = []struct {
 	periodic             bool
 	windows              int
 }{
-	{32, 48, 16, 8, true, 4 * 6},
-	{32, 48, 16, 8, false, 3 * 5},
-	{40, 24, 24, 4, true, 2 * 1},
-	{40, 24, 24, 4, false, 2 * 1},
-	{56, 8, 32, 8, true, 3}, // 56/3 is no multiple of 8
+	{48, 64, 32, 8, true, 6 * 8},
+	{48, 64, 32, 8, false, 3 * 5},
+	{40, 24, 24, 4, true, 4 * 1},
+	{40, 24, 24, 4, false, 3 * 1},
+	{56, 8, 48, 8, true, 3}, // 56/3 is no multiple of 8
+	{80, 8, 48, 8, false, 3},
+	{256, 128, 128, 8, true, 3},
+	{256, 128, 64, 8, false, 6 * 3},
 	{32, 32, 32, 8, true, 1},
 	{16, 24, 64, 8, false, 1},
 }
@@ -36,11 +40,7 @@ func TestTilingWeightsSumToOne(t *testing.T) {
 				ys, xs := cells(row), cells(col)
 				for i, y := range ys {
 					for j, x := range xs {
-						weight := float64(row.weight[i]) * float64(col.weight[j])
-						if weight <= 0 {
-							t.Fatalf("%+v: weight %g", c, weight)
-						}
-						sum[y*c.w+x] += weight
+						sum[y*c.w+x] += float64(row.weight[i]) * float64(col.weight[j])
 					}
 				}
 				if ys[0]%c.multiple != 0 || xs[0]%c.multiple != 0 {
@@ -50,6 +50,33 @@ func TestTilingWeightsSumToOne(t *testing.T) {
 		}
 		for i, v := range sum {
 			golden.Near(t, fmt.Sprintf("%+v: cell %d", c, i), v, 1, 1e-6)
+		}
+	}
+}
+
+// TestTilingDiscardsMargins: a window says nothing about the cells next to its
+// edges, but for those where the field ends, nothing negative anywhere, and every
+// cell of the field is inside the margins of a window that has a say there.
+func TestTilingDiscardsMargins(t *testing.T) {
+	for _, c := range tilings {
+		all := windows(c.h, c.tile, c.multiple, c.periodic)
+		if len(all) == 1 {
+			continue
+		}
+		covered := make([]bool, c.h)
+		for i, w := range all {
+			ys := cells(w)
+			for j, weight := range w.weight {
+				low := j < margin*c.multiple && (c.periodic || i > 0)
+				high := j >= c.tile-margin*c.multiple && (c.periodic || i < len(all)-1)
+				if weight < 0 || weight != 0 && (low || high) {
+					t.Errorf("%+v: window %d: weight %g at %d of %d", c, i, weight, j, c.tile)
+				}
+				covered[ys[j]] = covered[ys[j]] || weight > 0
+			}
+		}
+		if i := slices.Index(covered, false); i >= 0 {
+			t.Errorf("%+v: no window for cell %d", c, i)
 		}
 	}
 }
@@ -112,7 +139,7 @@ func TestTilingBlends(t *testing.T) {
 			jump = max(jump, math.Abs(float64(right-value)))
 		}
 		// means of the sine over windows of half its length, 0.64 at the most,
-		// blended over 16 cells
+		// blended over a taper of 8 cells
 		if high < 0.4 || low > -0.4 || jump > 0.2 {
 			t.Errorf("between %g and %g, the largest step %g", low, high, jump)
 		}

@@ -22,7 +22,7 @@ func TestTileFor(t *testing.T) {
 	if tile%8 != 0 || c.SampleBytes(tile, tile) > left/2 || c.SampleBytes(tile+8, tile+8) <= left/2 {
 		t.Errorf("tile %d", tile)
 	}
-	if tile := tileFor(c, 4096, 2048, 1000); tile != 16 {
+	if tile := tileFor(c, 4096, 2048, 1000); tile != model.MinTile(8) {
 		t.Errorf("tile %d where nothing is left, want the smallest", tile)
 	}
 	// the published network at 256 x 256, which 8 GB hold

@@ -14,8 +14,8 @@ import (
 func (r *superres) chooseTile(device torchx.Device) error {
 	multiple := r.loaded.Config.Downsampling()
 	if r.Tile > 0 {
-		if r.Tile%multiple != 0 || r.Tile < 2*multiple {
-			return fmt.Errorf("tile %d: want a multiple of %d, as the network's levels halve the grid, and at least %d", r.Tile, multiple, 2*multiple)
+		if least := model.MinTile(multiple); r.Tile%multiple != 0 || r.Tile < least {
+			return fmt.Errorf("tile %d: want a multiple of %d, as the network's levels halve the grid, and at least %d, for what tiles share", r.Tile, multiple, least)
 		}
 		r.tile = r.Tile
 		return nil
@@ -46,7 +46,7 @@ func tileFor(c model.Config, h, w int, left int64) int {
 		return 0
 	}
 	multiple := c.Downsampling()
-	tile := 2 * multiple
+	tile := model.MinTile(multiple)
 	for c.SampleBytes(tile+multiple, tile+multiple) <= left/2 {
 		tile += multiple
 	}
