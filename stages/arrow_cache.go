@@ -145,12 +145,11 @@ func (c *arrowCache) check(ctx context.Context) (err error) {
 	if c.Format != cacheFormat || !slices.Equal(c.Channels, c.meta.Channels) || c.H != c.meta.H || c.W != c.meta.W || len(c.Frames) != want {
 		return fmt.Errorf("%s: not of this data", framecache.Index)
 	}
-	info, err := os.Stat(filepath.Join(c.dir, framecache.Frames))
-	if err != nil {
-		return fmt.Errorf("%s is missing", framecache.Frames)
+	if c.whole, err = frames.MapFile(filepath.Join(c.dir, framecache.Frames)); err != nil {
+		return err
 	}
-	if info.Size() != c.Bytes {
-		return fmt.Errorf("%s: %d bytes, want %d", framecache.Frames, info.Size(), c.Bytes)
+	if n := int64(c.whole.Len()); n != c.Bytes {
+		return fmt.Errorf("%s: %d bytes, want %d", framecache.Frames, n, c.Bytes)
 	}
 	c.splits = nil
 	for _, e := range c.Frames {
@@ -159,9 +158,6 @@ func (c *arrowCache) check(ctx context.Context) (err error) {
 			return fmt.Errorf("%s: seed %d, frame %d: split %q at byte %d, x_lo %v", framecache.Index, e.Seed, e.Frame, e.Split, e.Offset, e.Lo)
 		}
 		c.splits = append(c.splits, split)
-	}
-	if c.whole, err = c.mapFile(); err != nil {
-		return err
 	}
 	c.verified = make([]bool, len(c.Frames))
 	if c.Bytes > verifyAtOnce {
@@ -187,20 +183,6 @@ func (c *arrowCache) inFile(t framecache.Tensor) bool {
 // tensor is the values of one, a view of the file.
 func (c *arrowCache) tensor(t framecache.Tensor) *memory.Buffer {
 	return frames.Slice(c.whole, int(t.Offset), int(c.frameBytes()))
-}
-
-// mapFile is the whole of frames.arrow; it stays mapped until the last reference is released.
-func (c *arrowCache) mapFile() (*memory.Buffer, error) {
-	f, err := os.Open(filepath.Join(c.dir, framecache.Frames))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := unix.Mmap(int(f.Fd()), 0, int(c.Bytes), unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("%s: mapping: %w", f.Name(), err)
-	}
-	return frames.Foreign(data, func() { _ = unix.Munmap(data) }), nil
 }
 
 // verify checks frame i's values against their checksum, once.
