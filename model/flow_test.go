@@ -117,19 +117,7 @@ func randomized(s *torchx.Scope, u *UNet) {
 // cores that others use, would spend ten times the work in waiting for itself.
 func onOneCore(t *testing.T, f func(s *torchx.Scope) error) {
 	t.Helper()
-	before := torchx.Live()
-	thread, err := torchx.StartThread(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = thread.Do(context.Background(), f)
-	thread.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := torchx.Live() - before; n != 0 {
-		t.Errorf("%d tensors left", n)
-	}
+	onCores(t, 1, f)
 }
 
 // forward is a randomized network's velocity and gradient norms.

@@ -13,8 +13,13 @@ import (
 // onThread runs f on a torch thread of two cores and fails on its error or on a leaked tensor.
 func onThread(t *testing.T, f func(s *torchx.Scope) error) {
 	t.Helper()
+	onCores(t, 2, f)
+}
+
+func onCores(t *testing.T, n int, f func(s *torchx.Scope) error) {
+	t.Helper()
 	before := torchx.Live()
-	thread, err := torchx.StartThread(2)
+	thread, err := torchx.StartThread(n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,8 +28,8 @@ func onThread(t *testing.T, f func(s *torchx.Scope) error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := torchx.Live() - before; n != 0 {
-		t.Errorf("%d tensors left", n)
+	if left := torchx.Live() - before; left != 0 {
+		t.Errorf("%d tensors left", left)
 	}
 }
 

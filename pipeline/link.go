@@ -44,14 +44,11 @@ func elements(t Traits) string {
 	return t.String() + " frames"
 }
 
-// remedy says where a trait can be had: above the stage that took it away, below
-// the store that did, or below one that gives it.
+// remedy says where a trait can be had: above the stage that took it away, or
+// below one that gives it.
 func remedy(t Traits, above []Node) string {
 	for i := len(above) - 1; i > 0; i-- {
 		if above[i].Decl.Link.Drops&t != 0 && above[i-1].Traits&t != 0 {
-			if above[i].Decl.Link.Store { // which nothing passes by
-				return strings.Join(givers(t), " or ") + " below " + above[i].Name
-			}
 			return "it above " + above[i].Name
 		}
 	}

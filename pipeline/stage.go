@@ -35,6 +35,15 @@ type Meta struct {
 	Identity string               // hash of the input files' names, sizes and times
 }
 
+// Announce adds a seed to what a source will send.
+func (m *Meta) Announce(s Seed) {
+	if m.Frames == nil {
+		m.Frames = map[frames.Split]int{}
+	}
+	m.Frames[s.Split] += s.Frames
+	m.Seeds = append(m.Seeds, s)
+}
+
 // Seed is a simulation whose frames a source sends one after the other.
 type Seed struct {
 	Seed, Frames int

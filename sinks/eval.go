@@ -8,6 +8,7 @@ import (
 
 	"fmsr/internal/frames"
 	"fmsr/internal/linear"
+	"fmsr/internal/prep"
 	"fmsr/internal/rng"
 	"fmsr/internal/spectra"
 	"fmsr/internal/torchx"
@@ -118,10 +119,9 @@ func (e *eval) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	if f.Split() != frames.Train {
 		return false, nil
 	}
-	values, cells := frames.Floats(f.Hi), f.H*f.W
-	for i := range f.N() * len(e.linear) {
-		e.linear[i%len(e.linear)].Add(values[i*cells:(i+1)*cells], f.H, f.W)
-	}
+	e.coarse(f, func(i int, coarse []float32) {
+		e.linear[i%len(e.linear)].Add(coarse, f.XHi()[i*f.H*f.W:][:f.H*f.W], f.H, f.W)
+	})
 	return e.linear[0].Cells() >= enoughCells, nil
 }
 
@@ -262,12 +262,21 @@ func clippedShare(step *model.Step) float64 {
 
 // filtered is the linear baseline's prediction, normalized.
 func (e *eval) filtered(batch *frames.Frames) []float32 {
-	hi, cells := frames.Floats(batch.Hi), batch.H*batch.W
-	out := make([]float32, len(hi))
-	for i := range batch.N() * len(e.linear) {
-		e.linear[i%len(e.linear)].Apply(out[i*cells:(i+1)*cells], hi[i*cells:(i+1)*cells], batch.H, batch.W)
-	}
+	out := make([]float32, batch.N()*batch.FrameLen())
+	e.coarse(batch, func(i int, coarse []float32) {
+		e.linear[i%len(e.linear)].Apply(out[i*batch.H*batch.W:][:batch.H*batch.W], coarse, batch.H, batch.W)
+	})
 	return out
+}
+
+// coarse calls do with the coarse plane of every plane of x_lo in turn.
+func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
+	lo, cells := f.XLo(), f.H*f.W
+	coarse := make([]float32, cells/(e.in.Factor*e.in.Factor))
+	for i := range len(lo) / cells {
+		prep.Coarse(coarse, lo[i*cells:][:cells], f.H, f.W, e.in.Factor, e.in.Periodic)
+		do(i, coarse)
+	}
 }
 
 // sample draws one sample of each frame of the i-th validation batch. Its noise

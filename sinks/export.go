@@ -58,7 +58,7 @@ const exportGroup = 32 << 20
 
 // Validate reports an unknown format.
 func (c *Export) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if _, ok := exportFormats[c.Format]; !ok {
+	if !slices.Contains([]string{"arrow", "parquet", "npy"}, c.Format) {
 		report("format", "is %q: want arrow, parquet or npy", c.Format)
 	}
 }
@@ -232,8 +232,8 @@ func (e *exporter) take(f *frames.Frames, n int) error {
 
 // begin starts a seed's file.
 func (e *exporter) begin(seed pipeline.Seed) error {
-	w, err := exportFormats[e.Format](exportShape{
-		dir: e.env.Run.Dir, seed: seed, channels: e.in.Channels, h: e.in.H, w: e.in.W, paired: e.paired,
+	w, err := newExportWriter(exportShape{
+		dir: e.env.Run.Dir, format: e.Format, seed: seed, channels: e.in.Channels, h: e.in.H, w: e.in.W, paired: e.paired,
 	})
 	if err != nil {
 		return err

@@ -6,15 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"path/filepath"
 
-	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
-	"github.com/apache/arrow/go/v15/parquet"
-	"github.com/apache/arrow/go/v15/parquet/compress"
-	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 	"golang.org/x/sys/unix"
 
 	"fmsr/internal/atomicfile"
@@ -25,7 +19,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// exportWriter writes the files of a seed, in one format. They appear with Commit.
+// exportWriter writes the files of a seed. They appear with Commit.
 type exportWriter interface {
 	// Write appends frames: tensors x_hi and, if paired, x_lo, (N,C,H,W).
 	Write(origins []frames.Origin, tensors []*memory.Buffer) error
@@ -34,9 +28,10 @@ type exportWriter interface {
 	Close()
 }
 
-// exportShape is what a file's format depends on.
+// exportShape is what the files depend on.
 type exportShape struct {
 	dir      string
+	format   string
 	seed     pipeline.Seed
 	channels []string
 	h, w     int
@@ -54,76 +49,39 @@ func (s exportShape) create(suffix string) (*hashedFile, error) {
 	return createHashed(filepath.Join(s.dir, fmt.Sprintf("seed_%04d.%s", s.seed.Seed, suffix)))
 }
 
-var exportFormats = map[string]func(exportShape) (exportWriter, error){
-	"arrow":   newArrowExport,
-	"parquet": newParquetExport,
-	"npy":     newNpyExport,
+func newExportWriter(s exportShape) (exportWriter, error) {
+	if s.format == "npy" {
+		return newNpyExport(s)
+	}
+	file, err := s.create(s.format)
+	if err != nil {
+		return nil, err
+	}
+	table, err := tensorcolumn.NewWriter(s.format, file, tensorcolumn.Schema(s.channels, s.h, s.w, s.columns()...))
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return &tableExport{file: file, table: table}, nil
 }
 
 // tableExport is a table file: Arrow's IPC file, or Parquet.
 type tableExport struct {
-	file   *hashedFile
-	schema *arrow.Schema
-	rows   int
-	writer interface {
-		Write(arrow.Record) error
-		Close() error
-	}
-}
-
-func newArrowExport(s exportShape) (exportWriter, error) {
-	t, err := newTable(s, "arrow")
-	if err != nil {
-		return nil, err
-	}
-	if t.writer, err = ipc.NewFileWriter(t.file, ipc.WithSchema(t.schema)); err != nil {
-		t.Close()
-		return nil, err
-	}
-	return t, nil
-}
-
-// newParquetExport compresses with zstd. A record is a row group; statistics and
-// dictionaries of turbulence are of no use.
-func newParquetExport(s exportShape) (exportWriter, error) {
-	t, err := newTable(s, "parquet")
-	if err != nil {
-		return nil, err
-	}
-	options := []parquet.WriterProperty{parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(1), parquet.WithCreatedBy("fmsr")}
-	for _, name := range s.columns() {
-		values := name + ".list.element"
-		options = append(options, parquet.WithDictionaryFor(values, false), parquet.WithStatsFor(values, false))
-	}
-	t.writer, err = pqarrow.NewFileWriter(t.schema, struct{ io.Writer }{t.file}, parquet.NewWriterProperties(options...),
-		pqarrow.NewArrowWriterProperties(pqarrow.WithStoreSchema()))
-	if err != nil {
-		t.Close()
-		return nil, err
-	}
-	return t, nil
-}
-
-func newTable(s exportShape, suffix string) (*tableExport, error) {
-	file, err := s.create(suffix)
-	if err != nil {
-		return nil, err
-	}
-	return &tableExport{file: file, schema: tensorcolumn.Schema(s.channels, s.h, s.w, s.columns()...)}, nil
+	file  *hashedFile
+	table *tensorcolumn.Writer
+	rows  int
 }
 
 func (t *tableExport) Write(origins []frames.Origin, tensors []*memory.Buffer) error {
-	record := tensorcolumn.Record(t.schema, origins, tensors...)
-	defer record.Release()
 	t.rows += len(origins)
-	if err := t.writer.Write(record); err != nil {
+	if err := t.table.Write(origins, tensors...); err != nil {
 		return t.file.named(err)
 	}
 	return nil
 }
 
 func (t *tableExport) Commit() ([]parts.File, error) {
-	if err := t.writer.Close(); err != nil {
+	if err := t.table.Close(); err != nil {
 		return nil, t.file.named(err)
 	}
 	file, err := t.file.commit(t.rows)
@@ -232,14 +190,6 @@ func (f *hashedFile) Write(data []byte) (int, error) {
 	}
 	f.pos += int64(n)
 	return n, nil
-}
-
-// Seek serves Arrow's question for the current position; nothing moves it.
-func (f *hashedFile) Seek(offset int64, whence int) (int64, error) {
-	if offset != 0 || whence != io.SeekCurrent {
-		return 0, errors.New("an export is written from front to back")
-	}
-	return f.pos, nil
 }
 
 // Close removes the file unless it was committed.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/tensorcolumn"
 	"fmsr/pipeline"
 )
 
@@ -150,9 +151,9 @@ func (n *filesSave) create(file pipeline.File, f *frames.Frames) error {
 		case n.Format == "npy":
 			out, err = createNpy(path, []int{file.F, f.H, f.W, len(f.Channels)})
 		case kind == kindFirst:
-			out, err = createTable(path, n.Format, tensorSchema([]string{"frame", "sample"}, f.Channels, f.H, f.W))
+			out, err = createTable(path, n.Format, tensorcolumn.SchemaOf([]string{"frame", "sample"}, f.Channels, f.H, f.W, "x"))
 		default:
-			out, err = createTable(path, n.Format, tensorSchema([]string{"frame"}, f.Channels, f.H, f.W))
+			out, err = createTable(path, n.Format, tensorcolumn.SchemaOf([]string{"frame"}, f.Channels, f.H, f.W, "x"))
 		}
 		if err != nil {
 			return err
@@ -164,9 +165,8 @@ func (n *filesSave) create(file pipeline.File, f *frames.Frames) error {
 
 // add writes a sample, and with a frame's last one the mean and the spread.
 func (n *filesSave) add(origin frames.Origin, planes []float32) error {
-	frame := int32(origin.Frame)
 	if origin.Sample == 0 || n.Format != "npy" {
-		if err := n.out[kindFirst].write([]int32{frame, int32(origin.Sample)}, planes); err != nil {
+		if err := n.out[kindFirst].write(origin, planes); err != nil {
 			return err
 		}
 	}
@@ -174,7 +174,7 @@ func (n *filesSave) add(origin frames.Origin, planes []float32) error {
 		return nil
 	}
 	if n.Format == "npy" {
-		if err := n.out[kindSamples].write(nil, planes); err != nil {
+		if err := n.out[kindSamples].write(origin, planes); err != nil {
 			return err
 		}
 	}
@@ -185,10 +185,10 @@ func (n *filesSave) add(origin frames.Origin, planes []float32) error {
 	if origin.Sample < n.samples-1 {
 		return nil
 	}
-	if err := n.out[kindMean].write([]int32{frame}, n.ensemble.means()); err != nil {
+	if err := n.out[kindMean].write(origin, n.ensemble.means()); err != nil {
 		return err
 	}
-	return n.out[kindSpread].write([]int32{frame}, n.ensemble.spreads())
+	return n.out[kindSpread].write(origin, n.ensemble.spreads())
 }
 
 // Close removes files that are not whole.

@@ -63,6 +63,7 @@ type layoutSave struct {
 	LayoutSave
 	folder   string // DIR/SET
 	source   layoutSource
+	frames   map[int]int  // of each seed that comes
 	finished map[int]bool // seeds whose file is there
 	seed     int          // that is being written
 	out      *npy.Writer  // of it; nil: none is
@@ -71,7 +72,7 @@ type layoutSave struct {
 // Open refuses a folder that holds seeds from elsewhere, and takes stock of those
 // that are there.
 func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	if in.Identity == "" {
+	if len(in.Seeds) == 0 {
 		return in, errors.New("it knows no seeds: put npy_load or synth at the start")
 	}
 	if env.Run.Overfit {
@@ -88,7 +89,10 @@ func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 			return in, err
 		}
 	}
-	l.finished = map[int]bool{}
+	l.frames, l.finished = map[int]int{}, map[int]bool{}
+	for _, s := range in.Seeds {
+		l.frames[s.Seed] = s.Frames
+	}
 	for _, name := range seeds {
 		var seed int
 		if _, err := fmt.Sscanf(name, "seed_%d", &seed); err != nil {
@@ -127,16 +131,10 @@ func (l *layoutSave) path(seed int) string {
 // Resume is the seeds that need not come again.
 func (l *layoutSave) Resume(context.Context, string) (map[int]bool, error) { return l.finished, nil }
 
-// Process appends a frame to its seed's file. A seed is whole when the next one
-// begins.
+// Process appends a frame to its seed's file, and finishes it with the last one.
 func (l *layoutSave) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	f := in.(*frames.Frames)
 	seed := f.Origins[0].Seed
-	if l.out != nil && seed != l.seed {
-		if err := l.finish(); err != nil {
-			return nil, err
-		}
-	}
 	if l.out == nil {
 		if l.finished[seed] {
 			return nil, nil
@@ -145,7 +143,16 @@ func (l *layoutSave) Process(_ context.Context, in pipeline.Element) ([]pipeline
 			return nil, err
 		}
 	}
-	return nil, l.out.AddFrame(frames.Floats(f.Hi))
+	if seed != l.seed {
+		return nil, fmt.Errorf("internal error: it comes before the end of seed %d", l.seed)
+	}
+	if err := l.out.Write(frames.Floats(f.Hi)); err != nil {
+		return nil, err
+	}
+	if l.out.Whole() {
+		return nil, l.finish()
+	}
+	return nil, nil
 }
 
 // begin starts a seed's file, and removes what a run that was killed left of it.
@@ -154,20 +161,13 @@ func (l *layoutSave) begin(seed int, f *frames.Frames) error {
 		return err
 	}
 	path := l.path(seed)
-	folder := filepath.Dir(path)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	left, err := fs.Glob(os.DirFS(folder), "."+filepath.Base(path)+".tmp-*")
-	if err != nil {
+	if err := atomicfile.Sweep(path); err != nil {
 		return err
 	}
-	for _, name := range left {
-		if err := os.Remove(filepath.Join(folder, name)); err != nil {
-			return err
-		}
-	}
-	out, err := npy.CreateFrames(path, []int{f.H, f.W, len(f.Channels)})
+	out, err := npy.Create(path, []int{l.frames[seed], f.H, f.W, len(f.Channels)})
 	if err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ func (l *layoutSave) finish() error {
 	return nil
 }
 
-// Flush finishes the last seed.
+// Flush errs if the last seed is not whole.
 func (l *layoutSave) Flush(context.Context) ([]pipeline.Element, error) {
 	if l.out == nil {
 		return nil, nil

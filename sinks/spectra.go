@@ -219,6 +219,9 @@ func (s *spectraSink) measure() error {
 		f, n, p := s.held[i], s.index[i], s.powers[i]
 		err := s.kernel.Run(f, n, s.plan, p[0], p[1])
 		if err == nil && s.coarse != nil {
+			if f.Coarse == nil {
+				return frames.At(f.Origins[n], errors.New("a stage above lost the coarse run's frame"))
+			}
 			own := &frames.Frames{Channels: f.Channels, H: s.coarse.Hi.H, W: s.coarse.Hi.W, Hi: f.Coarse}
 			err = s.coarse.Run(own, n, &prep.Plan{Mean: s.plan.Mean, Std: s.plan.Std}, p[2], nil)
 		}

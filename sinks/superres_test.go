@@ -158,7 +158,7 @@ func checkRows(t *testing.T, records []arrow.Record, integers []string, want [][
 	row := 0
 	for _, r := range records {
 		f := r.Schema().Field(len(integers))
-		if shape, _ := f.Metadata.GetValue("ARROW:extension:metadata"); f.Name != "x" || shape != `{"dim_names":["C","H","W"],"shape":[2,8,16]}` {
+		if shape, _ := f.Metadata.GetValue("ARROW:extension:metadata"); f.Name != "x" || shape != `{"shape":[2,8,16],"dim_names":["C","H","W"]}` {
 			t.Fatalf("%s: %s", f.Name, shape)
 		}
 		lists := r.Column(len(integers)).(*array.FixedSizeList)

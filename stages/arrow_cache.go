@@ -6,15 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
-	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sys/unix"
 
@@ -49,9 +46,9 @@ The first run writes what reaches it; later ones with the same stages above it a
 the same input files start from here. It replays the validation frames once, in
 order, and then the training frames for ever, each epoch in an order that is a
 function of the run's seed and the epoch. A cache that is damaged or half-written
-is made again. x_lo is not kept: pool_upsample stands below. fmsr cache lists the caches
-and removes them.`,
-		Link:   pipeline.Link{Store: true, Needs: pipeline.Planar, Adds: pipeline.Replayed, Drops: pipeline.Paired},
+is made again. An x_lo that is there is kept too, which doubles the cache:
+pool_upsample stands below. fmsr cache lists the caches and removes them.`,
+		Link:   pipeline.Link{Store: true, Needs: pipeline.Planar, Adds: pipeline.Replayed},
 		Config: func() any { return &ArrowCache{} },
 		New:    func(config any) pipeline.Stage { return &arrowCache{ArrowCache: *config.(*ArrowCache)} },
 	})
@@ -148,24 +145,19 @@ func (c *arrowCache) check(ctx context.Context) (err error) {
 	if c.Format != cacheFormat || !slices.Equal(c.Channels, c.meta.Channels) || c.H != c.meta.H || c.W != c.meta.W || len(c.Frames) != want {
 		return fmt.Errorf("%s: not of this data", framecache.Index)
 	}
-	info, err := os.Stat(filepath.Join(c.dir, framecache.Frames))
-	if err != nil {
-		return fmt.Errorf("%s is missing", framecache.Frames)
+	if c.whole, err = frames.MapFile(filepath.Join(c.dir, framecache.Frames)); err != nil {
+		return err
 	}
-	if info.Size() != c.Bytes {
-		return fmt.Errorf("%s: %d bytes, want %d", framecache.Frames, info.Size(), c.Bytes)
+	if n := int64(c.whole.Len()); n != c.Bytes {
+		return fmt.Errorf("%s: %d bytes, want %d", framecache.Frames, n, c.Bytes)
 	}
-	size := c.frameBytes()
 	c.splits = nil
 	for _, e := range c.Frames {
 		split, err := frames.ParseSplit(e.Split)
-		if err != nil || e.Offset < 0 || e.Offset%4 != 0 || e.Offset > c.Bytes-size {
-			return fmt.Errorf("%s: seed %d, frame %d: split %q at byte %d", framecache.Index, e.Seed, e.Frame, e.Split, e.Offset)
+		if err != nil || !c.inFile(e.Tensor) || e.Lo != nil && !c.inFile(*e.Lo) || (e.Lo != nil) != c.paired() {
+			return fmt.Errorf("%s: seed %d, frame %d: split %q at byte %d, x_lo %v", framecache.Index, e.Seed, e.Frame, e.Split, e.Offset, e.Lo)
 		}
 		c.splits = append(c.splits, split)
-	}
-	if c.whole, err = c.mapFile(); err != nil {
-		return err
 	}
 	c.verified = make([]bool, len(c.Frames))
 	if c.Bytes > verifyAtOnce {
@@ -181,18 +173,16 @@ func (c *arrowCache) check(ctx context.Context) (err error) {
 
 func (c *arrowCache) frameBytes() int64 { return 4 * int64(len(c.Channels)*c.H*c.W) }
 
-// mapFile is the whole of frames.arrow; it stays mapped until the last reference is released.
-func (c *arrowCache) mapFile() (*memory.Buffer, error) {
-	f, err := os.Open(filepath.Join(c.dir, framecache.Frames))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := unix.Mmap(int(f.Fd()), 0, int(c.Bytes), unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("%s: mapping: %w", f.Name(), err)
-	}
-	return frames.Foreign(data, func() { _ = unix.Munmap(data) }), nil
+// paired says whether frames come with an x_lo.
+func (c *arrowCache) paired() bool { return c.meta.Factor != 0 }
+
+func (c *arrowCache) inFile(t framecache.Tensor) bool {
+	return t.Offset >= 0 && t.Offset%4 == 0 && t.Offset <= c.Bytes-c.frameBytes()
+}
+
+// tensor is the values of one, a view of the file.
+func (c *arrowCache) tensor(t framecache.Tensor) *memory.Buffer {
+	return frames.Slice(c.whole, int(t.Offset), int(c.frameBytes()))
 }
 
 // verify checks frame i's values against their checksum, once.
@@ -201,8 +191,14 @@ func (c *arrowCache) verify(i int) error {
 		return nil
 	}
 	e := c.Frames[i]
-	if sum := crc32.Checksum(c.whole.Bytes()[e.Offset:e.Offset+c.frameBytes()], castagnoli); sum != e.CRC {
-		return fmt.Errorf("%s: seed %d, frame %d: checksum %08x, want %08x", framecache.Frames, e.Seed, e.Frame, sum, e.CRC)
+	tensors := []framecache.Tensor{e.Tensor}
+	if e.Lo != nil {
+		tensors = append(tensors, *e.Lo)
+	}
+	for _, t := range tensors {
+		if sum := crc32.Checksum(c.whole.Bytes()[t.Offset:][:c.frameBytes()], castagnoli); sum != t.CRC {
+			return fmt.Errorf("%s: seed %d, frame %d: checksum %08x, want %08x", framecache.Frames, e.Seed, e.Frame, sum, t.CRC)
+		}
 	}
 	c.verified[i] = true
 	return nil
@@ -211,9 +207,8 @@ func (c *arrowCache) verify(i int) error {
 // cacheBuild is a cache being written, in a folder beside its place.
 type cacheBuild struct {
 	dir    string
-	file   *positioned
-	writer *ipc.FileWriter
-	schema *arrow.Schema
+	file   *os.File
+	writer *tensorcolumn.Writer
 	index  framecache.Contents
 }
 
@@ -237,9 +232,13 @@ func (c *arrowCache) begin(f *frames.Frames) error {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return err
 	}
+	size, columns := 4*f.FrameLen(), []string{"x"}
+	if c.paired() {
+		size, columns = 2*size, []string{"x", "x_lo"}
+	}
 	total := int64(0)
 	for _, n := range c.meta.Frames {
-		total += int64(n) * int64(4*f.FrameLen()+1024)
+		total += int64(n) * int64(size+1024)
 	}
 	if err := atomicfile.Room(c.Dir, total); err != nil {
 		return fmt.Errorf("%w: make room or set arrow_cache.dir", err)
@@ -250,60 +249,39 @@ func (c *arrowCache) begin(f *frames.Frames) error {
 	}
 	b := &cacheBuild{dir: dir, index: framecache.Contents{Format: cacheFormat, Channels: f.Channels, H: f.H, W: f.W}}
 	c.build = b
-	file, err := os.Create(filepath.Join(dir, framecache.Frames))
-	if err != nil {
+	if b.file, err = os.Create(filepath.Join(dir, framecache.Frames)); err != nil {
 		return err
 	}
-	framecache.Hold(file)
-	b.file = &positioned{File: file}
-	b.schema = tensorcolumn.Schema(f.Channels, f.H, f.W, "x")
-	b.writer, err = ipc.NewFileWriter(b.file, ipc.WithSchema(b.schema))
+	framecache.Hold(b.file)
+	b.writer, err = tensorcolumn.NewWriter("arrow", b.file, tensorcolumn.Schema(f.Channels, f.H, f.W, columns...))
 	return err
 }
 
 // add writes frame n of f as a record batch around the frame's own memory.
 func (b *cacheBuild) add(f *frames.Frames, n int) error {
-	origin := f.Origins[n]
-	values := frames.Slice(f.Hi, 4*n*f.FrameLen(), 4*f.FrameLen())
-	defer values.Release()
-
-	record := tensorcolumn.Record(b.schema, f.Origins[n:n+1], values)
-	defer record.Release()
-	b.file.watch = &values.Bytes()[0]
-	if err := b.writer.Write(record); err != nil {
+	var tensors []*memory.Buffer
+	for _, whole := range []*memory.Buffer{f.Hi, f.Lo} {
+		if whole == nil {
+			continue
+		}
+		values := frames.Slice(whole, 4*n*f.FrameLen(), 4*f.FrameLen())
+		defer values.Release()
+		tensors = append(tensors, values)
+	}
+	if err := b.writer.Write(f.Origins[n:n+1], tensors...); err != nil {
 		return fmt.Errorf("writing the cache: %w", err)
 	}
-	b.index.Frames = append(b.index.Frames, framecache.Entry{
-		Seed: origin.Seed, Frame: origin.Frame, Split: origin.Split.String(),
-		Offset: b.file.seen, CRC: crc32.Checksum(values.Bytes(), castagnoli),
-	})
+	var kept []framecache.Tensor
+	for i, values := range tensors {
+		kept = append(kept, framecache.Tensor{Offset: b.writer.Offsets()[i], CRC: crc32.Checksum(values.Bytes(), castagnoli)})
+	}
+	origin := f.Origins[n]
+	e := framecache.Entry{Seed: origin.Seed, Frame: origin.Frame, Split: origin.Split.String(), Tensor: kept[0]}
+	if len(kept) > 1 {
+		e.Lo = &kept[1]
+	}
+	b.index.Frames = append(b.index.Frames, e)
 	return nil
-}
-
-// positioned is a file that knows where it wrote the watched memory: Arrow's
-// writer hands a record's buffers over as they are.
-type positioned struct {
-	*os.File
-	pos   int64
-	watch *byte
-	seen  int64
-}
-
-func (p *positioned) Write(data []byte) (int, error) {
-	if len(data) > 0 && &data[0] == p.watch {
-		p.seen = p.pos
-	}
-	n, err := p.File.Write(data)
-	p.pos += int64(n)
-	return n, err
-}
-
-// Seek serves Arrow's question for the current position; nothing moves it.
-func (p *positioned) Seek(offset int64, whence int) (int64, error) {
-	if offset != 0 || whence != io.SeekCurrent {
-		return 0, errors.New("the cache is written from front to back")
-	}
-	return p.pos, nil
 }
 
 // Commit finishes the copy and puts it in its place by renaming the folder. If
@@ -316,7 +294,7 @@ func (c *arrowCache) Commit(ctx context.Context) error {
 	if err := b.writer.Close(); err != nil {
 		return fmt.Errorf("writing the cache: %w", err)
 	}
-	b.index.Bytes = b.file.pos
+	b.index.Bytes = b.writer.Size()
 	if err := b.file.Sync(); err != nil {
 		return fmt.Errorf("writing the cache: %w", err)
 	}
@@ -381,7 +359,11 @@ func (c *arrowCache) Emit(ctx context.Context, pass pipeline.Pass, send func(pip
 func (c *arrowCache) frame(i int) *frames.Frames {
 	e := c.Frames[i]
 	origin := []frames.Origin{{Seed: e.Seed, Frame: e.Frame, Split: c.splits[i]}}
-	return frames.New(c.Channels, c.H, c.W, origin, frames.Slice(c.whole, int(e.Offset), int(c.frameBytes())), nil)
+	f := frames.New(c.Channels, c.H, c.W, origin, c.tensor(e.Tensor), nil)
+	if e.Lo != nil {
+		f.Lo = c.tensor(*e.Lo)
+	}
+	return f
 }
 
 // Close removes a copy that was not finished, and gives the other back.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,7 +90,7 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 	if m.Format != "arrow" {
 		return meta, fmt.Errorf("%s: the set is of %s files: want arrow (export with --format arrow)", path, m.Format)
 	}
-	meta = pipeline.Meta{Channels: m.ChannelNames, H: m.H, W: m.W, Factor: m.Factor, Periodic: m.Boundary == "periodic", Frames: map[frames.Split]int{}}
+	meta = pipeline.Meta{Channels: m.ChannelNames, H: m.H, W: m.W, Factor: m.Factor, Periodic: m.Boundary == "periodic"}
 	if m.Normalized {
 		meta.Stats = &frames.Stats{Mean: m.Mean, Std: m.Std}
 	}
@@ -126,7 +127,7 @@ func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportse
 	}
 	for _, s := range l.Seeds {
 		if !there[s] {
-			return nil, fmt.Errorf("seed %d is not in %s: it has %s", s, path, seedList(sortedKeys(there)))
+			return nil, fmt.Errorf("seed %d is not in %s: it has %s", s, path, seedList(slices.Sorted(maps.Keys(there))))
 		}
 	}
 	if len(chosen) == 0 {
@@ -200,8 +201,7 @@ func (l *arrowLoad) list(meta *pipeline.Meta, file int, split frames.Split) {
 		l.listed = append(l.listed, loaded{file: file, row: i, origin: row.Origin})
 		l.splits = append(l.splits, split)
 	}
-	meta.Frames[split] += len(rows)
-	meta.Seeds = append(meta.Seeds, pipeline.Seed{Seed: rows[0].Seed, Frames: len(rows), Split: split})
+	meta.Announce(pipeline.Seed{Seed: rows[0].Seed, Frames: len(rows), Split: split})
 }
 
 // identity is the manifest's: it has the sums of the files.

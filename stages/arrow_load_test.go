@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/apache/arrow/go/v15/arrow/ipc"
-
 	"fmsr/internal/exportset"
 	"fmsr/internal/frames"
 	"fmsr/internal/parts"
@@ -34,21 +32,18 @@ func exported(t *testing.T, env *pipeline.Env) string {
 		for i := range f.Origins {
 			f.Origins[i] = frames.Origin{Seed: seed, Frame: i, Split: split}
 		}
-		schema := tensorcolumn.Schema(f.Channels, 8, 8, "x_hi", "x_lo")
-		record := tensorcolumn.Record(schema, f.Origins, f.Hi, lo)
 		name := fmt.Sprintf("seed_%04d.arrow", seed)
 		file, err := os.Create(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := ipc.NewFileWriter(file, ipc.WithSchema(schema))
+		w, err := tensorcolumn.NewWriter("arrow", file, tensorcolumn.Schema(f.Channels, 8, 8, "x_hi", "x_lo"))
 		if err == nil {
-			err = errors.Join(w.Write(record), w.Close(), file.Close())
+			err = errors.Join(w.Write(f.Origins, f.Hi, lo), w.Close(), file.Close())
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		record.Release()
 		lo.Release()
 		f.Release()
 		info, err := os.Stat(filepath.Join(dir, name))

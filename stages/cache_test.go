@@ -138,3 +138,65 @@ func TestArrowCacheDamagedLater(t *testing.T) {
 		t.Error("the index is still there")
 	}
 }
+
+// TestArrowCachePaired: x_lo is replayed beside x_hi, from the mapped file, and
+// checked like it. A cache without it is not one of frames that have it.
+func TestArrowCachePaired(t *testing.T) {
+	env := testEnv(t)
+	plain := cacheOf(t, env, "k")
+	if err := plain.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := &arrowCache{}
+	defer c.Close()
+	meta := pipeline.Meta{Channels: []string{"a", "b"}, H: 4, W: 4, Factor: 2, Frames: map[frames.Split]int{frames.Val: 2, frames.Train: 5}}
+	if _, err := c.Open(context.Background(), env, meta); err != nil {
+		t.Fatal(err)
+	}
+	if ready, err := c.Ready(context.Background(), "k"); ready || err != nil {
+		t.Fatalf("ready %v, %v: there is no x_lo", ready, err)
+	}
+	for i := range 7 {
+		split := frames.Train
+		if i < 2 {
+			split = frames.Val
+		}
+		hi, lo := frames.NewBuffer(env.Mem, 32), frames.NewBuffer(env.Mem, 32)
+		for j := range 32 {
+			frames.Floats(hi)[j], frames.Floats(lo)[j] = float32(100*i+j), -float32(100*i+j)
+		}
+		f := frames.New(meta.Channels, 4, 4, []frames.Origin{{Frame: i, Split: split}}, hi, lo)
+		err := c.Write(context.Background(), f)
+		f.Release()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Commit(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	sent := 0
+	err := c.Emit(context.Background(), pipeline.Once, func(e pipeline.Element) error {
+		defer e.Release()
+		f := e.(*frames.Frames)
+		for j, v := range f.XLo() {
+			if want := float32(100*f.Origins[0].Frame + j); v != -want || f.XHi()[j] != want {
+				t.Fatalf("%v[%d]: %g and %g, want %g and %g", f.Origins[0], j, f.XHi()[j], v, want, -want)
+			}
+		}
+		if &f.Lo.Bytes()[0] != &c.whole.Bytes()[c.Frames[f.Origins[0].Frame].Lo.Offset] {
+			t.Errorf("%v: x_lo is a copy", f.Origins[0])
+		}
+		sent++
+		return nil
+	})
+	if err != nil || sent != 7 {
+		t.Errorf("%d frames, %v: want 7", sent, err)
+	}
+	if err := flip(filepath.Join(c.dir, framecache.Frames), c.Frames[3].Lo.Offset+5); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.load(context.Background()); err == nil || !strings.Contains(err.Error(), "seed 0, frame 3: checksum") {
+		t.Errorf("a damaged x_lo: %v", err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -133,23 +134,19 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 		return pipeline.Meta{}, err
 	}
 	identity := sha256.New()
-	counts := map[frames.Split]int{}
-	var listed []pipeline.Seed
+	var meta pipeline.Meta
 	for i := range l.plan {
 		if err := l.inspect(&l.plan[i]); err != nil {
 			return pipeline.Meta{}, err
 		}
 		f := l.plan[i]
-		counts[f.split] += len(f.frames)
-		listed = append(listed, pipeline.Seed{Seed: f.seed, Frames: len(f.frames), Split: f.split})
+		meta.Announce(pipeline.Seed{Seed: f.seed, Frames: len(f.frames), Split: f.split})
 		if err := identify(identity, f); err != nil {
 			return pipeline.Meta{}, err
 		}
 	}
-	return pipeline.Meta{
-		Channels: l.Fields, H: l.h, W: l.w, Frames: counts, Seeds: listed,
-		Identity: hex.EncodeToString(identity.Sum(nil)),
-	}, nil
+	meta.Channels, meta.H, meta.W, meta.Identity = l.Fields, l.h, l.w, hex.EncodeToString(identity.Sum(nil))
+	return meta, nil
 }
 
 // makePlan says which files to read, and for which split.
@@ -159,7 +156,7 @@ func (l *npyLoad) makePlan(overfit bool) error {
 	if err != nil {
 		return err
 	}
-	seeds, err := chooseSeeds(sortedKeys(found), l.Seeds, l.Split, where.String())
+	seeds, err := chooseSeeds(slices.Sorted(maps.Keys(found)), l.Seeds, l.Split, where.String())
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -96,15 +98,13 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 		return pipeline.Meta{}, err
 	}
 	identity := sha256.New()
-	counts := map[frames.Split]int{}
-	var listed []pipeline.Seed
+	var meta pipeline.Meta
 	for i := range l.plan {
 		p := &l.plan[i]
 		if err := l.inspect(p); err != nil {
 			return pipeline.Meta{}, err
 		}
-		counts[p.fine.split] += len(p.fine.frames)
-		listed = append(listed, pipeline.Seed{Seed: p.fine.seed, Frames: len(p.fine.frames), Split: p.fine.split})
+		meta.Announce(pipeline.Seed{Seed: p.fine.seed, Frames: len(p.fine.frames), Split: p.fine.split})
 		for _, f := range []seedFile{p.fine, p.coarse} {
 			if err := identify(identity, f); err != nil {
 				return pipeline.Meta{}, err
@@ -114,13 +114,11 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 	if l.h%l.ch != 0 || l.w%l.cw != 0 || l.h/l.ch != l.w/l.cw || l.h == l.ch {
 		return pipeline.Meta{}, fmt.Errorf("fine grid %d x %d, coarse grid %d x %d: want a multiple of it, the same along both axes", l.h, l.w, l.ch, l.cw)
 	}
-	factor, periodic := l.h/l.ch, l.Boundary == "periodic"
-	l.upscale = newUpsampler(l.ch, l.cw, factor, periodic)
+	meta.Channels, meta.H, meta.W, meta.Identity = l.Fields, l.h, l.w, hex.EncodeToString(identity.Sum(nil))
+	meta.Factor, meta.Periodic, meta.Coarse = l.h/l.ch, l.Boundary == "periodic", true
+	l.upscale = newUpsampler(l.ch, l.cw, meta.Factor, meta.Periodic)
 	l.keep = channelSelect{ChannelSelect: ChannelSelect{Channels: l.Channels}}
-	return l.keep.Open(ctx, env, pipeline.Meta{
-		Channels: l.Fields, H: l.h, W: l.w, Frames: counts, Seeds: listed, Factor: factor, Periodic: periodic, Coarse: true,
-		Identity: hex.EncodeToString(identity.Sum(nil)),
-	})
+	return l.keep.Open(ctx, env, meta)
 }
 
 // makePlan says which seeds to read, and for which split.
@@ -134,11 +132,11 @@ func (l *pairLoad) makePlan(overfit bool) error {
 	if err != nil {
 		return err
 	}
-	seeds, err := chooseSeeds(sortedKeys(fine), l.Seeds, l.Split, fineRun.String())
+	seeds, err := chooseSeeds(slices.Sorted(maps.Keys(fine)), l.Seeds, l.Split, fineRun.String())
 	if err != nil {
 		return err
 	}
-	if _, err := chooseSeeds(sortedKeys(coarse), seeds, nil, coarseRun.String()); err != nil {
+	if _, err := chooseSeeds(slices.Sorted(maps.Keys(coarse)), seeds, nil, coarseRun.String()); err != nil {
 		return err
 	}
 	plan, err := splitSeeds(seeds, l.Splits, l.Split, overfit)

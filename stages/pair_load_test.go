@@ -14,6 +14,7 @@ import (
 	"fmsr/internal/frames"
 	"fmsr/internal/golden"
 	"fmsr/internal/npy"
+	"fmsr/internal/prep"
 	"fmsr/pipeline"
 )
 
@@ -159,5 +160,26 @@ func TestPairLoadRealRuns(t *testing.T) {
 	})
 	if err != nil || n != 3 {
 		t.Errorf("%d pairs, %v", n, err)
+	}
+}
+
+// TestCoarse: a coarse plane is found again in its interpolation, to rounding.
+func TestCoarse(t *testing.T) {
+	for factor := 2; factor <= 5; factor++ {
+		for _, periodic := range []bool{false, true} {
+			const ch, cw = 3, 4
+			coarse, again := make([]float32, ch*cw), make([]float32, ch*cw)
+			for i := range coarse {
+				coarse[i] = float32(golden.N(1, uint64(i)))
+			}
+			lo := make([]float32, len(coarse)*factor*factor)
+			newUpsampler(ch, cw, factor, periodic).plane(lo, coarse)
+			prep.Coarse(again, lo, ch*factor, cw*factor, factor, periodic)
+			for i, want := range coarse {
+				if d := again[i] - want; !(d < 2e-6 && d > -2e-6) {
+					t.Errorf("factor %d, periodic %v, cell %d: %g, want %g", factor, periodic, i, again[i], want)
+				}
+			}
+		}
 	}
 }

@@ -2,6 +2,7 @@ package stages
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"fmsr/internal/frames"
@@ -21,7 +22,7 @@ func checkSplits(splits []string, split map[string][]int, report func(key, forma
 		}
 	}
 	owner := map[int]string{}
-	for _, name := range sortedKeys(split) {
+	for _, name := range slices.Sorted(maps.Keys(split)) {
 		if _, err := frames.ParseSplit(name); err != nil {
 			report("split", "%v", err)
 		}
@@ -38,7 +39,7 @@ func checkSplits(splits []string, split map[string][]int, report func(key, forma
 // all. It errs on a seed that seeds or split names and that is not found in place.
 func chooseSeeds(found, seeds []int, split map[string][]int, place string) ([]int, error) {
 	named := slices.Clone(seeds)
-	for _, name := range sortedKeys(split) {
+	for _, name := range slices.Sorted(maps.Keys(split)) {
 		named = append(named, split[name]...)
 	}
 	for _, s := range named {
@@ -105,13 +106,4 @@ func seedList(seeds []int) string {
 		return fmt.Sprintf("seed %d", seeds[0])
 	}
 	return fmt.Sprintf("%d seeds, %d to %d", len(seeds), seeds[0], seeds[len(seeds)-1])
-}
-
-func sortedKeys[K int | string, V any](m map[K]V) []K {
-	keys := make([]K, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -92,17 +92,12 @@ func (s *synthSource) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta
 	if err != nil {
 		return pipeline.Meta{}, err
 	}
-	counts := map[frames.Split]int{}
-	var listed []pipeline.Seed
-	for _, p := range s.plan {
-		counts[p.split] += s.Frames
-		listed = append(listed, pipeline.Seed{Seed: p.seed, Frames: s.Frames, Split: p.split})
-	}
 	identity := sha256.Sum256(fmt.Appendf(nil, "synth 1 %d %d %v %g", s.run, s.Frames, s.Grid, s.Slope))
-	return pipeline.Meta{
-		Channels: allFields(), H: s.Grid[0], W: s.Grid[1], Frames: counts, Seeds: listed,
-		Identity: hex.EncodeToString(identity[:]),
-	}, nil
+	meta := pipeline.Meta{Channels: allFields(), H: s.Grid[0], W: s.Grid[1], Identity: hex.EncodeToString(identity[:])}
+	for _, p := range s.plan {
+		meta.Announce(pipeline.Seed{Seed: p.seed, Frames: s.Frames, Split: p.split})
+	}
+	return meta, nil
 }
 
 // Pick leaves seeds out of what Emit sends.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/prep"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -32,7 +33,7 @@ func (t *train) Fit(ctx context.Context, in pipeline.Element) (bool, error) {
 	h, w := t.in.H/t.in.Factor, t.in.W/t.in.Factor
 	coarse := make([]float32, batch.FrameLen()/(t.in.Factor*t.in.Factor))
 	for n := range batch.N() {
-		t.pool(coarse, frames.Floats(batch.Hi)[n*batch.FrameLen():][:batch.FrameLen()])
+		t.coarse(coarse, batch.XLo()[n*batch.FrameLen():][:batch.FrameLen()])
 		if err := t.meter.Add(ctx, coarse, h, w); err != nil {
 			return false, err
 		}
@@ -43,12 +44,12 @@ func (t *train) Fit(ctx context.Context, in pipeline.Element) (bool, error) {
 	return false, nil
 }
 
-// pool makes the coarse planes of a normalized frame, in physical units.
-func (t *train) pool(coarse, fine []float32) {
+// coarse makes the coarse planes of a frame's normalized x_lo, in physical units.
+func (t *train) coarse(coarse, lo []float32) {
 	cells := len(coarse) / len(t.in.Channels)
 	for c := range t.in.Channels {
 		plane := coarse[c*cells : (c+1)*cells]
-		avgPool(plane, fine[c*t.in.H*t.in.W:(c+1)*t.in.H*t.in.W], t.in.W, t.in.Factor)
+		prep.Coarse(plane, lo[c*t.in.H*t.in.W:(c+1)*t.in.H*t.in.W], t.in.H, t.in.W, t.in.Factor, t.in.Periodic)
 		for i, v := range plane {
 			plane[i] = float32(float64(v)*t.in.Stats.Std[c] + t.in.Stats.Mean[c])
 		}

@@ -31,13 +31,19 @@ const (
 	Making = ".making-"
 )
 
-// Entry is where a frame's values lie in frames.arrow.
-type Entry struct {
-	Seed   int    `json:"seed"`
-	Frame  int    `json:"frame"`
-	Split  string `json:"split"`
+// Tensor is where a frame's values lie in frames.arrow.
+type Tensor struct {
 	Offset int64  `json:"offset"`
 	CRC    uint32 `json:"crc32c"`
+}
+
+// Entry is a frame: x_hi and, where it came with one, x_lo.
+type Entry struct {
+	Seed  int    `json:"seed"`
+	Frame int    `json:"frame"`
+	Split string `json:"split"`
+	Tensor
+	Lo *Tensor `json:"x_lo,omitempty"`
 }
 
 // Contents is index.json, which is written last: a cache without it is not one.

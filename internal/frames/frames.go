@@ -12,11 +12,13 @@ package frames
 
 import (
 	"fmt"
+	"os"
 	"sync/atomic"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+	"golang.org/x/sys/unix"
 )
 
 // Split says what a seed's frames are for.
@@ -137,6 +139,28 @@ func NewBuffer(mem memory.Allocator, values int) *memory.Buffer {
 // called when the last reference to the buffer, or to a slice of it, is gone.
 func Foreign(data []byte, free func()) *memory.Buffer {
 	return memory.NewBufferWithAllocator(data, foreign(free))
+}
+
+// MapFile is a whole file, mapped; it must not be truncated by others while a
+// reference to it, or to a slice of it, is left.
+func MapFile(path string) (*memory.Buffer, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() == 0 {
+		return nil, fmt.Errorf("%s: not a file, or an empty one", path)
+	}
+	data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("%s: mapping: %w", path, err)
+	}
+	return Foreign(data, func() { _ = unix.Munmap(data) }), nil
 }
 
 // foreign is an Arrow allocator that can only give one piece of memory back.

@@ -44,10 +44,10 @@ func New(factor int, periodic bool) *Filter {
 // Cells is how many coarse cells the fit has seen.
 func (f *Filter) Cells() int { return f.cells }
 
-// Add takes in a fine plane (h,w).
-func (f *Filter) Add(fine []float32, h, w int) {
+// Add takes in a fine plane (h,w) and its coarse one.
+func (f *Filter) Add(coarse, fine []float32, h, w int) {
 	ch, cw := h/f.Factor, w/f.Factor
-	x := f.patches(fine, h, w)
+	x := f.patches(coarse, ch, cw)
 	cells, phases := ch*cw, f.Factor*f.Factor
 	y := make([]float64, cells*phases)
 	for i := range cells {
@@ -63,15 +63,7 @@ func (f *Filter) Add(fine []float32, h, w int) {
 }
 
 // patches is (cells, features): the coarse cells around each, and 1.
-func (f *Filter) patches(fine []float32, h, w int) []float64 {
-	ch, cw := h/f.Factor, w/f.Factor
-	coarse := make([]float64, ch*cw)
-	scale := 1 / float64(f.Factor*f.Factor)
-	for y := range h {
-		for x := range w {
-			coarse[y/f.Factor*cw+x/f.Factor] += scale * float64(fine[y*w+x])
-		}
-	}
+func (f *Filter) patches(coarse []float32, ch, cw int) []float64 {
 	r := width / 2
 	x := make([]float64, ch*cw*features)
 	for cy := range ch {
@@ -80,7 +72,7 @@ func (f *Filter) patches(fine []float32, h, w int) []float64 {
 			for dy := -r; dy <= r; dy++ {
 				y := f.wrap(cy+dy, ch)
 				for dx := -r; dx <= r; dx++ {
-					row[(dy+r)*width+dx+r] = coarse[y*cw+f.wrap(cx+dx, cw)]
+					row[(dy+r)*width+dx+r] = float64(coarse[y*cw+f.wrap(cx+dx, cw)])
 				}
 			}
 			row[features-1] = 1
@@ -128,10 +120,10 @@ func (f *Filter) Solve() error {
 	return nil
 }
 
-// Apply predicts a fine plane (h,w) from that plane's own coarse version.
-func (f *Filter) Apply(dst, fine []float32, h, w int) {
+// Apply predicts a fine plane (h,w) from its coarse one.
+func (f *Filter) Apply(dst, coarse []float32, h, w int) {
 	cw := w / f.Factor
-	x := f.patches(fine, h, w)
+	x := f.patches(coarse, h/f.Factor, cw)
 	for i := range len(x) / features {
 		row := x[i*features:][:features]
 		for p := range f.Factor * f.Factor {

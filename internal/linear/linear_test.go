@@ -8,11 +8,10 @@ import (
 	"fmsr/internal/golden"
 )
 
-// plane is a fine field that is an exact linear function of its own coarse
-// version: each coarse cell's value, plus a tenth of the difference of its
-// neighbours along x with opposite signs in the two columns, which pooling
-// cancels.
-func plane(seed uint64, ch, cw int, periodic bool) []float32 {
+// planes are a coarse field and a fine one that is an exact linear function of
+// it: each coarse cell's value, plus a tenth of the difference of its neighbours
+// along x with opposite signs in the two columns, and a constant.
+func planes(seed uint64, ch, cw int, periodic bool) (coarse, fine []float32) {
 	at := func(y, x int) float64 {
 		if periodic {
 			x = (x + cw) % cw
@@ -21,13 +20,16 @@ func plane(seed uint64, ch, cw int, periodic bool) []float32 {
 		}
 		return golden.N(seed, uint64(y*cw+x))
 	}
-	fine := make([]float32, 4*ch*cw)
+	coarse, fine = make([]float32, ch*cw), make([]float32, 4*ch*cw)
+	for i := range coarse {
+		coarse[i] = float32(at(i/cw, i%cw))
+	}
 	for i := range fine {
 		y, x := i/(2*cw), i%(2*cw)
 		sign := float64(2*(x%2) - 1)
 		fine[i] = float32(at(y/2, x/2) + sign*0.1*(at(y/2, x/2+1)-at(y/2, x/2-1)) + 0.5)
 	}
-	return fine
+	return coarse, fine
 }
 
 func worst(a, b []float32) float64 {
@@ -44,7 +46,8 @@ func TestRecoversALinearMap(t *testing.T) {
 	for _, periodic := range []bool{true, false} {
 		f := New(2, periodic)
 		for seed := range uint64(4) {
-			f.Add(plane(seed, 12, 16, periodic), 24, 32)
+			coarse, fine := planes(seed, 12, 16, periodic)
+			f.Add(coarse, fine, 24, 32)
 		}
 		if f.Cells() != 4*12*16 {
 			t.Errorf("%d cells seen, want %d", f.Cells(), 4*12*16)
@@ -52,9 +55,9 @@ func TestRecoversALinearMap(t *testing.T) {
 		if err := f.Solve(); err != nil {
 			t.Fatal(err)
 		}
-		unseen := plane(9, 12, 16, periodic)
+		coarse, unseen := planes(9, 12, 16, periodic)
 		got := make([]float32, len(unseen))
-		f.Apply(got, unseen, 24, 32)
+		f.Apply(got, coarse, 24, 32)
 		if d := worst(got, unseen); d > 1e-4 {
 			t.Errorf("periodic %v: off by %g on an unseen field", periodic, d)
 		}
@@ -67,7 +70,7 @@ func TestRecoversALinearMap(t *testing.T) {
 			t.Fatal(err)
 		}
 		again := make([]float32, len(unseen))
-		stored.Apply(again, unseen, 24, 32)
+		stored.Apply(again, coarse, 24, 32)
 		if d := worst(got, again); d != 0 {
 			t.Errorf("a stored filter differs by %g", d)
 		}
@@ -84,12 +87,12 @@ func TestNothingToFit(t *testing.T) {
 	for i := range flat {
 		flat[i] = 3
 	}
-	f.Add(flat, 24, 24)
+	f.Add(flat[:12*12], flat, 24, 24)
 	if err := f.Solve(); err != nil {
 		t.Fatal(err)
 	}
 	got := make([]float32, len(flat))
-	f.Apply(got, flat, 24, 24)
+	f.Apply(got, flat[:12*12], 24, 24)
 	if d := worst(got, flat); d > 1e-3 {
 		t.Errorf("a constant field is predicted with an error of %g", d)
 	}

@@ -40,43 +40,9 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestCreateFrames: frames that come one by one give the file that they give at once.
-func TestCreateFrames(t *testing.T) {
-	values := []float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
-	dir := t.TempDir()
-	if err := WriteFile(filepath.Join(dir, "whole.npy"), []int{3, 2, 2}, values); err != nil {
-		t.Fatal(err)
-	}
-	w, err := CreateFrames(filepath.Join(dir, "frames.npy"), []int{2, 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	for i := range 3 {
-		if err := w.AddFrame(values[4*i : 4*i+4]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.AddFrame(values[:3]); err == nil || !strings.Contains(err.Error(), "a frame of 3 values: want shape [2 2]") {
-		t.Errorf("a frame of another size: %v", err)
-	}
-	if err := w.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	var got [2][]byte
-	for i, name := range []string{"whole.npy", "frames.npy"} {
-		if got[i], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if string(got[0]) != string(got[1]) {
-		t.Errorf("frames by frames:\n%q\nat once:\n%q", got[1], got[0])
-	}
-}
-
 // file is a version 1.0 npy with that dictionary and so many bytes of values.
 func file(dict string, values int) []byte {
-	head := header([]int{1}, 0)
+	head := Header([]int{1})
 	head = append(head[:10:10], dict+strings.Repeat(" ", 117-len(dict))+"\n"...)
 	head[8], head[9] = 118, 0
 	return append(head, make([]byte, values)...)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"math"
 	"strings"
 	"unsafe"
 
@@ -16,10 +15,6 @@ type Writer struct {
 	file *atomicfile.File
 	path string
 	left int64 // bytes to come
-
-	frame  []int // the shape but for its first dimension, where that is not known
-	room   int   // bytes of the header that Commit fills in
-	frames int
 }
 
 // Create starts an array of that shape, little-endian float32 in C order. Close it.
@@ -32,37 +27,11 @@ func Create(path string, shape []int) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := f.Write(header(shape, 0)); err != nil {
+	if _, err := f.Write(Header(shape)); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return &Writer{file: f, path: path, left: size}, nil
-}
-
-// CreateFrames starts an array (F, shape...) of as many frames of that shape as
-// AddFrame brings. Close it.
-func CreateFrames(path string, shape []int) (*Writer, error) {
-	f, err := atomicfile.Create(path)
-	if err != nil {
-		return nil, err
-	}
-	room := len(header(append([]int{math.MaxInt}, shape...), 0))
-	if _, err := f.Write(make([]byte, room)); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return &Writer{file: f, path: path, frame: shape, room: room}, nil
-}
-
-// AddFrame appends a frame.
-func (w *Writer) AddFrame(values []float32) error {
-	size, err := dataSize(w.frame, 4)
-	if err != nil || size != int64(4*len(values)) {
-		return fmt.Errorf("%s: a frame of %d values: want shape %v", w.path, len(values), w.frame)
-	}
-	w.frames++
-	w.left += size
-	return w.Write(values)
 }
 
 // Write appends values.
@@ -87,11 +56,6 @@ func (w *Writer) Commit() error {
 	if !w.Whole() {
 		return fmt.Errorf("%s: %d bytes are missing", w.path, w.left)
 	}
-	if w.room > 0 {
-		if _, err := w.file.WriteAt(header(append([]int{w.frames}, w.frame...), w.room), 0); err != nil {
-			return fmt.Errorf("%s: %w", w.path, err)
-		}
-	}
 	return w.file.Commit()
 }
 
@@ -111,12 +75,9 @@ func WriteFile(path string, shape []int, values []float32) error {
 	return w.Commit()
 }
 
-// Header is the bytes before an array's values.
-func Header(shape []int) []byte { return header(shape, 0) }
-
-// header is version 1.0's, padded with spaces so that the values start at a
-// multiple of 64, as numpy does, and not before room.
-func header(shape []int, room int) []byte {
+// Header is the bytes before an array's values: version 1.0's, padded with spaces
+// so that the values start at a multiple of 64, as numpy does.
+func Header(shape []int) []byte {
 	var dims strings.Builder
 	for _, d := range shape {
 		fmt.Fprintf(&dims, "%d, ", d)
@@ -126,7 +87,6 @@ func header(shape []int, room int) []byte {
 		text = strings.Replace(text, ",), }", "), }", 1)
 	}
 	padding := 63 - (10+len(text))%64
-	padding += max(0, room-(10+len(text)+padding+1))
 	var b bytes.Buffer
 	b.WriteString("\x93NUMPY\x01\x00")
 	b.Write(binary.LittleEndian.AppendUint16(nil, uint16(len(text)+padding+1)))

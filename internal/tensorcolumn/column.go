@@ -2,7 +2,7 @@
 // columns of arrow.fixed_shape_tensor, without a copy either way:
 //
 //	seed int32 | frame int32 | split string | x_hi float32 (C,H,W) | x_lo float32 (C,H,W)
-//	                                          Tensors around a buffer, Open maps a file
+//	                                          Writer: around buffers; Open: maps a file
 //
 // pyarrow opens such columns as tensors; whoever does not know the extension
 // sees lists of C*H*W numbers.
@@ -27,18 +27,27 @@ const (
 	channelNames      = "channel_names"
 )
 
-// Schema is of rows that are a frame each, with tensors of that shape in the
-// columns named. They are nullable by type: a required fixed-size list comes out
-// of Arrow v15's Parquet writer as nulls.
-func Schema(channels []string, h, w int, columns ...string) *arrow.Schema {
-	fields := []arrow.Field{
-		{Name: "seed", Type: arrow.PrimitiveTypes.Int32},
-		{Name: "frame", Type: arrow.PrimitiveTypes.Int32},
-		{Name: "split", Type: arrow.BinaryTypes.String},
+// Schema is of rows that are a frame each: seed, frame and split, and tensors of
+// that shape in the columns named.
+func Schema(channels []string, h, w int, tensors ...string) *arrow.Schema {
+	return SchemaOf([]string{"seed", "frame", "split"}, channels, h, w, tensors...)
+}
+
+// SchemaOf is of rows that start with those columns of a frame's origin: seed,
+// frame, sample or split. Tensors are nullable by type: a required fixed-size
+// list comes out of Arrow v15's Parquet writer as nulls.
+func SchemaOf(origin, channels []string, h, w int, tensors ...string) *arrow.Schema {
+	var fields []arrow.Field
+	for _, name := range origin {
+		field := arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Int32}
+		if name == "split" {
+			field.Type = arrow.BinaryTypes.String
+		}
+		fields = append(fields, field)
 	}
 	shape, _ := json.Marshal(tensorShape{Shape: []int{len(channels), h, w}, Names: []string{"C", "H", "W"}})
 	names, _ := json.Marshal(channels) // slices of strings and ints always encode
-	for _, name := range columns {
+	for _, name := range tensors {
 		fields = append(fields, arrow.Field{
 			Name: name, Nullable: true, Type: arrow.FixedSizeListOf(int32(len(channels)*h*w), arrow.PrimitiveTypes.Float32),
 			Metadata: arrow.NewMetadata([]string{extensionName, extensionMetadata}, []string{extension, string(shape)}),
@@ -54,21 +63,32 @@ type tensorShape struct {
 	Names []string `json:"dim_names"`
 }
 
-// Record is rows of a Schema around the memory of its tensor columns: one
-// buffer (N,C,H,W) a column. Release it.
+// Record is rows of a schema around the memory of its tensors: one buffer
+// (N,C,H,W) a column. Release it.
 func Record(schema *arrow.Schema, origins []frames.Origin, tensors ...*memory.Buffer) arrow.Record {
-	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema(schema.Fields()[:3], nil))
+	fields := schema.Fields()
+	short := fields[:len(fields)-len(tensors)]
+	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema(short, nil))
 	defer b.Release()
-	for _, o := range origins {
-		b.Field(0).(*array.Int32Builder).Append(int32(o.Seed))
-		b.Field(1).(*array.Int32Builder).Append(int32(o.Frame))
-		b.Field(2).(*array.StringBuilder).Append(o.Split.String())
+	for i, field := range short {
+		for _, o := range origins {
+			switch field.Name {
+			case "seed":
+				b.Field(i).(*array.Int32Builder).Append(int32(o.Seed))
+			case "frame":
+				b.Field(i).(*array.Int32Builder).Append(int32(o.Frame))
+			case "sample":
+				b.Field(i).(*array.Int32Builder).Append(int32(o.Sample))
+			case "split":
+				b.Field(i).(*array.StringBuilder).Append(o.Split.String())
+			}
+		}
 	}
 	rows := b.NewRecord()
 	defer rows.Release()
 	columns := slices.Clone(rows.Columns())
 	for i, values := range tensors {
-		column := lists(schema.Field(3+i).Type, len(origins), values)
+		column := lists(fields[len(short)+i].Type, len(origins), values)
 		defer column.Release()
 		columns = append(columns, column)
 	}

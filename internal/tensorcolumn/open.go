@@ -5,11 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	flatbuffers "github.com/google/flatbuffers/go"
-	"golang.org/x/sys/unix"
 
 	"fmsr/internal/frames"
 )
@@ -31,7 +29,7 @@ type Row struct {
 // Open maps a file and checks that all that its metadata says is so. Errors name
 // the path and what is wrong. Release it; what Tensor gave keeps the map alive.
 func Open(path string) (*File, error) {
-	whole, err := mapped(path)
+	whole, err := frames.MapFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -53,26 +51,6 @@ func (f *File) Bytes() []byte { return f.whole.Bytes() }
 
 // Release unmaps the file, once no tensor of it is left.
 func (f *File) Release() { f.whole.Release() }
-
-func mapped(path string) (*memory.Buffer, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() == 0 {
-		return nil, fmt.Errorf("%s: not an Arrow file: %d bytes", path, info.Size())
-	}
-	data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("%s: mapping: %w", path, err)
-	}
-	return frames.Foreign(data, func() { _ = unix.Munmap(data) }), nil
-}
 
 // parse reads footer, schema and the messages of the record batches. Flatbuffers
 // panic on offsets that lead nowhere.

@@ -125,7 +125,7 @@ func TestOpenRefuses(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"empty":                {nil, "not an Arrow file"},
+		"empty":                {nil, "not a file, or an empty one"},
 		"another format":       {[]byte("PAR1 and so on, PAR1"), `not an Arrow file: it starts with "PAR1 a"`},
 		"cut":                  {good[:len(good)/2], "truncated"},
 		"a foot too long":      {changed(-7, 0x7f), "damaged: a footer of"},
