@@ -45,7 +45,8 @@ func init() {
 Figures, in physical units: train/loss, the gradient norm before clipping and the
 share of steps that were clipped; val/mse and val/mse_ema of the raw and the
 averaged model's samples (and val/mse_sde); as baselines val/mse_lo of the bilinear
-input and val/mse_linear of a 9x9 least-squares filter for each sub-pixel; val/band...
+input and val/mse_linear of a 9x9 least-squares filter of the coarse field that it was
+interpolated from, for each sub-pixel; val/band...
 is the power in the band that pooling lost (N/2f <= k < N/2), over the truth's;
 val/mse.../FIELD is one field's, and val/nmse... the mean over the fields of each
 one's error over its variance. It warns when an SDE is stiff.

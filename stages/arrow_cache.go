@@ -46,8 +46,8 @@ The first run writes what reaches it; later ones with the same stages above it a
 the same input files start from here. It replays the validation frames once, in
 order, and then the training frames for ever, each epoch in an order that is a
 function of the run's seed and the epoch. A cache that is damaged or half-written
-is made again. An x_lo that is there is kept too, which doubles the cache:
-pool_upsample stands below. fmsr cache lists the caches and removes them.`,
+is made again. The x_lo of frames that have one is kept too, which doubles the cache:
+pool_upsample is better off below. fmsr cache lists the caches and removes them.`,
 		Link:   pipeline.Link{Store: true, Needs: pipeline.Planar, Adds: pipeline.Replayed},
 		Config: func() any { return &ArrowCache{} },
 		New:    func(config any) pipeline.Stage { return &arrowCache{ArrowCache: *config.(*ArrowCache)} },

@@ -62,32 +62,21 @@ func exported(t *testing.T, env *pipeline.Env) string {
 	return dir
 }
 
-// emitted is the first n frames that arrow_load sends, as seed.frame, their
+// emittedSet is the first n frames that arrow_load sends, as seed.frame, their
 // values checked.
 func emittedSet(t *testing.T, env *pipeline.Env, l *arrowLoad, pass pipeline.Pass, n int) string {
 	t.Helper()
 	golden := goldenFrames(env, 4, 2, 8)
 	defer golden.Release()
-	var got []string
-	err := l.Emit(context.Background(), pass, func(e pipeline.Element) error {
-		defer e.Release()
-		if len(got) == n {
-			return errEnough
-		}
-		f := e.(*frames.Frames)
+	return gathered(t, l, pass, n, func(f *frames.Frames) string {
 		o := f.Origins[0]
 		for i, v := range frames.Floats(f.Hi) {
 			if want := frames.Floats(golden.Hi)[128*o.Frame+i]; v != want || frames.Floats(f.Lo)[i] != 2*want {
 				t.Fatalf("%v: value %d is %g and %g, want %g", o, i, v, frames.Floats(f.Lo)[i], want)
 			}
 		}
-		got = append(got, fmt.Sprintf("%d.%d%s", o.Seed, o.Frame, o.Split.String()[:1]))
-		return nil
+		return fmt.Sprintf("%d.%d%s", o.Seed, o.Frame, o.Split.String()[:1])
 	})
-	if err != nil && !errors.Is(err, errEnough) {
-		t.Fatal(err)
-	}
-	return strings.Join(got, " ")
 }
 
 func TestArrowLoad(t *testing.T) {

@@ -9,6 +9,14 @@
 //	npy_load -> channel_select -> arrow_cache -> pool_upsample -> normalize -> batch -> train -> ema -> sinks
 //	stored      planar            replayed       paired           normalized   batched  steps
 //
+// Other sources start where their frames are as far along, and any sink that
+// takes frames can end a flow:
+//
+//	synth        stored frames, made of nothing      -> channel_select, or layout_save
+//	pair_load    x_hi and x_lo of two runs           -> arrow_cache, or export
+//	arrow_load   x_hi and x_lo of an exported set    -> normalize
+//	files_load   coarse frames -> superres           -> compare, files_save
+//
 // A new stage is one new file here: copy the shortest, channel_select.go, and
 // see ExampleRegister in package pipeline.
 package stages

@@ -138,29 +138,36 @@ func cacheOf(t *testing.T, env *pipeline.Env, key string) *arrowCache {
 
 var errEnough = errors.New("enough")
 
-// replayCache gathers n frames as seed.frame, checking every value.
-func replayCache(t *testing.T, c *arrowCache, pass pipeline.Pass, n int) string {
+// gathered is n frames of what a source sends, as name calls them.
+func gathered(t *testing.T, s pipeline.Source, pass pipeline.Pass, n int, name func(f *frames.Frames) string) string {
 	t.Helper()
 	var got []string
-	err := c.Emit(context.Background(), pass, func(e pipeline.Element) error {
+	err := s.Emit(context.Background(), pass, func(e pipeline.Element) error {
 		defer e.Release()
 		if len(got) == n {
 			return errEnough
 		}
-		f := e.(*frames.Frames)
-		o := f.Origins[0]
-		for i, v := range frames.Floats(f.Hi) {
-			if v != float32(o.Seed*1000+o.Frame*100+i) {
-				t.Fatalf("%v[%d] is %g", o, i, v)
-			}
-		}
-		got = append(got, fmt.Sprintf("%d.%d", o.Seed, o.Frame))
+		got = append(got, name(e.(*frames.Frames)))
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		t.Fatal(err)
 	}
 	return strings.Join(got, " ")
+}
+
+// replayCache gathers n frames as seed.frame, checking every value.
+func replayCache(t *testing.T, c *arrowCache, pass pipeline.Pass, n int) string {
+	t.Helper()
+	return gathered(t, c, pass, n, func(f *frames.Frames) string {
+		o := f.Origins[0]
+		for i, v := range frames.Floats(f.Hi) {
+			if v != float32(o.Seed*1000+o.Frame*100+i) {
+				t.Fatalf("%v[%d] is %g", o, i, v)
+			}
+		}
+		return fmt.Sprintf("%d.%d", o.Seed, o.Frame)
+	})
 }
 
 func TestArrowCacheReplay(t *testing.T) {

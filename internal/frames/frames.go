@@ -4,7 +4,7 @@
 //	Frames
 //	  Channels  [density velx ...]        Origins  [{seed 3, frame 17, train} ...], one a frame
 //	  Hi        (N,H,W,C) as stored, then (N,C,H,W)        x_hi, physical or normalized
-//	  Lo        (N,C,H,W)                                  x_lo, once pool_upsample has made it
+//	  Lo        (N,C,H,W)                                  x_lo, once pool_upsample or the source has made it
 //
 // A Frames is shared by reference count: whoever holds it releases it once, and
 // its memory goes back to the pool, or its file is unmapped, with the last one.
