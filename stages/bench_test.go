@@ -12,7 +12,7 @@ import (
 	"fmsr/stages"
 )
 
-// The real layout: 256 x 256 cells, eight fields, three seeds of 40 frames.
+// The real layout: 256 x 256 cells, eight fields, three seeds of 160 frames.
 const (
 	benchSize, benchFields  = 256, 8
 	benchSeeds, benchFrames = 3, 40
