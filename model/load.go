@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -66,6 +67,11 @@ func (l *Loaded) read() error {
 		}
 		if len(values) != len(l.Channels) {
 			return fmt.Errorf("stats.%s has %d values for %d channels", name, len(values), len(l.Channels))
+		}
+		for i, v := range values {
+			if math.IsNaN(v) || math.IsInf(v, 0) || name == "std" && v <= 0 {
+				return fmt.Errorf("stats.%s of %s is %g", name, l.Channels[i], v)
+			}
 		}
 		*into = values
 	}

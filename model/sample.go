@@ -145,6 +145,23 @@ func (p Sampler) Spread(s1 float64) float64 {
 	return math.Sqrt(variance)
 }
 
+// narrow is a spread, in units of the fields' own, that a well-determined cell has.
+const narrow = 0.01
+
+// Stiff is a warning, with the number, where the SDE makes of well-determined
+// cells what is far from what it should; else it is empty.
+func (p Sampler) Stiff() string {
+	if p.Delta == 0 {
+		return ""
+	}
+	spread := p.Spread(narrow)
+	if spread < 2*narrow {
+		return ""
+	}
+	return fmt.Sprintf("warning: the SDE is stiff: where the spread should be %g it comes out as %.2g (sde_schedule %s, sde_delta %g, %d steps): use the matched or quadratic schedule, or more steps",
+		narrow, spread, p.Schedule, p.Delta, p.Steps)
+}
+
 // Validate reports unusable settings.
 func (p Sampler) Validate() error {
 	switch {

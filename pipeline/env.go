@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"io"
+	"path/filepath"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
@@ -38,4 +39,8 @@ type Resume struct {
 	From   string // checkpoint; empty: the run starts afresh
 	Logged int    // logs of steps up to this one stay
 	Skip   int    // training frames that were used up
+	Dir    string // the run's folder
 }
+
+// Here says whether the checkpoint is the run folder's own, so that its logs go on.
+func (r Resume) Here() bool { return r.From != "" && filepath.Dir(r.From) == r.Dir }

@@ -60,7 +60,7 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	if err := r.pick(ctx); err != nil { // before anything is written: the folder may hold other results
 		return err
 	}
-	if err := r.saveSpec(); err != nil {
+	if err := r.begin(); err != nil {
 		return err
 	}
 	if err := r.main(ctx); err != nil {
@@ -268,6 +268,26 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	}
 	if err := f.Restore(data); err != nil {
 		return fail(err)
+	}
+	return nil
+}
+
+// begin puts the run in its folder in place of what was there.
+func (r *runner) begin() error {
+	if err := r.setAside(); err != nil {
+		return err
+	}
+	if err := r.saveSpec(); err != nil {
+		return err
+	}
+	for _, n := range r.nodes {
+		s, ok := n.Stage.(Starter)
+		if !ok {
+			continue
+		}
+		if err := guard(s.Start); err != nil {
+			return &StageError{Stage: n.label, Err: err}
+		}
 	}
 	return nil
 }

@@ -24,8 +24,8 @@ func ParseShard(text string) (Shard, error) {
 }
 
 // SlurmShard is the shard of a task of a Slurm job array, by its environment
-// (SLURM_ARRAY_TASK_ID, _MIN, _COUNT); the whole outside one. IDs are taken to
-// be consecutive.
+// (SLURM_ARRAY_TASK_ID, _MIN, _STEP, _COUNT); the whole outside one. IDs are
+// taken to be evenly spaced.
 func SlurmShard(getenv func(string) string) (Shard, error) {
 	if getenv("SLURM_ARRAY_TASK_COUNT") == "" {
 		return Shard{}, nil
@@ -37,10 +37,10 @@ func SlurmShard(getenv func(string) string) (Shard, error) {
 		}
 		return n
 	}
-	id, first, n := number("SLURM_ARRAY_TASK_ID"), max(0, number("SLURM_ARRAY_TASK_MIN")), number("SLURM_ARRAY_TASK_COUNT")
-	s := Shard{I: id - first + 1, N: n}
+	id, first, step := number("SLURM_ARRAY_TASK_ID"), max(0, number("SLURM_ARRAY_TASK_MIN")), max(1, number("SLURM_ARRAY_TASK_STEP"))
+	s := Shard{I: (id-first)/step + 1, N: number("SLURM_ARRAY_TASK_COUNT")}
 	if s.I < 1 || s.I > s.N {
-		return Shard{}, fmt.Errorf("SLURM_ARRAY_TASK_ID=%s, SLURM_ARRAY_TASK_MIN=%s, SLURM_ARRAY_TASK_COUNT=%s: want consecutive IDs, or give --shard I/N",
+		return Shard{}, fmt.Errorf("SLURM_ARRAY_TASK_ID=%s, SLURM_ARRAY_TASK_MIN=%s, SLURM_ARRAY_TASK_COUNT=%s: want evenly spaced IDs, or give --shard I/N",
 			getenv("SLURM_ARRAY_TASK_ID"), getenv("SLURM_ARRAY_TASK_MIN"), getenv("SLURM_ARRAY_TASK_COUNT"))
 	}
 	return s, nil

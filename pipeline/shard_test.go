@@ -52,6 +52,12 @@ func TestSlurmShard(t *testing.T) {
 			t.Errorf("%+v: %v, %v", c, got, err)
 		}
 	}
+	stepped := func(name string) string {
+		return map[string]string{"SLURM_ARRAY_TASK_ID": "4", "SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_STEP": "2", "SLURM_ARRAY_TASK_COUNT": "4"}[name]
+	}
+	if got, err := SlurmShard(stepped); err != nil || got != (Shard{3, 4}) {
+		t.Errorf("ID 4 of 0-6:2: %v, %v; want 3/4", got, err)
+	}
 	for _, bad := range [][3]string{{"4", "0", "4"}, {"x", "0", "4"}, {"1", "0", "many"}, {"0", "1", "4"}} {
 		if _, err := SlurmShard(env(bad[0], bad[1], bad[2])); err == nil {
 			t.Errorf("%v: want an error", bad)

@@ -132,6 +132,14 @@ type Keeper interface {
 	Resume(ctx context.Context, key string) (finished map[int]bool, err error)
 }
 
+// Starter is a stage with something to do right before the run itself, when what
+// comes before has gone well: what it replaces must not be lost to a run that
+// cannot begin.
+type Starter interface {
+	Stage
+	Start() error
+}
+
 // Fuser is a Processor that can do the work of the stages right above it too,
 // in one pass over memory, with the same result.
 type Fuser interface {

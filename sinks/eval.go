@@ -111,7 +111,10 @@ func (e *eval) FitKey() any {
 	if !e.Linear {
 		return nil
 	}
-	return e.env.Run.Grid
+	return struct { // which training frames come first, and are enough, is the seed's doing
+		Grid pipeline.Grid
+		Seed uint64
+	}{e.env.Run.Grid, e.env.Run.Seed}
 }
 
 // Fit takes training frames in until they determine the filter.
@@ -170,20 +173,14 @@ func (e *eval) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Ele
 	return []pipeline.Element{in}, nil
 }
 
-// narrow is a spread, in units of the fields' own, that a well-determined cell has.
-const narrow = 0.01
-
-// warnIfStiff says once what the SDE will make of well-determined cells, where
-// that is far from what it should be.
+// warnIfStiff says once what the SDE will make of well-determined cells.
 func (e *eval) warnIfStiff(step *model.Step) {
 	if e.warned || e.SDEDelta == 0 {
 		return
 	}
 	e.warned = true
-	p := e.sampler(step.Trainer.Flow, e.SDEDelta)
-	if spread := p.Spread(narrow); !(spread < 2*narrow) {
-		e.env.Progress.Note("warning: the SDE is stiff: where the spread should be %g it comes out as %.2g (sde_schedule %s, sde_delta %g, %d steps): use the matched or quadratic schedule, or more steps",
-			narrow, spread, e.SDESchedule, e.SDEDelta, e.SampleSteps)
+	if warning := e.sampler(step.Trainer.Flow, e.SDEDelta).Stiff(); warning != "" {
+		e.env.Progress.Note("%s", warning)
 	}
 }
 

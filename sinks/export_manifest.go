@@ -29,8 +29,11 @@ func (e *exporter) writeManifest(path string, records []parts.Record) error {
 	rows, bytes := 0, int64(0)
 	for _, r := range records {
 		var extra exportExtra
-		if err := json.Unmarshal(r.Extra, &extra); err != nil || len(extra.Welford) != len(states) {
-			return fmt.Errorf("%s: seed %d: record: %d channels, want %d: %w", filepath.Dir(path), r.Seed, len(extra.Welford), len(states), err)
+		if err := json.Unmarshal(r.Extra, &extra); err != nil {
+			return fmt.Errorf("%s: seed %d: record: %w", filepath.Dir(path), r.Seed, err)
+		}
+		if len(extra.Welford) != len(states) {
+			return fmt.Errorf("%s: seed %d: record: %d channels, want %d", filepath.Dir(path), r.Seed, len(extra.Welford), len(states))
 		}
 		for c := range states {
 			states[c].Merge(extra.Welford[c])

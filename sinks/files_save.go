@@ -89,14 +89,20 @@ func (n *filesSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 	if len(in.Files) == 0 {
 		return in, errors.New("it knows no input files: put files_load at the start")
 	}
-	inputs, from := map[string]bool{}, map[string]string{}
+	var inputs []os.FileInfo
 	for _, f := range in.Files {
-		inputs[f.Path] = true
+		info, err := os.Stat(f.Path)
+		if err != nil {
+			return in, err
+		}
+		inputs = append(inputs, info)
 	}
+	from := map[string]string{}
 	for _, f := range in.Files {
 		for _, kind := range n.kinds() {
 			path := n.path(f, kind)
-			if inputs[path] {
+			there, err := os.Stat(path) // by whatever name: through a link, too
+			if err == nil && slices.ContainsFunc(inputs, func(i os.FileInfo) bool { return os.SameFile(i, there) }) {
 				return in, fmt.Errorf("%s would be overwritten: give another folder by --out", path)
 			}
 			if other, ok := from[path]; ok {

@@ -23,7 +23,7 @@ func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) in
 		}
 	}()
 	length := 0
-	if r.From != "" {
+	if r.Here() {
 		data, err := io.ReadAll(f)
 		if err != nil {
 			return nil, err
@@ -35,4 +35,12 @@ func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) in
 	}
 	_, err = f.Seek(int64(length), io.SeekStart)
 	return f, err
+}
+
+// closeLog closes a log that may not have been opened.
+func closeLog(f *os.File) error {
+	if f == nil {
+		return nil
+	}
+	return f.Close()
 }

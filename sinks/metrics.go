@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,24 +39,24 @@ the seconds that evaluations took go to timing.jsonl.`,
 }
 
 type metrics struct {
+	env             *pipeline.Env
 	figures, timing *os.File
-	progress        *pipeline.Progress
 }
 
-// Open starts both files, or goes on with them.
+// Open makes the folder.
 func (m *metrics) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	m.progress = env.Progress
-	if err := os.MkdirAll(env.Run.Dir, 0o755); err != nil {
-		return in, err
+	m.env = env
+	return in, os.MkdirAll(env.Run.Dir, 0o755)
+}
+
+// Start begins both files, or goes on with them.
+func (m *metrics) Start() (err error) {
+	dir, resume := m.env.Run.Dir, m.env.Resume
+	if m.figures, err = openLog(filepath.Join(dir, "metrics.jsonl"), resume, linesUpTo); err != nil {
+		return err
 	}
-	var err error
-	if m.figures, err = openLog(filepath.Join(env.Run.Dir, "metrics.jsonl"), env.Resume, linesUpTo); err != nil {
-		return in, err
-	}
-	if m.timing, err = openLog(filepath.Join(env.Run.Dir, "timing.jsonl"), env.Resume, linesUpTo); err != nil {
-		m.figures.Close()
-	}
-	return in, err
+	m.timing, err = openLog(filepath.Join(dir, "timing.jsonl"), resume, linesUpTo)
+	return err
 }
 
 // linesUpTo is the length of the whole lines of steps up to that one.
@@ -84,7 +85,7 @@ func (m *metrics) Process(_ context.Context, in pipeline.Element) ([]pipeline.El
 		if _, err := fmt.Fprintf(m.timing, "{\"step\":%d,\"eval_s\":%.3f}\n", step.N, step.Eval.Seconds); err != nil {
 			return nil, err
 		}
-		m.progress.Note("%s", summary(step))
+		m.env.Progress.Note("%s", summary(step))
 	}
 	in.Retain()
 	return []pipeline.Element{in}, nil
@@ -115,10 +116,4 @@ func summary(step *model.Step) string {
 }
 
 // Close closes the files; what was written stays.
-func (m *metrics) Close() error {
-	err := m.figures.Close()
-	if e := m.timing.Close(); err == nil {
-		err = e
-	}
-	return err
-}
+func (m *metrics) Close() error { return errors.Join(closeLog(m.figures), closeLog(m.timing)) }

@@ -37,29 +37,27 @@ tensorboard --logdir RUN/tb shows them.`,
 // The file's name holds no time: there is one a run.
 const tensorboardFile = "events.out.tfevents.0.fmsr"
 
-type tensorboard struct{ file *os.File }
+type tensorboard struct {
+	env  *pipeline.Env
+	file *os.File
+}
 
-// Open starts the file, or goes on with it.
+// Open makes the folder.
 func (t *tensorboard) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	dir := filepath.Join(env.Run.Dir, "tb")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return in, err
-	}
-	file, err := openLog(filepath.Join(dir, tensorboardFile), env.Resume, tfEventsUpTo)
+	t.env = env
+	return in, os.MkdirAll(filepath.Join(env.Run.Dir, "tb"), 0o755)
+}
+
+// Start begins the file, or goes on with it.
+func (t *tensorboard) Start() (err error) {
+	t.file, err = openLog(filepath.Join(t.env.Run.Dir, "tb", tensorboardFile), t.env.Resume, tfEventsUpTo)
 	if err != nil {
-		return in, err
+		return err
 	}
-	if at, err := file.Seek(0, io.SeekCurrent); err != nil || at == 0 {
-		if err == nil {
-			err = writeTFRecord(file, tfVersion(wallTime()))
-		}
-		if err != nil {
-			file.Close()
-			return in, err
-		}
+	if at, err := t.file.Seek(0, io.SeekCurrent); err != nil || at > 0 {
+		return err
 	}
-	t.file = file
-	return in, nil
+	return writeTFRecord(t.file, tfVersion(wallTime()))
 }
 
 func wallTime() float64 { return float64(time.Now().UnixMicro()) / 1e6 }
@@ -80,4 +78,4 @@ func (t *tensorboard) Process(_ context.Context, in pipeline.Element) ([]pipelin
 }
 
 // Close closes the file; what was written stays.
-func (t *tensorboard) Close() error { return t.file.Close() }
+func (t *tensorboard) Close() error { return closeLog(t.file) }

@@ -62,34 +62,36 @@ type wandb struct {
 	started time.Time
 }
 
-// Open starts the offline run, or goes on with it.
+// Open takes note of the run.
 func (w *wandb) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	w.env, w.started = env, time.Now()
-	root := filepath.Join(env.Run.Dir, "wandb")
-	if env.Resume.From != "" {
+	w.env = env
+	return in, nil
+}
+
+// Start begins the offline run, or goes on with it.
+func (w *wandb) Start() error {
+	w.started = time.Now()
+	root := filepath.Join(w.env.Run.Dir, "wandb")
+	if w.env.Resume.Here() {
 		if known, err := w.goOn(root); known || err != nil {
-			return in, err
+			return err
 		}
 	}
 	if err := os.RemoveAll(root); err != nil {
-		return in, err
+		return err
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", env.Spec, w.started.UnixNano()))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", w.env.Spec, w.started.UnixNano()))
 	id := hex.EncodeToString(sum[:4])
 	w.dir = filepath.Join(root, fmt.Sprintf("offline-run-%s-%s", w.started.Format("20060102_150405"), id))
 	if err := os.MkdirAll(filepath.Join(w.dir, "files"), 0o755); err != nil {
-		return in, err
+		return err
 	}
 	file, err := os.Create(filepath.Join(w.dir, "run-"+id+".wandb"))
 	if err != nil {
-		return in, err
+		return err
 	}
 	w.file = file
-	if err := w.begin(id); err != nil {
-		file.Close()
-		return in, err
-	}
-	return in, nil
+	return w.begin(id)
 }
 
 // goOn opens the run's only log, where there is one with a beginning.
@@ -103,11 +105,11 @@ func (w *wandb) goOn(root string) (known bool, err error) {
 		kept = wandbUpTo(data, step)
 		return kept.length
 	})
-	if err != nil || kept.length == 0 {
-		if file != nil {
-			err = file.Close()
-		}
+	if err != nil {
 		return false, err
+	}
+	if kept.length == 0 {
+		return false, file.Close()
 	}
 	w.dir, w.file, w.started = filepath.Dir(logs[0]), file, kept.started
 	w.log = &wandbLog{w: file, at: kept.length % wandbBlock, count: kept.records}
@@ -204,7 +206,7 @@ func (w *wandb) Flush(context.Context) ([]pipeline.Element, error) {
 }
 
 // Close closes the file; what was written stays.
-func (w *wandb) Close() error { return w.file.Close() }
+func (w *wandb) Close() error { return closeLog(w.file) }
 
 func sortedNames(m map[string]any) []string {
 	names := make([]string, 0, len(m))

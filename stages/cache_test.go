@@ -15,6 +15,8 @@ import (
 	"fmsr/pipeline"
 )
 
+const testKey = "0123456789abcdef01234567"
+
 // TestArrowCacheEpochs: the first epoch, straight after the cache was made, and
 // every later one, of this run and the next, give the same bytes for a frame.
 func TestArrowCacheEpochs(t *testing.T) {
@@ -22,7 +24,7 @@ func TestArrowCacheEpochs(t *testing.T) {
 	seen := map[frames.Origin][]byte{}
 	sent := 0
 	for range 2 {
-		c := cacheOf(t, env, "k")
+		c := cacheOf(t, env, testKey)
 		err := c.Emit(context.Background(), pipeline.Endless, func(e pipeline.Element) error {
 			defer e.Release()
 			if sent++; sent%(2+3*5) == 0 {
@@ -59,7 +61,7 @@ func TestArrowCacheShared(t *testing.T) {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			c := cacheOf(t, env, "k")
+			c := cacheOf(t, env, testKey)
 			got[i] = replayCache(t, c, pipeline.Once, 100)
 			if err := c.Close(); err != nil {
 				t.Error(err)
@@ -72,7 +74,7 @@ func TestArrowCacheShared(t *testing.T) {
 			t.Errorf("replayed %q, another %q", g, got[0])
 		}
 	}
-	if left, err := os.ReadDir(filepath.Join(env.Cache, "frames")); err != nil || len(left) != 1 || left[0].Name() != "k" {
+	if left, err := os.ReadDir(filepath.Join(env.Cache, "frames")); err != nil || len(left) != 1 || left[0].Name() != testKey {
 		t.Errorf("left %v, %v: want one cache", left, err)
 	}
 }
@@ -80,14 +82,14 @@ func TestArrowCacheShared(t *testing.T) {
 // TestArrowCacheInUse: a cache that a run replays cannot be removed; afterwards it can.
 func TestArrowCacheInUse(t *testing.T) {
 	env := testEnv(t)
-	c := cacheOf(t, env, "k")
-	if err := framecache.Remove(c.Dir, "k"); !errors.Is(err, framecache.ErrInUse) {
+	c := cacheOf(t, env, testKey)
+	if err := framecache.Remove(c.Dir, testKey); !errors.Is(err, framecache.ErrInUse) {
 		t.Errorf("in use: %v", err)
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := framecache.Remove(c.Dir, "k"); err != nil {
+	if err := framecache.Remove(c.Dir, testKey); err != nil {
 		t.Error(err)
 	}
 }
@@ -95,11 +97,11 @@ func TestArrowCacheInUse(t *testing.T) {
 // TestArrowCacheLimit: a new cache pushes out those that are over the limit.
 func TestArrowCacheLimit(t *testing.T) {
 	env := testEnv(t)
-	first := cacheOf(t, env, "old")
+	first := cacheOf(t, env, testKey)
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	second := cacheOf(t, env, "new")
+	second := cacheOf(t, env, strings.Repeat("1", 24))
 	defer second.Close()
 	second.Limit = float64(second.Bytes+first.Bytes) * 2e-9
 	if err := second.evict(); err != nil {
@@ -124,7 +126,7 @@ func TestArrowCacheLimit(t *testing.T) {
 // and the next one makes the cache again.
 func TestArrowCacheDamagedLater(t *testing.T) {
 	env := testEnv(t)
-	c := cacheOf(t, env, "k")
+	c := cacheOf(t, env, testKey)
 	defer c.Close()
 	clear(c.verified) // as of a cache too large to be checked at once
 	if err := flip(filepath.Join(c.dir, framecache.Frames), c.Frames[3].Offset+5); err != nil {
@@ -143,7 +145,7 @@ func TestArrowCacheDamagedLater(t *testing.T) {
 // checked like it. A cache without it is not one of frames that have it.
 func TestArrowCachePaired(t *testing.T) {
 	env := testEnv(t)
-	plain := cacheOf(t, env, "k")
+	plain := cacheOf(t, env, testKey)
 	if err := plain.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +155,7 @@ func TestArrowCachePaired(t *testing.T) {
 	if _, err := c.Open(context.Background(), env, meta); err != nil {
 		t.Fatal(err)
 	}
-	if ready, err := c.Ready(context.Background(), "k"); ready || err != nil {
+	if ready, err := c.Ready(context.Background(), testKey); ready || err != nil {
 		t.Fatalf("ready %v, %v: there is no x_lo", ready, err)
 	}
 	for i := range 7 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -38,7 +39,8 @@ found in one pass before the run and kept; x_lo is normalized by the same figure
 	})
 }
 
-// smallestStd keeps a constant channel from dividing by zero.
+// smallestStd keeps a constant channel from being divided by zero, or by the
+// round-off of its mean: it is in units of that, whatever the field's own are.
 const smallestStd = 1e-8
 
 type normalize struct {
@@ -118,7 +120,11 @@ func (z *normalize) Restore(data []byte) error {
 	z.stats.Mean, z.stats.Std = nil, nil
 	for _, w := range states {
 		z.stats.Mean = append(z.stats.Mean, w.Mean)
-		z.stats.Std = append(z.stats.Std, max(w.Std(), smallestStd))
+		std := max(w.Std(), smallestStd*math.Abs(w.Mean))
+		if std == 0 {
+			std = smallestStd
+		}
+		z.stats.Std = append(z.stats.Std, std)
 	}
 	return nil
 }

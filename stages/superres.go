@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/prep"
 	"fmsr/internal/rng"
 	"fmsr/internal/torchx"
 	"fmsr/model"
@@ -79,8 +80,8 @@ func (c *Superres) Validate(_ *pipeline.Run, report func(key, format string, arg
 	if c.Samples < 1 {
 		report("samples", "is %d: want at least 1", c.Samples)
 	}
-	if math.IsNaN(c.BaseNoiseScale) || math.IsInf(c.BaseNoiseScale, 0) {
-		report("base_noise_scale", "is %g: want a number", c.BaseNoiseScale)
+	if s := c.BaseNoiseScale; !(s >= 0 && s < math.Inf(1)) && s != asTrained {
+		report("base_noise_scale", "is %g: want at least 0, or %d for as trained", s, asTrained)
 	}
 	if c.Tile < 0 {
 		report("tile", "is %d: want at least 0", c.Tile)
@@ -89,6 +90,9 @@ func (c *Superres) Validate(_ *pipeline.Run, report func(key, format string, arg
 		report("sample_steps", "%v", err)
 	}
 }
+
+// asTrained is the base_noise_scale that stands for the checkpoint's.
+const asTrained = -1
 
 func (c *Superres) sampler(f model.Flow) model.Sampler {
 	return model.Sampler{
@@ -133,7 +137,10 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		}
 	}()
 	flow := r.loaded.Flow
-	if r.BaseNoiseScale >= 0 {
+	if r.BaseNoiseScale != asTrained {
+		if flow.Base == model.Gaussian {
+			return in, fmt.Errorf("base_noise_scale is %g, but the model starts from pure noise (base_dist %s)", r.BaseNoiseScale, flow.Base)
+		}
 		flow.NoiseScale = r.BaseNoiseScale
 	}
 	r.sampler = r.Superres.sampler(flow)
@@ -142,6 +149,9 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	}
 	if err := r.find(in.Channels); err != nil {
 		return in, err
+	}
+	if warning := r.sampler.Stiff(); warning != "" {
+		env.Progress.Note("%s", warning)
 	}
 	r.env, r.mem, r.files, r.up = env, env.Mem, in.Files, map[[2]int]*upsampler{}
 	if err := r.check(in.Channels, in.Files); err != nil {
@@ -225,7 +235,12 @@ func (r *superres) Process(ctx context.Context, in pipeline.Element) (out []pipe
 		if err != nil {
 			return out, fmt.Errorf("%s: %w", file, err)
 		}
-		r.physical(frames.Floats(fine), h*w)
+		values := frames.Floats(fine)
+		r.physical(values, h*w)
+		if at := firstNonFinite(values); at >= 0 {
+			cell := at % (h * w)
+			return out, fmt.Errorf("%s: frame %d: the model gives %w", file, origin.Frame, prep.NonFinite(r.loaded.Channels[at/(h*w)], float64(values[at]), cell, w))
+		}
 	}
 	r.physical(frames.Floats(xLo), h*w) // the network has seen it
 	r.done++

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -316,12 +314,9 @@ func (t *train) begin(ctx context.Context) error {
 		return err
 	}
 	if t.from != nil {
-		err = t.restore(ctx)
-	} else {
-		err = t.setAside()
-	}
-	if err != nil {
-		return err
+		if err := t.restore(ctx); err != nil {
+			return err
+		}
 	}
 	bf16 := "float32"
 	if t.UseBF16 {
@@ -332,17 +327,6 @@ func (t *train) begin(ctx context.Context) error {
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val])
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
 	return nil
-}
-
-// setAside renames the checkpoint of an earlier run in this folder, which a run
-// that started afresh must not be taken for.
-func (t *train) setAside() error {
-	path := filepath.Join(t.env.Run.Dir, pipeline.CheckpointFile)
-	err := os.Rename(path, path+".old")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // restore puts the trainer where the checkpoint was written, provided that the
@@ -360,7 +344,7 @@ func (t *train) restore(ctx context.Context) error {
 	if !t.again {
 		t.passed = t.saved
 	}
-	if filepath.Dir(path) != t.env.Run.Dir {
+	if !t.env.Resume.Here() {
 		t.saved = 0 // not in this run's folder
 	}
 	t.env.Progress.Note("going on from step %d of %s", t.trainer.Step, path)

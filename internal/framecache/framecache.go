@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -128,7 +129,7 @@ func List(root string) ([]Info, error) {
 	}
 	var all []Info
 	for _, e := range entries {
-		if !e.IsDir() {
+		if !e.IsDir() || !isCache(e.Name()) {
 			continue
 		}
 		if info, ok := inspect(filepath.Join(root, e.Name())); ok {
@@ -138,6 +139,12 @@ func List(root string) ([]Info, error) {
 	slices.SortFunc(all, func(a, b Info) int { return a.Used.Compare(b.Used) })
 	return all, nil
 }
+
+// isCache says whether a folder's name is one that caches have, whole or being
+// made: the folder that they lie in is the user's.
+func isCache(name string) bool { return strings.HasPrefix(name, Making) || cacheKey.MatchString(name) }
+
+var cacheKey = regexp.MustCompile(`^[0-9a-f]{24}$`)
 
 // inspect describes a folder, if it is one of a cache.
 func inspect(dir string) (info Info, ok bool) {
@@ -174,7 +181,7 @@ func inspect(dir string) (info Info, ok bool) {
 // uses it, and fs.ErrNotExist if there is none.
 func Remove(root, key string) error {
 	dir := filepath.Join(root, key)
-	if _, ok := inspect(dir); !ok || !filepath.IsLocal(key) {
+	if _, ok := inspect(dir); !ok || !isCache(key) {
 		return fs.ErrNotExist
 	}
 	for _, name := range []string{Index, Frames} {
@@ -187,7 +194,12 @@ func Remove(root, key string) error {
 			return err
 		}
 	}
-	return os.RemoveAll(dir)
+	for _, name := range []string{Index, Frames} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return os.Remove(dir)
 }
 
 // Evict removes what killed processes left and then, while the rest takes more

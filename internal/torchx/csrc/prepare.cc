@@ -107,6 +107,9 @@ class Frame {
       if (lo) between(y / 2);
     }
     if (lo) edges();
+#if defined(__x86_64__)
+    _mm_sfence();  // what was streamed is seen before what is done next
+#endif
     return most < 0x7f800000;
   }
 
