@@ -84,7 +84,7 @@ func TestPromisesAreNotBelieved(t *testing.T) {
 	defer f.Close()
 	err = torchfile.Write(f, torchfile.Dict{
 		{Key: "model_state_dict", Value: state}, {Key: "ema_state_dict", Value: state}, {Key: "step", Value: 1},
-		{Key: "stats", Value: torchfile.Dict{{Key: "mean", Value: zeros(1)}, {Key: "std", Value: zeros(1)}}},
+		{Key: "stats", Value: torchfile.Dict{{Key: "mean", Value: zeros(1)}, {Key: "std", Value: statsTensor([]float64{1})}}},
 		{Key: "channel_names", Value: torchfile.List{"a"}},
 	})
 	if err != nil {
@@ -101,4 +101,36 @@ func TestPromisesAreNotBelieved(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestStatsMustBeUsable: a deviation of nothing, which would divide by zero, is
+// refused with the channel's name.
+func TestStatsMustBeUsable(t *testing.T) {
+	ctx := context.Background()
+	thread, err := torchx.StartThread(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trainer, err := NewTrainer(ctx, thread, Config{Fields: 2, Channels: 4, Mult: []int{1, 1}}, Hyper{Flow: Flow{Base: XLoPlusNoise, NoiseScale: 0.1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer trainer.Close()
+	for _, c := range []struct {
+		mean, std []float64
+		want      string
+	}{
+		{[]float64{0, 1}, []float64{1, 0}, "stats.std of b is 0"},
+		{[]float64{0, 1}, []float64{-1, 2}, "stats.std of a is -1"},
+		{[]float64{0, math.Inf(1)}, []float64{1, 2}, "stats.mean of b is +Inf"},
+	} {
+		path := filepath.Join(t.TempDir(), "checkpoint.pt")
+		err := trainer.Save(ctx, path, Checkpoint{Channels: []string{"a", "b"}, Stats: &frames.Stats{Mean: c.mean, Std: c.std}, Input: Input{Factor: 2}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenCheckpoint(path); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("error %v, want %q", err, c.want)
+		}
+	}
 }
