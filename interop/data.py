@@ -16,28 +16,9 @@ import sys
 
 import numpy as np
 
+from common import check, failed, fields, make_input
+
 fmsr, folder = sys.argv[1], sys.argv[2]
-fields = ["density", "velx", "vely", "velz", "Bx", "By", "Bz", "jz"]
-failed = []
-
-
-def check(what, ok, detail=""):
-    print(f"{'ok  ' if ok else 'FAIL'} {what} {detail}".rstrip())
-    if not ok:
-        failed.append(what)
-
-
-def make_input(seeds=4, frames=11, n=256):
-    """Seeds of random fields in the layout of the simulations: {seed: (F,C,H,W)}."""
-    rng = np.random.default_rng(1)
-    made = {}
-    for seed in range(seeds):
-        path = os.path.join(folder, "in", "mri256_nu3e-5", f"seed_{seed:04d}", "npy")
-        os.makedirs(path, exist_ok=True)
-        values = rng.standard_normal((frames, n, n, 8), dtype=np.float32) + np.arange(8, dtype=np.float32)
-        np.save(os.path.join(path, f"all_fields_{n}x{n}.npy"), values)
-        made[seed] = values.transpose(0, 3, 1, 2)
-    return made
 
 
 def export(kind):
@@ -170,7 +151,7 @@ def polars_rows(want, lows):
               f"polars {pl.__version__}: {len(got)} rows, splits {sorted(frame['split'].unique())}")
 
 
-want = make_input()
+want = make_input(folder, frames=11)
 lows = {seed: pooled(x) for seed, x in want.items()}
 for part in (pyarrow_arrow, pyarrow_parquet, npy_arrays, duckdb_rows, polars_rows):
     try:

@@ -12,28 +12,9 @@ import sys
 
 import numpy as np
 
+from common import check, failed, fields, make_input
+
 fmsr, folder = sys.argv[1], sys.argv[2]
-fields = ["density", "velx", "vely", "velz", "Bx", "By", "Bz", "jz"]
-failed = []
-
-
-def check(what, ok, detail=""):
-    print(f"{'ok  ' if ok else 'FAIL'} {what} {detail}".rstrip())
-    if not ok:
-        failed.append(what)
-
-
-def make_input(seeds=4, frames=5, n=256):
-    """Seeds of random fields in the layout of the simulations: {seed: (F,C,H,W)}."""
-    rng = np.random.default_rng(1)
-    made = {}
-    for seed in range(seeds):
-        path = os.path.join(folder, "in", "mri256_nu3e-5", f"seed_{seed:04d}", "npy")
-        os.makedirs(path, exist_ok=True)
-        values = rng.standard_normal((frames, n, n, 8), dtype=np.float32) + np.arange(8, dtype=np.float32)
-        np.save(os.path.join(path, f"all_fields_{n}x{n}.npy"), values)
-        made[seed] = values.transpose(0, 3, 1, 2).astype(np.float64)
-    return made
 
 
 def shells(plane):
@@ -108,7 +89,7 @@ def with_polars(path, want):
     check("polars: powers are NumPy's", np.allclose(p, q, atol=1e-6 * q.max()), f"{table.height} rows")
 
 
-made = make_input()
+made = {seed: x.astype(np.float64) for seed, x in make_input(folder, frames=5).items()}
 out = os.path.join(folder, "spectra")
 subprocess.run([fmsr, "run", "specs/spectra.yaml", "--data-root", os.path.join(folder, "in"), "--out", out, "--resume", "never"],
                check=True, stdout=subprocess.DEVNULL)

@@ -80,30 +80,6 @@ type exporter struct {
 	writing, ending background // a group on its way to the file; a whole file on its way to the disk
 }
 
-// background is one piece of work at a time, beside the stage.
-type background struct{ done chan error }
-
-// start does work once the piece before it has ended well.
-func (b *background) start(work func() error) error {
-	if err := b.wait(); err != nil {
-		return err
-	}
-	done := make(chan error, 1) // one result, which may never be asked for
-	b.done = done
-	go func() { done <- work() }()
-	return nil
-}
-
-// wait waits for the work, if there is any, and returns its error once.
-func (b *background) wait() error {
-	if b.done == nil {
-		return nil
-	}
-	err := <-b.done
-	b.done = nil
-	return err
-}
-
 // exportFile is a seed being exported.
 type exportFile struct {
 	exportWriter
@@ -121,17 +97,11 @@ type exportExtra struct {
 
 // Open checks that the frames will come seed by seed.
 func (e *exporter) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	if len(in.Seeds) == 0 {
-		return in, errors.New("frames do not come seed by seed: it wants npy_load or arrow_load at the start, and no arrow_cache")
+	var err error
+	if e.seeds, err = seedsOf(in); err != nil {
+		return in, err
 	}
 	e.env, e.in, e.plan = env, in, &prep.Plan{}
-	e.seeds = map[int]pipeline.Seed{}
-	for _, s := range in.Seeds {
-		if _, ok := e.seeds[s.Seed]; ok {
-			return in, fmt.Errorf("seed %d would come twice: set run.overfit to false", s.Seed)
-		}
-		e.seeds[s.Seed] = s
-	}
 	e.paired = in.Factor != 0
 	e.group = min(max(1, exportGroup/e.frameBytes()), 256)
 	return in, nil

@@ -77,17 +77,11 @@ type framePowers [][]float64
 
 // Open plans the transforms.
 func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	if len(in.Seeds) == 0 {
-		return in, errors.New("frames do not come seed by seed: it wants npy_load or arrow_load at the start, and no arrow_cache")
+	var err error
+	if s.seeds, err = seedsOf(in); err != nil {
+		return in, err
 	}
 	s.env, s.in, s.plan = env, in, &prep.Plan{}
-	s.seeds = map[int]pipeline.Seed{}
-	for _, seed := range in.Seeds {
-		if _, ok := s.seeds[seed.Seed]; ok {
-			return in, fmt.Errorf("seed %d would come twice: set run.overfit to false", seed.Seed)
-		}
-		s.seeds[seed.Seed] = seed
-	}
 	ly, lx := env.Run.Box()
 	kernel, err := spectra.NewPlan(spectra.NewShells(in.H, in.W, ly, lx), in.Factor)
 	if err != nil {
