@@ -10,6 +10,12 @@ import (
 	"fmsr/internal/torchx"
 )
 
+// Skips counts the steps whose loss or gradient was not finite.
+type Skips struct {
+	Total  int // of all steps
+	InARow int // up to the last step
+}
+
 // Clips counts the steps whose gradient was clipped.
 type Clips struct {
 	Total    int // of all steps
@@ -25,6 +31,7 @@ type resumption struct {
 	passed   bool // every stage below the trainer has
 	frames   int  // of the training split
 	last     Result
+	skips    Skips
 	clips    Clips
 }
 
@@ -32,6 +39,7 @@ func (r resumption) dict() torchfile.Dict {
 	return torchfile.Dict{
 		{Key: "averaged", Value: r.averaged}, {Key: "passed", Value: r.passed}, {Key: "frames", Value: r.frames},
 		{Key: "loss", Value: r.last.Loss}, {Key: "grad_norm", Value: r.last.GradNorm}, {Key: "lr", Value: r.last.LR},
+		{Key: "skipped", Value: r.skips.Total}, {Key: "skipped_in_a_row", Value: r.skips.InARow},
 		{Key: "clipped", Value: r.clips.Total}, {Key: "clipped_at_eval", Value: r.clips.AtEval}, {Key: "eval_step", Value: r.clips.EvalStep},
 	}
 }
@@ -52,7 +60,8 @@ func (l *Loaded) resumption() (r resumption, err error) {
 			return r, fmt.Errorf("resume.%s is a %T: want a number", key, dict.Get(key))
 		}
 	}
-	for key, into := range map[string]*int{"frames": &r.frames, "clipped": &r.clips.Total, "clipped_at_eval": &r.clips.AtEval, "eval_step": &r.clips.EvalStep} {
+	for key, into := range map[string]*int{"frames": &r.frames, "skipped": &r.skips.Total, "skipped_in_a_row": &r.skips.InARow,
+		"clipped": &r.clips.Total, "clipped_at_eval": &r.clips.AtEval, "eval_step": &r.clips.EvalStep} {
 		n, ok := dict.Get(key).(int64)
 		if !ok {
 			return r, fmt.Errorf("resume.%s is a %T: want a whole number", key, dict.Get(key))
@@ -128,6 +137,6 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 	if err != nil {
 		return err
 	}
-	t.Step, t.Last, t.Clips, t.fresh, t.averaged = l.Step, r.last, r.clips, r.clips, r.averaged
+	t.Step, t.Last, t.Skips, t.Clips, t.fresh, t.averaged = l.Step, r.last, r.skips, r.clips, r.clips, r.averaged
 	return nil
 }
