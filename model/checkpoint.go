@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -124,7 +125,12 @@ func (c *Snapshot) Save(path string) error {
 		return err
 	}
 	defer f.Close()
-	if err := torchfile.Write(f, c.root); err != nil {
+	w := bufio.NewWriterSize(f, 64<<10) // for small tensors; large ones pass it by
+	err = torchfile.Write(w, c.root)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	return f.Commit()

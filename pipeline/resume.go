@@ -17,7 +17,7 @@ const CheckpointFile = "checkpoint.pt"
 // is named, or that of the run's folder. The spec beside it must be this one, but
 // for what does not alter the result.
 func (r *runner) resume(opt Options) error {
-	if r.spec.Flow[len(r.spec.Flow)-1].Traits&Steps == 0 {
+	if !r.trains() {
 		if opt.Resume != "" {
 			return fmt.Errorf("resume from %s: this flow trains nothing", opt.Resume)
 		}
@@ -56,7 +56,7 @@ func (r *runner) resume(opt Options) error {
 // setAside renames the checkpoints that are in a training run's folder and are not
 // gone on from: with the new spec beside them, they would be taken for this run's.
 func (r *runner) setAside() error {
-	if r.env.Resume.Here() || r.spec.Flow[len(r.spec.Flow)-1].Traits&Steps == 0 {
+	if r.env.Resume.Here() || !r.trains() {
 		return nil
 	}
 	old, err := filepath.Glob(filepath.Join(r.env.Run.Dir, "checkpoint*.pt"))

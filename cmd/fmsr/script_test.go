@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fmsr": main})
+	testscript.Main(m, map[string]func(){"fmsr": func() { fallOver(); main() }})
 }
 
 // TestScripts runs the real program through testdata/script, which reads like
