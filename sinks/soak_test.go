@@ -68,6 +68,7 @@ func TestSoak(t *testing.T) {
 			pipeline.Override{Path: "eval.log_every", Value: "20", Flag: "--log-every"},
 			pipeline.Override{Path: "run.checkpoint_every", Value: "10", Flag: "--checkpoint-every"},
 			pipeline.Override{Path: "run.keep", Value: "3", Flag: "--keep"},
+			pipeline.Override{Path: "run.threads", Value: "1", Flag: "--threads"},
 			pipeline.Override{Path: "run.dir", Value: dir, Flag: "--out"})
 	}()
 	named := func() []string {
