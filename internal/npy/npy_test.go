@@ -69,6 +69,7 @@ func TestBadFiles(t *testing.T) {
 		"extended":   {file("{'descr': '<f16', 'fortran_order': False, 'shape': (2, 2), }", 64), `dtype "<f16": want float32`},
 		"fortran":    {file("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }", 16), "the array is in Fortran order: want C order"},
 		"no frames":  {file("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 2), }", 0), "shape [0 2]: want every dimension at least 1"},
+		"no axes":    {file("{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 4), "a number without axes: want an array of frames"},
 		"overflow":   {file("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 8), }", 16), "too large"},
 		"no dict":    {file("hello", 16), "npy header"},
 	} {
@@ -162,6 +163,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(file("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", 16))
 	f.Add(file("{'descr': '>f2', 'fortran_order': False, 'shape': (2, 2), }", 8))
 	f.Add(file("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 2), }", 16))
+	f.Add(file("{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 4))
 	f.Add([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"))
 	f.Add([]byte("\x93NUMPY\x01\x00\x01\x00\n0"))
 	f.Fuzz(func(t *testing.T, data []byte) {
