@@ -31,6 +31,8 @@ func FuzzCheckpoint(f *testing.F) {
 	defer trainer.Close()
 	pickle, tensors := smallCheckpoint(f, trainer)
 	f.Add(pickle)
+	f.Add(bytes.ReplaceAll(pickle, []byte("factorJ\x02\x00\x00\x00"), []byte("factorJ\x02\x00\x00\x70")))
+	f.Add(bytes.ReplaceAll(pickle, []byte("stepJ\x01\x00\x00\x00"), []byte("stepJ\x01\x00\x00\xff")))
 	f.Add(bytes.ReplaceAll(pickle, []byte("input_blocks.1"), []byte("input_blocks.x"))) // of no level
 	f.Fuzz(func(t *testing.T, pickle []byte) {
 		path := filepath.Join(t.TempDir(), "checkpoint.pt")
@@ -43,6 +45,9 @@ func FuzzCheckpoint(f *testing.F) {
 				return
 			}
 			defer l.Close()
+			if l.Step < 0 || l.Input.Factor < 2 || l.Input.Factor > mostFactor {
+				t.Errorf("step %d, factor %d", l.Step, l.Input.Factor)
+			}
 			if l.Inputs != nil {
 				l.Inputs.Differences(l.Channels, *l.Inputs)
 			}
