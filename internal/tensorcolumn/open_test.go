@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -141,6 +142,7 @@ func TestOpenRefuses(t *testing.T) {
 		"a batch twice":        {listedTwice(t), "begins within the one before it"},
 		"a foot too long":      {changed(-7, 0x7f), "damaged: a footer of"},
 		"other columns":        {foreign.Bytes(), "not an export: its columns are not"},
+		"many columns":         {file(t, 2, slices.Repeat([]string{"x"}, 14)), "not an export: it has 17 columns"},
 		"compressed":           {file(t, 2, []string{"x"}, ipc.WithZstd()), "is compressed"},
 		"a split that is none": {bytes.Replace(good, []byte("trainval"), []byte("trainvam"), 1), `split "vam"`},
 		"no tensor":            {bytes.ReplaceAll(good, []byte("arrow.fixed_shape_tensor"), []byte("arrow.mixed_shape_tensor")), "column x is not an arrow.fixed_shape_tensor"},
