@@ -55,6 +55,9 @@ func (l *Loaded) read() error {
 	if step, ok := root.Get("step").(int64); ok {
 		l.Step = int(step)
 	}
+	if l.Step < 0 {
+		return fmt.Errorf("step is %d", l.Step)
+	}
 	stats, ok := root.Get("stats").(*torchfile.Map)
 	if !ok {
 		return fmt.Errorf("stats is %T: want a dict", root.Get("stats"))
@@ -139,6 +142,9 @@ func (l *Loaded) readInputs() error {
 	return nil
 }
 
+// mostFactor is beyond what can be learned: a damaged one would have fields of terabytes made.
+const mostFactor = 1024
+
 // readConfig takes how the network was trained; the original's defaults where
 // the file does not say.
 func (l *Loaded) readConfig() error {
@@ -163,8 +169,8 @@ func (l *Loaded) readConfig() error {
 	if v, ok := config.Get("periodic_input").(bool); ok {
 		l.Input.Periodic = v
 	}
-	if l.Input.Factor < 2 {
-		return fmt.Errorf("config.factor is %d: want at least 2", l.Input.Factor)
+	if f := l.Input.Factor; f < 2 || f > mostFactor {
+		return fmt.Errorf("config.factor is %d: want 2 to %d", f, mostFactor)
 	}
 	return l.Flow.Validate()
 }

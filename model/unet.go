@@ -112,6 +112,9 @@ func Parameters(c Config) []Param {
 	return b.u.Params
 }
 
+// mostLevels of a network: each halves the grid, and no grid is halved more often.
+const mostLevels = 16
+
 // Validate reports a shape that cannot be.
 func (c Config) Validate() error {
 	if c.Fields < 1 {
@@ -119,6 +122,9 @@ func (c Config) Validate() error {
 	}
 	if c.Channels < 2 || c.Channels%2 != 0 {
 		return fmt.Errorf("unet: model_channels %d: want an even number of at least 2", c.Channels)
+	}
+	if n := len(c.Mult); n < 1 || n > mostLevels {
+		return fmt.Errorf("unet: %d levels: want 1 to %d", n, mostLevels)
 	}
 	for level, m := range c.Mult {
 		if m < 1 {

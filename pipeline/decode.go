@@ -15,6 +15,7 @@ type decoder struct {
 	folder  string            // that relative paths in the spec start at
 	written map[*value]string // what overrides hold, before YAML made something of it
 	diags   Diagnostics
+	items   int // of all lists so far
 }
 
 func (d *decoder) report(at place, path, format string, args ...any) {
@@ -170,7 +171,13 @@ func (d *decoder) decodeList(v *value, path string, dst reflect.Value, f field) 
 	out := reflect.MakeSlice(dst.Type(), 0, len(items))
 	for i, item := range items {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		if first, last, ok := rangeOf(item, dst.Type().Elem()); ok {
+		first, last, isRange := rangeOf(item, dst.Type().Elem())
+		if last-first >= mostItems-d.items {
+			d.report(item.place, at, "the lists of the spec have more than %d items", mostItems)
+			return
+		}
+		d.items += 1 + last - first
+		if isRange {
 			for x := first; x <= last; x++ {
 				out = reflect.Append(out, reflect.ValueOf(x))
 			}
@@ -234,9 +241,7 @@ func scalarOf(text string) any {
 	return text
 }
 
-// longestRange bounds a list that a few characters can ask for.
-const longestRange = 1 << 20
-
+// rangeOf is a range, or 0 to 0.
 func rangeOf(v *value, element reflect.Type) (first, last int, ok bool) {
 	text, isText := v.scalar.(string)
 	if !isText || element.Kind() != reflect.Int {
@@ -245,7 +250,10 @@ func rangeOf(v *value, element reflect.Type) (first, last int, ok bool) {
 	a, b, found := strings.Cut(text, "-")
 	first, err1 := strconv.Atoi(a)
 	last, err2 := strconv.Atoi(b)
-	return first, last, found && err1 == nil && err2 == nil && first <= last && last-first < longestRange
+	if !found || err1 != nil || err2 != nil || first > last {
+		return 0, 0, false
+	}
+	return first, last, true
 }
 
 // decodeSplit is a map from names to lists.

@@ -8,19 +8,32 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// largest is how many bytes of a spec are read. A resolved spec that lists ten
-// thousand frames has a fifth of that.
-const largest = 1 << 20
+// largest is how many bytes of a spec are read: more than any resolved one has.
+const largest = 1 << 21
+
+// mostKeys of a spec: every stage with all its keys has a tenth of that.
+const mostKeys = 2000
+
+// mostStages of a flow.
+const mostStages = 100
+
+// mostItems of all lists of a spec: a range of a few characters can ask for any
+// number, and the resolved spec has each on a line.
+const mostItems = 1 << 16
 
 // tooMuch refuses what the YAML parser would take minutes over: its time grows
-// with the square of the depth of nesting (34 s for a hundred thousand "["),
-// while the lexer's grows with the length.
+// with the square of the depth of nesting (34 s for a hundred thousand "["), its
+// memory with that of the number of keys (470 MB for ten thousand), while the
+// lexer's grow with the length.
 func tooMuch(src []byte) *Diagnostic {
 	if len(src) > largest {
 		return &Diagnostic{Message: fmt.Sprintf("is %d bytes long: a spec has at most %d", len(src), largest)}
 	}
-	depth, dense, line := 0, 0, 0 // open brackets; levels opened on this line without one
+	keys, depth, dense, line := 0, 0, 0, 0 // open brackets; levels opened on this line without one
 	for _, t := range lexer.Tokenize(string(src)) {
+		if t.Type == token.MappingValueType {
+			keys++
+		}
 		if t.Position.Line != line {
 			line, dense = t.Position.Line, 0
 		}
@@ -36,6 +49,9 @@ func tooMuch(src []byte) *Diagnostic {
 		case token.AnchorType, token.AliasType, token.TagType:
 			return &Diagnostic{Line: t.Position.Line, Col: t.Position.Column,
 				Message: strings.ToLower(t.Type.String()) + " is not used in specs"}
+		}
+		if keys > mostKeys {
+			return &Diagnostic{Line: t.Position.Line, Col: t.Position.Column, Message: fmt.Sprintf("has more than %d keys", mostKeys)}
 		}
 		if depth > deepest || dense > deepest {
 			return &Diagnostic{Line: t.Position.Line, Col: t.Position.Column, Message: fmt.Sprintf("nested more than %d deep", deepest)}

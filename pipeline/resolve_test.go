@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"fmsr/internal/fuzzlimit"
 )
 
 // TestResolved: the resolved spec parses to the same spec, wherever it lies.
@@ -38,15 +40,19 @@ func FuzzText(f *testing.F) {
 		if !utf8.ValidString(text) {
 			t.Skip("YAML is Unicode")
 		}
-		decl, _ := Lookup("sample_source")
-		want := &sampleConfig{Name: text, Names: []string{text, "x"}}
-		spec := &Spec{Run: defaultRun(), Flow: []Node{{Name: decl.Name, Decl: decl, Config: want}}}
-		again, err := Parse("s.yaml", spec.YAML(), nil)
-		if err != nil {
-			t.Fatalf("%q: %v\n%s", text, err, spec.YAML())
-		}
-		if diff := cmp.Diff(want, again.Flow[0].Config, cmpopts.EquateEmpty()); diff != "" {
-			t.Fatalf("%q came back otherwise (-want +got):\n%s\n%s", text, diff, spec.YAML())
-		}
+		fuzzlimit.Run(t, len(text), func() { writeAndParse(t, text) })
 	})
+}
+
+func writeAndParse(t *testing.T, text string) {
+	decl, _ := Lookup("sample_source")
+	want := &sampleConfig{Name: text, Names: []string{text, "x"}}
+	spec := &Spec{Run: defaultRun(), Flow: []Node{{Name: decl.Name, Decl: decl, Config: want}}}
+	again, err := Parse("s.yaml", spec.YAML(), nil)
+	if err != nil {
+		t.Fatalf("%q: %v\n%s", text, err, spec.YAML())
+	}
+	if diff := cmp.Diff(want, again.Flow[0].Config, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("%q came back otherwise (-want +got):\n%s\n%s", text, diff, spec.YAML())
+	}
 }

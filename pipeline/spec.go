@@ -112,6 +112,7 @@ func (r *Run) validateUnits(report func(key, format string, args ...any)) {
 		}
 		if seen[name] {
 			report("units", "is %v: want one unit for all, and one FIELD=UNIT a field", r.Units)
+			return // the next would say it again
 		}
 		seen[name] = true
 	}
@@ -269,6 +270,10 @@ func (d *decoder) decodeFlow(root *value, spec *Spec) int {
 	}
 	if !e.val.isList || len(e.val.items) == 0 {
 		d.report(e.place, "flow", "is %s: list the stages", strings.Replace(e.val.what(), "a list", "empty", 1))
+		return 0
+	}
+	if n := len(e.val.items); n > mostStages {
+		d.report(e.place, "flow", "has %d stages: want at most %d", n, mostStages)
 		return 0
 	}
 	known := 0

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"fmsr/internal/fuzzlimit"
 )
 
 // sampleConfig has a field of every kind that configs have.
@@ -195,16 +197,26 @@ func FuzzParse(f *testing.F) {
 	f.Add("version: 1\nrun: {grid: {box: [1, 2]}}\nflow: [a: {}, b]\n")
 	f.Add("a: &x [*x]")
 	f.Add("<<: {a: 1}")
+	f.Add(source("      levels: [" + strings.Repeat("0-9999,", 20) + "]\n"))
+	f.Add("version: 1\nrun: {units: [a=a,a=a,b]}\nflow: [" + strings.Repeat("a,", 200) + "]\n")
+	f.Add(strings.Repeat("a:\nb:\n", 50) + "[,")
 	f.Fuzz(func(t *testing.T, text string) {
-		spec, err := Parse("f.yaml", []byte(text), []Override{{"sample_source.count", "3", "--set"}})
-		if (spec == nil) != (err != nil) {
-			t.Errorf("spec %v, error %v", spec, err)
-		}
-		if spec == nil || !utf8.ValidString(text) {
-			return
-		}
-		if _, err := Parse("f.yaml", spec.YAML(), nil); err != nil {
-			t.Errorf("the resolved spec: %v\n%s", err, spec.YAML())
-		}
+		fuzzlimit.Run(t, len(text), func() { parseTwice(t, text) })
 	})
+}
+
+func parseTwice(t *testing.T, text string) {
+	spec, err := Parse("f.yaml", []byte(text), []Override{{"sample_source.count", "3", "--set"}})
+	if (spec == nil) != (err != nil) {
+		t.Errorf("spec %v, error %v", spec, err)
+	}
+	if err != nil {
+		_ = err.Error() // all lines of it
+	}
+	if spec == nil || !utf8.ValidString(text) {
+		return
+	}
+	if _, err := Parse("f.yaml", spec.YAML(), nil); err != nil {
+		t.Errorf("the resolved spec: %v\n%s", err, spec.YAML())
+	}
 }

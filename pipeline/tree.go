@@ -94,13 +94,13 @@ func parseYAML(src []byte) (*value, *Diagnostic) {
 }
 
 func syntaxDiagnostic(err error) *Diagnostic {
-	d := &Diagnostic{Message: err.Error()}
 	var syntax yaml.Error
-	if errors.As(err, &syntax) {
-		d.Message = syntax.GetMessage()
-		if t := syntax.GetToken(); t != nil && t.Position != nil {
-			d.Line, d.Col = t.Position.Line, t.Position.Column
-		}
+	if !errors.As(err, &syntax) {
+		return &Diagnostic{Message: err.Error()}
+	}
+	d := &Diagnostic{Message: syntax.GetMessage()} // its Error prints the file, in memory of the square of its length
+	if t := syntax.GetToken(); t != nil && t.Position != nil {
+		d.Line, d.Col = t.Position.Line, t.Position.Column
 	}
 	return d
 }

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"fmsr/internal/fuzzlimit"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -150,12 +151,14 @@ func FuzzLogs(f *testing.F) {
 	f.Add(b.Bytes())
 	f.Add(protowire.AppendTag(nil, 2, protowire.BytesType))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for name, l := range logs {
-			if n := l.keep(data, 5); n < 0 || n > len(data) {
-				t.Errorf("%s: %d bytes kept of %d", name, n, len(data))
+		fuzzlimit.Run(t, len(data), func() {
+			for name, l := range logs {
+				if n := l.keep(data, 5); n < 0 || n > len(data) {
+					t.Errorf("%s: %d bytes kept of %d", name, n, len(data))
+				}
 			}
-		}
-		protoField(data, 1)
-		protoMessage(data, 2)
+			protoField(data, 1)
+			protoMessage(data, 2)
+		})
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"fmsr/internal/fuzzlimit"
 )
 
 const whole = `{"format":"arrow","files":[{"path":"seed_0000.arrow","rows":3,"bytes":100,"sha256":"00","seed":0,"split":"train"}],
@@ -63,7 +65,9 @@ func FuzzManifest(f *testing.F) {
 	f.Add([]byte(whole))
 	f.Add([]byte(`{"files":[{}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := Parse(data)
+		var m Manifest
+		var err error
+		fuzzlimit.Run(t, len(data), func() { m, err = Parse(data) })
 		if err != nil {
 			return
 		}

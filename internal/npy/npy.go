@@ -196,6 +196,9 @@ func parse(head []byte) (h npy.Header, err error) {
 
 // dataSize is the bytes of an array of that shape and element size.
 func dataSize(shape []int, element int) (int64, error) {
+	if len(shape) == 0 {
+		return 0, errors.New("a number without axes: want an array of frames")
+	}
 	size := int64(element)
 	for _, d := range shape {
 		if d <= 0 {

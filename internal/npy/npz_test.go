@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fmsr/internal/fuzzlimit"
 )
 
 // archive is an npz of those members, each (2,3) of the values 0 to 5 as <f4.
@@ -109,5 +111,7 @@ func FuzzNpz(f *testing.F) {
 	f.Add(archive(f, zip.Store, "ab.npy"))
 	f.Add(archive(f, zip.Deflate, "ab.npy"))
 	f.Add(archive(f, zip.Store, "a.npy", "b.npy"))
-	f.Fuzz(func(t *testing.T, data []byte) { openAndRead(t, data) })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fuzzlimit.Run(t, len(data), func() { openAndRead(t, data) })
+	})
 }

@@ -34,7 +34,7 @@ type column struct {
 	kind     byte
 	typ      *flatbuffers.Table
 	children []*flatbuffers.Table
-	metadata map[string]string
+	metadata *flatbuffers.Table // the field that has it
 }
 
 func readColumn(t *flatbuffers.Table) column {
@@ -42,7 +42,7 @@ func readColumn(t *flatbuffers.Table) column {
 	if o := flatbuffers.UOffsetT(t.Offset(slot(fieldType))); o != 0 {
 		t.Union(c.typ, o)
 	}
-	c.children, c.metadata = tables(t, fieldChildren), pairs(t, fieldMetadata)
+	c.children, c.metadata = tables(t, fieldChildren), t
 	return c
 }
 
@@ -64,6 +64,9 @@ func layout(schema *flatbuffers.Table) (l Layout, err error) {
 	if schema.GetInt16Slot(slot(schemaEndianness), 0) != 0 {
 		return l, errors.New("its numbers are big-endian")
 	}
+	if _, n := vector(schema, schemaFields, 4); n > mostTables {
+		return l, fmt.Errorf("it has %d columns", n)
+	}
 	var columns []column
 	for _, t := range tables(schema, schemaFields) {
 		columns = append(columns, readColumn(t))
@@ -72,13 +75,13 @@ func layout(schema *flatbuffers.Table) (l Layout, err error) {
 		!columns[0].isInt32() || !columns[1].isInt32() || columns[2].kind != kindText {
 		return l, errors.New("its columns are not seed int32, frame int32, split string and tensors")
 	}
-	if json.Unmarshal([]byte(pairs(schema, schemaMetadata)[channelNames]), &l.Channels) != nil || len(l.Channels) == 0 {
+	if json.Unmarshal([]byte(lookup(schema, schemaMetadata, channelNames)), &l.Channels) != nil || len(l.Channels) == 0 {
 		return l, fmt.Errorf("its metadata has no %s", channelNames)
 	}
 	var shape []int
 	for i, c := range columns[3:] {
 		var t tensorShape
-		if c.metadata[extensionName] != extension || json.Unmarshal([]byte(c.metadata[extensionMetadata]), &t) != nil {
+		if lookup(c.metadata, fieldMetadata, extensionName) != extension || json.Unmarshal([]byte(lookup(c.metadata, fieldMetadata, extensionMetadata)), &t) != nil {
 			return l, fmt.Errorf("column %s is not an %s", c.name, extension)
 		}
 		switch {
@@ -129,9 +132,16 @@ func vector(t *flatbuffers.Table, field, size int) (at flatbuffers.UOffsetT, n i
 	return at, n
 }
 
+// mostTables of a vector: a small file can list one table thousands of times, and
+// in it another.
+const mostTables = 16
+
 // tables are a table's vector of tables.
 func tables(t *flatbuffers.Table, field int) []*flatbuffers.Table {
 	at, n := vector(t, field, 4)
+	if n > mostTables {
+		panic("more tables than an export has")
+	}
 	list := make([]*flatbuffers.Table, n)
 	for i := range list {
 		list[i] = &flatbuffers.Table{Bytes: t.Bytes, Pos: t.Indirect(at + flatbuffers.UOffsetT(4*i))}
@@ -139,13 +149,14 @@ func tables(t *flatbuffers.Table, field int) []*flatbuffers.Table {
 	return list
 }
 
-// pairs are a table's vector of keys and values.
-func pairs(t *flatbuffers.Table, field int) map[string]string {
-	m := map[string]string{}
+// lookup is the value under a key in a table's vector of keys and values.
+func lookup(t *flatbuffers.Table, field int, key string) string {
 	for _, pair := range tables(t, field) {
-		m[text(pair, 0)] = text(pair, 1)
+		if text(pair, 0) == key {
+			return text(pair, 1)
+		}
 	}
-	return m
+	return ""
 }
 
 func text(t *flatbuffers.Table, field int) string {

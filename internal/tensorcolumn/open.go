@@ -70,10 +70,15 @@ func (f *File) parse() (err error) {
 	if f.Layout, err = layout(schema); err != nil {
 		return fmt.Errorf("not an export: %w", err)
 	}
+	end := 0
 	for _, b := range blocks(footer) {
+		if b.at < end { // a batch that is listed a thousand times has a thousand times its rows
+			return fmt.Errorf("damaged: the record batch at byte %d begins within the one before it", b.at)
+		}
 		if err := f.batch(data, b); err != nil {
 			return err
 		}
+		end = b.at + b.metadata + b.body
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/fuzzlimit"
 )
 
 // seekable is memory to write a file to.
@@ -105,6 +107,15 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// listedTwice is a file whose footer has its first record batch twice.
+func listedTwice(t testing.TB) []byte {
+	data := file(t, 3, []string{"x"})
+	footer := root(data[len(data)-len(magic)-4-footerSize(data):])
+	at, _ := vector(footer, footerBatches, 24)
+	copy(footer.Bytes[at+24:], footer.Bytes[at:at+24])
+	return data
+}
+
 // TestOpenRefuses: one clear error each, never a panic.
 func TestOpenRefuses(t *testing.T) {
 	good := file(t, 3, []string{"x"})
@@ -128,8 +139,10 @@ func TestOpenRefuses(t *testing.T) {
 		"empty":                {nil, "not a file, or an empty one"},
 		"another format":       {[]byte("PAR1 and so on, PAR1"), `not an Arrow file: it starts with "PAR1 a"`},
 		"cut":                  {good[:len(good)/2], "truncated"},
+		"a batch twice":        {listedTwice(t), "begins within the one before it"},
 		"a foot too long":      {changed(-7, 0x7f), "damaged: a footer of"},
 		"other columns":        {foreign.Bytes(), "not an export: its columns are not"},
+		"many columns":         {file(t, 2, slices.Repeat([]string{"x"}, 14)), "not an export: it has 17 columns"},
 		"compressed":           {file(t, 2, []string{"x"}, ipc.WithZstd()), "is compressed"},
 		"a split that is none": {bytes.Replace(good, []byte("trainval"), []byte("trainvam"), 1), `split "vam"`},
 		"no tensor":            {bytes.ReplaceAll(good, []byte("arrow.fixed_shape_tensor"), []byte("arrow.mixed_shape_tensor")), "column x is not an arrow.fixed_shape_tensor"},
@@ -153,21 +166,28 @@ func FuzzArrowLoad(f *testing.F) {
 	f.Add(file(f, 3, []string{"x"}))
 	f.Add(file(f, 2, []string{"x_hi", "x_lo"}))
 	f.Add(file(f, 2, []string{"x"}, ipc.WithZstd()))
+	f.Add(listedTwice(f))
 	f.Add([]byte("ARROW1\x00\x00\x00\x00\x00\x00ARROW1"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		a := &File{whole: memory.NewBufferBytes(data)}
-		if a.parse() != nil {
-			return
-		}
-		sum := float32(0)
-		for r := range a.Rows {
-			for c := range a.Columns {
-				b := a.Tensor(r, c)
-				for _, v := range frames.Floats(b) {
-					sum += v
-				}
-				b.Release()
-			}
-		}
+		fuzzlimit.Run(t, len(data), func() { openAndSum(t, data) })
 	})
+}
+
+// openAndSum reads every value of whatever data is.
+func openAndSum(t *testing.T, data []byte) (sum float32) {
+	f, err := open(t, data)
+	if err != nil {
+		return 0
+	}
+	defer f.Release()
+	for r := range f.Rows {
+		for c := range f.Columns {
+			b := f.Tensor(r, c)
+			for _, v := range frames.Floats(b) {
+				sum += v
+			}
+			b.Release()
+		}
+	}
+	return sum
 }

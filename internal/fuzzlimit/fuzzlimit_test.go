@@ -1,0 +1,33 @@
+package fuzzlimit
+
+import "testing"
+
+var sink []byte
+
+// TestSpent: what is allocated, touched and computed is seen.
+func TestSpent(t *testing.T) {
+	before := spent()
+	sink = make([]byte, 3*memory)
+	for i := 0; i < len(sink); i += 4096 { // every page
+		sink[i] = 1
+	}
+	after := spent()
+	if n := after.allocated - before.allocated; n < 3*memory {
+		t.Errorf("%d bytes allocated, want %d", n, 3*memory)
+	}
+	if n := after.resident - before.resident; n < memory { // its peak began as the parent's
+		t.Errorf("grown by %d bytes, want %d", n, 3*memory)
+	}
+	if after.time <= before.time {
+		t.Errorf("%v spent", after.time-before.time)
+	}
+	sink = nil
+}
+
+func TestLargeInputsAreSkipped(t *testing.T) {
+	if !t.Run("large", func(t *testing.T) {
+		Run(t, largest+1, func() { t.Error("f was called") })
+	}) {
+		t.Error("it was run")
+	}
+}
