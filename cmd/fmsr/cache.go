@@ -83,8 +83,10 @@ func state(c framecache.Info) string {
 		return "in use"
 	case c.InUse:
 		return "being made"
-	case !c.Whole:
+	case !c.Whole && strings.HasPrefix(c.Key, framecache.Making):
 		return "left by a run that was killed"
+	case !c.Whole:
+		return "damaged, or of another fmsr"
 	default:
 		return ""
 	}

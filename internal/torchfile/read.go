@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"strings"
@@ -60,7 +61,10 @@ func Open(path string) (*File, error) {
 		if errors.Is(err, zip.ErrFormat) {
 			return nil, fmt.Errorf("%s: not a PyTorch checkpoint (a zip file, as torch.save writes)", path)
 		}
-		return nil, err
+		if errors.As(err, new(*fs.PathError)) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s: not a whole zip file: %w", path, err)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -123,6 +127,10 @@ func (f *File) record(name string, most int64) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("record %s is missing", name)
 	}
+	return read(name, r, most)
+}
+
+func read(name string, r *zip.File, most int64) ([]byte, error) {
 	if r.Method != zip.Store || r.CompressedSize64 != r.UncompressedSize64 {
 		return nil, fmt.Errorf("record %s is compressed: torch.save stores", name)
 	}
