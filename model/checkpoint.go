@@ -106,10 +106,8 @@ var ErrUnhealthy = errors.New("not finite")
 // healthy is a tensor that cannot be written unless it is finite.
 func healthy(name string, shape []int64, values []float32) torchfile.Tensor {
 	return torchfile.Tensor{DType: "float32", Shape: shape, Bytes: func() ([]byte, error) {
-		for _, v := range values {
-			if v-v != 0 { // NaN and infinities
-				return nil, fmt.Errorf("%s: %w", name, ErrUnhealthy)
-			}
+		if notFinite(values) > 0 {
+			return nil, fmt.Errorf("%s: %w", name, ErrUnhealthy)
 		}
 		return frames.Bytes(values), nil
 	}}

@@ -2,21 +2,16 @@ package model
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
 	"strings"
 
 	"fmsr/internal/torchfile"
 )
 
-// ErrUnhealthy is of a checkpoint that is whole, and has weights, averages or
-// moments that are not finite.
-var ErrUnhealthy = errors.New("whole, but unhealthy")
-
 // Verify reads a checkpoint whole, one tensor in memory at a time, and errs,
 // naming the path and what is wrong, unless every record has its checksum, the
-// network has all its tensors and no others, and all values are finite. PyTorch
+// network has all its tensors and no others, and all values are finite
+// (ErrUnhealthy). PyTorch
 // may have written it: then the five keys suffice. It says what the file is.
 func Verify(ctx context.Context, path string) (string, error) {
 	l, err := OpenCheckpoint(path)
@@ -78,7 +73,7 @@ func (l *Loaded) verify(ctx context.Context) (string, error) {
 				return "", err
 			}
 			if n := notFinite(values); n > 0 && unhealthy == nil {
-				unhealthy = fmt.Errorf("%w: %s: %s: %d of %d values are not finite", ErrUnhealthy, p.key, param.Name, n, len(values))
+				unhealthy = fmt.Errorf("whole, but unhealthy: %s: %s: %d of %d values are %w", p.key, param.Name, n, len(values), ErrUnhealthy)
 			}
 		}
 	}
@@ -91,7 +86,7 @@ func (l *Loaded) verify(ctx context.Context) (string, error) {
 
 func notFinite(values []float32) (n int) {
 	for _, v := range values {
-		if math.IsInf(float64(v), 0) || v != v {
+		if v-v != 0 { // NaN and infinities
 			n++
 		}
 	}
