@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -138,5 +137,5 @@ func TestVerifyTorch(t *testing.T) {
 			t.Errorf("byte %d of a record's data flipped: it passes", i)
 		}
 	}
-	t.Log(fmt.Sprintf("%d of %d bytes of headers and padding are read by nobody", missed, len(good)-len(covered)))
+	t.Logf("%d of %d bytes of headers and padding are read by nobody", missed, len(good)-len(covered))
 }
