@@ -3,7 +3,6 @@ package model
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"fmsr/internal/torchfile"
 )
@@ -19,12 +18,10 @@ func Verify(ctx context.Context, path string) (string, error) {
 		return "", err
 	}
 	defer l.Close()
-	if err := l.file.Verify(ctx); err != nil {
-		return "", err
-	}
-	is, err := l.verify(ctx)
-	if err != nil && strings.HasPrefix(err.Error(), path) { // it is of reading a tensor
-		return "", err
+	err = l.file.Verify(ctx, path)
+	is := ""
+	if err == nil {
+		is, err = l.verify(ctx)
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)

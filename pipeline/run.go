@@ -303,8 +303,8 @@ func (r *runner) begin() error {
 // saveSpec leaves the resolved spec with the run's results.
 func (r *runner) saveSpec() error {
 	dir := r.env.Run.Dir
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("the run's folder: %w", err)
+	if err := r.env.MakeFolder(); err != nil {
+		return err
 	}
 	return atomicfile.WriteFile(filepath.Join(dir, "spec.yaml"), r.env.Spec)
 }

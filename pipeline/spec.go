@@ -92,7 +92,7 @@ func (r *Run) Validate(_ *Run, report func(key, format string, args ...any)) {
 	}
 	r.validateUnits(report)
 	if n := len(r.Grid.Box); n != 0 && (n != 2 || r.Grid.Box[0] <= 0 || r.Grid.Box[1] <= 0) {
-		report("grid.box", "is %v: want the height and the width", r.Grid.Box)
+		report("grid.box", "is %v: want the height and the width, more than 0", r.Grid.Box)
 	}
 	unknown := func(b string) bool { return b != "periodic" && b != "open" }
 	if len(r.Grid.Boundary) != 2 || slices.ContainsFunc(r.Grid.Boundary, unknown) {

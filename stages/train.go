@@ -185,6 +185,9 @@ func (t *train) openFrom(path string) (err error) {
 	if err == nil && !slices.Equal(t.from.Channels, t.in.Channels) {
 		err = fmt.Errorf("its channels are %s, the run's are %s", strings.Join(t.from.Channels, ", "), strings.Join(t.in.Channels, ", "))
 	}
+	if err == nil {
+		err = t.from.CheckTraining(t.config)
+	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", path, err), t.from.Close())
 	}

@@ -109,6 +109,16 @@ that is right in its statistics, and applies what it has learned.`,
 	return root
 }
 
+// usage has an error about arguments show what they should be.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if check(cmd, args) != nil {
+			return fmt.Errorf("%s: %d arguments: want %s", cmd.CommandPath(), len(args), cmd.UseLine())
+		}
+		return nil
+	}
+}
+
 func versionCommand(out io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",

@@ -34,7 +34,7 @@ type File struct {
 func Create(path string) (*File, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-")
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, cause(err))
 	}
 	_ = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) // tells Sweep that it is being written; some file systems cannot
 	return &File{File: f, path: path}, nil
@@ -46,7 +46,17 @@ func (f *File) Path() string { return f.path }
 // Write adds to the file.
 func (f *File) Write(data []byte) (int, error) {
 	before("write", f, data)
-	return f.File.Write(data)
+	n, err := f.File.Write(data)
+	return n, cause(err)
+}
+
+// cause leaves out the temporary name, which os puts into its errors.
+func cause(err error) error {
+	var named *fs.PathError
+	if errors.As(err, &named) {
+		return named.Err
+	}
+	return err
 }
 
 // Sweep removes what processes that were killed have left of files that were to
@@ -90,7 +100,7 @@ func sweep(name string) error {
 func (f *File) Commit() error {
 	if err := f.commit(); err != nil {
 		f.Close()
-		return fmt.Errorf("%s: %w", f.path, err)
+		return fmt.Errorf("%s: %w", f.path, cause(err))
 	}
 	return nil
 }

@@ -17,7 +17,6 @@ import (
 // File is an open checkpoint.
 type File struct {
 	Root    *Map
-	path    string
 	size    int64 // of the whole file
 	zip     *zip.ReadCloser
 	records map[string]*zip.File
@@ -37,6 +36,30 @@ func (m *Map) Get(key string) any {
 		}
 	}
 	return nil
+}
+
+// What names what a value is, for messages.
+func What(v any) string {
+	switch v.(type) {
+	case nil:
+		return "missing"
+	case *Map:
+		return "a dict"
+	case *Sequence:
+		return "a list"
+	case *Stored:
+		return "a tensor"
+	case string:
+		return "text"
+	case bool:
+		return "true or false"
+	case int64:
+		return "a whole number"
+	case float64:
+		return "a number"
+	default:
+		return "something else"
+	}
 }
 
 // Stored is a tensor in a checkpoint: a view of a storage. Floats reads it.
@@ -71,7 +94,7 @@ func Open(path string) (*File, error) {
 		z.Close()
 		return nil, err
 	}
-	f := &File{path: path, size: info.Size(), zip: z, records: map[string]*zip.File{}}
+	f := &File{size: info.Size(), zip: z, records: map[string]*zip.File{}}
 	if f.Root, err = f.load(); err != nil {
 		z.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -116,7 +139,7 @@ func (f *File) load() (*Map, error) {
 	}
 	m, ok := root.(*Map)
 	if !ok {
-		return nil, fmt.Errorf("data.pkl holds a %T: want a dict", root)
+		return nil, fmt.Errorf("data.pkl: its value is %s: want a dict", What(root))
 	}
 	return m, nil
 }
@@ -158,7 +181,7 @@ func (f *File) Check(t *Stored) error {
 	r, ok := f.records["data/"+t.key]
 	want := t.numel * elementSizes[t.DType]
 	if !ok || r.UncompressedSize64 != uint64(want) || want > f.size {
-		return fmt.Errorf("%s: storage %s of %d bytes is not there", f.path, t.key, want)
+		return fmt.Errorf("storage %s of %d bytes is not there", t.key, want)
 	}
 	return nil
 }
@@ -169,10 +192,10 @@ func (f *File) Floats(t *Stored) ([]float32, error) {
 	want := t.numel * size
 	data, err := f.record("data/"+t.key, want)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.path, err)
+		return nil, err
 	}
 	if int64(len(data)) != want {
-		return nil, fmt.Errorf("%s: storage %s has %d bytes, want %d", f.path, t.key, len(data), want)
+		return nil, fmt.Errorf("storage %s has %d bytes, want %d", t.key, len(data), want)
 	}
 	n := int64(1)
 	for _, d := range t.Shape {
