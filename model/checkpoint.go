@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"golang.org/x/sys/unix"
@@ -42,10 +43,7 @@ type Snapshot struct {
 
 // Snapshot copies the state. Close frees the copy.
 func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error) {
-	lists := []struct {
-		name    string
-		tensors []torchx.Tensor
-	}{{"model_state_dict", t.Net.Tensors()}, {"ema_state_dict", t.EMA.Tensors()}, {"exp_avg", t.m}, {"exp_avg_sq", t.v}}
+	lists := t.lists()
 	mem, err := unix.Mmap(-1, 0, 4*len(lists)*t.Net.Count(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, fmt.Errorf("memory for a checkpoint: %w", err)
@@ -54,15 +52,15 @@ func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error)
 	free := arrow.Float32Traits.CastFromBytes(mem)
 	states := map[string]torchfile.Dict{}
 	err = t.Do(ctx, func(s *torchx.Scope) error {
-		for _, list := range lists {
+		for j, list := range lists {
 			var state torchfile.Dict
 			for i, p := range t.Net.Params {
 				values := free[:numel(p.Shape)]
 				free = free[len(values):]
-				torchx.Read(s, list.tensors[i], values)
-				state = append(state, torchfile.Entry{Key: p.Name, Value: healthy(list.name+"."+p.Name, p.Shape, values)})
+				torchx.Read(s, list[i], values)
+				state = append(state, torchfile.Entry{Key: p.Name, Value: healthy(trainingKeys[j]+"."+p.Name, p.Shape, values)})
 			}
-			states[list.name] = state
+			states[trainingKeys[j]] = state
 		}
 		return s.Err()
 	})
@@ -103,10 +101,12 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 // ErrUnhealthy is the error of a state that holds a number which is not finite.
 var ErrUnhealthy = errors.New("not finite")
 
+func notFinite(v float32) bool { return v-v != 0 }
+
 // healthy is a tensor that cannot be written unless it is finite.
 func healthy(name string, shape []int64, values []float32) torchfile.Tensor {
 	return torchfile.Tensor{DType: "float32", Shape: shape, Bytes: func() ([]byte, error) {
-		if notFinite(values) > 0 {
+		if slices.ContainsFunc(values, notFinite) {
 			return nil, fmt.Errorf("%s: %w", name, ErrUnhealthy)
 		}
 		return frames.Bytes(values), nil

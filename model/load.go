@@ -269,10 +269,8 @@ func (l *Loaded) fill(params []Param, tensors []torchx.Tensor, key string, state
 		if err != nil {
 			return fmt.Errorf("%s: %s: %w", key, p.Name, err)
 		}
-		for _, v := range values {
-			if v-v != 0 { // NaN and Inf
-				return fmt.Errorf("%s: %s holds %g", key, p.Name, v)
-			}
+		if i := slices.IndexFunc(values, notFinite); i >= 0 {
+			return fmt.Errorf("%s: %s holds %g", key, p.Name, values[i])
 		}
 		in := torchx.NewScope() // one tensor at a time
 		in.Copy(tensors[i], in.FromFloats(values, p.Shape...))

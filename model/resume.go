@@ -125,6 +125,11 @@ func (l *Loaded) training(c Config) (states [4]*torchfile.Map, err error) {
 	return states, nil
 }
 
+// lists are the trainer's tensors under trainingKeys.
+func (t *Trainer) lists() [4][]torchx.Tensor {
+	return [4][]torchx.Tensor{t.Net.Tensors(), t.EMA.Tensors(), t.m, t.v}
+}
+
 // Restore puts the trainer where the run was that wrote the checkpoint: weights,
 // average, moments and step, bit for bit.
 func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
@@ -138,7 +143,7 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 	}
 	err = t.Do(ctx, func(s *torchx.Scope) (err error) {
 		torchx.NoGrad(func() {
-			for i, into := range [][]torchx.Tensor{t.Net.Tensors(), t.EMA.Tensors(), t.m, t.v} {
+			for i, into := range t.lists() {
 				if err = l.fill(t.Net.Params, into, trainingKeys[i], states[i]); err != nil {
 					return
 				}

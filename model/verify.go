@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"fmsr/internal/torchfile"
 )
@@ -32,45 +33,44 @@ func Verify(ctx context.Context, path string) (string, error) {
 func (l *Loaded) verify(ctx context.Context) (string, error) {
 	root := l.file.Root
 	if _, ok := root.Get("step").(int64); !ok {
-		return "", fmt.Errorf("step is %T: want a whole number", root.Get("step"))
+		return "", fmt.Errorf("step is %s: want a whole number", torchfile.What(root.Get("step")))
 	}
-	type part struct {
-		dict *torchfile.Map
-		key  string
-	}
-	parts := []part{{root, "model_state_dict"}, {root, "ema_state_dict"}}
+	params := Parameters(l.Config)
+	var states []*torchfile.Map // under trainingKeys
 	is := "weights, without what a run needs to go on"
 	if root.Get("resume") != nil || root.Get("optimizer_state") != nil {
 		if _, err := l.resumption(); err != nil {
 			return "", err
 		}
-		optimizer, ok := root.Get("optimizer_state").(*torchfile.Map)
-		if !ok {
-			return "", fmt.Errorf("optimizer_state is %T: want a dict", root.Get("optimizer_state"))
-		}
-		parts = append(parts, part{optimizer, "exp_avg"}, part{optimizer, "exp_avg_sq"})
-		is = "all that a run needs to go on"
-	}
-	params := Parameters(l.Config)
-	var unhealthy error
-	for _, p := range parts {
-		state, ok := p.dict.Get(p.key).(*torchfile.Map)
-		if !ok {
-			return "", fmt.Errorf("%s is %T: want a dict of tensors", p.key, p.dict.Get(p.key))
-		}
-		if err := l.check(params, p.key, state); err != nil {
+		all, err := l.training(l.Config)
+		if err != nil {
 			return "", err
 		}
+		states, is = all[:], "all that a run needs to go on"
+	} else {
+		for _, key := range trainingKeys[:2] {
+			state, err := l.state(key)
+			if err == nil {
+				err = l.check(params, key, state)
+			}
+			if err != nil {
+				return "", err
+			}
+			states = append(states, state)
+		}
+	}
+	var unhealthy error
+	for k, state := range states {
 		for _, param := range params {
 			if ctx.Err() != nil {
 				return "", context.Cause(ctx)
 			}
 			values, err := l.file.Floats(state.Get(param.Name).(*torchfile.Stored))
 			if err != nil {
-				return "", err
+				return "", fmt.Errorf("%s: %s: %w", trainingKeys[k], param.Name, err)
 			}
-			if n := notFinite(values); n > 0 && unhealthy == nil {
-				unhealthy = fmt.Errorf("whole, but unhealthy: %s: %s: %d of %d values are %w", p.key, param.Name, n, len(values), ErrUnhealthy)
+			if i := slices.IndexFunc(values, notFinite); i >= 0 && unhealthy == nil {
+				unhealthy = fmt.Errorf("whole, but unhealthy: %s: %s holds %g: %w", trainingKeys[k], param.Name, values[i], ErrUnhealthy)
 			}
 		}
 	}
@@ -79,13 +79,4 @@ func (l *Loaded) verify(ctx context.Context) (string, error) {
 		n += numel(p.Shape)
 	}
 	return fmt.Sprintf("checkpoint of step %d, %d fields, %d parameters, %s", l.Step, len(l.Channels), n, is), unhealthy
-}
-
-func notFinite(values []float32) (n int) {
-	for _, v := range values {
-		if v-v != 0 { // NaN and infinities
-			n++
-		}
-	}
-	return n
 }
