@@ -128,8 +128,9 @@ type train struct {
 	in      pipeline.Meta
 	config  model.Config
 	trainer *model.Trainer
-	stop    int // the step at which this run ends
-	part    int // batches of the next step that have come
+	thread  *torchx.Thread // the trainer's
+	stop    int            // the step at which this run ends
+	part    int            // batches of the next step that have come
 
 	from   *model.Loaded // checkpoint to go on from; nil once the trainer is there
 	again  bool          // the trainer's step must pass the stages below first
@@ -190,6 +191,9 @@ func (t *train) openFrom(path string) (err error) {
 	return nil
 }
 
+// Steps are the training's; libtorch makes its kernels in the first.
+func (*train) Steps() (name string, warmUp int) { return "step", 3 }
+
 // Process takes one training step, when enough batches have come; validation batches are passed on.
 func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	batch := in.(*frames.Frames)
@@ -218,13 +222,16 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		if err := t.saveIfDue(ctx); err != nil {
 			return nil, err
 		}
+		if err := t.env.Profile.Step(ctx, t.thread); err != nil {
+			return nil, err
+		}
 	}
 	err := t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
 		xLo := t.trainer.Net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
 		x1 := t.trainer.Net.Input(s, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
 		t.trainer.Accumulate(s, xLo, x1, t.part, t.Accumulate)
 		if last {
-			_, err = t.trainer.Update(s)
+			s.Part("optimizer", func() { _, err = t.trainer.Update(s) })
 		}
 		return err
 	})
@@ -309,6 +316,7 @@ func (t *train) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.thread = thread
 	t.trainer, err = model.NewTrainer(ctx, thread, t.config, t.hyper(t.env.Run))
 	if err != nil {
 		return err
