@@ -153,7 +153,9 @@ func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, 
 		t.loss = 0
 	}
 	var loss torchx.Tensor
-	s.Autocast(t.Net.Device, t.BF16, func() { loss = t.Loss(s, t.Net, xLo, x1, x0, times) })
+	s.Part("forward", func() {
+		s.Autocast(t.Net.Device, t.BF16, func() { loss = t.Loss(s, t.Net, xLo, x1, x0, times) })
+	})
 	if parts > 1 {
 		loss = s.Affine(loss, 1/float64(parts), 0)
 	}
@@ -233,7 +235,9 @@ func (u *UNet) Velocity(xLo torchx.Tensor, bf16 bool) Velocity {
 	return func(s *torchx.Scope, x torchx.Tensor, t float64) torchx.Tensor {
 		times := s.Full(t, u.DType, u.Device, x.Shape()[0])
 		var v torchx.Tensor
-		s.Autocast(u.Device, bf16, func() { v = u.Forward(s, s.Cat(1, x, xLo), times) })
+		s.Part("forward", func() {
+			s.Autocast(u.Device, bf16, func() { v = u.Forward(s, s.Cat(1, x, xLo), times) })
+		})
 		return s.To(v, u.DType, u.Device, u.Format)
 	}
 }

@@ -22,6 +22,7 @@ type Env struct {
 	Out      io.Writer        // for a person to read
 	Progress *Progress
 	Resume   Resume
+	Profile  *Profile // nil: steps are not watched
 
 	ctx context.Context // the run's, which its caller may end
 

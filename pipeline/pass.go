@@ -19,6 +19,7 @@ type node struct {
 	label string // "flow[3].pool_upsample"
 	name  string
 	tally tally
+	track int // in a profile
 
 	fusedInto *node // the stage below that does its work, if one does
 }
@@ -36,6 +37,8 @@ type pass struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	enough chan struct{} // closed when the source may stop
+
+	profile *Profile
 }
 
 // end follows the last element, so that stages that hold elements back can
@@ -47,8 +50,8 @@ func (end) Release()       {}
 func (end) Origin() string { return "" }
 
 // newPass returns a pass under ctx and the function that ends it early.
-func newPass(ctx context.Context) (*pass, func()) {
-	p := &pass{enough: make(chan struct{})}
+func newPass(ctx context.Context, profile *Profile) (*pass, func()) {
+	p := &pass{enough: make(chan struct{}), profile: profile}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	stopped := false
 	return p, func() { // called from one stage at a time, in order
@@ -88,9 +91,14 @@ func (p *pass) emit(n *node, how Pass, first chan<- any) {
 	defer close(first)
 	began := time.Now()
 	waited := time.Duration(0)
+	resumed := began
 	send := func(e Element) error {
 		start := time.Now()
-		defer func() { waited += time.Since(start) }()
+		p.profile.worked(n.track, resumed, start)
+		defer func() {
+			resumed = time.Now()
+			waited += resumed.Sub(start)
+		}()
 		select {
 		case <-p.enough: // asked first: a ready receiver must not win against it
 			e.Release()
@@ -127,6 +135,7 @@ func (p *pass) step(n *node) flow.FlatMapFunction[Element, Element] {
 	var out returner
 	return func(in Element) []Element {
 		defer in.Release()
+		p.profile.arrived(n.track)
 		if out != nil {
 			select {
 			case <-out.Returned():
@@ -149,6 +158,7 @@ func (p *pass) step(n *node) flow.FlatMapFunction[Element, Element] {
 		n.tally.elements++
 		n.tally.add(time.Since(began), began.Sub(idle))
 		idle = time.Now()
+		p.profile.worked(n.track, began, idle)
 		if err != nil {
 			return p.fail(n, in.Origin(), err, results)
 		}

@@ -27,6 +27,7 @@ type Options struct {
 	Resume  string           // checkpoint to go on from; empty: the run folder's, where there is one
 	Task    Shard            // the part that a job array's task would have; taken where a flow can be shared
 	Fresh   bool             // keepers forget what earlier runs have finished
+	Profile int              // steps to watch; 0: none
 	Mem     memory.Allocator // for frames; nil: a pool of its own
 
 	Receive func(Element) error // borrows what comes out at the end; nil: nothing does
@@ -64,6 +65,9 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 		return err
 	}
 	if err := r.main(ctx); err != nil {
+		return err
+	}
+	if err := r.env.Profile.Finish(ctx); err != nil {
 		return err
 	}
 	writeAccount(r.env.Out, r.nodes)
@@ -104,6 +108,10 @@ func newRunner(spec *Spec, opt Options) (*runner, error) {
 		r.nodes = append(r.nodes, &node{Stage: f.Decl.New(f.Config), label: fmt.Sprintf("flow[%d].%s", i, f.Name), name: f.Name})
 	}
 	if err := r.share(opt); err != nil {
+		return nil, &InputError{Err: err}
+	}
+	var err error
+	if env.Profile, err = newProfile(opt.Profile, env, r.nodes); err != nil {
 		return nil, &InputError{Err: err}
 	}
 	return r, nil
@@ -192,7 +200,7 @@ func (r *runner) fill(ctx context.Context, i int, s Store) error {
 	if ready {
 		return nil
 	}
-	p, finish := newPass(ctx)
+	p, finish := newPass(ctx, r.env.Profile)
 	r.env.finish = finish
 	err = p.run(r.nodes[r.source:i], Once, func(e Element) error {
 		if err := guard(func() error { return s.Write(p.ctx, e) }); err != nil {
@@ -232,7 +240,7 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 			break
 		}
 	}
-	p, finish := newPass(ctx)
+	p, finish := newPass(ctx, r.env.Profile)
 	r.env.finish = finish
 	chain := r.nodes[r.source:until]
 	if ff, ok := f.(FitFuser); ok && until == i {
@@ -344,7 +352,7 @@ func (r *runner) main(ctx context.Context) error {
 	if r.trains() {
 		how = Endless // a trainer says itself when it is done
 	}
-	p, finish := newPass(ctx)
+	p, finish := newPass(ctx, r.env.Profile)
 	r.env.finish = finish
 	for _, n := range r.nodes {
 		n.tally = tally{}

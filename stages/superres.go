@@ -212,8 +212,14 @@ func (r *superres) check(named []string, files []pipeline.File) error {
 	return nil
 }
 
+// Steps are frames.
+func (*superres) Steps() (name string, warmUp int) { return "frame", 0 }
+
 // Process makes one frame fine, as often as there are samples. They share x_lo.
 func (r *superres) Process(ctx context.Context, in pipeline.Element) (out []pipeline.Element, err error) {
+	if err := r.env.Profile.Step(ctx, r.thread); err != nil {
+		return nil, err
+	}
 	f := in.(*frames.Frames)
 	origin := f.Origins[0]
 	file := filepath.Base(r.files[origin.Seed].Path)

@@ -132,9 +132,10 @@ type train struct {
 	in      pipeline.Meta
 	config  model.Config
 	trainer *model.Trainer
-	stop    int      // the step at which this run ends
-	part    int      // batches of the next step that have come
-	batches []string // their frames
+	thread  *torchx.Thread // the trainer's
+	stop    int            // the step at which this run ends
+	part    int            // batches of the next step that have come
+	batches []string       // their frames
 
 	from   *model.Loaded // checkpoint to go on from; nil once the trainer is there
 	again  bool          // the trainer's step must pass the stages below first
@@ -199,6 +200,9 @@ func (t *train) openFrom(path string) (err error) {
 	return nil
 }
 
+// Steps are the training's; libtorch makes its kernels in the first.
+func (*train) Steps() (name string, warmUp int) { return "step", 3 }
+
 // Process takes one training step, when enough batches have come; validation batches are passed on.
 func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	batch := in.(*frames.Frames)
@@ -228,6 +232,9 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 			return nil, err
 		}
 		t.batches = nil
+		if err := t.env.Profile.Step(ctx, t.thread); err != nil {
+			return nil, err
+		}
 	}
 	t.batches = append(t.batches, batch.All())
 	err := t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
@@ -235,7 +242,7 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		x1 := t.trainer.Net.Input(s, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
 		t.trainer.Accumulate(s, xLo, x1, t.part, t.Accumulate)
 		if last {
-			_, err = t.trainer.Update(s)
+			s.Part("optimizer", func() { _, err = t.trainer.Update(s) })
 		}
 		return err
 	})
@@ -354,6 +361,7 @@ func (t *train) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.thread = thread
 	t.trainer, err = model.NewTrainer(ctx, thread, t.config, t.hyper(t.env.Run))
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ func shards(flag string) (part, task pipeline.Shard, err error) {
 func runCommand(out io.Writer) *cobra.Command {
 	var sets []string
 	var resume, shard string
+	var profile int
 	cmd := &cobra.Command{
 		Use:   "run SPEC",
 		Short: "Run a flow: train, export, report",
@@ -38,6 +39,8 @@ the stage that uses it (fmsr describe STAGE shows them); --set reaches every key
 	cmd.Flags().StringArrayVar(&sets, "set", nil, "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE")
 	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: go on where the run in this folder was stopped; never: start afresh, replacing the run's files; or a checkpoint to go on from")
 	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, I = 1..N; by itself in a Slurm job array")
+	cmd.Flags().IntVar(&profile, "profile", 0, "tell where the time of so many steps goes, and write profile.json, a trace, into the run's folder")
+	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	given := pipeline.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		from := ""
@@ -46,6 +49,9 @@ the stage that uses it (fmsr describe STAGE shows them); --set reaches every key
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, rootCause(err))}
 			}
 			from = resume
+		}
+		if profile < 0 {
+			return &pipeline.InputError{Err: fmt.Errorf("--profile %d: want the number of steps", profile)}
 		}
 		overrides := *given
 		for _, set := range sets {
@@ -63,7 +69,7 @@ the stage that uses it (fmsr describe STAGE shows them); --set reaches every key
 		if err != nil {
 			return &pipeline.InputError{Err: err}
 		}
-		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{Out: out, Version: version(), Fresh: resume == "never", Resume: from, Shard: part, Task: task})
+		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: profile, Shard: part, Task: task})
 		var input *pipeline.InputError
 		if err != nil && !errors.As(err, &input) {
 			return &runFailed{err}

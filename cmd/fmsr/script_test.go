@@ -28,7 +28,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand, "pool": poolCommand, "retype": retypeCommand, "flip": flipCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand, "pool": poolCommand, "retype": retypeCommand, "flip": flipCommand, "trace": traceCommand},
 	})
 }
 

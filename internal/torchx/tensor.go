@@ -110,6 +110,8 @@ type Scope struct {
 
 	ctx  context.Context // ends the work; nil: nothing does
 	stop *C.int          // not 0 once ctx has ended; nil where it never will
+
+	recording C.fx_recording // of the thread; nil: nothing is recorded
 }
 
 // NewScope returns an empty scope; Close it.
@@ -169,7 +171,7 @@ func (s *Scope) Within(f func(in *Scope) Tensor) Tensor {
 	if s.err != nil {
 		return Tensor{}
 	}
-	in := &Scope{ctx: s.ctx, stop: s.stop}
+	in := &Scope{ctx: s.ctx, stop: s.stop, recording: s.recording}
 	defer in.Close()
 	out := f(in)
 	if in.err != nil {
@@ -193,7 +195,10 @@ func (s *Scope) one(op string, call func(out *C.fx_tensor) C.fx_error) Tensor {
 		return Tensor{}
 	}
 	var out C.fx_tensor
-	if err := check(call(&out)); err != nil {
+	s.enter(op)
+	msg := call(&out)
+	s.leave()
+	if err := check(msg); err != nil {
 		s.err = fmt.Errorf("%s: %w", op, err)
 		return Tensor{}
 	}
@@ -205,7 +210,10 @@ func (s *Scope) do(op string, call func() C.fx_error) {
 	if s.over() {
 		return
 	}
-	if err := check(call()); err != nil {
+	s.enter(op)
+	msg := call()
+	s.leave()
+	if err := check(msg); err != nil {
 		s.err = fmt.Errorf("%s: %w", op, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"time"
 	"unsafe"
 )
 
@@ -19,6 +20,9 @@ type Thread struct {
 	calls chan func()
 	quit  chan struct{}
 	ended chan struct{}
+
+	recording C.fx_recording // nil: none. It and began are the thread's
+	began     time.Time      // when the recording did
 }
 
 // StartThread starts one whose kernels use that many cores (0: all). Close it.
@@ -49,6 +53,7 @@ func (t *Thread) run(threads int, started chan<- error) {
 		case call := <-t.calls:
 			call()
 		case <-t.quit:
+			_, _ = t.endRecording() // frees it
 			return
 		}
 	}
@@ -68,7 +73,7 @@ func (t *Thread) Do(ctx context.Context, f func(s *Scope) error) error {
 	case t.calls <- func() {
 		err := errors.New("torch thread: the call ended its goroutine") // by t.Fatal, say
 		defer func() { done <- err }()
-		err = inScope(ctx, f)
+		err = t.inScope(ctx, f)
 	}:
 		return <-done
 	case <-ctx.Done():
@@ -78,9 +83,9 @@ func (t *Thread) Do(ctx context.Context, f func(s *Scope) error) error {
 	}
 }
 
-func inScope(ctx context.Context, f func(s *Scope) error) (err error) {
+func (t *Thread) inScope(ctx context.Context, f func(s *Scope) error) (err error) {
 	s := NewScope()
-	s.ctx = ctx
+	s.ctx, s.recording = ctx, t.recording
 	defer s.Close()
 	defer s.watch()()
 	defer func() {

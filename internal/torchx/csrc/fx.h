@@ -90,6 +90,26 @@ fx_error fx_adamw(const fx_tensor *params, const fx_tensor *m, const fx_tensor *
                   double lr, double beta1, double beta2, double eps, double weight_decay);
 fx_error fx_ema(const fx_tensor *ema, const fx_tensor *params, int n, double decay);
 
+// profile.cc: spans of the calling thread's ops, in the order of their starts, from fx_record until fx_record_end;
+// between fx_enter and fx_leave, on that thread too, lies a span of the caller's own. What fx_record_end gives is the
+// recording's, which fx_record_free frees.
+typedef struct {
+  int64_t begin, end;  // ns since the recording began
+  int32_t name;        // index into names
+  int32_t parent;      // index of the span that it lies in; -1: none
+} fx_span;
+typedef struct {
+  const fx_span *spans;
+  int64_t n;
+  const char *const *names;
+} fx_recorded;
+typedef struct fx_recording_state *fx_recording;
+fx_error fx_record(fx_recording *out);
+void fx_enter(fx_recording r, const char *name);
+void fx_leave(fx_recording r);
+fx_error fx_record_end(fx_recording r, fx_recorded *out);
+void fx_record_free(fx_recording r);
+
 // context.cc: what libtorch keeps for each thread or the process.
 fx_error fx_set_num_threads(int n);
 int fx_get_num_threads(void);

@@ -1,0 +1,91 @@
+package torchx
+
+// #include <stdlib.h>
+// #include "csrc/fx.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unsafe"
+)
+
+// Span is the time that one op took on a Thread: one of libtorch's ("aten::add"),
+// a node of a backward pass, an op of a Scope, or a Part.
+type Span struct {
+	Name       string
+	Begin, End time.Time
+	Parent     int // index of the span that it lies in; -1: none
+}
+
+// Part runs f as a span of its own.
+func (s *Scope) Part(name string, f func()) {
+	s.enter(name)
+	defer s.leave()
+	f()
+}
+
+func (s *Scope) enter(name string) {
+	if s.recording == nil {
+		return
+	}
+	text := C.CString(name)
+	C.fx_enter(s.recording, text)
+	C.free(unsafe.Pointer(text))
+}
+
+func (s *Scope) leave() {
+	if s.recording != nil {
+		C.fx_leave(s.recording)
+	}
+}
+
+// Record has every later Do's ops recorded, until Recorded.
+func (t *Thread) Record(ctx context.Context) error {
+	return t.Do(ctx, func(*Scope) error {
+		if err := check(C.fx_record(&t.recording)); err != nil {
+			return err
+		}
+		t.began = time.Now()
+		return nil
+	})
+}
+
+// Recorded ends what Record began and returns it, in the order of the spans' starts.
+func (t *Thread) Recorded(ctx context.Context) (spans []Span, err error) {
+	err = t.Do(ctx, func(*Scope) error {
+		spans, err = t.endRecording()
+		return err
+	})
+	return spans, err
+}
+
+var errNotRecorded = errors.New("torch thread: nothing is recorded")
+
+// endRecording is for the thread alone.
+func (t *Thread) endRecording() ([]Span, error) {
+	if t.recording == nil {
+		return nil, errNotRecorded
+	}
+	var r C.fx_recorded
+	if err := check(C.fx_record_end(t.recording, &r)); err != nil {
+		return nil, err
+	}
+	defer func() {
+		C.fx_record_free(t.recording)
+		t.recording = nil
+	}()
+	names := map[C.int32_t]string{}
+	spans := make([]Span, r.n)
+	for i, s := range unsafe.Slice(r.spans, r.n) {
+		name, known := names[s.name]
+		if !known {
+			name = C.GoString(unsafe.Slice(r.names, s.name+1)[s.name])
+			names[s.name] = name
+		}
+		at := func(ns C.int64_t) time.Time { return t.began.Add(time.Duration(ns)) }
+		spans[i] = Span{Name: name, Begin: at(s.begin), End: at(s.end), Parent: int(s.parent)}
+	}
+	return spans, nil
+}
