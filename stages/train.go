@@ -345,12 +345,12 @@ func (t *train) Close() (err error) {
 	if t.trainer == nil {
 		return err
 	}
-	err = errors.Join(err, t.checkpoints.wait())
 	if t.env.Interrupted() && t.trainer.Step > t.checkpoints.saved && !t.again {
 		if err = errors.Join(err, t.saveLast(context.Background())); err == nil {
 			t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, pipeline.CheckpointFile))
 		}
 	}
+	_ = t.checkpoints.wait() // of a run that has failed: it has an error to say
 	t.trainer.Close()
 	t.trainer = nil
 	return err

@@ -140,8 +140,8 @@ var badInputs = []badInput{
 
 	// caches, which are made again
 	{"cache with a damaged index", func(p *place) { p.cut(p.cacheFile("index.json"), -10) }, cached, 0, "arrow_cache: making "},
-	{"cache with an index of other data", func(p *place) { p.edit(p.cacheFile("index.json"), `"h":8`, `"h":9`) }, cached, 0,
-		"index.json: not of this data"},
+	{"cache with an edited index", func(p *place) { p.edit(p.cacheFile("index.json"), `"h":8`, `"h":9`) }, cached, 0,
+		"index.json: damaged, edited or of an older fmsr"},
 	{"cache with cut data", func(p *place) { p.cut(p.cacheFile("frames.arrow"), -1) }, cached, 0, "frames.arrow: "},
 	{"cache with a bit that has turned", func(p *place) {
 		p.damage(p.cacheFile("frames.arrow"), []float32{sample(0), sample(2), sample(4)})
@@ -210,13 +210,13 @@ var badInputs = []badInput{
 	{"statistics of too few channels", func(p *place) { p.pickle(checkpoint, text("b"), text("b")+text("c")) }, apply, 2,
 		" has 2 values for 3 channels"},
 	{"checkpoint of other channels", func(p *place) { p.pickle(checkpoint, text("b"), text("z")) }, goOn, 2,
-		"flow[6].train: model/checkpoint.pt: its channels are a, z, the run's are a, b"},
+		"flow[6].train: DIR/model/checkpoint.pt: its channels are a, z, the run's are a, b"},
 	{"checkpoint of weights alone, gone on from", func(p *place) { p.pickle(checkpoint, "resume", "resumX") }, goOn, 2,
-		"flow[6].train: model/checkpoint.pt: it has weights, but not what a run needs to go on from it (a key resume)"},
+		"flow[6].train: DIR/model/checkpoint.pt: it has weights, but not what a run needs to go on from it (a key resume)"},
 	{"checkpoint of another network, gone on from", nil, goOn + " --set train.model_channels=8", 2,
 		"DIR/out goes on from model/checkpoint.pt, but train.model_channels was 4, and is 8: go back to that, or start over by --resume never"},
 	{"checkpoint without moments, gone on from", func(p *place) { p.pickle(checkpoint, "optimizer_state", "optimizer_stale") }, goOn, 2,
-		"flow[6].train: model/checkpoint.pt: it has no optimizer_state"},
+		"flow[6].train: DIR/model/checkpoint.pt: it has no optimizer_state"},
 	{"damaged weights, gone on from", func(p *place) { p.damage(checkpoint, p.weights(checkpoint)) }, goOn, 1,
 		"model/checkpoint.pt: ema_state_dict: out.2.bias: record data/"},
 	{"checkpoint of other data, gone on from", func(p *place) { p.value("data/set/seed_0000/npy/f.npy", 0, 9) }, goOn, 1,
@@ -363,7 +363,7 @@ var badInputs = []badInput{
 
 	// disks that are full
 	{"training on a full disk", func(p *place) { p.disk("full", 64) }, "run train.yaml --data-root data --out full", 1,
-		"checkpoint DIR/full/checkpoint.pt: no space left on device"},
+		": no space left on device"}, // of the checkpoint or, beside it, of a log
 	{"export on a disk too small", func(p *place) { p.disk("full", 16) }, "run export.yaml --data-root data --out full", 2, "flow[3].export: DIR/full: 16.4 kB free, 24.6 kB needed"},
 	{"export on a disk that fills", func(p *place) { p.disk("full", 36) }, "run export.yaml --data-root data --out full", 1,
 		"flow[3].export: DIR/full/.parts/seed_0002.json: no space left on device"},
@@ -373,7 +373,7 @@ var badInputs = []badInput{
 		"flow[1].layout_save: seed 1, frame 2: DIR/full/synth/seed_0001/npy/all_fields_16x16.npy: no space left on device"},
 
 	// and a limit to what a file may grow to, which is another way for a write to fail
-	{"checkpoint that cannot be written", func(p *place) { p.limit(20) }, train, 1, "checkpoint DIR/out/checkpoint.pt: file too large"},
+	{"checkpoint that cannot be written", func(p *place) { p.limit(20) }, train, 1, ": file too large"},
 	{"cache that cannot be written", func(p *place) { p.limit(4) }, train, 1,
 		"flow[2].arrow_cache: seed 0, frame 3: writing the cache: "},
 	{"export that cannot be written", func(p *place) { p.limit(4) }, export, 1,
