@@ -5,6 +5,7 @@
 # make lint     gofmt, go vet, staticcheck
 # make interop  opens a run's files with PyTorch, TensorBoard and W&B (interop/check.py says how to install them)
 # make chaos    kills a hundred training runs, and looks whether they go on as if nothing had been
+# make soak     trains for half an hour, and looks whether memory, files, goroutines or tensors grow
 # make bench    prints one JSON line a benchmark
 #
 # PEER=DIR make bench   also runs DIR/bench.py, which prints the same of another implementation
@@ -18,7 +19,7 @@ export OMP_WAIT_POLICY ?= passive
 
 PYTHON ?= python3
 
-.PHONY: all build native demo test race lint bench interop chaos clean
+.PHONY: all build native demo test race lint bench interop chaos soak clean
 all: build
 
 native:
@@ -51,7 +52,10 @@ interop: build
 	@$(PYTHON) interop/spectra.py bin/fmsr runs/interop-spectra
 
 chaos: native
-	FMSR_CHAOS=100 go test ./cmd/fmsr -count 1 -timeout 2h -run TestChaos -v
+	FMSR_CHAOS=100 go test ./cmd/fmsr -count 1 -timeout 2h -run Chaos -v
+
+soak: native
+	FMSR_SOAK=30m go test ./sinks -count 1 -timeout 1h -run TestSoak -v
 
 bench: native
 	@go test -run '^$$' -bench . ./... | go run ./internal/benchjson

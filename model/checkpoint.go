@@ -1,8 +1,13 @@
 package model
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"golang.org/x/sys/unix"
 
 	"fmsr/internal/atomicfile"
 	"fmsr/internal/frames"
@@ -26,61 +31,111 @@ type Input struct {
 	Periodic bool // interpolation wraps around
 }
 
+// Snapshot is a copy of a trainer's state in host memory, which can be written
+// while training goes on.
+type Snapshot struct {
+	Step int
+
+	root torchfile.Dict
+	mem  []byte // all weights, averages and moments, outside Go's heap
+}
+
+// Snapshot copies the state. Close frees the copy.
+func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error) {
+	lists := []struct {
+		name    string
+		tensors []torchx.Tensor
+	}{{"model_state_dict", t.Net.Tensors()}, {"ema_state_dict", t.EMA.Tensors()}, {"exp_avg", t.m}, {"exp_avg_sq", t.v}}
+	mem, err := unix.Mmap(-1, 0, 4*len(lists)*t.Net.Count(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, fmt.Errorf("memory for a checkpoint: %w", err)
+	}
+	snapshot := &Snapshot{Step: t.Step, mem: mem}
+	free := arrow.Float32Traits.CastFromBytes(mem)
+	states := map[string]torchfile.Dict{}
+	err = t.Do(ctx, func(s *torchx.Scope) error {
+		for _, list := range lists {
+			var state torchfile.Dict
+			for i, p := range t.Net.Params {
+				values := free[:numel(p.Shape)]
+				free = free[len(values):]
+				torchx.Read(s, list.tensors[i], values)
+				state = append(state, torchfile.Entry{Key: p.Name, Value: healthy(list.name+"."+p.Name, p.Shape, values)})
+			}
+			states[list.name] = state
+		}
+		return s.Err()
+	})
+	if err != nil {
+		return nil, errors.Join(err, snapshot.Close())
+	}
+	snapshot.root = t.root(c, states)
+	return snapshot, nil
+}
+
+// root is the whole checkpoint.
+func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile.Dict {
+	clips := t.Clips
+	if !c.Passed { // the step will be sent, and perhaps evaluated, once more
+		clips = t.fresh
+	}
+	root := torchfile.Dict{
+		{Key: "model_state_dict", Value: states["model_state_dict"]},
+		{Key: "ema_state_dict", Value: states["ema_state_dict"]},
+		{Key: "stats", Value: torchfile.Dict{{Key: "mean", Value: statsTensor(c.Stats.Mean)}, {Key: "std", Value: statsTensor(c.Stats.Std)}}},
+		{Key: "channel_names", Value: names(c.Channels)},
+		{Key: "step", Value: t.Step},
+		{Key: "optimizer_state", Value: torchfile.Dict{{Key: "exp_avg", Value: states["exp_avg"]}, {Key: "exp_avg_sq", Value: states["exp_avg_sq"]}}},
+		{Key: "resume", Value: resumption{t.averaged, c.Passed, c.Frames, t.Last, t.Skips, clips}.dict()},
+		{Key: "config", Value: torchfile.Dict{
+			{Key: "base_dist", Value: string(t.Base)}, {Key: "base_noise_scale", Value: t.NoiseScale},
+			{Key: "periodic_padding", Value: t.Net.Periodic},
+			{Key: "factor", Value: c.Input.Factor}, {Key: "periodic_input", Value: c.Input.Periodic},
+		}},
+		{Key: "format", Value: 1},
+	}
+	if c.Inputs != nil {
+		root = append(root, torchfile.Entry{Key: "inputs", Value: inputsDict(*c.Inputs)})
+	}
+	return root
+}
+
+// ErrUnhealthy is the error of a state that holds a number which is not finite.
+var ErrUnhealthy = errors.New("not finite")
+
+// healthy is a tensor that cannot be written unless it is finite.
+func healthy(name string, shape []int64, values []float32) torchfile.Tensor {
+	return torchfile.Tensor{DType: "float32", Shape: shape, Bytes: func() ([]byte, error) {
+		if notFinite(values) > 0 {
+			return nil, fmt.Errorf("%s: %w", name, ErrUnhealthy)
+		}
+		return frames.Bytes(values), nil
+	}}
+}
+
 // Save writes checkpoint.pt, whole or not at all. PyTorch loads it with
 // weights_only=True: model_state_dict and ema_state_dict under ADM's names,
-// stats, channel_names, step, and what Restore needs to go on from it.
-func (t *Trainer) Save(ctx context.Context, path string, c Checkpoint) error {
+// stats, channel_names, step, and what Restore needs to go on from it. A state that
+// is not finite is an ErrUnhealthy: what is at path stays.
+func (c *Snapshot) Save(path string) error {
 	f, err := atomicfile.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	clips := t.Clips
-	if !c.Passed { // the step will be sent, and perhaps evaluated, once more
-		clips = t.fresh
+	w := bufio.NewWriterSize(f, 64<<10) // for small tensors; large ones pass it by
+	err = torchfile.Write(w, c.root)
+	if err == nil {
+		err = w.Flush()
 	}
-	err = t.Do(ctx, func(s *torchx.Scope) error {
-		root := torchfile.Dict{
-			{Key: "model_state_dict", Value: stateDict(s, t.Net.Params, t.Net.Tensors())},
-			{Key: "ema_state_dict", Value: stateDict(s, t.EMA.Params, t.EMA.Tensors())},
-			{Key: "stats", Value: torchfile.Dict{{Key: "mean", Value: statsTensor(c.Stats.Mean)}, {Key: "std", Value: statsTensor(c.Stats.Std)}}},
-			{Key: "channel_names", Value: names(c.Channels)},
-			{Key: "step", Value: t.Step},
-			{Key: "optimizer_state", Value: torchfile.Dict{
-				{Key: "exp_avg", Value: stateDict(s, t.Net.Params, t.m)},
-				{Key: "exp_avg_sq", Value: stateDict(s, t.Net.Params, t.v)},
-			}},
-			{Key: "resume", Value: resumption{t.averaged, c.Passed, c.Frames, t.Last, clips}.dict()},
-			{Key: "config", Value: torchfile.Dict{
-				{Key: "base_dist", Value: string(t.Base)}, {Key: "base_noise_scale", Value: t.NoiseScale},
-				{Key: "periodic_padding", Value: t.Net.Periodic},
-				{Key: "factor", Value: c.Input.Factor}, {Key: "periodic_input", Value: c.Input.Periodic},
-			}},
-			{Key: "format", Value: 1},
-		}
-		if c.Inputs != nil {
-			root = append(root, torchfile.Entry{Key: "inputs", Value: inputsDict(*c.Inputs)})
-		}
-		return torchfile.Write(f, root)
-	})
 	if err != nil {
 		return fmt.Errorf("checkpoint %s: %w", path, err)
 	}
 	return f.Commit()
 }
 
-// stateDict is tensors, one a parameter, under the parameters' names.
-func stateDict(s *torchx.Scope, params []Param, tensors []torchx.Tensor) torchfile.Dict {
-	var d torchfile.Dict
-	for i, p := range params {
-		x := tensors[i]
-		d = append(d, torchfile.Entry{Key: p.Name, Value: torchfile.Tensor{
-			DType: "float32", Shape: p.Shape,
-			Bytes: func() ([]byte, error) { return frames.Bytes(s.Floats(x)), s.Err() },
-		}})
-	}
-	return d
-}
+// Close frees the copy; Save must have returned.
+func (c *Snapshot) Close() error { return unix.Munmap(c.mem) }
 
 func inputsDict(in Inputs) torchfile.Dict {
 	var power []float64

@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -35,7 +36,7 @@ func TestCheckpointKeepsInputs(t *testing.T) {
 			Channels: []string{"a", "b"}, Stats: &frames.Stats{Mean: []float64{0, 1}, Std: []float64{1, 4}},
 			Input: Input{Factor: 2, Periodic: true}, Inputs: in,
 		}
-		if err := trainer.Save(ctx, path, c); err != nil {
+		if err := save(ctx, trainer, path, c); err != nil {
 			t.Fatal(err)
 		}
 		return OpenCheckpoint(path)
@@ -125,7 +126,7 @@ func TestStatsMustBeUsable(t *testing.T) {
 		{[]float64{0, math.Inf(1)}, []float64{1, 2}, "stats.mean of b is +Inf"},
 	} {
 		path := filepath.Join(t.TempDir(), "checkpoint.pt")
-		err := trainer.Save(ctx, path, Checkpoint{Channels: []string{"a", "b"}, Stats: &frames.Stats{Mean: c.mean, Std: c.std}, Input: Input{Factor: 2}})
+		err := save(ctx, trainer, path, Checkpoint{Channels: []string{"a", "b"}, Stats: &frames.Stats{Mean: c.mean, Std: c.std}, Input: Input{Factor: 2}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,4 +134,12 @@ func TestStatsMustBeUsable(t *testing.T) {
 			t.Errorf("error %v, want %q", err, c.want)
 		}
 	}
+}
+
+func save(ctx context.Context, trainer *Trainer, path string, c Checkpoint) error {
+	snapshot, err := trainer.Snapshot(ctx, c)
+	if err != nil {
+		return err
+	}
+	return errors.Join(snapshot.Save(path), snapshot.Close())
 }

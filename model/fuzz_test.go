@@ -7,9 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"fmsr/internal/frames"
 	"fmsr/internal/fuzzlimit"
 	"fmsr/internal/torchfile"
 	"fmsr/internal/torchx"
@@ -80,35 +82,22 @@ func smallCheckpoint(f *testing.F, trainer *Trainer) (pickle []byte, tensors map
 	f.Helper()
 	in := Inputs{H: 16, W: 16, Frames: 1, Std: []float64{1}, Power: [][]float64{{1, 2, 3}}}
 	var file bytes.Buffer
-	err := trainer.Do(context.Background(), func(s *torchx.Scope) error {
-		return torchfile.Write(&file, torchfile.Dict{
-			{Key: "model_state_dict", Value: stateDict(s, trainer.Net.Params, trainer.Net.Tensors())},
-			{Key: "stats", Value: torchfile.Dict{{Key: "mean", Value: statsTensor([]float64{0})}, {Key: "std", Value: statsTensor([]float64{1})}}},
-			{Key: "channel_names", Value: names([]string{"a"})}, {Key: "step", Value: 1},
-			{Key: "resume", Value: resumption{}.dict()}, {Key: "inputs", Value: inputsDict(in)},
-			{Key: "config", Value: torchfile.Dict{
-				{Key: "base_dist", Value: "gaussian"}, {Key: "base_noise_scale", Value: 0.5},
-				{Key: "periodic_padding", Value: true}, {Key: "factor", Value: 2}, {Key: "periodic_input", Value: true},
-			}},
-		})
+	snapshot, err := trainer.Snapshot(context.Background(), Checkpoint{
+		Channels: []string{"a"}, Stats: &frames.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2, Periodic: true}, Inputs: &in,
 	})
 	if err != nil {
+		f.Fatal(err)
+	}
+	defer snapshot.Close()
+	small := slices.DeleteFunc(snapshot.root, func(e torchfile.Entry) bool { return e.Key == "ema_state_dict" || e.Key == "optimizer_state" })
+	if err := torchfile.Write(&file, small); err != nil {
 		f.Fatal(err)
 	}
 	z, err := zip.NewReader(bytes.NewReader(file.Bytes()), int64(file.Len()))
 	if err != nil {
 		f.Fatal(err)
 	}
-	tensors = map[string][]byte{}
-	for _, record := range z.File {
-		r, err := record.Open()
-		if err != nil {
-			f.Fatal(err)
-		}
-		if tensors[record.Name], err = io.ReadAll(r); err != nil {
-			f.Fatal(err)
-		}
-	}
+	tensors = records(f, z)
 	pickle = tensors["checkpoint/data.pkl"]
 	delete(tensors, "checkpoint/data.pkl")
 	pickle = bytes.Replace(pickle, []byte("model_state_dict}"), []byte("model_state_dict}q\x07"), 1) // into the memo
@@ -120,6 +109,22 @@ func smallCheckpoint(f *testing.F, trainer *Trainer) (pickle []byte, tensors map
 		pickle = append(pickle, s...)
 	}
 	return pickle, tensors
+}
+
+// records are those of a checkpoint's zip.
+func records(t testing.TB, z *zip.Reader) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	for _, record := range z.File {
+		r, err := record.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all[record.Name], err = io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
 }
 
 // withPickle is a checkpoint of that pickle and those records.

@@ -18,6 +18,7 @@ type Loaded struct {
 	Flow   Flow
 	Step   int
 
+	path string
 	file *torchfile.File
 }
 
@@ -28,7 +29,7 @@ func OpenCheckpoint(path string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{file: f}
+	l := &Loaded{path: path, file: f}
 	if err := l.read(); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -43,12 +44,12 @@ func (l *Loaded) read() error {
 	root := l.file.Root
 	list, ok := root.Get("channel_names").(*torchfile.Sequence)
 	if !ok {
-		return fmt.Errorf("channel_names is %T: want a list", root.Get("channel_names"))
+		return fmt.Errorf("channel_names is %s: want a list", torchfile.What(root.Get("channel_names")))
 	}
 	for _, item := range list.Items {
 		name, ok := item.(string)
 		if !ok {
-			return fmt.Errorf("channel_names holds a %T: want text", item)
+			return fmt.Errorf("channel_names holds %s: want text", torchfile.What(item))
 		}
 		l.Channels = append(l.Channels, name)
 	}
@@ -60,7 +61,7 @@ func (l *Loaded) read() error {
 	}
 	stats, ok := root.Get("stats").(*torchfile.Map)
 	if !ok {
-		return fmt.Errorf("stats is %T: want a dict", root.Get("stats"))
+		return fmt.Errorf("stats is %s: want a dict", torchfile.What(root.Get("stats")))
 	}
 	l.Stats = &frames.Stats{}
 	for name, into := range map[string]*[]float64{"mean": &l.Stats.Mean, "std": &l.Stats.Std} {
@@ -117,7 +118,7 @@ func (l *Loaded) readInputs() error {
 	in := &Inputs{}
 	grid, ok := dict.Get("grid").(*torchfile.Sequence)
 	if !ok || len(grid.Items) != 2 {
-		return fmt.Errorf("inputs.grid is a %T: want two whole numbers", dict.Get("grid"))
+		return fmt.Errorf("inputs.grid is %s: want two whole numbers", torchfile.What(dict.Get("grid")))
 	}
 	h, _ := grid.Items[0].(int64)
 	w, _ := grid.Items[1].(int64)
@@ -175,10 +176,12 @@ func (l *Loaded) readConfig() error {
 	return l.Flow.Validate()
 }
 
-func (l *Loaded) state(key string) (*torchfile.Map, error) {
-	state, ok := l.file.Root.Get(key).(*torchfile.Map)
+func (l *Loaded) state(key string) (*torchfile.Map, error) { return stateOf(l.file.Root, key) }
+
+func stateOf(dict *torchfile.Map, key string) (*torchfile.Map, error) {
+	state, ok := dict.Get(key).(*torchfile.Map)
 	if !ok {
-		return nil, fmt.Errorf("%s is %T: want a dict of tensors", key, l.file.Root.Get(key))
+		return nil, fmt.Errorf("%s is %s: want a dict of tensors", key, torchfile.What(dict.Get(key)))
 	}
 	return state, nil
 }
@@ -230,7 +233,7 @@ func (l *Loaded) Net(s *torchx.Scope, key string, c Config) (*UNet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.fill(net.Params, net.Tensors(), state); err != nil {
+	if err := l.fill(net.Params, net.Tensors(), key, state); err != nil {
 		net.Free()
 		return nil, err
 	}
@@ -252,18 +255,24 @@ func (l *Loaded) check(params []Param, key string, state *torchfile.Map) error {
 			return fmt.Errorf("%s: %s has shape %v, want %v", key, p.Name, t.Shape, p.Shape)
 		}
 		if err := l.file.Check(t); err != nil {
-			return err
+			return fmt.Errorf("%s: %s: %w", key, p.Name, err)
 		}
 	}
 	return nil
 }
 
-// fill copies a dict that was checked into tensors, one for each parameter.
-func (l *Loaded) fill(params []Param, tensors []torchx.Tensor, state *torchfile.Map) error {
+// fill copies a dict that was checked into tensors, one for each parameter. A
+// value that is not finite is an error: nothing good comes of it.
+func (l *Loaded) fill(params []Param, tensors []torchx.Tensor, key string, state *torchfile.Map) error {
 	for i, p := range params {
 		values, err := l.file.Floats(state.Get(p.Name).(*torchfile.Stored))
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %s: %w", key, p.Name, err)
+		}
+		for _, v := range values {
+			if v-v != 0 { // NaN and Inf
+				return fmt.Errorf("%s: %s holds %g", key, p.Name, v)
+			}
 		}
 		in := torchx.NewScope() // one tensor at a time
 		in.Copy(tensors[i], in.FromFloats(values, p.Shape...))

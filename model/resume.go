@@ -10,6 +10,12 @@ import (
 	"fmsr/internal/torchx"
 )
 
+// Skips counts the steps whose loss or gradient was not finite.
+type Skips struct {
+	Total  int // of all steps
+	InARow int // up to the last step
+}
+
 // Clips counts the steps whose gradient was clipped.
 type Clips struct {
 	Total    int // of all steps
@@ -25,6 +31,7 @@ type resumption struct {
 	passed   bool // every stage below the trainer has
 	frames   int  // of the training split
 	last     Result
+	skips    Skips
 	clips    Clips
 }
 
@@ -32,6 +39,7 @@ func (r resumption) dict() torchfile.Dict {
 	return torchfile.Dict{
 		{Key: "averaged", Value: r.averaged}, {Key: "passed", Value: r.passed}, {Key: "frames", Value: r.frames},
 		{Key: "loss", Value: r.last.Loss}, {Key: "grad_norm", Value: r.last.GradNorm}, {Key: "lr", Value: r.last.LR},
+		{Key: "skipped", Value: r.skips.Total}, {Key: "skipped_in_a_row", Value: r.skips.InARow},
 		{Key: "clipped", Value: r.clips.Total}, {Key: "clipped_at_eval", Value: r.clips.AtEval}, {Key: "eval_step", Value: r.clips.EvalStep},
 	}
 }
@@ -44,18 +52,19 @@ func (l *Loaded) resumption() (r resumption, err error) {
 	}
 	for key, into := range map[string]*bool{"averaged": &r.averaged, "passed": &r.passed} {
 		if *into, ok = dict.Get(key).(bool); !ok {
-			return r, fmt.Errorf("resume.%s is a %T: want true or false", key, dict.Get(key))
+			return r, fmt.Errorf("resume.%s is %s: want true or false", key, torchfile.What(dict.Get(key)))
 		}
 	}
 	for key, into := range map[string]*float64{"loss": &r.last.Loss, "grad_norm": &r.last.GradNorm, "lr": &r.last.LR} {
 		if *into, ok = dict.Get(key).(float64); !ok {
-			return r, fmt.Errorf("resume.%s is a %T: want a number", key, dict.Get(key))
+			return r, fmt.Errorf("resume.%s is %s: want a number", key, torchfile.What(dict.Get(key)))
 		}
 	}
-	for key, into := range map[string]*int{"frames": &r.frames, "clipped": &r.clips.Total, "clipped_at_eval": &r.clips.AtEval, "eval_step": &r.clips.EvalStep} {
+	for key, into := range map[string]*int{"frames": &r.frames, "skipped": &r.skips.Total, "skipped_in_a_row": &r.skips.InARow,
+		"clipped": &r.clips.Total, "clipped_at_eval": &r.clips.AtEval, "eval_step": &r.clips.EvalStep} {
 		n, ok := dict.Get(key).(int64)
 		if !ok {
-			return r, fmt.Errorf("resume.%s is a %T: want a whole number", key, dict.Get(key))
+			return r, fmt.Errorf("resume.%s is %s: want a whole number", key, torchfile.What(dict.Get(key)))
 		}
 		*into = int(n)
 	}
@@ -89,6 +98,33 @@ func (l *Loaded) CheckData(now *frames.Stats, n int) error {
 	return nil
 }
 
+// CheckTraining errs unless the checkpoint has what a network of that shape goes
+// on from: weights, average and moments, by name and shape.
+func (l *Loaded) CheckTraining(c Config) error {
+	_, err := l.training(c)
+	return err
+}
+
+// The state dicts that a run goes on from, the last two of optimizer_state.
+var trainingKeys = [4]string{"model_state_dict", "ema_state_dict", "exp_avg", "exp_avg_sq"}
+
+func (l *Loaded) training(c Config) (states [4]*torchfile.Map, err error) {
+	optimizer, ok := l.file.Root.Get("optimizer_state").(*torchfile.Map)
+	if !ok {
+		return states, errors.New("it has no optimizer_state")
+	}
+	params := Parameters(c)
+	for i, dict := range []*torchfile.Map{l.file.Root, l.file.Root, optimizer, optimizer} {
+		if states[i], err = stateOf(dict, trainingKeys[i]); err != nil {
+			return states, err
+		}
+		if err := l.check(params, trainingKeys[i], states[i]); err != nil {
+			return states, err
+		}
+	}
+	return states, nil
+}
+
 // Restore puts the trainer where the run was that wrote the checkpoint: weights,
 // average, moments and step, bit for bit.
 func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
@@ -96,29 +132,14 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 	if err != nil {
 		return err
 	}
-	optimizer, ok := l.file.Root.Get("optimizer_state").(*torchfile.Map)
-	if !ok {
-		return errors.New("it has no optimizer_state")
+	states, err := l.training(t.Net.Config)
+	if err != nil {
+		return err
 	}
 	err = t.Do(ctx, func(s *torchx.Scope) (err error) {
 		torchx.NoGrad(func() {
-			for _, part := range []struct {
-				key  string
-				dict *torchfile.Map
-				into []torchx.Tensor
-			}{
-				{"model_state_dict", l.file.Root, t.Net.Tensors()}, {"ema_state_dict", l.file.Root, t.EMA.Tensors()},
-				{"exp_avg", optimizer, t.m}, {"exp_avg_sq", optimizer, t.v},
-			} {
-				state, ok := part.dict.Get(part.key).(*torchfile.Map)
-				if !ok {
-					err = fmt.Errorf("%s is %T: want a dict of tensors", part.key, part.dict.Get(part.key))
-					return
-				}
-				if err = l.check(t.Net.Params, part.key, state); err != nil {
-					return
-				}
-				if err = l.fill(t.Net.Params, part.into, state); err != nil {
+			for i, into := range [][]torchx.Tensor{t.Net.Tensors(), t.EMA.Tensors(), t.m, t.v} {
+				if err = l.fill(t.Net.Params, into, trainingKeys[i], states[i]); err != nil {
 					return
 				}
 			}
@@ -128,6 +149,6 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 	if err != nil {
 		return err
 	}
-	t.Step, t.Last, t.Clips, t.fresh, t.averaged = l.Step, r.last, r.clips, r.clips, r.averaged
+	t.Step, t.Last, t.Skips, t.Clips, t.fresh, t.averaged = l.Step, r.last, r.skips, r.clips, r.clips, r.averaged
 	return nil
 }

@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"fmsr/internal/rng"
 	"fmsr/internal/torchx"
@@ -51,6 +52,7 @@ type Trainer struct {
 	Net, EMA *UNet
 	Step     int    // steps taken
 	Last     Result // of the last of them
+	Skips    Skips
 	Clips    Clips
 
 	averaged bool  // UpdateEMA has seen the last step
@@ -74,8 +76,10 @@ func NewTrainer(ctx context.Context, thread *torchx.Thread, c Config, h Hyper) (
 		for _, p := range t.Net.Params {
 			s.RequiresGrad(p.Tensor, true)
 			zeros := func() torchx.Tensor {
-				z := s.Full(0, t.Net.DType, c.Device, p.Shape...)
-				return s.Keep(s.Clone(s.To(z, t.Net.DType, c.Device, c.Format)))
+				return s.Keep(s.Within(func(s *torchx.Scope) torchx.Tensor {
+					z := s.Full(0, t.Net.DType, c.Device, p.Shape...)
+					return s.To(z, t.Net.DType, c.Device, c.Format)
+				}))
 			}
 			t.m, t.v = append(t.m, zeros()), append(t.v, zeros())
 		}
@@ -112,6 +116,12 @@ type Result struct {
 	GradNorm float64 // before clipping
 	LR       float64
 }
+
+// Skipped says whether the step left the weights as they were, since its loss or
+// its gradient was not finite.
+func (r Result) Skipped() bool { return !finite(r.Loss) || !finite(r.GradNorm) }
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // TrainStep takes one step on normalized x_lo and x1 (N,C,H,W), in s, which must
 // be the thread's. Its noise and times are a function of (Seed, step) alone.
@@ -151,22 +161,37 @@ func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, 
 	t.loss += s.Item(loss)
 }
 
-// Update takes the step that was accumulated: clip, AdamW.
+// Update takes the step that was accumulated: clip, AdamW. A loss or a gradient
+// that is not finite changes no weights: the step is counted, and skipped.
 func (t *Trainer) Update(s *torchx.Scope) (Result, error) {
 	n := t.Step + 1
 	params := t.Net.Tensors()
 	norm := s.ClipGradNorm(params, t.GradClip)
 	r := Result{Loss: t.loss, GradNorm: s.Item(norm), LR: t.LRAt(n)}
-	s.AdamWStep(t.adamw, params, t.m, t.v, n, r.LR)
+	if !r.Skipped() {
+		s.AdamWStep(t.adamw, params, t.m, t.v, n-t.Skips.Total, r.LR)
+	}
 	if err := s.Err(); err != nil {
 		return Result{}, fmt.Errorf("training step %d: %w", n, err)
 	}
-	t.Step, t.Last, t.averaged = n, r, false
-	if r.GradNorm > t.GradClip {
+	t.Step, t.Last, t.averaged = n, r, r.Skipped()
+	t.count(r)
+	return r, nil
+}
+
+// count counts the step just taken.
+func (t *Trainer) count(r Result) {
+	switch {
+	case r.Skipped():
+		t.Skips.Total++
+		t.Skips.InARow++
+	case r.GradNorm > t.GradClip:
 		t.Clips.Total++
+		fallthrough
+	default:
+		t.Skips.InARow = 0
 	}
 	t.fresh = t.Clips
-	return r, nil
 }
 
 // times are t ~ U(TMin, TMax), one for each sample of a batch; stratified ones

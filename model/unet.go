@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"fmsr/internal/rng"
 	"fmsr/internal/torchx"
@@ -290,6 +291,8 @@ type builder struct {
 	s    *torchx.Scope // nil: they are only listed
 	u    *UNet
 	seed uint64
+
+	drawn []float64 // elements of a parameter, reused: new memory takes longer than the drawing
 }
 
 func (b *builder) build() {
@@ -396,20 +399,21 @@ func (b *builder) param(name string, center, bound float64, shape ...int64) torc
 		u.Params = append(u.Params, p)
 		return p.Tensor
 	}
-	values := make([]float64, numel(shape))
 	stream := rng.Stream(b.seed, rng.Weights, uint64(len(u.Params)))
-	for i := range values {
-		values[i] = center
+	b.drawn = slices.Grow(b.drawn[:0], numel(shape))[:numel(shape)]
+	for i := range b.drawn {
+		b.drawn[i] = center
 		if bound > 0 {
-			values[i] += bound * (2*rng.Uniform(stream, uint64(i)) - 1)
+			b.drawn[i] += bound * (2*rng.Uniform(stream, uint64(i)) - 1)
 		}
 	}
-	t := b.s.Full(0, torchx.Float64, torchx.CPU, shape...)
-	torchx.Write(b.s, t, values)
-	t = b.s.Clone(b.s.To(t, u.DType, u.Device, u.Format))
-	p.Tensor = b.s.Keep(t)
+	p.Tensor = b.s.Keep(b.s.Within(func(s *torchx.Scope) torchx.Tensor {
+		t := s.Full(0, torchx.Float64, torchx.CPU, shape...)
+		torchx.Write(s, t, b.drawn)
+		return s.Clone(s.To(t, u.DType, u.Device, u.Format))
+	}))
 	u.Params = append(u.Params, p)
-	return t
+	return p.Tensor
 }
 
 func (b *builder) timeFrequencies() torchx.Tensor {

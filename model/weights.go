@@ -24,9 +24,15 @@ func (l *Loaded) Weights(key string) ([]Weight, error) {
 		name, isText := k.(string)
 		t, isTensor := state.Values[i].(*torchfile.Stored)
 		if !isText || !isTensor {
-			return nil, fmt.Errorf("%s holds a %T under a %T: want tensors under names", key, state.Values[i], k)
+			return nil, fmt.Errorf("%s holds %s under %s: want tensors under names", key, torchfile.What(state.Values[i]), torchfile.What(k))
 		}
-		weights = append(weights, Weight{Name: name, Shape: t.Shape, Read: func() ([]float32, error) { return l.file.Floats(t) }})
+		weights = append(weights, Weight{Name: name, Shape: t.Shape, Read: func() ([]float32, error) {
+			values, err := l.file.Floats(t)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", l.path, err)
+			}
+			return values, nil
+		}})
 	}
 	return weights, nil
 }

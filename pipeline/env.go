@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -32,6 +34,14 @@ func (e *Env) Finish() { e.finish() }
 
 // Interrupted says whether the run was told to stop.
 func (e *Env) Interrupted() bool { return e.ctx.Err() != nil }
+
+// MakeFolder makes the run's folder, or one in it.
+func (e *Env) MakeFolder(within ...string) error {
+	if err := os.MkdirAll(filepath.Join(append([]string{e.Run.Dir}, within...)...), 0o755); err != nil {
+		return fmt.Errorf("the run's folder %s: %w", e.Run.Dir, err)
+	}
+	return nil
+}
 
 // Resume is where a training run that goes on begins. The trainer, which knows,
 // fills it in when it opens; sinks, below it, and sources, when they emit, look.

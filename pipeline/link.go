@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,9 @@ func (d *decoder) link(flow []Node) {
 			return
 		case i > 0 && link.Source:
 			d.report(n.at, path, "starts a flow: it can only stand first")
+			continue
+		case link.Bystander && slices.ContainsFunc(flow[:i], func(above Node) bool { return above.Name == n.Name }):
+			d.report(n.at, path, "stands in the flow twice, and would write the same files")
 			continue
 		case link.Needs&Steps == 0 && traits&Steps != 0:
 			d.report(n.at, path, "takes frames, but %s above it gives training steps", flow[i-1].Name)

@@ -17,7 +17,7 @@ const CheckpointFile = "checkpoint.pt"
 // is named, or that of the run's folder. The spec beside it must be this one, but
 // for what does not alter the result.
 func (r *runner) resume(opt Options) error {
-	if r.spec.Flow[len(r.spec.Flow)-1].Traits&Steps == 0 {
+	if !r.trains() {
 		if opt.Resume != "" {
 			return fmt.Errorf("resume from %s: this flow trains nothing", opt.Resume)
 		}
@@ -49,22 +49,26 @@ func (r *runner) resume(opt Options) error {
 			r.env.Progress.Note("%s", note)
 		}
 	}
-	r.env.Resume.From, r.env.Resume.Dir = from, r.env.Run.Dir
+	r.env.Resume.From, r.env.Resume.Dir = absolute(from), r.env.Run.Dir
 	return nil
 }
 
-// setAside renames the checkpoint that is in a training run's folder and is not
-// gone on from: with the new spec beside it, it would be taken for this run's.
+// setAside renames the checkpoints that are in a training run's folder and are not
+// gone on from: with the new spec beside them, they would be taken for this run's.
 func (r *runner) setAside() error {
-	if r.env.Resume.Here() || r.spec.Flow[len(r.spec.Flow)-1].Traits&Steps == 0 {
+	if r.env.Resume.Here() || !r.trains() {
 		return nil
 	}
-	path := filepath.Join(r.env.Run.Dir, CheckpointFile)
-	err := os.Rename(path, path+".old")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	old, err := filepath.Glob(filepath.Join(r.env.Run.Dir, "checkpoint*.pt"))
+	if err != nil {
+		return err
 	}
-	return err
+	for _, path := range old {
+		if err := os.Rename(path, path+".old"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // compare errs when a run with the spec now would not be what the run with the

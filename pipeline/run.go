@@ -125,6 +125,9 @@ func (r *runner) open(ctx context.Context) error {
 	return nil
 }
 
+// trains says whether the flow takes training steps.
+func (r *runner) trains() bool { return r.spec.Flow[len(r.spec.Flow)-1].Traits&Steps != 0 }
+
 // share settles this run's part of the work.
 func (r *runner) share(opt Options) error {
 	_, ok := r.nodes[0].Stage.(Picker)
@@ -280,6 +283,11 @@ func (r *runner) begin() error {
 	if err := r.saveSpec(); err != nil {
 		return err
 	}
+	if r.trains() {
+		if err := atomicfile.SweepTree(r.env.Run.Dir); err != nil {
+			return fmt.Errorf("the run's folder: %w", err)
+		}
+	}
 	for _, n := range r.nodes {
 		s, ok := n.Stage.(Starter)
 		if !ok {
@@ -295,8 +303,8 @@ func (r *runner) begin() error {
 // saveSpec leaves the resolved spec with the run's results.
 func (r *runner) saveSpec() error {
 	dir := r.env.Run.Dir
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("the run's folder: %w", err)
+	if err := r.env.MakeFolder(); err != nil {
+		return err
 	}
 	return atomicfile.WriteFile(filepath.Join(dir, "spec.yaml"), r.env.Spec)
 }
@@ -333,7 +341,7 @@ func (r *runner) pick(ctx context.Context) error {
 // main runs the flow itself.
 func (r *runner) main(ctx context.Context) error {
 	how := Once
-	if r.spec.Flow[len(r.spec.Flow)-1].Traits&Steps != 0 {
+	if r.trains() {
 		how = Endless // a trainer says itself when it is done
 	}
 	p, finish := newPass(ctx)

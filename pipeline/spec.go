@@ -12,16 +12,18 @@ import (
 
 // Run is a spec's run section: what concerns the run and no single stage.
 type Run struct {
-	Name            string   `yaml:"name" doc:"of the run" resume:"free"`
-	Dir             string   `yaml:"dir" flag:"out" path:"file" doc:"the run's folder; empty: runs/NAME" resume:"free"`
-	Seed            uint64   `yaml:"seed" flag:"seed" doc:"of everything random"`
-	Device          string   `yaml:"device" flag:"device" doc:"auto, cpu, cuda or cuda:INDEX" resume:"bits"`
-	Overfit         bool     `yaml:"overfit" flag:"overfit" doc:"train and validate on all frames of the first seed, without warm-up"`
-	Threads         int      `yaml:"threads" flag:"threads" doc:"cores for the model; 0: all" resume:"bits"`
-	MaxSteps        int      `yaml:"max_steps" flag:"max-steps" doc:"stop when the run's step is this; 0: at train.total_steps" resume:"free"`
-	CheckpointEvery int      `yaml:"checkpoint_every" flag:"checkpoint-every" doc:"steps between checkpoints" resume:"free"`
-	Units           []string `yaml:"units" doc:"of the fields, for colour bars: one for all, or FIELD=UNIT for each that has its own" resume:"free"`
-	Grid            Grid     `yaml:"grid" doc:"the domain's geometry"`
+	Name              string   `yaml:"name" doc:"of the run" resume:"free"`
+	Dir               string   `yaml:"dir" flag:"out" path:"file" doc:"the run's folder; empty: runs/NAME" resume:"free"`
+	Seed              uint64   `yaml:"seed" flag:"seed" doc:"of everything random"`
+	Device            string   `yaml:"device" flag:"device" doc:"auto, cpu, cuda or cuda:INDEX" resume:"bits"`
+	Overfit           bool     `yaml:"overfit" flag:"overfit" doc:"train and validate on all frames of the first seed, without warm-up"`
+	Threads           int      `yaml:"threads" flag:"threads" doc:"cores for the model; 0: all" resume:"bits"`
+	MaxSteps          int      `yaml:"max_steps" flag:"max-steps" doc:"stop when the run's step is this; 0: at train.total_steps" resume:"free"`
+	CheckpointEvery   int      `yaml:"checkpoint_every" flag:"checkpoint-every" doc:"steps between checkpoints" resume:"free"`
+	CheckpointMinutes float64  `yaml:"checkpoint_minutes" flag:"checkpoint-minutes" doc:"minutes after which there is one in any case; 0: never for that" resume:"free"`
+	Keep              int      `yaml:"keep" flag:"keep" doc:"newest checkpoints that are kept: with more than 1, each under its step's name too" resume:"free"`
+	Units             []string `yaml:"units" doc:"of the fields, for colour bars: one for all, or FIELD=UNIT for each that has its own" resume:"free"`
+	Grid              Grid     `yaml:"grid" doc:"the domain's geometry"`
 }
 
 // Grid is the geometry of the simulated domain.
@@ -60,7 +62,7 @@ func (r *Run) PeriodicBoundary() bool {
 
 func defaultRun() Run {
 	return Run{
-		Name: "run", Device: "auto", Overfit: true, CheckpointEvery: 1000, Units: []string{"code units"},
+		Name: "run", Device: "auto", Overfit: true, CheckpointEvery: 1000, CheckpointMinutes: 15, Keep: 1, Units: []string{"code units"},
 		Grid: Grid{Boundary: []string{"periodic", "periodic"}},
 	}
 }
@@ -82,9 +84,15 @@ func (r *Run) Validate(_ *Run, report func(key, format string, args ...any)) {
 	if r.CheckpointEvery < 1 {
 		report("checkpoint_every", "is %d: want at least 1", r.CheckpointEvery)
 	}
+	if !(r.CheckpointMinutes >= 0) {
+		report("checkpoint_minutes", "is %g: want at least 0", r.CheckpointMinutes)
+	}
+	if r.Keep < 1 {
+		report("keep", "is %d: want at least 1", r.Keep)
+	}
 	r.validateUnits(report)
 	if n := len(r.Grid.Box); n != 0 && (n != 2 || r.Grid.Box[0] <= 0 || r.Grid.Box[1] <= 0) {
-		report("grid.box", "is %v: want the height and the width", r.Grid.Box)
+		report("grid.box", "is %v: want the height and the width, more than 0", r.Grid.Box)
 	}
 	unknown := func(b string) bool { return b != "periodic" && b != "open" }
 	if len(r.Grid.Boundary) != 2 || slices.ContainsFunc(r.Grid.Boundary, unknown) {

@@ -155,7 +155,7 @@ func TestDiagnostics(t *testing.T) {
 			`s.yaml:2:39: run.threads: is -1: want at least 0`,
 			`s.yaml:2:54: run.max_steps: is -1: want at least 0`,
 			`s.yaml:2:76: run.checkpoint_every: is 0: want at least 1`,
-			`s.yaml:2:91: run.grid.box: is [0 1]: want the height and the width`,
+			`s.yaml:2:91: run.grid.box: is [0 1]: want the height and the width, more than 0`,
 			`s.yaml:2:109: run.grid.boundary: is [wall open]: want periodic or open for y and for x`}},
 		"run is no map": {"version: 1\nrun: 7\nflow: [sample_source]\n", []string{`s.yaml:2:6: run: wants keys and values, got 7`}},
 		"top": {"vesion: 1\nflow: [sample_source]\n", []string{

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"fmsr/internal/frames"
@@ -42,8 +45,8 @@ func init() {
 	                            [ every log_every steps: sample, measure ]
 	steps                       -------- 1 -- 2 -- ... -- 100 + figures
 
-Figures, in physical units: train/loss, the gradient norm before clipping and the
-share of steps that were clipped; val/mse and val/mse_ema of the raw and the
+Figures, in physical units: train/loss, the gradient norm before clipping, the share
+of steps that were clipped and the number of those that were skipped; val/mse and val/mse_ema of the raw and the
 averaged model's samples (and val/mse_sde); as baselines val/mse_lo of the bilinear
 input and val/mse_linear of a 9x9 least-squares filter of the coarse field that it was
 interpolated from, for each sub-pixel; val/band...
@@ -224,9 +227,7 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 			return fmt.Errorf("spectra: %w", err)
 		}
 	}
-	result := &model.Evaluation{Scalars: []model.Scalar{{Name: "train/loss", Value: step.Loss}, {Name: "train/grad_norm", Value: step.GradNorm}, {Name: "train/lr", Value: step.LR},
-		{Name: "train/clipped", Value: clippedShare(step)}}}
-	result.Scalars = append(result.Scalars, c.scalars()...)
+	result := &model.Evaluation{Scalars: e.finite(step, append(trainScalars(step), c.scalars()...))}
 	var err error
 	if result.Pictures, err = c.pictures(); err != nil {
 		return err
@@ -236,6 +237,32 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	e.env.Progress.Aside(took)
 	step.Eval = result
 	return nil
+}
+
+// trainScalars are the training's own figures; a step that was skipped has no loss.
+func trainScalars(step *model.Step) []model.Scalar {
+	var figures []model.Scalar
+	if !step.Skipped() {
+		figures = append(figures, model.Scalar{Name: "train/loss", Value: step.Loss}, model.Scalar{Name: "train/grad_norm", Value: step.GradNorm})
+	}
+	return append(figures, model.Scalar{Name: "train/lr", Value: step.LR}, model.Scalar{Name: "train/clipped", Value: clippedShare(step)},
+		model.Scalar{Name: "train/skipped", Value: float64(step.Trainer.Skips.Total)})
+}
+
+// finite leaves out, and names, what is not: logs have no way to say it.
+func (e *eval) finite(step *model.Step, figures []model.Scalar) []model.Scalar {
+	var out []string
+	figures = slices.DeleteFunc(figures, func(f model.Scalar) bool {
+		bad := math.IsNaN(f.Value) || math.IsInf(f.Value, 0)
+		if bad {
+			out = append(out, f.Name)
+		}
+		return bad
+	})
+	if len(out) > 0 {
+		e.env.Progress.Note("eval at step %d: not finite, and left out: %s", step.N, strings.Join(out, ", "))
+	}
+	return figures
 }
 
 // physical is normalized values in physical units.

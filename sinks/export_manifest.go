@@ -12,6 +12,7 @@ import (
 	"fmsr/internal/exportset"
 	"fmsr/internal/frames"
 	"fmsr/internal/parts"
+	"fmsr/internal/seal"
 )
 
 const manifestName = exportset.ManifestName
@@ -61,7 +62,7 @@ func (e *exporter) writeManifest(path string, records []parts.Record) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.WriteFile(path, append(data, '\n')); err != nil {
+	if err := atomicfile.WriteFile(path, seal.Object(data)); err != nil {
 		return err
 	}
 	e.env.Progress.Note("export    %s: %d files, %d frames, %.3g GB", path, len(m.Files), rows, float64(bytes)/1e9)

@@ -111,7 +111,7 @@ func (n *filesSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 			from[path] = f.Path
 		}
 	}
-	return in, os.MkdirAll(env.Run.Dir, 0o755)
+	return in, env.MakeFolder()
 }
 
 func (n *filesSave) path(f pipeline.File, kind string) string {

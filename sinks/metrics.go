@@ -46,7 +46,7 @@ type metrics struct {
 // Open makes the folder.
 func (m *metrics) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	m.env = env
-	return in, os.MkdirAll(env.Run.Dir, 0o755)
+	return in, env.MakeFolder()
 }
 
 // Start begins both files, or goes on with them.

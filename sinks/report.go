@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
-	"os"
 	"path/filepath"
 	"text/tabwriter"
 
@@ -50,7 +49,7 @@ type report struct {
 // Open makes the folder.
 func (r *report) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	r.env, r.in = env, in
-	return in, os.MkdirAll(env.Run.Dir, 0o755)
+	return in, env.MakeFolder()
 }
 
 // Process keeps the newest evaluation.

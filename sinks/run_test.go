@@ -3,6 +3,7 @@ package sinks_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -109,13 +110,43 @@ func TestErrorLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestDivergedLossEndsTheRun: metrics.jsonl cannot hold NaN, so that a diverged
-// model is an error and not a file that nothing reads.
-func TestDivergedLossEndsTheRun(t *testing.T) {
-	err := run(t, context.Background(), data(t, 0), &strings.Builder{},
-		pipeline.Override{Path: "train.lr", Value: "1e30", Flag: "--lr"})
-	if err == nil || !strings.Contains(err.Error(), "step 2") {
-		t.Errorf("error %v, want one that names the step", err)
+// TestBadNumbers: steps without a finite loss are skipped, said and counted, and
+// end the run when they are too many; what was healthy stays.
+func TestBadNumbers(t *testing.T) {
+	for _, c := range []struct {
+		lr   string
+		want []string // of the output and the error
+	}{
+		{"1e30", []string{ // weights so large that no loss is finite
+			"step 2 was skipped: loss ", " of seed 0, frame",
+			"eval at step 2: not finite, and left out: val/mse,",
+			"step 5 was skipped", "that is 4 in a row (train.max_bad_steps)",
+		}},
+		{"1e39", []string{ // weights beyond float32
+			"step 1 is not saved: ", "checkpoint.pt: model_state_dict.", ": not finite", "step 2 was skipped", "that is 4 in a row",
+		}},
+	} {
+		dir := t.TempDir()
+		var out strings.Builder
+		err := run(t, context.Background(), data(t, 0), &out,
+			pipeline.Override{Path: "train.lr", Value: c.lr, Flag: "--lr"},
+			pipeline.Override{Path: "train.warmup_steps", Value: "0", Flag: "--warmup-steps"},
+			pipeline.Override{Path: "train.max_bad_steps", Value: "4", Flag: "--max-bad-steps"},
+			pipeline.Override{Path: "train.total_steps", Value: "100", Flag: "--total-steps"},
+			pipeline.Override{Path: "run.checkpoint_every", Value: "1", Flag: "--checkpoint-every"},
+			pipeline.Override{Path: "run.dir", Value: dir, Flag: "--out"})
+		text := fmt.Sprint(out.String(), err)
+		for _, want := range c.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("lr %s: no %q in\n%s", c.lr, want, text)
+			}
+		}
+		for _, name := range []string{"metrics.jsonl", "checkpoint.pt"} {
+			_, err := os.Stat(filepath.Join(dir, name))
+			if (err == nil) != (name == "metrics.jsonl" || c.lr == "1e30") {
+				t.Errorf("lr %s: %s: %v", c.lr, name, err)
+			}
+		}
 	}
 }
 

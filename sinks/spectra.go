@@ -147,7 +147,7 @@ func (s *spectraSink) Resume(_ context.Context, key string) (map[int]bool, error
 		s.env.Progress.Note("spectra: %d of %d seeds are there already", done, mine)
 	}
 	if len(finished) < len(seeds) { // they would be tables of something else
-		for _, name := range []string{tableName, summaryName, pictureName} {
+		for _, name := range append(reportFiles, parts.Whole) {
 			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 				return nil, err
 			}
@@ -258,6 +258,9 @@ func (s *spectraSink) Flush(context.Context) ([]pipeline.Element, error) {
 		return nil, err
 	}
 	if err := t.write(); err != nil {
+		return nil, err
+	}
+	if err := s.set.Summarize(reportFiles...); err != nil {
 		return nil, err
 	}
 	s.env.Progress.Note("spectra   %s: %d seeds, %d frames", filepath.Join(dir, tableName), len(records), t.frames())

@@ -28,6 +28,8 @@ const (
 	pictureName = "spectra.png"
 )
 
+var reportFiles = []string{tableName, summaryName, pictureName}
+
 // spectraTables makes the report of the seeds' records, in their order.
 type spectraTables struct {
 	dir     string

@@ -45,7 +45,7 @@ type tensorboard struct {
 // Open makes the folder.
 func (t *tensorboard) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	t.env = env
-	return in, os.MkdirAll(filepath.Join(env.Run.Dir, "tb"), 0o755)
+	return in, env.MakeFolder("tb")
 }
 
 // Start begins the file, or goes on with it.

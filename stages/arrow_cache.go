@@ -2,10 +2,8 @@ package stages
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -57,10 +55,6 @@ pool_upsample is better off below. fmsr cache lists the caches and removes them.
 // verifyAtOnce is the size up to which a cache is checked whole before a run; of
 // a larger one each frame is checked when it is first used.
 const verifyAtOnce = 1 << 30
-
-const cacheFormat = 1
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 type arrowCache struct {
 	ArrowCache
@@ -142,7 +136,7 @@ func (c *arrowCache) check(ctx context.Context) (err error) {
 	for _, n := range c.meta.Frames {
 		want += n
 	}
-	if c.Format != cacheFormat || !slices.Equal(c.Channels, c.meta.Channels) || c.H != c.meta.H || c.W != c.meta.W || len(c.Frames) != want {
+	if !slices.Equal(c.Channels, c.meta.Channels) || c.H != c.meta.H || c.W != c.meta.W || len(c.Frames) != want || (c.Frames[0].Lo != nil) != c.paired() {
 		return fmt.Errorf("%s: not of this data", framecache.Index)
 	}
 	if c.whole, err = frames.MapFile(filepath.Join(c.dir, framecache.Frames)); err != nil {
@@ -154,8 +148,8 @@ func (c *arrowCache) check(ctx context.Context) (err error) {
 	c.splits = nil
 	for _, e := range c.Frames {
 		split, err := frames.ParseSplit(e.Split)
-		if err != nil || !c.inFile(e.Tensor) || e.Lo != nil && !c.inFile(*e.Lo) || (e.Lo != nil) != c.paired() {
-			return fmt.Errorf("%s: seed %d, frame %d: split %q at byte %d, x_lo %v", framecache.Index, e.Seed, e.Frame, e.Split, e.Offset, e.Lo)
+		if err != nil {
+			return fmt.Errorf("%s: seed %d, frame %d: %w", framecache.Index, e.Seed, e.Frame, err)
 		}
 		c.splits = append(c.splits, split)
 	}
@@ -171,18 +165,12 @@ func (c *arrowCache) check(ctx context.Context) (err error) {
 	})
 }
 
-func (c *arrowCache) frameBytes() int64 { return 4 * int64(len(c.Channels)*c.H*c.W) }
-
 // paired says whether frames come with an x_lo.
 func (c *arrowCache) paired() bool { return c.meta.Factor != 0 }
 
-func (c *arrowCache) inFile(t framecache.Tensor) bool {
-	return t.Offset >= 0 && t.Offset%4 == 0 && t.Offset <= c.Bytes-c.frameBytes()
-}
-
 // tensor is the values of one, a view of the file.
 func (c *arrowCache) tensor(t framecache.Tensor) *memory.Buffer {
-	return frames.Slice(c.whole, int(t.Offset), int(c.frameBytes()))
+	return frames.Slice(c.whole, int(t.Offset), int(c.FrameBytes()))
 }
 
 // verify checks frame i's values against their checksum, once.
@@ -191,12 +179,8 @@ func (c *arrowCache) verify(i int) error {
 		return nil
 	}
 	e := c.Frames[i]
-	tensors := []framecache.Tensor{e.Tensor}
-	if e.Lo != nil {
-		tensors = append(tensors, *e.Lo)
-	}
-	for _, t := range tensors {
-		if sum := crc32.Checksum(c.whole.Bytes()[t.Offset:][:c.frameBytes()], castagnoli); sum != t.CRC {
+	for _, t := range e.Tensors() {
+		if sum := framecache.Checksum(c.whole.Bytes()[t.Offset:][:c.FrameBytes()]); sum != t.CRC {
 			return fmt.Errorf("%s: seed %d, frame %d: checksum %08x, want %08x", framecache.Frames, e.Seed, e.Frame, sum, t.CRC)
 		}
 	}
@@ -208,6 +192,7 @@ func (c *arrowCache) verify(i int) error {
 type cacheBuild struct {
 	dir    string
 	file   *os.File
+	summed *framecache.Summed // what goes into the file
 	writer *tensorcolumn.Writer
 	index  framecache.Contents
 }
@@ -247,13 +232,14 @@ func (c *arrowCache) begin(f *frames.Frames) error {
 	if err != nil {
 		return err
 	}
-	b := &cacheBuild{dir: dir, index: framecache.Contents{Format: cacheFormat, Channels: f.Channels, H: f.H, W: f.W}}
+	b := &cacheBuild{dir: dir, index: framecache.Contents{Format: framecache.Format, Channels: f.Channels, H: f.H, W: f.W}}
 	c.build = b
 	if b.file, err = os.Create(filepath.Join(dir, framecache.Frames)); err != nil {
 		return err
 	}
 	framecache.Hold(b.file)
-	b.writer, err = tensorcolumn.NewWriter("arrow", b.file, tensorcolumn.Schema(f.Channels, f.H, f.W, columns...))
+	b.summed = &framecache.Summed{Writer: b.file}
+	b.writer, err = tensorcolumn.NewWriter("arrow", b.summed, tensorcolumn.Schema(f.Channels, f.H, f.W, columns...))
 	return err
 }
 
@@ -273,7 +259,7 @@ func (b *cacheBuild) add(f *frames.Frames, n int) error {
 	}
 	var kept []framecache.Tensor
 	for i, values := range tensors {
-		kept = append(kept, framecache.Tensor{Offset: b.writer.Offsets()[i], CRC: crc32.Checksum(values.Bytes(), castagnoli)})
+		kept = append(kept, framecache.Tensor{Offset: b.writer.Offsets()[i], CRC: framecache.Checksum(values.Bytes())})
 	}
 	origin := f.Origins[n]
 	e := framecache.Entry{Seed: origin.Seed, Frame: origin.Frame, Split: origin.Split.String(), Tensor: kept[0]}
@@ -294,11 +280,11 @@ func (c *arrowCache) Commit(ctx context.Context) error {
 	if err := b.writer.Close(); err != nil {
 		return fmt.Errorf("writing the cache: %w", err)
 	}
-	b.index.Bytes = b.writer.Size()
+	b.index.Bytes, b.index.CRC = b.writer.Size(), b.summed.Sum32()
 	if err := b.file.Sync(); err != nil {
 		return fmt.Errorf("writing the cache: %w", err)
 	}
-	data, err := json.Marshal(b.index)
+	data, err := b.index.Encode()
 	if err != nil {
 		return err
 	}

@@ -70,11 +70,11 @@ var seedFolder = regexp.MustCompile(`^seed_(\d+)$`)
 // findFolders looks for seed_NNNN/npy/*.npy, or *.npz.
 func (l layout) findFolders() (map[int]seedFiles, error) {
 	folder := filepath.Join(l.root, l.set)
+	if err := l.checkRoot(); err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := l.checkRoot(); err != nil {
-			return nil, err
-		}
 		return nil, fmt.Errorf("root %s has no folder %s: it holds %s", l.root, l.set, listFolder(l.root))
 	}
 	if err != nil {
@@ -110,8 +110,11 @@ func (l layout) findFolders() (map[int]seedFiles, error) {
 }
 
 func (l layout) checkRoot() error {
-	if _, err := os.Stat(l.root); err != nil {
+	switch info, err := os.Stat(l.root); {
+	case err != nil:
 		return fmt.Errorf("root %s: no such folder", l.root)
+	case !info.IsDir():
+		return fmt.Errorf("root %s: it is a file, want a folder", l.root)
 	}
 	return nil
 }

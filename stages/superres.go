@@ -239,7 +239,7 @@ func (r *superres) Process(ctx context.Context, in pipeline.Element) (out []pipe
 		r.physical(values, h*w)
 		if at := firstNonFinite(values); at >= 0 {
 			cell := at % (h * w)
-			return out, fmt.Errorf("%s: frame %d: the model gives %w", file, origin.Frame, prep.NonFinite(r.loaded.Channels[at/(h*w)], float64(values[at]), cell, w))
+			return out, fmt.Errorf("%s: the model gives %w", file, prep.NonFinite(r.loaded.Channels[at/(h*w)], float64(values[at]), cell, w))
 		}
 	}
 	r.physical(frames.Floats(xLo), h*w) // the network has seen it

@@ -37,6 +37,7 @@ type Train struct {
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss"`
 	ModelChannels  int     `yaml:"model_channels" flag:"model-channels" doc:"width of the UNet's first level"`
 	ChannelMult    []int   `yaml:"channel_mult" flag:"channel-mult" doc:"width of each level over model_channels"`
+	MaxBadSteps    int     `yaml:"max_bad_steps" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
 	Padding        string  `yaml:"padding" flag:"padding" doc:"of convolutions: zeros or periodic"`
 }
 
@@ -51,7 +52,8 @@ func init() {
 
 Flow matching along xt = (1-t) x0 + t x1 with target v = x1 - x0. The next step
 starts when every stage below has let go of the last one. Validation batches are
-passed on. What a step draws is a function of run.seed and the step.`,
+passed on. What a step draws is a function of run.seed and the step. One whose loss
+or gradient is not finite is skipped: it leaves the weights as they are.`,
 		Link: pipeline.Link{
 			Needs: pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed,
 			Adds:  pipeline.Steps,
@@ -61,7 +63,8 @@ passed on. What a step draws is a function of run.seed and the step.`,
 			return &Train{
 				LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: 10000, Accumulate: 1, GradClip: 1, LossScale: 100,
 				BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: 0.1, TMin: 1e-4, TMax: 1 - 1e-4,
-				TDist: "uniform", UseBF16: true, ModelChannels: 128, ChannelMult: model.DefaultMult, Padding: "zeros",
+				TDist: "uniform", UseBF16: true, ModelChannels: 128, ChannelMult: model.DefaultMult,
+				MaxBadSteps: 10, Padding: "zeros",
 			}
 		},
 		New: func(config any) pipeline.Stage { return &train{Train: *config.(*Train)} },
@@ -81,6 +84,7 @@ func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args .
 	positive("total_steps", float64(c.TotalSteps))
 	positive("print_every", float64(c.PrintEvery))
 	positive("accumulate", float64(c.Accumulate))
+	positive("max_bad_steps", float64(c.MaxBadSteps))
 	if c.WarmupSteps < 0 {
 		report("warmup_steps", "is %d: want at least 0", c.WarmupSteps)
 	}
@@ -128,13 +132,15 @@ type train struct {
 	in      pipeline.Meta
 	config  model.Config
 	trainer *model.Trainer
-	stop    int // the step at which this run ends
-	part    int // batches of the next step that have come
+	stop    int      // the step at which this run ends
+	part    int      // batches of the next step that have come
+	batches []string // their frames
 
 	from   *model.Loaded // checkpoint to go on from; nil once the trainer is there
 	again  bool          // the trainer's step must pass the stages below first
 	passed int           // the last step that is known to have passed them
-	saved  int           // the step of the newest checkpoint
+
+	checkpoints checkpoints
 
 	meter  *model.InputMeter
 	fitted int // frames, by meter
@@ -179,6 +185,9 @@ func (t *train) openFrom(path string) (err error) {
 	if err == nil && !slices.Equal(t.from.Channels, t.in.Channels) {
 		err = fmt.Errorf("its channels are %s, the run's are %s", strings.Join(t.from.Channels, ", "), strings.Join(t.in.Channels, ", "))
 	}
+	if err == nil {
+		err = t.from.CheckTraining(t.config)
+	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("%s: %w", path, err), t.from.Close())
 	}
@@ -218,7 +227,9 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		if err := t.saveIfDue(ctx); err != nil {
 			return nil, err
 		}
+		t.batches = nil
 	}
+	t.batches = append(t.batches, batch.All())
 	err := t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
 		xLo := t.trainer.Net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
 		x1 := t.trainer.Net.Input(s, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
@@ -236,7 +247,24 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		return nil, nil
 	}
 	t.part = 0
+	if t.trainer.Last.Skipped() {
+		if err := t.skipped(); err != nil {
+			return nil, err
+		}
+	}
 	return t.send(), nil
+}
+
+// skipped says what was wrong with the step just taken, as an error when it was
+// one too many.
+func (t *train) skipped() error {
+	last, n := t.trainer.Last, t.trainer.Skips.InARow
+	what := fmt.Sprintf("step %d was skipped: loss %g, gradient norm %g, of %s", t.trainer.Step, last.Loss, last.GradNorm, strings.Join(t.batches, "; "))
+	if n < t.MaxBadSteps {
+		t.env.Progress.Note("%s", what)
+		return nil
+	}
+	return fmt.Errorf("%s: that is %d in a row (train.max_bad_steps); a smaller train.lr may help", what, n)
 }
 
 // send is the token of the step just taken.
@@ -249,24 +277,42 @@ func (t *train) send() []pipeline.Element {
 	return []pipeline.Element{step}
 }
 
-// saveIfDue writes the checkpoint of the last step, whose average is up to date
-// now that the step has come back.
+// saveIfDue begins the checkpoint of the last step, whose average is up to date
+// now that the step has come back. Training waits for the copy of the weights only.
 func (t *train) saveIfDue(ctx context.Context) error {
-	if t.trainer.Step == t.saved || t.trainer.Step%t.env.Run.CheckpointEvery != 0 {
+	err := t.checkpoints.look()
+	if err == nil && t.checkpoints.due(t.trainer.Step) && !t.trainer.Last.Skipped() {
+		if err = t.checkpoints.wait(); err == nil {
+			err = t.save(ctx)
+		}
+	}
+	if errors.Is(err, model.ErrUnhealthy) { // the steps to come will be bad, and end the run
+		t.env.Progress.Note("%v", err)
 		return nil
 	}
-	return t.save(ctx)
+	return err
 }
 
 func (t *train) save(ctx context.Context) error {
-	err := t.trainer.Save(ctx, filepath.Join(t.env.Run.Dir, pipeline.CheckpointFile), model.Checkpoint{
+	snapshot, err := t.trainer.Snapshot(ctx, model.Checkpoint{
 		Channels: t.in.Channels, Stats: t.in.Stats, Input: model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic}, Inputs: t.inputs,
 		Frames: t.in.Frames[frames.Train], Passed: t.passed == t.trainer.Step,
 	})
 	if err == nil {
-		t.saved = t.trainer.Step
+		t.checkpoints.begin(snapshot)
 	}
 	return err
+}
+
+// saveLast leaves the checkpoint of the last step.
+func (t *train) saveLast(ctx context.Context) error {
+	if err := t.checkpoints.wait(); err != nil && !errors.Is(err, model.ErrUnhealthy) || t.trainer.Step == t.checkpoints.saved {
+		return err
+	}
+	if err := t.save(ctx); err != nil {
+		return err
+	}
+	return t.checkpoints.wait()
 }
 
 // Flush writes the checkpoint of the last step, which has come back.
@@ -274,10 +320,8 @@ func (t *train) Flush(ctx context.Context) ([]pipeline.Element, error) {
 	if t.trainer == nil {
 		return nil, errNoTraining
 	}
-	if t.passed = t.trainer.Step; t.passed == t.saved {
-		return nil, nil // the run had ended before
-	}
-	return nil, t.save(ctx)
+	t.passed = t.trainer.Step
+	return nil, t.saveLast(ctx)
 }
 
 // Close frees the network. A run that was told to stop leaves its last whole
@@ -294,9 +338,10 @@ func (t *train) Close() (err error) {
 	if t.trainer == nil {
 		return err
 	}
-	if t.env.Interrupted() && t.trainer.Step > t.saved && !t.again {
-		if err = t.save(context.Background()); err == nil {
-			t.env.Progress.Note("saved step %d to %s", t.saved, filepath.Join(t.env.Run.Dir, pipeline.CheckpointFile))
+	err = errors.Join(err, t.checkpoints.wait())
+	if t.env.Interrupted() && t.trainer.Step > t.checkpoints.saved && !t.again {
+		if err = errors.Join(err, t.saveLast(context.Background())); err == nil {
+			t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, pipeline.CheckpointFile))
 		}
 	}
 	t.trainer.Close()
@@ -313,6 +358,7 @@ func (t *train) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.checkpoints.start(t.env.Run)
 	if t.from != nil {
 		if err := t.restore(ctx); err != nil {
 			return err
@@ -340,12 +386,12 @@ func (t *train) restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	t.saved = t.trainer.Step
 	if !t.again {
-		t.passed = t.saved
+		t.passed = t.trainer.Step
 	}
-	if !t.env.Resume.Here() {
-		t.saved = 0 // not in this run's folder
+	t.checkpoints.last = t.trainer.Step
+	if t.env.Resume.Here() {
+		t.checkpoints.saved = t.trainer.Step
 	}
 	t.env.Progress.Note("going on from step %d of %s", t.trainer.Step, path)
 	err = t.from.Close()

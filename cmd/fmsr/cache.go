@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fmsr/internal/atomicfile"
 	"fmsr/internal/framecache"
 	"fmsr/pipeline"
 )
@@ -59,11 +60,11 @@ func cacheList(out io.Writer, folder func() (string, error)) *cobra.Command {
 			total := int64(0)
 			for _, c := range all {
 				total += c.Bytes
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Key, size(c.Bytes), known(c.Whole, c.Frames), known(c.Whole, fmt.Sprintf("%dx%d", c.H, c.W)),
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Key, atomicfile.Size(c.Bytes), known(c.Whole, c.Frames), known(c.Whole, fmt.Sprintf("%dx%d", c.H, c.W)),
 					known(c.Whole, strings.Join(c.Fields, ",")), c.Used.Format("2006-01-02 15:04"), state(c))
 			}
 			w.Flush()
-			fmt.Fprintf(out, "%d caches, %s in %s\n", len(all), size(total), dir)
+			fmt.Fprintf(out, "%d caches, %s in %s\n", len(all), atomicfile.Size(total), dir)
 			return nil
 		},
 	}
@@ -83,23 +84,13 @@ func state(c framecache.Info) string {
 		return "in use"
 	case c.InUse:
 		return "being made"
-	case !c.Whole:
+	case !c.Whole && strings.HasPrefix(c.Key, framecache.Making):
 		return "left by a run that was killed"
+	case !c.Whole:
+		return "damaged, or of another fmsr"
 	default:
 		return ""
 	}
-}
-
-func size(bytes int64) string {
-	for _, unit := range []struct {
-		name string
-		is   float64
-	}{{"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}} {
-		if float64(bytes) >= unit.is {
-			return fmt.Sprintf("%.3g %s", float64(bytes)/unit.is, unit.name)
-		}
-	}
-	return fmt.Sprintf("%d B", bytes)
 }
 
 func cacheRemove(out io.Writer, folder func() (string, error)) *cobra.Command {

@@ -3,14 +3,18 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"fmsr/internal/atomicfile"
 	"fmsr/internal/npy"
 )
 
@@ -34,30 +38,34 @@ flow:
   - report:
 `
 
-// TestChaos kills real runs at moments spread over their whole length, start-up,
-// cache, evaluations and checkpoints among them, half of them by SIGKILL and half
-// by SIGTERM. Run again, each ends as the run that was left alone: the same
-// checkpoint and figures, bit for bit. FMSR_CHAOS=N sets how many (make chaos).
-func TestChaos(t *testing.T) {
-	kills := 10
+// chaosKills is how many kills the harness tries, FMSR_CHAOS=N (make chaos), or a few.
+func chaosKills(t *testing.T) (kills int, all bool) {
+	t.Helper()
 	if n, err := strconv.Atoi(os.Getenv("FMSR_CHAOS")); err == nil {
-		kills = n
-	} else if testing.Short() {
-		t.Skip("a dozen runs: not with -short")
+		return n, true
 	}
-	dir := t.TempDir()
-	chaosData(t, dir)
-	began := time.Now()
-	if out, err := chaosRun(dir, "whole").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if testing.Short() {
+		t.Skip("it starts the program many times: not with -short")
 	}
-	whole := time.Since(began)
+	return 10, false
+}
+
+// TestChaos kills real runs at moments spread over their whole length, start-up,
+// cache, evaluations and checkpoints among them, and interrupts some more. Run
+// again, each ends as the run that was left alone.
+func TestChaos(t *testing.T) {
+	kills, _ := chaosKills(t)
+	c := newChaos(t)
 	saved := 0
-	for i := range kills {
-		name := fmt.Sprintf("run%d", i)
-		signal := []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM}[i%2]
-		moment := whole * time.Duration(2*i+1) / time.Duration(2*kills)
-		cmd := chaosRun(dir, name)
+	for i := range kills + kills/4 {
+		signal := syscall.SIGKILL
+		if i >= kills {
+			signal = []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1}[i%3]
+			i = (i - kills) * 4
+		}
+		moment := c.took * time.Duration(2*i+1) / time.Duration(2*kills)
+		name := fmt.Sprintf("%s after %v", signal, moment.Round(time.Millisecond))
+		cmd := c.command("run")
 		var out bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Start(); err != nil {
@@ -66,28 +74,167 @@ func TestChaos(t *testing.T) {
 		timer := time.AfterFunc(moment, func() { _ = cmd.Process.Signal(signal) }) // it may have ended
 		err := cmd.Wait()
 		timer.Stop()
-		if signal == syscall.SIGTERM && err != nil && cmd.ProcessState.ExitCode() != 128+int(syscall.SIGTERM) &&
+		if signal != syscall.SIGKILL && err != nil && cmd.ProcessState.ExitCode() != 128+int(signal) &&
 			!cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled() { // before the program had started
-			t.Errorf("%s after %v: %v\n%s", signal, moment, err, out.Bytes())
+			t.Errorf("%s: %v\n%s", name, err, out.Bytes())
 		}
-		if _, err := os.Stat(filepath.Join(dir, name, "checkpoint.pt")); err == nil {
+		if _, err := os.Stat(filepath.Join(c.dir, "run", "checkpoint.pt")); err == nil {
 			saved++
 		}
-		if out, err := chaosRun(dir, name).CombinedOutput(); err != nil {
-			t.Errorf("%s after %v, run again: %v\n%s", signal, moment, err, out)
+		c.goOn(name)
+	}
+	t.Logf("%d kills and %d interrupts over %v, %d left a checkpoint: %d runs equal, %d different", kills, kills/4, c.took.Round(time.Millisecond), saved, c.equal, c.different)
+	if saved == 0 {
+		t.Error("no run was stopped late enough to have left a checkpoint")
+	}
+}
+
+// TestChaosWithinCheckpoint kills runs right before, and half-way through, each
+// operation on the file of a checkpoint.
+func TestChaosWithinCheckpoint(t *testing.T) {
+	_, all := chaosKills(t)
+	c := newChaos(t)
+	list := filepath.Join(c.dir, "operations")
+	cmd := c.command("run", "--max-steps", "5") // a first checkpoint, then one that a kill is tried in
+	cmd.Env = append(cmd.Env, "FMSR_TEST_OPERATIONS="+list)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	operations := strings.Fields(strings.ReplaceAll(string(chaosRead(t, list)), " ", "_"))
+	second := slices.Index(operations, "sync_folder") + 1
+	c.clear("run")
+	kinds := map[string]int{}
+	for i, operation := range operations {
+		kinds[operation]++
+		if i < second || operation == "write" && !all && i > second+1 || i > second && operations[i-1] == "sync_folder" {
 			continue
 		}
-		for _, file := range []string{"metrics.jsonl", "checkpoint.pt"} {
-			want, got := chaosRead(t, dir, "whole", file), chaosRead(t, dir, name, file)
-			if !bytes.Equal(want, got) {
-				t.Errorf("%s after %v: %s differs", signal, moment, file)
+		cmd := c.command("run")
+		cmd.Env = append(cmd.Env, fmt.Sprintf("FMSR_TEST_KILL=%d", i+1))
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(err.Error(), "killed") {
+			t.Fatalf("operation %d, %s: %v, want it killed\n%s", i, operation, err, out)
+		}
+		c.goOn(fmt.Sprintf("killed at operation %d, %s", i, operation))
+	}
+	t.Logf("operations %v: %d runs equal, %d different", kinds, c.equal, c.different)
+	if kinds["write"] < 4 || kinds["sync"] == 0 || kinds["rename"] == 0 || c.equal == 0 {
+		t.Errorf("operations %v, %d runs that were killed in one", kinds, c.equal)
+	}
+}
+
+// fallOver has the program list the operations on checkpoints, or end itself in
+// one of them, a write being half done; TestMain calls it before main.
+func fallOver() {
+	list, at := os.Getenv("FMSR_TEST_OPERATIONS"), os.Getenv("FMSR_TEST_KILL")
+	if list == "" && at == "" {
+		return
+	}
+	last, _ := strconv.Atoi(at)
+	n := 0
+	atomicfile.Before = func(operation string, f *atomicfile.File, data []byte) {
+		if filepath.Base(f.Path()) != "checkpoint.pt" {
+			return
+		}
+		n++
+		if list != "" {
+			log, err := os.OpenFile(list, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+			if err != nil {
+				panic(err)
 			}
+			fmt.Fprintln(log, operation)
+			log.Close()
+		}
+		if n == last {
+			_, _ = f.File.Write(data[:len(data)/2])
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
 		}
 	}
-	t.Logf("%d kills over %v: %d left a checkpoint", kills, whole.Round(time.Millisecond), saved)
-	if saved == 0 {
-		t.Error("no run was killed late enough to have left a checkpoint")
+}
+
+// chaos is a run that was left alone, and what others are held against.
+type chaos struct {
+	t    *testing.T
+	dir  string
+	took time.Duration
+
+	equal, different int
+}
+
+func newChaos(t *testing.T) *chaos {
+	t.Helper()
+	c := &chaos{t: t, dir: t.TempDir()}
+	chaosData(t, c.dir)
+	began := time.Now()
+	if out, err := c.command("whole").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
+	c.took = time.Since(began)
+	return c
+}
+
+// command is the program itself, with a cache of its own.
+func (c *chaos) command(name string, flags ...string) *exec.Cmd {
+	args := []string{"run", filepath.Join(c.dir, "spec.yaml"), "--data-root", filepath.Join(c.dir, "data"), "--out", filepath.Join(c.dir, name), "--threads", "1"}
+	cmd := exec.Command(os.Args[0], append(args, flags...)...)
+	cmd.Args[0] = "fmsr" // by which name the test binary is the program
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(c.dir, name+".cache"), "OMP_WAIT_POLICY=passive")
+	return cmd
+}
+
+// clear removes a run and its cache.
+func (c *chaos) clear(name string) {
+	for _, folder := range []string{name, name + ".cache"} {
+		if err := os.RemoveAll(filepath.Join(c.dir, folder)); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+// goOn runs what was stopped to its end, and compares it with the whole.
+func (c *chaos) goOn(name string) {
+	c.t.Helper()
+	defer c.clear("run")
+	if out, err := c.command("run").CombinedOutput(); err != nil {
+		c.t.Errorf("%s, run again: %v\n%s", name, err, out)
+		c.different++
+		return
+	}
+	before := c.different
+	for _, file := range []string{"metrics.jsonl", "checkpoint.pt"} {
+		c.compare(name, file, chaosRead(c.t, c.dir, "whole", file), chaosRead(c.t, c.dir, "run", file))
+	}
+	c.compare(name, "TensorBoard's log", tensorboardLog(c.t, c.dir, "whole"), tensorboardLog(c.t, c.dir, "run"))
+	c.compare(name, "W&B's log", wandbLog(c.t, c.dir, "whole"), wandbLog(c.t, c.dir, "run"))
+	c.compare(name, "list of files", chaosFiles(c.t, c.dir, "whole"), chaosFiles(c.t, c.dir, "run"))
+	if c.different == before {
+		c.equal++
+	}
+}
+
+func (c *chaos) compare(name, what string, want, got []byte) {
+	c.t.Helper()
+	if !bytes.Equal(want, got) {
+		c.different++
+		c.t.Errorf("%s: the %s differs", name, what)
+	}
+}
+
+// chaosFiles lists a run's files; names that have a time in them are left out.
+func chaosFiles(t *testing.T, parts ...string) []byte {
+	t.Helper()
+	var list []byte
+	err := fs.WalkDir(os.DirFS(filepath.Join(parts...)), ".", func(path string, e fs.DirEntry, err error) error {
+		if e.IsDir() && path == "wandb" {
+			return fs.SkipDir
+		}
+		list = append(list, path+"\n"...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 func chaosData(t *testing.T, dir string) {
@@ -108,14 +255,6 @@ func chaosData(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
-}
-
-// chaosRun is the program itself, with a cache of its own.
-func chaosRun(dir, name string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], "run", filepath.Join(dir, "spec.yaml"), "--data-root", filepath.Join(dir, "data"), "--out", filepath.Join(dir, name), "--threads", "1")
-	cmd.Args[0] = "fmsr" // by which name the test binary is the program
-	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, name+".cache"), "OMP_WAIT_POLICY=passive")
-	return cmd
 }
 
 func chaosRead(t *testing.T, parts ...string) []byte {

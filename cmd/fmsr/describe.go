@@ -14,7 +14,7 @@ func lintCommand(out io.Writer) *cobra.Command {
 		Use:     "lint SPEC...",
 		Short:   "Check specs: every problem, with its place",
 		Example: "  fmsr lint specs/full.yaml my.yaml",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    usage(cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var first error
 			for _, path := range args {
@@ -47,7 +47,7 @@ func describeCommand(out io.Writer) *cobra.Command {
 		Use:     "describe STAGE",
 		Short:   "Show what a stage does, its keys, defaults and flags",
 		Example: "  fmsr describe pool_upsample",
-		Args:    cobra.ExactArgs(1),
+		Args:    usage(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			decl, ok := pipeline.Lookup(args[0])
 			if !ok {

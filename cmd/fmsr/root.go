@@ -105,8 +105,18 @@ that is right in its statistics, and applies what it has learned.`,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.AddCommand(runCommand(out), lintCommand(out), listCommand(out), describeCommand(out), cacheCommand(out), weightsCommand(out), versionCommand(out))
+	root.AddCommand(runCommand(out), lintCommand(out), listCommand(out), describeCommand(out), cacheCommand(out), weightsCommand(out), verifyCommand(out), versionCommand(out))
 	return root
+}
+
+// usage has an error about arguments show what they should be.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if check(cmd, args) != nil {
+			return fmt.Errorf("%s: %d arguments: want %s", cmd.CommandPath(), len(args), cmd.UseLine())
+		}
+		return nil
+	}
 }
 
 func versionCommand(out io.Writer) *cobra.Command {

@@ -33,7 +33,7 @@ the stage that uses it (fmsr describe STAGE shows them); --set reaches every key
 		Example: `  fmsr run specs/demo.yaml
   fmsr run specs/overfit.yaml --data-root /data --channels Bx,jz --no-bf16
   fmsr run specs/full.yaml --data-root /data --out runs/a --set train.channel_mult=[1,2,2]`,
-		Args: cobra.ExactArgs(1),
+		Args: usage(cobra.ExactArgs(1)),
 	}
 	cmd.Flags().StringArrayVar(&sets, "set", nil, "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE")
 	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: go on where the run in this folder was stopped; never: start afresh, replacing the run's files; or a checkpoint to go on from")
@@ -43,7 +43,7 @@ the stage that uses it (fmsr describe STAGE shows them); --set reaches every key
 		from := ""
 		if resume != "auto" && resume != "never" {
 			if _, err := os.Stat(resume); err != nil {
-				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, err)}
+				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, rootCause(err))}
 			}
 			from = resume
 		}

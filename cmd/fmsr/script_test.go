@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fmsr": main})
+	testscript.Main(m, map[string]func(){"fmsr": func() { fallOver(); main() }})
 }
 
 // TestScripts runs the real program through testdata/script, which reads like
@@ -28,7 +28,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand, "pool": poolCommand, "retype": retypeCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand, "pool": poolCommand, "retype": retypeCommand, "flip": flipCommand},
 	})
 }
 
@@ -60,6 +60,16 @@ func npyCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
 	ts.Check(npy.WriteFile(path, shape, values))
+}
+
+// flipCommand changes a bit of a file, and back: flip PATH BYTE.
+func flipCommand(ts *testscript.TestScript, _ bool, args []string) {
+	data, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	data[at] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
 }
 
 // exitsCommand runs fmsr and wants that exit status: exits 2 fmsr run ...

@@ -25,7 +25,7 @@ func weightsCommand(out io.Writer) *cobra.Command {
 		Long: `weights writes the network's weights under their ADM names. The file's metadata has,
 as text, channel_names, mean and std (JSON lists), step, weights and config (a JSON object).`,
 		Example: "  fmsr weights runs/demo/checkpoint.pt demo.safetensors --weights raw",
-		Args:    cobra.ExactArgs(2),
+		Args:    usage(cobra.ExactArgs(2)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			key, ok := stateDicts[kind]
 			if !ok {

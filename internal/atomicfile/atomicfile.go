@@ -8,9 +8,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
+
+// Before, where a test has set it, is called before each operation on a file that
+// is being written (write, sync, rename, sync folder), so that it can fall over there.
+var Before func(operation string, f *File, data []byte)
+
+func before(operation string, f *File, data []byte) {
+	if Before != nil {
+		Before(operation, f, data)
+	}
+}
 
 // File is a file being written beside its final place.
 type File struct {
@@ -23,10 +34,29 @@ type File struct {
 func Create(path string) (*File, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-")
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, cause(err))
 	}
 	_ = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) // tells Sweep that it is being written; some file systems cannot
 	return &File{File: f, path: path}, nil
+}
+
+// Path is where Commit will put the file.
+func (f *File) Path() string { return f.path }
+
+// Write adds to the file.
+func (f *File) Write(data []byte) (int, error) {
+	before("write", f, data)
+	n, err := f.File.Write(data)
+	return n, cause(err)
+}
+
+// cause leaves out the temporary name, which os puts into its errors.
+func cause(err error) error {
+	var named *fs.PathError
+	if errors.As(err, &named) {
+		return named.Err
+	}
+	return err
 }
 
 // Sweep removes what processes that were killed have left of files that were to
@@ -42,6 +72,16 @@ func Sweep(path string) error {
 		}
 	}
 	return nil
+}
+
+// SweepTree is Sweep for every file in and below dir.
+func SweepTree(dir string) error {
+	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), ".") || !strings.Contains(e.Name(), ".tmp-") {
+			return err
+		}
+		return sweep(path)
+	})
 }
 
 func sweep(name string) error {
@@ -60,7 +100,7 @@ func sweep(name string) error {
 func (f *File) Commit() error {
 	if err := f.commit(); err != nil {
 		f.Close()
-		return fmt.Errorf("%s: %w", f.path, err)
+		return fmt.Errorf("%s: %w", f.path, cause(err))
 	}
 	return nil
 }
@@ -69,16 +109,19 @@ func (f *File) commit() error {
 	if err := f.Chmod(0o644); err != nil { // CreateTemp's is for the owner alone
 		return err
 	}
+	before("sync", f, nil)
 	if err := f.Sync(); err != nil {
 		return err
 	}
 	if err := f.File.Close(); err != nil {
 		return err
 	}
+	before("rename", f, nil)
 	if err := os.Rename(f.Name(), f.path); err != nil {
 		return err
 	}
 	f.done = true
+	before("sync folder", f, nil)
 	return syncFolder(filepath.Dir(f.path))
 }
 

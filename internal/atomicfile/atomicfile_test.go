@@ -91,6 +91,12 @@ func TestSweep(t *testing.T) {
 	if _, err := os.Stat(other); err != nil {
 		t.Error("another file's was taken away")
 	}
+	if err := SweepTree(filepath.Dir(filepath.Dir(path))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(other); err == nil {
+		t.Error("what a dead process left in the tree is still there")
+	}
 	if err := f.Commit(); err != nil {
 		t.Errorf("the file that was being written: %v", err)
 	}

@@ -13,7 +13,20 @@ func Room(dir string, bytes int64) error {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	if free := int64(disk.Bavail) * disk.Bsize; free < bytes {
-		return fmt.Errorf("%s: %.2f GB free, %.2f GB needed", dir, float64(free)/1e9, float64(bytes)/1e9)
+		return fmt.Errorf("%s: %s free, %s needed", dir, Size(free), Size(bytes))
 	}
 	return nil
+}
+
+// Size is so many bytes for people: 1.5 GB.
+func Size(bytes int64) string {
+	for _, unit := range []struct {
+		name string
+		is   float64
+	}{{"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}} {
+		if float64(bytes) >= unit.is {
+			return fmt.Sprintf("%.3g %s", float64(bytes)/unit.is, unit.name)
+		}
+	}
+	return fmt.Sprintf("%d B", bytes)
 }

@@ -11,9 +11,7 @@
 package framecache
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -32,43 +30,13 @@ const (
 	Making = ".making-"
 )
 
-// Tensor is where a frame's values lie in frames.arrow.
-type Tensor struct {
-	Offset int64  `json:"offset"`
-	CRC    uint32 `json:"crc32c"`
-}
-
-// Entry is a frame: x_hi and, where it came with one, x_lo.
-type Entry struct {
-	Seed  int    `json:"seed"`
-	Frame int    `json:"frame"`
-	Split string `json:"split"`
-	Tensor
-	Lo *Tensor `json:"x_lo,omitempty"`
-}
-
-// Contents is index.json, which is written last: a cache without it is not one.
-type Contents struct {
-	Format   int      `json:"format"`
-	Channels []string `json:"channels"`
-	H        int      `json:"h"`
-	W        int      `json:"w"`
-	Bytes    int64    `json:"bytes"` // of frames.arrow
-	Frames   []Entry  `json:"frames"`
-}
-
 // ErrInUse is for what another run uses.
 var ErrInUse = errors.New("in use")
 
 // Use takes a shared lock on a cache, which lasts until the file is closed, and
 // notes the time. Without a cache it is fs.ErrNotExist.
 func Use(dir string) (lock *os.File, c Contents, err error) {
-	lock, err = os.Open(filepath.Join(dir, Index))
-	if err != nil {
-		return nil, c, err
-	}
-	if err := c.read(lock, unix.LOCK_SH); err != nil {
-		lock.Close()
+	if lock, c, err = open(dir); err != nil {
 		return nil, c, err
 	}
 	now := time.Now()
@@ -76,9 +44,21 @@ func Use(dir string) (lock *os.File, c Contents, err error) {
 	return lock, c, nil
 }
 
+// open takes a shared lock on a cache and reads its index.
+func open(dir string) (lock *os.File, c Contents, err error) {
+	if lock, err = os.Open(filepath.Join(dir, Index)); err != nil {
+		return nil, c, err
+	}
+	if err := c.read(lock); err != nil {
+		lock.Close()
+		return nil, c, err
+	}
+	return lock, c, nil
+}
+
 // read locks an index, makes sure that it is still in its place, and reads it.
-func (c *Contents) read(index *os.File, how int) error {
-	if err := lockFile(index, how); err != nil {
+func (c *Contents) read(index *os.File) error {
+	if err := lockFile(index, unix.LOCK_SH); err != nil {
 		return err
 	}
 	there, err := os.Stat(index.Name())
@@ -88,10 +68,7 @@ func (c *Contents) read(index *os.File, how int) error {
 	if mine, err := index.Stat(); err != nil || !os.SameFile(mine, there) {
 		return fs.ErrNotExist
 	}
-	if err := json.NewDecoder(index).Decode(c); err != nil {
-		return fmt.Errorf("%s: %w", Index, err)
-	}
-	return nil
+	return c.parse(index)
 }
 
 // lockFile does not wait. Where a file system knows no locks, nothing is locked.
@@ -112,7 +89,7 @@ type Info struct {
 	Bytes  int64  // on disk
 	Used   time.Time
 	InUse  bool
-	Whole  bool // else it is being made, or what a killed process left
+	Whole  bool // else it is being made, what a killed process left, or damaged
 	Frames int
 	H, W   int
 	Fields []string
@@ -171,7 +148,7 @@ func inspect(dir string) (info Info, ok bool) {
 	defer f.Close()
 	info.InUse = errors.Is(lockFile(f, unix.LOCK_EX), ErrInUse)
 	var c Contents
-	if !making && json.NewDecoder(f).Decode(&c) == nil {
+	if !making && c.parse(f) == nil {
 		info.Whole, info.Frames, info.H, info.W, info.Fields = true, len(c.Frames), c.H, c.W, c.Channels
 	}
 	return info, ok

@@ -1,7 +1,6 @@
 package framecache
 
 import (
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -21,7 +20,11 @@ func put(t *testing.T, root, key string, bytes int, ago time.Duration) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	index, err := json.Marshal(Contents{Channels: []string{"a"}, H: 4, W: 8, Bytes: int64(bytes), Frames: make([]Entry, 3)})
+	c := Contents{Format: Format, Channels: []string{"a"}, H: 1, W: 1, Bytes: int64(bytes)}
+	for i := range 2 {
+		c.Frames = append(c.Frames, Entry{Frame: i, Split: "train", Tensor: Tensor{Offset: int64(4 * i)}})
+	}
+	index, err := c.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,14 +62,14 @@ func TestList(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	if len(c.Frames) != 3 || c.W != 8 {
+	if len(c.Frames) != 2 || c.W != 1 {
 		t.Errorf("contents %+v", c)
 	}
 	all, err := List(root)
 	if err != nil || len(all) != 2 {
 		t.Fatalf("%+v, %v", all, err)
 	}
-	if old, used := all[0], all[1]; old.Key != named("0") || old.InUse || !old.Whole || old.Frames != 3 || old.H != 4 || old.Bytes < 2000 || !used.InUse {
+	if old, used := all[0], all[1]; old.Key != named("0") || old.InUse || !old.Whole || old.Frames != 2 || old.H != 1 || old.Bytes < 2000 || !used.InUse {
 		t.Errorf("listed %+v", all)
 	}
 	if all, err := List(filepath.Join(root, "none")); len(all) != 0 || err != nil {

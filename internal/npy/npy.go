@@ -152,6 +152,9 @@ func readHeader(r io.Reader) (f *File, length int, err error) {
 	if !bytes.HasPrefix(prefix, []byte("\x93NUMPY")) {
 		return nil, 0, fmt.Errorf("not an npy file: it starts with %q", prefix[:6])
 	}
+	if v := prefix[6:8]; v[0] < 1 || v[0] > 3 {
+		return nil, 0, fmt.Errorf("npy version %d.%d: want 1.0, 2.0 or 3.0", v[0], v[1])
+	}
 	fixed, rest := 10, int(prefix[8])|int(prefix[9])<<8
 	if prefix[6] >= 2 {
 		fixed, rest = 12, rest|int(prefix[10])<<16|int(prefix[11])<<24
@@ -169,7 +172,7 @@ func readHeader(r io.Reader) (f *File, length int, err error) {
 	}
 	parsed, err := parse(head)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, fmt.Errorf("npy header %.200q: want {'descr': ..., 'fortran_order': ..., 'shape': ...}: %w", bytes.TrimSpace(head[fixed:]), err)
 	}
 	if sizes[parsed.Descr.Type] == 0 {
 		return nil, 0, fmt.Errorf("dtype %q: want float32, float64 or float16 (numpy: a.astype('<f4'))", parsed.Descr.Type)
@@ -184,12 +187,12 @@ func readHeader(r io.Reader) (f *File, length int, err error) {
 func parse(head []byte) (h npy.Header, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("npy header: %v", p)
+			err = fmt.Errorf("%v", p)
 		}
 	}()
 	r, err := npy.NewReader(bytes.NewReader(head))
 	if err != nil {
-		return h, fmt.Errorf("npy header: %w", err)
+		return h, err
 	}
 	return r.Header, nil
 }

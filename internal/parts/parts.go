@@ -3,6 +3,7 @@
 //
 //	DIR/seed_0000.arrow ...        the results: data files, each put there whole
 //	DIR/.parts/seed_0000.json ...  a Record each, written once its files are in place
+//	DIR/.parts/whole.json          one of the files that a summary is, if there are such
 //
 // A seed is finished when its record is there, under the run's key, and so are
 // the files that it names, with their sizes. Records are small, and all that a
@@ -20,6 +21,7 @@ import (
 	"path/filepath"
 
 	"fmsr/internal/atomicfile"
+	"fmsr/internal/seal"
 )
 
 // Folder is where, in a folder of results, the records are.
@@ -107,7 +109,7 @@ func (s *Set) Commit(r Record) error {
 	if err != nil {
 		return fmt.Errorf("seed %d: record: %w", r.Seed, err)
 	}
-	return atomicfile.WriteFile(s.path(r.Seed), data)
+	return atomicfile.WriteFile(s.path(r.Seed), seal.Object(data))
 }
 
 // All are the records of the finished seeds, in the order of the seeds, and how
@@ -166,7 +168,10 @@ func read(path string) (r Record, err error) {
 	if err != nil {
 		return r, err
 	}
-	if err := json.Unmarshal(data, &r); err != nil {
+	if err = seal.Check(data); err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err != nil {
 		return Record{}, &damaged{fmt.Errorf("%s: %w", path, err)}
 	}
 	return r, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"strings"
@@ -16,7 +17,6 @@ import (
 // File is an open checkpoint.
 type File struct {
 	Root    *Map
-	path    string
 	size    int64 // of the whole file
 	zip     *zip.ReadCloser
 	records map[string]*zip.File
@@ -36,6 +36,30 @@ func (m *Map) Get(key string) any {
 		}
 	}
 	return nil
+}
+
+// What names what a value is, for messages.
+func What(v any) string {
+	switch v.(type) {
+	case nil:
+		return "missing"
+	case *Map:
+		return "a dict"
+	case *Sequence:
+		return "a list"
+	case *Stored:
+		return "a tensor"
+	case string:
+		return "text"
+	case bool:
+		return "true or false"
+	case int64:
+		return "a whole number"
+	case float64:
+		return "a number"
+	default:
+		return "something else"
+	}
 }
 
 // Stored is a tensor in a checkpoint: a view of a storage. Floats reads it.
@@ -60,14 +84,17 @@ func Open(path string) (*File, error) {
 		if errors.Is(err, zip.ErrFormat) {
 			return nil, fmt.Errorf("%s: not a PyTorch checkpoint (a zip file, as torch.save writes)", path)
 		}
-		return nil, err
+		if errors.As(err, new(*fs.PathError)) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s: not a whole zip file: %w", path, err)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
 		z.Close()
 		return nil, err
 	}
-	f := &File{path: path, size: info.Size(), zip: z, records: map[string]*zip.File{}}
+	f := &File{size: info.Size(), zip: z, records: map[string]*zip.File{}}
 	if f.Root, err = f.load(); err != nil {
 		z.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -112,7 +139,7 @@ func (f *File) load() (*Map, error) {
 	}
 	m, ok := root.(*Map)
 	if !ok {
-		return nil, fmt.Errorf("data.pkl holds a %T: want a dict", root)
+		return nil, fmt.Errorf("data.pkl: its value is %s: want a dict", What(root))
 	}
 	return m, nil
 }
@@ -123,6 +150,10 @@ func (f *File) record(name string, most int64) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("record %s is missing", name)
 	}
+	return read(name, r, most)
+}
+
+func read(name string, r *zip.File, most int64) ([]byte, error) {
 	if r.Method != zip.Store || r.CompressedSize64 != r.UncompressedSize64 {
 		return nil, fmt.Errorf("record %s is compressed: torch.save stores", name)
 	}
@@ -150,7 +181,7 @@ func (f *File) Check(t *Stored) error {
 	r, ok := f.records["data/"+t.key]
 	want := t.numel * elementSizes[t.DType]
 	if !ok || r.UncompressedSize64 != uint64(want) || want > f.size {
-		return fmt.Errorf("%s: storage %s of %d bytes is not there", f.path, t.key, want)
+		return fmt.Errorf("storage %s of %d bytes is not there", t.key, want)
 	}
 	return nil
 }
@@ -161,10 +192,10 @@ func (f *File) Floats(t *Stored) ([]float32, error) {
 	want := t.numel * size
 	data, err := f.record("data/"+t.key, want)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.path, err)
+		return nil, err
 	}
 	if int64(len(data)) != want {
-		return nil, fmt.Errorf("%s: storage %s has %d bytes, want %d", f.path, t.key, len(data), want)
+		return nil, fmt.Errorf("storage %s has %d bytes, want %d", t.key, len(data), want)
 	}
 	n := int64(1)
 	for _, d := range t.Shape {

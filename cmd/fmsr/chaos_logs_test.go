@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// tensorboardLog is a run's events but for the times at which they were written.
+func tensorboardLog(t *testing.T, parts ...string) []byte {
+	t.Helper()
+	const wallTime = 1
+	var log []byte
+	for data := chaosRead(t, append(parts, "tb", "events.out.tfevents.0.fmsr")...); len(data) > 0; {
+		n := binary.LittleEndian.Uint64(data)
+		fields(t, data[12:12+n], func(number protowire.Number, whole, _ []byte) {
+			if number != wallTime {
+				log = append(log, whole...)
+			}
+		})
+		data = data[n+16:]
+	}
+	return log
+}
+
+// wandbLog is a run's records but for its name and the times in them.
+func wandbLog(t *testing.T, parts ...string) []byte {
+	t.Helper()
+	const history, run = 2, 17
+	files, err := filepath.Glob(filepath.Join(append(parts, "wandb", "offline-run-*", "run-*.wandb")...))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("W&B's logs are %v, want one (%v)", files, err)
+	}
+	var log []byte
+	for _, record := range wandbRecords(chaosRead(t, files[0])) {
+		fields(t, record, func(number protowire.Number, whole, value []byte) {
+			switch number {
+			case run:
+			case history:
+				fields(t, value, func(_ protowire.Number, whole, value []byte) {
+					if !bytes.Contains(value, []byte("_timestamp")) && !bytes.Contains(value, []byte("_runtime")) {
+						log = append(log, whole...)
+					}
+				})
+			default:
+				log = append(log, whole...)
+			}
+		})
+	}
+	return log
+}
+
+// wandbRecords joins the chunks of a LevelDB log of blocks of 32 KiB.
+func wandbRecords(data []byte) (records [][]byte) {
+	const block, header = 32 << 10, 7
+	var record []byte
+	for at := header; at+header <= len(data); {
+		if block-at%block < header {
+			at += block - at%block
+			continue
+		}
+		n, kind := int(binary.LittleEndian.Uint16(data[at+4:])), data[at+6]
+		record = append(record, data[at+header:at+header+n]...)
+		if at += header + n; kind == 1 || kind == 4 {
+			records = append(records, slices.Clone(record))
+			record = record[:0]
+		}
+	}
+	return records
+}
+
+// fields calls do with each field of a message: whole, and its value where that is bytes.
+func fields(t *testing.T, message []byte, do func(number protowire.Number, whole, value []byte)) {
+	t.Helper()
+	for len(message) > 0 {
+		number, kind, n := protowire.ConsumeField(message)
+		if n < 0 {
+			t.Fatalf("not a message: %v", protowire.ParseError(n))
+		}
+		var value []byte
+		if kind == protowire.BytesType {
+			_, _, tag := protowire.ConsumeTag(message)
+			value, _ = protowire.ConsumeBytes(message[tag:])
+		}
+		do(number, message[:n], value)
+		message = message[n:]
+	}
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"fmsr/internal/exportset"
+	"fmsr/internal/framecache"
+	"fmsr/internal/parts"
+	"fmsr/model"
+	"fmsr/pipeline"
+)
+
+func verifyCommand(out io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify PATH...",
+		Short: "Check that checkpoints, caches, exports and reports are whole",
+		Long: `verify reads everything that a path holds, checks it against its checksums, and says
+in a line what it is and that it is whole, or in one what is wrong. PATH is
+
+  checkpoint.pt        its records, the network's tensors, that all values are finite
+  a training's folder  its checkpoints, and metrics.jsonl: no checksum, but each line is JSON
+  a cache's folder     or that of all caches (fmsr cache ls names it)
+  an export's folder   or its manifest.json: the manifest and the files that it lists
+  a report's folder    of spectra: the tables, the picture and what they were made of
+
+Exit status: 0 all is whole, 1 something is damaged or has weights that are not finite,
+2 a path is not there or is none of these.`,
+		Example: "  fmsr verify runs/first set",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			var errs []error
+			for _, path := range paths {
+				is, err := verify(cmd.Context(), path)
+				if err != nil {
+					errs = append(errs, err)
+					continue
+				}
+				fmt.Fprintf(out, "%s: %s: whole\n", path, is)
+			}
+			return errors.Join(errs...)
+		},
+	}
+}
+
+// verify says what a path is. It errs unless that is whole.
+func verify(ctx context.Context, path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", &pipeline.InputError{Err: err}
+	}
+	var found []string
+	if info.IsDir() {
+		found, err = verifyFolder(ctx, path)
+	} else {
+		found, err = verifyFile(ctx, path)
+	}
+	switch {
+	case err != nil:
+		return "", &runFailed{err}
+	case len(found) == 0:
+		return "", &pipeline.InputError{Err: fmt.Errorf("%s: no checkpoint, training, cache, export or report of fmsr's", path)}
+	}
+	return strings.Join(found, "; "), nil
+}
+
+func verifyFile(ctx context.Context, path string) ([]string, error) {
+	name := filepath.Base(path)
+	if manifest, _ := filepath.Match(manifests, name); manifest {
+		is, err := verifyExport(ctx, path, map[parts.File]bool{})
+		return []string{is}, err
+	}
+	start := make([]byte, 4)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	n, _ := io.ReadFull(f, start) // a file may be shorter
+	f.Close()
+	if string(start[:n]) != "PK\x03\x04" && filepath.Ext(name) != ".pt" {
+		return nil, nil
+	}
+	is, err := model.Verify(ctx, path)
+	return []string{is}, err
+}
+
+// What a folder's files are called.
+const (
+	manifests   = "manifest*.json"
+	checkpoints = "checkpoint*.pt"
+	metricsName = "metrics.jsonl"
+)
+
+// verifyFolder is about all that a folder holds of what can be verified.
+func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
+	if there(dir, framecache.Index) || there(dir, framecache.Frames) {
+		c, err := framecache.Verify(ctx, dir)
+		return []string{fmt.Sprintf("cache of %d frames, %d x %d, %s", len(c.Frames), c.H, c.W, strings.Join(c.Channels, ","))}, err
+	}
+	caches, err := framecache.VerifyAll(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(caches) > 0 {
+		n := 0
+		for _, c := range caches {
+			n += len(c.Frames)
+		}
+		found = append(found, fmt.Sprintf("%d caches, %d frames", len(caches), n))
+	}
+	paths, err := matching(dir, checkpoints)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		is, err := model.Verify(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, is)
+	}
+	if there(dir, metricsName) {
+		n, err := verifyMetrics(filepath.Join(dir, metricsName))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, fmt.Sprintf("%s of %d evaluations", metricsName, n))
+	}
+	return verifyResults(ctx, dir, found)
+}
+
+// verifyResults adds to found an export's manifests and a keeper's records.
+func verifyResults(ctx context.Context, dir string, found []string) ([]string, error) {
+	verified := map[parts.File]bool{} // records and manifests name the same files
+	paths, err := matching(dir, manifests)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		is, err := verifyExport(ctx, path, verified)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, is)
+	}
+	if !there(dir, parts.Folder) {
+		return found, nil
+	}
+	seeds, err := parts.Verify(ctx, dir, verified)
+	if err != nil {
+		return nil, err
+	}
+	is := fmt.Sprintf("results of %d seeds", seeds)
+	if len(paths) == 0 && !there(dir, parts.Whole) {
+		is += ", unfinished"
+	}
+	return append(found, is), nil
+}
+
+func verifyExport(ctx context.Context, path string, verified map[parts.File]bool) (string, error) {
+	m, err := exportset.Verify(ctx, path, verified)
+	if err != nil {
+		return "", err
+	}
+	rows := 0
+	for _, f := range m.Files {
+		rows += f.Rows
+	}
+	return fmt.Sprintf("export, %s: %d %s files of %d rows, %d x %d, %s", filepath.Base(path), len(m.Files), m.Format, rows, m.H, m.W, strings.Join(m.ChannelNames, ",")), nil
+}
+
+// verifyMetrics counts the lines of metrics.jsonl, all of which must be objects
+// with a step.
+func verifyMetrics(path string) (int, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for len(data) > 0 {
+		n++
+		line, rest, ended := bytes.Cut(data, []byte("\n"))
+		var v struct{ Step *int }
+		err := json.Unmarshal(line, &v)
+		switch {
+		case err != nil:
+			return 0, fmt.Errorf("%s: line %d: %w", path, n, err)
+		case v.Step == nil || !ended:
+			return 0, fmt.Errorf("%s: line %d: it has no step, or no end", path, n)
+		}
+		data = rest
+	}
+	return n, nil
+}
+
+func there(dir, name string) bool {
+	_, err := os.Lstat(filepath.Join(dir, name))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// matching are the files in a folder whose names match.
+func matching(dir, pattern string) (paths []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if ok, _ := filepath.Match(pattern, e.Name()); ok {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, nil
+}

@@ -1,0 +1,77 @@
+package exportset
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/apache/arrow/go/v15/parquet/file"
+
+	"fmsr/internal/npy"
+	"fmsr/internal/parts"
+	"fmsr/internal/seal"
+	"fmsr/internal/tensorcolumn"
+)
+
+// Verify reads a manifest and the whole files that it lists: its own checksum,
+// and their sizes, SHA-256 and rows. It adds the files to verified. An error names
+// the file and what is wrong.
+func Verify(ctx context.Context, path string, verified map[parts.File]bool) (m Manifest, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return m, err
+	}
+	if err = seal.Check(data); err == nil {
+		m, err = Parse(data)
+	}
+	if err != nil {
+		return m, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, f := range m.Files {
+		if err := f.Verify(ctx, filepath.Dir(path), verified); err != nil {
+			return m, err
+		}
+		name := filepath.Join(filepath.Dir(path), f.Path)
+		n, err := rows(name, m.Format)
+		if err != nil {
+			return m, err
+		}
+		if n != f.Rows {
+			return m, fmt.Errorf("%s: %d rows, and %s says %d", name, n, path, f.Rows)
+		}
+	}
+	return m, nil
+}
+
+// rows is how many frames a file has by its own account.
+func rows(path, format string) (int, error) {
+	switch format {
+	case "arrow":
+		f, err := tensorcolumn.Open(path)
+		if err != nil {
+			return 0, err
+		}
+		defer f.Release()
+		return len(f.Rows), nil
+	case "npy":
+		f, err := npy.Open(path)
+		if err != nil {
+			return 0, err
+		}
+		defer f.Close()
+		if len(f.Shape) == 0 {
+			return 0, nil
+		}
+		return f.Shape[0], nil
+	case "parquet":
+		f, err := file.OpenParquetFile(path, false)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", path, err)
+		}
+		defer f.Close()
+		return int(f.NumRows()), nil
+	default:
+		return 0, fmt.Errorf("%s: format %q: want arrow, parquet or npy", path, format)
+	}
+}

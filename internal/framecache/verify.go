@@ -1,0 +1,85 @@
+package framecache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Verify reads a cache whole and checks every byte of its two files, which may
+// be in use meanwhile. An error names the cache, and the frame where it is one's.
+func Verify(ctx context.Context, dir string) (Contents, error) {
+	lock, c, err := open(dir)
+	if err != nil {
+		return c, fmt.Errorf("cache %s: %w", dir, err)
+	}
+	defer lock.Close()
+	if err := c.verify(ctx, filepath.Join(dir, Frames)); err != nil {
+		return c, fmt.Errorf("cache %s: %s: %w", dir, Frames, err)
+	}
+	return c, nil
+}
+
+func (c *Contents) verify(ctx context.Context, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return err
+	} else if info.Size() != c.Bytes {
+		return fmt.Errorf("%d bytes, want %d", info.Size(), c.Bytes)
+	}
+	whole := crc32.New(castagnoli)
+	in := io.TeeReader(f, whole)
+	at := int64(0)
+	for _, e := range c.Frames {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		for _, t := range e.Tensors() {
+			tensor := crc32.New(castagnoli)
+			_, skipErr := io.CopyN(io.Discard, in, t.Offset-at)
+			_, err := io.CopyN(tensor, in, c.FrameBytes())
+			if err := errors.Join(skipErr, err); err != nil {
+				return fmt.Errorf("seed %d, frame %d: %w", e.Seed, e.Frame, err)
+			}
+			if sum := tensor.Sum32(); sum != t.CRC {
+				return fmt.Errorf("seed %d, frame %d: checksum %08x, want %08x", e.Seed, e.Frame, sum, t.CRC)
+			}
+			at = t.Offset + c.FrameBytes()
+		}
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return err
+	}
+	if sum := whole.Sum32(); sum != c.CRC {
+		return fmt.Errorf("checksum of what is around the frames %08x, want %08x", sum, c.CRC)
+	}
+	return nil
+}
+
+// VerifyAll verifies the caches in root, and stops at the first that is not whole.
+// What is being made, or was left half-made, is none.
+func VerifyAll(ctx context.Context, root string) (caches []Contents, err error) {
+	all, err := List(root)
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range all {
+		if !cacheKey.MatchString(info.Key) {
+			continue
+		}
+		c, err := Verify(ctx, filepath.Join(root, info.Key))
+		if err != nil {
+			return nil, err
+		}
+		caches = append(caches, c)
+	}
+	return caches, nil
+}

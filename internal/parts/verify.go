@@ -1,0 +1,105 @@
+package parts
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"fmsr/internal/atomicfile"
+	"fmsr/internal/seal"
+)
+
+// Whole is the record of the files that a summary of the whole is.
+const Whole = Folder + "/whole.json"
+
+// Summarize records files that were made of all the records. Several runs may do
+// so at the same time, for the same bytes.
+func (s *Set) Summarize(names ...string) error {
+	r := Record{Key: s.key}
+	for _, name := range names {
+		f := File{Path: name}
+		var err error
+		if f.Bytes, f.SHA256, err = hash(filepath.Join(s.dir, name)); err != nil {
+			return err
+		}
+		r.Files = append(r.Files, f)
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(filepath.Join(s.dir, Whole), seal.Object(data))
+}
+
+// Verify reads all files of a folder of results and holds them against its
+// records, but for those in verified, which it adds to. It returns how many seeds
+// are finished. An error names the file.
+func Verify(ctx context.Context, dir string, verified map[File]bool) (seeds int, err error) {
+	paths, err := filepath.Glob(filepath.Join(dir, Folder, "seed_*.json"))
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range append(slices.Clone(paths), filepath.Join(dir, Whole)) {
+		r, err := read(path)
+		if errors.Is(err, fs.ErrNotExist) { // only Whole's may be
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		for _, f := range r.Files {
+			if err := f.Verify(ctx, dir, verified); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return len(paths), nil
+}
+
+// Verify reads the file, in the folder of the results, unless it is in verified,
+// and adds it.
+func (f File) Verify(ctx context.Context, dir string, verified map[File]bool) error {
+	if verified[f] {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	path := filepath.Join(dir, f.Path)
+	if !filepath.IsLocal(f.Path) {
+		return fmt.Errorf("%s: want a path within the folder", path)
+	}
+	n, sum, err := hash(path)
+	switch {
+	case err != nil:
+		return err
+	case n != f.Bytes:
+		return fmt.Errorf("%s: %d bytes, want %d", path, n, f.Bytes)
+	case sum != f.SHA256:
+		return fmt.Errorf("%s: SHA-256 %s, want %s", path, sum, f.SHA256)
+	}
+	verified[f] = true
+	return nil
+}
+
+// hash is a file's size and SHA-256.
+func hash(path string) (n int64, sum string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if n, err = io.Copy(h, f); err != nil {
+		return 0, "", fmt.Errorf("%s: %w", path, err)
+	}
+	return n, hex.EncodeToString(h.Sum(nil)), nil
+}

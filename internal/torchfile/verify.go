@@ -1,0 +1,79 @@
+package torchfile
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+)
+
+// Verify reads every record and checks its CRC-32, one in memory at a time. Of a
+// file that Write made it checks every other byte too, headers and padding: the
+// same records, written again, must give the same bytes. Of one that torch.save
+// made it can't: what nothing reads there (the padding and times in headers) may
+// be anything. path is where the file lies.
+func (f *File) Verify(ctx context.Context, path string) error {
+	check := func(string, []byte) error { return nil }
+	end := func() error { return nil }
+	if f.ours() {
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		out := &counted{w: &same{bufio.NewReaderSize(file, 1<<20)}}
+		z := zip.NewWriter(out)
+		check = func(name string, data []byte) error { return putAligned(z, out, name, data) }
+		end = func() error {
+			err := z.Close()
+			if err == nil && out.n != f.size {
+				err = errOther
+			}
+			if err != nil {
+				return fmt.Errorf("the end of the file: %w", err)
+			}
+			return nil
+		}
+	}
+	for _, r := range f.zip.File {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		data, err := read(r.Name, r, f.size)
+		if err != nil {
+			return err
+		}
+		if sum := crc32.ChecksumIEEE(data); sum != r.CRC32 { // a CRC of 0 is not checked in reading
+			return fmt.Errorf("record %s: CRC-32 %08x, want %08x", r.Name, sum, r.CRC32)
+		}
+		if err := check(r.Name, data); err != nil {
+			return fmt.Errorf("record %s: %w", r.Name, err)
+		}
+	}
+	return end()
+}
+
+// ours says whether Write made the file: fmsr gives a checkpoint a format, and
+// torch.save, which may have written one of fmsr's again, a serialization_id.
+func (f *File) ours() bool {
+	_, torchs := f.records[".data/serialization_id"]
+	return f.Root.Get("format") != nil && !torchs
+}
+
+var errOther = errors.New("its header or the padding around it is damaged")
+
+// same is a writer that takes only what the file has.
+type same struct{ file io.Reader }
+
+func (s *same) Write(p []byte) (int, error) {
+	there := make([]byte, len(p))
+	if _, err := io.ReadFull(s.file, there); err != nil || !bytes.Equal(there, p) {
+		return 0, errOther
+	}
+	return len(p), nil
+}

@@ -1,0 +1,100 @@
+package stages
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"fmsr/model"
+	"fmsr/pipeline"
+)
+
+// checkpoints writes those of a training run beside the training, one at a time.
+type checkpoints struct {
+	run   *pipeline.Run
+	saved int // step of the newest that is whole; 0: none
+
+	last    int // step of the newest that was begun
+	at      time.Time
+	writing chan error // of that one's end; nil where it has been seen
+}
+
+func (c *checkpoints) start(run *pipeline.Run) { c.run, c.at = run, time.Now() }
+
+// due says whether a run that has come to a step wants a checkpoint.
+func (c *checkpoints) due(step int) bool {
+	minutes := c.run.CheckpointMinutes
+	return step > c.last && (step/c.run.CheckpointEvery > c.last/c.run.CheckpointEvery ||
+		minutes > 0 && time.Since(c.at).Minutes() >= minutes)
+}
+
+// begin starts to write a snapshot, and frees it in the end. The last one must
+// have been waited for.
+func (c *checkpoints) begin(s *model.Snapshot) {
+	c.last, c.at = s.Step, time.Now()
+	c.writing = make(chan error, 1)
+	go func() { c.writing <- errors.Join(c.write(s), s.Close()) }()
+}
+
+// wait waits for the checkpoint that is being written, if one is.
+func (c *checkpoints) wait() error {
+	if c.writing == nil {
+		return nil
+	}
+	err := <-c.writing
+	c.writing = nil
+	switch {
+	case err == nil:
+		c.saved = c.last
+		return nil
+	case c.saved > 0:
+		return fmt.Errorf("step %d is not saved: %w: the newest checkpoint is that of step %d", c.last, err, c.saved)
+	default:
+		return fmt.Errorf("step %d is not saved: %w", c.last, err)
+	}
+}
+
+// look is wait where the checkpoint is whole by now.
+func (c *checkpoints) look() error {
+	if len(c.writing) == 0 {
+		return nil
+	}
+	return c.wait()
+}
+
+// write puts checkpoint.pt in place. Where more than one is to be kept, each has
+// its step's name too.
+func (c *checkpoints) write(s *model.Snapshot) error {
+	path := filepath.Join(c.run.Dir, pipeline.CheckpointFile)
+	if err := s.Save(path); err != nil {
+		return err
+	}
+	if c.run.Keep == 1 {
+		return nil
+	}
+	named := filepath.Join(c.run.Dir, fmt.Sprintf("checkpoint-%08d.pt", s.Step))
+	_ = os.Remove(named) // of a run that went on from an earlier one
+	if err := os.Link(path, named); err != nil {
+		return fmt.Errorf("run.keep is %d, which wants a file system with hard links: %w", c.run.Keep, err)
+	}
+	return c.prune(named)
+}
+
+// prune removes the named checkpoints that are too old to be kept.
+func (c *checkpoints) prune(newest string) error {
+	named, err := filepath.Glob(filepath.Join(c.run.Dir, "checkpoint-*.pt"))
+	if err != nil {
+		return err
+	}
+	slices.Sort(named)
+	named = named[:slices.Index(named, newest)+1]
+	for _, old := range named[:max(0, len(named)-c.run.Keep)] {
+		if err := os.Remove(old); err != nil {
+			return err
+		}
+	}
+	return nil
+}
