@@ -7,13 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/metrics"
 	"strings"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/fuzzlimit"
 	"fmsr/internal/seal"
 	"fmsr/internal/tensorcolumn"
 )
@@ -165,12 +165,9 @@ func FuzzIndex(f *testing.F) {
 	f.Add([]byte(`{"frames":` + strings.Repeat("[", 20000)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, text := range [][]byte{data, seal.Object(data)} {
-			before := allocated()
 			var c Contents
-			err := c.parse(bytes.NewReader(text))
-			if n := allocated() - before; n > 100<<20 && len(data) < 1<<20 {
-				t.Errorf("%d bytes allocated for %d", n, len(data))
-			}
+			var err error
+			fuzzlimit.Run(t, len(text), func() { err = c.parse(bytes.NewReader(text)) })
 			if err != nil {
 				continue
 			}
@@ -183,11 +180,4 @@ func FuzzIndex(f *testing.F) {
 			}
 		}
 	})
-}
-
-// allocated is how many bytes the process has allocated so far.
-func allocated() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
 }
