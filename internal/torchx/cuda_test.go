@@ -142,3 +142,33 @@ func doublesOf(s *Scope, x Tensor) []float64 {
 	Read(s, s.To(x, Float64, CPU, NCHW), v)
 	return v
 }
+
+// TestGPUCheck: the script says in one line what it is missing.
+func TestGPUCheck(t *testing.T) {
+	if _, err := exec.LookPath("nvidia-smi"); err == nil {
+		t.Skip("there may be a GPU")
+	}
+	kit := t.TempDir()
+	script, err := os.ReadFile("gpu-check.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(name string, data []byte) {
+		if err := os.WriteFile(filepath.Join(kit, name), data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("gpu-check.sh", script)
+	check := func(want string, args ...string) {
+		out, err := exec.Command("bash", append([]string{filepath.Join(kit, "gpu-check.sh")}, args...)...).CombinedOutput()
+		if line := strings.TrimSuffix(string(out), "\n"); err == nil || line != want {
+			t.Errorf("%v: error %v, output %q, want %q", args, err, line, want)
+		}
+	}
+	check("gpu-check: " + kit + "/fmsr is not there: make gpu-kit builds it")
+	for _, name := range []string{"fmsr", "libfmsr_cuda.so", "torchx.test", "model.test"} {
+		put(name, nil)
+	}
+	check("gpu-check: /none/bench.py is not there", "/none")
+	check("gpu-check: no NVIDIA GPU here")
+}

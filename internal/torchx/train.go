@@ -35,32 +35,10 @@ func (s *Scope) ZeroGrads(params []Tensor) {
 	})
 }
 
-// ClipGradNorm scales the gradients of params so that their global 2-norm is at
-// most maxNorm (Pascanu et al. 2013, arXiv:1211.5063) and returns the norm
-// before, as a tensor of one element.
-func (s *Scope) ClipGradNorm(params []Tensor, maxNorm float64) Tensor {
-	return s.one("clip_grad_norm", func(out *C.fx_tensor) C.fx_error {
-		p, n := handles(params)
-		return C.fx_clip_grad_norm(p, n, C.double(maxNorm), out)
-	})
-}
-
 // AdamW are the constants of the optimizer of Loshchilov & Hutter 2019,
 // arXiv:1711.05101: decoupled weight decay.
 type AdamW struct {
 	Beta1, Beta2, Eps, WeightDecay float64
-}
-
-// AdamWStep updates params from their gradients and the moments m and v, in
-// place. step counts from 1.
-func (s *Scope) AdamWStep(a AdamW, params, m, v []Tensor, step int, lr float64) {
-	s.do("adamw", func() C.fx_error {
-		p, n := handles(params)
-		mp, _ := handles(m)
-		vp, _ := handles(v)
-		return C.fx_adamw(p, mp, vp, n, C.int64_t(step), C.double(lr),
-			C.double(a.Beta1), C.double(a.Beta2), C.double(a.Eps), C.double(a.WeightDecay))
-	})
 }
 
 // Report is what an Update leaves, as a float64 tensor of these four where the
@@ -92,8 +70,8 @@ func (s *Scope) UpdateSchedule(device Device, lr, emaDecay float64) Tensor {
 	return s.To(t, Float64, device, NCHW)
 }
 
-// Update clips the gradients of params to a global norm of maxNorm, takes an
-// AdamW step with the moments m and v, and moves the average ema (nil: there is
+// Update clips the gradients of params to a global norm of maxNorm (Pascanu et al.
+// 2013, arXiv:1211.5063), takes an AdamW step with the moments m and v, and moves the average ema (nil: there is
 // none) towards the new params, in place and on CUDA in one pass. loss is a float64
 // tensor of one element; where it or the gradients' norm is not finite nothing is
 // changed but the report.

@@ -77,7 +77,7 @@ void fx_spectrum_free(fx_spectrum_plan plan);
 int64_t fx_spectrum_scratch(fx_spectrum_plan hi, fx_spectrum_plan lo);  // bytes that a run works in
 fx_error fx_spectrum_run(fx_spectrum_plan hi, fx_spectrum_plan lo, const fx_spectrum_input *in, void *scratch, double *hi_power, double *lo_power);
 
-// train.cc: gradients and the optimizer's arithmetic. A backward pass through a watched
+// train.cc: gradients and averages. A backward pass through a watched
 // tensor ends with an error once stop is not 0; stop must outlive it.
 fx_error fx_watch(fx_tensor x, const int *stop, fx_tensor *out);
 void fx_stop(int *stop);
@@ -85,9 +85,6 @@ fx_error fx_set_requires_grad(fx_tensor x, bool on);
 fx_error fx_backward(fx_tensor loss);
 fx_error fx_grad(fx_tensor x, fx_tensor *out);
 fx_error fx_zero_grads(const fx_tensor *params, int n);
-fx_error fx_clip_grad_norm(const fx_tensor *params, int n, double max_norm, fx_tensor *norm);
-fx_error fx_adamw(const fx_tensor *params, const fx_tensor *m, const fx_tensor *v, int n, int64_t step,
-                  double lr, double beta1, double beta2, double eps, double weight_decay);
 fx_error fx_ema(const fx_tensor *ema, const fx_tensor *params, int n, double decay);
 
 // update.cc: a whole step of the optimizer; ema may be null.

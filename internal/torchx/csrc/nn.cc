@@ -2,6 +2,7 @@
 #include <array>
 
 #include "guard.h"
+#include "norm_silu_cuda.h"
 
 using namespace fx;
 
@@ -19,7 +20,10 @@ fx_error fx_linear(fx_tensor x, fx_tensor w, fx_tensor b, fx_tensor *out) {
 }
 
 fx_error fx_group_norm(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor *out) {
-  return give(out, [&] { return at::group_norm(*x, groups, maybe(w), maybe(b), eps); });
+  return give(out, [&] {
+    if (has_cuda_norm(*x, *w, *b)) return cuda_norm(*x, groups, *w, *b, eps, std::nullopt, /*silu=*/false);
+    return at::group_norm(*x, groups, maybe(w), maybe(b), eps);
+  });
 }
 
 fx_error fx_silu(fx_tensor x, fx_tensor *out) {
