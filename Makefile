@@ -7,8 +7,11 @@
 # make chaos    kills a hundred training runs, and looks whether they go on as if nothing had been
 # make soak     trains for half an hour, and looks whether memory, files, goroutines or tensors grow
 # make bench    prints one JSON line a benchmark
+# make cuda     compiles fmsr's CUDA code, by a compiler from PyPI and without a GPU, into bin/libfmsr_cuda.so
+# make gpu-kit  puts what a machine with a GPU and PyTorch, but without Go, needs for gpu-check into bin/gpu-kit
+# make gpu-check   tests and times on this machine's GPU; on another: bin/gpu-kit/gpu-check.sh
 #
-# PEER=DIR make bench   also runs DIR/bench.py, which prints the same of another implementation
+# PEER=DIR make bench   also runs DIR/bench.py, which prints the same of another implementation; so does gpu-check
 # LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
 # CUDA=1 make         fetches the CUDA libraries too
 
@@ -19,7 +22,7 @@ export OMP_WAIT_POLICY ?= passive
 
 PYTHON ?= python3
 
-.PHONY: all build native demo test race lint bench interop chaos soak clean
+.PHONY: all build native demo test race lint bench cuda gpu-kit gpu-check interop chaos soak clean
 all: build
 
 native:
@@ -60,6 +63,18 @@ soak: native
 bench: native
 	@go test -run '^$$' -bench . ./... | go run ./internal/benchjson
 	@if [ -n "$(PEER)" ]; then cd $(PEER) && $(PYTHON) bench.py --sections data,spectra; fi
+
+cuda:
+	@internal/torchx/cuda.sh
+
+gpu-kit: build cuda
+	@mkdir -p bin/gpu-kit
+	@for package in internal/torchx model; do go test -c -o bin/gpu-kit/$$(basename $$package).test ./$$package || exit 1; done
+	@cp bin/fmsr bin/libfmsr_cuda.so internal/torchx/gpu-check.sh bin/gpu-kit/
+	@echo "built bin/gpu-kit: copy it to a machine with a GPU and PyTorch 2.11, and run its gpu-check.sh"
+
+gpu-check: gpu-kit
+	@bin/gpu-kit/gpu-check.sh $(PEER)
 
 clean:
 	rm -rf bin internal/torchx/zz_native.go

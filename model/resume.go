@@ -148,6 +148,7 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 					return
 				}
 			}
+			s.Copy(t.report, s.NewReport(t.Net.Device, l.Step-r.skips.Total))
 		})
 		return err
 	})

@@ -55,18 +55,25 @@ type Trainer struct {
 	Skips    Skips
 	Clips    Clips
 
-	averaged bool  // UpdateEMA has seen the last step
+	averaged bool  // the average has seen the last step
 	fresh    Clips // as they were when it had just been taken
 	thread   *torchx.Thread
 	adamw    torchx.AdamW
 	m, v     []torchx.Tensor
-	loss     float64 // of the step being accumulated
+	loss     torchx.Tensor // of the step being accumulated
+	report   torchx.Tensor // of the last update
+	average  *Averaging    // what UpdateEMA was last asked for: Update does it in the same pass
+	graph    *torchx.Graph // the whole step
+	notice   func(string)
 }
 
 // NewTrainer makes a freshly initialized network and takes over the thread.
 func NewTrainer(ctx context.Context, thread *torchx.Thread, c Config, h Hyper) (*Trainer, error) {
 	t := &Trainer{Hyper: h, thread: thread, adamw: torchx.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: h.WeightDecay}}
+	t.graph = torchx.NewGraph(c.Device, func(line string) { t.notice(line) })
+	t.notice = func(string) {}
 	err := t.Do(ctx, func(s *torchx.Scope) (err error) {
+		t.loss, t.report = s.Keep(s.Full(0, torchx.Float64, c.Device)), s.Keep(s.NewReport(c.Device, 0))
 		if t.Net, err = NewUNet(s, c, h.Seed); err != nil {
 			return err
 		}
@@ -97,14 +104,18 @@ func (t *Trainer) Do(ctx context.Context, f func(s *torchx.Scope) error) error {
 	return t.thread.Do(ctx, f)
 }
 
+// Notices has what is to be told of the training go there, a line each.
+func (t *Trainer) Notices(to func(string)) { t.notice = to }
+
 // Close frees the weights and ends the thread.
 func (t *Trainer) Close() {
+	_ = t.Do(context.Background(), func(*torchx.Scope) error { t.graph.Close(); return nil })
 	for _, net := range []*UNet{t.Net, t.EMA} {
 		if net != nil {
 			net.Free()
 		}
 	}
-	for _, x := range append(t.m, t.v...) {
+	for _, x := range append(append(t.m, t.v...), t.loss, t.report) {
 		torchx.Free(x)
 	}
 	t.thread.Close()
@@ -126,13 +137,24 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 // TrainStep takes one step on normalized x_lo and x1 (N,C,H,W), in s, which must
 // be the thread's. Its noise and times are a function of (Seed, step) alone.
 func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
-	t.Accumulate(s, xLo, x1, 0, 1)
-	return t.Update(s)
+	noise, times := t.draws(s, x1, 0)
+	t.graph.Run(s, []torchx.Tensor{xLo, x1, noise, times, t.schedule(s)}, func(s *torchx.Scope, in []torchx.Tensor) []torchx.Tensor {
+		t.accumulate(s, in[0], in[1], t.SampleBase(s, in[0], in[2]), in[3], 0, 1)
+		t.update(s, in[4])
+		return nil
+	})
+	return t.taken(s)
 }
 
 // Accumulate runs the next step's i-th of parts batches forward and backward;
 // Update then takes the step, on the mean of their losses.
 func (t *Trainer) Accumulate(s *torchx.Scope, xLo, x1 torchx.Tensor, i, parts int) {
+	noise, times := t.draws(s, x1, i)
+	t.accumulate(s, xLo, x1, t.SampleBase(s, xLo, noise), times, i, parts)
+}
+
+// draws are the noise and the times of the next step's i-th batch.
+func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times torchx.Tensor) {
 	n := uint64(t.Step + 1)
 	draw := func(purpose uint64) uint64 {
 		if i == 0 {
@@ -141,16 +163,16 @@ func (t *Trainer) Accumulate(s *torchx.Scope, xLo, x1 torchx.Tensor, i, parts in
 		return rng.Stream(t.Seed, purpose, n, uint64(i))
 	}
 	shape := x1.Shape()
-	noise := s.To(s.Randn(draw(rng.BaseNoise), shape...), torchx.Float32, t.Net.Device, t.Net.Format)
-	times := s.To(s.FromFloats(t.times(draw(rng.Time), int(shape[0])), shape[0]), torchx.Float32, t.Net.Device, torchx.NCHW)
-	t.accumulate(s, xLo, x1, t.SampleBase(s, xLo, noise), times, i, parts)
+	noise = s.To(s.RandnOn(t.Net.Device, draw(rng.BaseNoise), shape...), torchx.Float32, t.Net.Device, t.Net.Format)
+	times = s.To(s.FromFloats(t.times(draw(rng.Time), int(shape[0])), shape[0]), torchx.Float32, t.Net.Device, torchx.NCHW)
+	return noise, times
 }
 
 // accumulate is Accumulate for given x0 and t.
 func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, i, parts int) {
 	if i == 0 {
 		s.ZeroGrads(t.Net.Tensors())
-		t.loss = 0
+		s.Copy(t.loss, s.Full(0, torchx.Float64, t.Net.Device))
 	}
 	var loss torchx.Tensor
 	s.Part("forward", func() {
@@ -160,23 +182,42 @@ func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, 
 		loss = s.Affine(loss, 1/float64(parts), 0)
 	}
 	s.Backward(loss)
-	t.loss += s.Item(loss)
+	s.AddInPlace(t.loss, s.Detach(loss), 1)
 }
 
-// Update takes the step that was accumulated: clip, AdamW. A loss or a gradient
-// that is not finite changes no weights: the step is counted, and skipped.
+// Update takes the step that was accumulated: clip, AdamW, and the average once
+// UpdateEMA has been asked for it. A loss or a gradient that is not finite changes
+// no weights: the step is counted, and skipped.
 func (t *Trainer) Update(s *torchx.Scope) (Result, error) {
-	n := t.Step + 1
-	params := t.Net.Tensors()
-	norm := s.ClipGradNorm(params, t.GradClip)
-	r := Result{Loss: t.loss, GradNorm: s.Item(norm), LR: t.LRAt(n)}
-	if !r.Skipped() {
-		s.AdamWStep(t.adamw, params, t.m, t.v, n-t.Skips.Total, r.LR)
+	t.update(s, t.schedule(s))
+	return t.taken(s)
+}
+
+func (t *Trainer) schedule(s *torchx.Scope) torchx.Tensor {
+	n, decay := t.Step+1, 1.0
+	if t.average != nil {
+		decay = t.average.DecayAt(n)
 	}
+	return s.UpdateSchedule(t.Net.Device, t.LRAt(n), decay)
+}
+
+func (t *Trainer) update(s *torchx.Scope, schedule torchx.Tensor) {
+	var ema []torchx.Tensor
+	if t.average != nil {
+		ema = t.EMA.Tensors()
+	}
+	s.Update(t.adamw, t.GradClip, t.Net.Tensors(), t.m, t.v, ema, t.loss, schedule, t.report)
+}
+
+// taken counts the step just taken, and reads what came of it.
+func (t *Trainer) taken(s *torchx.Scope) (Result, error) {
+	n := t.Step + 1
+	report := s.ReadReport(t.report)
 	if err := s.Err(); err != nil {
 		return Result{}, fmt.Errorf("training step %d: %w", n, err)
 	}
-	t.Step, t.Last, t.averaged = n, r, r.Skipped()
+	r := Result{Loss: report.Loss, GradNorm: report.GradNorm, LR: t.LRAt(n)}
+	t.Step, t.Last, t.averaged = n, r, r.Skipped() || t.average != nil
 	t.count(r)
 	return r, nil
 }
@@ -211,8 +252,9 @@ func (h Hyper) times(stream uint64, batch int) []float32 {
 }
 
 // UpdateEMA moves the average towards the weights of the step just taken, once:
-// a run that goes on may send that step again.
+// a run that goes on may send that step again. Later updates do it themselves.
 func (t *Trainer) UpdateEMA(ctx context.Context, a Averaging) error {
+	t.average = &a
 	if t.averaged {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"testing"
 
 	"fmsr/internal/golden"
@@ -31,6 +32,20 @@ func onCores(t *testing.T, n int, f func(s *torchx.Scope) error) {
 	if left := torchx.Live() - before; left != 0 {
 		t.Errorf("%d tensors left", left)
 	}
+}
+
+// testDevice is where golden networks run: FMSR_TEST_DEVICE, else the CPU.
+func testDevice(t testing.TB) torchx.Device {
+	t.Helper()
+	name := os.Getenv("FMSR_TEST_DEVICE")
+	if name == "" {
+		return torchx.CPU
+	}
+	device, err := torchx.OpenDevice(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return device
 }
 
 func TestParameterListing(t *testing.T) {
@@ -147,7 +162,7 @@ func checkNetwork(t *testing.T, name string, dtype torchx.DType, format torchx.F
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := Config{Fields: want.Fields, Channels: want.Channels, DType: dtype, Format: format}
+	config := Config{Fields: want.Fields, Channels: want.Channels, DType: dtype, Format: format, Device: testDevice(t)}
 	hyper := Hyper{Flow: Flow{Base: XLoPlusNoise, NoiseScale: 0.1, LossScale: 100}, LR: 2e-4, GradClip: 1}
 	tr, err := NewTrainer(context.Background(), thread, config, hyper)
 	if err != nil {
@@ -247,7 +262,7 @@ func goldenInputs(s *torchx.Scope, c netCase, config Config) inputs {
 		return x
 	}
 	as := func(x torchx.Tensor) torchx.Tensor {
-		return s.To(s.To(x, torchx.Float32, torchx.CPU, config.Format), config.DType, torchx.CPU, config.Format)
+		return s.To(s.To(x, torchx.Float32, torchx.CPU, config.Format), config.DType, config.Device, config.Format)
 	}
 	x1 := tensor(fields, n, ch, hw, hw)
 	xLo := s.UpsampleBilinear(s.AvgPool2d(x1, 2), 2)

@@ -124,7 +124,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if r.Checkpoint == "" {
 		return in, fmt.Errorf("checkpoint is not set: give a trained model's checkpoint.pt by --checkpoint")
 	}
-	device, err := torchx.OpenDevice(env.Run.Device)
+	device, err := openDevice(env)
 	if err != nil {
 		return in, err
 	}
@@ -164,7 +164,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		return in, err
 	}
 	config := r.loaded.Config
-	config.Device = device
+	config.Device, config.Format = device, device.Format()
 	key := map[string]string{"ema": "ema_state_dict", "raw": "model_state_dict"}[r.Weights]
 	err = r.thread.Do(ctx, func(s *torchx.Scope) (err error) {
 		r.net, err = r.loaded.Net(s, key, config)

@@ -153,14 +153,14 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	if in.Factor == 0 { // a data set may have been exported without
 		return in, errors.New("there is no x_lo: put pool_upsample above it")
 	}
-	device, err := torchx.OpenDevice(env.Run.Device)
+	device, err := openDevice(env)
 	if err != nil {
 		return in, err
 	}
 	t.env, t.in = env, in
 	t.config = model.Config{
 		Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
-		Periodic: t.Padding == "periodic", Device: device,
+		Periodic: t.Padding == "periodic", Device: device, Format: device.Format(),
 	}
 	if d := t.config.Downsampling(); in.H%d != 0 || in.W%d != 0 {
 		return in, fmt.Errorf("grid %d x %d: the network's %d levels want multiples of %d", in.H, in.W, len(t.ChannelMult), d)
@@ -240,6 +240,10 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 	err := t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
 		xLo := t.trainer.Net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
 		x1 := t.trainer.Net.Input(s, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
+		if t.Accumulate == 1 {
+			_, err = t.trainer.TrainStep(s, xLo, x1)
+			return err
+		}
 		t.trainer.Accumulate(s, xLo, x1, t.part, t.Accumulate)
 		if last {
 			s.Part("optimizer", func() { _, err = t.trainer.Update(s) })
@@ -366,6 +370,7 @@ func (t *train) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.trainer.Notices(func(line string) { t.env.Progress.Note("%s", line) })
 	t.checkpoints.start(t.env.Run)
 	if t.from != nil {
 		if err := t.restore(ctx); err != nil {

@@ -6,6 +6,8 @@ import "C"
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,8 +42,47 @@ var loadCUDA = sync.OnceValue(func() error {
 	return check(C.fx_load_cuda(name))
 })
 
+// cudaLibrary is fmsr's own CUDA code, which lies beside the program.
+const cudaLibrary = "libfmsr_cuda.so"
+
+// loadKernels registers fmsr's own CUDA kernels, once, after libtorch's.
+var loadKernels = sync.OnceValue(func() error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return loadKernelsFrom(filepath.Join(filepath.Dir(program), cudaLibrary))
+})
+
+func loadKernelsFrom(library string) error {
+	name := C.CString(library)
+	defer C.free(unsafe.Pointer(name))
+	return check(C.fx_load_cuda_kernels(name))
+}
+
+// Notice is a line on what the device does without, empty where that is nothing.
+func (d Device) Notice() string {
+	if d == CPU {
+		return ""
+	}
+	if err := loadKernels(); err != nil {
+		return fmt.Sprintf("%s: fmsr's own CUDA kernels are not there, and libtorch's plain ones are slower (make cuda builds %s): %v", d, cudaLibrary, err)
+	}
+	return ""
+}
+
+// Format is the order of elements in memory that the device's convolutions are
+// fastest in.
+func (d Device) Format() Format {
+	if d == CPU {
+		return NCHW
+	}
+	return NHWC
+}
+
 // OpenDevice turns "cpu", "cuda", "cuda:1" or "auto" (the first CUDA device
-// where there is one, else the CPU) into a device that is there.
+// where there is one, else the CPU) into a device that is there. What fmsr's own
+// kernels are not there for, libtorch's do: see Notice.
 func OpenDevice(name string) (Device, error) {
 	kind, index, hasIndex := strings.Cut(name, ":")
 	switch {
@@ -79,6 +120,9 @@ func cudaDevices() (int, error) {
 	var n C.int
 	if err := check(C.fx_cuda_device_count(&n)); err != nil {
 		return 0, err
+	}
+	if n > 0 {
+		_ = loadKernels() // Notice tells
 	}
 	return int(n), nil
 }

@@ -47,21 +47,23 @@ func TestNormSiLUKernel(t *testing.T) {
 		{Float32, NHWC, 6, 3, 5, 4, true, 1e-5}, // not the kernel's: composed
 		{BFloat16, NCHW, 6, 3, 3, 5, false, 0.01},
 		{BFloat16, NCHW, 4, 2, 47, 48, true, 0.01},
+		{BFloat16, NHWC, 32, 8, 31, 33, true, 0.01},
 	} {
 		t.Run(fmt.Sprintf("%d/%d/%dx%dx%d/groups=%d/film=%v", c.dtype, c.format, c.channels, c.h, c.w, c.groups, c.film), func(t *testing.T) {
+			device := testDevice(t)
 			inThread(t, func(s *Scope) error {
 				noise := func(seed uint64, shape ...int64) Tensor { return s.Randn(seed, shape...) }
-				x := s.To(s.Affine(noise(1, 2, c.channels, c.h, c.w), 1, 5), c.dtype, CPU, c.format)
+				x := s.To(s.Affine(noise(1, 2, c.channels, c.h, c.w), 1, 5), c.dtype, device, c.format)
 				w, b, film := noise(2, c.channels), noise(3, c.channels), noise(4, 2, 2*c.channels)
-				weights := s.To(noise(5, 2, c.channels, c.h, c.w), c.dtype, CPU, c.format)
+				weights := s.To(noise(5, 2, c.channels, c.h, c.w), c.dtype, device, c.format)
 				run := func(dtype DType) []Tensor {
-					in := []Tensor{s.Clone(s.To(x, dtype, CPU, c.format))}
+					in := []Tensor{s.Clone(s.To(x, dtype, device, c.format))}
 					parameters := dtype
 					if dtype == BFloat16 {
 						parameters = Float32
 					}
 					for _, p := range []Tensor{w, b, film} {
-						in = append(in, s.Clone(s.To(p, parameters, CPU, NCHW)))
+						in = append(in, s.Clone(s.To(p, parameters, device, NCHW)))
 					}
 					for _, p := range in {
 						s.RequiresGrad(p, true)
@@ -72,7 +74,7 @@ func TestNormSiLUKernel(t *testing.T) {
 						last = 4
 						y = s.NormSiLU(in[0], c.groups, in[1], in[2], 1e-5, in[3])
 					}
-					s.Backward(s.Mean(s.Mul(y, s.To(weights, dtype, CPU, c.format))))
+					s.Backward(s.Mean(s.Mul(y, s.To(weights, dtype, device, c.format))))
 					out := []Tensor{y}
 					for _, p := range in[:last] {
 						out = append(out, s.Grad(p))

@@ -214,11 +214,14 @@ func TestGradients(t *testing.T) {
 		s.RequiresGrad(x, true)
 		zero := s.Full(0, Float32, CPU, 2)
 		s.Backward(s.MSE(x, zero)) // gradient x: 2 x / 2
-		norm := s.ClipGradNorm([]Tensor{x}, 1)
-		if n := s.Item(norm); math.Abs(n-5) > 1e-6 {
-			t.Errorf("norm %g, want 5", n)
+		one := func(x Tensor) []Tensor { return []Tensor{x} }
+		m, report := s.Full(0, Float32, CPU, 2), s.NewReport(CPU, 0)
+		s.Update(AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}, 1, one(x), one(m), one(s.Full(0, Float32, CPU, 2)), nil,
+			s.Full(7, Float64, CPU), s.UpdateSchedule(CPU, 0, 1), report)
+		if r := s.ReadReport(report); math.Abs(r.GradNorm-5) > 1e-6 || r.Loss != 7 {
+			t.Errorf("report %+v, want norm 5 and loss 7", r)
 		}
-		near(t, s, "clipped gradient", s.Grad(x), 1e-6, func(i int) float64 { return []float64{0.6, 0.8}[i] })
+		near(t, s, "a tenth of the clipped gradient", m, 1e-6, func(i int) float64 { return []float64{0.06, 0.08}[i] })
 		s.ZeroGrads([]Tensor{x})
 		NoGrad(func() { s.Add(x, x) })
 		return s.Err()

@@ -193,9 +193,9 @@ func TestThousandSteps(t *testing.T) {
 			})
 			s.ZeroGrads(params)
 			s.Backward(loss)
-			s.ClipGradNorm(params, 1)
-			s.AdamWStep(AdamW{0.9, 0.999, 1e-8, 0}, params, m, v, step, 1e-3)
-			s.EMAUpdate(ema, params, 0.9)
+			report := s.NewReport(CPU, step-1)
+			told := s.Full(0, Float64, CPU)
+			s.Update(AdamW{0.9, 0.999, 1e-8, 0}, 1, params, m, v, ema, told, s.UpdateSchedule(CPU, 1e-3, 0.9), report)
 			return nil
 		})
 		if step == 200 || step == 1000 {

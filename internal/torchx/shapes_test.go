@@ -110,11 +110,13 @@ func TestErrorsNameTheOp(t *testing.T) {
 		"write":                        func(s *Scope, x Tensor) { Write(s, x, make([]float64, 2*6*4*4)) },
 		"item":                         func(s *Scope, x Tensor) { s.Item(x) },
 		"backward":                     func(s *Scope, x Tensor) { s.Backward(s.Mean(x)) },
-		"clip_grad_norm":               func(s *Scope, x Tensor) { s.ClipGradNorm([]Tensor{x}, 1) },
-		"adamw":                        func(s *Scope, x Tensor) { s.AdamWStep(AdamW{}, []Tensor{x}, []Tensor{x}, []Tensor{x}, 1, 1) },
-		"ema":                          func(s *Scope, x Tensor) { s.EMAUpdate([]Tensor{x}, []Tensor{s.Randn(1, 7)}, 0.9) },
-		"requires_grad":                func(s *Scope, x Tensor) { s.RequiresGrad(s.To(x, torch.Long, CPU, NCHW), true) },
-		"from_blob":                    func(s *Scope, x Tensor) { s.FromBytes(nil, Float32, 0) },
+		"update": func(s *Scope, x Tensor) {
+			list := []Tensor{x} // without a gradient
+			s.Update(AdamW{}, 1, list, list, list, nil, s.Full(0, Float64, CPU), s.UpdateSchedule(CPU, 1, 1), s.NewReport(CPU, 0))
+		},
+		"ema":           func(s *Scope, x Tensor) { s.EMAUpdate([]Tensor{x}, []Tensor{s.Randn(1, 7)}, 0.9) },
+		"requires_grad": func(s *Scope, x Tensor) { s.RequiresGrad(s.To(x, torch.Long, CPU, NCHW), true) },
+		"from_blob":     func(s *Scope, x Tensor) { s.FromBytes(nil, Float32, 0) },
 	} {
 		t.Run(op, func(t *testing.T) {
 			inThread(t, func(s *Scope) error {

@@ -251,10 +251,14 @@ func (s *Scope) Full(value float64, dtype DType, device Device, shape ...int64) 
 }
 
 // Randn is standard normal noise, float32 on the CPU, a function of seed alone.
-func (s *Scope) Randn(seed uint64, shape ...int64) Tensor {
+func (s *Scope) Randn(seed uint64, shape ...int64) Tensor { return s.RandnOn(CPU, seed, shape...) }
+
+// RandnOn is standard normal noise, float32, a function of seed alone, drawn on
+// the device: on CUDA the numbers are not the CPU's.
+func (s *Scope) RandnOn(device Device, seed uint64, shape ...int64) Tensor {
 	return s.one("randn", func(out *C.fx_tensor) C.fx_error {
 		p, n := dims(shape)
-		return C.fx_randn(p, n, C.uint64_t(seed), out)
+		return C.fx_randn(p, n, C.uint64_t(seed), device.index(), out)
 	})
 }
 

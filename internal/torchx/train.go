@@ -35,31 +35,54 @@ func (s *Scope) ZeroGrads(params []Tensor) {
 	})
 }
 
-// ClipGradNorm scales the gradients of params so that their global 2-norm is at
-// most maxNorm (Pascanu et al. 2013, arXiv:1211.5063) and returns the norm
-// before, as a tensor of one element.
-func (s *Scope) ClipGradNorm(params []Tensor, maxNorm float64) Tensor {
-	return s.one("clip_grad_norm", func(out *C.fx_tensor) C.fx_error {
-		p, n := handles(params)
-		return C.fx_clip_grad_norm(p, n, C.double(maxNorm), out)
-	})
-}
-
 // AdamW are the constants of the optimizer of Loshchilov & Hutter 2019,
 // arXiv:1711.05101: decoupled weight decay.
 type AdamW struct {
 	Beta1, Beta2, Eps, WeightDecay float64
 }
 
-// AdamWStep updates params from their gradients and the moments m and v, in
-// place. step counts from 1.
-func (s *Scope) AdamWStep(a AdamW, params, m, v []Tensor, step int, lr float64) {
-	s.do("adamw", func() C.fx_error {
+// Report is what an Update leaves, as a float64 tensor of these four where the
+// parameters are: nothing waits for the device until it is read.
+type Report struct {
+	Loss, GradNorm float64 // of the step; the norm before clipping
+	Taken          int     // updates made, the next one's bias correction
+	InARow         int     // updates not made, since the last one that was
+}
+
+// NewReport is the tensor of a report that so many updates have gone before.
+func (s *Scope) NewReport(device Device, taken int) Tensor {
+	t := s.Full(0, Float64, CPU, 4)
+	Write(s, t, []float64{0, 0, float64(taken), 0})
+	return s.To(t, Float64, device, NCHW)
+}
+
+// ReadReport waits for the device.
+func (s *Scope) ReadReport(report Tensor) Report {
+	v := make([]float64, 4)
+	Read(s, report, v)
+	return Report{Loss: v[0], GradNorm: v[1], Taken: int(v[2]), InARow: int(v[3])}
+}
+
+// UpdateSchedule is what changes from step to step in an Update, as a tensor.
+func (s *Scope) UpdateSchedule(device Device, lr, emaDecay float64) Tensor {
+	t := s.Full(0, Float64, CPU, 2)
+	Write(s, t, []float64{lr, 1 - emaDecay})
+	return s.To(t, Float64, device, NCHW)
+}
+
+// Update clips the gradients of params to a global norm of maxNorm (Pascanu et al.
+// 2013, arXiv:1211.5063), takes an AdamW step with the moments m and v, and moves the average ema (nil: there is
+// none) towards the new params, in place and on CUDA in one pass. loss is a float64
+// tensor of one element; where it or the gradients' norm is not finite nothing is
+// changed but the report.
+func (s *Scope) Update(a AdamW, maxNorm float64, params, m, v, ema []Tensor, loss, schedule, report Tensor) {
+	s.do("update", func() C.fx_error {
 		p, n := handles(params)
 		mp, _ := handles(m)
 		vp, _ := handles(v)
-		return C.fx_adamw(p, mp, vp, n, C.int64_t(step), C.double(lr),
-			C.double(a.Beta1), C.double(a.Beta2), C.double(a.Eps), C.double(a.WeightDecay))
+		ep, _ := handles(ema)
+		return C.fx_update(p, mp, vp, ep, n, C.double(maxNorm), C.double(a.Beta1), C.double(a.Beta2), C.double(a.Eps),
+			C.double(a.WeightDecay), handle(loss), handle(schedule), handle(report))
 	})
 }
 

@@ -3,7 +3,6 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <dlfcn.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -60,11 +59,6 @@ fx_error fx_autocast_end(int device) {
     at::autocast::clear_cache();
     at::autocast::set_autocast_enabled(type_of(device), false);
   });
-}
-
-// Registers the CUDA kernels. Nothing may ask about CUDA before: the first question fixes the answer.
-fx_error fx_load_cuda(const char *library) {
-  return guard([&] { TORCH_CHECK(dlopen(library, RTLD_NOW | RTLD_GLOBAL), dlerror()); });
 }
 
 fx_error fx_cuda_device_count(int *out) {

@@ -26,7 +26,7 @@ void fx_free(fx_tensor t);
 // contiguous and 1 channels-last.
 fx_error fx_from_blob(void *data, const int64_t *shape, int dims, int dtype, fx_tensor *out);
 fx_error fx_full(const int64_t *shape, int dims, double value, int dtype, int device, fx_tensor *out);
-fx_error fx_randn(const int64_t *shape, int dims, uint64_t seed, fx_tensor *out);
+fx_error fx_randn(const int64_t *shape, int dims, uint64_t seed, int device, fx_tensor *out);
 fx_error fx_alias(fx_tensor x, fx_tensor *out);
 fx_error fx_clone(fx_tensor x, fx_tensor *out);
 fx_error fx_detach(fx_tensor x, fx_tensor *out);
@@ -77,7 +77,7 @@ void fx_spectrum_free(fx_spectrum_plan plan);
 int64_t fx_spectrum_scratch(fx_spectrum_plan hi, fx_spectrum_plan lo);  // bytes that a run works in
 fx_error fx_spectrum_run(fx_spectrum_plan hi, fx_spectrum_plan lo, const fx_spectrum_input *in, void *scratch, double *hi_power, double *lo_power);
 
-// train.cc: gradients and the optimizer's arithmetic. A backward pass through a watched
+// train.cc: gradients and averages. A backward pass through a watched
 // tensor ends with an error once stop is not 0; stop must outlive it.
 fx_error fx_watch(fx_tensor x, const int *stop, fx_tensor *out);
 void fx_stop(int *stop);
@@ -85,9 +85,6 @@ fx_error fx_set_requires_grad(fx_tensor x, bool on);
 fx_error fx_backward(fx_tensor loss);
 fx_error fx_grad(fx_tensor x, fx_tensor *out);
 fx_error fx_zero_grads(const fx_tensor *params, int n);
-fx_error fx_clip_grad_norm(const fx_tensor *params, int n, double max_norm, fx_tensor *norm);
-fx_error fx_adamw(const fx_tensor *params, const fx_tensor *m, const fx_tensor *v, int n, int64_t step,
-                  double lr, double beta1, double beta2, double eps, double weight_decay);
 fx_error fx_ema(const fx_tensor *ema, const fx_tensor *params, int n, double decay);
 
 // profile.cc: spans of the calling thread's ops, in the order of their starts, from fx_record until fx_record_end;
@@ -110,13 +107,29 @@ void fx_leave(fx_recording r);
 fx_error fx_record_end(fx_recording r, fx_recorded *out);
 void fx_record_free(fx_recording r);
 
+// update.cc: a whole step of the optimizer; ema may be null.
+fx_error fx_update(const fx_tensor *params, const fx_tensor *m, const fx_tensor *v, const fx_tensor *ema, int n,
+                   double max_norm, double beta1, double beta2, double eps, double weight_decay, fx_tensor loss,
+                   fx_tensor schedule, fx_tensor report);
+
+// cuda.cc: libtorch's CUDA library and then fmsr's own are loaded before anything else is
+// asked about CUDA. Between begin and end of a graph what the thread queues is recorded
+// instead of run; begin, end and replay need fmsr's library.
+typedef void *fx_graph;
+fx_error fx_load_cuda(const char *library);
+fx_error fx_load_cuda_kernels(const char *library);
+bool fx_has_cuda_kernels(void);
+fx_error fx_graph_begin(int device, fx_graph *out);
+fx_error fx_graph_end(fx_graph graph);
+fx_error fx_graph_replay(fx_graph graph);
+fx_error fx_graph_free(fx_graph graph);
+
 // context.cc: what libtorch keeps for each thread or the process.
 fx_error fx_set_num_threads(int n);
 int fx_get_num_threads(void);
 bool fx_set_grad_mode(bool on);
 fx_error fx_autocast_begin(int device, bool bf16);
 fx_error fx_autocast_end(int device);
-fx_error fx_load_cuda(const char *library);
 fx_error fx_cuda_device_count(int *out);
 fx_error fx_synchronize(int device);
 int64_t fx_live_tensors(void);

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "guard.h"
+#include "norm_silu_cuda.h"
 
 using namespace fx;
 
@@ -19,7 +20,10 @@ fx_error fx_linear(fx_tensor x, fx_tensor w, fx_tensor b, fx_tensor *out) {
 }
 
 fx_error fx_group_norm(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor *out) {
-  return give(out, [&] { return at::group_norm(*x, groups, maybe(w), maybe(b), eps); });
+  return give(out, [&] {
+    if (has_cuda_norm(*x, *w, *b)) return cuda_norm(*x, groups, *w, *b, eps, std::nullopt, /*silu=*/false);
+    return at::group_norm(*x, groups, maybe(w), maybe(b), eps);
+  });
 }
 
 fx_error fx_silu(fx_tensor x, fx_tensor *out) {
@@ -30,7 +34,10 @@ fx_error fx_silu(fx_tensor x, fx_tensor *out) {
 // position must lie side by side, or libtorch falls back on keeping all of softmax(q k'), which is
 // many times slower and of positions^2 memory.
 fx_error fx_attention(fx_tensor q, fx_tensor k, fx_tensor v, fx_tensor *out) {
-  return give(out, [&] { return at::scaled_dot_product_attention(q->contiguous(), k->contiguous(), v->contiguous()); });
+  return give(out, [&] {
+    auto side_by_side = [](const at::Tensor &x) { return x.stride(-1) == 1 ? x : x.contiguous(); };
+    return at::scaled_dot_product_attention(side_by_side(*q), side_by_side(*k), side_by_side(*v));
+  });
 }
 
 fx_error fx_avg_pool2d(fx_tensor x, int64_t factor, fx_tensor *out) {

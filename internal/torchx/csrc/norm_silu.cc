@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "guard.h"
+#include "norm_silu_cuda.h"
 
 using namespace fx;
 using torch::autograd::AutogradContext;
@@ -107,6 +108,7 @@ fx_error fx_norm_silu(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, dou
                       fx_tensor *out) {
   return give(out, [&] {
     check_shapes(*x, groups, *w, *b, film);
+    if (has_cuda_norm(*x, *w, *b)) return cuda_norm(*x, groups, *w, *b, eps, maybe(film), /*silu=*/true);
     if (has_kernel(*x, *w, *b)) return NormSiLU::apply(*x, groups, *w, *b, eps, maybe(film));
     return composed(*x, groups, *w, *b, eps, film ? *film : at::Tensor());
   });

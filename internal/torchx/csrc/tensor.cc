@@ -1,5 +1,6 @@
 // Making, describing and moving tensors.
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Context.h>
 
 #include <cstdlib>
 
@@ -55,10 +56,15 @@ static at::Generator generator_of(uint64_t seed) {
   return at::Generator(generator);
 }
 
-// Drawn on the CPU whatever the device, so that a seed means the same numbers everywhere.
-fx_error fx_randn(const int64_t *shape, int dims, uint64_t seed, fx_tensor *out) {
+// A function of the seed alone, and of the kind of device: CUDA draws with Philox, where it is needed.
+fx_error fx_randn(const int64_t *shape, int dims, uint64_t seed, int device, fx_tensor *out) {
   return give(out, [&] {
-    return at::randn(ints(shape, dims), generator_of(seed), at::TensorOptions().dtype(at::kFloat));
+    const auto options = at::TensorOptions().dtype(at::kFloat).device(device_of(device));
+    if (device < 0) return at::randn(ints(shape, dims), generator_of(seed), options);
+    auto generator = at::globalContext().defaultGenerator(device_of(device));
+    const std::lock_guard<std::mutex> lock(generator.mutex());
+    generator.set_current_seed(seed);
+    return at::randn(ints(shape, dims), generator, options);
   });
 }
 

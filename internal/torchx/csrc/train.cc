@@ -52,40 +52,6 @@ fx_error fx_zero_grads(const fx_tensor *params, int n) {
   });
 }
 
-static std::vector<at::Tensor> gradients(const fx_tensor *params, int n) {
-  std::vector<at::Tensor> r;
-  r.reserve(n);
-  for (int i = 0; i < n; i++) {
-    TORCH_CHECK(params[i]->grad().defined(), "parameter ", i, " has no gradient");
-    r.push_back(params[i]->grad());
-  }
-  return r;
-}
-
-// As torch.nn.utils.clip_grad_norm_: scale by min(1, max_norm / (norm + 1e-6)); norm is what it was before.
-fx_error fx_clip_grad_norm(const fx_tensor *params, int n, double max_norm, fx_tensor *norm) {
-  return give(norm, [&] {
-    at::NoGradGuard no_grad;
-    auto grads = gradients(params, n);
-    auto total = at::linalg_vector_norm(at::stack(at::_foreach_norm(grads, 2)), 2);
-    at::_foreach_mul_(grads, at::clamp_max(max_norm / (total + 1e-6), 1.0));
-    return total;
-  });
-}
-
-// One AdamW step (decoupled weight decay), step counting from 1.
-fx_error fx_adamw(const fx_tensor *params, const fx_tensor *m, const fx_tensor *v, int n, int64_t step, double lr,
-                  double beta1, double beta2, double eps, double weight_decay) {
-  return guard([&] {
-    at::NoGradGuard no_grad;
-    auto ps = list(params, n);
-    auto count = at::full({}, static_cast<double>(step), at::TensorOptions().dtype(at::kFloat).device(ps[0].device()));
-    std::vector<at::Tensor> steps(n, count);
-    at::_fused_adamw_(ps, gradients(params, n), list(m, n), list(v, n), {}, steps, lr, beta1, beta2, weight_decay, eps,
-                      /*amsgrad=*/false, /*maximize=*/false);
-  });
-}
-
 // ema = decay * ema + (1 - decay) * params.
 fx_error fx_ema(const fx_tensor *ema, const fx_tensor *params, int n, double decay) {
   return guard([&] {

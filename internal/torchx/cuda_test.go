@@ -1,0 +1,174 @@
+package torchx
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// testDevice is where the tests of kernels run: FMSR_TEST_DEVICE, else the CPU.
+func testDevice(t testing.TB) Device {
+	t.Helper()
+	name := os.Getenv("FMSR_TEST_DEVICE")
+	if name == "" {
+		return CPU
+	}
+	device, err := OpenDevice(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notice := device.Notice(); notice != "" {
+		t.Fatal(notice)
+	}
+	return device
+}
+
+// TestNotice: a CUDA device without fmsr's library says so in one line.
+func TestNotice(t *testing.T) {
+	if notice := CPU.Notice(); notice != "" {
+		t.Errorf("the CPU's notice is %q", notice)
+	}
+	if testDevice(t) != CPU {
+		t.Skip("the library is there")
+	}
+	notice := CUDA(1).Notice()
+	for _, want := range []string{"cuda:1: ", "make cuda", cudaLibrary} {
+		if !strings.Contains(notice, want) || strings.Contains(notice, "\n") {
+			t.Errorf("notice %q, want one line with %q", notice, want)
+		}
+	}
+}
+
+// TestKernelLibrary: a library that has no table, or another build's, is refused.
+func TestKernelLibrary(t *testing.T) {
+	dir := t.TempDir()
+	build := func(name, source string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path+".cc", []byte(source), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("g++", "-shared", "-fPIC", "-o", path, path+".cc").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return path
+	}
+	none := build("none.so", "")
+	other := build("other.so", `extern "C" const long *fmsr_cuda_table() { static const long version = -1; return &version; }`)
+	for path, want := range map[string]string{
+		filepath.Join(dir, "missing.so"): "No such file",
+		none:                             "fmsr_cuda_table",
+		other:                            "other.so is of another build: version -1",
+	} {
+		if err := loadKernelsFrom(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", filepath.Base(path), err, want)
+		}
+	}
+}
+
+// TestUpdate: float32 updates, in one pass on CUDA, against float64 ones, which are
+// composed everywhere; the second and third are not made.
+func TestUpdate(t *testing.T) {
+	device := testDevice(t)
+	run := func(dtype DType) (lists [][]float64, reports []Report) {
+		inThread(t, func(s *Scope) error {
+			adamw := AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.1}
+			shapes := [][]int64{{7}, {3, 4, 3, 3}, {20000}, {5, 2}}
+			var p, m, v, ema []Tensor
+			make := func(seed uint64, scale float64, shape []int64) Tensor {
+				return s.Clone(s.To(s.Affine(s.Randn(seed, shape...), scale, 0), dtype, device, NHWC))
+			}
+			for i, shape := range shapes {
+				p, ema = append(p, make(uint64(i), 1, shape)), append(ema, make(uint64(i), 1, shape))
+				m, v = append(m, make(0, 0, shape)), append(v, make(0, 0, shape))
+				s.RequiresGrad(p[i], true)
+			}
+			report := s.NewReport(device, 0)
+			for step := range 4 {
+				s.ZeroGrads(p)
+				loss := s.Full(0, dtype, device)
+				for i, x := range p {
+					loss = s.Add(loss, s.Mean(s.Mul(x, make(uint64(10*step+i), 100, shapes[i]))))
+				}
+				scale := 1.0
+				if step == 1 {
+					scale = math.Inf(1)
+				}
+				s.Backward(s.Affine(loss, scale, 0))
+				told := s.Full(float64(step), Float64, device, 1)
+				if step == 2 {
+					told = s.Full(math.NaN(), Float64, device, 1)
+				}
+				s.Update(adamw, 1, p, m, v, ema, told, s.UpdateSchedule(device, 1e-2, 0.9), report)
+				reports = append(reports, s.ReadReport(report))
+			}
+			for _, list := range [][]Tensor{p, m, v, ema} {
+				for _, x := range list {
+					values := []float64{}
+					values = append(values, doublesOf(s, x)...)
+					lists = append(lists, values)
+				}
+			}
+			return s.Err()
+		})
+		return lists, reports
+	}
+	got, reports := run(Float32)
+	want, exact := run(Float64)
+	for i := range want {
+		for j, w := range want[i] {
+			if d := math.Abs(got[i][j] - w); !(d <= 2e-6*(1+math.Abs(w))) {
+				t.Fatalf("list %d, element %d: %g, want %g", i, j, got[i][j], w)
+			}
+		}
+	}
+	for step, r := range reports {
+		e := exact[step]
+		taken, inARow := []int{1, 1, 1, 2}[step], []int{0, 1, 2, 0}[step]
+		if r.Taken != taken || e.Taken != taken || r.InARow != inARow || e.InARow != inARow {
+			t.Errorf("step %d: reports %+v and %+v, want %d taken, %d not in a row", step, r, e, taken, inARow)
+		}
+		if d := math.Abs(r.GradNorm - e.GradNorm); step != 1 && !(d <= 1e-5*e.GradNorm) || fmt.Sprint(r.Loss) != fmt.Sprint(e.Loss) {
+			t.Errorf("step %d: reports %+v and %+v", step, r, e)
+		}
+	}
+}
+
+func doublesOf(s *Scope, x Tensor) []float64 {
+	v := make([]float64, Numel(x))
+	Read(s, s.To(x, Float64, CPU, NCHW), v)
+	return v
+}
+
+// TestGPUCheck: the script says in one line what it is missing.
+func TestGPUCheck(t *testing.T) {
+	if _, err := exec.LookPath("nvidia-smi"); err == nil {
+		t.Skip("there may be a GPU")
+	}
+	kit := t.TempDir()
+	script, err := os.ReadFile("gpu-check.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(name string, data []byte) {
+		if err := os.WriteFile(filepath.Join(kit, name), data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("gpu-check.sh", script)
+	check := func(want string, args ...string) {
+		out, err := exec.Command("bash", append([]string{filepath.Join(kit, "gpu-check.sh")}, args...)...).CombinedOutput()
+		if line := strings.TrimSuffix(string(out), "\n"); err == nil || line != want {
+			t.Errorf("%v: error %v, output %q, want %q", args, err, line, want)
+		}
+	}
+	check("gpu-check: " + kit + "/fmsr is not there: make gpu-kit builds it")
+	for _, name := range []string{"fmsr", "libfmsr_cuda.so", "torchx.test", "model.test"} {
+		put(name, nil)
+	}
+	check("gpu-check: /none/bench.py is not there", "/none")
+	check("gpu-check: no NVIDIA GPU here")
+}

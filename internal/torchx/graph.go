@@ -1,0 +1,144 @@
+package torchx
+
+// #include "csrc/fx.h"
+import "C"
+
+import "fmt"
+
+// Graph runs the same work again and again. On CUDA with fmsr's library it is
+// recorded once for each shape of its inputs, as a CUDA graph, and replayed, which
+// frees the host from queueing every kernel; elsewhere it is simply run.
+//
+// The work may read what changes from call to call only through its inputs, must
+// do the same whatever their values, and must not wait for the device. It belongs
+// to one thread. Close it there.
+type Graph struct {
+	recorder recorder
+	shapes   map[string]*recording
+	notice   func(string) // told once why nothing is recorded
+	failed   bool
+}
+
+// recorder is how work is recorded; tests have one without a device.
+type recorder interface {
+	able() bool
+	record(s *Scope, work func()) (replay func() error, free func(), err error)
+}
+
+// recording is the work for one shape of inputs.
+type recording struct {
+	calls   int // before it was recorded
+	inputs  []Tensor
+	outputs []Tensor
+	replay  func() error // nil: not recorded yet
+	free    func()
+}
+
+// warmUp calls run plainly first: libtorch chooses its convolutions, and makes
+// what it keeps.
+const warmUp = 3
+
+// NewGraph is for work on that device. notice is told, in a line, when recording
+// is not possible; the work is then run plainly.
+func NewGraph(device Device, notice func(string)) *Graph {
+	return &Graph{recorder: deviceRecorder(device), shapes: map[string]*recording{}, notice: notice}
+}
+
+// Run gives the outputs of the work for these inputs. Recorded outputs are
+// overwritten by the next Run; all belong to s.
+func (g *Graph) Run(s *Scope, inputs []Tensor, work func(s *Scope, inputs []Tensor) []Tensor) []Tensor {
+	if g.failed || !g.recorder.able() || s.over() {
+		return work(s, inputs)
+	}
+	key := ""
+	for _, x := range inputs {
+		key += fmt.Sprint(x.Dtype(), x.Shape())
+	}
+	r := g.shapes[key]
+	if r == nil {
+		r = &recording{}
+		g.shapes[key] = r
+	}
+	if r.calls++; r.calls <= warmUp {
+		return work(s, inputs)
+	}
+	if r.replay == nil {
+		if err := g.begin(s, r, inputs, work); err != nil {
+			g.failed = true
+			g.notice(fmt.Sprintf("the step is not recorded as a CUDA graph, and runs op by op: %v", err))
+			return work(s, inputs)
+		}
+	}
+	for i, x := range inputs {
+		s.Copy(r.inputs[i], x)
+	}
+	if err := r.replay(); err != nil {
+		s.Fail(fmt.Errorf("CUDA graph: %w", err))
+	}
+	outputs := make([]Tensor, len(r.outputs))
+	for i, x := range r.outputs {
+		outputs[i] = s.Alias(x)
+	}
+	return outputs
+}
+
+// begin records the work, in a scope of its own: what is recorded is not run, and an
+// error in it is not the caller's.
+func (g *Graph) begin(s *Scope, r *recording, inputs []Tensor, work func(s *Scope, inputs []Tensor) []Tensor) error {
+	in := &Scope{ctx: s.ctx} // a flag to stop a backward pass by would be recorded
+	defer in.Close()
+	for _, x := range inputs {
+		r.inputs = append(r.inputs, in.Keep(in.Clone(x)))
+	}
+	if in.err != nil {
+		return in.err
+	}
+	var err error
+	r.replay, r.free, err = g.recorder.record(in, func() {
+		for _, x := range work(in, r.inputs) {
+			r.outputs = append(r.outputs, in.Keep(x))
+		}
+	})
+	if err == nil {
+		err = in.err
+	}
+	if err != nil {
+		r.close()
+	}
+	return err
+}
+
+func (r *recording) close() {
+	for _, x := range append(r.inputs, r.outputs...) {
+		Free(x)
+	}
+	if r.free != nil {
+		r.free()
+	}
+	*r = recording{calls: r.calls}
+}
+
+// Close frees what was recorded.
+func (g *Graph) Close() {
+	for _, r := range g.shapes {
+		r.close()
+	}
+}
+
+// deviceRecorder records CUDA graphs.
+type deviceRecorder Device
+
+func (d deviceRecorder) able() bool { return Device(d) != CPU && bool(C.fx_has_cuda_kernels()) }
+
+func (d deviceRecorder) record(s *Scope, work func()) (replay func() error, free func(), err error) {
+	var graph C.fx_graph
+	if err := check(C.fx_graph_begin(Device(d).index(), &graph)); err != nil {
+		return nil, nil, err
+	}
+	work()
+	free = func() { _ = check(C.fx_graph_free(graph)) }
+	if err := check(C.fx_graph_end(graph)); err != nil {
+		return nil, free, err
+	}
+	return func() error { return check(C.fx_graph_replay(graph)) }, free, nil
+}

@@ -1,0 +1,117 @@
+package torchx
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// tape records as CUDA does, but for running the work when it is replayed.
+type tape struct {
+	err     error
+	records int
+	freed   int
+}
+
+func (*tape) able() bool { return true }
+
+func (r *tape) record(_ *Scope, work func()) (func() error, func(), error) {
+	r.records++
+	work()
+	return func() error { work(); return nil }, func() { r.freed++ }, r.err
+}
+
+// TestGraph: plain runs first, then one record for each shape of inputs, whose
+// own tensors get the later inputs.
+func TestGraph(t *testing.T) {
+	before := Live()
+	var recorder tape
+	inThread(t, func(s *Scope) error {
+		g := &Graph{recorder: &recorder, shapes: map[string]*recording{}, notice: func(line string) { t.Error(line) }}
+		sum := s.Keep(s.Full(0, Float32, CPU))
+		ran := 0
+		var first Tensor
+		work := func(s *Scope, in []Tensor) []Tensor {
+			ran++
+			if ran == warmUp+1 {
+				first = in[0]
+			} else if ran > warmUp+1 && ran <= warmUp+4 && in[0].T != first.T {
+				t.Errorf("run %d has other tensors than the record", ran)
+			}
+			mean := s.Keep(s.Mean(in[0]))
+			s.AddInPlace(sum, mean, 1)
+			Free(mean) // the tape runs this when the recording's scope is closed
+			return nil
+		}
+		for i := range warmUp + 3 {
+			g.Run(s, []Tensor{s.Full(float64(i), Float32, CPU, 2, 3)}, work)
+		}
+		// what is recorded here runs too, once, with the inputs of its first replay
+		if got, want := s.Item(sum), float64(0+1+2+3+3+4+5); got != want {
+			t.Errorf("sum %g, want %g", got, want)
+		}
+		if recorder.records != 1 {
+			t.Errorf("%d records, want 1", recorder.records)
+		}
+		for range warmUp + 1 {
+			g.Run(s, []Tensor{s.Full(0, Float32, CPU, 3, 3)}, work)
+		}
+		if recorder.records != 2 {
+			t.Errorf("%d records of two shapes", recorder.records)
+		}
+		g.Close()
+		Free(sum)
+		return s.Err()
+	})
+	if recorder.freed != 2 {
+		t.Errorf("%d records freed, want 2", recorder.freed)
+	}
+	if left := Live() - before; left != 0 {
+		t.Errorf("%d tensors left", left)
+	}
+}
+
+// TestGraphFails: where recording does not go, one line says so and the work is
+// run plainly from then on, with every input once.
+func TestGraphFails(t *testing.T) {
+	inThread(t, func(s *Scope) error {
+		var lines []string
+		recorder := tape{err: errors.New("operation not permitted")}
+		g := &Graph{recorder: &recorder, shapes: map[string]*recording{}, notice: func(line string) { lines = append(lines, line) }}
+		defer g.Close()
+		var got []float64
+		for i := range warmUp + 4 {
+			out := g.Run(s, []Tensor{s.Full(float64(i), Float32, CPU)}, func(s *Scope, in []Tensor) []Tensor {
+				return []Tensor{s.Affine(in[0], 2, 0)}
+			})
+			got = append(got, s.Item(out[0]))
+		}
+		if want := []float64{0, 2, 4, 6, 8, 10, 12}; !slices.Equal(got, want) {
+			t.Errorf("outputs %v, want %v", got, want)
+		}
+		if want := "the step is not recorded as a CUDA graph, and runs op by op: operation not permitted"; fmt.Sprint(lines) != "["+want+"]" {
+			t.Errorf("told %q, want %q", lines, want)
+		}
+		if recorder.records != 1 || recorder.freed != 1 {
+			t.Errorf("%d records, %d freed, want one", recorder.records, recorder.freed)
+		}
+		return s.Err()
+	})
+}
+
+// TestGraphOnCPU: nothing is recorded.
+func TestGraphOnCPU(t *testing.T) {
+	inThread(t, func(s *Scope) error {
+		g := NewGraph(CPU, func(line string) { t.Error(line) })
+		defer g.Close()
+		ran := 0
+		for range 2 * warmUp {
+			g.Run(s, nil, func(*Scope, []Tensor) []Tensor { ran++; return nil })
+		}
+		if ran != 2*warmUp || len(g.shapes) != 0 {
+			t.Errorf("%d runs, %d shapes", ran, len(g.shapes))
+		}
+		return s.Err()
+	})
+}

@@ -1,0 +1,116 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"fmsr/internal/golden"
+	"fmsr/internal/torchx"
+)
+
+// TestRecordedSteps: training by TrainStep, which a GPU records after some steps
+// and replays, is training by Accumulate and Update, which it does not.
+func TestRecordedSteps(t *testing.T) {
+	device := testDevice(t)
+	train := func(step func(tr *Trainer, s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error)) (results []Result) {
+		thread, err := torchx.StartThread(2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := Hyper{Flow: Flow{Base: XLoPlusNoise, NoiseScale: 0.1, LossScale: 100}, LR: 1e-3, WarmupSteps: 5, GradClip: 1, TMax: 1, Seed: 7}
+		tr, err := NewTrainer(context.Background(), thread, Config{Fields: 1, Channels: 8, Device: device, Format: torchx.NHWC}, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		tr.Notices(func(line string) { t.Error(line) })
+		for n := range uint64(8) {
+			err = tr.Do(context.Background(), func(s *torchx.Scope) error {
+				field := func(seed uint64) torchx.Tensor {
+					return s.To(s.Randn(seed, 2, 1, 16, 16), torchx.Float32, device, torchx.NHWC)
+				}
+				r, err := step(tr, s, field(2*n), field(2*n+1))
+				results = append(results, r)
+				return err
+			})
+			if err == nil {
+				err = tr.UpdateEMA(context.Background(), Averaging{Decay: 0.5})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return results
+	}
+	recorded := train(func(tr *Trainer, s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
+		return tr.TrainStep(s, xLo, x1)
+	})
+	plain := train(func(tr *Trainer, s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
+		tr.Accumulate(s, xLo, x1, 0, 1)
+		return tr.Update(s)
+	})
+	for i, want := range plain {
+		golden.Near(t, fmt.Sprintf("step %d: loss", i+1), recorded[i].Loss, want.Loss, 1e-4*want.Loss)
+		golden.Near(t, fmt.Sprintf("step %d: gradient norm", i+1), recorded[i].GradNorm, want.GradNorm, 1e-3*want.GradNorm)
+	}
+}
+
+// forwardFLOP is of one forward pass of the full network on 4 samples of 256 x 256,
+// by torch.utils.flop_counter: two a multiply-add of convolutions, linear maps and attention.
+var forwardFLOP = map[int]float64{1: 3764.795211776e9, 8: 3777.478787072e9}
+
+// BenchmarkDevice is training and sampling of the full network at full size, in
+// bf16, on FMSR_TEST_DEVICE; the rate counts a backward pass as two forward ones.
+func BenchmarkDevice(b *testing.B) {
+	device := testDevice(b)
+	if device == torchx.CPU {
+		b.Skip("FMSR_TEST_DEVICE is not set")
+	}
+	for _, fields := range []int{1, 8} {
+		thread, err := torchx.StartThread(0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		flow := Flow{Base: XLoPlusNoise, NoiseScale: 0.1, LossScale: 100}
+		tr, err := NewTrainer(context.Background(), thread, Config{Fields: fields, Device: device, Format: device.Format()},
+			Hyper{Flow: flow, LR: 2e-4, GradClip: 1, TMin: 1e-4, TMax: 1 - 1e-4, BF16: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		tr.Notices(func(line string) { b.Log(line) })
+		field := func(s *torchx.Scope) torchx.Tensor {
+			return s.To(s.Randn(1, 4, int64(fields), 256, 256), torchx.Float32, device, device.Format())
+		}
+		do := func(f func(s *torchx.Scope) error) {
+			if err := tr.Do(context.Background(), f); err != nil {
+				b.Fatal(err)
+			}
+		}
+		run := func(name string, passes float64, step func()) {
+			b.Run(fmt.Sprintf("%s/fields=%d", name, fields), func(b *testing.B) {
+				for range 6 { // past recording
+					step()
+				}
+				for b.Loop() {
+					step()
+				}
+				b.ReportMetric(passes*forwardFLOP[fields]/1e12/(b.Elapsed().Seconds()/float64(b.N)), "TFLOP/s")
+			})
+		}
+		run("train", 3, func() {
+			do(func(s *torchx.Scope) error { x := field(s); _, err := tr.TrainStep(s, x, x); return err })
+			if err := tr.UpdateEMA(context.Background(), Averaging{Decay: 0.9999}); err != nil {
+				b.Fatal(err)
+			}
+		})
+		run("sample", 1, func() {
+			do(func(s *torchx.Scope) error {
+				torchx.NoGrad(func() { x := field(s); tr.Velocity(tr.EMA, x)(s, x, 0.5) })
+				s.Synchronize(device)
+				return s.Err()
+			})
+		})
+		tr.Close()
+	}
+}
