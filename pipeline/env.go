@@ -26,6 +26,8 @@ type Env struct {
 
 	ctx context.Context // the run's, which its caller may end
 
+	failed error // what has ended the run, once something has
+
 	finish func()
 }
 
@@ -43,6 +45,9 @@ func (e *Env) MakeFolder(within ...string) error {
 	}
 	return nil
 }
+
+// Failed says, when stages close, whether the run has ended by an error.
+func (e *Env) Failed() bool { return e.failed != nil }
 
 // Resume is where a training run that goes on begins. The trainer, which knows,
 // fills it in when it opens; sinks, below it, and sources, when they emit, look.

@@ -47,7 +47,10 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.close()) }()
+	defer func() {
+		r.env.failed = err
+		err = errors.Join(err, r.close())
+	}()
 	r.env.ctx = ctx
 	if err := r.resume(opt); err != nil {
 		return &InputError{Err: err}

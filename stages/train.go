@@ -316,27 +316,28 @@ func (t *train) save(ctx context.Context) error {
 }
 
 // saveLast leaves the checkpoint of the last step.
-func (t *train) saveLast(ctx context.Context) error {
+func (t *train) saveLast() error {
 	if err := t.checkpoints.wait(); err != nil && !errors.Is(err, model.ErrUnhealthy) || t.trainer.Step == t.checkpoints.saved {
 		return err
 	}
-	if err := t.save(ctx); err != nil {
+	if err := t.save(context.Background()); err != nil {
 		return err
 	}
 	return t.checkpoints.wait()
 }
 
-// Flush writes the checkpoint of the last step, which has come back.
-func (t *train) Flush(ctx context.Context) ([]pipeline.Element, error) {
+// Flush notes that the last step has come back.
+func (t *train) Flush(context.Context) ([]pipeline.Element, error) {
 	if t.trainer == nil {
 		return nil, errNoTraining
 	}
 	t.passed = t.trainer.Step
-	return nil, t.saveLast(ctx)
+	return nil, nil
 }
 
-// Close frees the network. A run that was told to stop leaves its last whole
-// step's checkpoint.
+// Close leaves the checkpoint of the last whole step, of a run that has come to
+// its end or was told to stop, and frees the network. It comes after all that the
+// stages below write at the end: with that checkpoint, the run is over.
 func (t *train) Close() (err error) {
 	if t.meter != nil {
 		t.meter.Close()
@@ -349,12 +350,16 @@ func (t *train) Close() (err error) {
 	if t.trainer == nil {
 		return err
 	}
-	if t.env.Interrupted() && t.trainer.Step > t.checkpoints.saved && !t.again {
-		if err = errors.Join(err, t.saveLast(context.Background())); err == nil {
+	switch {
+	case !t.env.Failed():
+		err = errors.Join(err, t.saveLast())
+	case t.env.Interrupted() && t.trainer.Step > t.checkpoints.saved && !t.again:
+		if err = errors.Join(err, t.saveLast()); err == nil {
 			t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, pipeline.CheckpointFile))
 		}
+	default:
+		_ = t.checkpoints.wait() // the run has failed, and has an error to say
 	}
-	_ = t.checkpoints.wait() // of a run that has failed: it has an error to say
 	t.trainer.Close()
 	t.trainer = nil
 	return err
