@@ -74,8 +74,10 @@ func NewTrainer(ctx context.Context, thread *torchx.Thread, c Config, h Hyper) (
 		for _, p := range t.Net.Params {
 			s.RequiresGrad(p.Tensor, true)
 			zeros := func() torchx.Tensor {
-				z := s.Full(0, t.Net.DType, c.Device, p.Shape...)
-				return s.Keep(s.Clone(s.To(z, t.Net.DType, c.Device, c.Format)))
+				return s.Keep(s.Within(func(s *torchx.Scope) torchx.Tensor {
+					z := s.Full(0, t.Net.DType, c.Device, p.Shape...)
+					return s.Clone(s.To(z, t.Net.DType, c.Device, c.Format))
+				}))
 			}
 			t.m, t.v = append(t.m, zeros()), append(t.v, zeros())
 		}

@@ -398,12 +398,13 @@ func (b *builder) param(name string, center, bound float64, shape ...int64) torc
 			values[i] += bound * (2*rng.Uniform(stream, uint64(i)) - 1)
 		}
 	}
-	t := b.s.Full(0, torchx.Float64, torchx.CPU, shape...)
-	torchx.Write(b.s, t, values)
-	t = b.s.Clone(b.s.To(t, u.DType, u.Device, u.Format))
-	p.Tensor = b.s.Keep(t)
+	p.Tensor = b.s.Keep(b.s.Within(func(s *torchx.Scope) torchx.Tensor {
+		t := s.Full(0, torchx.Float64, torchx.CPU, shape...)
+		torchx.Write(s, t, values)
+		return s.Clone(s.To(t, u.DType, u.Device, u.Format))
+	}))
 	u.Params = append(u.Params, p)
-	return t
+	return p.Tensor
 }
 
 func (b *builder) timeFrequencies() torchx.Tensor {
