@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"fmsr/internal/golden"
@@ -120,8 +121,8 @@ func onOneCore(t *testing.T, f func(s *torchx.Scope) error) {
 	onCores(t, 1, f)
 }
 
-// forward is a randomized network's velocity and gradient norms.
-func forward(t *testing.T, config Config, bf16 bool) (v, norms []float64) {
+// forward is a randomized network's velocity and gradient norms for one of many inputs.
+func forward(t *testing.T, config Config, bf16 bool, input uint64) (v, norms []float64) {
 	onOneCore(t, func(s *torchx.Scope) error {
 		config.Fields, config.Channels = 2, 16
 		net, err := NewUNet(s, config, 1)
@@ -133,13 +134,13 @@ func forward(t *testing.T, config Config, bf16 bool) (v, norms []float64) {
 		for _, p := range net.Params {
 			s.RequiresGrad(p.Tensor, true)
 		}
-		x := s.To(grid(s, normals(1, 2*4*16*16), 2, 4, 16, 16), net.DType, torchx.CPU, net.Format)
+		x := s.To(grid(s, normals(2*input+1, 2*4*16*16), 2, 4, 16, 16), net.DType, torchx.CPU, net.Format)
 		times := s.To(vector(s, []float64{0.2, 0.7}), net.DType, torchx.CPU, torchx.NCHW)
 		var out torchx.Tensor
 		s.Autocast(torchx.CPU, bf16, func() { out = net.Forward(s, x, times) })
 		v = doubles(s, out)
 		// not the mean square: behind a norm that hardly depends on the weights
-		weights := s.To(grid(s, normals(2, 2*2*16*16), 2, 2, 16, 16), out.Dtype(), torchx.CPU, net.Format)
+		weights := s.To(grid(s, normals(2*input+2, 2*2*16*16), 2, 2, 16, 16), out.Dtype(), torchx.CPU, net.Format)
 		s.Backward(s.Mean(s.Mul(out, weights)))
 		for _, p := range net.Params {
 			norms = append(norms, l2(doubles(s, s.Grad(p.Tensor))))
@@ -160,25 +161,32 @@ func apart(a, b []float64) float64 {
 
 // TestFormatsAndTypes: the memory format changes nothing but round-off, padding
 // changes much, and bf16 stays within a few percent of float32; its gradients, on
-// a grid whose coarsest norms are over four cells, within 15.
+// a grid whose coarsest norms are over four cells, within 15. That is their median
+// over inputs: some are close to where such a norm has no derivative.
 func TestFormatsAndTypes(t *testing.T) {
-	v, norms := forward(t, Config{}, false)
+	const inputs = 5
 	for _, c := range []struct {
 		name                string
 		config              Config
 		bf16                bool
 		low, high, gradient float64 // how far off: the velocity, at least and at most, and the gradients
 	}{
-		{"channels last", Config{Format: torchx.NHWC}, false, 0, 1e-5, 2e-5},
+		{"channels first", Config{Format: torchx.NCHW}, false, 0, 1e-5, 2e-5},
 		{"bf16", Config{}, true, 1e-3, 0.04, 0.15},
-		{"bf16, channels last", Config{Format: torchx.NHWC}, true, 1e-3, 0.04, 0.15},
+		{"bf16, channels first", Config{Format: torchx.NCHW}, true, 1e-3, 0.04, 0.15},
 		{"periodic", Config{Periodic: true}, false, 0.1, 10, 10},
 	} {
-		got, gotNorms := forward(t, c.config, c.bf16)
-		if off := apart(got, v); !(off >= c.low && off <= c.high) {
-			t.Errorf("%s: the velocity is off by %.2g of its size, want %g to %g", c.name, off, c.low, c.high)
+		var offs []float64
+		for input := range uint64(inputs) {
+			v, norms := forward(t, Config{}, false, input)
+			got, gotNorms := forward(t, c.config, c.bf16, input)
+			if off := apart(got, v); !(off >= c.low && off <= c.high) {
+				t.Errorf("%s: the velocity is off by %.2g of its size, want %g to %g", c.name, off, c.low, c.high)
+			}
+			offs = append(offs, apart(gotNorms, norms))
 		}
-		if off := apart(gotNorms, norms); !(off <= c.gradient) {
+		slices.Sort(offs)
+		if off := offs[inputs/2]; !(off <= c.gradient) {
 			t.Errorf("%s: the gradients' norms are off by %.2g of their size, want at most %g", c.name, off, c.gradient)
 		}
 	}

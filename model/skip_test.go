@@ -72,7 +72,7 @@ func state(t *testing.T, tr *Trainer) (all []float32) {
 // TestBadStepsAreSkipped: a step without a finite loss changes nothing but the
 // counts, and the next one is what it would have been without it.
 func TestBadStepsAreSkipped(t *testing.T) {
-	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(-1)), 3e38} {
+	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(-1))} {
 		tr, plain := tinyTrainer(t), tinyTrainer(t)
 		stepOn(t, tr, 1)
 		before := state(t, tr)

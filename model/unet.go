@@ -17,8 +17,8 @@ type Config struct {
 	Mult     []int // channel_mult: each level's width over model_channels
 	Periodic bool  // convolutions wrap around the domain instead of padding with zeros
 
-	DType  torchx.DType // master weights; zero means float32
-	Format torchx.Format
+	DType  torchx.DType  // master weights; zero means float32
+	Format torchx.Format // of activations and kernels
 	Device torchx.Device
 }
 

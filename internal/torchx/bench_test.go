@@ -19,7 +19,11 @@ func BenchmarkNormSiLU(b *testing.B) {
 			b.Run(fmt.Sprintf("fused=%v/dtype=%d", fused, dtype), func(b *testing.B) {
 				for b.Loop() {
 					err := thread.Do(context.Background(), func(s *Scope) error {
-						x := s.To(s.Randn(1, 4, 64, 64, 64), dtype, CPU, NCHW)
+						format := NHWC
+						if !fused {
+							format = NCHW
+						}
+						x := s.To(s.Randn(1, 4, 64, 64, 64), dtype, CPU, format)
 						w, bias, film := s.Randn(2, 64), s.Randn(3, 64), s.Randn(4, 4, 128)
 						for range 10 {
 							s.RequiresGrad(x, true)

@@ -17,7 +17,7 @@ gotorch=$(go list -m -f '{{.Dir}}' github.com/wangkuiyi/gotorch)
 [ -n "$gotorch" ] || gotorch=$(go mod download -json github.com/wangkuiyi/gotorch | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
 [ -d "$gotorch/cgotorch" ] || die "the sources of github.com/wangkuiyi/gotorch are not in the module cache: go mod download"
 
-flags=(-std=c++17 -O3 -g0 -fPIC -fopenmp -Wall -Wextra -D_GLIBCXX_USE_CXX11_ABI=1
+flags=(-std=c++17 -O3 -g0 -fPIC -fopenmp -Wall -Wextra -Wno-psabi -D_GLIBCXX_USE_CXX11_ABI=1
   -isystem "$torch/include" -isystem "$torch/include/torch/csrc/api/include")
 fx=("$here"/csrc/*.cc)
 compiler=$(g++ --version | head -n 1)

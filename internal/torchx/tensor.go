@@ -29,10 +29,11 @@ const (
 // Format is the order of a 4-d tensor's elements in memory.
 type Format int
 
-// NCHW is libtorch's default; NHWC is its channels_last.
+// NHWC is libtorch's channels_last, for which there are faster kernels, ours among
+// them; NCHW is its default.
 const (
-	NCHW Format = iota
-	NHWC
+	NHWC Format = iota
+	NCHW
 )
 
 // Device is where a tensor lives; its zero value is the CPU.

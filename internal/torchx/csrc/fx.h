@@ -23,7 +23,7 @@ void fx_free(fx_tensor t);
 
 // tensor.cc: making, describing and moving tensors. dtype is c10::ScalarType's
 // number; device is -1 for the CPU, else a CUDA index; memory_format 0 is
-// contiguous and 1 channels-last.
+// channels-last and 1 contiguous.
 fx_error fx_from_blob(void *data, const int64_t *shape, int dims, int dtype, fx_tensor *out);
 fx_error fx_full(const int64_t *shape, int dims, double value, int dtype, int device, fx_tensor *out);
 fx_error fx_randn(const int64_t *shape, int dims, uint64_t seed, int device, fx_tensor *out);
@@ -53,7 +53,6 @@ fx_error fx_transpose(fx_tensor x, int64_t a, int64_t b, fx_tensor *out);
 // nn.cc: layers.
 fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor *out);
 fx_error fx_linear(fx_tensor x, fx_tensor w, fx_tensor b, fx_tensor *out);
-fx_error fx_group_norm(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor *out);
 fx_error fx_silu(fx_tensor x, fx_tensor *out);
 fx_error fx_attention(fx_tensor q, fx_tensor k, fx_tensor v, fx_tensor *out);
 fx_error fx_avg_pool2d(fx_tensor x, int64_t factor, fx_tensor *out);
@@ -63,6 +62,7 @@ fx_error fx_mse(fx_tensor a, fx_tensor b, fx_tensor *out);
 fx_error fx_power_spectrum2d(fx_tensor x, fx_tensor *out);
 
 // norm_silu.cc
+fx_error fx_group_norm(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor *out);
 fx_error fx_norm_silu(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor film, fx_tensor *out);
 
 // prepare.cc: frames, in plain memory.

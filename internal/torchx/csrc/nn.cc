@@ -6,24 +6,8 @@
 
 using namespace fx;
 
-// An odd square kernel, stride 1, output as large as the input.
-fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor *out) {
-  return give(out, [&] {
-    const int64_t pad = w->size(-1) / 2;
-    if (!periodic || pad == 0) return at::conv2d(*x, *w, maybe(b), 1, pad);
-    return at::conv2d(at::pad(*x, {pad, pad, pad, pad}, "circular"), *w, maybe(b));
-  });
-}
-
 fx_error fx_linear(fx_tensor x, fx_tensor w, fx_tensor b, fx_tensor *out) {
   return give(out, [&] { return at::linear(*x, *w, maybe(b)); });
-}
-
-fx_error fx_group_norm(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor *out) {
-  return give(out, [&] {
-    if (has_cuda_norm(*x, *w, *b)) return cuda_norm(*x, groups, *w, *b, eps, std::nullopt, /*silu=*/false);
-    return at::group_norm(*x, groups, maybe(w), maybe(b), eps);
-  });
 }
 
 fx_error fx_silu(fx_tensor x, fx_tensor *out) {

@@ -1,5 +1,5 @@
-// GroupNorm, FiLM and SiLU as one autograd function on the CPU; the composition
-// of libtorch's ops elsewhere, for float64 and for other memory formats.
+// GroupNorm, FiLM and SiLU as one autograd function for channels-last tensors on the
+// CPU; the composition of libtorch's ops elsewhere and for float64.
 #include "norm_silu.h"
 
 #include <torch/csrc/autograd/custom_function.h>
@@ -13,9 +13,11 @@ using torch::autograd::variable_list;
 
 namespace {
 
+constexpr auto format = at::MemoryFormat::ChannelsLast;
+
 bool has_kernel(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
-  return x.device().is_cpu() && x.is_contiguous() && w.scalar_type() == at::kFloat &&
-         b.scalar_type() == at::kFloat &&
+  return x.device().is_cpu() && x.dim() == 4 && x.is_contiguous(format) && w.scalar_type() == at::kFloat &&
+         b.scalar_type() == at::kFloat && w.is_contiguous() && b.is_contiguous() &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
 
@@ -30,21 +32,9 @@ void check_shapes(const at::Tensor &x, int64_t groups, const at::Tensor &w, cons
               ")");
 }
 
-NormShape shape_of(const at::Tensor &x, int64_t groups, double eps) {
-  return {x.size(0), x.size(1), x.numel() / (x.size(0) * x.size(1)), groups, static_cast<float>(eps)};
-}
-
-// gamma and beta (N,C) from the norm's parameters and film (N,2C), which may be undefined.
-std::pair<at::Tensor, at::Tensor> fold(const at::Tensor &w, const at::Tensor &b, const at::Tensor &film, int64_t n) {
-  if (!film.defined()) return {w.expand({n, -1}).contiguous(), b.expand({n, -1}).contiguous()};
-  auto parts = film.to(at::kFloat).chunk(2, 1);
-  auto scale = 1 + parts[0];
-  return {(w * scale).contiguous(), (b * scale + parts[1]).contiguous()};
-}
-
 template <class T>
 T *data(const at::Tensor &x) {
-  return static_cast<T *>(x.data_ptr());
+  return x.defined() ? static_cast<T *>(x.data_ptr()) : nullptr;
 }
 
 // Runs body for x's element type, passing it a null pointer of that type.
@@ -58,38 +48,42 @@ void with_type(const at::Tensor &x, Body &&body) {
 
 struct NormSiLU : torch::autograd::Function<NormSiLU> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, int64_t groups, const at::Tensor &w,
-                            const at::Tensor &b, double eps, const std::optional<at::Tensor> &maybe_film) {
+                            const at::Tensor &b, double eps, const std::optional<at::Tensor> &maybe_film, bool silu) {
     auto film = maybe_film.value_or(at::Tensor());
-    auto shape = shape_of(x, groups, eps);
-    auto [gamma, beta] = fold(w, b, film, shape.samples);
     auto y = at::empty_like(x);
-    auto mean = at::empty({shape.samples, groups}, w.options()), rstd = at::empty_like(mean);
+    auto mean = at::empty({x.size(0), groups}, w.options()), rstd = at::empty_like(mean);
     with_type(x, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      norm_silu_forward(shape, data<T>(x), data<float>(gamma), data<float>(beta), data<T>(y), data<float>(mean),
-                        data<float>(rstd));
+      norm_silu_forward(shape_of(x, groups, eps, silu), params_of(w, b, film), data<T>(x), data<T>(y),
+                        data<float>(mean), data<float>(rstd));
     });
-    ctx->save_for_backward({x, w, b, film, gamma, beta, mean, rstd});
+    ctx->save_for_backward({x, w, b, film, mean, rstd});
     ctx->saved_data["groups"] = groups;
+    ctx->saved_data["silu"] = silu;
     return y;
   }
 
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
     auto saved = ctx->get_saved_variables();
-    const auto &x = saved[0], &w = saved[1], &b = saved[2], &film = saved[3], &gamma = saved[4], &beta = saved[5];
-    const auto groups = ctx->saved_data["groups"].toInt();
-    auto shape = shape_of(x, groups, 0);
-    auto dy = grads[0].to(x.scalar_type()).contiguous();
-    auto dx = at::empty_like(x), s = at::empty_like(gamma), t = at::empty_like(gamma);
+    const auto &x = saved[0], &w = saved[1], &b = saved[2], &film = saved[3], &mean = saved[4], &rstd = saved[5];
+    auto shape = shape_of(x, ctx->saved_data["groups"].toInt(), 0, ctx->saved_data["silu"].toBool());
+    auto dy = grads[0].to(x.scalar_type()).contiguous(format);
+    auto dx = at::empty_like(x), dw = at::empty_like(w), db = at::empty_like(b);
+    auto dfilm = film.defined() ? at::empty_like(film) : at::Tensor();
     with_type(x, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      norm_silu_backward(shape, data<T>(x), data<T>(dy), data<float>(gamma), data<float>(beta), data<float>(saved[6]),
-                         data<float>(saved[7]), data<T>(dx), data<float>(s), data<float>(t));
+      norm_silu_backward(shape, params_of(w, b, film), data<T>(x), data<T>(dy), data<float>(mean), data<float>(rstd),
+                         data<T>(dx), data<float>(dw), data<float>(db), data<float>(dfilm));
     });
-    if (!film.defined()) return {dx, {}, t.sum(0), s.sum(0), {}, {}};
-    auto scale = 1 + film.to(at::kFloat).chunk(2, 1)[0];
-    auto dfilm = at::cat({w * t + b * s, s}, 1).to(film.scalar_type());
-    return {dx, {}, (scale * t).sum(0), (scale * s).sum(0), {}, dfilm};
+    return {dx, {}, dw, db, {}, dfilm, {}};
+  }
+
+ private:
+  static NormShape shape_of(const at::Tensor &x, int64_t groups, double eps, bool silu) {
+    return {x.size(0), x.size(1), x.size(2) * x.size(3), groups, static_cast<float>(eps), silu};
+  }
+  static NormParams params_of(const at::Tensor &w, const at::Tensor &b, const at::Tensor &film) {
+    return {data<float>(w), data<float>(b), data<float>(film)};
   }
 };
 
@@ -109,7 +103,17 @@ fx_error fx_norm_silu(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, dou
   return give(out, [&] {
     check_shapes(*x, groups, *w, *b, film);
     if (has_cuda_norm(*x, *w, *b)) return cuda_norm(*x, groups, *w, *b, eps, maybe(film), /*silu=*/true);
-    if (has_kernel(*x, *w, *b)) return NormSiLU::apply(*x, groups, *w, *b, eps, maybe(film));
-    return composed(*x, groups, *w, *b, eps, film ? *film : at::Tensor());
+    if (!has_kernel(*x, *w, *b)) return composed(*x, groups, *w, *b, eps, film ? *film : at::Tensor());
+    auto wide = film ? std::optional(film->to(at::kFloat).contiguous()) : std::nullopt;
+    return NormSiLU::apply(*x, groups, *w, *b, eps, wide, true);
+  });
+}
+
+fx_error fx_group_norm(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor *out) {
+  return give(out, [&] {
+    check_shapes(*x, groups, *w, *b, nullptr);
+    if (has_cuda_norm(*x, *w, *b)) return cuda_norm(*x, groups, *w, *b, eps, std::nullopt, /*silu=*/false);
+    if (!has_kernel(*x, *w, *b)) return at::group_norm(*x, groups, *w, *b, eps);
+    return NormSiLU::apply(*x, groups, *w, *b, eps, std::optional<at::Tensor>(), false);
   });
 }

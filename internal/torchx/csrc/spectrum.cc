@@ -7,12 +7,7 @@
 #include <vector>
 
 #include "guard.h"
-
-#define FX_INLINE inline __attribute__((always_inline))
-
-// Vectors are passed between inlined functions only: how a call would pass them does not matter.
-#pragma GCC diagnostic ignored "-Wpsabi"
-#pragma GCC diagnostic ignored "-Wignored-attributes"
+#include "simd.h"
 
 namespace {
 
@@ -81,35 +76,8 @@ struct Kernel {
   void (*pool)(const float *fine, float *coarse, int64_t w, int64_t factor, bool first, float scale);
 };
 
-#define FX_TARGET plain
-#include "spectrum_kernel.h"
-#undef FX_TARGET
-
-#if defined(__x86_64__)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#define FX_TARGET avx2
-#include "spectrum_kernel.h"
-#undef FX_TARGET
-#pragma GCC pop_options
-
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")
-#define FX_TARGET avx512
-#include "spectrum_kernel.h"
-#undef FX_TARGET
-#pragma GCC pop_options
-#endif
-
-const Kernel &best_kernel() {
-#if defined(__x86_64__)
-  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (has_avx2 && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-    return avx512::kernel;
-  if (has_avx2) return avx2::kernel;
-#endif
-  return plain::kernel;
-}
+#define FX_KERNEL "spectrum_kernel.h"
+#include "each_target.h"
 
 }  // namespace
 
@@ -225,7 +193,7 @@ fx_error fx_spectrum_new(int64_t h, int64_t w, const int32_t *shell, int64_t she
     std::vector<int32_t> by_column;
     for (int64_t x = 0; x < half; x++)
       for (int64_t y = 0; y <= h / 2; y++) by_column.push_back(shell[y * half + x]);
-    *out = new fx_spectrum{h, w, shells, stages(w), stages(h), std::move(by_column), best_kernel()};
+    *out = new fx_spectrum{h, w, shells, stages(w), stages(h), std::move(by_column), FX_BEST(kernel)};
   });
 }
 

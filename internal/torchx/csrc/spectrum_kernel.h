@@ -1,7 +1,5 @@
 // The inner loops of spectrum.cc, which includes them once for each set of
-// instructions, in a namespace FX_TARGET: vectors of eight are taken apart where a
-// function is compiled for a processor without them, even if it is inlined into
-// one that is not. No include guard, therefore.
+// instructions, in a namespace FX_TARGET: see each_target.h.
 namespace FX_TARGET {
 
 FX_INLINE Cell operator+(const Cell &a, const Cell &b) { return {a.re + b.re, a.im + b.im}; }

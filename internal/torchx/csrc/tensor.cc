@@ -82,7 +82,7 @@ fx_error fx_detach(fx_tensor x, fx_tensor *out) {
 
 fx_error fx_to(fx_tensor x, int dtype, int device, int memory_format, fx_tensor *out) {
   return give(out, [&] {
-    auto format = memory_format == 1 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    auto format = memory_format == 0 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
     auto y = x->to(device_of(device), static_cast<at::ScalarType>(dtype), /*non_blocking=*/false, /*copy=*/false);
     return x->dim() == 4 ? y.contiguous(format) : y.contiguous();
   });

@@ -1,0 +1,9 @@
+// For kernels of vectors, which each_target.h compiles for several sets of instructions.
+#pragma once
+
+// Into the kernel, to be compiled for its instructions.
+#define FX_INLINE inline __attribute__((always_inline))
+
+// Vectors are passed between inlined functions only: how a call would pass them does not matter.
+#pragma GCC diagnostic ignored "-Wpsabi"
+#pragma GCC diagnostic ignored "-Wignored-attributes"
