@@ -90,6 +90,9 @@ fx_error fx_adamw(const fx_tensor *params, const fx_tensor *m, const fx_tensor *
                   double lr, double beta1, double beta2, double eps, double weight_decay);
 fx_error fx_ema(const fx_tensor *ema, const fx_tensor *params, int n, double decay);
 
+// memory.cc: from now on, tensors' memory on the CPU is kept for the next ones.
+fx_error fx_cache_memory(void);
+
 // context.cc: what libtorch keeps for each thread or the process.
 fx_error fx_set_num_threads(int n);
 int fx_get_num_threads(void);
