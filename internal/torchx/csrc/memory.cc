@@ -8,7 +8,6 @@
 #include <map>
 #include <mutex>
 #include <unordered_map>
-#include <vector>
 
 #include "guard.h"
 
@@ -16,15 +15,11 @@ namespace {
 
 constexpr size_t large = 64 << 10;  // smaller blocks are malloc's
 
-// Eight sizes for each power of two, so that a block that was of one tensor suits similar ones.
-size_t rounded(size_t bytes) {
-  size_t step = 4096;
-  while (step * 16 <= bytes) step *= 2;
-  return (bytes + step - 1) / step * step;
-}
+size_t rounded(size_t bytes) { return (bytes + 4095) / 4096 * 4096; }
 
-// Keeps blocks for their next use: as long as it has no more of them, used and unused, than 5/4 of what was ever used
-// at once; then it gives all the unused ones back, since other sizes are wanted now.
+// Keeps blocks for their next use by something of the same size or a little smaller: as long as it has no more of them,
+// used and unused, than 5/4 of what was ever used at once; then it gives all the unused ones back, since other sizes are
+// wanted now.
 class Cache : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
@@ -37,17 +32,17 @@ class Cache : public c10::Allocator {
  private:
   std::mutex mutex_;
   std::unordered_map<void *, size_t> used_;
-  std::map<size_t, std::vector<void *>> unused_;
+  std::multimap<size_t, void *> unused_;
   size_t used_bytes_ = 0, unused_bytes_ = 0, most_used_ = 0;
 
   void *take(size_t bytes) {
     std::lock_guard<std::mutex> lock(mutex_);
-    auto found = unused_.find(bytes);
     void *data;
-    if (found != unused_.end() && !found->second.empty()) {
-      data = found->second.back();
-      found->second.pop_back();
+    if (auto found = unused_.lower_bound(bytes); found != unused_.end() && found->first <= bytes + bytes / 4) {
+      bytes = found->first;
+      data = found->second;
       unused_bytes_ -= bytes;
+      unused_.erase(found);
     } else {
       if (used_bytes_ + unused_bytes_ + bytes > most_used_ + most_used_ / 4) give_back();
       data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -61,8 +56,7 @@ class Cache : public c10::Allocator {
   }
 
   void give_back() {
-    for (auto &[bytes, blocks] : unused_)
-      for (void *block : blocks) munmap(block, bytes);
+    for (auto [bytes, block] : unused_) munmap(block, bytes);
     unused_.clear();
     unused_bytes_ = 0;
   }
@@ -71,10 +65,11 @@ class Cache : public c10::Allocator {
     std::lock_guard<std::mutex> lock(mutex_);
     auto found = used_.find(data);
     if (found == used_.end()) return false;
-    used_bytes_ -= found->second;
-    unused_bytes_ += found->second;
-    unused_[found->second].push_back(data);
+    const size_t bytes = found->second;
     used_.erase(found);
+    used_bytes_ -= bytes;
+    unused_bytes_ += bytes;
+    unused_.emplace_hint(unused_.lower_bound(bytes), bytes, data);  // before its equals: it is the next to be taken
     return true;
   }
 
