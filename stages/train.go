@@ -408,7 +408,7 @@ func (t *train) restore(ctx context.Context) error {
 		t.passed = t.trainer.Step
 	}
 	t.checkpoints.last = t.trainer.Step
-	if t.env.Resume.Here() {
+	if t.env.Resume.Here() && !t.again { // else it is written again once the step has passed
 		t.checkpoints.saved = t.trainer.Step
 	}
 	t.env.Progress.Note("going on from step %d of %s", t.trainer.Step, path)

@@ -43,11 +43,11 @@ func StartThread(threads int) (*Thread, error) {
 func (t *Thread) run(threads int, started chan<- error) {
 	defer close(t.ended)
 	runtime.LockOSThread()
-	if err := check(C.fx_set_num_threads(C.int(threads))); err != nil {
-		started <- err
+	err := errors.Join(check(C.fx_set_num_threads(C.int(threads))), check(C.fx_cache_memory()))
+	started <- err
+	if err != nil {
 		return
 	}
-	started <- nil
 	for {
 		select {
 		case call := <-t.calls:

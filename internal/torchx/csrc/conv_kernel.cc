@@ -6,10 +6,11 @@
 #include "conv.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/CPUAllocator.h>
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
@@ -301,12 +302,14 @@ void unpack(const ConvShape &s, const float *const *parts, int64_t count, int64_
 
 // ---- Who does what
 
+// Memory as tensors have it.
 template <class E>
-using Buffer = std::unique_ptr<E[]>;
-template <class E>
-Buffer<E> buffer(int64_t n) {
-  return Buffer<E>(new E[n]);
-}
+struct Buffer {
+  c10::DataPtr data;
+  int64_t size;
+  explicit Buffer(int64_t n) : data(c10::GetCPUAllocator()->allocate(n * sizeof(E))), size(n) {}
+  E *get() const { return static_cast<E *>(data.get()); }
+};
 
 // How many rows to do at once, that what is read of them stay in the second cache.
 int64_t band_of(const ConvShape &s, int64_t row_bytes) {
@@ -337,17 +340,17 @@ template <class T>
 void product(const ConvShape &s, const T *x, const term_of<T> *w, const float *b, T *y) {
   using E = term_of<T>;
   const Lines<T> lines(s);
-  const int64_t taps = s.kernel * s.kernel;
-  each_band(s, band_of(s, lines.size() * sizeof(E)), [&] {
-    return [&, buffered = std::vector<E>()](int64_t n, int64_t begin, int64_t end) mutable {
+  const int64_t taps = s.kernel * s.kernel, band = band_of(s, lines.size() * sizeof(E));
+  each_band(s, band, [&] {
+    return [&, rows_of = Buffer<E>((band + s.kernel - 1) * lines.size())](int64_t n, int64_t begin, int64_t end) {
+      E *buffered = rows_of.get();
       const T *sample = x + n * s.height * s.width * s.in;
       const int64_t count = end - begin + s.kernel - 1;
-      buffered.resize(count * lines.size());
-      for (int64_t i = 0; i < count; i++) lines.fill(sample, begin + i - lines.border, &buffered[i * lines.size()]);
+      for (int64_t i = 0; i < count; i++) lines.fill(sample, begin + i - lines.border, buffered + i * lines.size());
       for (int64_t o = 0; o < s.out; o += 2 * lanes)
         for (int64_t i = 0; i < end - begin; i++) {
           const E *rows[3];
-          for (int64_t ky = 0; ky < 3; ky++) rows[ky] = &buffered[(i + std::min(ky, s.kernel - 1)) * lines.size()];
+          for (int64_t ky = 0; ky < 3; ky++) rows[ky] = buffered + (i + std::min(ky, s.kernel - 1)) * lines.size();
           const E *weights = w + o * taps * lines.terms;
           const float *bias = b ? b + o : nullptr;
           T *to = y + ((n * s.height + begin + i) * s.width) * s.out + o;
@@ -367,8 +370,8 @@ using Pack = void (*)(const ConvShape &s, const float *w, int64_t first, int64_t
 template <class E>
 Buffer<E> packed(const ConvShape &s, int64_t channels, const float *w, Pack<E> pack) {
   const int64_t depth = s.kernel * s.kernel * s.in * s.out / channels / values_of<E>;
-  auto to = buffer<E>(channels * depth);
-  each_block(channels, [&](int64_t first, int64_t vectors) { pack(s, w, first, vectors, &to[first * depth]); });
+  Buffer<E> to(channels * depth);
+  each_block(channels, [&](int64_t first, int64_t vectors) { pack(s, w, first, vectors, to.get() + first * depth); });
   return to;
 }
 
@@ -398,34 +401,36 @@ void conv_weight_gradient(const ConvShape &s, const T *x, const T *dy, float *dw
   const Cells<T> xs(s, s.in, s.kernel / 2), dys(s, s.out, 0);
   const std::vector<T> zeros(std::max(s.in, s.out));
   const int64_t rows = std::clamp<int64_t>(128 / s.width, 1, s.height), depth = s.kernel * s.kernel * s.in;
-  std::vector<Buffer<float>> parts(at::get_num_threads()), biases(at::get_num_threads());
+  // of each thread: dw as unpack takes it, then db
+  std::vector<std::optional<Buffer<float>>> parts(at::get_num_threads());
   each_band(s, rows, [&] {
-    float *part = (parts[at::get_thread_num()] = Buffer<float>(new float[s.out * depth]())).get();
-    float *bias = (biases[at::get_thread_num()] = Buffer<float>(new float[s.out]())).get();
-    return [&, part, bias, xb = std::vector<E>((rows + 2) * xs.size()), dyb = std::vector<E>(rows * dys.size())](
-               int64_t n, int64_t begin, int64_t end) mutable {
+    auto &part = parts[at::get_thread_num()].emplace(s.out * (depth + 1));
+    std::memset(part.get(), 0, part.size * sizeof(float));
+    return [&, to = part.get(), x_rows = Buffer<E>((rows + 2) * xs.size()), dy_rows = Buffer<E>(rows * dys.size())](
+               int64_t n, int64_t begin, int64_t end) {
       const int64_t cells = s.height * s.width;
       for (int64_t i = 0; i < end - begin + s.kernel - 1; i++)
-        xs.fill(x + n * cells * s.in, begin + i - xs.border, zeros.data(), &xb[i * xs.size()]);
-      for (int64_t i = 0; i < end - begin; i++) dys.fill(dy + n * cells * s.out, begin + i, zeros.data(), &dyb[i * dys.size()]);
-      add_bias(dy + (n * s.height + begin) * s.width * s.out, (end - begin) * s.width, s.out, bias);
+        xs.fill(x + n * cells * s.in, begin + i - xs.border, zeros.data(), x_rows.get() + i * xs.size());
+      for (int64_t i = 0; i < end - begin; i++)
+        dys.fill(dy + n * cells * s.out, begin + i, zeros.data(), dy_rows.get() + i * dys.size());
       for (int64_t o = 0; o < s.out; o += 2 * lanes) {
         if (o + 2 * lanes <= s.out)
-          add_band<T, E, 2>(xs, dys, xb.data(), &dyb[o], end - begin, part + o * depth);
+          add_band<T, E, 2>(xs, dys, x_rows.get(), dy_rows.get() + o, end - begin, to + o * depth);
         else
-          add_band<T, E, 1>(xs, dys, xb.data(), &dyb[o], end - begin, part + o * depth);
+          add_band<T, E, 1>(xs, dys, x_rows.get(), dy_rows.get() + o, end - begin, to + o * depth);
       }
+      add_bias(dy + (n * s.height + begin) * s.width * s.out, (end - begin) * s.width, s.out, to + s.out * depth);
     };
   });
   std::vector<const float *> made;
   for (const auto &part : parts)
-    if (part) made.push_back(part.get());
+    if (part) made.push_back(part->get());
   each_block(s.out, [&](int64_t o, int64_t vectors) {
     unpack(s, made.data(), static_cast<int64_t>(made.size()), o, vectors, dw);
   });
   std::fill_n(db, s.out, 0.0f);
-  for (const auto &bias : biases)
-    for (int64_t o = 0; bias && o < s.out; o++) db[o] += bias[o];
+  for (const float *part : made)
+    for (int64_t o = 0; o < s.out; o++) db[o] += part[s.out * depth + o];
 }
 
 #else  // no such processor: conv.cc asks first

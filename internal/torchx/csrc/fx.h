@@ -124,6 +124,9 @@ fx_error fx_graph_end(fx_graph graph);
 fx_error fx_graph_replay(fx_graph graph);
 fx_error fx_graph_free(fx_graph graph);
 
+// memory.cc: from now on, tensors' memory on the CPU is kept for the next ones.
+fx_error fx_cache_memory(void);
+
 // context.cc: what libtorch keeps for each thread or the process.
 fx_error fx_set_num_threads(int n);
 int fx_get_num_threads(void);
