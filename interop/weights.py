@@ -72,7 +72,7 @@ def compare(what, net, c, config, path, weights, folder, fmsr, check):
     np.save(name, coarse)
     out = os.path.join(folder, "fine")
     subprocess.run([fmsr, "run", "specs/superres.yaml", "--checkpoint", path, "--input", name, "--out", out, "--weights", weights, "--device", "cpu",
-                    "--base-noise-scale", "0", "--sample-steps", str(STEPS)], check=True, stdout=subprocess.DEVNULL)
+                    "--base-noise-scale", "0", "--solver", "euler", "--sample-steps", str(STEPS)], check=True, stdout=subprocess.DEVNULL)
     got = np.load(os.path.join(out, "coarse.npy"))
     x = torch.from_numpy(coarse.transpose(0, 3, 1, 2).copy())
     want = superres(net.eval(), x, mean, std, config["factor"], config["periodic_input"], STEPS).numpy().transpose(0, 2, 3, 1)

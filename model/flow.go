@@ -26,8 +26,9 @@ type Flow struct {
 	LossScale  float64
 }
 
-// Velocity is a velocity model: v (N,C,H,W) at x and the common time t.
-type Velocity func(s *torchx.Scope, x torchx.Tensor, t float64) torchx.Tensor
+// Velocity is a velocity model: v (N,C,H,W) at x and the common time t, or its
+// mean over several times.
+type Velocity func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor
 
 // Sigma is the deviation of x0 about its mean.
 func (f Flow) Sigma() float64 {

@@ -22,20 +22,23 @@ const (
 	Quadratic Schedule = "quadratic"
 )
 
-// Solver is a Runge-Kutta method for the ODE.
+// Solver is a method for the ODE.
 type Solver string
 
-// The solvers, of order 1, 2, 2 and 4, with 1, 2, 2 and 4 evaluations a step.
+// The solvers, of order 1, 2, 2, 4 and 2, with 1, 2, 2, 4 and 1 evaluations a
+// step. Multistep has one more in all, and steps that grow.
 const (
-	Euler    Solver = "euler"
-	Midpoint Solver = "midpoint"
-	Heun     Solver = "heun"
-	RK4      Solver = "rk4"
+	Euler     Solver = "euler"
+	Midpoint  Solver = "midpoint"
+	Heun      Solver = "heun"
+	RK4       Solver = "rk4"
+	Multistep Solver = "multistep"
 )
 
 // Sampler integrates dx = v dt by Solver, or with Delta > 0 the SDE that has the
 // same marginals, dx = [v + w s] dt + sqrt(2 w) dW (Song et al. 2021,
-// arXiv:2011.13456), by Euler-Maruyama, in Steps equal steps from TMin to TMax.
+// arXiv:2011.13456), by Euler-Maruyama, in Steps steps from TMin to
+// TMax: equal ones, but for Multistep.
 type Sampler struct {
 	Flow
 	Solver     Solver // of the ODE
@@ -52,6 +55,9 @@ type Noise func(s *torchx.Scope, step int) torchx.Tensor
 // is not asked for by the ODE. x stays in x0's type throughout.
 // When ctx ends it stops between steps, with ctx's cause.
 func (p Sampler) Sample(ctx context.Context, s *torchx.Scope, v Velocity, x0, xLo torchx.Tensor, noise Noise) torchx.Tensor {
+	if p.Solver == Multistep && p.Delta == 0 {
+		return s.Within(func(s *torchx.Scope) torchx.Tensor { return p.multistep(ctx, s, v, x0) })
+	}
 	dt := (p.TMax - p.TMin) / float64(p.Steps)
 	x := s.Clone(x0)
 	for i := range p.Steps {
@@ -175,8 +181,8 @@ func (p Sampler) Validate() error {
 		return fmt.Errorf("sde_delta %g with base_noise_scale 0: the score is not defined", p.Delta)
 	case p.Delta > 0 && p.TMax == 1 && p.TMin+(p.TMax-p.TMin)*float64(p.Steps-1)/float64(p.Steps) >= 1:
 		return fmt.Errorf("t_max %g: the score is not defined at t = 1", p.TMax)
-	case p.Solver != "" && p.Solver != Euler && p.Solver != Midpoint && p.Solver != Heun && p.Solver != RK4:
-		return fmt.Errorf("solver %q: want %s, %s, %s or %s", p.Solver, Euler, Midpoint, Heun, RK4)
+	case p.Solver != "" && p.Solver != Euler && p.Solver != Midpoint && p.Solver != Heun && p.Solver != RK4 && p.Solver != Multistep:
+		return fmt.Errorf("solver %q: want %s, %s, %s, %s or %s", p.Solver, Euler, Midpoint, Heun, RK4, Multistep)
 	case p.Schedule != Constant && p.Schedule != Matched && p.Schedule != Quadratic:
 		return fmt.Errorf("sde_schedule %q: want %s, %s or %s", p.Schedule, Constant, Matched, Quadratic)
 	}

@@ -134,12 +134,12 @@ func (g Tiling) Velocity(xLo torchx.Tensor, of func(xLo torchx.Tensor) Velocity)
 	if g.Windows() == 1 {
 		return of(xLo)
 	}
-	return func(s *torchx.Scope, x torchx.Tensor, t float64) torchx.Tensor {
+	return func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor {
 		v := s.Affine(x, 0, 0)
 		for _, row := range g.rows {
 			for _, col := range g.cols {
 				s.Within(func(s *torchx.Scope) torchx.Tensor {
-					part := of(cut(s, xLo, row, col))(s, cut(s, x, row, col), t)
+					part := of(cut(s, xLo, row, col))(s, cut(s, x, row, col), t...)
 					part = s.Mul(part, g.weights(s, row.weight, 1, 1, -1, 1))
 					part = s.Mul(part, g.weights(s, col.weight, 1, 1, 1, -1))
 					paste(s, v, part, row, col)

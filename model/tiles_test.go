@@ -95,8 +95,8 @@ func cells(w window) []int {
 // itself is the same from windows, so that every cell comes from its own place.
 func TestTilingLeavesCellsAlone(t *testing.T) {
 	cellwise := func(xLo torchx.Tensor) Velocity {
-		return func(s *torchx.Scope, x torchx.Tensor, t float64) torchx.Tensor {
-			return s.AddScaled(s.Affine(x, 3, t), s.Mul(x, xLo), 1)
+		return func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor {
+			return s.AddScaled(s.Affine(x, 3, t[0]), s.Mul(x, xLo), 1)
 		}
 	}
 	for _, c := range tilings {
@@ -121,7 +121,7 @@ func TestTilingBlends(t *testing.T) {
 	const n = 128
 	g := NewTiling(n, n, 64, 8, true)
 	mean := func(torchx.Tensor) Velocity {
-		return func(s *torchx.Scope, x torchx.Tensor, _ float64) torchx.Tensor {
+		return func(s *torchx.Scope, x torchx.Tensor, _ ...float64) torchx.Tensor {
 			return s.Add(s.Affine(x, 0, 0), s.Mean(x))
 		}
 	}

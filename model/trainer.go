@@ -272,10 +272,11 @@ func (t *Trainer) Velocity(net *UNet, xLo torchx.Tensor) Velocity {
 	return net.Velocity(xLo, t.BF16)
 }
 
-// Velocity is the network as a velocity field under the condition x_lo.
+// Velocity is the network as a velocity field under the condition x_lo. A mean
+// over times costs one evaluation: Forward says how.
 func (u *UNet) Velocity(xLo torchx.Tensor, bf16 bool) Velocity {
-	return func(s *torchx.Scope, x torchx.Tensor, t float64) torchx.Tensor {
-		times := s.Full(t, u.DType, u.Device, x.Shape()[0])
+	return func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor {
+		times := u.times(s, x.Shape()[0], t)
 		var v torchx.Tensor
 		s.Part("forward", func() {
 			s.Autocast(u.Device, bf16, func() { v = u.Forward(s, s.Cat(1, x, xLo), times) })

@@ -165,7 +165,8 @@ func (u *UNet) Count() int {
 }
 
 // Forward is the velocity (N,C,H,W) at x = cat(xt, x_lo) (N,2C,H,W) and times
-// t (N), which lie in [0,1].
+// t (N), which lie in [0,1]. Of times (N,M) the M embeddings are averaged, which
+// gives, to first order in FiLM's scales and shifts, the mean of M velocities.
 func (u *UNet) Forward(s *torchx.Scope, x, t torchx.Tensor) torchx.Tensor {
 	return s.Within(func(s *torchx.Scope) torchx.Tensor {
 		emb := u.timeEmbedding(s, t)
@@ -201,10 +202,25 @@ func (u *UNet) TimeFeatures(s *torchx.Scope, t torchx.Tensor) torchx.Tensor {
 	return s.Cat(1, s.Cos(angle), s.Sin(angle))
 }
 
+// times is t for each of n samples, (n), or (n,M) where there are M.
+func (u *UNet) times(s *torchx.Scope, n int64, t []float64) torchx.Tensor {
+	if len(t) == 1 {
+		return s.Full(t[0], u.DType, u.Device, n)
+	}
+	row := s.Full(0, torchx.Float64, torchx.CPU, 1, int64(len(t)))
+	torchx.Write(s, row, t)
+	zero := s.Full(0, torchx.Float64, torchx.CPU, n, 1)
+	return s.To(s.Add(zero, row), u.DType, u.Device, torchx.NCHW)
+}
+
 // timeEmbedding is Linear-SiLU-Linear of the features, then the SiLU that every
 // ResBlock would otherwise apply to it first.
 func (u *UNet) timeEmbedding(s *torchx.Scope, t torchx.Tensor) torchx.Tensor {
-	return s.SiLU(u.timeMLP(s, t))
+	emb := s.SiLU(u.timeMLP(s, t))
+	if shape := t.Shape(); len(shape) == 2 {
+		emb = s.Mean(s.Reshape(emb, shape[0], shape[1], -1), 1)
+	}
+	return emb
 }
 
 func (u *UNet) timeMLP(s *torchx.Scope, t torchx.Tensor) torchx.Tensor {

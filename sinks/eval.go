@@ -28,7 +28,7 @@ type Eval struct {
 	LogEvery    int     `yaml:"log_every" flag:"log-every" doc:"steps between evaluations; the last step is always evaluated"`
 	Batches     int     `yaml:"batches" flag:"eval-batches" doc:"validation batches that are looked at"`
 	SampleSteps int     `yaml:"sample_steps" flag:"sample-steps" doc:"steps of a sampler"`
-	Solver      string  `yaml:"solver" flag:"solver" doc:"of the ODE: euler, midpoint, heun or rk4"`
+	Solver      string  `yaml:"solver" flag:"solver" doc:"of the ODE: euler, midpoint, heun, rk4 or multistep"`
 	TMin        float64 `yaml:"t_min" flag:"t-min-sample" doc:"where sampling starts"`
 	TMax        float64 `yaml:"t_max" flag:"t-max-sample" doc:"where sampling ends"`
 	SDEDelta    float64 `yaml:"sde_delta" flag:"sde-delta" doc:"strength of the SDE's noise; 0: no SDE samples"`
