@@ -206,7 +206,7 @@ func (t *Trainer) update(s *torchx.Scope, schedule torchx.Tensor) {
 	if t.average != nil {
 		ema = t.EMA.Tensors()
 	}
-	s.Update(t.adamw, t.GradClip, t.Net.Tensors(), t.m, t.v, ema, t.loss, schedule, t.report)
+	s.Part("optimizer", func() { s.Update(t.adamw, t.GradClip, t.Net.Tensors(), t.m, t.v, ema, t.loss, schedule, t.report) })
 }
 
 // taken counts the step just taken, and reads what came of it.
