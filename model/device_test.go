@@ -73,14 +73,14 @@ func BenchmarkDevice(b *testing.B) {
 			b.Fatal(err)
 		}
 		flow := Flow{Base: XLoPlusNoise, NoiseScale: 0.1, LossScale: 100}
-		tr, err := NewTrainer(context.Background(), thread, Config{Fields: fields, Device: device, Format: device.Format()},
+		tr, err := NewTrainer(context.Background(), thread, Config{Fields: fields, Device: device},
 			Hyper{Flow: flow, LR: 2e-4, GradClip: 1, TMin: 1e-4, TMax: 1 - 1e-4, BF16: true})
 		if err != nil {
 			b.Fatal(err)
 		}
 		tr.Notices(func(line string) { b.Log(line) })
 		field := func(s *torchx.Scope) torchx.Tensor {
-			return s.To(s.Randn(1, 4, int64(fields), 256, 256), torchx.Float32, device, device.Format())
+			return s.To(s.Randn(1, 4, int64(fields), 256, 256), torchx.Float32, device, torchx.NHWC)
 		}
 		do := func(f func(s *torchx.Scope) error) {
 			if err := tr.Do(context.Background(), f); err != nil {

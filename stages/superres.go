@@ -177,7 +177,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		return in, err
 	}
 	config := r.loaded.Config
-	config.Device, config.Format = device, device.Format()
+	config.Device = device
 	key := map[string]string{"ema": "ema_state_dict", "raw": "model_state_dict"}[r.Weights]
 	err = r.thread.Do(ctx, func(s *torchx.Scope) (err error) {
 		r.net, err = r.loaded.Net(s, key, config)

@@ -160,7 +160,7 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	t.env, t.in = env, in
 	t.config = model.Config{
 		Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
-		Periodic: t.Padding == "periodic", Device: device, Format: device.Format(),
+		Periodic: t.Padding == "periodic", Device: device,
 	}
 	if d := t.config.Downsampling(); in.H%d != 0 || in.W%d != 0 {
 		return in, fmt.Errorf("grid %d x %d: the network's %d levels want multiples of %d", in.H, in.W, len(t.ChannelMult), d)

@@ -71,15 +71,6 @@ func (d Device) Notice() string {
 	return ""
 }
 
-// Format is the order of elements in memory that the device's convolutions are
-// fastest in.
-func (d Device) Format() Format {
-	if d == CPU {
-		return NCHW
-	}
-	return NHWC
-}
-
 // OpenDevice turns "cpu", "cuda", "cuda:1" or "auto" (the first CUDA device
 // where there is one, else the CPU) into a device that is there. What fmsr's own
 // kernels are not there for, libtorch's do: see Notice.
