@@ -2,7 +2,6 @@
 package parallel
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -10,8 +9,9 @@ import (
 )
 
 // Each calls do for 0..n-1, on as many goroutines as there are cores and pieces,
-// and returns when all have ended. After an error no new piece is begun; the
-// errors that there are come joined. A panic in do becomes an error.
+// and returns when all have ended. After an error no new piece is begun. The error
+// is that of the first piece that has one, as if they had been done one after the
+// other. A panic in do becomes an error.
 func Each(n int, do func(i int) error) error {
 	workers := min(n, runtime.GOMAXPROCS(0))
 	if workers == 1 { // also: no goroutine for a single piece
@@ -32,7 +32,11 @@ func Each(n int, do func(i int) error) error {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			for i := int(next.Add(1)) - 1; i < n && !failed.Load(); i = int(next.Add(1)) - 1 {
+			for !failed.Load() { // asked before a piece is taken: all before one that was done are done
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
 				if errs[i] = call(do, i); errs[i] != nil {
 					failed.Store(true)
 				}
@@ -40,7 +44,12 @@ func Each(n int, do func(i int) error) error {
 		}()
 	}
 	wait.Wait()
-	return errors.Join(errs...)
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func call(do func(i int) error, i int) (err error) {
