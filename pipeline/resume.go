@@ -13,6 +13,9 @@ import (
 // CheckpointFile is the name of a training run's newest checkpoint in its folder.
 const CheckpointFile = "checkpoint.pt"
 
+// CheckpointFiles match it and the older ones, which have their step in their names.
+const CheckpointFiles = "checkpoint*.pt"
+
 // resume settles whether a training run goes on from a checkpoint: the one that
 // is named, or that of the run's folder. The spec beside it must be this one, but
 // for what does not alter the result.
@@ -59,7 +62,7 @@ func (r *runner) setAside() error {
 	if r.env.Resume.Here() || !r.trains() {
 		return nil
 	}
-	old, err := filepath.Glob(filepath.Join(r.env.Run.Dir, "checkpoint*.pt"))
+	old, err := filepath.Glob(filepath.Join(r.env.Run.Dir, CheckpointFiles))
 	if err != nil {
 		return err
 	}

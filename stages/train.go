@@ -132,10 +132,10 @@ type train struct {
 	in      pipeline.Meta
 	config  model.Config
 	trainer *model.Trainer
-	thread  *torchx.Thread // the trainer's
-	stop    int            // the step at which this run ends
-	part    int            // batches of the next step that have come
-	batches []string       // their frames
+	thread  *torchx.Thread    // the trainer's
+	stop    int               // the step at which this run ends
+	part    int               // batches of the next step that have come
+	frames  [][]frames.Origin // theirs
 
 	from   *model.Loaded // checkpoint to go on from; nil once the trainer is there
 	again  bool          // the trainer's step must pass the stages below first
@@ -231,12 +231,12 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		if err := t.saveIfDue(ctx); err != nil {
 			return nil, err
 		}
-		t.batches = nil
+		t.frames = nil
 		if err := t.env.Profile.Step(ctx, t.thread); err != nil {
 			return nil, err
 		}
 	}
-	t.batches = append(t.batches, batch.All())
+	t.frames = append(t.frames, batch.Origins)
 	err := t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
 		xLo := t.trainer.Net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
 		x1 := t.trainer.Net.Input(s, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
@@ -246,7 +246,7 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		}
 		t.trainer.Accumulate(s, xLo, x1, t.part, t.Accumulate)
 		if last {
-			s.Part("optimizer", func() { _, err = t.trainer.Update(s) })
+			_, err = t.trainer.Update(s)
 		}
 		return err
 	})
@@ -270,7 +270,11 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 // one too many.
 func (t *train) skipped() error {
 	last, n := t.trainer.Last, t.trainer.Skips.InARow
-	what := fmt.Sprintf("step %d was skipped: loss %g, gradient norm %g, of %s", t.trainer.Step, last.Loss, last.GradNorm, strings.Join(t.batches, "; "))
+	var batches []string
+	for _, origins := range t.frames {
+		batches = append(batches, frames.Names(origins))
+	}
+	what := fmt.Sprintf("step %d was skipped: loss %g, gradient norm %g, of %s", t.trainer.Step, last.Loss, last.GradNorm, strings.Join(batches, "; "))
 	if n < t.MaxBadSteps {
 		t.env.Progress.Note("%s", what)
 		return nil

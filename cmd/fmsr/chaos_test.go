@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"fmsr/internal/atomicfile"
-	"fmsr/internal/npy"
 )
 
 const chaosSpec = `
@@ -158,12 +157,14 @@ type chaos struct {
 	dir  string
 	took time.Duration
 
+	program string
+
 	equal, different int
 }
 
 func newChaos(t *testing.T) *chaos {
 	t.Helper()
-	c := &chaos{t: t, dir: t.TempDir()}
+	c := &chaos{t: t, dir: t.TempDir(), program: programLink(t)}
 	chaosData(t, c.dir)
 	began := time.Now()
 	if out, err := c.command("whole").CombinedOutput(); err != nil {
@@ -176,8 +177,7 @@ func newChaos(t *testing.T) *chaos {
 // command is the program itself, with a cache of its own.
 func (c *chaos) command(name string, flags ...string) *exec.Cmd {
 	args := []string{"run", filepath.Join(c.dir, "spec.yaml"), "--data-root", filepath.Join(c.dir, "data"), "--out", filepath.Join(c.dir, name), "--threads", "1"}
-	cmd := exec.Command(os.Args[0], append(args, flags...)...)
-	cmd.Args[0] = "fmsr" // by which name the test binary is the program
+	cmd := exec.Command(c.program, append(args, flags...)...)
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(c.dir, name+".cache"), "OMP_WAIT_POLICY=passive")
 	return cmd
 }
@@ -243,15 +243,9 @@ func chaosData(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	for seed := range 3 {
-		values := make([]float32, 5*8*8*2)
-		for i := range values {
-			values[i] = float32((i*7919+seed*104729)%1009)/500 - 1
-		}
-		folder := filepath.Join(dir, "data", "set", fmt.Sprintf("seed_%04d", seed), "npy")
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := npy.WriteFile(filepath.Join(folder, "f.npy"), []int{5, 8, 8, 2}, values); err != nil {
+		path := filepath.Join(dir, "data", "set", fmt.Sprintf("seed_%04d", seed), "npy", "f.npy")
+		value := func(i int) float32 { return float32((i*7919+seed*104729)%1009)/500 - 1 }
+		if err := writeArray(path, []int{5, 8, 8, 2}, value); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -11,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"fmsr/internal/npy"
 )
 
 const killSpec = `
@@ -31,26 +28,14 @@ func TestKilledWorkGoesOn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts the program many times")
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	program := filepath.Join(dir, "fmsr") // testscript's main goes by the name
-	if err := os.Symlink(self, program); err != nil {
-		t.Fatal(err)
-	}
+	dir, program := t.TempDir(), programLink(t)
 	spec := filepath.Join(dir, "killed.yaml")
 	if err := os.WriteFile(spec, []byte(killSpec), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	values := make([]float32, 6*64*64*4)
 	for seed := range 10 {
-		for i := range values {
-			values[i] = float32(i%1013 + seed)
-		}
 		path := filepath.Join(dir, "data", "set", fmt.Sprintf("seed_%04d", seed), "npy", "f.npy")
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), npy.WriteFile(path, []int{6, 64, 64, 4}, values)); err != nil {
+		if err := writeArray(path, []int{6, 64, 64, 4}, func(i int) float32 { return float32(i%1013 + seed) }); err != nil {
 			t.Fatal(err)
 		}
 	}

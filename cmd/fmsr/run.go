@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fmsr/internal/atomicfile"
 	"fmsr/pipeline"
 )
 
@@ -46,7 +47,7 @@ the stage that uses it (fmsr describe STAGE shows them); --set reaches every key
 		from := ""
 		if resume != "auto" && resume != "never" {
 			if _, err := os.Stat(resume); err != nil {
-				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, rootCause(err))}
+				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, atomicfile.Cause(err))}
 			}
 			from = resume
 		}

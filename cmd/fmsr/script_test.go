@@ -32,6 +32,37 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// programLink is a path that runs the test binary as the program, which it is by
+// the name fmsr.
+func programLink(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "fmsr")
+	if err := os.Symlink(self, link); err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+// writeArray makes an npy file, and the folder for it, of value(i) at position i.
+func writeArray(path string, shape []int, value func(i int) float32) error {
+	total := 1
+	for _, d := range shape {
+		total *= d
+	}
+	values := make([]float32, total)
+	for i := range values {
+		values[i] = value(i)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return npy.WriteFile(path, shape, values)
+}
+
 // npyCommand makes an array: npy PATH F,H,W,C [POSITION=VALUE]. Its values are
 // smooth waves, different in every frame and channel.
 func npyCommand(ts *testscript.TestScript, _ bool, args []string) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fmsr/internal/atomicfile"
 	"fmsr/pipeline"
 	"fmsr/specs"
 )
@@ -21,22 +22,13 @@ func loadSpec(path string, overrides []pipeline.Override) (*pipeline.Spec, error
 		}
 	}
 	if err != nil {
-		return nil, &pipeline.InputError{Err: fmt.Errorf("spec %s: %w; shipped are %s", path, rootCause(err), shippedNames())}
+		return nil, &pipeline.InputError{Err: fmt.Errorf("spec %s: %w; shipped are %s", path, atomicfile.Cause(err), shippedNames())}
 	}
 	spec, err := pipeline.Parse(path, src, overrides)
 	if err != nil {
 		return nil, &pipeline.InputError{Err: err}
 	}
 	return spec, nil
-}
-
-// rootCause leaves out the path that os repeats.
-func rootCause(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
 }
 
 func shippedNames() string {

@@ -81,15 +81,8 @@ type place struct {
 // newPlace makes the whole place.
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	p := &place{T: t, dir: dir, whole: dir, program: filepath.Join(t.TempDir(), "fmsr")} // by which name the test binary is the program
-	if err := os.Symlink(self, p.program); err != nil {
-		t.Fatal(err)
-	}
+	p := &place{T: t, dir: dir, whole: dir, program: programLink(t)}
 	for name, text := range map[string]string{"train.yaml": trainSpec, "export.yaml": exportSpec, "again.yaml": againSpec} {
 		p.write(name, text)
 	}
@@ -172,16 +165,7 @@ func sample(i int) float32 { return float32(math.Sin(float64(i)*0.37) + math.Cos
 // array writes an array of that shape.
 func (p *place) array(name string, shape ...int) {
 	p.Helper()
-	n := 1
-	for _, d := range shape {
-		n *= d
-	}
-	values := make([]float32, n)
-	for i := range values {
-		values[i] = sample(i)
-	}
-	p.check(os.MkdirAll(filepath.Dir(p.path(name)), 0o755))
-	p.check(npy.WriteFile(p.path(name), shape, values))
+	p.check(writeArray(p.path(name), shape, sample))
 }
 
 // header writes an npy file of that header and 4*8*8*2 zeros.

@@ -97,7 +97,6 @@ func verifyFile(ctx context.Context, path string) ([]string, error) {
 // What a folder's files are called.
 const (
 	manifests   = "manifest*.json"
-	checkpoints = "checkpoint*.pt"
 	metricsName = "metrics.jsonl"
 )
 
@@ -118,7 +117,7 @@ func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 		}
 		found = append(found, fmt.Sprintf("%d caches, %d frames", len(caches), n))
 	}
-	paths, err := matching(dir, checkpoints)
+	paths, err := matching(dir, pipeline.CheckpointFiles)
 	if err != nil {
 		return nil, err
 	}

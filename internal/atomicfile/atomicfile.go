@@ -34,7 +34,7 @@ type File struct {
 func Create(path string) (*File, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-")
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, cause(err))
+		return nil, fmt.Errorf("%s: %w", path, Cause(err))
 	}
 	_ = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) // tells Sweep that it is being written; some file systems cannot
 	return &File{File: f, path: path}, nil
@@ -47,11 +47,12 @@ func (f *File) Path() string { return f.path }
 func (f *File) Write(data []byte) (int, error) {
 	before("write", f, data)
 	n, err := f.File.Write(data)
-	return n, cause(err)
+	return n, Cause(err)
 }
 
-// cause leaves out the temporary name, which os puts into its errors.
-func cause(err error) error {
+// Cause leaves out the path that os puts into its errors: a temporary one, or one
+// that the caller names itself.
+func Cause(err error) error {
 	var named *fs.PathError
 	if errors.As(err, &named) {
 		return named.Err
@@ -67,7 +68,7 @@ func Sweep(path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	for _, name := range left {
-		if err := sweep(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := sweep(name); err != nil {
 			return err
 		}
 	}
@@ -84,8 +85,12 @@ func SweepTree(dir string) error {
 	})
 }
 
+// sweep removes a file that nobody is writing. One that is gone, another has swept.
 func sweep(name string) error {
 	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -93,14 +98,17 @@ func sweep(name string) error {
 	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
 		return nil
 	}
-	return os.Remove(name)
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // Commit makes the file durable and renames it into place.
 func (f *File) Commit() error {
 	if err := f.commit(); err != nil {
 		f.Close()
-		return fmt.Errorf("%s: %w", f.path, cause(err))
+		return fmt.Errorf("%s: %w", f.path, Cause(err))
 	}
 	return nil
 }

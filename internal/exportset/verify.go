@@ -60,9 +60,6 @@ func rows(path, format string) (int, error) {
 			return 0, err
 		}
 		defer f.Close()
-		if len(f.Shape) == 0 {
-			return 0, nil
-		}
 		return f.Shape[0], nil
 	case "parquet":
 		f, err := file.OpenParquetFile(path, false)

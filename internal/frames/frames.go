@@ -101,11 +101,11 @@ func (f *Frames) Split() Split { return f.Origins[0].Split }
 // Origin names the first frame, for messages.
 func (f *Frames) Origin() string { return f.Origins[0].String() }
 
-// All names all frames, for messages: "seed 3, frames 4, 9; seed 5, frame 0".
-func (f *Frames) All() string {
+// Names are those of several frames, for messages: "seed 3, frames 4, 9; seed 5, frame 0".
+func Names(origins []Origin) string {
 	var text []string
-	for i, o := range f.Origins {
-		if i > 0 && o.Seed == f.Origins[i-1].Seed {
+	for i, o := range origins {
+		if i > 0 && o.Seed == origins[i-1].Seed {
 			text[len(text)-1] = strings.Replace(text[len(text)-1], "frame ", "frames ", 1) + fmt.Sprintf(", %d", o.Frame)
 			continue
 		}

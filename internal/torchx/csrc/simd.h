@@ -4,6 +4,6 @@
 // Into the kernel, to be compiled for its instructions.
 #define FX_INLINE inline __attribute__((always_inline))
 
-// Vectors are passed between inlined functions only: how a call would pass them does not matter.
-#pragma GCC diagnostic ignored "-Wpsabi"
+// Vectors are passed between inlined functions only: how a call would pass them does not matter (native.sh has
+// -Wno-psabi for that, since that one is told at the file's end, where no pragma holds).
 #pragma GCC diagnostic ignored "-Wignored-attributes"
