@@ -17,8 +17,6 @@
 
 SHELL := /bin/bash
 export LIBTORCH CUDA
-# OpenMP threads that spin at barriers cost a factor of ten where other processes want the cores
-export OMP_WAIT_POLICY ?= passive
 
 PYTHON ?= python3
 

@@ -23,7 +23,7 @@ torch=$("$python" -c 'import os, torch; print(torch.__version__, os.path.dirname
   die "$python cannot import torch: install PyTorch 2.11 with CUDA, or name another python: PYTHON=..."
 [[ $torch == 2.11.* ]] || die "PyTorch is ${torch%% *}: want 2.11"
 export LD_LIBRARY_PATH=${torch#* }/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-export FMSR_TEST_DEVICE=cuda OMP_WAIT_POLICY=passive
+export FMSR_TEST_DEVICE=cuda GOMP_SPINCOUNT=1000
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
