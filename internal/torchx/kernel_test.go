@@ -115,6 +115,9 @@ func TestConv2dKernel(t *testing.T) {
 		{false, 48, 32, 4, 20, 1, false, 2e-6},
 		{false, 16, 16, 1, 1, 3, false, 2e-6},
 		{false, 12, 16, 4, 4, 3, false, 2e-6}, // not the kernel's
+		{false, 48, 16, 15, 13, 3, false, 2e-6}, // by Winograd, as the next ones
+		{false, 16, 48, 14, 17, 3, true, 2e-6},
+		{false, 64, 32, 40, 41, 3, false, 2e-6},
 		{true, 16, 48, 5, 7, 3, false, 0.005},
 		{true, 32, 16, 6, 13, 3, true, 0.005},
 		{true, 64, 64, 8, 8, 1, false, 0.005},

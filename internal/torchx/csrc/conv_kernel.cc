@@ -1,180 +1,89 @@
 // See conv.h for the maths. All of it is matrix products whose innermost loop keeps a block of sums in registers: 32
-// sums along one side, in vectors, by 8 along the other, which are broadcast. What is multiplied is a float, or a pair
-// of bf16 that are neighbours along the summed axis, as vdpbf16ps takes them: a "term" in the following.
+// sums along one side, in vectors, by 8 or 12 along the other, which are broadcast. What is multiplied is a float, or a
+// pair of bf16 that are neighbours along the summed axis, as vdpbf16ps takes them: a "term" in the following.
 //
 // Written for AVX-512, on which alone it runs.
-#include "conv.h"
-
-#include <ATen/Parallel.h>
-#include <c10/core/CPUAllocator.h>
-
-#include <algorithm>
 #include <cstring>
 #include <optional>
-#include <type_traits>
 #include <vector>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-// The intrinsics' own header.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include "conv.h"
+#include "winograd.h"
 
-#pragma GCC target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
+
+#if defined(__x86_64__)
+#include "conv_vectors.h"
 
 namespace fx {
 namespace {
 
-// ---- The loops
-
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
-
-constexpr int64_t lanes = 16;
-using pair = uint32_t;  // of bf16, the first in the lower half
-
-template <class T>
-using term_of = std::conditional_t<std::is_same_v<T, bf16>, pair, float>;
-template <class E>
-constexpr int64_t values_of = std::is_same_v<E, pair> ? 2 : 1;
-
-inline __m512i vector(const void *x) { return _mm512_loadu_si512(x); }
-inline void put(void *y, __m512i v) { _mm512_storeu_si512(y, v); }
-
-// acc + a b, b being broadcast.
-inline __m512 multiply_add(__m512 acc, const float *a, float b) {
-  return _mm512_fmadd_ps(_mm512_loadu_ps(a), _mm512_set1_ps(b), acc);
-}
-inline __m512 multiply_add(__m512 acc, const pair *a, pair b) {
-  return _mm512_dpbf16_ps(acc, (__m512bh)vector(a), (__m512bh)_mm512_set1_epi32(static_cast<int>(b)));
-}
-
-inline void store(float *y, __m512 v) { _mm512_storeu_ps(y, v); }
-inline void store(bf16 *y, __m512 v) { _mm256_storeu_si256(reinterpret_cast<__m256i *>(y), (__m256i)_mm512_cvtneps_pbh(v)); }
-inline __m512 load(const float *x) { return _mm512_loadu_ps(x); }
-inline __m512 load(const bf16 *x) {
-  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(x)));
-  return (__m512)_mm512_slli_epi32(wide, 16);
-}
-
-// Sixteen terms of values that lie side by side along the summed axis.
-template <class E, class T>
-__m512i along(const T *x) {
-  if constexpr (std::is_same_v<E, pair> && std::is_same_v<T, float>)
-    return (__m512i)_mm512_cvtne2ps_pbh(load(x + lanes), load(x));
-  else
-    return vector(x);
-}
-// Sixteen terms of which each has its first value in x and its second, if it has one, in next.
-inline __m512i widened(const bf16 *x) {
-  return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(x)));
-}
-inline __m512i widened(const float *x) { return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(load(x))); }
-template <class E, class T>
-__m512i across(const T *x, const T *next) {
-  if constexpr (std::is_same_v<E, pair>)
-    return _mm512_or_si512(widened(x), _mm512_slli_epi32(widened(next), 16));
-  else
-    return vector(x);
-}
-
-// Transposes 16 rows of 16 in place, swapping the blocks off the diagonal of ever smaller size.
-inline void transpose(__m512i *rows) {
-#pragma GCC unroll 4
-  for (int h = 8; h > 0; h /= 2) {
-    alignas(64) int32_t low[lanes], high[lanes];
-    for (int j = 0; j < lanes; j++) {
-      low[j] = j & h ? lanes + j - h : j;
-      high[j] = j & h ? lanes + j : j + h;
-    }
-    const __m512i to_low = vector(low), to_high = vector(high);
-#pragma GCC unroll 16
-    for (int i = 0; i < lanes; i++) {
-      if (i & h) continue;
-      const __m512i a = rows[i], b = rows[i + h];
-      rows[i] = _mm512_permutex2var_epi32(a, to_low, b);
-      rows[i + h] = _mm512_permutex2var_epi32(a, to_high, b);
-    }
-  }
-}
-
 // ---- y from x, and dx from dy
 
-// A row of x as the products take it: terms (channels, width + 2), with the edges' padding, for k = 3; (channels,
-// width) for k = 1. Lines are padded to whole vectors.
+// A row of x as the products take it: terms (blocks of 16, width + 2, 16), with the edges' padding, for k = 3; without
+// it for k = 1.
 template <class T>
-struct Lines {
+struct Rows {
   using E = term_of<T>;
   const ConvShape &s;
-  int64_t border, terms, length;
-  explicit Lines(const ConvShape &s)
-      : s(s), border(s.kernel / 2), terms(s.in / values_of<E>), length((s.width + 2 * border + lanes - 1) / lanes * lanes) {}
-  int64_t size() const { return terms * length; }
+  int64_t border, terms, block;  // block: the length of one
+  explicit Rows(const ConvShape &s)
+      : s(s), border(s.kernel / 2), terms(s.in / values_of<E>), block((s.width + 2 * border) * lanes) {}
+  int64_t size() const { return (terms + lanes - 1) / lanes * block; }
 
   void fill(const T *sample, int64_t row, E *to) const {
     if (s.periodic) row = (row + s.height) % s.height;
-    if (row < 0 || row >= s.height) {
-      std::memset(to, 0, size() * sizeof(E));
-      return;
-    }
+    const bool outside = row < 0 || row >= s.height;
     const E *from = reinterpret_cast<const E *>(sample + row * s.width * s.in);
-    for (int64_t c = 0; c < terms; c += lanes) {
-      const int64_t count = std::min(lanes, terms - c);
-      const auto some = static_cast<__mmask16>((1 << count) - 1);
-      for (int64_t x = 0; x < s.width; x += lanes) {
-        __m512i block[lanes];
-        const int64_t cells = std::min(lanes, s.width - x);
-        for (int64_t i = 0; i < lanes; i++)
-          block[i] = i < cells ? _mm512_maskz_loadu_epi32(some, from + (x + i) * terms + c) : _mm512_setzero_si512();
-        transpose(block);
-        const auto present = static_cast<__mmask16>((1 << cells) - 1);
-        for (int64_t i = 0; i < count; i++) _mm512_mask_storeu_epi32(to + (c + i) * length + x + border, present, block[i]);
+    for (int64_t c = 0; c < terms; c += lanes, to += block) {
+      if (outside) {
+        std::memset(to, 0, block * sizeof(E));
+        continue;
       }
-    }
-    if (!border) return;
-    for (int64_t c = 0; c < terms; c++) {
-      E *line = to + c * length;
-      line[0] = s.periodic ? line[s.width] : 0;
-      line[s.width + 1] = s.periodic ? line[1] : 0;
+      const auto some = static_cast<__mmask16>((1 << std::min(lanes, terms - c)) - 1);
+      auto cell = [&](int64_t x) { return _mm512_maskz_loadu_epi32(some, from + x * terms + c); };
+      for (int64_t x = 0; x < s.width; x++) put(to + (x + border) * lanes, cell(x));
+      if (!border) continue;
+      put(to, s.periodic ? cell(s.width - 1) : _mm512_setzero_si512());
+      put(to + (s.width + 1) * lanes, s.periodic ? cell(0) : _mm512_setzero_si512());
     }
   }
 };
 
 // P neighbouring cells of y, V vectors of its channels; w is (k, k, terms, V vectors).
 template <class T, class E, int P, int V>
-void strip(const E *const *rows, int64_t kernel, int64_t terms, int64_t length, const E *w, const float *b, T *y,
-           int64_t stride) {
+void strip(const Rows<T> &x_rows, const E *const *rows, const E *w, const float *b, T *y) {
+  const ConvShape &s = x_rows.s;
   __m512 acc[P][V];
-  for (int p = 0; p < P; p++)
-    for (int v = 0; v < V; v++) acc[p][v] = b ? _mm512_loadu_ps(b + v * lanes) : _mm512_setzero_ps();
-  for (int64_t ky = 0; ky < kernel; ky++)
-    for (int64_t kx = 0; kx < kernel; kx++) {
-      const E *x = rows[ky] + kx;
-      for (int64_t c = 0; c < terms; c++) {
-#pragma GCC unroll 16
-        for (int p = 0; p < P; p++)
-#pragma GCC unroll 4
-          for (int v = 0; v < V; v++) acc[p][v] = multiply_add(acc[p][v], w + v * lanes, x[p]);
-        x += length;
-        w += V * lanes;
+  FX_UNROLL for (int p = 0; p < P; p++)
+    FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = b ? load(b + v * lanes) : _mm512_setzero_ps();
+  for (int64_t ky = 0; ky < s.kernel; ky++)
+    for (int64_t kx = 0; kx < s.kernel; kx++) {
+      const E *x = rows[ky] + kx * lanes;
+      for (int64_t c = 0; c < x_rows.terms; c += lanes, x += x_rows.block) {
+        const int64_t count = std::min(lanes, x_rows.terms - c);
+        for (int64_t i = 0; i < count; i++, w += V * lanes)
+          FX_UNROLL for (int p = 0; p < P; p++)
+            FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = multiply_add(acc[p][v], w + v * lanes, x[p * lanes + i]);
       }
     }
-  for (int p = 0; p < P; p++)
-    for (int v = 0; v < V; v++) store(y + p * stride + v * lanes, acc[p][v]);
+  FX_UNROLL for (int p = 0; p < P; p++)
+    FX_UNROLL for (int v = 0; v < V; v++) store(y + p * s.out + v * lanes, acc[p][v]);
 }
 
 // One row of y, V vectors of its channels.
 template <class T, class E, int V>
-void row_of(const E *const *rows, const Lines<T> &lines, const E *w, const float *b, T *y) {
-  const ConvShape &s = lines.s;
+void row_of(const Rows<T> &x_rows, const E *const *rows, const E *w, const float *b, T *y) {
+  const ConvShape &s = x_rows.s;
   const E *at[3] = {rows[0], rows[1], rows[2]};
   int64_t x = 0;
   auto run = [&](auto cells) {
     constexpr int P = decltype(cells)::value;
     for (; x + P <= s.width; x += P) {
-      strip<T, E, P, V>(at, s.kernel, lines.terms, lines.length, w, b, y + x * s.out, s.out);
-      for (auto &row : at) row += P;
+      strip<T, E, P, V>(x_rows, at, w, b, y + x * s.out);
+      for (auto &row : at) row += P * lanes;
     }
   };
+  run(std::integral_constant<int, 12>());
   run(std::integral_constant<int, 8>());
   run(std::integral_constant<int, 4>());
   run(std::integral_constant<int, 1>());
@@ -249,10 +158,8 @@ struct Cells {
 template <class E, int V>
 inline void add_row(__m512 (&acc)[8][V], const E *x, int64_t in, const E *dy, int64_t out, int64_t steps) {
   for (int64_t i = 0; i < steps; i++, x += in, dy += out)
-#pragma GCC unroll 8
-    for (int c = 0; c < 8; c++)
-#pragma GCC unroll 4
-      for (int v = 0; v < V; v++) acc[c][v] = multiply_add(acc[c][v], dy + v * lanes, x[c]);
+    FX_UNROLL for (int c = 0; c < 8; c++)
+      FX_UNROLL for (int v = 0; v < V; v++) acc[c][v] = multiply_add(acc[c][v], dy + v * lanes, x[c]);
 }
 
 // dw (k, k, I, V vectors) += that of a band of rows, x and dy being of it.
@@ -263,12 +170,12 @@ void add_band(const Cells<T> &xs, const Cells<T> &dys, const E *x, const E *dy, 
     for (int64_t kx = 0; kx < s.kernel; kx++)
       for (int64_t i = 0; i < s.in; i += 8, dw += 8 * V * lanes) {
         __m512 acc[8][V];
-        for (int c = 0; c < 8; c++)
-          for (int v = 0; v < V; v++) acc[c][v] = load(dw + (c * V + v) * lanes);
+        FX_UNROLL for (int c = 0; c < 8; c++)
+          FX_UNROLL for (int v = 0; v < V; v++) acc[c][v] = load(dw + (c * V + v) * lanes);
         for (int64_t r = 0; r < rows; r++)
           add_row<E, V>(acc, xs.at(x + (r + ky) * xs.size(), kx) + i, s.in, dy + r * dys.size(), s.out, dys.steps);
-        for (int c = 0; c < 8; c++)
-          for (int v = 0; v < V; v++) store(dw + (c * V + v) * lanes, acc[c][v]);
+        FX_UNROLL for (int c = 0; c < 8; c++)
+          FX_UNROLL for (int v = 0; v < V; v++) store(dw + (c * V + v) * lanes, acc[c][v]);
       }
 }
 
@@ -298,18 +205,7 @@ void unpack(const ConvShape &s, const float *const *parts, int64_t count, int64_
     }
 }
 
-#pragma GCC pop_options
-
 // ---- Who does what
-
-// Memory as tensors have it.
-template <class E>
-struct Buffer {
-  c10::DataPtr data;
-  int64_t size;
-  explicit Buffer(int64_t n) : data(c10::GetCPUAllocator()->allocate(n * sizeof(E))), size(n) {}
-  E *get() const { return static_cast<E *>(data.get()); }
-};
 
 // How many rows to do at once, that what is read of them stay in the second cache.
 int64_t band_of(const ConvShape &s, int64_t row_bytes) {
@@ -327,37 +223,29 @@ void each_band(const ConvShape &s, int64_t rows, Make &&make) {
   });
 }
 
-// Calls body(first of 32 or 16 channels, how many vectors) in parallel.
-template <class Body>
-void each_block(int64_t channels, Body &&body) {
-  at::parallel_for(0, (channels + 2 * lanes - 1) / (2 * lanes), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; i++) body(i * 2 * lanes, std::min<int64_t>(2, channels / lanes - i * 2));
-  });
-}
-
 // s.in and s.out are those of the product; w is (s.out/32, k, k, terms, 32), the last block of 16 where there are.
 template <class T>
 void product(const ConvShape &s, const T *x, const term_of<T> *w, const float *b, T *y) {
   using E = term_of<T>;
-  const Lines<T> lines(s);
-  const int64_t taps = s.kernel * s.kernel, band = band_of(s, lines.size() * sizeof(E));
+  const Rows<T> x_rows(s);
+  const int64_t taps = s.kernel * s.kernel, band = band_of(s, x_rows.size() * sizeof(E));
   each_band(s, band, [&] {
-    return [&, rows_of = Buffer<E>((band + s.kernel - 1) * lines.size())](int64_t n, int64_t begin, int64_t end) {
+    return [&, rows_of = Buffer<E>((band + s.kernel - 1) * x_rows.size())](int64_t n, int64_t begin, int64_t end) {
       E *buffered = rows_of.get();
       const T *sample = x + n * s.height * s.width * s.in;
       const int64_t count = end - begin + s.kernel - 1;
-      for (int64_t i = 0; i < count; i++) lines.fill(sample, begin + i - lines.border, buffered + i * lines.size());
+      for (int64_t i = 0; i < count; i++) x_rows.fill(sample, begin + i - x_rows.border, buffered + i * x_rows.size());
       for (int64_t o = 0; o < s.out; o += 2 * lanes)
         for (int64_t i = 0; i < end - begin; i++) {
           const E *rows[3];
-          for (int64_t ky = 0; ky < 3; ky++) rows[ky] = buffered + (i + std::min(ky, s.kernel - 1)) * lines.size();
-          const E *weights = w + o * taps * lines.terms;
+          for (int64_t ky = 0; ky < 3; ky++) rows[ky] = buffered + (i + std::min(ky, s.kernel - 1)) * x_rows.size();
+          const E *weights = w + o * taps * x_rows.terms;
           const float *bias = b ? b + o : nullptr;
           T *to = y + ((n * s.height + begin + i) * s.width) * s.out + o;
           if (o + 2 * lanes <= s.out)
-            row_of<T, E, 2>(rows, lines, weights, bias, to);
+            row_of<T, E, 2>(x_rows, rows, weights, bias, to);
           else
-            row_of<T, E, 1>(rows, lines, weights, bias, to);
+            row_of<T, E, 1>(x_rows, rows, weights, bias, to);
         }
     };
   });
@@ -385,11 +273,15 @@ bool has_conv(bool bfloat16) {
 
 template <class T>
 void conv_forward(const ConvShape &s, const T *x, const float *w, const float *b, T *y) {
+  if constexpr (std::is_same_v<T, float>)
+    if (has_winograd(s)) return winograd_forward(s, x, w, b, y);
   product(s, x, packed(s, s.out, w, pack_forward<term_of<T>>).get(), b, y);
 }
 
 template <class T>
 void conv_input_gradient(const ConvShape &s, const T *dy, const float *w, T *dx) {
+  if constexpr (std::is_same_v<T, float>)
+    if (has_winograd(s)) return winograd_input_gradient(s, dy, w, dx);
   ConvShape reversed = s;
   std::swap(reversed.in, reversed.out);
   product(reversed, dy, packed(s, s.in, w, pack_backward<term_of<T>>).get(), nullptr, dx);
@@ -397,6 +289,8 @@ void conv_input_gradient(const ConvShape &s, const T *dy, const float *w, T *dx)
 
 template <class T>
 void conv_weight_gradient(const ConvShape &s, const T *x, const T *dy, float *dw, float *db) {
+  if constexpr (std::is_same_v<T, float>)
+    if (has_winograd(s)) return winograd_weight_gradient(s, x, dy, dw, db);
   using E = term_of<T>;
   const Cells<T> xs(s, s.in, s.kernel / 2), dys(s, s.out, 0);
   const std::vector<T> zeros(std::max(s.in, s.out));

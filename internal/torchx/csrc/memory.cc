@@ -18,8 +18,8 @@ constexpr size_t large = 64 << 10;  // smaller blocks are malloc's
 size_t rounded(size_t bytes) { return (bytes + 4095) / 4096 * 4096; }
 
 // Keeps blocks for their next use by something of the same size or a little smaller: as long as it has no more of them,
-// used and unused, than 5/4 of what was ever used at once; then it gives all the unused ones back, since other sizes are
-// wanted now.
+// used and unused, than 5/4 of what was ever used at once, or 32 MiB more; then it gives all the unused ones back, since
+// other sizes are wanted now.
 class Cache : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
@@ -44,7 +44,7 @@ class Cache : public c10::Allocator {
       unused_bytes_ -= bytes;
       unused_.erase(found);
     } else {
-      if (used_bytes_ + unused_bytes_ + bytes > most_used_ + most_used_ / 4) give_back();
+      if (used_bytes_ + unused_bytes_ + bytes > most_used_ + std::max(most_used_ / 4, size_t{32} << 20)) give_back();
       data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       TORCH_CHECK_WITH(OutOfMemoryError, data != MAP_FAILED, "no memory for a tensor of ", bytes, " bytes");
       madvise(data, bytes, MADV_HUGEPAGE);

@@ -1,0 +1,109 @@
+// What the kernels of convolutions share: vectors of AVX-512, and what they are stored in. All that follows this file
+// is compiled for those instructions.
+#pragma once
+#include <ATen/Parallel.h>
+#include <c10/core/CPUAllocator.h>
+#include <immintrin.h>
+
+#include <algorithm>
+#include <type_traits>
+
+#include "conv.h"
+
+#pragma GCC target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
+// The intrinsics' own header.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
+// Of all loops over sums that are to stay in registers: an array that any loop indexes at run time is in memory.
+#define FX_UNROLL _Pragma("GCC unroll 16")
+
+namespace fx {
+namespace {
+
+constexpr int64_t lanes = 16;
+using pair = uint32_t;  // of bf16, the first in the lower half
+
+template <class T>
+using term_of = std::conditional_t<std::is_same_v<T, bf16>, pair, float>;
+template <class E>
+constexpr int64_t values_of = std::is_same_v<E, pair> ? 2 : 1;
+
+inline __m512i vector(const void *x) { return _mm512_loadu_si512(x); }
+inline void put(void *y, __m512i v) { _mm512_storeu_si512(y, v); }
+
+// acc + a b, b being broadcast.
+inline __m512 multiply_add(__m512 acc, const float *a, float b) {
+  return _mm512_fmadd_ps(_mm512_loadu_ps(a), _mm512_set1_ps(b), acc);
+}
+inline __m512 multiply_add(__m512 acc, const pair *a, pair b) {
+  return _mm512_dpbf16_ps(acc, (__m512bh)vector(a), (__m512bh)_mm512_set1_epi32(static_cast<int>(b)));
+}
+
+inline void store(float *y, __m512 v) { _mm512_storeu_ps(y, v); }
+inline void store(bf16 *y, __m512 v) { _mm256_storeu_si256(reinterpret_cast<__m256i *>(y), (__m256i)_mm512_cvtneps_pbh(v)); }
+inline __m512 load(const float *x) { return _mm512_loadu_ps(x); }
+inline __m512 load(const bf16 *x) {
+  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(x)));
+  return (__m512)_mm512_slli_epi32(wide, 16);
+}
+
+// Sixteen terms of values that lie side by side along the summed axis.
+template <class E, class T>
+__m512i along(const T *x) {
+  if constexpr (std::is_same_v<E, pair> && std::is_same_v<T, float>)
+    return (__m512i)_mm512_cvtne2ps_pbh(load(x + lanes), load(x));
+  else
+    return vector(x);
+}
+// Sixteen terms of which each has its first value in x and its second, if it has one, in next.
+inline __m512i widened(const bf16 *x) {
+  return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(x)));
+}
+inline __m512i widened(const float *x) { return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(load(x))); }
+template <class E, class T>
+__m512i across(const T *x, const T *next) {
+  if constexpr (std::is_same_v<E, pair>)
+    return _mm512_or_si512(widened(x), _mm512_slli_epi32(widened(next), 16));
+  else
+    return vector(x);
+}
+
+// Transposes 16 rows of 16 in place, swapping the blocks off the diagonal of ever smaller size.
+inline void transpose(__m512i *rows) {
+#pragma GCC unroll 4
+  for (int h = 8; h > 0; h /= 2) {
+    alignas(64) int32_t low[lanes], high[lanes];
+    for (int j = 0; j < lanes; j++) {
+      low[j] = j & h ? lanes + j - h : j;
+      high[j] = j & h ? lanes + j : j + h;
+    }
+    const __m512i to_low = vector(low), to_high = vector(high);
+#pragma GCC unroll 16
+    for (int i = 0; i < lanes; i++) {
+      if (i & h) continue;
+      const __m512i a = rows[i], b = rows[i + h];
+      rows[i] = _mm512_permutex2var_epi32(a, to_low, b);
+      rows[i + h] = _mm512_permutex2var_epi32(a, to_high, b);
+    }
+  }
+}
+
+// Memory as tensors have it.
+template <class E>
+struct Buffer {
+  c10::DataPtr data;
+  int64_t size;
+  explicit Buffer(int64_t n) : data(c10::GetCPUAllocator()->allocate(n * sizeof(E))), size(n) {}
+  E *get() const { return static_cast<E *>(data.get()); }
+};
+
+// Calls body(first of 32 or 16 channels, how many vectors) in parallel.
+template <class Body>
+void each_block(int64_t channels, Body &&body) {
+  at::parallel_for(0, (channels + 2 * lanes - 1) / (2 * lanes), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) body(i * 2 * lanes, std::min<int64_t>(2, channels / lanes - i * 2));
+  });
+}
+
+}  // namespace
+}  // namespace fx

@@ -1,0 +1,356 @@
+// See winograd.h for the maths. Each of the 16 elements of the transformed tiles, a "point" in the following, is a
+// matrix product of its own, of a block of tiles that stays in the second cache.
+#include "winograd.h"
+
+#include <optional>
+#include <vector>
+
+#if defined(__x86_64__)
+#include "conv_vectors.h"
+
+namespace fx {
+namespace {
+
+constexpr int points = 16;
+
+// ---- The transforms, of one dimension; they work in place and on every step-th element.
+
+inline void transform_input(__m512 *d, int step) {  // B'
+  const __m512 a = d[0], b = d[step], c = d[2 * step], e = d[3 * step];
+  d[0] = a - c;
+  d[step] = b + c;
+  d[2 * step] = c - b;
+  d[3 * step] = b - e;
+}
+inline void transform_weights(const __m512 *g, int from, __m512 *u, int step) {  // G
+  const __m512 half = _mm512_set1_ps(0.5f), even = half * (g[0] + g[2 * from]), odd = half * g[from];
+  u[0] = g[0];
+  u[step] = even + odd;
+  u[2 * step] = even - odd;
+  u[3 * step] = g[2 * from];
+}
+inline void transform_output(__m512 *m, int step) {  // A'
+  const __m512 sum = m[step] + m[2 * step], difference = m[step] - m[2 * step];
+  m[0] += sum;
+  m[step] = difference - m[3 * step];
+}
+inline void transform_output_gradient(__m512 *d, int step) {  // A
+  const __m512 a = d[0], b = d[step];
+  d[step] = a + b;
+  d[2 * step] = a - b;
+  d[3 * step] = -b;
+}
+inline void transform_weight_gradient(__m512 *u, int step) {  // G'
+  const __m512 half = _mm512_set1_ps(0.5f), sum = half * (u[step] + u[2 * step]);
+  u[0] += sum;
+  u[step] = half * (u[step] - u[2 * step]);
+  u[2 * step] = sum + u[3 * step];
+}
+
+// ---- Tiles of fields, and blocks of them
+
+// The tiles of all samples, row by row.
+struct Tiles {
+  const ConvShape &s;
+  int64_t rows, columns, count;
+  explicit Tiles(const ConvShape &s)
+      : s(s), rows((s.height + 1) / 2), columns((s.width + 1) / 2), count(s.samples * rows * columns) {}
+
+  // Points cells[i][j] at the cell (row + i, column + j) of the tile's, or at null outside the field. of has channels.
+  template <int N, class T>
+  void cells(T *of, int64_t channels, int64_t tile, int64_t row, int64_t column, bool periodic, T *null,
+             T *(&cells)[N][N]) const {
+    const int64_t sample = tile / (rows * columns);
+    row += tile / columns % rows * 2;
+    column += tile % columns * 2;
+    for (int i = 0; i < N; i++)
+      for (int j = 0; j < N; j++) {
+        int64_t y = row + i, x = column + j;
+        if (periodic) {
+          y = (y + s.height) % s.height;
+          x = (x + s.width) % s.width;
+        }
+        const bool outside = y < 0 || y >= s.height || x < 0 || x >= s.width;
+        cells[i][j] = outside ? null : of + ((sample * s.height + y) * s.width + x) * channels;
+      }
+  }
+};
+
+// Transformed tiles: (points, channels / 16, tiles, 16).
+struct Block {
+  int64_t channels, tiles;
+  int64_t group() const { return tiles * lanes; }
+  int64_t point() const { return channels * tiles; }
+  int64_t size() const { return points * point(); }
+};
+
+// What is needed of a tile of N x N cells at (row, column) of it, transformed by each.
+template <int N, class Each>
+void fill(const Tiles &t, const float *from, int64_t first, const Block &block, int64_t row, int64_t column,
+          bool periodic, const float *zeros, float *to, Each &&each) {
+  for (int64_t i = 0; i < block.tiles; i++) {
+    const float *cells[N][N];
+    t.cells(from, block.channels, first + i, row, column, periodic, zeros, cells);
+    for (int64_t c = 0; c < block.channels; c += lanes) {
+      __m512 d[4][4];
+      FX_UNROLL for (int y = 0; y < N; y++)
+        FX_UNROLL for (int x = 0; x < N; x++) d[y][x] = load(cells[y][x] + c);
+      FX_UNROLL for (int x = 0; x < N; x++) each(&d[0][x], 4);
+      FX_UNROLL for (int y = 0; y < 4; y++) each(&d[y][0], 1);
+      float *at = to + c * block.tiles + i * lanes;
+      FX_UNROLL for (int p = 0; p < points; p++) store(at + p * block.point(), d[p / 4][p % 4]);
+    }
+  }
+}
+
+void fill_inputs(const Tiles &t, const float *x, int64_t first, const Block &block, const float *zeros, float *to) {
+  fill<4>(t, x, first, block, -1, -1, t.s.periodic, zeros, to, [](__m512 *d, int step) { transform_input(d, step); });
+}
+
+// y of the tiles, from the products.
+void write_outputs(const Tiles &t, const float *products, int64_t first, const Block &block, const float *b, float *y) {
+  for (int64_t i = 0; i < block.tiles; i++) {
+    float *cells[2][2];
+    t.cells<2, float>(y, block.channels, first + i, 0, 0, false, nullptr, cells);
+    for (int64_t c = 0; c < block.channels; c += lanes) {
+      const float *at = products + c * block.tiles + i * lanes;
+      __m512 m[4][4];
+      FX_UNROLL for (int p = 0; p < points; p++) m[p / 4][p % 4] = load(at + p * block.point());
+      FX_UNROLL for (int x = 0; x < 4; x++) transform_output(&m[0][x], 4);
+      const __m512 bias = b ? load(b + c) : _mm512_setzero_ps();
+      FX_UNROLL for (int y = 0; y < 2; y++) {
+        transform_output(m[y], 1);
+        FX_UNROLL for (int x = 0; x < 2; x++)
+          if (cells[y][x]) store(cells[y][x] + c, m[y][x] + bias);
+      }
+    }
+  }
+}
+
+// ---- Weights, and their gradients: (points, O/32, I, 32), the last block of 16 where there are
+
+// A plane would be a power of two of bytes without the last term, and all its points in the same few sets of a cache.
+int64_t plane_of(const ConvShape &s) { return s.in * s.out + lanes; }
+
+template <class Tap>
+void transform_taps(Tap &&tap, __m512 (&u)[4][4]) {
+  __m512 g[3][3], half[4][3];
+  FX_UNROLL for (int t = 0; t < 9; t++) g[t / 3][t % 3] = tap(t);
+  FX_UNROLL for (int x = 0; x < 3; x++) transform_weights(&g[0][x], 3, &half[0][x], 3);
+  FX_UNROLL for (int y = 0; y < 4; y++) transform_weights(half[y], 1, u[y], 1);
+}
+
+// Of V vectors of y's channels from o on.
+void pack_forward(const ConvShape &s, const float *w, int64_t o, int64_t vectors, float *to) {
+  for (int64_t v = 0; v < vectors; v++)
+    for (int64_t i = 0; i < s.in; i += lanes) {
+      __m512i transformed[points][lanes];
+      for (int64_t l = 0; l < lanes; l++) {
+        const float *from = w + (o + v * lanes + l) * 9 * s.in + i;
+        __m512 u[4][4];
+        transform_taps([&](int t) { return load(from + t * s.in); }, u);
+        FX_UNROLL for (int p = 0; p < points; p++) transformed[p][l] = (__m512i)u[p / 4][p % 4];
+      }
+      for (int p = 0; p < points; p++) {
+        transpose(transformed[p]);
+        float *at = to + p * plane_of(s) + o * s.in + (i * vectors + v) * lanes;
+        for (int64_t l = 0; l < lanes; l++) put(at + l * vectors * lanes, transformed[p][l]);
+      }
+    }
+}
+
+// Of the kernels turned by half a turn, with V vectors of x's channels from i on.
+void pack_backward(const ConvShape &s, const float *w, int64_t i, int64_t vectors, float *to) {
+  for (int64_t o = 0; o < s.out; o++)
+    for (int64_t v = 0; v < vectors; v++) {
+      const float *from = w + o * 9 * s.in + i + v * lanes;
+      __m512 u[4][4];
+      transform_taps([&](int t) { return load(from + (8 - t) * s.in); }, u);
+      float *at = to + i * s.out + (o * vectors + v) * lanes;
+      FX_UNROLL for (int p = 0; p < points; p++) store(at + p * plane_of(s), u[p / 4][p % 4]);
+    }
+}
+
+// dw (O,3,3,I) of V vectors of y's channels from o on, from the sum of the parts.
+void unpack(const ConvShape &s, const std::vector<const float *> &parts, int64_t o, int64_t vectors, float *dw) {
+  for (int64_t v = 0; v < vectors; v++)
+    for (int64_t i = 0; i < s.in; i += lanes) {
+      __m512i sums[points][lanes];
+      for (int p = 0; p < points; p++) {
+        for (int64_t l = 0; l < lanes; l++) {
+          __m512 sum = _mm512_setzero_ps();
+          for (const float *part : parts) sum += load(part + p * plane_of(s) + o * s.in + ((i + l) * vectors + v) * lanes);
+          sums[p][l] = (__m512i)sum;
+        }
+        transpose(sums[p]);
+      }
+      for (int64_t l = 0; l < lanes; l++) {
+        __m512 u[4][4];
+        FX_UNROLL for (int p = 0; p < points; p++) u[p / 4][p % 4] = (__m512)sums[p][l];
+        FX_UNROLL for (int x = 0; x < 4; x++) transform_weight_gradient(&u[0][x], 4);
+        float *at = dw + (o + v * lanes + l) * 9 * s.in + i;
+        FX_UNROLL for (int y = 0; y < 3; y++) {
+          transform_weight_gradient(u[y], 1);
+          FX_UNROLL for (int x = 0; x < 3; x++) store(at + (3 * y + x) * s.in, u[y][x]);
+        }
+      }
+    }
+}
+
+// ---- Products
+
+// P tiles, V vectors of channels: y (V groups of tiles) = the sum over x's channels.
+template <int P, int V>
+void multiply(const float *x, const Block &in, const float *w, float *y, int64_t group) {
+  __m512 acc[P][V];
+  FX_UNROLL for (int p = 0; p < P; p++)
+    FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = _mm512_setzero_ps();
+  for (int64_t c = 0; c < in.channels; c += lanes, x += in.group())
+    for (int i = 0; i < lanes; i++, w += V * lanes)
+      FX_UNROLL for (int p = 0; p < P; p++)
+        FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = multiply_add(acc[p][v], w + v * lanes, x[p * lanes + i]);
+  FX_UNROLL for (int v = 0; v < V; v++)
+    FX_UNROLL for (int p = 0; p < P; p++) store(y + v * group + p * lanes, acc[p][v]);
+}
+
+// All tiles of a block, at one point.
+template <int V>
+void multiply_all(const float *x, const Block &in, const float *w, float *y) {
+  int64_t tile = 0;
+  auto run = [&](auto tiles) {
+    constexpr int P = decltype(tiles)::value;
+    for (; tile + P <= in.tiles; tile += P)
+      multiply<P, V>(x + tile * lanes, in, w, y + tile * lanes, in.group());
+  };
+  run(std::integral_constant<int, 12>());
+  run(std::integral_constant<int, 8>());
+  run(std::integral_constant<int, 4>());
+  run(std::integral_constant<int, 1>());
+}
+
+// du (I, V vectors) += the sum over the tiles of x and dy, at one point.
+template <int V>
+void accumulate(const float *x, const Block &in, const float *dy, float *du) {
+  const int64_t tiles = in.tiles, group = in.group();
+  for (int64_t i = 0; i < in.channels; i += 8, du += 8 * V * lanes) {
+    const float *xs = x + i / lanes * group + i % lanes;
+    __m512 acc[8][V];
+    FX_UNROLL for (int c = 0; c < 8; c++)
+      FX_UNROLL for (int v = 0; v < V; v++) acc[c][v] = load(du + (c * V + v) * lanes);
+    for (int64_t t = 0; t < tiles * lanes; t += lanes)
+      FX_UNROLL for (int c = 0; c < 8; c++)
+        FX_UNROLL for (int v = 0; v < V; v++) acc[c][v] = multiply_add(acc[c][v], dy + v * group + t, xs[t + c]);
+    FX_UNROLL for (int c = 0; c < 8; c++)
+      FX_UNROLL for (int v = 0; v < V; v++) store(du + (c * V + v) * lanes, acc[c][v]);
+  }
+}
+
+// ---- Who does what
+
+// Runs body(first tile, how many) for blocks of tiles whose transforms fit the second cache; body is made once for each
+// thread by make(most tiles of a block).
+template <class Make>
+void each_block_of_tiles(const Tiles &t, Make &&make) {
+  const int64_t threads = at::get_num_threads(), fit = std::clamp<int64_t>(16384 / (t.s.in + t.s.out), 48, 192);
+  int64_t blocks = (t.count + fit - 1) / fit;
+  blocks = (blocks + threads - 1) / threads * threads;
+  const int64_t most = ((t.count + blocks - 1) / blocks + 3) / 4 * 4;
+  at::parallel_for(0, (t.count + most - 1) / most, 1, [&](int64_t begin, int64_t end) {
+    auto body = make(most);
+    for (int64_t i = begin; i < end; i++) body(i * most, std::min(most, t.count - i * most));
+  });
+}
+
+// s.in and s.out are those of the product.
+void product(const ConvShape &s, const float *x, const float *w, const float *b, float *y) {
+  const Tiles tiles(s);
+  const std::vector<float> zeros(s.in);
+  each_block_of_tiles(tiles, [&](int64_t most) {
+    return [&, x_data = Buffer<float>(points * most * s.in), y_data = Buffer<float>(points * most * s.out)](
+               int64_t first, int64_t count) {
+      const Block in{s.in, count}, out{s.out, count};
+      fill_inputs(tiles, x, first, in, zeros.data(), x_data.get());
+      for (int p = 0; p < points; p++)
+        for (int64_t o = 0; o < s.out; o += 2 * lanes) {
+          const float *x_at = x_data.get() + p * in.point(), *w_at = w + p * plane_of(s) + o * s.in;
+          float *y_at = y_data.get() + p * out.point() + o * count;
+          if (o + 2 * lanes <= s.out)
+            multiply_all<2>(x_at, in, w_at, y_at);
+          else
+            multiply_all<1>(x_at, in, w_at, y_at);
+        }
+      write_outputs(tiles, y_data.get(), first, out, b, y);
+    };
+  });
+}
+
+}  // namespace
+
+bool has_winograd(const ConvShape &s) { return s.kernel == 3 && s.samples * s.height * s.width >= 512; }
+
+void winograd_forward(const ConvShape &s, const float *x, const float *w, const float *b, float *y) {
+  Buffer<float> packed(points * plane_of(s));
+  each_block(s.out, [&](int64_t o, int64_t vectors) { pack_forward(s, w, o, vectors, packed.get()); });
+  product(s, x, packed.get(), b, y);
+}
+
+void winograd_input_gradient(const ConvShape &s, const float *dy, const float *w, float *dx) {
+  Buffer<float> packed(points * plane_of(s));
+  each_block(s.in, [&](int64_t i, int64_t vectors) { pack_backward(s, w, i, vectors, packed.get()); });
+  ConvShape reversed = s;
+  std::swap(reversed.in, reversed.out);
+  product(reversed, dy, packed.get(), nullptr, dx);
+}
+
+void winograd_weight_gradient(const ConvShape &s, const float *x, const float *dy, float *dw, float *db) {
+  const Tiles tiles(s);
+  const std::vector<float> zeros(std::max(s.in, s.out));
+  // of each thread: the sums at each point, then db
+  std::vector<std::optional<Buffer<float>>> parts(at::get_num_threads());
+  each_block_of_tiles(tiles, [&](int64_t most) {
+    auto &part = parts[at::get_thread_num()].emplace(points * plane_of(s) + s.out);
+    std::fill_n(part.get(), part.size, 0.0f);
+    return [&, to = part.get(), x_data = Buffer<float>(points * most * s.in),
+            dy_data = Buffer<float>(points * most * s.out)](int64_t first, int64_t count) {
+      const Block in{s.in, count}, out{s.out, count};
+      fill_inputs(tiles, x, first, in, zeros.data(), x_data.get());
+      fill<2>(tiles, dy, first, out, 0, 0, false, zeros.data(), dy_data.get(),
+              [](__m512 *d, int step) { transform_output_gradient(d, step); });
+      // db: A dy A' holds the sum over the tile at its point (1,1)
+      for (int64_t c = 0; c < s.out; c += lanes) {
+        const float *sums = dy_data.get() + 5 * out.point() + c * count;
+        float *bias = to + points * plane_of(s) + c;
+        __m512 sum = load(bias);
+        for (int64_t t = 0; t < count; t++) sum += load(sums + t * lanes);
+        store(bias, sum);
+      }
+      for (int p = 0; p < points; p++)
+        for (int64_t o = 0; o < s.out; o += 2 * lanes) {
+          const float *x_at = x_data.get() + p * in.point(), *dy_at = dy_data.get() + p * out.point() + o * count;
+          float *du = to + p * plane_of(s) + o * s.in;
+          if (o + 2 * lanes <= s.out)
+            accumulate<2>(x_at, in, dy_at, du);
+          else
+            accumulate<1>(x_at, in, dy_at, du);
+        }
+    };
+  });
+  std::vector<const float *> made;
+  for (const auto &part : parts)
+    if (part) made.push_back(part->get());
+  each_block(s.out, [&](int64_t o, int64_t vectors) { unpack(s, made, o, vectors, dw); });
+  std::fill_n(db, s.out, 0.0f);
+  for (const float *part : made)
+    for (int64_t o = 0; o < s.out; o++) db[o] += part[points * plane_of(s) + o];
+}
+
+#else  // no such processor: conv.cc asks first
+
+namespace fx {
+bool has_winograd(const ConvShape &) { return false; }
+void winograd_forward(const ConvShape &, const float *, const float *, const float *, float *) {}
+void winograd_input_gradient(const ConvShape &, const float *, const float *, float *) {}
+void winograd_weight_gradient(const ConvShape &, const float *, const float *, float *, float *) {}
+#endif
+
+}  // namespace fx
