@@ -55,24 +55,38 @@ struct Tiles {
   int64_t rows, columns, count;
   explicit Tiles(const ConvShape &s)
       : s(s), rows((s.height + 1) / 2), columns((s.width + 1) / 2), count(s.samples * rows * columns) {}
+};
 
-  // Points cells[i][j] at the cell (row + i, column + j) of the tile's, or at null outside the field. of has channels.
+// A tile, and the next.
+struct Tile {
+  const Tiles &t;
+  int64_t sample, row, column;
+  Tile(const Tiles &t, int64_t i)
+      : t(t), sample(i / (t.rows * t.columns)), row(i / t.columns % t.rows), column(i % t.columns) {}
+  void next() {
+    if (++column < t.columns) return;
+    column = 0;
+    if (++row < t.rows) return;
+    row = 0;
+    sample++;
+  }
+
+  // Points cells[i][j] at the cell (first + i, first + j) of the tile's, or at null outside the field. of has channels.
   template <int N, class T>
-  void cells(T *of, int64_t channels, int64_t tile, int64_t row, int64_t column, bool periodic, T *null,
-             T *(&cells)[N][N]) const {
-    const int64_t sample = tile / (rows * columns);
-    row += tile / columns % rows * 2;
-    column += tile % columns * 2;
+  void cells(T *of, int64_t channels, int64_t first, bool periodic, T *null, T *(&cells)[N][N]) const {
+    T *rows[N];
+    int64_t columns[N];  // -1: outside
+    auto place = [=](int64_t i, int64_t size) {
+      if (periodic) return i < 0 ? i + size : i % size;
+      return i < size ? i : -1;
+    };
+    for (int i = 0; i < N; i++) {
+      const int64_t y = place(2 * row + first + i, t.s.height), x = place(2 * column + first + i, t.s.width);
+      rows[i] = y < 0 ? nullptr : of + (sample * t.s.height + y) * t.s.width * channels;
+      columns[i] = x < 0 ? -1 : x * channels;
+    }
     for (int i = 0; i < N; i++)
-      for (int j = 0; j < N; j++) {
-        int64_t y = row + i, x = column + j;
-        if (periodic) {
-          y = (y + s.height) % s.height;
-          x = (x + s.width) % s.width;
-        }
-        const bool outside = y < 0 || y >= s.height || x < 0 || x >= s.width;
-        cells[i][j] = outside ? null : of + ((sample * s.height + y) * s.width + x) * channels;
-      }
+      for (int j = 0; j < N; j++) cells[i][j] = rows[i] && columns[j] >= 0 ? rows[i] + columns[j] : null;
   }
 };
 
@@ -84,13 +98,14 @@ struct Block {
   int64_t size() const { return points * point(); }
 };
 
-// What is needed of a tile of N x N cells at (row, column) of it, transformed by each.
+// N x N cells of each tile, from the cell (first, first) of its own on, transformed by each.
 template <int N, class Each>
-void fill(const Tiles &t, const float *from, int64_t first, const Block &block, int64_t row, int64_t column,
-          bool periodic, const float *zeros, float *to, Each &&each) {
-  for (int64_t i = 0; i < block.tiles; i++) {
+void fill(Tile tile, const float *from, Block block, int64_t first, bool periodic, const float *zeros, float *to,
+          Each &&each) {
+  const int64_t point = block.point();
+  for (int64_t i = 0; i < block.tiles; i++, tile.next()) {
     const float *cells[N][N];
-    t.cells(from, block.channels, first + i, row, column, periodic, zeros, cells);
+    tile.cells(from, block.channels, first, periodic, zeros, cells);
     for (int64_t c = 0; c < block.channels; c += lanes) {
       __m512 d[4][4];
       FX_UNROLL for (int y = 0; y < N; y++)
@@ -98,24 +113,25 @@ void fill(const Tiles &t, const float *from, int64_t first, const Block &block, 
       FX_UNROLL for (int x = 0; x < N; x++) each(&d[0][x], 4);
       FX_UNROLL for (int y = 0; y < 4; y++) each(&d[y][0], 1);
       float *at = to + c * block.tiles + i * lanes;
-      FX_UNROLL for (int p = 0; p < points; p++) store(at + p * block.point(), d[p / 4][p % 4]);
+      FX_UNROLL for (int p = 0; p < points; p++) store(at + p * point, d[p / 4][p % 4]);
     }
   }
 }
 
-void fill_inputs(const Tiles &t, const float *x, int64_t first, const Block &block, const float *zeros, float *to) {
-  fill<4>(t, x, first, block, -1, -1, t.s.periodic, zeros, to, [](__m512 *d, int step) { transform_input(d, step); });
+void fill_inputs(const Tile &tile, const float *x, Block block, const float *zeros, float *to) {
+  fill<4>(tile, x, block, -1, tile.t.s.periodic, zeros, to, [](__m512 *d, int step) { transform_input(d, step); });
 }
 
 // y of the tiles, from the products.
-void write_outputs(const Tiles &t, const float *products, int64_t first, const Block &block, const float *b, float *y) {
-  for (int64_t i = 0; i < block.tiles; i++) {
+void write_outputs(Tile tile, const float *products, Block block, const float *b, float *y) {
+  const int64_t point = block.point();
+  for (int64_t i = 0; i < block.tiles; i++, tile.next()) {
     float *cells[2][2];
-    t.cells<2, float>(y, block.channels, first + i, 0, 0, false, nullptr, cells);
+    tile.cells<2, float>(y, block.channels, 0, false, nullptr, cells);
     for (int64_t c = 0; c < block.channels; c += lanes) {
       const float *at = products + c * block.tiles + i * lanes;
       __m512 m[4][4];
-      FX_UNROLL for (int p = 0; p < points; p++) m[p / 4][p % 4] = load(at + p * block.point());
+      FX_UNROLL for (int p = 0; p < points; p++) m[p / 4][p % 4] = load(at + p * point);
       FX_UNROLL for (int x = 0; x < 4; x++) transform_output(&m[0][x], 4);
       const __m512 bias = b ? load(b + c) : _mm512_setzero_ps();
       FX_UNROLL for (int y = 0; y < 2; y++) {
@@ -142,13 +158,14 @@ void transform_taps(Tap &&tap, __m512 (&u)[4][4]) {
 
 // Of V vectors of y's channels from o on.
 void pack_forward(const ConvShape &s, const float *w, int64_t o, int64_t vectors, float *to) {
+  const int64_t in = s.in;
   for (int64_t v = 0; v < vectors; v++)
     for (int64_t i = 0; i < s.in; i += lanes) {
       __m512i transformed[points][lanes];
       for (int64_t l = 0; l < lanes; l++) {
         const float *from = w + (o + v * lanes + l) * 9 * s.in + i;
         __m512 u[4][4];
-        transform_taps([&](int t) { return load(from + t * s.in); }, u);
+        transform_taps([&](int t) { return load(from + t * in); }, u);
         FX_UNROLL for (int p = 0; p < points; p++) transformed[p][l] = (__m512i)u[p / 4][p % 4];
       }
       for (int p = 0; p < points; p++) {
@@ -161,13 +178,14 @@ void pack_forward(const ConvShape &s, const float *w, int64_t o, int64_t vectors
 
 // Of the kernels turned by half a turn, with V vectors of x's channels from i on.
 void pack_backward(const ConvShape &s, const float *w, int64_t i, int64_t vectors, float *to) {
+  const int64_t in = s.in, plane = plane_of(s);
   for (int64_t o = 0; o < s.out; o++)
     for (int64_t v = 0; v < vectors; v++) {
       const float *from = w + o * 9 * s.in + i + v * lanes;
       __m512 u[4][4];
-      transform_taps([&](int t) { return load(from + (8 - t) * s.in); }, u);
+      transform_taps([&](int t) { return load(from + (8 - t) * in); }, u);
       float *at = to + i * s.out + (o * vectors + v) * lanes;
-      FX_UNROLL for (int p = 0; p < points; p++) store(at + p * plane_of(s), u[p / 4][p % 4]);
+      FX_UNROLL for (int p = 0; p < points; p++) store(at + p * plane, u[p / 4][p % 4]);
     }
 }
 
@@ -201,7 +219,7 @@ void unpack(const ConvShape &s, const std::vector<const float *> &parts, int64_t
 
 // P tiles, V vectors of channels: y (V groups of tiles) = the sum over x's channels.
 template <int P, int V>
-void multiply(const float *x, const Block &in, const float *w, float *y, int64_t group) {
+void multiply(const float *x, Block in, const float *w, float *y, int64_t group) {
   __m512 acc[P][V];
   FX_UNROLL for (int p = 0; p < P; p++)
     FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = _mm512_setzero_ps();
@@ -215,7 +233,7 @@ void multiply(const float *x, const Block &in, const float *w, float *y, int64_t
 
 // All tiles of a block, at one point.
 template <int V>
-void multiply_all(const float *x, const Block &in, const float *w, float *y) {
+void multiply_all(const float *x, Block in, const float *w, float *y) {
   int64_t tile = 0;
   auto run = [&](auto tiles) {
     constexpr int P = decltype(tiles)::value;
@@ -230,7 +248,7 @@ void multiply_all(const float *x, const Block &in, const float *w, float *y) {
 
 // du (I, V vectors) += the sum over the tiles of x and dy, at one point.
 template <int V>
-void accumulate(const float *x, const Block &in, const float *dy, float *du) {
+void accumulate(const float *x, Block in, const float *dy, float *du) {
   const int64_t tiles = in.tiles, group = in.group();
   for (int64_t i = 0; i < in.channels; i += 8, du += 8 * V * lanes) {
     const float *xs = x + i / lanes * group + i % lanes;
@@ -247,12 +265,12 @@ void accumulate(const float *x, const Block &in, const float *dy, float *du) {
 
 // ---- Who does what
 
-// Runs body(first tile, how many) for blocks of tiles whose transforms fit the second cache; body is made once for each
-// thread by make(most tiles of a block).
+// Runs body(first tile, how many) for blocks of tiles, whose transforms stay in the second cache; body is made once for
+// each thread by make(most tiles of a block).
 template <class Make>
 void each_block_of_tiles(const Tiles &t, Make &&make) {
-  const int64_t threads = at::get_num_threads(), fit = std::clamp<int64_t>(16384 / (t.s.in + t.s.out), 48, 192);
-  int64_t blocks = (t.count + fit - 1) / fit;
+  const int64_t threads = at::get_num_threads(), some = 48;
+  int64_t blocks = (t.count + some - 1) / some;
   blocks = (blocks + threads - 1) / threads * threads;
   const int64_t most = ((t.count + blocks - 1) / blocks + 3) / 4 * 4;
   at::parallel_for(0, (t.count + most - 1) / most, 1, [&](int64_t begin, int64_t end) {
@@ -269,7 +287,7 @@ void product(const ConvShape &s, const float *x, const float *w, const float *b,
     return [&, x_data = Buffer<float>(points * most * s.in), y_data = Buffer<float>(points * most * s.out)](
                int64_t first, int64_t count) {
       const Block in{s.in, count}, out{s.out, count};
-      fill_inputs(tiles, x, first, in, zeros.data(), x_data.get());
+      fill_inputs({tiles, first}, x, in, zeros.data(), x_data.get());
       for (int p = 0; p < points; p++)
         for (int64_t o = 0; o < s.out; o += 2 * lanes) {
           const float *x_at = x_data.get() + p * in.point(), *w_at = w + p * plane_of(s) + o * s.in;
@@ -279,7 +297,7 @@ void product(const ConvShape &s, const float *x, const float *w, const float *b,
           else
             multiply_all<1>(x_at, in, w_at, y_at);
         }
-      write_outputs(tiles, y_data.get(), first, out, b, y);
+      write_outputs({tiles, first}, y_data.get(), out, b, y);
     };
   });
 }
@@ -313,8 +331,8 @@ void winograd_weight_gradient(const ConvShape &s, const float *x, const float *d
     return [&, to = part.get(), x_data = Buffer<float>(points * most * s.in),
             dy_data = Buffer<float>(points * most * s.out)](int64_t first, int64_t count) {
       const Block in{s.in, count}, out{s.out, count};
-      fill_inputs(tiles, x, first, in, zeros.data(), x_data.get());
-      fill<2>(tiles, dy, first, out, 0, 0, false, zeros.data(), dy_data.get(),
+      fill_inputs({tiles, first}, x, in, zeros.data(), x_data.get());
+      fill<2>({tiles, first}, dy, out, 0, false, zeros.data(), dy_data.get(),
               [](__m512 *d, int step) { transform_output_gradient(d, step); });
       // db: A dy A' holds the sum over the tile at its point (1,1)
       for (int64_t c = 0; c < s.out; c += lanes) {
