@@ -6,10 +6,6 @@
 
 using namespace fx;
 
-fx_error fx_linear(fx_tensor x, fx_tensor w, fx_tensor b, fx_tensor *out) {
-  return give(out, [&] { return at::linear(*x, *w, maybe(b)); });
-}
-
 fx_error fx_silu(fx_tensor x, fx_tensor *out) {
   return give(out, [&] { return at::silu(*x); });
 }

@@ -91,21 +91,24 @@ struct Affine {
   }
 };
 
-// Statistics of each group from those of the chunks' channels (Chan et al. 1979).
+// Statistics of each group from those of the chunks' channels: m2 is theirs, and that of their means.
 void combine(const Chunks &chunks, const float *means, const float *m2s, float *mean, float *rstd) {
   const NormShape &s = chunks.s;
   const int64_t width = s.channels / s.groups;
-  for (int64_t g = 0; g < s.groups; g++) {
-    double count = 0, mu = 0, m2 = 0;
+  const double count = static_cast<double>(width * s.cells);
+  std::vector<double> mu(s.groups), m2(s.groups);
+  auto each = [&](auto &&add) {
     for (int64_t i = 0; i < chunks.count; i++)
-      for (int64_t c = g * width; c < (g + 1) * width; c++) {
-        const double n = static_cast<double>(chunks.length(i)), off = means[i * s.channels + c] - mu;
-        count += n;
-        mu += off * n / count;
-        m2 += m2s[i * s.channels + c] + off * off * n * (count - n) / count;
-      }
-    mean[g] = static_cast<float>(mu);
-    rstd[g] = static_cast<float>(1 / std::sqrt(m2 / count + s.eps));
+      for (int64_t g = 0; g < s.groups; g++)
+        for (int64_t c = i * s.channels + g * width, end = c + width; c < end; c++)
+          add(g, static_cast<double>(chunks.length(i)), c);
+  };
+  each([&](int64_t g, double n, int64_t c) { mu[g] += n * means[c]; });
+  for (double &sum : mu) sum /= count;
+  each([&](int64_t g, double n, int64_t c) { m2[g] += m2s[c] + n * (means[c] - mu[g]) * (means[c] - mu[g]); });
+  for (int64_t g = 0; g < s.groups; g++) {
+    mean[g] = static_cast<float>(mu[g]);
+    rstd[g] = static_cast<float>(1 / std::sqrt(m2[g] / count + s.eps));
   }
 }
 

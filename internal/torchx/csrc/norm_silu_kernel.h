@@ -5,19 +5,11 @@ namespace FX_TARGET {
 
 #include "vec.h"
 
-// Runs body for every sixteen channels, passing it the first and the lanes.
-template <class Body>
-FX_INLINE void each_vector(int64_t channels, Body &&body) {
-  int64_t c = 0;
-  for (; c + lanes <= channels; c += lanes) body(c, Whole{});
-  if (c < channels) body(c, First{channels - c});
-}
-
 // The mean, and the sum of squares about it: the cells are still in the first cache
 // when they are read again.
 template <class T>
 void moments(const T *x, int64_t channels, int64_t cells, float *mean, float *m2) {
-  each_vector(channels, [=](int64_t c, auto l) {
+  each_vector(0, channels, [=](int64_t c, auto l) {
     auto at = [=](int64_t i) { return l.load(x + c + i * channels); };
     v16 even = {}, odd = {};
     for (int64_t i = 0; i + 1 < cells; i += 2) {
@@ -41,7 +33,7 @@ void moments(const T *x, int64_t channels, int64_t cells, float *mean, float *m2
 // y = z sigmoid(z), or z, of z = a x + b.
 template <class T, bool SiLU>
 void apply(const T *x, T *y, int64_t channels, int64_t cells, const float *a, const float *b) {
-  each_vector(channels, [=](int64_t c, auto l) {
+  each_vector(0, channels, [=](int64_t c, auto l) {
     const v16 scale = l.load(a + c), shift = l.load(b + c);
     for (int64_t i = c; i < c + cells * channels; i += channels) {
       const v16 z = scale * l.load(x + i) + shift;
@@ -61,7 +53,7 @@ FX_INLINE v16 dz_of(const v16 &z, const v16 &dy) {
 template <class T, bool SiLU>
 void sums(const T *x, const T *dy, int64_t channels, int64_t cells, const float *a, const float *b, const float *mean,
           const float *rstd, float *s, float *t) {
-  each_vector(channels, [=](int64_t c, auto l) {
+  each_vector(0, channels, [=](int64_t c, auto l) {
     const v16 scale = l.load(a + c), shift = l.load(b + c), mu = l.load(mean + c);
     v16 sum = {}, with_x = {};
     for (int64_t i = c; i < c + cells * channels; i += channels) {
@@ -78,7 +70,7 @@ void sums(const T *x, const T *dy, int64_t channels, int64_t cells, const float 
 template <class T, bool SiLU>
 void input_gradient(const T *x, const T *dy, T *dx, int64_t channels, int64_t cells, const float *a, const float *b,
                     const float *q, const float *r) {
-  each_vector(channels, [=](int64_t c, auto l) {
+  each_vector(0, channels, [=](int64_t c, auto l) {
     const v16 scale = l.load(a + c), shift = l.load(b + c), slope = l.load(q + c), offset = l.load(r + c);
     for (int64_t i = c; i < c + cells * channels; i += channels) {
       const v16 v = l.load(x + i), dz = dz_of<SiLU>(scale * v + shift, l.load(dy + i));

@@ -1,5 +1,8 @@
 // For kernels of vectors, which each_target.h compiles for several sets of instructions.
 #pragma once
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 // Into the kernel, to be compiled for its instructions.
 #define FX_INLINE inline __attribute__((always_inline))
