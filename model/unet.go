@@ -265,11 +265,10 @@ func (r *resBlock) forward(s *torchx.Scope, u *UNet, x, emb torchx.Tensor) torch
 	h = s.Conv2d(h, r.conv1.w, r.conv1.b, u.Periodic)
 	film := s.Linear(emb, r.film.w, r.film.b)
 	h = s.NormSiLU(h, groups(r.out), r.norm2.w, r.norm2.b, normEps, film)
-	h = s.Conv2d(h, r.conv2.w, r.conv2.b, u.Periodic)
 	if !torchx.IsNil(r.skip.w) {
 		x = s.Conv2d(x, r.skip.w, r.skip.b, false)
 	}
-	return s.Watch(s.Add(x, h)) // a step of the full network takes a minute on a CPU
+	return s.Watch(s.AddConv2d(x, h, r.conv2.w, r.conv2.b, u.Periodic)) // a step of the full network takes a minute on a CPU
 }
 
 // attention is self-attention over all positions. The rows of qkv are q, k, v,
@@ -289,8 +288,7 @@ func (a *attention) forward(s *torchx.Scope, _ *UNet, x, _ torchx.Tensor) torchx
 	third := func(i int64) torchx.Tensor { return s.Narrow(qkv, 1, i*(c/width), c/width) }
 	h := s.Attention(third(0), third(1), third(2))
 	h = s.Reshape(s.Transpose(h, 2, 3), n, c, shape[2], shape[3])
-	h = s.Conv2d(h, s.Reshape(a.projOut.w, c, c, 1, 1), a.projOut.b, false)
-	return s.Add(x, h)
+	return s.AddConv2d(x, h, s.Reshape(a.projOut.w, c, c, 1, 1), a.projOut.b, false)
 }
 
 // groups is the number of norm groups for a width: 32 where it divides.

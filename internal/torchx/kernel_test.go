@@ -102,7 +102,7 @@ func TestNormSiLUKernel(t *testing.T) {
 // in float64, forward and backward, at widths and grids that fill their blocks and
 // that don't. bf16 rounds what goes in and comes out, 2^-9 each.
 func TestConv2dKernel(t *testing.T) {
-	names := []string{"y", "dx", "dw", "db"}
+	names := []string{"y", "dx", "dw", "db", "dr"}
 	for _, c := range []struct {
 		bf16                bool
 		in, out, h, w, side int64
@@ -114,7 +114,7 @@ func TestConv2dKernel(t *testing.T) {
 		{false, 96, 32, 9, 8, 3, false, 2e-6},
 		{false, 48, 32, 4, 20, 1, false, 2e-6},
 		{false, 16, 16, 1, 1, 3, false, 2e-6},
-		{false, 12, 16, 4, 4, 3, false, 2e-6}, // not the kernel's
+		{false, 12, 16, 4, 4, 3, false, 2e-6},   // not the kernel's
 		{false, 48, 16, 15, 13, 3, false, 2e-6}, // by Winograd, as the next ones
 		{false, 16, 48, 14, 17, 3, true, 2e-6},
 		{false, 64, 32, 40, 41, 3, false, 2e-6},
@@ -126,17 +126,21 @@ func TestConv2dKernel(t *testing.T) {
 			inThread(t, func(s *Scope) error {
 				noise := func(seed uint64, shape ...int64) Tensor { return s.To(s.Randn(seed, shape...), Float32, CPU, NHWC) }
 				x, w, b := noise(1, 3, c.in, c.h, c.w), noise(2, c.out, c.in, c.side, c.side), noise(3, c.out)
-				weights := noise(4, 3, c.out, c.h, c.w)
+				weights, r := noise(4, 3, c.out, c.h, c.w), noise(5, 3, c.out, c.h, c.w)
 				run := func(dtype DType, bf16 bool) []Tensor {
+					added := dtype // the type of what it is added to
+					if bf16 {
+						added = BFloat16
+					}
 					var in []Tensor
-					for _, p := range []Tensor{x, w, b} {
+					for _, p := range []Tensor{x, w, b, r} {
 						in = append(in, s.Clone(s.To(p, dtype, CPU, NHWC)))
 						s.RequiresGrad(in[len(in)-1], true)
 					}
 					var y Tensor
-					s.Autocast(CPU, bf16, func() { y = s.Conv2d(in[0], in[1], in[2], c.periodic) })
+					s.Autocast(CPU, bf16, func() { y = s.AddConv2d(s.To(in[3], added, CPU, NHWC), in[0], in[1], in[2], c.periodic) })
 					s.Backward(s.Mean(s.Mul(s.To(y, dtype, CPU, NHWC), s.To(weights, dtype, CPU, NHWC))))
-					return []Tensor{y, s.Grad(in[0]), s.Grad(in[1]), s.Grad(in[2])}
+					return []Tensor{y, s.Grad(in[0]), s.Grad(in[1]), s.Grad(in[2]), s.Grad(in[3])}
 				}
 				got, want := run(Float32, c.bf16), run(Float64, false)
 				if c.bf16 != (got[0].Dtype() == BFloat16) {

@@ -82,8 +82,13 @@ func (s *Scope) Transpose(x Tensor, a, b int64) Tensor {
 // Conv2d convolves x (N,C,H,W) with w (O,C,k,k), k odd, stride 1; the output
 // is (N,O,H,W). Beyond the edges x is zero, or repeats when periodic.
 func (s *Scope) Conv2d(x, w, b Tensor, periodic bool) Tensor {
+	return s.AddConv2d(Tensor{}, x, w, b, periodic)
+}
+
+// AddConv2d is r plus Conv2d, in one pass where it can be. A nil r adds nothing.
+func (s *Scope) AddConv2d(r, x, w, b Tensor, periodic bool) Tensor {
 	return s.one("conv2d", func(out *C.fx_tensor) C.fx_error {
-		return C.fx_conv2d(handle(x), handle(w), handle(b), C.bool(periodic), out)
+		return C.fx_conv2d(handle(x), handle(w), handle(b), C.bool(periodic), handle(r), out)
 	})
 }
 

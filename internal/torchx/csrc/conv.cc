@@ -29,23 +29,31 @@ bool has_kernel(const at::Tensor &x, const at::Tensor &w, fx_tensor b) {
          (type == at::kFloat || type == at::kBFloat16) && has_conv(type == at::kBFloat16);
 }
 
+// Whether the kernel can add it to what it gives.
+bool can_add(const at::Tensor &r, const at::Tensor &x, const at::Tensor &w) {
+  return r.scalar_type() == type_of(x) && r.is_contiguous(format) &&
+         r.sizes() == at::IntArrayRef({x.size(0), w.size(0), x.size(2), x.size(3)});
+}
+
 template <class T>
 T *data(const at::Tensor &x) {
-  return static_cast<T *>(x.data_ptr());
+  return x.defined() ? static_cast<T *>(x.data_ptr()) : nullptr;
 }
 
 struct Conv : torch::autograd::Function<Conv> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &input, const at::Tensor &w, const at::Tensor &b,
-                            bool periodic) {
+                            const std::optional<at::Tensor> &maybe_r, bool periodic) {
+    const auto r = maybe_r.value_or(at::Tensor());
     auto x = input.to(type_of(input));
     auto y = at::empty({x.size(0), w.size(0), x.size(2), x.size(3)}, x.options().memory_format(format));
     const auto shape = shape_of(x, w, periodic);
     if (x.scalar_type() == at::kFloat)
-      conv_forward(shape, data<float>(x), data<float>(w), data<float>(b), data<float>(y));
+      conv_forward(shape, data<float>(x), data<float>(w), data<float>(b), data<float>(r), data<float>(y));
     else
-      conv_forward(shape, data<bf16>(x), data<float>(w), data<float>(b), data<bf16>(y));
+      conv_forward(shape, data<bf16>(x), data<float>(w), data<float>(b), data<bf16>(r), data<bf16>(y));
     ctx->save_for_backward({x, w, b});
     ctx->saved_data["periodic"] = periodic;
+    ctx->saved_data["added"] = r.defined();
     ctx->saved_data["type"] = input.scalar_type();
     return y;
   }
@@ -60,7 +68,8 @@ struct Conv : torch::autograd::Function<Conv> {
       backward_of<float>(shape, x, w, dy, dx, dw, db);
     else
       backward_of<bf16>(shape, x, w, dy, dx, dw, db);
-    return {dx.to(ctx->saved_data["type"].toScalarType()), dw, db, {}};
+    const auto dr = ctx->saved_data["added"].toBool() ? dy : at::Tensor();
+    return {dx.to(ctx->saved_data["type"].toScalarType()), dw, db, dr, {}};
   }
 
  private:
@@ -77,12 +86,18 @@ struct Conv : torch::autograd::Function<Conv> {
 
 }  // namespace
 
-// An odd square kernel, stride 1, output as large as the input.
-fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor *out) {
+static at::Tensor by_libtorch(const at::Tensor &x, const at::Tensor &w, fx_tensor b, bool periodic) {
+  const int64_t pad = w.size(-1) / 2;
+  if (!periodic || pad == 0) return at::conv2d(x, w, maybe(b), 1, pad);
+  return at::conv2d(at::pad(x, {pad, pad, pad, pad}, "circular"), w, maybe(b));
+}
+
+// An odd square kernel, stride 1, output as large as the input; plus r, which may be null.
+fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor r, fx_tensor *out) {
   return give(out, [&] {
-    if (has_kernel(*x, *w, b)) return Conv::apply(*x, *w, *b, periodic);
-    const int64_t pad = w->size(-1) / 2;
-    if (!periodic || pad == 0) return at::conv2d(*x, *w, maybe(b), 1, pad);
-    return at::conv2d(at::pad(*x, {pad, pad, pad, pad}, "circular"), *w, maybe(b));
+    if (!has_kernel(*x, *w, b)) return r ? *r + by_libtorch(*x, *w, b, periodic) : by_libtorch(*x, *w, b, periodic);
+    const bool adds = r && can_add(*r, *x, *w);
+    auto y = Conv::apply(*x, *w, *b, adds ? std::optional(*r) : std::nullopt, periodic);
+    return r && !adds ? *r + y : y;
   });
 }

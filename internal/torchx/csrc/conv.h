@@ -1,8 +1,8 @@
 // Convolutions of channels-last tensors with 3x3 and 1x1 kernels, stride 1, output as large as the input:
 //
-//   y[p][o] = b[o] + sum over taps t and i of w[o][t][i] x[p+t][i]
+//   y[p][o] = r[p][o] + b[o] + sum over taps t and i of w[o][t][i] x[p+t][i]
 //
-// x (N,H,W,I), y (N,H,W,O), w (O,k,k,I), row-major. Beyond the edges x is zero, or repeats when periodic. The
+// x (N,H,W,I), y and r (N,H,W,O), w (O,k,k,I), row-major. Beyond the edges x is zero, or repeats when periodic. The
 // gradient with respect to x is the same with w[i][-t][o], and that with respect to w is
 //
 //   dw[o][t][i] = sum over p of dy[p][o] x[p+t][i],   db[o] = sum over p of dy[p][o]
@@ -24,9 +24,9 @@ struct ConvShape {
 // Whether the processor has what the kernels are written for.
 bool has_conv(bool bfloat16);
 
-// b may be null.
+// r may be null.
 template <class T>
-void conv_forward(const ConvShape &shape, const T *x, const float *w, const float *b, T *y);
+void conv_forward(const ConvShape &shape, const T *x, const float *w, const float *b, const T *r, T *y);
 template <class T>
 void conv_input_gradient(const ConvShape &shape, const T *dy, const float *w, T *dx);
 template <class T>

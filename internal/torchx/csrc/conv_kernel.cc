@@ -51,7 +51,7 @@ struct Rows {
 
 // P neighbouring cells of y, V vectors of its channels; w is (k, k, terms, V vectors).
 template <class T, class E, int P, int V>
-void strip(const Rows<T> &x_rows, const E *const *rows, const E *w, const float *b, T *y) {
+void strip(const Rows<T> &x_rows, const E *const *rows, const E *w, const float *b, const T *r, T *y) {
   const ConvShape &s = x_rows.s;
   __m512 acc[P][V];
   FX_UNROLL for (int p = 0; p < P; p++)
@@ -67,19 +67,22 @@ void strip(const Rows<T> &x_rows, const E *const *rows, const E *w, const float 
       }
     }
   FX_UNROLL for (int p = 0; p < P; p++)
-    FX_UNROLL for (int v = 0; v < V; v++) store(y + p * s.out + v * lanes, acc[p][v]);
+    FX_UNROLL for (int v = 0; v < V; v++) {
+      const int64_t at = p * s.out + v * lanes;
+      store(y + at, r ? acc[p][v] + load(r + at) : acc[p][v]);
+    }
 }
 
 // One row of y, V vectors of its channels.
 template <class T, class E, int V>
-void row_of(const Rows<T> &x_rows, const E *const *rows, const E *w, const float *b, T *y) {
+void row_of(const Rows<T> &x_rows, const E *const *rows, const E *w, const float *b, const T *r, T *y) {
   const ConvShape &s = x_rows.s;
   const E *at[3] = {rows[0], rows[1], rows[2]};
   int64_t x = 0;
   auto run = [&](auto cells) {
     constexpr int P = decltype(cells)::value;
     for (; x + P <= s.width; x += P) {
-      strip<T, E, P, V>(x_rows, at, w, b, y + x * s.out);
+      strip<T, E, P, V>(x_rows, at, w, b, r ? r + x * s.out : nullptr, y + x * s.out);
       for (auto &row : at) row += P * lanes;
     }
   };
@@ -225,7 +228,7 @@ void each_band(const ConvShape &s, int64_t rows, Make &&make) {
 
 // s.in and s.out are those of the product; w is (s.out/32, k, k, terms, 32), the last block of 16 where there are.
 template <class T>
-void product(const ConvShape &s, const T *x, const term_of<T> *w, const float *b, T *y) {
+void product(const ConvShape &s, const T *x, const term_of<T> *w, const float *b, const T *r, T *y) {
   using E = term_of<T>;
   const Rows<T> x_rows(s);
   const int64_t taps = s.kernel * s.kernel, band = band_of(s, x_rows.size() * sizeof(E));
@@ -241,11 +244,12 @@ void product(const ConvShape &s, const T *x, const term_of<T> *w, const float *b
           for (int64_t ky = 0; ky < 3; ky++) rows[ky] = buffered + (i + std::min(ky, s.kernel - 1)) * x_rows.size();
           const E *weights = w + o * taps * x_rows.terms;
           const float *bias = b ? b + o : nullptr;
-          T *to = y + ((n * s.height + begin + i) * s.width) * s.out + o;
+          const int64_t to = ((n * s.height + begin + i) * s.width) * s.out + o;
+          const T *add = r ? r + to : nullptr;
           if (o + 2 * lanes <= s.out)
-            row_of<T, E, 2>(x_rows, rows, weights, bias, to);
+            row_of<T, E, 2>(x_rows, rows, weights, bias, add, y + to);
           else
-            row_of<T, E, 1>(x_rows, rows, weights, bias, to);
+            row_of<T, E, 1>(x_rows, rows, weights, bias, add, y + to);
         }
     };
   });
@@ -272,10 +276,10 @@ bool has_conv(bool bfloat16) {
 }
 
 template <class T>
-void conv_forward(const ConvShape &s, const T *x, const float *w, const float *b, T *y) {
+void conv_forward(const ConvShape &s, const T *x, const float *w, const float *b, const T *r, T *y) {
   if constexpr (std::is_same_v<T, float>)
-    if (has_winograd(s)) return winograd_forward(s, x, w, b, y);
-  product(s, x, packed(s, s.out, w, pack_forward<term_of<T>>).get(), b, y);
+    if (has_winograd(s)) return winograd_forward(s, x, w, b, r, y);
+  product(s, x, packed(s, s.out, w, pack_forward<term_of<T>>).get(), b, r, y);
 }
 
 template <class T>
@@ -284,7 +288,7 @@ void conv_input_gradient(const ConvShape &s, const T *dy, const float *w, T *dx)
     if (has_winograd(s)) return winograd_input_gradient(s, dy, w, dx);
   ConvShape reversed = s;
   std::swap(reversed.in, reversed.out);
-  product(reversed, dy, packed(s, s.in, w, pack_backward<term_of<T>>).get(), nullptr, dx);
+  product<T>(reversed, dy, packed(s, s.in, w, pack_backward<term_of<T>>).get(), nullptr, nullptr, dx);
 }
 
 template <class T>
@@ -332,7 +336,7 @@ void conv_weight_gradient(const ConvShape &s, const T *x, const T *dy, float *dw
 namespace fx {
 bool has_conv(bool) { return false; }
 template <class T>
-void conv_forward(const ConvShape &, const T *, const float *, const float *, T *) {}
+void conv_forward(const ConvShape &, const T *, const float *, const float *, const T *, T *) {}
 template <class T>
 void conv_input_gradient(const ConvShape &, const T *, const float *, T *) {}
 template <class T>
@@ -340,7 +344,7 @@ void conv_weight_gradient(const ConvShape &, const T *, const T *, float *, floa
 #endif
 
 #define FX_INSTANTIATE(T)                                                                                     \
-  template void conv_forward(const ConvShape &, const T *, const float *, const float *, T *);                \
+  template void conv_forward(const ConvShape &, const T *, const float *, const float *, const T *, T *);     \
   template void conv_input_gradient(const ConvShape &, const T *, const float *, T *);                        \
   template void conv_weight_gradient(const ConvShape &, const T *, const T *, float *, float *);
 FX_INSTANTIATE(float)

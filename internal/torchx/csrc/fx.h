@@ -51,7 +51,7 @@ fx_error fx_reshape(fx_tensor x, const int64_t *shape, int dims, fx_tensor *out)
 fx_error fx_transpose(fx_tensor x, int64_t a, int64_t b, fx_tensor *out);
 
 // nn.cc: layers.
-fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor *out);
+fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor r, fx_tensor *out);
 fx_error fx_silu(fx_tensor x, fx_tensor *out);
 fx_error fx_attention(fx_tensor q, fx_tensor k, fx_tensor v, fx_tensor *out);
 fx_error fx_avg_pool2d(fx_tensor x, int64_t factor, fx_tensor *out);

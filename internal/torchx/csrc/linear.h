@@ -1,7 +1,8 @@
 // A linear map of few rows, as the time's embedding and FiLM are: y (N,O) = x (N,K) w' + b, w (O,K), b (O). It takes no
 // longer than the weights take to be read, which for libtorch's is the lesser part. Its gradients:
 //
-//   dx[n][k] = sum over o of dy[n][o] w[o][k],   dw[o][k] = sum over n of dy[n][o] x[n][k],   db[o] = sum over n of dy[n][o]
+//   dx[n][k] = sum over o of dy[n][o] w[o][k]
+//   dw[o][k] = sum over n of dy[n][o] x[n][k],   db[o] = sum over n of dy[n][o]
 #pragma once
 #include <cstdint>
 

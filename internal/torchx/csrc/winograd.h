@@ -23,7 +23,7 @@ namespace fx {
 bool has_winograd(const ConvShape &shape);
 
 // As those of conv.h.
-void winograd_forward(const ConvShape &shape, const float *x, const float *w, const float *b, float *y);
+void winograd_forward(const ConvShape &shape, const float *x, const float *w, const float *b, const float *r, float *y);
 void winograd_input_gradient(const ConvShape &shape, const float *dy, const float *w, float *dx);
 void winograd_weight_gradient(const ConvShape &shape, const float *x, const float *dy, float *dw, float *db);
 

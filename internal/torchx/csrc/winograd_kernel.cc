@@ -122,22 +122,22 @@ void fill_inputs(const Tile &tile, const float *x, Block block, const float *zer
   fill<4>(tile, x, block, -1, tile.t.s.periodic, zeros, to, [](__m512 *d, int step) { transform_input(d, step); });
 }
 
-// y of the tiles, from the products.
-void write_outputs(Tile tile, const float *products, Block block, const float *b, float *y) {
+// y of the tiles, from the products; b and r may be null.
+void write_outputs(Tile tile, const float *products, Block block, const float *b, const float *r, float *y) {
   const int64_t point = block.point();
-  for (int64_t i = 0; i < block.tiles; i++, tile.next()) {
+  for (int64_t t = 0; t < block.tiles; t++, tile.next()) {
     float *cells[2][2];
     tile.cells<2, float>(y, block.channels, 0, false, nullptr, cells);
     for (int64_t c = 0; c < block.channels; c += lanes) {
-      const float *at = products + c * block.tiles + i * lanes;
+      const float *at = products + c * block.tiles + t * lanes;
       __m512 m[4][4];
       FX_UNROLL for (int p = 0; p < points; p++) m[p / 4][p % 4] = load(at + p * point);
       FX_UNROLL for (int x = 0; x < 4; x++) transform_output(&m[0][x], 4);
-      const __m512 bias = b ? load(b + c) : _mm512_setzero_ps();
-      FX_UNROLL for (int y = 0; y < 2; y++) {
-        transform_output(m[y], 1);
-        FX_UNROLL for (int x = 0; x < 2; x++)
-          if (cells[y][x]) store(cells[y][x] + c, m[y][x] + bias);
+      const __m512 none = _mm512_setzero_ps(), bias = b ? load(b + c) : none;
+      FX_UNROLL for (int i = 0; i < 2; i++) {
+        transform_output(m[i], 1);
+        FX_UNROLL for (int j = 0; j < 2; j++)
+          if (cells[i][j]) store(cells[i][j] + c, m[i][j] + bias + (r ? load(r + (cells[i][j] - y) + c) : none));
       }
     }
   }
@@ -280,7 +280,7 @@ void each_block_of_tiles(const Tiles &t, Make &&make) {
 }
 
 // s.in and s.out are those of the product.
-void product(const ConvShape &s, const float *x, const float *w, const float *b, float *y) {
+void product(const ConvShape &s, const float *x, const float *w, const float *b, const float *r, float *y) {
   const Tiles tiles(s);
   const std::vector<float> zeros(s.in);
   each_block_of_tiles(tiles, [&](int64_t most) {
@@ -297,7 +297,7 @@ void product(const ConvShape &s, const float *x, const float *w, const float *b,
           else
             multiply_all<1>(x_at, in, w_at, y_at);
         }
-      write_outputs({tiles, first}, y_data.get(), out, b, y);
+      write_outputs({tiles, first}, y_data.get(), out, b, r, y);
     };
   });
 }
@@ -306,10 +306,10 @@ void product(const ConvShape &s, const float *x, const float *w, const float *b,
 
 bool has_winograd(const ConvShape &s) { return s.kernel == 3 && s.samples * s.height * s.width >= 512; }
 
-void winograd_forward(const ConvShape &s, const float *x, const float *w, const float *b, float *y) {
+void winograd_forward(const ConvShape &s, const float *x, const float *w, const float *b, const float *r, float *y) {
   Buffer<float> packed(points * plane_of(s));
   each_block(s.out, [&](int64_t o, int64_t vectors) { pack_forward(s, w, o, vectors, packed.get()); });
-  product(s, x, packed.get(), b, y);
+  product(s, x, packed.get(), b, r, y);
 }
 
 void winograd_input_gradient(const ConvShape &s, const float *dy, const float *w, float *dx) {
@@ -317,7 +317,7 @@ void winograd_input_gradient(const ConvShape &s, const float *dy, const float *w
   each_block(s.in, [&](int64_t i, int64_t vectors) { pack_backward(s, w, i, vectors, packed.get()); });
   ConvShape reversed = s;
   std::swap(reversed.in, reversed.out);
-  product(reversed, dy, packed.get(), nullptr, dx);
+  product(reversed, dy, packed.get(), nullptr, nullptr, dx);
 }
 
 void winograd_weight_gradient(const ConvShape &s, const float *x, const float *dy, float *dw, float *db) {
@@ -366,7 +366,7 @@ void winograd_weight_gradient(const ConvShape &s, const float *x, const float *d
 
 namespace fx {
 bool has_winograd(const ConvShape &) { return false; }
-void winograd_forward(const ConvShape &, const float *, const float *, const float *, float *) {}
+void winograd_forward(const ConvShape &, const float *, const float *, const float *, const float *, float *) {}
 void winograd_input_gradient(const ConvShape &, const float *, const float *, float *) {}
 void winograd_weight_gradient(const ConvShape &, const float *, const float *, float *, float *) {}
 #endif
