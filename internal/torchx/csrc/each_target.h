@@ -1,25 +1,32 @@
 // Includes the file FX_KERNEL once for each set of instructions, in the namespaces plain,
 // avx2 and avx512 that it opens as FX_TARGET: vectors are taken apart where a function is
 // compiled for a processor without them, even if it is inlined into one that is not.
+// FX_WIDTH is how many floats a kernel's own intrinsics take at a time, 1 where there are none.
 // FX_BEST(name) is then the name of the best namespace that the processor can run. No
 // include guard: each user includes it in its own namespace.
 #define FX_TARGET plain
+#define FX_WIDTH 1
 #include FX_KERNEL
 #undef FX_TARGET
+#undef FX_WIDTH
 
 #if defined(__x86_64__)
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 #define FX_TARGET avx2
+#define FX_WIDTH 8
 #include FX_KERNEL
 #undef FX_TARGET
+#undef FX_WIDTH
 #pragma GCC pop_options
 
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")
 #define FX_TARGET avx512
+#define FX_WIDTH 16
 #include FX_KERNEL
 #undef FX_TARGET
+#undef FX_WIDTH
 #pragma GCC pop_options
 
 inline bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
