@@ -72,9 +72,9 @@ func (s *Scope) UpdateSchedule(device Device, lr, emaDecay float64) Tensor {
 
 // Update clips the gradients of params to a global norm of maxNorm (Pascanu et al.
 // 2013, arXiv:1211.5063), takes an AdamW step with the moments m and v, and moves the average ema (nil: there is
-// none) towards the new params, in place and on CUDA in one pass. loss is a float64
+// none) towards the new params, in place and for float32 in one pass. loss is a float64
 // tensor of one element; where it or the gradients' norm is not finite nothing is
-// changed but the report.
+// changed but the report. The gradients are then to be dropped: they may be clipped, or not.
 func (s *Scope) Update(a AdamW, maxNorm float64, params, m, v, ema []Tensor, loss, schedule, report Tensor) {
 	s.do("update", func() C.fx_error {
 		p, n := handles(params)

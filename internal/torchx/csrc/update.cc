@@ -3,6 +3,7 @@
 
 #include "cuda_kernels.h"
 #include "guard.h"
+#include "update.h"
 
 using namespace fx;
 
@@ -13,41 +14,54 @@ struct Lists {
   std::vector<at::Tensor> params, grads, m, v, ema;
 };
 
+// Whether element by element they are in the same place; how far apart the elements of an axis are that has only one
+// is of no matter.
+bool same_layout(const at::Tensor &a, const at::Tensor &b) {
+  if (a.sizes() != b.sizes()) return false;
+  for (int64_t d = 0; d < a.dim(); d++)
+    if (a.size(d) != 1 && a.stride(d) != b.stride(d)) return false;
+  return true;
+}
+
 Lists lists_of(const fx_tensor *params, const fx_tensor *m, const fx_tensor *v, const fx_tensor *ema, int n) {
   Lists l{list(params, n), {}, list(m, n), list(v, n), ema ? list(ema, n) : std::vector<at::Tensor>()};
   for (int i = 0; i < n; i++) {
     const auto &grad = l.params[i].grad();
     TORCH_CHECK(grad.defined(), "parameter ", i, " has no gradient");
-    // element by element they are in the same place
-    l.grads.push_back(grad.strides() == l.params[i].strides() ? grad : at::empty_like(l.params[i]).copy_(grad));
+    l.grads.push_back(same_layout(grad, l.params[i]) ? grad : at::empty_like(l.params[i]).copy_(grad));
   }
   return l;
 }
 
 bool has_kernel(const Lists &l) {
+  const auto device = l.params[0].device();
+  if (!device.is_cpu() && !(device.is_cuda() && cuda_kernels())) return false;
   for (const auto *list : {&l.params, &l.grads, &l.m, &l.v, &l.ema})
-    for (const auto &x : *list)
-      if (!x.is_cuda() || x.scalar_type() != at::kFloat || !x.is_non_overlapping_and_dense()) return false;
-  for (const auto *list : {&l.m, &l.v, &l.ema})
-    for (size_t i = 0; i < list->size(); i++)
-      if ((*list)[i].strides() != l.params[i].strides()) return false;
-  return cuda_kernels() != nullptr;
+    for (size_t i = 0; i < list->size(); i++) {
+      const auto &x = (*list)[i];
+      if (x.device() != device || x.scalar_type() != at::kFloat || !x.is_non_overlapping_and_dense() ||
+          !same_layout(x, l.params[i]))
+        return false;
+    }
+  return true;
 }
 
-void by_kernel(const Lists &l, const UpdateRule &rule, const at::Tensor &loss, const at::Tensor &schedule, const at::Tensor &report) {
+void by_kernel(const Lists &l, const UpdateRule &rule, const at::Tensor &loss, const at::Tensor &schedule,
+               const at::Tensor &report) {
   const auto &first = l.params[0];
-  c10::DeviceGuard device(first.device());
   std::vector<UpdateTensor> tensors;
   for (size_t i = 0; i < l.params.size(); i++)
-    tensors.push_back({l.params[i].data_ptr<float>(), l.grads[i].data_ptr<float>(), l.m[i].data_ptr<float>(),
+    tensors.push_back({l.params[i].data_ptr<float>(), l.grads[i].const_data_ptr<float>(), l.m[i].data_ptr<float>(),
                        l.v[i].data_ptr<float>(), l.ema.empty() ? nullptr : l.ema[i].data_ptr<float>(),
                        l.params[i].numel()});
+  const auto *told = loss.const_data_ptr<double>();
+  const auto *now = reinterpret_cast<const UpdateSchedule *>(schedule.const_data_ptr<double>());
+  auto *after = reinterpret_cast<UpdateReport *>(report.data_ptr<double>());
+  if (first.is_cpu()) return cpu_update(tensors, rule, *now, *told, after);
+  c10::DeviceGuard device(first.device());
   const int count = static_cast<int>(tensors.size());
   auto scratch = cuda_scratch(first, cuda_kernels()->update_scratch(tensors.data(), count));
-  cuda_kernels()->update(tensors.data(), count, rule,
-                         reinterpret_cast<const UpdateSchedule *>(schedule.const_data_ptr<double>()),
-                         loss.const_data_ptr<double>(), reinterpret_cast<UpdateReport *>(report.data_ptr<double>()),
-                         scratch.data_ptr(), cuda_stream(first));
+  cuda_kernels()->update(tensors.data(), count, rule, now, told, after, scratch.data_ptr(), cuda_stream(first));
 }
 
 // As torch.nn.utils.clip_grad_norm_, torch.optim.AdamW and torch.lerp do it.
@@ -83,11 +97,13 @@ fx_error fx_update(const fx_tensor *params, const fx_tensor *m, const fx_tensor 
                    fx_tensor schedule, fx_tensor report) {
   return guard([&] {
     at::NoGradGuard no_grad;
-    auto doubles = [](const at::Tensor &x, int64_t count) {
-      TORCH_CHECK(x.scalar_type() == at::kDouble && x.numel() == count, "a tensor of ", x.sizes(), " ",
-                  x.scalar_type(), ", want ", count, " of float64");
-    };
     TORCH_CHECK(n > 0, "no parameters");
+    auto doubles = [&](const at::Tensor &x, int64_t count) {
+      TORCH_CHECK(x.scalar_type() == at::kDouble && x.numel() == count && x.is_contiguous() &&
+                      x.device() == params[0]->device(),
+                  "a tensor of ", x.sizes(), " ", x.scalar_type(), " on ", x.device(), ", want ", count,
+                  " of float64 on ", params[0]->device());
+    };
     doubles(*loss, 1), doubles(*schedule, 2), doubles(*report, 4);
     const auto lists = lists_of(params, m, v, ema, n);
     const UpdateRule rule{max_norm, beta1, beta2, eps, weight_decay};

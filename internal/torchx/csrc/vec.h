@@ -21,7 +21,7 @@ FX_INLINE v16 load(const bf16 *x) {
 // bf16 is rounded to nearest even; NaN stays NaN.
 FX_INLINE void store(float *y, v16 v) { *reinterpret_cast<v16_anywhere *>(y) = v; }
 FX_INLINE void store(bf16 *y, v16 v) {
-#if defined(FX_AVX512BF16)
+#if FX_BF16
   *reinterpret_cast<h16_anywhere *>(y) = (h16)_mm512_cvtneps_pbh((__m512)v);
 #else
   const u16 bits = (u16)v, rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
@@ -79,7 +79,7 @@ FX_INLINE v16 exp(v16 x) {
 
 // 1 / x to 2e-7, relatively, for x of 1e-37 to 1e37: an estimate and a step of Newton's take a third of a division.
 FX_INLINE v16 reciprocal(v16 x) {
-#if defined(FX_AVX512)
+#if FX_WIDTH == 16
   const v16 r = (v16)_mm512_maskz_rcp14_ps(0xffff, (__m512)x);
   return r * (2.0f - x * r);
 #else
