@@ -12,6 +12,7 @@
 # make gpu-check   tests and times on this machine's GPU; on another: bin/gpu-kit/gpu-check.sh
 #
 # PEER=DIR make bench   also runs DIR/bench.py, which prints the same of another implementation; so does gpu-check
+# PEER=DIR make ratios  times training and sampling steps against DIR/bench.py's, in alternating runs
 # LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
 # CUDA=1 make         fetches the CUDA libraries too
 
@@ -20,7 +21,7 @@ export LIBTORCH CUDA
 
 PYTHON ?= python3
 
-.PHONY: all build native demo test race lint bench cuda gpu-kit gpu-check interop chaos soak clean
+.PHONY: all build native demo test race lint bench ratios cuda gpu-kit gpu-check interop chaos soak clean
 all: build
 
 native:
@@ -61,6 +62,10 @@ soak: native
 bench: native
 	@go test -run '^$$' -bench . ./... | go run ./internal/benchjson
 	@if [ -n "$(PEER)" ]; then cd $(PEER) && $(PYTHON) bench.py --sections data,spectra; fi
+
+ratios: native
+	@go test -c -o bin/model.test ./model
+	@$(PYTHON) interop/ratios.py $(PEER) bin/model.test
 
 cuda:
 	@internal/torchx/cuda.sh

@@ -45,7 +45,6 @@ fx_error fx_add_(fx_tensor a, fx_tensor b, double alpha);
 fx_error fx_cos(fx_tensor x, fx_tensor *out);
 fx_error fx_sin(fx_tensor x, fx_tensor *out);
 fx_error fx_mean(fx_tensor x, const int64_t *dims, int n, fx_tensor *out);
-fx_error fx_cat(const fx_tensor *xs, int n, int64_t dim, fx_tensor *out);
 fx_error fx_narrow(fx_tensor x, int64_t dim, int64_t start, int64_t length, fx_tensor *out);
 fx_error fx_reshape(fx_tensor x, const int64_t *shape, int dims, fx_tensor *out);
 fx_error fx_transpose(fx_tensor x, int64_t a, int64_t b, fx_tensor *out);
@@ -59,6 +58,9 @@ fx_error fx_upsample_nearest2d(fx_tensor x, int64_t factor, fx_tensor *out);
 fx_error fx_upsample_bilinear2d(fx_tensor x, int64_t factor, fx_tensor *out);
 fx_error fx_mse(fx_tensor a, fx_tensor b, fx_tensor *out);
 fx_error fx_power_spectrum2d(fx_tensor x, fx_tensor *out);
+
+// concat.cc
+fx_error fx_cat(const fx_tensor *xs, int n, int64_t dim, fx_tensor *out);
 
 // linear.cc
 fx_error fx_linear(fx_tensor x, fx_tensor w, fx_tensor b, fx_tensor *out);

@@ -34,10 +34,6 @@ fx_error fx_mean(fx_tensor x, const int64_t *dims, int n, fx_tensor *out) {
   return give(out, [&] { return n == 0 ? at::mean(*x) : at::mean(*x, ints(dims, n)); });
 }
 
-fx_error fx_cat(const fx_tensor *xs, int n, int64_t dim, fx_tensor *out) {
-  return give(out, [&] { return at::cat(list(xs, n), dim); });
-}
-
 fx_error fx_narrow(fx_tensor x, int64_t dim, int64_t start, int64_t length, fx_tensor *out) {
   return give(out, [&] { return at::narrow(*x, dim, start, length); });
 }
