@@ -1,0 +1,441 @@
+// See attention_kernel.h for the maths. Queries lie in the lanes: scores are (keys, queries), so that softmax works on
+// whole vectors, and each product keeps 16 vectors of sums in registers. What is multiplied is a "term", as in
+// conv_kernel.cc: a float, or a pair of bf16 that are neighbours along the summed axis, be it of channels, keys or
+// queries.
+//
+// Written for AVX-512, on which alone it runs.
+#include "attention_kernel.h"
+
+#include <cmath>
+#include <limits>
+
+#if defined(__x86_64__)
+#include "conv_vectors.h"
+
+namespace fx {
+namespace {
+
+constexpr int64_t block = 64;  // queries at once, and keys
+constexpr int vectors = block / lanes;
+
+using Vectors = __m512[vectors];  // a value for each query of a block
+
+// 2^x for x of at most 127, to 1e-7, relatively.
+inline __m512 exp2(__m512 x) {
+  x = _mm512_max_ps(_mm512_set1_ps(-200), x);  // of infinity there is no fraction; NaN stays
+  const __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), f = x - n;
+  __m512 p = _mm512_fmadd_ps(f, _mm512_set1_ps(1.327647198e-3f), _mm512_set1_ps(9.675541334e-3f));
+  for (float c : {5.550713274e-2f, 2.402211972e-1f, 6.931469671e-1f, 1.000000072f})
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c));
+  return _mm512_scalef_ps(p, n);
+}
+
+// 2^(t - m) of a score q k, rounded the same forward and backward: of large t that is much of the result.
+inline __m512 power(__m512 score, float slope, __m512 m) {
+  return exp2(_mm512_fmsub_ps(score, _mm512_set1_ps(slope), m));
+}
+
+// ---- How terms lie
+
+// Of rows of T, their length apart: where they start, and how many there are.
+template <class T>
+struct Rows {
+  const T *at;
+  int64_t apart, count;
+  const T *row(int64_t i) const { return at + i * apart; }
+  Rows from(int64_t i, int64_t most) const { return {row(i), apart, std::min(most, count - i)}; }
+};
+
+// to (terms, block): those of up to a block of rows along their W vectors, and zeros.
+template <int W, class T>
+void fill_columns(const Rows<T> &x, term_of<T> *to) {
+  constexpr int64_t terms = W * lanes / values_of<term_of<T>>;
+  for (int64_t r = 0; r < block; r += lanes)
+    for (int64_t t = 0; t < terms; t += lanes) {
+      const int64_t some = std::min(lanes, terms - t);
+      __m512i rows[lanes];
+      for (int64_t i = 0; i < lanes; i++)
+        rows[i] = r + i < x.count ? _mm512_maskz_loadu_epi32(static_cast<__mmask16>((1 << some) - 1),
+                                                             reinterpret_cast<const term_of<T> *>(x.row(r + i)) + t)
+                                  : _mm512_setzero_si512();
+      transpose(rows);
+      for (int64_t i = 0; i < some; i++) put(to + (t + i) * block + r, rows[i]);
+    }
+}
+
+// to (terms, W vectors): those of the rows and zeros, padded in all, that lie one below the other.
+template <int W, class T>
+void fill_stacked(const Rows<T> &x, int64_t padded, term_of<T> *to) {
+  static const T zeros[W * lanes] = {};
+  auto row = [&](int64_t i) { return i < x.count ? x.row(i) : zeros; };
+  for (int64_t i = 0; i < padded; i += values_of<term_of<T>>)
+    for (int64_t c = 0; c < W; c++, to += lanes) put(to, across<term_of<T>>(row(i) + c * lanes, row(i + 1) + c * lanes));
+}
+
+// to (padded, terms): the rows as they are, and zeros.
+template <int W, class T>
+void fill_rows(const Rows<T> &x, int64_t padded, term_of<T> *to) {
+  T *row = reinterpret_cast<T *>(to);
+  for (int64_t i = 0; i < x.count; i++, row += W * lanes) std::copy_n(x.row(i), W * lanes, row);
+  std::fill_n(row, (padded - x.count) * W * lanes, T());
+}
+
+// Of a row of values that were made: its terms, and those that it and the next make.
+inline void put_row(float *to, const Vectors &x) { FX_UNROLL for (int v = 0; v < vectors; v++) store(to + v * lanes, x[v]); }
+inline void put_row(pair *to, const Vectors &x) {
+  FX_UNROLL for (int v = 0; v < vectors; v += 2) put(to + v * lanes / 2, (__m512i)_mm512_cvtne2ps_pbh(x[v + 1], x[v]));
+}
+inline void put_stacked(float *to, const Vectors &x, const Vectors &next) {
+  put_row(to, x);
+  put_row(to + block, next);
+}
+inline void put_stacked(pair *to, const Vectors &x, const Vectors &next) {
+  const __m512i low = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  const __m512i turns = _mm512_or_si512(low, _mm512_slli_epi32(_mm512_add_epi32(low, _mm512_set1_epi32(lanes)), 16));
+  FX_UNROLL for (int v = 0; v < vectors; v++)
+    put(to + v * lanes, _mm512_permutexvar_epi16(turns, (__m512i)_mm512_cvtne2ps_pbh(next[v], x[v])));
+}
+
+// The rows (count, stride) of T whose channel c of 16 queries from r on is value(c, r).
+template <int W, class T, class Value>
+void write_rows(int64_t count, int64_t apart, Value &&value, T *to) {
+  for (int64_t r = 0; r < count; r += lanes)
+    for (int64_t c = 0; c < W * lanes; c += lanes) {
+      __m512i rows[lanes];
+      for (int64_t i = 0; i < lanes; i++) rows[i] = (__m512i)value(c + i, r);
+      transpose(rows);
+      for (int64_t i = 0; i < std::min(lanes, count - r); i++) store(to + (r + i) * apart + c, (__m512)rows[i]);
+    }
+}
+
+// ---- Products
+
+// acc += the sum over terms of a[p][t] b[t]; a's p are row apart and its t term, b's t step.
+template <int P, int V, class E>
+inline void add_products(__m512 (&acc)[P][V], const E *a, int64_t row, int64_t term, const E *b, int64_t step,
+                         int64_t terms) {
+  for (int64_t t = 0; t < terms; t++, a += term, b += step)
+    FX_UNROLL for (int p = 0; p < P; p++)
+      FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = multiply_add(acc[p][v], b + v * lanes, a[p * row]);
+}
+
+// y (P, V vectors; rows step apart) = scale y + such a sum.
+template <int P, int V, class E, class Scale>
+inline void accumulate(float *y, int64_t step, Scale &&scale, const E *a, int64_t row, int64_t term, const E *b,
+                       int64_t b_step, int64_t terms) {
+  __m512 acc[P][V];
+  FX_UNROLL for (int p = 0; p < P; p++)
+    FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = scale(load(y + p * step + v * lanes), v);
+  add_products(acc, a, row, term, b, b_step, terms);
+  FX_UNROLL for (int p = 0; p < P; p++)
+    FX_UNROLL for (int v = 0; v < V; v++) store(y + p * step + v * lanes, acc[p][v]);
+}
+
+// ---- A head
+
+// A head of a sample.
+template <class T>
+struct Head {
+  Rows<T> q, k, v;
+  int64_t y;  // where its rows of y begin
+  Head(const AttentionShape &s, const T *qkv, int64_t i) {
+    const int64_t c = s.heads * s.width, sample = i / s.heads, channel = i % s.heads * s.width;
+    const T *first = qkv + sample * s.positions * 3 * c + channel;
+    q = {first, 3 * c, s.positions};
+    k = {first + c, 3 * c, s.positions};
+    v = {first + 2 * c, 3 * c, s.positions};
+    y = sample * s.positions * c + channel;
+  }
+};
+
+int64_t blocks_of(int64_t positions) { return (positions + block - 1) / block; }
+int64_t padded(int64_t keys) { return (keys + lanes - 1) / lanes * lanes; }
+
+constexpr float log2e = 1.44269504f;
+float root_of(int64_t width) { return 1 / std::sqrt(static_cast<float>(width)); }
+
+template <class T, int W>
+struct Attention {
+  using E = term_of<T>;
+  static constexpr int64_t width = W * lanes, values = values_of<E>, terms = width / values;
+  static constexpr int rows = 4;                                     // of scores at once
+  static constexpr int key_rows = W == 1 ? 16 : W == 2 ? 8 : rows;   // of the keys' gradients
+
+  // The scores of four keys of which there are count; of keys that there are not, minus infinity.
+  static void scores(__m512 (&acc)[rows][vectors], const E *k, const E *q, int64_t count) {
+    FX_UNROLL for (int p = 0; p < rows; p++) {
+      const float start = p < count ? 0 : -std::numeric_limits<float>::infinity();
+      FX_UNROLL for (int v = 0; v < vectors; v++) acc[p][v] = _mm512_set1_ps(start);
+    }
+    add_products(acc, k, terms, 1, q, block, terms);
+  }
+
+  // ---- Forward
+
+  struct Forward {
+    Buffer<E> k, v, q, p;
+    Buffer<float> s, y;
+    explicit Forward(int64_t positions)
+        : k(padded(positions) * terms), v(padded(positions) * width / values), q(terms * block), p(block * block),
+          s(block * block), y(width * block) {}
+
+    void set(const Head<T> &head) {
+      fill_rows<W>(head.k, padded(head.k.count), k.get());
+      fill_stacked<W>(head.v, padded(head.v.count), v.get());
+    }
+
+    // Scores of some keys, raised to the powers; m and sum are updated, and of what they were made up to now, scale
+    // is to be kept.
+    void weigh(const E *keys, int64_t count, float slope, Vectors &m, Vectors &sum, Vectors &scale) {
+      Vectors most;
+      FX_UNROLL for (int v = 0; v < vectors; v++) most[v] = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+      for (int64_t j = 0; j < padded(count); j += rows) {
+        __m512 acc[rows][vectors];
+        scores(acc, keys + j * terms, q.get(), count - j);
+        FX_UNROLL for (int p = 0; p < rows; p++)
+          FX_UNROLL for (int v = 0; v < vectors; v++) {
+            most[v] = _mm512_max_ps(most[v], acc[p][v]);
+            store(s.get() + (j + p) * block + v * lanes, acc[p][v]);
+          }
+      }
+      FX_UNROLL for (int v = 0; v < vectors; v++) {
+        most[v] = _mm512_max_ps(m[v], most[v] * slope);
+        scale[v] = exp2(m[v] - most[v]);
+        sum[v] *= scale[v];
+        m[v] = most[v];
+      }
+      for (int64_t j = 0; j < padded(count); j += 2) {
+        Vectors x[2];
+        FX_UNROLL for (int i = 0; i < 2; i++)
+          FX_UNROLL for (int v = 0; v < vectors; v++) {
+            x[i][v] = power(load(s.get() + (j + i) * block + v * lanes), slope, m[v]);
+            sum[v] += x[i][v];
+          }
+        put_stacked(p.get() + j * block / values, x[0], x[1]);
+      }
+    }
+
+    void run(const Head<T> &head, int64_t first, T *to, int64_t apart, float *m_to, float *r_to) {
+      const Rows<T> queries = head.q.from(first, block);
+      fill_columns<W>(queries, q.get());
+      std::fill_n(y.get(), width * block, 0.0f);
+      Vectors m, sum, scale;
+      FX_UNROLL for (int v = 0; v < vectors; v++) {
+        m[v] = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+        sum[v] = _mm512_setzero_ps();
+      }
+      for (int64_t key = 0; key < head.k.count; key += block) {
+        const int64_t count = std::min(block, head.k.count - key);
+        weigh(k.get() + key * terms, count, log2e * root_of(width), m, sum, scale);
+        for (int64_t c = 0; c < width; c += rows)
+          accumulate<rows, vectors>(y.get() + c * block, block, [&](__m512 x, int i) { return x * scale[i]; },
+                                    v.get() + key / values * width + c, 1, width, p.get(), block, padded(count) / values);
+      }
+      float r[block];
+      FX_UNROLL for (int v = 0; v < vectors; v++) {
+        const auto some = static_cast<__mmask16>((1 << std::clamp<int64_t>(queries.count - v * lanes, 0, lanes)) - 1);
+        store(r + v * lanes, 1 / sum[v]);
+        _mm512_mask_storeu_ps(m_to + first + v * lanes, some, m[v]);
+        _mm512_mask_storeu_ps(r_to + first + v * lanes, some, load(r + v * lanes));
+      }
+      write_rows<W>(queries.count, apart, [&](int64_t c, int64_t i) { return load(y.get() + c * block + i) * load(r + i); },
+                    to + first * apart);
+    }
+  };
+
+  static void forward(const AttentionShape &s, const T *qkv, T *y, float *m, float *r) {
+    const int64_t blocks = blocks_of(s.positions);
+    at::parallel_for(0, s.samples * s.heads * blocks, 1, [&](int64_t begin, int64_t end) {
+      Forward work(s.positions);
+      for (int64_t i = begin; i < end; i++) {
+        const Head<T> head(s, qkv, i / blocks);
+        if (i == begin || i % blocks == 0) work.set(head);
+        const int64_t statistics = i / blocks * s.positions;
+        work.run(head, i % blocks * block, y + head.y, s.heads * width, m + statistics, r + statistics);
+      }
+    });
+  }
+
+  // ---- Backward: of a piece of a head's keys and all of its queries
+
+  // What is known of a block of queries.
+  struct Queries {
+    Buffer<E> q, dy, q_stacked, dy_stacked;
+    float m[block], r[block], dot[block];  // dot: dy y
+    Queries() : q(terms * block), dy(terms * block), q_stacked(terms * block), dy_stacked(terms * block) {}
+
+    void set(const Rows<T> &q_rows, const Rows<T> &dy_rows, const T *y, const float *all_m, const float *all_r) {
+      fill_columns<W>(q_rows, q.get());
+      fill_columns<W>(dy_rows, dy.get());
+      fill_stacked<W>(q_rows, block, q_stacked.get());
+      fill_stacked<W>(dy_rows, block, dy_stacked.get());
+      for (int64_t i = 0; i < block; i++) {
+        const bool is = i < q_rows.count;
+        m[i] = is ? all_m[i] : 0;
+        r[i] = is ? all_r[i] : 0;
+        __m512 sum = _mm512_setzero_ps();
+        for (int64_t c = 0; is && c < width; c += lanes)
+          sum = _mm512_fmadd_ps(load(dy_rows.row(i) + c), load(y + i * dy_rows.apart + c), sum);
+        dot[i] = _mm512_reduce_add_ps(sum);
+      }
+    }
+  };
+
+  struct Backward {
+    Queries queries;
+    Buffer<E> k, v, k_stacked, p, ds, ds_stacked;
+    Buffer<float> dk, dv;
+    explicit Backward(int64_t keys)
+        : k(padded(keys) * terms), v(padded(keys) * terms), k_stacked(padded(keys) * width / values), p(block * block),
+          ds(block * block), ds_stacked(block * block), dk(padded(keys) * width), dv(padded(keys) * width) {}
+
+    void set(const Rows<T> &k_rows, const Rows<T> &v_rows) {
+      const int64_t keys = padded(k_rows.count);
+      fill_rows<W>(k_rows, keys, k.get());
+      fill_rows<W>(v_rows, keys, v.get());
+      fill_stacked<W>(k_rows, keys, k_stacked.get());
+      std::fill_n(dk.get(), keys * width, 0.0f);
+      std::fill_n(dv.get(), keys * width, 0.0f);
+    }
+
+    // p and ds of the four keys from j on of a block, of which there are count, and all queries.
+    void differentiate(const E *keys, const E *with, int64_t j, int64_t count, float slope) {
+      __m512 acc[rows][vectors];
+      alignas(64) float kept[rows][block];
+      scores(acc, keys, queries.q.get(), count);
+      FX_UNROLL for (int i = 0; i < rows; i++) {
+        FX_UNROLL for (int v = 0; v < vectors; v++) {
+          acc[i][v] = power(acc[i][v], slope, load(queries.m + v * lanes)) * load(queries.r + v * lanes);
+          store(kept[i] + v * lanes, acc[i][v]);
+        }
+        put_row(p.get() + (j + i) * block / values, acc[i]);
+      }
+      FX_UNROLL for (int i = 0; i < rows; i++)
+        FX_UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = _mm512_setzero_ps();
+      add_products(acc, with, terms, 1, queries.dy.get(), block, terms);
+      FX_UNROLL for (int i = 0; i < rows; i++) {
+        FX_UNROLL for (int v = 0; v < vectors; v++)
+          acc[i][v] = load(kept[i] + v * lanes) * (acc[i][v] - load(queries.dot + v * lanes));
+        if (values > 1) put_row(ds.get() + (j + i) * block / values, acc[i]);
+      }
+      FX_UNROLL for (int i = 0; i < rows; i += 2)
+        put_stacked(ds_stacked.get() + (j + i) * block / values, acc[i], acc[i + 1]);
+    }
+
+    // Adds what a block of queries has to dk and dv, and makes dq (width, block).
+    void run(int64_t keys, float *dq) {
+      auto same = [](__m512 x, int) { return x; };
+      const E *ds_rows = values > 1 ? ds.get() : ds_stacked.get();
+      std::fill_n(dq, width * block, 0.0f);
+      for (int64_t key = 0; key < keys; key += block) {
+        const int64_t count = std::min(block, keys - key);
+        for (int64_t j = 0; j < padded(count); j += rows)
+          differentiate(k.get() + (key + j) * terms, v.get() + (key + j) * terms, j, count - j, log2e * root_of(width));
+        for (int64_t c = 0; c < width; c += rows)
+          accumulate<rows, vectors>(dq + c * block, block, same, k_stacked.get() + key / values * width + c, 1, width,
+                                    ds_stacked.get(), block, padded(count) / values);
+        for (int64_t j = 0; j < padded(count); j += key_rows) {
+          const int64_t at = (key + j) * width, row = j * block / values;
+          accumulate<key_rows, W>(dv.get() + at, width, same, p.get() + row, block / values, 1,
+                                  queries.dy_stacked.get(), width, block / values);
+          accumulate<key_rows, W>(dk.get() + at, width, same, ds_rows + row, block / values, 1,
+                                  queries.q_stacked.get(), width, block / values);
+        }
+      }
+    }
+
+    void write(int64_t keys, int64_t apart, T *dk_to, T *dv_to) const {
+      for (int64_t j = 0; j < keys; j++)
+        for (int64_t c = 0; c < width; c += lanes) {
+          store(dk_to + j * apart + c, load(dk.get() + j * width + c) * root_of(width));
+          store(dv_to + j * apart + c, load(dv.get() + j * width + c));
+        }
+    }
+  };
+
+  static void backward(const AttentionShape &s, const T *qkv, const T *y, const float *m, const float *r, const T *dy,
+                       T *dqkv) {
+    const int64_t heads = s.samples * s.heads, c = s.heads * width, blocks = blocks_of(s.positions);
+    // pieces depend on the shape alone, for sums to do so; each has a dq of its own
+    const int64_t pieces = std::clamp<int64_t>(s.positions / 512, 1, 4);
+    const int64_t length = (blocks + pieces - 1) / pieces * block, size = width * block;
+    Buffer<float> dq(heads * pieces * blocks * size);
+    at::parallel_for(0, heads * pieces, 1, [&](int64_t begin, int64_t end) {
+      Backward work(length);
+      for (int64_t i = begin; i < end; i++) {
+        const Head<T> head(s, qkv, i / pieces);
+        const int64_t first = i % pieces * length, statistics = i / pieces * s.positions;
+        const Rows<T> keys = head.k.from(first, length), dys{dy + head.y, c, s.positions};
+        work.set(keys, head.v.from(first, length));
+        for (int64_t b = 0; b < blocks; b++) {
+          const int64_t at = b * block;
+          work.queries.set(head.q.from(at, block), dys.from(at, block), y + head.y + at * c, m + statistics + at,
+                           r + statistics + at);
+          work.run(keys.count, dq.get() + (i * blocks + b) * size);
+        }
+        T *to = dqkv + (keys.at - qkv);
+        work.write(keys.count, 3 * c, to, to + c);
+      }
+    });
+    at::parallel_for(0, heads * blocks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        const Head<T> head(s, qkv, i / blocks);
+        const Rows<T> queries = head.q.from(i % blocks * block, block);
+        auto sum = [&](int64_t channel, int64_t query) {
+          const float *parts = dq.get() + (i / blocks * pieces * blocks + i % blocks) * size + channel * block + query;
+          __m512 total = load(parts);
+          for (int64_t piece = 1; piece < pieces; piece++) total += load(parts + piece * blocks * size);
+          return total * root_of(width);
+        };
+        write_rows<W>(queries.count, 3 * c, sum, dqkv + (queries.at - qkv));
+      }
+    });
+  }
+};
+
+// Calls body with the attention of heads that wide.
+template <class T, class Body>
+void with_width(int64_t width, Body &&body) {
+  switch (width / lanes) {
+    case 1: return body(Attention<T, 1>());
+    case 2: return body(Attention<T, 2>());
+    case 3: return body(Attention<T, 3>());
+    case 4: return body(Attention<T, 4>());
+  }
+}
+
+}  // namespace
+
+bool has_attention(int64_t width, bool bfloat16) {
+  return has_conv(bfloat16) && width > 0 && width % lanes == 0 && width <= 4 * lanes;
+}
+
+template <class T>
+void attention_forward(const AttentionShape &s, const T *qkv, T *y, float *m, float *r) {
+  with_width<T>(s.width, [&](auto of) { of.forward(s, qkv, y, m, r); });
+}
+
+template <class T>
+void attention_backward(const AttentionShape &s, const T *qkv, const T *y, const float *m, const float *r, const T *dy,
+                        T *dqkv) {
+  with_width<T>(s.width, [&](auto of) { of.backward(s, qkv, y, m, r, dy, dqkv); });
+}
+
+#else  // no such processor: attention.cc asks first
+
+namespace fx {
+bool has_attention(int64_t, bool) { return false; }
+template <class T>
+void attention_forward(const AttentionShape &, const T *, T *, float *, float *) {}
+template <class T>
+void attention_backward(const AttentionShape &, const T *, const T *, const float *, const float *, const T *, T *) {}
+#endif
+
+#define FX_INSTANTIATE(T)                                                                      \
+  template void attention_forward(const AttentionShape &, const T *, T *, float *, float *);   \
+  template void attention_backward(const AttentionShape &, const T *, const T *, const float *, \
+                                   const float *, const T *, T *);
+FX_INSTANTIATE(float)
+FX_INSTANTIATE(bf16)
+
+}  // namespace fx
