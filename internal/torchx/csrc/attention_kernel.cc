@@ -7,6 +7,7 @@
 #include "attention_kernel.h"
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #if defined(__x86_64__)
@@ -75,9 +76,9 @@ void fill_stacked(const Rows<T> &x, int64_t padded, term_of<T> *to) {
 // to (padded, terms): the rows as they are, and zeros.
 template <int W, class T>
 void fill_rows(const Rows<T> &x, int64_t padded, term_of<T> *to) {
-  T *row = reinterpret_cast<T *>(to);
-  for (int64_t i = 0; i < x.count; i++, row += W * lanes) std::copy_n(x.row(i), W * lanes, row);
-  std::fill_n(row, (padded - x.count) * W * lanes, T());
+  constexpr int64_t terms = W * lanes / values_of<term_of<T>>;
+  for (int64_t i = 0; i < x.count; i++, to += terms) std::memcpy(to, x.row(i), terms * sizeof(*to));
+  std::memset(to, 0, (padded - x.count) * terms * sizeof(*to));
 }
 
 // Of a row of values that were made: its terms, and those that it and the next make.
@@ -108,7 +109,7 @@ void write_rows(int64_t count, int64_t apart, Value &&value, T *to) {
     }
 }
 
-// ---- Products
+// ---- Products, none of them inlined: the loops around would want registers for what they keep.
 
 // acc += the sum over terms of a[p][t] b[t]; a's p are row apart and its t term, b's t step.
 template <int P, int V, class E>
@@ -119,16 +120,21 @@ inline void add_products(__m512 (&acc)[P][V], const E *a, int64_t row, int64_t t
       FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = multiply_add(acc[p][v], b + v * lanes, a[p * row]);
 }
 
-// y (P, V vectors; rows step apart) = scale y + such a sum.
-template <int P, int V, class E, class Scale>
-inline void accumulate(float *y, int64_t step, Scale &&scale, const E *a, int64_t row, int64_t term, const E *b,
-                       int64_t b_step, int64_t terms) {
-  __m512 acc[P][V];
-  FX_UNROLL for (int p = 0; p < P; p++)
-    FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = scale(load(y + p * step + v * lanes), v);
-  add_products(acc, a, row, term, b, b_step, terms);
-  FX_UNROLL for (int p = 0; p < P; p++)
-    FX_UNROLL for (int v = 0; v < V; v++) store(y + p * step + v * lanes, acc[p][v]);
+// y (rows, V vectors; step apart) = y times scale, if there is one, + such sums.
+template <int P, int V, class E>
+[[gnu::noinline]] void accumulate(float *y, int64_t rows, int64_t step, const float *scale, const E *a, int64_t row,
+                                  int64_t term, const E *b, int64_t b_step, int64_t terms) {
+  for (int64_t i = 0; i < rows; i += P, y += P * step, a += P * row) {
+    __m512 acc[P][V];
+    FX_UNROLL for (int p = 0; p < P; p++)
+      FX_UNROLL for (int v = 0; v < V; v++) {
+        acc[p][v] = load(y + p * step + v * lanes);
+        if (scale) acc[p][v] *= load(scale + v * lanes);
+      }
+    add_products(acc, a, row, term, b, b_step, terms);
+    FX_UNROLL for (int p = 0; p < P; p++)
+      FX_UNROLL for (int v = 0; v < V; v++) store(y + p * step + v * lanes, acc[p][v]);
+  }
 }
 
 // ---- A head
@@ -151,7 +157,7 @@ struct Head {
 int64_t blocks_of(int64_t positions) { return (positions + block - 1) / block; }
 int64_t padded(int64_t keys) { return (keys + lanes - 1) / lanes * lanes; }
 
-constexpr float log2e = 1.44269504f;
+constexpr float log2e = 1.44269504f, infinity = std::numeric_limits<float>::infinity();
 float root_of(int64_t width) { return 1 / std::sqrt(static_cast<float>(width)); }
 
 template <class T, int W>
@@ -161,13 +167,16 @@ struct Attention {
   static constexpr int rows = 4;                                     // of scores at once
   static constexpr int key_rows = W == 1 ? 16 : W == 2 ? 8 : rows;   // of the keys' gradients
 
-  // The scores of four keys of which there are count; of keys that there are not, minus infinity.
-  static void scores(__m512 (&acc)[rows][vectors], const E *k, const E *q, int64_t count) {
-    FX_UNROLL for (int p = 0; p < rows; p++) {
-      const float start = p < count ? 0 : -std::numeric_limits<float>::infinity();
-      FX_UNROLL for (int v = 0; v < vectors; v++) acc[p][v] = _mm512_set1_ps(start);
+  // s (count rounded up, block) = the scores of the keys; of those that are not there, minus infinity.
+  [[gnu::noinline]] static void score(const E *k, const E *q, int64_t count, float *s) {
+    for (int64_t j = 0; j < padded(count); j += rows, k += rows * terms, s += rows * block) {
+      __m512 acc[rows][vectors];
+      FX_UNROLL for (int p = 0; p < rows; p++)
+        FX_UNROLL for (int v = 0; v < vectors; v++) acc[p][v] = _mm512_set1_ps(j + p < count ? 0 : -infinity);
+      add_products(acc, k, terms, 1, q, block, terms);
+      FX_UNROLL for (int p = 0; p < rows; p++)
+        FX_UNROLL for (int v = 0; v < vectors; v++) store(s + p * block + v * lanes, acc[p][v]);
     }
-    add_products(acc, k, terms, 1, q, block, terms);
   }
 
   // ---- Forward
@@ -175,8 +184,9 @@ struct Attention {
   struct Forward {
     Buffer<E> k, v, q, p;
     Buffer<float> s, y;
+    float m[block], sum[block];
     explicit Forward(int64_t positions)
-        : k(padded(positions) * terms), v(padded(positions) * width / values), q(terms * block), p(block * block),
+        : k(padded(positions) * terms), v(padded(positions) * terms), q(terms * block), p(block * block / values),
           s(block * block), y(width * block) {}
 
     void set(const Head<T> &head) {
@@ -184,60 +194,51 @@ struct Attention {
       fill_stacked<W>(head.v, padded(head.v.count), v.get());
     }
 
-    // Scores of some keys, raised to the powers; m and sum are updated, and of what they were made up to now, scale
-    // is to be kept.
-    void weigh(const E *keys, int64_t count, float slope, Vectors &m, Vectors &sum, Vectors &scale) {
-      Vectors most;
-      FX_UNROLL for (int v = 0; v < vectors; v++) most[v] = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
-      for (int64_t j = 0; j < padded(count); j += rows) {
-        __m512 acc[rows][vectors];
-        scores(acc, keys + j * terms, q.get(), count - j);
-        FX_UNROLL for (int p = 0; p < rows; p++)
-          FX_UNROLL for (int v = 0; v < vectors; v++) {
-            most[v] = _mm512_max_ps(most[v], acc[p][v]);
-            store(s.get() + (j + p) * block + v * lanes, acc[p][v]);
-          }
-      }
+    // p = the powers of count scores. m and sum are updated; what was summed up before is to be scaled.
+    [[gnu::noinline]] void weigh(int64_t count, float *scale) {
+      const float slope = log2e * root_of(width);
+      Vectors most, total;
+      FX_UNROLL for (int v = 0; v < vectors; v++) most[v] = _mm512_set1_ps(-infinity);
+      for (const float *at = s.get(); at < s.get() + count * block; at += block)
+        FX_UNROLL for (int v = 0; v < vectors; v++) most[v] = _mm512_max_ps(most[v], load(at + v * lanes));
       FX_UNROLL for (int v = 0; v < vectors; v++) {
-        most[v] = _mm512_max_ps(m[v], most[v] * slope);
-        scale[v] = exp2(m[v] - most[v]);
-        sum[v] *= scale[v];
-        m[v] = most[v];
+        const __m512 before = load(m + v * lanes);
+        most[v] = _mm512_max_ps(before, most[v] * slope);
+        const __m512 kept = exp2(before - most[v]);
+        store(scale + v * lanes, kept);
+        store(m + v * lanes, most[v]);
+        total[v] = kept * load(sum + v * lanes);
       }
       for (int64_t j = 0; j < padded(count); j += 2) {
         Vectors x[2];
         FX_UNROLL for (int i = 0; i < 2; i++)
           FX_UNROLL for (int v = 0; v < vectors; v++) {
-            x[i][v] = power(load(s.get() + (j + i) * block + v * lanes), slope, m[v]);
-            sum[v] += x[i][v];
+            x[i][v] = power(load(s.get() + (j + i) * block + v * lanes), slope, most[v]);
+            total[v] += x[i][v];
           }
         put_stacked(p.get() + j * block / values, x[0], x[1]);
       }
+      FX_UNROLL for (int v = 0; v < vectors; v++) store(sum + v * lanes, total[v]);
     }
 
     void run(const Head<T> &head, int64_t first, T *to, int64_t apart, float *m_to, float *r_to) {
       const Rows<T> queries = head.q.from(first, block);
       fill_columns<W>(queries, q.get());
       std::fill_n(y.get(), width * block, 0.0f);
-      Vectors m, sum, scale;
-      FX_UNROLL for (int v = 0; v < vectors; v++) {
-        m[v] = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
-        sum[v] = _mm512_setzero_ps();
-      }
+      std::fill_n(m, block, -infinity);
+      std::fill_n(sum, block, 0.0f);
       for (int64_t key = 0; key < head.k.count; key += block) {
         const int64_t count = std::min(block, head.k.count - key);
-        weigh(k.get() + key * terms, count, log2e * root_of(width), m, sum, scale);
-        for (int64_t c = 0; c < width; c += rows)
-          accumulate<rows, vectors>(y.get() + c * block, block, [&](__m512 x, int i) { return x * scale[i]; },
-                                    v.get() + key / values * width + c, 1, width, p.get(), block, padded(count) / values);
+        float scale[block];
+        score(k.get() + key * terms, q.get(), count, s.get());
+        weigh(count, scale);
+        accumulate<rows, vectors>(y.get(), width, block, scale, v.get() + key * terms, 1, width, p.get(), block,
+                                  padded(count) / values);
       }
       float r[block];
-      FX_UNROLL for (int v = 0; v < vectors; v++) {
-        const auto some = static_cast<__mmask16>((1 << std::clamp<int64_t>(queries.count - v * lanes, 0, lanes)) - 1);
-        store(r + v * lanes, 1 / sum[v]);
-        _mm512_mask_storeu_ps(m_to + first + v * lanes, some, m[v]);
-        _mm512_mask_storeu_ps(r_to + first + v * lanes, some, load(r + v * lanes));
-      }
+      for (int64_t i = 0; i < block; i++) r[i] = 1 / sum[i];
+      std::copy_n(m, queries.count, m_to + first);
+      std::copy_n(r, queries.count, r_to + first);
       write_rows<W>(queries.count, apart, [&](int64_t c, int64_t i) { return load(y.get() + c * block + i) * load(r + i); },
                     to + first * apart);
     }
@@ -284,10 +285,11 @@ struct Attention {
   struct Backward {
     Queries queries;
     Buffer<E> k, v, k_stacked, p, ds, ds_stacked;
-    Buffer<float> dk, dv;
+    Buffer<float> s, dk, dv;  // s: scores, then p before it is rounded
     explicit Backward(int64_t keys)
-        : k(padded(keys) * terms), v(padded(keys) * terms), k_stacked(padded(keys) * width / values), p(block * block),
-          ds(block * block), ds_stacked(block * block), dk(padded(keys) * width), dv(padded(keys) * width) {}
+        : k(padded(keys) * terms), v(padded(keys) * terms), k_stacked(padded(keys) * terms), p(block * block / values),
+          ds(block * block / values), ds_stacked(block * block / values), s(block * block), dk(padded(keys) * width),
+          dv(padded(keys) * width) {}
 
     void set(const Rows<T> &k_rows, const Rows<T> &v_rows) {
       const int64_t keys = padded(k_rows.count);
@@ -298,49 +300,52 @@ struct Attention {
       std::fill_n(dv.get(), keys * width, 0.0f);
     }
 
-    // p and ds of the four keys from j on of a block, of which there are count, and all queries.
-    void differentiate(const E *keys, const E *with, int64_t j, int64_t count, float slope) {
-      __m512 acc[rows][vectors];
-      alignas(64) float kept[rows][block];
-      scores(acc, keys, queries.q.get(), count);
-      FX_UNROLL for (int i = 0; i < rows; i++) {
+    // p from the scores of count keys.
+    [[gnu::noinline]] void weigh(int64_t count) {
+      const float slope = log2e * root_of(width);
+      for (int64_t j = 0; j < padded(count); j++) {
+        float *at = s.get() + j * block;
+        Vectors x;
         FX_UNROLL for (int v = 0; v < vectors; v++) {
-          acc[i][v] = power(acc[i][v], slope, load(queries.m + v * lanes)) * load(queries.r + v * lanes);
-          store(kept[i] + v * lanes, acc[i][v]);
+          x[v] = power(load(at + v * lanes), slope, load(queries.m + v * lanes)) * load(queries.r + v * lanes);
+          store(at + v * lanes, x[v]);
         }
-        put_row(p.get() + (j + i) * block / values, acc[i]);
+        put_row(p.get() + j * block / values, x);
       }
-      FX_UNROLL for (int i = 0; i < rows; i++)
-        FX_UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = _mm512_setzero_ps();
-      add_products(acc, with, terms, 1, queries.dy.get(), block, terms);
-      FX_UNROLL for (int i = 0; i < rows; i++) {
-        FX_UNROLL for (int v = 0; v < vectors; v++)
-          acc[i][v] = load(kept[i] + v * lanes) * (acc[i][v] - load(queries.dot + v * lanes));
-        if (values > 1) put_row(ds.get() + (j + i) * block / values, acc[i]);
+    }
+
+    // ds of count keys, with v of them.
+    [[gnu::noinline]] void differentiate(const E *with, int64_t count) {
+      for (int64_t j = 0; j < padded(count); j += rows, with += rows * terms) {
+        __m512 acc[rows][vectors];
+        FX_UNROLL for (int i = 0; i < rows; i++)
+          FX_UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = _mm512_setzero_ps();
+        add_products(acc, with, terms, 1, queries.dy.get(), block, terms);
+        FX_UNROLL for (int i = 0; i < rows; i++) {
+          FX_UNROLL for (int v = 0; v < vectors; v++)
+            acc[i][v] = load(s.get() + (j + i) * block + v * lanes) * (acc[i][v] - load(queries.dot + v * lanes));
+          if (values > 1) put_row(ds.get() + (j + i) * block / values, acc[i]);
+        }
+        FX_UNROLL for (int i = 0; i < rows; i += 2)
+          put_stacked(ds_stacked.get() + (j + i) * block / values, acc[i], acc[i + 1]);
       }
-      FX_UNROLL for (int i = 0; i < rows; i += 2)
-        put_stacked(ds_stacked.get() + (j + i) * block / values, acc[i], acc[i + 1]);
     }
 
     // Adds what a block of queries has to dk and dv, and makes dq (width, block).
     void run(int64_t keys, float *dq) {
-      auto same = [](__m512 x, int) { return x; };
       const E *ds_rows = values > 1 ? ds.get() : ds_stacked.get();
       std::fill_n(dq, width * block, 0.0f);
       for (int64_t key = 0; key < keys; key += block) {
         const int64_t count = std::min(block, keys - key);
-        for (int64_t j = 0; j < padded(count); j += rows)
-          differentiate(k.get() + (key + j) * terms, v.get() + (key + j) * terms, j, count - j, log2e * root_of(width));
-        for (int64_t c = 0; c < width; c += rows)
-          accumulate<rows, vectors>(dq + c * block, block, same, k_stacked.get() + key / values * width + c, 1, width,
-                                    ds_stacked.get(), block, padded(count) / values);
-        for (int64_t j = 0; j < padded(count); j += key_rows) {
-          const int64_t at = (key + j) * width, row = j * block / values;
-          accumulate<key_rows, W>(dv.get() + at, width, same, p.get() + row, block / values, 1,
-                                  queries.dy_stacked.get(), width, block / values);
-          accumulate<key_rows, W>(dk.get() + at, width, same, ds_rows + row, block / values, 1,
-                                  queries.q_stacked.get(), width, block / values);
-        }
+        score(k.get() + key * terms, queries.q.get(), count, s.get());
+        weigh(count);
+        differentiate(v.get() + key * terms, count);
+        accumulate<rows, vectors>(dq, width, block, nullptr, k_stacked.get() + key * terms, 1, width, ds_stacked.get(),
+                                  block, padded(count) / values);
+        accumulate<key_rows, W>(dv.get() + key * width, padded(count), width, nullptr, p.get(), block / values, 1,
+                                queries.dy_stacked.get(), width, block / values);
+        accumulate<key_rows, W>(dk.get() + key * width, padded(count), width, nullptr, ds_rows, block / values, 1,
+                                queries.q_stacked.get(), width, block / values);
       }
     }
 

@@ -13,6 +13,7 @@
 #pragma GCC target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
 // The intrinsics' own header.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 
 // Of all loops over sums that are to stay in registers: an array that any loop indexes at run time is in memory.
 #define FX_UNROLL _Pragma("GCC unroll 16")
