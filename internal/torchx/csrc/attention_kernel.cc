@@ -97,7 +97,7 @@ inline void put_stacked(pair *to, const Vectors &x, const Vectors &next) {
     put(to + v * lanes, _mm512_permutexvar_epi16(turns, (__m512i)_mm512_cvtne2ps_pbh(next[v], x[v])));
 }
 
-// The rows (count, stride) of T whose channel c of 16 queries from r on is value(c, r).
+// to: count rows of T, of which 16 from r on have value(c, r) in their channel c.
 template <int W, class T, class Value>
 void write_rows(int64_t count, int64_t apart, Value &&value, T *to) {
   for (int64_t r = 0; r < count; r += lanes)
@@ -164,8 +164,8 @@ template <class T, int W>
 struct Attention {
   using E = term_of<T>;
   static constexpr int64_t width = W * lanes, values = values_of<E>, terms = width / values;
-  static constexpr int rows = 4;                                     // of scores at once
-  static constexpr int key_rows = W == 1 ? 16 : W == 2 ? 8 : rows;   // of the keys' gradients
+  static constexpr int rows = 4;                                    // of scores at once
+  static constexpr int key_rows = W == 1 ? 16 : W == 2 ? 8 : rows;  // of the keys' gradients
 
   // s (count rounded up, block) = the scores of the keys; of those that are not there, minus infinity.
   [[gnu::noinline]] static void score(const E *k, const E *q, int64_t count, float *s) {
@@ -184,7 +184,7 @@ struct Attention {
   struct Forward {
     Buffer<E> k, v, q, p;
     Buffer<float> s, y;
-    float m[block], sum[block];
+    alignas(64) float m[block], sum[block];
     explicit Forward(int64_t positions)
         : k(padded(positions) * terms), v(padded(positions) * terms), q(terms * block), p(block * block / values),
           s(block * block), y(width * block) {}
@@ -262,7 +262,7 @@ struct Attention {
   // What is known of a block of queries.
   struct Queries {
     Buffer<E> q, dy, q_stacked, dy_stacked;
-    float m[block], r[block], dot[block];  // dot: dy y
+    alignas(64) float m[block], r[block], dot[block];  // dot: dy y
     Queries() : q(terms * block), dy(terms * block), q_stacked(terms * block), dy_stacked(terms * block) {}
 
     void set(const Rows<T> &q_rows, const Rows<T> &dy_rows, const T *y, const float *all_m, const float *all_r) {

@@ -1,5 +1,5 @@
-// What the kernels of convolutions share: vectors of AVX-512, and what they are stored in. All that follows this file
-// is compiled for those instructions.
+// What the kernels of convolutions and of attention share: vectors of AVX-512, and what they are stored in. All that
+// follows this file is compiled for those instructions.
 #pragma once
 #include <ATen/Parallel.h>
 #include <c10/core/CPUAllocator.h>
