@@ -74,9 +74,9 @@ func TestBF16Sums(t *testing.T) {
 		w, b := s.FromFloats([]float32{1, 2}, 2), s.FromFloats([]float32{0, 1}, 2)
 		near("a norm", s.GroupNorm(x, 2, round(w), round(b), 1e-5), s.GroupNorm(widen(x), 2, w, b, 1e-5))
 		near("the fused norm", s.NormSiLU(x, 2, w, b, 1e-5, torchx.Tensor{}), s.NormSiLU(widen(x), 2, w, b, 1e-5, torchx.Tensor{}))
-		qkv := func(seed uint64) torchx.Tensor { return round(s.Affine(s.Randn(seed, 1, 1, 4096, 8), 0.1, 1)) }
-		q, k, v := qkv(2), qkv(3), qkv(4)
-		near("attention", s.Attention(q, k, v), s.Attention(widen(q), widen(k), widen(v)))
+		qkv := round(s.Affine(s.Randn(2, 1, 3*16, 64, 64), 0.1, 1))
+		near("attention", s.SelfAttention(qkv, 1), s.SelfAttention(widen(qkv), 1))
+		near("the fused attention", s.SelfAttention(s.To(qkv, torchx.BFloat16, torchx.CPU, torchx.NHWC), 1), s.SelfAttention(widen(qkv), 1))
 		return s.Err()
 	})
 }

@@ -279,15 +279,10 @@ type attention struct {
 }
 
 func (a *attention) forward(s *torchx.Scope, _ *UNet, x, _ torchx.Tensor) torchx.Tensor {
-	shape := x.Shape()
-	n, c, positions := shape[0], shape[1], shape[2]*shape[3]
-	width := min(int64(headWidth), c)
+	c := a.channels
 	qkv := s.GroupNorm(x, groups(c), a.norm.w, a.norm.b, normEps)
 	qkv = s.Conv2d(qkv, s.Reshape(a.qkv.w, 3*c, c, 1, 1), a.qkv.b, false)
-	qkv = s.Transpose(s.Reshape(qkv, n, 3*(c/width), width, positions), 2, 3)
-	third := func(i int64) torchx.Tensor { return s.Narrow(qkv, 1, i*(c/width), c/width) }
-	h := s.Attention(third(0), third(1), third(2))
-	h = s.Reshape(s.Transpose(h, 2, 3), n, c, shape[2], shape[3])
+	h := s.SelfAttention(qkv, c/min(headWidth, c))
 	return s.AddConv2d(x, h, s.Reshape(a.projOut.w, c, c, 1, 1), a.projOut.b, false)
 }
 

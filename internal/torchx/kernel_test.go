@@ -1,8 +1,10 @@
 package torchx
 
 import (
+	"context"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -183,5 +185,93 @@ func TestLinearKernel(t *testing.T) {
 				return s.Err()
 			})
 		})
+	}
+}
+
+// attend is self-attention and its gradient, in that type and format, of noise of that deviation.
+func attend(s *Scope, heads, width, h, w int64, deviation float64, dtype DType, format Format) []Tensor {
+	const samples = 3
+	round := func(x Tensor) Tensor { return s.To(x, BFloat16, CPU, NCHW) }
+	qkv := s.Clone(s.To(round(s.Affine(s.Randn(1, samples, 3*heads*width, h, w), deviation, 0)), dtype, CPU, format))
+	weights := s.To(round(s.Randn(2, samples, heads*width, h, w)), dtype, CPU, format)
+	s.RequiresGrad(qkv, true)
+	y := s.SelfAttention(qkv, heads)
+	s.Backward(s.Mean(s.Mul(y, weights)))
+	return []Tensor{y, s.Grad(qkv)}
+}
+
+// TestSelfAttentionKernel: our attention, which float32 and bf16 take, against libtorch's in float64, forward and
+// backward, with positions that fill no, one and several blocks, and pieces of keys; a large deviation makes softmax a
+// maximum. bf16 rounds what goes in and comes out, and probabilities, 2^-9 each.
+func TestSelfAttentionKernel(t *testing.T) {
+	names := []string{"y", "dqkv"}
+	for _, c := range []struct {
+		dtype              DType
+		format             Format
+		heads, width, h, w int64
+		deviation, tol     float64
+	}{
+		{Float32, NHWC, 1, 64, 1, 1, 1, 1e-5},
+		{Float32, NHWC, 2, 16, 5, 7, 1, 1e-5},
+		{Float32, NHWC, 1, 48, 8, 8, 1, 1e-5},
+		{Float32, NHWC, 3, 32, 16, 16, 1, 1e-5},
+		{Float32, NHWC, 4, 64, 20, 33, 1, 1e-5},
+		{Float32, NHWC, 1, 32, 33, 67, 1, 1e-5},
+		{Float32, NHWC, 2, 64, 20, 33, 10, 2e-5},
+		{Float32, NHWC, 1, 24, 5, 7, 1, 1e-5}, // not the kernel's: composed
+		{Float32, NCHW, 2, 16, 5, 7, 1, 1e-5},
+		{BFloat16, NHWC, 1, 64, 1, 1, 1, 0.01},
+		{BFloat16, NHWC, 2, 16, 5, 7, 1, 0.01},
+		{BFloat16, NHWC, 1, 48, 8, 8, 1, 0.01},
+		{BFloat16, NHWC, 3, 32, 16, 16, 1, 0.01},
+		{BFloat16, NHWC, 4, 64, 20, 33, 1, 0.01},
+		{BFloat16, NHWC, 1, 32, 33, 67, 1, 0.01},
+		{BFloat16, NHWC, 2, 64, 20, 33, 10, 0.01},
+	} {
+		t.Run(fmt.Sprintf("%d/%d/%dx%d/%dx%d/deviation=%g", c.dtype, c.format, c.heads, c.width, c.h, c.w, c.deviation), func(t *testing.T) {
+			inThread(t, func(s *Scope) error {
+				got := attend(s, c.heads, c.width, c.h, c.w, c.deviation, c.dtype, c.format)
+				want := attend(s, c.heads, c.width, c.h, c.w, c.deviation, Float64, NCHW)
+				if got[0].Dtype() != c.dtype {
+					t.Errorf("y is of type %d, want qkv's", got[0].Dtype())
+				}
+				for i := range got {
+					if off := distance(s, got[i], want[i]); !(off <= c.tol) {
+						t.Errorf("%s is off by %.2g of its size, want at most %g", names[i], off, c.tol)
+					}
+				}
+				return s.Err()
+			})
+		})
+	}
+}
+
+// TestSelfAttentionThreads: one thread and two give the same bits.
+func TestSelfAttentionThreads(t *testing.T) {
+	for _, dtype := range []DType{Float32, BFloat16} {
+		var made [2][][]float64
+		for i := range made {
+			thread, err := StartThread(1 + i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = thread.Do(context.Background(), func(s *Scope) error {
+				for _, x := range attend(s, 1, 64, 33, 67, 1, dtype, NHWC) {
+					v := make([]float64, Numel(x))
+					Read(s, s.To(x, Float64, CPU, NCHW), v)
+					made[i] = append(made[i], v)
+				}
+				return s.Err()
+			})
+			thread.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, name := range []string{"y", "dqkv"} {
+			if !slices.Equal(made[0][i], made[1][i]) {
+				t.Errorf("%s of type %d depends on the number of threads", name, dtype)
+			}
+		}
 	}
 }

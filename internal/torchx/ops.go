@@ -122,10 +122,11 @@ func (s *Scope) NormSiLU(x Tensor, groups int64, w, b Tensor, eps float64, film 
 	})
 }
 
-// Attention is softmax(q k' / sqrt(d)) v for q, k, v (N, heads, positions, d).
-func (s *Scope) Attention(q, k, v Tensor) Tensor {
-	return s.one("scaled_dot_product_attention", func(out *C.fx_tensor) C.fx_error {
-		return C.fx_attention(handle(q), handle(k), handle(v), out)
+// SelfAttention is softmax(q k' / sqrt(d)) v of each of the heads, over the positions H W, for qkv (N,3C,H,W) that
+// holds q, k and v, each by head, d = C/heads channels wide: (N,C,H,W).
+func (s *Scope) SelfAttention(qkv Tensor, heads int64) Tensor {
+	return s.one("self_attention", func(out *C.fx_tensor) C.fx_error {
+		return C.fx_self_attention(handle(qkv), C.int64_t(heads), out)
 	})
 }
 

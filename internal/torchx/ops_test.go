@@ -106,30 +106,28 @@ func TestConvolution(t *testing.T) {
 	})
 }
 
-func TestAttention(t *testing.T) {
+func TestSelfAttention(t *testing.T) {
 	inThread(t, func(s *Scope) error {
-		const n, d = 5, 4
-		q, qs := random(s, 1, 1, 2, n, d)
-		k, ks := random(s, 2, 1, 2, n, d)
-		v, vs := random(s, 3, 1, 2, n, d)
+		const h, w, heads, d = 2, 3, 2, 4
+		const n, c = h * w, heads * d
+		qkv, xs := random(s, 1, 2, 3*c, h, w)
 		want := func(i int) float64 {
-			head, row, col := i/(n*d), i/d%n, i%d
+			sample, channel, row := i/(c*n), i/n%c, i%n
+			at := func(third, channel, row int) float64 { return xs[((sample*3+third)*c+channel)*n+row] }
 			sum, total := 0.0, 0.0
 			for j := range n {
 				dot := 0.0
-				for c := range d {
-					dot += qs[(head*n+row)*d+c] * ks[(head*n+j)*d+c]
+				for k := range d {
+					dot += at(0, channel/d*d+k, row) * at(1, channel/d*d+k, j)
 				}
 				weight := math.Exp(dot / math.Sqrt(d))
 				total += weight
-				sum += weight * vs[(head*n+j)*d+col]
+				sum += weight * at(2, channel, j)
 			}
 			return sum / total
 		}
-		near(t, s, "attention", s.Attention(q, k, v), 1e-12, want)
-		// as the network's qkv gives them: a position's channels apart from each other
-		apart := func(x Tensor) Tensor { return s.Transpose(s.Clone(s.Transpose(x, 2, 3)), 2, 3) }
-		near(t, s, "attention of views", s.Attention(apart(q), apart(k), apart(v)), 1e-12, want)
+		near(t, s, "attention", s.SelfAttention(qkv, heads), 1e-12, want)
+		near(t, s, "attention, channels last", s.SelfAttention(s.To(qkv, Float64, CPU, NHWC), heads), 1e-12, want)
 		return s.Err()
 	})
 }

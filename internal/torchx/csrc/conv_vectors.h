@@ -1,5 +1,5 @@
-// What the kernels of convolutions share: vectors of AVX-512, and what they are stored in. All that follows this file
-// is compiled for those instructions.
+// What the kernels of convolutions and of attention share: vectors of AVX-512, and what they are stored in. All that
+// follows this file is compiled for those instructions.
 #pragma once
 #include <ATen/Parallel.h>
 #include <c10/core/CPUAllocator.h>
@@ -13,6 +13,7 @@
 #pragma GCC target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
 // The intrinsics' own header.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 
 // Of all loops over sums that are to stay in registers: an array that any loop indexes at run time is in memory.
 #define FX_UNROLL _Pragma("GCC unroll 16")

@@ -52,7 +52,6 @@ fx_error fx_transpose(fx_tensor x, int64_t a, int64_t b, fx_tensor *out);
 // nn.cc: layers.
 fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor r, fx_tensor *out);
 fx_error fx_silu(fx_tensor x, fx_tensor *out);
-fx_error fx_attention(fx_tensor q, fx_tensor k, fx_tensor v, fx_tensor *out);
 fx_error fx_avg_pool2d(fx_tensor x, int64_t factor, fx_tensor *out);
 fx_error fx_upsample_nearest2d(fx_tensor x, int64_t factor, fx_tensor *out);
 fx_error fx_upsample_bilinear2d(fx_tensor x, int64_t factor, fx_tensor *out);
@@ -68,6 +67,9 @@ fx_error fx_linear(fx_tensor x, fx_tensor w, fx_tensor b, fx_tensor *out);
 // norm_silu.cc
 fx_error fx_group_norm(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor *out);
 fx_error fx_norm_silu(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, double eps, fx_tensor film, fx_tensor *out);
+
+// attention.cc
+fx_error fx_self_attention(fx_tensor qkv, int64_t heads, fx_tensor *out);
 
 // prepare.cc: frames, in plain memory.
 fx_error fx_prepare(const fx_prepare_plan *plan, const float *src, float *hi, float *lo, bool *finite);

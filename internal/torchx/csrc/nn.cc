@@ -10,16 +10,6 @@ fx_error fx_silu(fx_tensor x, fx_tensor *out) {
   return give(out, [&] { return at::silu(*x); });
 }
 
-// q, k, v (N, heads, positions, channels): softmax(q k' / sqrt(channels)) v. The channels of a
-// position must lie side by side, or libtorch falls back on keeping all of softmax(q k'), which is
-// many times slower and of positions^2 memory.
-fx_error fx_attention(fx_tensor q, fx_tensor k, fx_tensor v, fx_tensor *out) {
-  return give(out, [&] {
-    auto side_by_side = [](const at::Tensor &x) { return x.stride(-1) == 1 ? x : x.contiguous(); };
-    return at::scaled_dot_product_attention(side_by_side(*q), side_by_side(*k), side_by_side(*v));
-  });
-}
-
 fx_error fx_avg_pool2d(fx_tensor x, int64_t factor, fx_tensor *out) {
   return give(out, [&] { return at::avg_pool2d(*x, factor); });
 }

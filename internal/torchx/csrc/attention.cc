@@ -1,0 +1,87 @@
+// Self-attention as an autograd function of our own kernel for channels-last tensors on the CPU; libtorch's elsewhere,
+// for float64, and for heads of other widths.
+#include <ATen/autocast_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "attention_kernel.h"
+#include "guard.h"
+
+using namespace fx;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+constexpr auto format = at::MemoryFormat::ChannelsLast;
+
+bool has_kernel(const at::Tensor &qkv, int64_t heads) {
+  const bool bfloat16 = qkv.scalar_type() == at::kBFloat16;
+  const bool wide = qkv.scalar_type() == at::kFloat && !at::autocast::is_autocast_enabled(at::kCPU);
+  return qkv.device().is_cpu() && qkv.is_contiguous(format) && (bfloat16 || wide) &&
+         has_attention(qkv.size(1) / (3 * heads), bfloat16);
+}
+
+template <class T>
+T *data(const at::Tensor &x) {
+  return static_cast<T *>(x.data_ptr());
+}
+
+struct SelfAttention : torch::autograd::Function<SelfAttention> {
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &qkv, int64_t heads) {
+    const int64_t n = qkv.size(0), h = qkv.size(2), w = qkv.size(3);
+    auto y = at::empty({n, qkv.size(1) / 3, h, w}, qkv.options().memory_format(format));
+    auto m = at::empty({n, heads, h * w}, qkv.options().dtype(at::kFloat)), r = at::empty_like(m);
+    const auto shape = shape_of(qkv, heads);
+    if (qkv.scalar_type() == at::kFloat)
+      attention_forward(shape, data<float>(qkv), data<float>(y), data<float>(m), data<float>(r));
+    else
+      attention_forward(shape, data<bf16>(qkv), data<bf16>(y), data<float>(m), data<float>(r));
+    ctx->save_for_backward({qkv, y, m, r});
+    ctx->saved_data["heads"] = heads;
+    return y;
+  }
+
+  static variable_list backward(AutogradContext *ctx, variable_list grads) {
+    auto saved = ctx->get_saved_variables();
+    const auto &qkv = saved[0], &y = saved[1], &m = saved[2], &r = saved[3];
+    auto dy = grads[0].to(qkv.scalar_type()).contiguous(format);
+    auto dqkv = at::empty_like(qkv);
+    const auto shape = shape_of(qkv, ctx->saved_data["heads"].toInt());
+    if (qkv.scalar_type() == at::kFloat)
+      attention_backward(shape, data<float>(qkv), data<float>(y), data<float>(m), data<float>(r), data<float>(dy),
+                         data<float>(dqkv));
+    else
+      attention_backward(shape, data<bf16>(qkv), data<bf16>(y), data<float>(m), data<float>(r), data<bf16>(dy),
+                         data<bf16>(dqkv));
+    return {dqkv, {}};
+  }
+
+ private:
+  static AttentionShape shape_of(const at::Tensor &qkv, int64_t heads) {
+    return {qkv.size(0), qkv.size(2) * qkv.size(3), heads, qkv.size(1) / (3 * heads)};
+  }
+};
+
+// The channels of a position must lie side by side, or libtorch falls back on keeping all of softmax(q k'), which is
+// many times slower and of positions^2 memory.
+at::Tensor composed(const at::Tensor &qkv, int64_t heads) {
+  const int64_t n = qkv.size(0), h = qkv.size(2), w = qkv.size(3);
+  auto rows = qkv.reshape({n, 3 * heads, qkv.size(1) / (3 * heads), h * w}).transpose(2, 3);
+  auto third = [&](int64_t i) {
+    auto x = rows.narrow(1, i * heads, heads);
+    return x.stride(-1) == 1 ? x : x.contiguous();
+  };
+  auto y = at::scaled_dot_product_attention(third(0), third(1), third(2));
+  return y.transpose(2, 3).reshape({n, qkv.size(1) / 3, h, w});
+}
+
+}  // namespace
+
+// qkv (N,3C,H,W): q, k and v, each by head. softmax(q k' / sqrt(channels of a head)) v, (N,C,H,W), over all positions.
+fx_error fx_self_attention(fx_tensor qkv, int64_t heads, fx_tensor *out) {
+  return give(out, [&] {
+    TORCH_CHECK(qkv->dim() == 4 && heads > 0 && qkv->size(1) % (3 * heads) == 0, "q, k and v of ", heads,
+                " heads in shape ", qkv->sizes(), ", want (N,3C,H,W)");
+    return has_kernel(*qkv, heads) ? SelfAttention::apply(*qkv, heads) : composed(*qkv, heads);
+  });
+}
