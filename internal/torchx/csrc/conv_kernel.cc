@@ -3,8 +3,10 @@
 // pair of bf16 that are neighbours along the summed axis, as vdpbf16ps takes them: a "term" in the following.
 //
 // Written for AVX-512, on which alone it runs.
+#include <array>
 #include <cstring>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "conv.h"
@@ -73,23 +75,27 @@ void strip(const Rows<T> &x_rows, const E *const *rows, const E *w, const float 
     }
 }
 
-// One row of y, V vectors of its channels.
+// strip for 1 to 14 cells: with two vectors that is all that there are registers for.
+template <class T, class E, int V, int... P>
+constexpr auto strips_of(std::integer_sequence<int, P...>) {
+  return std::array{strip<T, E, P + 1, V>...};
+}
+template <class T, class E, int V>
+constexpr auto strips = strips_of<T, E, V>(std::make_integer_sequence<int, 14>());
+
+// One row of y, V vectors of its channels: in strips of about the same length, since short ones cannot keep the
+// multipliers busy.
 template <class T, class E, int V>
 void row_of(const Rows<T> &x_rows, const E *const *rows, const E *w, const float *b, const T *r, T *y) {
   const ConvShape &s = x_rows.s;
-  const E *at[3] = {rows[0], rows[1], rows[2]};
-  int64_t x = 0;
-  auto run = [&](auto cells) {
-    constexpr int P = decltype(cells)::value;
-    for (; x + P <= s.width; x += P) {
-      strip<T, E, P, V>(x_rows, at, w, b, r ? r + x * s.out : nullptr, y + x * s.out);
-      for (auto &row : at) row += P * lanes;
-    }
-  };
-  run(std::integral_constant<int, 12>());
-  run(std::integral_constant<int, 8>());
-  run(std::integral_constant<int, 4>());
-  run(std::integral_constant<int, 1>());
+  const int64_t count = (s.width + 13) / 14;
+  for (int64_t i = 0; i < count; i++) {
+    const int64_t begin = s.width * i / count, cells = s.width * (i + 1) / count - begin;
+    const E *at[3];
+    for (int k = 0; k < 3; k++) at[k] = rows[k] + begin * lanes;
+    const int64_t to = begin * s.out;
+    strips<T, E, V>[cells - 1](x_rows, at, w, b, r ? r + to : nullptr, y + to);
+  }
 }
 
 // w (O,k,k,I) as product takes it, of V vectors of y's channels from o on.
