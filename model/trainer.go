@@ -109,12 +109,15 @@ func (t *Trainer) Notices(to func(string)) { t.notice = to }
 
 // Close frees the weights and ends the thread.
 func (t *Trainer) Close() {
-	_ = t.Do(context.Background(), func(*torchx.Scope) error { t.graph.Close(); return nil })
-	for _, net := range []*UNet{t.Net, t.EMA} {
-		if net != nil {
-			net.Free()
+	_ = t.Do(context.Background(), func(*torchx.Scope) error {
+		t.graph.Close()
+		for _, net := range []*UNet{t.Net, t.EMA} {
+			if net != nil {
+				net.Free()
+			}
 		}
-	}
+		return nil
+	})
 	for _, x := range append(append(t.m, t.v...), t.loss, t.report) {
 		torchx.Free(x)
 	}
@@ -272,15 +275,19 @@ func (t *Trainer) Velocity(net *UNet, xLo torchx.Tensor) Velocity {
 	return net.Velocity(xLo, t.BF16)
 }
 
-// Velocity is the network as a velocity field under the condition x_lo. A mean
-// over times costs one evaluation: Forward says how.
+// Velocity is the network as a velocity field under the condition x_lo, without
+// gradients. A mean over times costs one evaluation: Forward says how.
 func (u *UNet) Velocity(xLo torchx.Tensor, bf16 bool) Velocity {
 	return func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor {
-		times := u.times(s, x.Shape()[0], t)
-		var v torchx.Tensor
+		in := []torchx.Tensor{s.Cat(1, x, xLo), u.times(s, x.Shape()[0], t)}
+		var out []torchx.Tensor
 		s.Part("forward", func() {
-			s.Autocast(u.Device, bf16, func() { v = u.Forward(s, s.Cat(1, x, xLo), times) })
+			out = u.graph.Run(s, in, func(s *torchx.Scope, in []torchx.Tensor) []torchx.Tensor {
+				var v torchx.Tensor
+				s.Autocast(u.Device, bf16, func() { v = u.Forward(s, in[0], in[1]) })
+				return []torchx.Tensor{s.To(v, u.DType, u.Device, u.Format)}
+			})
 		})
-		return s.To(v, u.DType, u.Device, u.Format)
+		return s.Clone(out[0]) // the next one may overwrite it
 	}
 }

@@ -61,6 +61,7 @@ type UNet struct {
 	Config
 	Params []Param // in ADM's order
 
+	graph  *torchx.Graph // of Velocity
 	freqs  torchx.Tensor // (model_channels/2) angular frequencies of the time features
 	embed  [2]layer
 	stem   layer
@@ -95,7 +96,7 @@ func NewUNet(s *torchx.Scope, c Config, seed uint64) (*UNet, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	u := &UNet{Config: c}
+	u := &UNet{Config: c, graph: torchx.NewGraph(c.Device, func(string) {})}
 	b := builder{s: s, u: u, seed: seed}
 	b.build()
 	u.freqs = s.Keep(b.timeFrequencies())
@@ -138,8 +139,9 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Free releases the weights.
+// Free releases the weights, on the torch thread.
 func (u *UNet) Free() {
+	u.graph.Close()
 	for _, p := range u.Params {
 		torchx.Free(p.Tensor)
 	}

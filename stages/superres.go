@@ -339,7 +339,7 @@ func (r *superres) physical(planes []float32, cells int) {
 // Close frees the network and closes the checkpoint.
 func (r *superres) Close() error {
 	if r.net != nil {
-		r.net.Free()
+		_ = r.thread.Do(context.Background(), func(*torchx.Scope) error { r.net.Free(); return nil })
 		r.net = nil
 	}
 	if r.meter != nil {
