@@ -54,7 +54,7 @@ def main():
     parser.add_argument("peer")
     parser.add_argument("program")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--compile", action="store_true", help="the peer by torch.compile too, which takes minutes")
+    parser.add_argument("--compile", action="store_true", help="the peer by torch.compile too, in the last round: it takes minutes")
     parser.add_argument("--only", default="", help="networks and types, of small, full, fp32 and bf16")
     options = parser.parse_args()
     only = set(options.only.split(",")) - {""}
@@ -65,7 +65,8 @@ def main():
         for dtype in [d for d in ("fp32", "bf16") if d in only or not only & {"fp32", "bf16"}]:
             found = {}
             for round_ in range(options.rounds):
-                for side in ["fmsr"] + modes:
+                last = round_ == options.rounds - 1
+                for side in ["fmsr"] + modes[: None if last else 2]:
                     runs = fmsr(program, network, dtype) if side == "fmsr" else peer(options.peer, network, dtype, side)
                     print(json.dumps(dict(network=network, dtype=dtype, round=round_, side=side, runs=runs)), flush=True)
                     for what, run in runs.items():

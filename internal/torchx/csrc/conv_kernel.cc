@@ -1,5 +1,5 @@
 // See conv.h for the maths. All of it is matrix products whose innermost loop keeps a block of sums in registers: 32
-// sums along one side, in vectors, by 8 or 12 along the other, which are broadcast. What is multiplied is a float, or a
+// sums along one side, in vectors, by up to 14 along the other, which are broadcast. What is multiplied is a float, or a
 // pair of bf16 that are neighbours along the summed axis, as vdpbf16ps takes them: a "term" in the following.
 //
 // Written for AVX-512, on which alone it runs.
@@ -11,7 +11,6 @@
 
 #include "conv.h"
 #include "winograd.h"
-
 
 #if defined(__x86_64__)
 #include "conv_vectors.h"

@@ -5,28 +5,26 @@ namespace FX_TARGET {
 
 #include "vec.h"
 
-// The mean, and the sum of squares about it: the cells are still in the first cache
-// when they are read again.
+// The mean, and the sum of squares about it, by way of the first cell's value.
 template <class T>
 void moments(const T *x, int64_t channels, int64_t cells, float *mean, float *m2) {
   each_vector(0, channels, [=](int64_t c, auto l) {
-    auto at = [=](int64_t i) { return l.load(x + c + i * channels); };
-    v16 even = {}, odd = {};
-    for (int64_t i = 0; i + 1 < cells; i += 2) {
-      even += at(i);
-      odd += at(i + 1);
+    const v16 first = l.load(x + c);
+    v16 sum[2] = {}, squares[2] = {};
+    auto add = [&](int64_t i, int k) {
+      const v16 off = l.load(x + c + i * channels) - first;
+      sum[k] += off;
+      squares[k] += off * off;
+    };
+    int64_t i = 0;
+    for (; i + 1 < cells; i += 2) {
+      add(i, 0);
+      add(i + 1, 1);
     }
-    if (cells % 2) even += at(cells - 1);
-    const v16 mu = (even + odd) / static_cast<float>(cells);
-    auto square = [=](int64_t i) { return (at(i) - mu) * (at(i) - mu); };
-    even = odd = v16{};
-    for (int64_t i = 0; i + 1 < cells; i += 2) {
-      even += square(i);
-      odd += square(i + 1);
-    }
-    if (cells % 2) even += square(cells - 1);
-    l.store(mean + c, mu);
-    l.store(m2 + c, even + odd);
+    if (i < cells) add(i, 0);
+    const v16 all = sum[0] + sum[1], mu = all / static_cast<float>(cells);
+    l.store(mean + c, first + mu);
+    l.store(m2 + c, squares[0] + squares[1] - all * mu);
   });
 }
 

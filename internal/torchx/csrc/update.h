@@ -15,7 +15,8 @@
 namespace fx {
 
 // The gradients are clipped on their way and stay as they were: the trainer drops them before it makes the next ones, and
-// nothing else reads them (those of the composition are clipped in place). Where loss or |g| is not finite nothing is changed but the report.
+// nothing else reads them (those of the composition are clipped in place). Where loss or |g| is not finite nothing is
+// changed but the report.
 void cpu_update(const std::vector<UpdateTensor> &tensors, const UpdateRule &rule, const UpdateSchedule &schedule,
                 double loss, UpdateReport *report);
 

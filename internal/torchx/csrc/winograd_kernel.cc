@@ -284,7 +284,7 @@ void product(const ConvShape &s, const float *x, const float *w, const float *b,
   const Tiles tiles(s);
   const std::vector<float> zeros(s.in);
   each_block_of_tiles(tiles, [&](int64_t most) {
-    return [&, x_data = Buffer<float>(points * most * s.in), y_data = Buffer<float>(points * most * s.out)](
+    return [&, x_data = Buffer<float>(Block{s.in, most}.size()), y_data = Buffer<float>(Block{s.out, most}.size())](
                int64_t first, int64_t count) {
       const Block in{s.in, count}, out{s.out, count};
       fill_inputs({tiles, first}, x, in, zeros.data(), x_data.get());
@@ -328,8 +328,8 @@ void winograd_weight_gradient(const ConvShape &s, const float *x, const float *d
   each_block_of_tiles(tiles, [&](int64_t most) {
     auto &part = parts[at::get_thread_num()].emplace(points * plane_of(s) + s.out);
     std::fill_n(part.get(), part.size, 0.0f);
-    return [&, to = part.get(), x_data = Buffer<float>(points * most * s.in),
-            dy_data = Buffer<float>(points * most * s.out)](int64_t first, int64_t count) {
+    return [&, to = part.get(), x_data = Buffer<float>(Block{s.in, most}.size()),
+            dy_data = Buffer<float>(Block{s.out, most}.size())](int64_t first, int64_t count) {
       const Block in{s.in, count}, out{s.out, count};
       fill_inputs({tiles, first}, x, in, zeros.data(), x_data.get());
       fill<2>({tiles, first}, dy, out, 0, false, zeros.data(), dy_data.get(),
