@@ -275,3 +275,42 @@ func TestSelfAttentionThreads(t *testing.T) {
 		}
 	}
 }
+
+// TestConcatKernel: channels-last tensors are joined, and their gradients taken apart, as libtorch does in float64.
+func TestConcatKernel(t *testing.T) {
+	inThread(t, func(s *Scope) error {
+		run := func(dtype DType) []Tensor {
+			a, b := s.To(s.Randn(1, 2, 3, 5, 4), dtype, CPU, NHWC), s.To(s.Randn(2, 2, 7, 5, 4), dtype, CPU, NHWC)
+			s.RequiresGrad(a, true)
+			s.RequiresGrad(b, true)
+			y := s.Cat(1, a, b)
+			s.Backward(s.Mean(s.Mul(y, s.To(s.Randn(3, 2, 10, 5, 4), dtype, CPU, NHWC))))
+			return []Tensor{y, s.Grad(a), s.Grad(b)}
+		}
+		got, want := run(Float32), run(Float64)
+		for i, name := range []string{"y", "da", "db"} {
+			if off := distance(s, got[i], want[i]); !(off < 1e-7) {
+				t.Errorf("%s is off by %.2g of its size", name, off)
+			}
+		}
+		return s.Err()
+	})
+}
+
+// TestAddConv2dComposed: what the kernel cannot add on its way out is added afterwards.
+func TestAddConv2dComposed(t *testing.T) {
+	inThread(t, func(s *Scope) error {
+		as := func(format Format, dtype DType, x Tensor) Tensor { return s.Clone(s.To(x, dtype, CPU, format)) }
+		x, w, b, r := s.Randn(1, 2, 16, 5, 4), s.Randn(2, 32, 16, 3, 3), s.Randn(3, 32), s.Randn(4, 2, 32, 5, 4)
+		run := func(dtype DType, of Tensor) Tensor {
+			return s.AddConv2d(of, as(NHWC, dtype, x), as(NHWC, dtype, w), as(NCHW, dtype, b), false)
+		}
+		want := run(Float64, as(NHWC, Float64, r))
+		for name, of := range map[string]Tensor{"NHWC": as(NHWC, Float32, r), "NCHW": as(NCHW, Float32, r), "float64": as(NHWC, Float64, r)} {
+			if off := distance(s, run(Float32, of), want); !(off < 2e-6) {
+				t.Errorf("%s: off by %.2g of its size", name, off)
+			}
+		}
+		return s.Err()
+	})
+}
