@@ -3,7 +3,7 @@
 #include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "attention_kernel.h"
+#include "attention.h"
 #include "guard.h"
 
 using namespace fx;

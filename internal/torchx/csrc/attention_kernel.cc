@@ -1,17 +1,17 @@
-// See attention_kernel.h for the maths. Queries lie in the lanes: scores are (keys, queries), so that softmax works on
+// See attention.h for the maths. Queries lie in the lanes: scores are (keys, queries), so that softmax works on
 // whole vectors, and each product keeps 16 vectors of sums in registers. What is multiplied is a "term", as in
 // conv_kernel.cc: a float, or a pair of bf16 that are neighbours along the summed axis, be it of channels, keys or
 // queries.
 //
 // Written for AVX-512, on which alone it runs.
-#include "attention_kernel.h"
+#include "attention.h"
 
 #include <cmath>
 #include <cstring>
 #include <limits>
 
 #if defined(__x86_64__)
-#include "conv_vectors.h"
+#include "avx512.h"
 
 namespace fx {
 namespace {

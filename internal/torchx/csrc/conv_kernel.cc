@@ -13,7 +13,7 @@
 #include "winograd.h"
 
 #if defined(__x86_64__)
-#include "conv_vectors.h"
+#include "avx512.h"
 
 namespace fx {
 namespace {

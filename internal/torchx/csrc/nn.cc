@@ -2,7 +2,6 @@
 #include <array>
 
 #include "guard.h"
-#include "norm_silu_cuda.h"
 
 using namespace fx;
 

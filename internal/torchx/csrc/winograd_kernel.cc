@@ -6,7 +6,7 @@
 #include <vector>
 
 #if defined(__x86_64__)
-#include "conv_vectors.h"
+#include "avx512.h"
 
 namespace fx {
 namespace {
