@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "attention.h"
+#include "channels_last.h"
 #include "guard.h"
 
 using namespace fx;
@@ -12,30 +13,23 @@ using torch::autograd::variable_list;
 
 namespace {
 
-constexpr auto format = at::MemoryFormat::ChannelsLast;
-
 bool has_kernel(const at::Tensor &qkv, int64_t heads) {
   const bool bfloat16 = qkv.scalar_type() == at::kBFloat16;
   const bool wide = qkv.scalar_type() == at::kFloat && !at::autocast::is_autocast_enabled(at::kCPU);
-  return qkv.device().is_cpu() && qkv.is_contiguous(format) && (bfloat16 || wide) &&
+  return qkv.device().is_cpu() && qkv.is_contiguous(channels_last) && (bfloat16 || wide) &&
          has_attention(qkv.size(1) / (3 * heads), bfloat16);
-}
-
-template <class T>
-T *data(const at::Tensor &x) {
-  return static_cast<T *>(x.data_ptr());
 }
 
 struct SelfAttention : torch::autograd::Function<SelfAttention> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &qkv, int64_t heads) {
     const int64_t n = qkv.size(0), h = qkv.size(2), w = qkv.size(3);
-    auto y = at::empty({n, qkv.size(1) / 3, h, w}, qkv.options().memory_format(format));
+    auto y = at::empty({n, qkv.size(1) / 3, h, w}, qkv.options().memory_format(channels_last));
     auto m = at::empty({n, heads, h * w}, qkv.options().dtype(at::kFloat)), r = at::empty_like(m);
     const auto shape = shape_of(qkv, heads);
-    if (qkv.scalar_type() == at::kFloat)
-      attention_forward(shape, data<float>(qkv), data<float>(y), data<float>(m), data<float>(r));
-    else
-      attention_forward(shape, data<bf16>(qkv), data<bf16>(y), data<float>(m), data<float>(r));
+    with_type(qkv, [&](auto *type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      attention_forward(shape, data<T>(qkv), data<T>(y), data<float>(m), data<float>(r));
+    });
     ctx->save_for_backward({qkv, y, m, r});
     ctx->saved_data["heads"] = heads;
     return y;
@@ -44,15 +38,13 @@ struct SelfAttention : torch::autograd::Function<SelfAttention> {
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
     auto saved = ctx->get_saved_variables();
     const auto &qkv = saved[0], &y = saved[1], &m = saved[2], &r = saved[3];
-    auto dy = grads[0].to(qkv.scalar_type()).contiguous(format);
+    auto dy = grads[0].to(qkv.scalar_type()).contiguous(channels_last);
     auto dqkv = at::empty_like(qkv);
     const auto shape = shape_of(qkv, ctx->saved_data["heads"].toInt());
-    if (qkv.scalar_type() == at::kFloat)
-      attention_backward(shape, data<float>(qkv), data<float>(y), data<float>(m), data<float>(r), data<float>(dy),
-                         data<float>(dqkv));
-    else
-      attention_backward(shape, data<bf16>(qkv), data<bf16>(y), data<float>(m), data<float>(r), data<bf16>(dy),
-                         data<bf16>(dqkv));
+    with_type(qkv, [&](auto *type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      attention_backward(shape, data<T>(qkv), data<T>(y), data<float>(m), data<float>(r), data<T>(dy), data<T>(dqkv));
+    });
     return {dqkv, {}};
   }
 

@@ -17,9 +17,9 @@
 #pragma once
 #include <cstdint>
 
-namespace fx {
+#include "bf16.h"
 
-using bf16 = uint16_t;  // its bits
+namespace fx {
 
 struct AttentionShape {
   int64_t samples, positions, heads, width;

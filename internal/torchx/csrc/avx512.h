@@ -6,7 +6,9 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <optional>
 #include <type_traits>
+#include <vector>
 
 #include "conv.h"
 
@@ -93,10 +95,41 @@ inline void transpose(__m512i *rows) {
 template <class E>
 struct Buffer {
   c10::DataPtr data;
-  int64_t size;
-  explicit Buffer(int64_t n) : data(c10::GetCPUAllocator()->allocate(n * sizeof(E))), size(n) {}
+  explicit Buffer(int64_t n) : data(c10::GetCPUAllocator()->allocate(n * sizeof(E))) {}
   E *get() const { return static_cast<E *>(data.get()); }
 };
+
+// Sums that each thread makes of its own.
+class ThreadSums {
+ public:
+  explicit ThreadSums(int64_t n) : n_(n), parts_(at::get_num_threads()) {}
+
+  // The calling thread's, all zero: to be asked for once.
+  float *begin() {
+    auto &part = parts_[at::get_thread_num()].emplace(n_);
+    std::fill_n(part.get(), n_, 0.0f);
+    return part.get();
+  }
+
+  // Those that were begun.
+  std::vector<const float *> made() const {
+    std::vector<const float *> made;
+    for (const auto &part : parts_)
+      if (part) made.push_back(part->get());
+    return made;
+  }
+
+ private:
+  int64_t n_;
+  std::vector<std::optional<Buffer<float>>> parts_;
+};
+
+// to = the sum of the n values that each part has from at on.
+inline void add_up(const std::vector<const float *> &parts, int64_t at, int64_t n, float *to) {
+  std::fill_n(to, n, 0.0f);
+  for (const float *part : parts)
+    for (int64_t i = 0; i < n; i++) to[i] += part[at + i];
+}
 
 // Calls body(first of 32 or 16 channels, how many vectors) in parallel.
 template <class Body>

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "channels_last.h"
 #include "guard.h"
 
 using namespace fx;
@@ -11,11 +12,9 @@ using torch::autograd::variable_list;
 
 namespace {
 
-constexpr auto format = at::MemoryFormat::ChannelsLast;
-
 bool has_kernel(const std::vector<at::Tensor> &xs, int64_t dim) {
   return dim == 1 && xs.size() == 2 && std::all_of(xs.begin(), xs.end(), [&](const at::Tensor &x) {
-           return x.device().is_cpu() && x.dim() == 4 && x.is_contiguous(format) &&
+           return x.device().is_cpu() && x.dim() == 4 && x.is_contiguous(channels_last) &&
                   x.scalar_type() == xs[0].scalar_type() && x.size(0) == xs[0].size(0) &&
                   x.sizes().slice(2) == xs[0].sizes().slice(2);
          });
@@ -38,7 +37,7 @@ void each_cell(const Cells &whole, int64_t offset, const Cells &x, int64_t count
 
 struct Concat : torch::autograd::Function<Concat> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &a, const at::Tensor &b) {
-    auto y = at::empty({a.size(0), a.size(1) + b.size(1), a.size(2), a.size(3)}, a.options().memory_format(format));
+    auto y = at::empty({a.size(0), a.size(1) + b.size(1), a.size(2), a.size(3)}, a.options().memory_format(channels_last));
     int64_t offset = 0;
     for (const auto &part : {Cells(a), Cells(b)}) {
       each_cell(Cells(y), offset, part, cells(y), [&](char *to, const char *from) { std::memcpy(to, from, part.bytes); });
@@ -49,12 +48,12 @@ struct Concat : torch::autograd::Function<Concat> {
   }
 
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
-    const auto dy = grads[0].contiguous(format);
+    const auto dy = grads[0].contiguous(channels_last);
     const int64_t channels = ctx->saved_data["channels"].toInt();
     variable_list parts;
     int64_t offset = 0;
     for (int64_t c : {channels, dy.size(1) - channels}) {
-      parts.push_back(at::empty({dy.size(0), c, dy.size(2), dy.size(3)}, dy.options().memory_format(format)));
+      parts.push_back(at::empty({dy.size(0), c, dy.size(2), dy.size(3)}, dy.options().memory_format(channels_last)));
       const Cells part(parts.back());
       each_cell(Cells(dy), offset, part, cells(dy), [&](const char *from, char *to) { std::memcpy(to, from, part.bytes); });
       offset += part.bytes;

@@ -12,9 +12,9 @@
 #pragma once
 #include <cstdint>
 
-namespace fx {
+#include "bf16.h"
 
-using bf16 = uint16_t;  // its bits
+namespace fx {
 
 struct ConvShape {
   int64_t samples, height, width, in, out, kernel;

@@ -5,7 +5,6 @@
 // Written for AVX-512, on which alone it runs.
 #include <array>
 #include <cstring>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -74,20 +73,22 @@ void strip(const Rows<T> &x_rows, const E *const *rows, const E *w, const float 
     }
 }
 
-// strip for 1 to 14 cells: with two vectors that is all that there are registers for.
+constexpr int longest = 14;  // strip, in cells: with two vectors that is all that there are registers for
+
+// strip for 1 cell to the longest.
 template <class T, class E, int V, int... P>
 constexpr auto strips_of(std::integer_sequence<int, P...>) {
   return std::array{strip<T, E, P + 1, V>...};
 }
 template <class T, class E, int V>
-constexpr auto strips = strips_of<T, E, V>(std::make_integer_sequence<int, 14>());
+constexpr auto strips = strips_of<T, E, V>(std::make_integer_sequence<int, longest>());
 
 // One row of y, V vectors of its channels: in strips of about the same length, since short ones cannot keep the
 // multipliers busy.
 template <class T, class E, int V>
 void row_of(const Rows<T> &x_rows, const E *const *rows, const E *w, const float *b, const T *r, T *y) {
   const ConvShape &s = x_rows.s;
-  const int64_t count = (s.width + 13) / 14;
+  const int64_t count = (s.width + longest - 1) / longest;
   for (int64_t i = 0; i < count; i++) {
     const int64_t begin = s.width * i / count, cells = s.width * (i + 1) / count - begin;
     const E *at[3];
@@ -196,16 +197,15 @@ void add_bias(const T *dy, int64_t cells, int64_t out, float *db) {
   }
 }
 
-// dw (O,k,k,I) of V vectors of y's channels from o on, from the sum of count parts.
-void unpack(const ConvShape &s, const float *const *parts, int64_t count, int64_t o, int64_t vectors, float *dw) {
+// dw (O,k,k,I) of V vectors of y's channels from o on, from the sum of the parts.
+void unpack(const ConvShape &s, const std::vector<const float *> &parts, int64_t o, int64_t vectors, float *dw) {
   const int64_t depth = s.kernel * s.kernel * s.in;
   for (int64_t v = 0; v < vectors; v++)
     for (int64_t t = 0; t < depth; t += lanes) {
       __m512i block[lanes];
       for (int64_t i = 0; i < lanes; i++) {
         __m512 sum = _mm512_setzero_ps();
-        for (int64_t j = 0; j < count; j++)
-          sum = _mm512_add_ps(sum, load(parts[j] + o * depth + ((t + i) * vectors + v) * lanes));
+        for (const float *part : parts) sum += load(part + o * depth + ((t + i) * vectors + v) * lanes);
         block[i] = (__m512i)sum;
       }
       transpose(block);
@@ -304,12 +304,9 @@ void conv_weight_gradient(const ConvShape &s, const T *x, const T *dy, float *dw
   const Cells<T> xs(s, s.in, s.kernel / 2), dys(s, s.out, 0);
   const std::vector<T> zeros(std::max(s.in, s.out));
   const int64_t rows = std::clamp<int64_t>(128 / s.width, 1, s.height), depth = s.kernel * s.kernel * s.in;
-  // of each thread: dw as unpack takes it, then db
-  std::vector<std::optional<Buffer<float>>> parts(at::get_num_threads());
+  ThreadSums sums(s.out * (depth + 1));  // dw as unpack takes it, then db
   each_band(s, rows, [&] {
-    auto &part = parts[at::get_thread_num()].emplace(s.out * (depth + 1));
-    std::memset(part.get(), 0, part.size * sizeof(float));
-    return [&, to = part.get(), x_rows = Buffer<E>((rows + 2) * xs.size()), dy_rows = Buffer<E>(rows * dys.size())](
+    return [&, to = sums.begin(), x_rows = Buffer<E>((rows + 2) * xs.size()), dy_rows = Buffer<E>(rows * dys.size())](
                int64_t n, int64_t begin, int64_t end) {
       const int64_t cells = s.height * s.width;
       for (int64_t i = 0; i < end - begin + s.kernel - 1; i++)
@@ -325,15 +322,9 @@ void conv_weight_gradient(const ConvShape &s, const T *x, const T *dy, float *dw
       add_bias(dy + (n * s.height + begin) * s.width * s.out, (end - begin) * s.width, s.out, to + s.out * depth);
     };
   });
-  std::vector<const float *> made;
-  for (const auto &part : parts)
-    if (part) made.push_back(part->get());
-  each_block(s.out, [&](int64_t o, int64_t vectors) {
-    unpack(s, made.data(), static_cast<int64_t>(made.size()), o, vectors, dw);
-  });
-  std::fill_n(db, s.out, 0.0f);
-  for (const float *part : made)
-    for (int64_t o = 0; o < s.out; o++) db[o] += part[s.out * depth + o];
+  const auto made = sums.made();
+  each_block(s.out, [&](int64_t o, int64_t vectors) { unpack(s, made, o, vectors, dw); });
+  add_up(made, s.out * depth, s.out, db);
 }
 
 #else  // no such processor: conv.cc asks first

@@ -10,8 +10,6 @@
 namespace fx {
 namespace {
 
-using bf16 = uint16_t;  // its bits; vec.h has some
-
 // What there is for each set of instructions; see linear_kernel.h.
 struct Kernel {
   float (*dot)(const float *a, const float *b, int64_t n);

@@ -4,6 +4,7 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "channels_last.h"
 #include "guard.h"
 #include "norm_silu_cuda.h"
 
@@ -13,10 +14,8 @@ using torch::autograd::variable_list;
 
 namespace {
 
-constexpr auto format = at::MemoryFormat::ChannelsLast;
-
 bool has_kernel(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
-  return x.device().is_cpu() && x.dim() == 4 && x.is_contiguous(format) && w.scalar_type() == at::kFloat &&
+  return x.device().is_cpu() && x.dim() == 4 && x.is_contiguous(channels_last) && w.scalar_type() == at::kFloat &&
          b.scalar_type() == at::kFloat && w.is_contiguous() && b.is_contiguous() &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
@@ -30,20 +29,6 @@ void check_shapes(const at::Tensor &x, int64_t groups, const at::Tensor &w, cons
               b.sizes(), " for ", c, " channels");
   TORCH_CHECK(!film || film->sizes() == at::IntArrayRef({n, 2 * c}), "film ", film->sizes(), ", want (", n, ", ", 2 * c,
               ")");
-}
-
-template <class T>
-T *data(const at::Tensor &x) {
-  return x.defined() ? static_cast<T *>(x.data_ptr()) : nullptr;
-}
-
-// Runs body for x's element type, passing it a null pointer of that type.
-template <class Body>
-void with_type(const at::Tensor &x, Body &&body) {
-  if (x.scalar_type() == at::kFloat)
-    body(static_cast<float *>(nullptr));
-  else
-    body(static_cast<bf16 *>(nullptr));
 }
 
 struct NormSiLU : torch::autograd::Function<NormSiLU> {
@@ -67,7 +52,7 @@ struct NormSiLU : torch::autograd::Function<NormSiLU> {
     auto saved = ctx->get_saved_variables();
     const auto &x = saved[0], &w = saved[1], &b = saved[2], &film = saved[3], &mean = saved[4], &rstd = saved[5];
     auto shape = shape_of(x, ctx->saved_data["groups"].toInt(), 0, ctx->saved_data["silu"].toBool());
-    auto dy = grads[0].to(x.scalar_type()).contiguous(format);
+    auto dy = grads[0].to(x.scalar_type()).contiguous(channels_last);
     auto dx = at::empty_like(x), dw = at::empty_like(w), db = at::empty_like(b);
     auto dfilm = film.defined() ? at::empty_like(film) : at::Tensor();
     with_type(x, [&](auto *type) {

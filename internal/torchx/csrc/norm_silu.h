@@ -13,6 +13,8 @@
 #pragma once
 #include <cstdint>
 
+#include "bf16.h"
+
 namespace fx {
 
 struct NormShape {
@@ -25,8 +27,6 @@ struct NormShape {
 struct NormParams {
   const float *w, *b, *film;
 };
-
-using bf16 = uint16_t;  // its bits
 
 // mean and rstd = 1/sigma are (N,groups); dfilm is null where film is.
 template <class T>

@@ -4,6 +4,8 @@
 #include <immintrin.h>
 #endif
 
+#include "bf16.h"
+
 // Into the kernel, to be compiled for its instructions.
 #define FX_INLINE inline __attribute__((always_inline))
 

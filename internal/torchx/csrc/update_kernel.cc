@@ -3,9 +3,6 @@
 #include "update.h"
 
 #include <ATen/Parallel.h>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 #include <algorithm>
 #include <cmath>
@@ -15,8 +12,6 @@
 
 namespace fx {
 namespace {
-
-using bf16 = uint16_t;  // for vec.h
 
 // The step's numbers, but for the elements.
 struct Numbers {

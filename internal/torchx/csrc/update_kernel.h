@@ -47,7 +47,7 @@ inline double sum_squares(const float *x, int64_t n) {
 }
 
 inline void update(const UpdateTensor &t, const Numbers &k) {
-  auto sixteen = [&](int64_t i, auto l) {
+  each_vector(0, t.n, [&](int64_t i, auto l) {
     const v16 g = l.load(t.grad + i) * k.clip;
     v16 m = l.load(t.m + i), v = l.load(t.v + i);
     m += k.m_weight * (g - m);
@@ -59,10 +59,7 @@ inline void update(const UpdateTensor &t, const Numbers &k) {
     if (!t.ema) return;
     const v16 e = l.load(t.ema + i);
     l.store(t.ema + i, e + k.ema_weight * (p - e));
-  };
-  int64_t i = 0;
-  for (; i + lanes <= t.n; i += lanes) sixteen(i, Whole{});
-  if (i < t.n) sixteen(i, First{t.n - i});
+  });
 }
 
 constexpr Kernel kernel = {sum_squares, update};

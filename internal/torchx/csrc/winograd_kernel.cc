@@ -2,7 +2,6 @@
 // matrix product of its own, of a block of tiles that stays in the second cache.
 #include "winograd.h"
 
-#include <optional>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -323,12 +322,9 @@ void winograd_input_gradient(const ConvShape &s, const float *dy, const float *w
 void winograd_weight_gradient(const ConvShape &s, const float *x, const float *dy, float *dw, float *db) {
   const Tiles tiles(s);
   const std::vector<float> zeros(std::max(s.in, s.out));
-  // of each thread: the sums at each point, then db
-  std::vector<std::optional<Buffer<float>>> parts(at::get_num_threads());
+  ThreadSums sums(points * plane_of(s) + s.out);  // those at each point, then db
   each_block_of_tiles(tiles, [&](int64_t most) {
-    auto &part = parts[at::get_thread_num()].emplace(points * plane_of(s) + s.out);
-    std::fill_n(part.get(), part.size, 0.0f);
-    return [&, to = part.get(), x_data = Buffer<float>(Block{s.in, most}.size()),
+    return [&, to = sums.begin(), x_data = Buffer<float>(Block{s.in, most}.size()),
             dy_data = Buffer<float>(Block{s.out, most}.size())](int64_t first, int64_t count) {
       const Block in{s.in, count}, out{s.out, count};
       fill_inputs({tiles, first}, x, in, zeros.data(), x_data.get());
@@ -336,10 +332,10 @@ void winograd_weight_gradient(const ConvShape &s, const float *x, const float *d
               [](__m512 *d, int step) { transform_output_gradient(d, step); });
       // db: A dy A' holds the sum over the tile at its point (1,1)
       for (int64_t c = 0; c < s.out; c += lanes) {
-        const float *sums = dy_data.get() + 5 * out.point() + c * count;
+        const float *tiles_sums = dy_data.get() + 5 * out.point() + c * count;
         float *bias = to + points * plane_of(s) + c;
         __m512 sum = load(bias);
-        for (int64_t t = 0; t < count; t++) sum += load(sums + t * lanes);
+        for (int64_t t = 0; t < count; t++) sum += load(tiles_sums + t * lanes);
         store(bias, sum);
       }
       for (int p = 0; p < points; p++)
@@ -353,13 +349,9 @@ void winograd_weight_gradient(const ConvShape &s, const float *x, const float *d
         }
     };
   });
-  std::vector<const float *> made;
-  for (const auto &part : parts)
-    if (part) made.push_back(part->get());
+  const auto made = sums.made();
   each_block(s.out, [&](int64_t o, int64_t vectors) { unpack(s, made, o, vectors, dw); });
-  std::fill_n(db, s.out, 0.0f);
-  for (const float *part : made)
-    for (int64_t o = 0; o < s.out; o++) db[o] += part[points * plane_of(s) + o];
+  add_up(made, points * plane_of(s), s.out, db);
 }
 
 #else  // no such processor: conv.cc asks first
