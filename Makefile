@@ -60,7 +60,7 @@ soak: native
 	FMSR_SOAK=30m go test ./sinks -count 1 -timeout 1h -run TestSoak -v
 
 bench: native
-	@go test -run '^$$' -bench . ./... | go run ./internal/benchjson
+	@go test -run '^$$' -bench . ./... | go run ./internal/testkit/benchjson
 	@if [ -n "$(PEER)" ]; then cd $(PEER) && $(PYTHON) bench.py --sections data,spectra; fi
 
 ratios: native

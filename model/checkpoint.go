@@ -10,9 +10,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/atomicfile"
+	"fmsr/internal/format/torchfile"
 	"fmsr/internal/frames"
-	"fmsr/internal/torchfile"
+	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/torchx"
 )
 

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"fmsr/internal/format/torchfile"
 	"fmsr/internal/frames"
-	"fmsr/internal/torchfile"
 	"fmsr/internal/torchx"
 )
 

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"fmsr/internal/golden"
+	"fmsr/internal/testkit/golden"
 	"fmsr/internal/torchx"
 )
 

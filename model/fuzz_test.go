@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"fmsr/internal/format/torchfile"
 	"fmsr/internal/frames"
-	"fmsr/internal/fuzzlimit"
-	"fmsr/internal/torchfile"
+	"fmsr/internal/testkit/fuzzlimit"
 	"fmsr/internal/torchx"
 )
 

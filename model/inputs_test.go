@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/golden"
+	"fmsr/internal/testkit/golden"
 )
 
 // wave is a field of one wave of that many cells along x, of deviation 1.

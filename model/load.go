@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"fmsr/internal/format/torchfile"
 	"fmsr/internal/frames"
-	"fmsr/internal/torchfile"
 	"fmsr/internal/torchx"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"fmsr/internal/golden"
+	"fmsr/internal/testkit/golden"
 	"fmsr/internal/torchx"
 )
 

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"fmsr/internal/format/torchfile"
 	"fmsr/internal/frames"
-	"fmsr/internal/torchfile"
 	"fmsr/internal/torchx"
 )
 

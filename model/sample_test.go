@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/golden"
+	"fmsr/internal/testkit/golden"
 	"fmsr/internal/torchx"
 )
 

@@ -7,7 +7,7 @@ import (
 	"os"
 	"testing"
 
-	"fmsr/internal/golden"
+	"fmsr/internal/testkit/golden"
 	"fmsr/internal/torchx"
 )
 

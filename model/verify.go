@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"fmsr/internal/torchfile"
+	"fmsr/internal/format/torchfile"
 )
 
 // Verify reads a checkpoint whole, one tensor in memory at a time, and errs,

@@ -3,7 +3,7 @@ package model
 import (
 	"fmt"
 
-	"fmsr/internal/torchfile"
+	"fmsr/internal/format/torchfile"
 )
 
 // Weight is one tensor of a checkpoint's state dict, not yet read.

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"fmsr/internal/fuzzlimit"
+	"fmsr/internal/testkit/fuzzlimit"
 )
 
 // TestResolved: the resolved spec parses to the same spec, wherever it lies.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/atomicfile"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/atomicfile"
 )
 
 // Options are what a run needs besides its spec.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fmsr/internal/fuzzlimit"
+	"fmsr/internal/testkit/fuzzlimit"
 )
 
 // sampleConfig has a field of every kind that configs have.

@@ -12,11 +12,11 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"fmsr/internal/atomicfile"
+	"fmsr/internal/dataset/npyfiles"
+	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/npy"
-	"fmsr/internal/npyfiles"
 	"fmsr/internal/spectra"
+	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/torchx"
 	"fmsr/pipeline"
 )

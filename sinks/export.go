@@ -10,11 +10,11 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/atomicfile"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
-	"fmsr/internal/parts"
 	"fmsr/internal/prep"
+	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
 

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"fmsr/internal/npy"
+	"fmsr/internal/format/npy"
 	"fmsr/pipeline"
 )
 

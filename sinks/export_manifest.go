@@ -8,11 +8,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"fmsr/internal/atomicfile"
-	"fmsr/internal/exportset"
+	"fmsr/internal/dataset/exportset"
 	"fmsr/internal/frames"
-	"fmsr/internal/parts"
-	"fmsr/internal/seal"
+	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/parts"
+	"fmsr/internal/store/seal"
 )
 
 const manifestName = exportset.ManifestName

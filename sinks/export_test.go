@@ -13,12 +13,12 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/exportset"
+	"fmsr/internal/dataset/exportset"
+	"fmsr/internal/format/npy"
+	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
-	"fmsr/internal/golden"
-	"fmsr/internal/npy"
-	"fmsr/internal/parts"
-	"fmsr/internal/tensorcolumn"
+	"fmsr/internal/store/parts"
+	"fmsr/internal/testkit/golden"
 	"fmsr/pipeline"
 )
 

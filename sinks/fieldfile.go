@@ -6,10 +6,10 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/atomicfile"
+	"fmsr/internal/format/npy"
+	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
-	"fmsr/internal/npy"
-	"fmsr/internal/tensorcolumn"
+	"fmsr/internal/store/atomicfile"
 )
 
 // fieldFile is a file of fine fields being written, which appears when it is

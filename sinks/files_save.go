@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
-	"fmsr/internal/tensorcolumn"
 	"fmsr/pipeline"
 )
 

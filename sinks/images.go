@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"fmsr/internal/atomicfile"
+	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
 	"fmsr/pipeline"
 )

@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"reflect"
 
-	"fmsr/internal/atomicfile"
+	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/npy"
+	"fmsr/internal/store/atomicfile"
 	"fmsr/pipeline"
 )
 

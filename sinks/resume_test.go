@@ -10,7 +10,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"fmsr/internal/fuzzlimit"
+	"fmsr/internal/testkit/fuzzlimit"
 	"fmsr/model"
 	"fmsr/pipeline"
 )

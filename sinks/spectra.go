@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"fmsr/internal/atomicfile"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
-	"fmsr/internal/parts"
 	"fmsr/internal/prep"
 	"fmsr/internal/spectra"
+	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
 

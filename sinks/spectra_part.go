@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"unsafe"
 
-	"fmsr/internal/parts"
 	"fmsr/internal/spectra"
+	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
 

@@ -8,10 +8,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/parquet"
 
-	"fmsr/internal/atomicfile"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
 	"fmsr/internal/picture"
+	"fmsr/internal/store/atomicfile"
 )
 
 // quantiles of the summary, interpolated linearly between the frames' powers.

@@ -16,9 +16,9 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 	"github.com/apache/arrow/go/v15/parquet/schema"
 
-	"fmsr/internal/atomicfile"
 	"fmsr/internal/parallel"
-	"fmsr/internal/parts"
+	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/parts"
 )
 
 // The report's files.

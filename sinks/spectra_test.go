@@ -16,8 +16,8 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
+	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/npy"
 	"fmsr/internal/rng"
 	"fmsr/internal/spectra"
 	"fmsr/pipeline"

@@ -17,9 +17,9 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
+	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/golden"
-	"fmsr/internal/npy"
+	"fmsr/internal/testkit/golden"
 	"fmsr/internal/torchx"
 	"fmsr/pipeline"
 	"fmsr/specs"

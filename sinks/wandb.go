@@ -15,7 +15,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"fmsr/internal/atomicfile"
+	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
 	"fmsr/pipeline"
 )

@@ -13,11 +13,11 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/atomicfile"
-	"fmsr/internal/framecache"
+	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
-	"fmsr/internal/tensorcolumn"
+	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/framecache"
 	"fmsr/pipeline"
 )
 

@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"fmsr/internal/exportset"
+	"fmsr/internal/dataset/exportset"
+	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
-	"fmsr/internal/tensorcolumn"
 	"fmsr/pipeline"
 )
 

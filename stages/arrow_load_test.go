@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/exportset"
+	"fmsr/internal/dataset/exportset"
+	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
-	"fmsr/internal/parts"
-	"fmsr/internal/tensorcolumn"
+	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
 

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"testing"
 
-	"fmsr/internal/framecache"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/framecache"
 	"fmsr/pipeline"
 )
 

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"fmsr/internal/npy"
+	"fmsr/internal/format/npy"
 	"fmsr/pipeline"
 	"fmsr/stages"
 )

@@ -11,9 +11,9 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/dataset/npyfiles"
+	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/npy"
-	"fmsr/internal/npyfiles"
 	"fmsr/pipeline"
 )
 

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/fuzzlimit"
-	"fmsr/internal/npy"
+	"fmsr/internal/testkit/fuzzlimit"
 	"fmsr/pipeline"
 )
 

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/framecache"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/framecache"
 	"fmsr/pipeline"
 )
 

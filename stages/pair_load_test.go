@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/golden"
-	"fmsr/internal/npy"
 	"fmsr/internal/prep"
+	"fmsr/internal/testkit/golden"
 	"fmsr/pipeline"
 )
 

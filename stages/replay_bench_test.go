@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"fmsr/internal/frames"
-	"fmsr/internal/golden"
 	"fmsr/internal/parallel"
 	"fmsr/internal/prep"
+	"fmsr/internal/testkit/golden"
 	"fmsr/pipeline"
 )
 

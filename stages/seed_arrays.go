@@ -5,8 +5,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/npy"
 )
 
 // seedArrays is a seed's open files, read as frames (H,W,C).

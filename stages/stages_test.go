@@ -10,9 +10,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"go.uber.org/goleak"
 
+	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/golden"
-	"fmsr/internal/npy"
+	"fmsr/internal/testkit/golden"
 	"fmsr/pipeline"
 )
 

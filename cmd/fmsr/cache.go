@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/internal/atomicfile"
-	"fmsr/internal/framecache"
+	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/framecache"
 	"fmsr/pipeline"
 )
 

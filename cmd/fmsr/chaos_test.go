@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"fmsr/internal/atomicfile"
+	"fmsr/internal/store/atomicfile"
 )
 
 const chaosSpec = `

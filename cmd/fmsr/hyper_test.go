@@ -12,7 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"fmsr/internal/npy"
+	"fmsr/internal/format/npy"
 	"fmsr/pipeline"
 )
 

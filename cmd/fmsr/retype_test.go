@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/x448/float16"
 
-	"fmsr/internal/npy"
+	"fmsr/internal/format/npy"
 )
 
 // retypeCommand writes an array as numpy would with another type, in an npz under

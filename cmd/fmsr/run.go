@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/internal/atomicfile"
+	"fmsr/internal/store/atomicfile"
 	"fmsr/pipeline"
 )
 

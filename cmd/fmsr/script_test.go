@@ -11,7 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"fmsr/internal/npy"
+	"fmsr/internal/format/npy"
 )
 
 func TestMain(m *testing.M) {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"fmsr/internal/atomicfile"
+	"fmsr/internal/store/atomicfile"
 	"fmsr/pipeline"
 	"fmsr/specs"
 )

@@ -19,9 +19,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fmsr/internal/format/npy"
+	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
-	"fmsr/internal/npy"
-	"fmsr/internal/tensorcolumn"
 	"fmsr/model"
 )
 

@@ -14,9 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/internal/exportset"
-	"fmsr/internal/framecache"
-	"fmsr/internal/parts"
+	"fmsr/internal/dataset/exportset"
+	"fmsr/internal/store/framecache"
+	"fmsr/internal/store/parts"
 	"fmsr/model"
 	"fmsr/pipeline"
 )

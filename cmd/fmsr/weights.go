@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/internal/atomicfile"
-	"fmsr/internal/safetensors"
+	"fmsr/internal/format/safetensors"
+	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
 	"fmsr/pipeline"
 )

@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"fmsr/internal/golden"
+	"fmsr/internal/testkit/golden"
 )
 
 func TestReferences(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"math"
 	"testing"
 
-	"fmsr/internal/golden"
+	"fmsr/internal/testkit/golden"
 )
 
 // planes are a coarse field and a fine one that is an exact linear function of

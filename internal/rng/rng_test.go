@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	formulas "fmsr/internal/golden"
+	formulas "fmsr/internal/testkit/golden"
 )
 
 // TestUniform: moments of the uniform distribution, also over streams that

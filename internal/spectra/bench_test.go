@@ -6,8 +6,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/golden"
 	"fmsr/internal/prep"
+	"fmsr/internal/testkit/golden"
 	"fmsr/internal/torchx"
 )
 

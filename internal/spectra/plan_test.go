@@ -11,8 +11,8 @@ import (
 	"gonum.org/v1/gonum/dsp/fourier"
 
 	"fmsr/internal/frames"
-	"fmsr/internal/golden"
 	"fmsr/internal/prep"
+	"fmsr/internal/testkit/golden"
 )
 
 // frame makes one of (h,w,c) values, channels last.

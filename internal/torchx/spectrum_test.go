@@ -5,7 +5,7 @@ import (
 	"math"
 	"testing"
 
-	"fmsr/internal/golden"
+	"fmsr/internal/testkit/golden"
 )
 
 // grids are even, odd and oblong.

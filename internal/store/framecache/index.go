@@ -9,7 +9,7 @@ import (
 	"math"
 
 	"fmsr/internal/frames"
-	"fmsr/internal/seal"
+	"fmsr/internal/store/seal"
 )
 
 // Format is of the caches that are written and read here.

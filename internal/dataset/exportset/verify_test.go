@@ -13,11 +13,11 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/format/npy"
+	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
-	"fmsr/internal/npy"
-	"fmsr/internal/parts"
-	"fmsr/internal/seal"
-	"fmsr/internal/tensorcolumn"
+	"fmsr/internal/store/parts"
+	"fmsr/internal/store/seal"
 )
 
 // export makes a set of one file of three frames that says it has as many rows.

@@ -8,10 +8,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/parquet/file"
 
-	"fmsr/internal/npy"
-	"fmsr/internal/parts"
-	"fmsr/internal/seal"
-	"fmsr/internal/tensorcolumn"
+	"fmsr/internal/format/npy"
+	"fmsr/internal/format/tensorcolumn"
+	"fmsr/internal/store/parts"
+	"fmsr/internal/store/seal"
 )
 
 // Verify reads a manifest and the whole files that it lists: its own checksum,

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/fuzzlimit"
+	"fmsr/internal/testkit/fuzzlimit"
 )
 
 // openBytes opens a checkpoint of those bytes.

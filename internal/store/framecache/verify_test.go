@@ -12,10 +12,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
-	"fmsr/internal/fuzzlimit"
-	"fmsr/internal/seal"
-	"fmsr/internal/tensorcolumn"
+	"fmsr/internal/store/seal"
+	"fmsr/internal/testkit/fuzzlimit"
 )
 
 // whole makes a cache of two paired frames, as arrow_cache does.

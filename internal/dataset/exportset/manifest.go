@@ -11,7 +11,7 @@ import (
 	"slices"
 
 	"fmsr/internal/frames"
-	"fmsr/internal/parts"
+	"fmsr/internal/store/parts"
 )
 
 // ManifestName is the manifest's name in the folder of the set.

@@ -13,8 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"fmsr/internal/atomicfile"
-	"fmsr/internal/seal"
+	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/seal"
 )
 
 // Whole is the record of the files that a summary of the whole is.

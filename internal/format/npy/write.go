@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unsafe"
 
-	"fmsr/internal/atomicfile"
+	"fmsr/internal/store/atomicfile"
 )
 
 // Writer writes an array piece by piece; it appears under its name when it is whole.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/fuzzlimit"
+	"fmsr/internal/testkit/fuzzlimit"
 )
 
 func TestRoundTrip(t *testing.T) {

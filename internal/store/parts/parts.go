@@ -20,8 +20,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"fmsr/internal/atomicfile"
-	"fmsr/internal/seal"
+	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/seal"
 )
 
 // Folder is where, in a folder of results, the records are.

@@ -14,7 +14,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/frames"
-	"fmsr/internal/fuzzlimit"
+	"fmsr/internal/testkit/fuzzlimit"
 )
 
 // seekable is memory to write a file to.
