@@ -23,7 +23,6 @@ type Checkpoint struct {
 	Input    Input
 	Inputs   *Inputs // what x_lo was made of; nil if unknown
 	Frames   int     // of the training split
-	Passed   bool    // every stage below the trainer has seen the step
 }
 
 // Input is how x_lo was made.
@@ -73,10 +72,6 @@ func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error)
 
 // root is the whole checkpoint.
 func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile.Dict {
-	clips := t.Clips
-	if !c.Passed { // the step will be sent, and perhaps evaluated, once more
-		clips = t.fresh
-	}
 	root := torchfile.Dict{
 		{Key: "model_state_dict", Value: states["model_state_dict"]},
 		{Key: "ema_state_dict", Value: states["ema_state_dict"]},
@@ -84,7 +79,7 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 		{Key: "channel_names", Value: names(c.Channels)},
 		{Key: "step", Value: t.Step},
 		{Key: "optimizer_state", Value: torchfile.Dict{{Key: "exp_avg", Value: states["exp_avg"]}, {Key: "exp_avg_sq", Value: states["exp_avg_sq"]}}},
-		{Key: "resume", Value: resumption{t.averaged, c.Passed, c.Frames, t.Last, t.Skips, clips}.dict()},
+		{Key: "resume", Value: resumption{t.Position, c.Frames, t.Last, t.Skips, t.Clips}.dict()},
 		{Key: "config", Value: torchfile.Dict{
 			{Key: "base_dist", Value: string(t.Base)}, {Key: "base_noise_scale", Value: t.NoiseScale},
 			{Key: "periodic_padding", Value: t.Net.Periodic},

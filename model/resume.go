@@ -27,17 +27,16 @@ type Clips struct {
 // besides weights, average and moments. Nothing random is in it: what step n
 // draws is a function of the seed and n.
 type resumption struct {
-	averaged bool // the average has seen the step
-	passed   bool // every stage below the trainer has
-	frames   int  // of the training split
-	last     Result
-	skips    Skips
-	clips    Clips
+	Position
+	frames int // of the training split
+	last   Result
+	skips  Skips
+	clips  Clips
 }
 
 func (r resumption) dict() torchfile.Dict {
 	return torchfile.Dict{
-		{Key: "averaged", Value: r.averaged}, {Key: "passed", Value: r.passed}, {Key: "frames", Value: r.frames},
+		{Key: "averaged", Value: r.Averaged}, {Key: "passed", Value: r.Passed}, {Key: "frames", Value: r.frames},
 		{Key: "loss", Value: r.last.Loss}, {Key: "grad_norm", Value: r.last.GradNorm}, {Key: "lr", Value: r.last.LR},
 		{Key: "skipped", Value: r.skips.Total}, {Key: "skipped_in_a_row", Value: r.skips.InARow},
 		{Key: "clipped", Value: r.clips.Total}, {Key: "clipped_at_eval", Value: r.clips.AtEval}, {Key: "eval_step", Value: r.clips.EvalStep},
@@ -46,11 +45,12 @@ func (r resumption) dict() torchfile.Dict {
 
 // resumption reads the key "resume".
 func (l *Loaded) resumption() (r resumption, err error) {
+	r.Step = l.Step
 	dict, ok := l.file.Root.Get("resume").(*torchfile.Map)
 	if !ok {
 		return r, errors.New("it has weights, but not what a run needs to go on from it (a key resume)")
 	}
-	for key, into := range map[string]*bool{"averaged": &r.averaged, "passed": &r.passed} {
+	for key, into := range map[string]*bool{"averaged": &r.Averaged, "passed": &r.Passed} {
 		if *into, ok = dict.Get(key).(bool); !ok {
 			return r, fmt.Errorf("resume.%s is %s: want true or false", key, torchfile.What(dict.Get(key)))
 		}
@@ -71,12 +71,11 @@ func (l *Loaded) resumption() (r resumption, err error) {
 	return r, nil
 }
 
-// Passed says whether the checkpoint was written after every stage had seen its
-// step: else the step's token must pass them first. It errs where the file
-// holds no training to be gone on with.
-func (l *Loaded) Passed() (bool, error) {
+// Position returns how far the training had come when the checkpoint was
+// written. The error says why no training can resume from the file.
+func (l *Loaded) Position() (Position, error) {
 	r, err := l.resumption()
-	return r.passed, err
+	return r.Position, err
 }
 
 // CheckData errs unless the training split has the statistics, to float32, and
@@ -155,6 +154,6 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 	if err != nil {
 		return err
 	}
-	t.Step, t.Last, t.Skips, t.Clips, t.fresh, t.averaged = l.Step, r.last, r.skips, r.clips, r.clips, r.averaged
+	t.Position, t.Last, t.Skips, t.Clips = r.Position, r.last, r.skips, r.clips
 	return nil
 }

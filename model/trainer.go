@@ -49,27 +49,42 @@ func (a Averaging) DecayAt(n int) float64 {
 // the optimizer's moments, on one torch thread, which all its methods use.
 type Trainer struct {
 	Hyper
+	Position
 	Net, EMA *UNet
-	Step     int    // steps taken
-	Last     Result // of the last of them
+	Last     Result // of the newest step
 	Skips    Skips
 	Clips    Clips
 
-	averaged bool  // the average has seen the last step
-	fresh    Clips // as they were when it had just been taken
-	thread   *torchx.Thread
-	adamw    torchx.AdamW
-	m, v     []torchx.Tensor
-	loss     torchx.Tensor // of the step being accumulated
-	report   torchx.Tensor // of the last update
-	average  *Averaging    // what UpdateEMA was last asked for: Update does it in the same pass
-	graph    *torchx.Graph // the whole step
-	notice   func(string)
+	thread  *torchx.Thread
+	adamw   torchx.AdamW
+	m, v    []torchx.Tensor
+	loss    torchx.Tensor // of the step being accumulated
+	report  torchx.Tensor // of the last update
+	average *Averaging    // what UpdateEMA was last asked for: Update does it in the same pass
+	graph   *torchx.Graph // the whole step
+	notice  func(string)
+}
+
+// Position is how far a training has come: its newest step, and what has been
+// done about that step. A checkpoint holds it.
+type Position struct {
+	Step     int  // steps taken
+	Averaged bool // the average includes the newest step, or leaves it out for good since it was skipped
+	Passed   bool // every stage below the trainer has seen the newest step
+}
+
+// StepPassed records that the newest step's token has come back, so that the
+// figures of the next evaluation begin after this one's.
+func (t *Trainer) StepPassed(token *Step) {
+	t.Passed = true
+	if token.Eval != nil {
+		t.Clips.AtEval, t.Clips.EvalStep = t.Clips.Total, t.Step
+	}
 }
 
 // NewTrainer makes a freshly initialized network and takes over the thread.
 func NewTrainer(ctx context.Context, thread *torchx.Thread, c Config, h Hyper) (*Trainer, error) {
-	t := &Trainer{Hyper: h, thread: thread, adamw: torchx.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: h.WeightDecay}}
+	t := &Trainer{Hyper: h, Position: Position{Passed: true}, thread: thread, adamw: torchx.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: h.WeightDecay}}
 	t.graph = torchx.NewGraph(c.Device, func(line string) { t.notice(line) })
 	t.notice = func(string) {}
 	err := t.Do(ctx, func(s *torchx.Scope) (err error) {
@@ -220,7 +235,7 @@ func (t *Trainer) taken(s *torchx.Scope) (Result, error) {
 		return Result{}, fmt.Errorf("training step %d: %w", n, err)
 	}
 	r := Result{Loss: report.Loss, GradNorm: report.GradNorm, LR: t.LRAt(n)}
-	t.Step, t.Last, t.averaged = n, r, r.Skipped() || t.average != nil
+	t.Position, t.Last = Position{Step: n, Averaged: r.Skipped() || t.average != nil}, r
 	t.count(r)
 	return r, nil
 }
@@ -237,7 +252,6 @@ func (t *Trainer) count(r Result) {
 	default:
 		t.Skips.InARow = 0
 	}
-	t.fresh = t.Clips
 }
 
 // times are t ~ U(TMin, TMax), one for each sample of a batch; stratified ones
@@ -254,18 +268,19 @@ func (h Hyper) times(stream uint64, batch int) []float32 {
 	return ts
 }
 
-// UpdateEMA moves the average towards the weights of the step just taken, once:
-// a run that goes on may send that step again. Later updates do it themselves.
+// UpdateEMA moves the average towards the weights of the newest step, unless the
+// average includes that step already. From then on Update moves the average in
+// the same pass over the weights as the optimizer.
 func (t *Trainer) UpdateEMA(ctx context.Context, a Averaging) error {
 	t.average = &a
-	if t.averaged {
+	if t.Averaged {
 		return nil
 	}
 	err := t.Do(ctx, func(s *torchx.Scope) error {
 		s.EMAUpdate(t.EMA.Tensors(), t.Net.Tensors(), a.DecayAt(t.Step))
 		return nil
 	})
-	t.averaged = err == nil
+	t.Averaged = err == nil
 	return err
 }
 

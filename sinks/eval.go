@@ -279,10 +279,8 @@ func (e *eval) physical(batch *frames.Frames, values []float32) []float32 {
 // clippedShare is the share of the steps since the last evaluation whose gradient
 // was clipped.
 func clippedShare(step *model.Step) float64 {
-	c := &step.Trainer.Clips // the token is here: nobody else looks at it
-	share := float64(c.Total-c.AtEval) / float64(step.N-c.EvalStep)
-	c.AtEval, c.EvalStep = c.Total, step.N
-	return share
+	c := step.Trainer.Clips
+	return float64(c.Total-c.AtEval) / float64(step.N-c.EvalStep)
 }
 
 // filtered is the linear baseline's prediction, normalized.
