@@ -15,11 +15,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fmsr": func() { fallOver(); main() }})
+	testscript.Main(m, map[string]func(){"fmsr": func() { killWithin(); main() }})
 }
 
-// TestScripts runs the real program through testdata/script, which reads like
-// its manual.
+// TestScripts runs the real program through testdata/script, which reads like its
+// manual.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -32,8 +32,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// programLink is a path that runs the test binary as the program, which it is by
-// the name fmsr.
+// programLink returns a link named fmsr to the test binary. By that name the binary
+// runs as the program.
 func programLink(t *testing.T) string {
 	t.Helper()
 	self, err := os.Executable()
@@ -47,7 +47,7 @@ func programLink(t *testing.T) string {
 	return link
 }
 
-// writeArray makes an npy file, and the folder for it, of value(i) at position i.
+// writeArray writes an npy file with value(i) at position i, and makes its folder.
 func writeArray(path string, shape []int, value func(i int) float32) error {
 	total := 1
 	for _, d := range shape {
@@ -63,8 +63,8 @@ func writeArray(path string, shape []int, value func(i int) float32) error {
 	return npy.WriteFile(path, shape, values)
 }
 
-// npyCommand makes an array: npy PATH F,H,W,C [POSITION=VALUE]. Its values are
-// smooth waves, different in every frame and channel.
+// npyCommand writes an array of smooth waves, different in every frame and channel:
+// npy PATH F,H,W,C [POSITION=VALUE].
 func npyCommand(ts *testscript.TestScript, _ bool, args []string) {
 	path := ts.MkAbs(args[0])
 	var shape []int
@@ -93,7 +93,7 @@ func npyCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(npy.WriteFile(path, shape, values))
 }
 
-// flipCommand changes a bit of a file, and back: flip PATH BYTE.
+// flipCommand flips a bit of a file; a second flip restores it: flip PATH BYTE.
 func flipCommand(ts *testscript.TestScript, _ bool, args []string) {
 	data, err := os.ReadFile(ts.MkAbs(args[0]))
 	ts.Check(err)
@@ -103,7 +103,7 @@ func flipCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
 }
 
-// exitsCommand runs fmsr and wants that exit status: exits 2 fmsr run ...
+// exitsCommand runs fmsr and checks its exit status: exits 2 fmsr run ...
 func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	err := ts.Exec(args[1], args[2:]...)
 	got := "0"
@@ -115,7 +115,7 @@ func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// shapeCommand wants an array of that shape: shape PATH F,H,W,C.
+// shapeCommand checks the shape of an array: shape PATH F,H,W,C.
 func shapeCommand(ts *testscript.TestScript, _ bool, args []string) {
 	f, err := npy.Open(ts.MkAbs(args[0]))
 	ts.Check(err)
