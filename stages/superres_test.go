@@ -12,7 +12,10 @@ import (
 // TestTileFor: tiles only where the whole does not fit, then the largest whose
 // network takes half of what is left, and never less than the network can use.
 func TestTileFor(t *testing.T) {
-	c := model.Config{Fields: 8, Channels: 128, Mult: model.DefaultMult}
+	c, err := model.Plan(model.Config{Fields: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
 	whole := c.SampleBytes(4096, 2048)
 	if tile := tileFor(c, 4096, 2048, whole); tile != 0 {
 		t.Errorf("tile %d where the whole fits", tile)
