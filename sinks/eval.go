@@ -70,14 +70,13 @@ func (c *Eval) Validate(_ *pipeline.Run, report func(key, format string, args ..
 	if c.Batches < 1 {
 		report("batches", "is %d: want at least 1", c.Batches)
 	}
-	sampler := c.sampler(model.Flow{Base: model.XLoPlusNoise, NoiseScale: 1}, c.SDEDelta)
-	if err := sampler.Validate(); err != nil {
-		report("sample_steps", "%v", err)
-	}
+	c.sampling(c.SDEDelta).Validate(report)
 }
 
-func (c *Eval) sampler(f model.Flow, delta float64) model.Sampler {
-	return model.Sampler{Flow: f, Solver: model.Solver(c.Solver), Steps: c.SampleSteps, TMin: c.TMin, TMax: c.TMax, Delta: delta, Schedule: model.Schedule(c.SDESchedule)}
+func (c *Eval) sampling(delta float64) model.SamplerConfig {
+	return model.SamplerConfig{
+		SampleSteps: c.SampleSteps, Solver: c.Solver, TMin: c.TMin, TMax: c.TMax, SDEDelta: delta, SDESchedule: c.SDESchedule,
+	}
 }
 
 type eval struct {
@@ -182,7 +181,7 @@ func (e *eval) warnIfStiff(step *model.Step) {
 		return
 	}
 	e.warned = true
-	if warning := e.sampler(step.Trainer.Flow, e.SDEDelta).Stiff(); warning != "" {
+	if warning := e.sampling(e.SDEDelta).Sampler(step.Trainer.Flow).Stiff(); warning != "" {
 		e.env.Progress.Note("%s", warning)
 	}
 }
@@ -312,7 +311,7 @@ func (e *eval) sample(ctx context.Context, step *model.Step, c *comparison, i in
 		delta = e.SDEDelta
 	}
 	g := model.Generator{
-		Inference: tr.Inference(src != sourceRaw), Sampler: e.sampler(tr.Flow, delta), Stats: e.in.Stats,
+		Inference: tr.Inference(src != sourceRaw), Sampler: e.sampling(delta).Sampler(tr.Flow), Stats: e.in.Stats,
 		Streams: func(k uint64) []uint64 { return []uint64{rng.Stream(tr.Seed, rng.EvalNoise, uint64(i), k)} },
 	}
 	out := make([]float32, batch.N()*batch.FrameLen())

@@ -86,31 +86,15 @@ func (c *Superres) Validate(_ *pipeline.Run, report func(key, format string, arg
 	if c.Tile < 0 {
 		report("tile", "is %d: want at least 0", c.Tile)
 	}
-	if err := c.sampler(model.Flow{Base: model.XLoPlusNoise, NoiseScale: 1}).Validate(); err != nil {
-		report("sample_steps", "%v", err)
-	}
+	c.sampling().Validate(report)
 }
 
 // asTrained is the base_noise_scale that stands for the checkpoint's.
 const asTrained = -1
 
-// steps is sample_steps, or where that is 0 what serves: nine of Multistep's come
-// closer to the ODE than a hundred of Euler's (docs/sampling.md).
-func (c *Superres) steps() int {
-	switch {
-	case c.SampleSteps != 0:
-		return c.SampleSteps
-	case c.Solver == string(model.Multistep) && c.SDEDelta == 0:
-		return 9
-	default:
-		return 100
-	}
-}
-
-func (c *Superres) sampler(f model.Flow) model.Sampler {
-	return model.Sampler{
-		Flow: f, Solver: model.Solver(c.Solver), Steps: c.steps(), TMin: c.TMin, TMax: c.TMax,
-		Delta: c.SDEDelta, Schedule: model.Schedule(c.SDESchedule),
+func (c *Superres) sampling() model.SamplerConfig {
+	return model.SamplerConfig{
+		SampleSteps: c.SampleSteps, Solver: c.Solver, TMin: c.TMin, TMax: c.TMax, SDEDelta: c.SDEDelta, SDESchedule: c.SDESchedule,
 	}
 }
 
@@ -156,7 +140,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		}
 		flow.NoiseScale = r.BaseNoiseScale
 	}
-	r.sampler = r.Superres.sampler(flow)
+	r.sampler = r.sampling().Sampler(flow)
 	if err := r.sampler.Validate(); err != nil {
 		return in, err
 	}
