@@ -112,12 +112,15 @@ func (l *Loaded) training(c Config) (states [4]*torchfile.Map, err error) {
 	if !ok {
 		return states, errors.New("it has no optimizer_state")
 	}
-	params := Parameters(c)
+	plan, err := Plan(c)
+	if err != nil {
+		return states, err
+	}
 	for i, dict := range []*torchfile.Map{l.file.Root, l.file.Root, optimizer, optimizer} {
 		if states[i], err = stateOf(dict, trainingKeys[i]); err != nil {
 			return states, err
 		}
-		if err := l.check(params, trainingKeys[i], states[i]); err != nil {
+		if err := l.check(plan.Params(), trainingKeys[i], states[i]); err != nil {
 			return states, err
 		}
 	}
@@ -126,7 +129,7 @@ func (l *Loaded) training(c Config) (states [4]*torchfile.Map, err error) {
 
 // lists are the trainer's tensors under trainingKeys.
 func (t *Trainer) lists() [4][]torchx.Tensor {
-	return [4][]torchx.Tensor{t.Net.Tensors(), t.EMA.Tensors(), t.m, t.v}
+	return [4][]torchx.Tensor{Tensors(t.Net), Tensors(t.EMA), t.m, t.v}
 }
 
 // Restore puts the trainer where the run was that wrote the checkpoint: weights,
@@ -136,18 +139,18 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 	if err != nil {
 		return err
 	}
-	states, err := l.training(t.Net.Config)
+	states, err := l.training(t.Net.Config())
 	if err != nil {
 		return err
 	}
 	err = t.Do(ctx, func(s *torchx.Scope) (err error) {
 		torchx.NoGrad(func() {
 			for i, into := range t.lists() {
-				if err = l.fill(t.Net.Params, into, trainingKeys[i], states[i]); err != nil {
+				if err = l.fill(t.Net.Params(), into, trainingKeys[i], states[i]); err != nil {
 					return
 				}
 			}
-			s.Copy(t.report, s.NewReport(t.Net.Device, l.Step-r.skips.Total))
+			s.Copy(t.report, s.NewReport(t.Net.Config().Device, l.Step-r.skips.Total))
 		})
 		return err
 	})

@@ -168,7 +168,11 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 		Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
 		Periodic: t.Padding == "periodic", Device: device,
 	}
-	if d := t.config.Downsampling(); in.H%d != 0 || in.W%d != 0 {
+	plan, err := model.Plan(t.config)
+	if err != nil {
+		return in, err
+	}
+	if d := plan.Multiple(); in.H%d != 0 || in.W%d != 0 {
 		return in, fmt.Errorf("grid %d x %d: the network's %d levels want multiples of %d", in.H, in.W, len(t.ChannelMult), d)
 	}
 	t.stop = t.TotalSteps
@@ -269,8 +273,8 @@ func (t *train) step(ctx context.Context, batch *frames.Frames, first, last bool
 		}
 	}
 	return t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
-		xLo := t.trainer.Net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
-		x1 := t.trainer.Net.Input(s, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
+		xLo := model.NetInput(s, t.trainer.Net, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
+		x1 := model.NetInput(s, t.trainer.Net, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
 		if t.Accumulate == 1 {
 			_, err = t.trainer.TrainStep(s, xLo, x1)
 			return err
@@ -373,7 +377,7 @@ func (t *train) begin(ctx context.Context) error {
 		bf16 = "bf16"
 	}
 	t.env.Progress.Note("training %d parameters on %s, %s: %s at %d x %d, %d training and %d validation frames",
-		t.trainer.Net.Count(), t.config.Device, bf16, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
+		model.Count(t.trainer.Net), t.config.Device, bf16, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val])
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
 	return nil

@@ -58,14 +58,15 @@ channel_names, mean and std (JSON lists), step, weights and config (a JSON objec
 // describeWeights returns the metadata that applying the weights needs.
 func describeWeights(c *model.Loaded, kind string) (map[string]string, error) {
 	metadata := map[string]string{"step": strconv.Itoa(c.Step), "weights": kind}
-	for key, value := range map[string]any{
-		"channel_names": c.Channels, "mean": c.Stats.Mean, "std": c.Stats.Std,
-		"config": map[string]any{
-			"model_channels": c.Config.Channels, "channel_mult": c.Config.Mult, "periodic_padding": c.Config.Periodic,
-			"base_dist": c.Flow.Base, "base_noise_scale": c.Flow.NoiseScale,
-			"factor": c.Input.Factor, "periodic_input": c.Input.Periodic,
-		},
-	} {
+	config := map[string]any{
+		"model_channels": c.Config.Channels, "channel_mult": c.Config.Mult, "periodic_padding": c.Config.Periodic,
+		"base_dist": c.Flow.Base, "base_noise_scale": c.Flow.NoiseScale,
+		"factor": c.Input.Factor, "periodic_input": c.Input.Periodic,
+	}
+	if c.Config.Network != model.DefaultNetwork {
+		config["network"] = c.Config.Network
+	}
+	for key, value := range map[string]any{"channel_names": c.Channels, "mean": c.Stats.Mean, "std": c.Stats.Std, "config": config} {
 		text, err := json.Marshal(value)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err) // NaN and Inf have no JSON
