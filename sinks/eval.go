@@ -241,9 +241,9 @@ func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Compar
 	for _, s := range e.samplers(step) {
 		out, err := e.sample(ctx, step.Trainer, i, batch, s)
 		if err != nil {
-			return fmt.Errorf("sampling: %w", err)
+			return err
 		}
-		if err := c.Add(s.source, e.physical(batch, out)); err != nil {
+		if err := c.Add(s.source, out); err != nil {
 			return err
 		}
 	}
@@ -253,30 +253,34 @@ func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Compar
 // sampler is one way to draw samples at a step.
 type sampler struct {
 	source evaluate.Source
-	net    *model.UNet
-	delta  float64 // of the SDE; 0: the ODE
+	ema    bool    // by the averaged model
+	delta  float64 // sde_delta; 0: the ODE
 }
 
 func (e *eval) samplers(step *model.Step) []sampler {
-	tr := step.Trainer
-	all := []sampler{{evaluate.ODE, tr.Net, 0}}
+	all := []sampler{{source: evaluate.ODE}}
 	if step.Averaged {
-		all = append(all, sampler{evaluate.ODEEMA, tr.EMA, 0})
+		all = append(all, sampler{source: evaluate.ODEEMA, ema: true})
 	}
 	if e.SDEDelta > 0 {
-		all = append(all, sampler{evaluate.SDEEMA, tr.EMA, e.SDEDelta})
+		all = append(all, sampler{evaluate.SDEEMA, true, e.SDEDelta})
 	}
 	return all
 }
 
-// trainScalars are the training's own figures; a step that was skipped has no loss.
-func trainScalars(step *model.Step) []evaluate.Scalar {
-	var figures []evaluate.Scalar
-	if !step.Skipped() {
-		figures = append(figures, evaluate.Scalar{Name: "train/loss", Value: evaluate.Figure(step.Loss)}, evaluate.Scalar{Name: "train/grad_norm", Value: evaluate.Figure(step.GradNorm)})
+// trainScalars returns the training's own figures. A skipped step has no loss.
+func trainScalars(step *model.Step) (figures []evaluate.Scalar) {
+	add := func(name string, value float64) {
+		figures = append(figures, evaluate.Scalar{Name: "train/" + name, Value: evaluate.Figure(value)})
 	}
-	return append(figures, evaluate.Scalar{Name: "train/lr", Value: evaluate.Figure(step.LR)}, evaluate.Scalar{Name: "train/clipped", Value: evaluate.Figure(clippedShare(step))},
-		evaluate.Scalar{Name: "train/skipped", Value: evaluate.Figure(step.Trainer.Skips.Total)})
+	if !step.Skipped() {
+		add("loss", step.Loss)
+		add("grad_norm", step.GradNorm)
+	}
+	add("lr", step.LR)
+	add("clipped", clippedShare(step))
+	add("skipped", float64(step.Trainer.Skips.Total))
+	return figures
 }
 
 // physical is normalized values in physical units.
@@ -318,22 +322,30 @@ func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 	}
 }
 
-// sample draws one sample of each frame of the i-th validation batch, (N,C,H,W)
-// normalized. Its noise is the same at every step, so that curves over steps show
-// the model alone.
-func (e *eval) sample(ctx context.Context, tr *model.Trainer, i int, batch *frames.Frames, by sampler) (out []float32, err error) {
-	err = tr.Do(ctx, func(s *torchx.Scope) error {
+// sample draws one sample of each frame of the i-th validation batch, (N,C,H,W) in
+// physical units. Its noise is the same at every step, so that curves over steps
+// show the model alone.
+func (e *eval) sample(ctx context.Context, tr *model.Trainer, i int, batch *frames.Frames, by sampler) ([]float32, error) {
+	net := tr.Net
+	if by.ema {
+		net = tr.EMA
+	}
+	var out []float32
+	err := tr.Do(ctx, func(s *torchx.Scope) error {
 		torchx.NoGrad(func() {
-			xLo := by.net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
+			xLo := net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
 			noise := func(s *torchx.Scope, k uint64) torchx.Tensor {
 				seed := rng.Stream(tr.Seed, rng.EvalNoise, uint64(i), k)
-				return s.To(s.Randn(seed, xLo.Shape()...), torchx.Float32, by.net.Device, by.net.Format)
+				return s.To(s.Randn(seed, xLo.Shape()...), torchx.Float32, net.Device, net.Format)
 			}
 			x0 := tr.SampleBase(s, xLo, noise(s, 0))
 			stepNoise := func(s *torchx.Scope, n int) torchx.Tensor { return noise(s, uint64(n)+1) }
-			out = s.Floats(e.sampler(tr.Flow, by.delta).Sample(ctx, s, tr.Velocity(by.net, xLo), x0, xLo, stepNoise))
+			out = s.Floats(e.sampler(tr.Flow, by.delta).Sample(ctx, s, tr.Velocity(net, xLo), x0, xLo, stepNoise))
 		})
 		return s.Err()
 	})
-	return out, err
+	if err != nil {
+		return nil, fmt.Errorf("sampling: %w", err)
+	}
+	return e.physical(batch, out), nil
 }
