@@ -19,31 +19,30 @@ import (
 	"fmsr/pipeline"
 )
 
-// Compare holds what superres makes against the truth, where it is given.
+// Compare compares superres's samples with the truth, if there is one.
 //
 //	fine, x_lo (1,C,H,W)   -- a.0 -- a.1 -- b.0 --
 //	                       [ errors and spectra  ] --> a table, comparison.json, images/
 //	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 type Compare struct {
-	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields, to compare with: a file, a folder or a glob of npy files of the inputs' names; empty: nothing is compared"`
-	Fields []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in their order; empty: they are the model's"`
+	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy files named like the inputs; empty: nothing is compared"`
+	Fields []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in order; empty: the model's channels"`
 }
 
 func init() {
 	pipeline.Register(pipeline.Declaration{
 		Name: "compare",
-		Doc: `Holds what superres makes against the truth, where it is given.
+		Doc: `Compares superres's samples with the truth, if there is one.
 
 	fine, x_lo (1,C,H,W)   -- a.0 -- a.1 -- b.0 --
 	                       [ errors and spectra  ] --> a table, comparison.json, images/
 	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 
-The truth of NAME.npy is the file of that name, (F,H,W,C) on the fine grid. For the
-bilinear input, the samples and, where there are several, their mean: the mean squared
-error in physical units, that over the input's, and the power in the band that pooling
-lost (N/2f <= k < N/2), over the truth's. An ensemble's spread over error is the root
-of (1 + 1/N) of its mean variance over the root mean squared error of its mean: 1 where
-truth and samples come from one distribution, less where the samples are too alike.
+The truth of NAME.npy is the file of that name, (F,H,W,C) on the fine grid. Metrics, in
+physical units, of the bilinear input, of the samples and, if there are several, of
+their mean:
+
+` + evaluate.Standard.Help(evaluate.Files) + `
 Grids of different sizes are compared apart. Only what pictures show is held in memory.`,
 		Link:   pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
 		Config: func() any { return &Compare{} },
@@ -57,16 +56,16 @@ type compare struct {
 	in      pipeline.Meta
 	samples int
 	paths   []string // the truth of each input file
-	pick    []int    // of each channel in the truth
+	pick    []int    // index in the truth of each channel of the model
 	thread  *torchx.Thread
 
-	file     *npy.File // of the input file whose frames are coming
-	of       int       // its index
+	file     *npy.File // the truth that is open
+	of       int       // index of its input file
 	grids    []*evaluate.Comparison
 	ensemble evaluate.Ensemble
 }
 
-// Open finds each input's truth and checks its shape.
+// Open finds the truth of each input and checks its shape.
 func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if c.Truth == "" {
 		return in, nil
@@ -94,7 +93,7 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 	return in, err
 }
 
-// findChannels finds the model's channels in the truth.
+// findChannels finds the channels of the model in the truth.
 func (c *compare) findChannels() error {
 	for i, name := range c.in.Channels {
 		if len(c.Fields) > 0 {
@@ -107,6 +106,7 @@ func (c *compare) findChannels() error {
 	return nil
 }
 
+// check checks the shape of a truth.
 func (c *compare) check(path string, input pipeline.File) error {
 	f, err := npy.Open(path)
 	if err != nil {
@@ -124,7 +124,7 @@ func (c *compare) check(path string, input pipeline.File) error {
 	return nil
 }
 
-// Process takes a sample in and passes it on.
+// Process compares a sample and passes it on.
 func (c *compare) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	if c.Truth != "" {
 		if err := c.add(in.(*frames.Frames)); err != nil {
@@ -188,7 +188,7 @@ func (c *compare) grid(h, w int) *evaluate.Comparison {
 	return g
 }
 
-// truth is the true planes (C,H,W) of a frame. One file is open at a time.
+// truth returns the true planes (C,H,W) of a frame. One file is open at a time.
 func (c *compare) truth(origin frames.Origin, cells int) ([]float32, error) {
 	if c.file == nil || c.of != origin.Seed {
 		c.closeFile()
@@ -268,7 +268,7 @@ func (c *compare) closeFile() {
 	}
 }
 
-// Close closes the truth and ends the thread.
+// Close closes the truth and ends the torch thread.
 func (c *compare) Close() error {
 	c.closeFile()
 	if c.thread != nil {

@@ -1,6 +1,12 @@
 package evaluate
 
-import "fmsr/internal/frames"
+import (
+	"bytes"
+	"fmt"
+	"text/tabwriter"
+
+	"fmsr/internal/frames"
+)
 
 // Metric is one way to compare fields with the truth.
 type Metric struct {
@@ -44,6 +50,20 @@ func (m *Metric) Head() string {
 
 // Suite is metrics, in the order in which outlets show them.
 type Suite []Metric
+
+// Help returns a line for each metric that the outlet shows: its name and its
+// sentence.
+func (s Suite) Help(where Outlets) string {
+	var text bytes.Buffer
+	tw := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for i := range s {
+		if m := &s[i]; m.ShownIn(where) {
+			fmt.Fprintf(tw, "  %s\t%s\n", m.Name, m.Doc)
+		}
+	}
+	tw.Flush()
+	return text.String()
+}
 
 // Pair is a plane of a field and the true one, (H,W), in physical units.
 type Pair struct {
