@@ -4,11 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
-	"slices"
 	"strings"
 	"time"
 
+	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
 	"fmsr/internal/linear"
 	"fmsr/internal/prep"
@@ -26,7 +25,7 @@ import (
 //	steps                       -------- 1 -- 2 -- ... -- 100 + figures
 type Eval struct {
 	LogEvery    int     `yaml:"log_every" flag:"log-every" doc:"steps between evaluations; the last step is always evaluated"`
-	Batches     int     `yaml:"batches" flag:"eval-batches" doc:"validation batches that are looked at"`
+	Batches     int     `yaml:"batches" flag:"eval-batches" doc:"validation batches that are sampled"`
 	SampleSteps int     `yaml:"sample_steps" flag:"sample-steps" doc:"steps of a sampler"`
 	Solver      string  `yaml:"solver" flag:"solver" doc:"of the ODE: euler, midpoint, heun, rk4 or multistep"`
 	TMin        float64 `yaml:"t_min" flag:"t-min-sample" doc:"where sampling starts"`
@@ -45,14 +44,17 @@ func init() {
 	                            [ every log_every steps: sample, measure ]
 	steps                       -------- 1 -- 2 -- ... -- 100 + figures
 
-Figures, in physical units: train/loss, the gradient norm before clipping, the share
-of steps that were clipped and the number of those that were skipped; val/mse and val/mse_ema of the raw and the
-averaged model's samples (and val/mse_sde); as baselines val/mse_lo of the bilinear
-input and val/mse_linear of a 9x9 least-squares filter of the coarse field that it was
-interpolated from, for each sub-pixel; val/band...
-is the power in the band that pooling lost (N/2f <= k < N/2), over the truth's;
-val/mse.../FIELD is one field's, and val/nmse... the mean over the fields of each
-one's error over its variance. It warns when an SDE is stiff.
+Training figures: train/loss, the gradient norm before clipping, the learning rate, the
+share of steps that were clipped since the last evaluation, and the number of skipped
+steps. Metrics, in physical units, as val/NAME, the mean over the fields:
+
+` + evaluate.Standard.Help(evaluate.Logs) + `
+A suffix names the source: val/mse is of samples of the raw model, val/mse_ema of the
+averaged model, val/mse_sde of the averaged model's SDE, val/mse_lo of the bilinear
+input, and val/mse_linear of a least-squares filter of 9x9 coarse cells with weights for
+each sub-pixel. val/mse/FIELD is the error of one field. A warning says so if the SDE is
+stiff.
+
 Pictures: samples, diffs and power spectra.`,
 		Link: pipeline.Link{Needs: pipeline.Steps},
 		Config: func() any {
@@ -84,8 +86,8 @@ type eval struct {
 	env    *pipeline.Env
 	in     pipeline.Meta
 	shells *spectra.Shells
-	linear []*linear.Filter // one a field
-	val    []*frames.Frames // normalized, held to the end of the run
+	linear []*linear.Filter // of each field
+	val    []*frames.Frames // normalized, held until the run ends
 
 	warned bool
 }
@@ -94,7 +96,7 @@ type eval struct {
 // 82 weights well; a fit of that many takes a second or two.
 const enoughCells = 1 << 19
 
-// Open checks that there is something to compare with.
+// Open checks that there are validation frames.
 func (e *eval) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if in.Frames[frames.Val] == 0 {
 		return in, fmt.Errorf("there are no validation frames: name some in npy_load.split, or set run.overfit")
@@ -108,18 +110,19 @@ func (e *eval) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pip
 	return in, nil
 }
 
-// FitKey is nil when no filter is wanted.
+// FitKey returns what the fit depends on, or nil if no filter is wanted.
 func (e *eval) FitKey() any {
 	if !e.Linear {
 		return nil
 	}
-	return struct { // which training frames come first, and are enough, is the seed's doing
+	return struct { // the seed decides which training frames come first
 		Grid pipeline.Grid
 		Seed uint64
 	}{e.env.Run.Grid, e.env.Run.Seed}
 }
 
-// Fit takes training frames in until they determine the filter.
+// Fit adds the training frames of in to the fit of each field's filter. It returns
+// true once the filters have enough.
 func (e *eval) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	f := in.(*frames.Frames)
 	if f.Split() != frames.Train {
@@ -131,7 +134,7 @@ func (e *eval) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	return e.linear[0].Cells() >= enoughCells, nil
 }
 
-// Fitted is the filters, solved.
+// Fitted solves the filters and returns them.
 func (e *eval) Fitted() (any, error) {
 	for i, f := range e.linear {
 		if err := f.Solve(); err != nil {
@@ -141,7 +144,7 @@ func (e *eval) Fitted() (any, error) {
 	return e.linear, nil
 }
 
-// Restore takes solved filters back.
+// Restore uses filters that an earlier run has solved.
 func (e *eval) Restore(data []byte) error {
 	var filters []*linear.Filter
 	if err := json.Unmarshal(data, &filters); err != nil {
@@ -175,7 +178,7 @@ func (e *eval) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Ele
 	return []pipeline.Element{in}, nil
 }
 
-// warnIfStiff says once what the SDE will make of well-determined cells.
+// warnIfStiff warns once if the SDE makes well-determined cells too noisy.
 func (e *eval) warnIfStiff(step *model.Step) {
 	if e.warned || e.SDEDelta == 0 {
 		return
@@ -195,76 +198,97 @@ func (e *eval) Close() error {
 	return nil
 }
 
-// evaluate fills step.Eval.
+// evaluate compares every validation batch with the truth and fills step.Eval.
 func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	began := time.Now()
-	c := newComparison(e.in.Channels, e.env.Run.Unit, e.in.Factor, e.shells)
+	c := evaluate.New(evaluate.Standard, e.in.Channels, e.shells, e.in.Factor, torchSpectra(e.shells, e.in.Factor, func(f func(*torchx.Scope) error) error {
+		return step.Trainer.Do(ctx, f)
+	}))
 	for i, batch := range e.val {
-		var labels []string
-		for _, o := range batch.Origins {
-			labels = append(labels, o.String())
-		}
-		c.start(labels, e.physical(batch, frames.Floats(batch.Hi)))
-		c.add(sourceLo, e.physical(batch, frames.Floats(batch.Lo)))
-		if e.Linear {
-			c.add(sourceLinear, e.physical(batch, e.filtered(batch)))
-		}
-		if err := e.sample(ctx, step, c, i, batch, sourceRaw); err != nil {
+		if err := e.compare(ctx, step, c, i, batch); err != nil {
 			return err
 		}
-		if step.Averaged {
-			if err := e.sample(ctx, step, c, i, batch, sourceEMA); err != nil {
-				return err
-			}
-		}
-		if e.SDEDelta > 0 {
-			if err := e.sample(ctx, step, c, i, batch, sourceSDE); err != nil {
-				return err
-			}
-		}
-		if err := step.Trainer.Do(ctx, c.measure); err != nil {
-			return fmt.Errorf("spectra: %w", err)
-		}
 	}
-	result := &model.Evaluation{Scalars: e.finite(step, append(trainScalars(step), c.scalars()...))}
-	var err error
-	if result.Pictures, err = c.pictures(); err != nil {
+	figures := c.Figures()
+	scalars, left := evaluate.Finite(append(trainScalars(step), figures.Scalars()...))
+	if len(left) > 0 {
+		e.env.Progress.Note("eval at step %d: not finite, and left out: %s", step.N, strings.Join(left, ", "))
+	}
+	pictures, err := c.Pictures(e.env.Run.Unit)
+	if err != nil {
 		return err
 	}
 	took := time.Since(began)
-	result.Seconds = took.Seconds()
 	e.env.Progress.Aside(took)
-	step.Eval = result
+	step.Eval = &evaluate.Evaluation{Scalars: scalars, Figures: figures, Pictures: pictures, Seconds: took.Seconds()}
 	return nil
 }
 
-// trainScalars are the training's own figures; a step that was skipped has no loss.
-func trainScalars(step *model.Step) []model.Scalar {
-	var figures []model.Scalar
-	if !step.Skipped() {
-		figures = append(figures, model.Scalar{Name: "train/loss", Value: step.Loss}, model.Scalar{Name: "train/grad_norm", Value: step.GradNorm})
+// compare adds the i-th validation batch to the comparison: the truth, the
+// baselines and samples.
+func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Comparison, i int, batch *frames.Frames) error {
+	var labels []string
+	for _, o := range batch.Origins {
+		labels = append(labels, o.String())
 	}
-	return append(figures, model.Scalar{Name: "train/lr", Value: step.LR}, model.Scalar{Name: "train/clipped", Value: clippedShare(step)},
-		model.Scalar{Name: "train/skipped", Value: float64(step.Trainer.Skips.Total)})
+	if err := c.Start(labels, e.physical(batch, frames.Floats(batch.Hi))); err != nil {
+		return err
+	}
+	if err := c.Add(evaluate.Bilinear, e.physical(batch, frames.Floats(batch.Lo))); err != nil {
+		return err
+	}
+	if e.Linear {
+		if err := c.Add(evaluate.Linear, e.physical(batch, e.filtered(batch))); err != nil {
+			return err
+		}
+	}
+	for _, s := range e.samplers(step) {
+		out, err := e.sample(ctx, step.Trainer, i, batch, s)
+		if err != nil {
+			return err
+		}
+		if err := c.Add(s.source, out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// finite leaves out, and names, what is not: logs have no way to say it.
-func (e *eval) finite(step *model.Step, figures []model.Scalar) []model.Scalar {
-	var out []string
-	figures = slices.DeleteFunc(figures, func(f model.Scalar) bool {
-		bad := math.IsNaN(f.Value) || math.IsInf(f.Value, 0)
-		if bad {
-			out = append(out, f.Name)
-		}
-		return bad
-	})
-	if len(out) > 0 {
-		e.env.Progress.Note("eval at step %d: not finite, and left out: %s", step.N, strings.Join(out, ", "))
+// sampler is one way to draw samples at a step.
+type sampler struct {
+	source evaluate.Source
+	ema    bool    // by the averaged model
+	delta  float64 // sde_delta; 0: the ODE
+}
+
+// samplers returns the ways to draw samples at this step.
+func (e *eval) samplers(step *model.Step) []sampler {
+	all := []sampler{{source: evaluate.ODE}}
+	if step.Averaged {
+		all = append(all, sampler{source: evaluate.ODEEMA, ema: true})
 	}
+	if e.SDEDelta > 0 {
+		all = append(all, sampler{evaluate.SDEEMA, true, e.SDEDelta})
+	}
+	return all
+}
+
+// trainScalars returns the training's own figures. A skipped step has no loss.
+func trainScalars(step *model.Step) (figures []evaluate.Scalar) {
+	add := func(name string, value float64) {
+		figures = append(figures, evaluate.Scalar{Name: "train/" + name, Value: evaluate.Figure(value)})
+	}
+	if !step.Skipped() {
+		add("loss", step.Loss)
+		add("grad_norm", step.GradNorm)
+	}
+	add("lr", step.LR)
+	add("clipped", clippedShare(step))
+	add("skipped", float64(step.Trainer.Skips.Total))
 	return figures
 }
 
-// physical is normalized values in physical units.
+// physical returns normalized values (N,C,H,W) in physical units.
 func (e *eval) physical(batch *frames.Frames, values []float32) []float32 {
 	out := make([]float32, len(values))
 	cells := batch.H * batch.W
@@ -275,14 +299,14 @@ func (e *eval) physical(batch *frames.Frames, values []float32) []float32 {
 	return out
 }
 
-// clippedShare is the share of the steps since the last evaluation whose gradient
-// was clipped.
+// clippedShare returns the share of the steps since the last evaluation whose
+// gradient was clipped.
 func clippedShare(step *model.Step) float64 {
 	c := step.Trainer.Clips
 	return float64(c.Total-c.AtEval) / float64(step.N-c.EvalStep)
 }
 
-// filtered is the linear baseline's prediction, normalized.
+// filtered returns the linear filter's prediction (N,C,H,W), normalized.
 func (e *eval) filtered(batch *frames.Frames) []float32 {
 	out := make([]float32, batch.N()*batch.FrameLen())
 	e.coarse(batch, func(i int, coarse []float32) {
@@ -291,7 +315,7 @@ func (e *eval) filtered(batch *frames.Frames) []float32 {
 	return out
 }
 
-// coarse calls do with the coarse plane of every plane of x_lo in turn.
+// coarse calls do with the coarse plane (H/f,W/f) of every plane of x_lo (N,C,H,W).
 func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 	lo, cells := f.XLo(), f.H*f.W
 	coarse := make([]float32, cells/(e.in.Factor*e.in.Factor))
@@ -301,15 +325,12 @@ func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 	}
 }
 
-// sample draws one sample of each frame of the i-th validation batch. Its noise
-// is the same at every step, so that curves over steps show the model alone.
-func (e *eval) sample(ctx context.Context, step *model.Step, c *comparison, i int, batch *frames.Frames, src source) error {
-	tr, delta := step.Trainer, 0.0
-	if src == sourceSDE {
-		delta = e.SDEDelta
-	}
+// sample draws one sample of each frame of the i-th validation batch, (N,C,H,W) in
+// physical units. Its noise is the same at every step, so that curves over steps
+// show the model alone.
+func (e *eval) sample(ctx context.Context, tr *model.Trainer, i int, batch *frames.Frames, by sampler) ([]float32, error) {
 	g := model.Generator{
-		Inference: tr.Inference(src != sourceRaw), Sampler: e.sampling(delta).Sampler(tr.Flow), Stats: e.in.Stats,
+		Inference: tr.Inference(by.ema), Sampler: e.sampling(by.delta).Sampler(tr.Flow), Stats: e.in.Stats,
 		Streams: func(k uint64) []uint64 { return []uint64{rng.Stream(tr.Seed, rng.EvalNoise, uint64(i), k)} },
 	}
 	out := make([]float32, batch.N()*batch.FrameLen())
@@ -318,8 +339,7 @@ func (e *eval) sample(ctx context.Context, step *model.Step, c *comparison, i in
 		return s.Err()
 	})
 	if err != nil {
-		return fmt.Errorf("sampling: %w", err)
+		return nil, fmt.Errorf("sampling: %w", err)
 	}
-	c.add(src, out)
-	return nil
+	return out, nil
 }

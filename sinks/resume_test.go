@@ -10,8 +10,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"fmsr/internal/evaluate"
 	"fmsr/internal/testkit/fuzzlimit"
-	"fmsr/model"
 	"fmsr/pipeline"
 )
 
@@ -31,7 +31,7 @@ var logs = map[string]struct {
 		var b bytes.Buffer
 		must(t, writeTFRecord(&b, tfVersion(1)))
 		for _, n := range steps {
-			event, err := tfSummary(1, n, &model.Evaluation{Scalars: []model.Scalar{{Name: "val/mse", Value: 0.5}}})
+			event, err := tfSummary(1, n, &evaluate.Evaluation{Scalars: []evaluate.Scalar{{Name: "val/mse", Value: 0.5}}})
 			must(t, err)
 			must(t, writeTFRecord(&b, event))
 		}

@@ -11,7 +11,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"fmsr/model"
+	"fmsr/internal/evaluate"
 )
 
 // TensorBoard's files are records of Event messages (tensorflow/core/util/event.proto):
@@ -83,7 +83,7 @@ func tfEvent(wall float64, step int) []byte {
 }
 
 // tfSummary is an evaluation's figures and pictures as one event.
-func tfSummary(wall float64, step int, e *model.Evaluation) ([]byte, error) {
+func tfSummary(wall float64, step int, e *evaluate.Evaluation) ([]byte, error) {
 	var summary []byte
 	for _, s := range e.Scalars {
 		value := protoBytes(nil, 1, []byte(s.Name))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"fmsr/internal/evaluate"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -179,7 +180,7 @@ func (w *wandb) history(step *model.Step) error {
 }
 
 // picture stores a PNG where W&B looks for it and returns the reference to it.
-func (w *wandb) picture(p model.Picture, step int) (map[string]any, error) {
+func (w *wandb) picture(p evaluate.Picture, step int) (map[string]any, error) {
 	size, err := png.DecodeConfig(bytes.NewReader(p.PNG))
 	if err != nil {
 		return nil, err

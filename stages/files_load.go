@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/apache/arrow/go/v15/arrow/memory"
-
 	"fmsr/internal/dataset/npyfiles"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
@@ -54,13 +52,13 @@ func (c *FilesLoad) Validate(_ *pipeline.Run, report func(key, format string, ar
 
 type filesLoad struct {
 	FilesLoad
-	mem   memory.Allocator
+	env   *pipeline.Env
 	files []pipeline.File
 }
 
 // Open finds the files and reads their headers.
 func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	l.mem = env.Mem
+	l.env = env
 	if l.Input == "" {
 		return in, fmt.Errorf("input is not set: give an npy file, a folder or a glob by --input")
 	}
@@ -107,7 +105,7 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 		if len(names) == 0 {
 			names = make([]string, f.C)
 		}
-		if err := emitFile(ctx, l.mem, seedFile{seedFiles: seedFiles{path: f.Path}, seed: i, split: frames.Test, frames: all}, names, send); err != nil {
+		if err := emitFile(ctx, l.env, seedFile{seedFiles: seedFiles{path: f.Path}, seed: i, split: frames.Test, frames: all}, names, send); err != nil {
 			return err
 		}
 	}

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/apache/arrow/go/v15/arrow/memory"
-
 	"fmsr/internal/frames"
 	"fmsr/pipeline"
 )
@@ -113,7 +111,7 @@ func checkNames(fields []string, report func(key, format string, args ...any)) {
 
 type npyLoad struct {
 	NpyLoad
-	mem  memory.Allocator
+	env  *pipeline.Env
 	plan []seedFile
 	h, w int
 	want func(seed int) bool // nil: every seed
@@ -129,7 +127,7 @@ type seedFile struct {
 
 // Open finds the files, reads their headers and splits the seeds.
 func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (pipeline.Meta, error) {
-	l.mem = env.Mem
+	l.env = env
 	if err := l.makePlan(env.Run.Overfit); err != nil {
 		return pipeline.Meta{}, err
 	}
@@ -145,7 +143,7 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 			return pipeline.Meta{}, err
 		}
 	}
-	meta.Channels, meta.H, meta.W, meta.Identity = l.Fields, l.h, l.w, hex.EncodeToString(identity.Sum(nil))
+	meta.Channels, meta.Grid, meta.Identity = l.Fields, env.Run.Domain(l.h, l.w), hex.EncodeToString(identity.Sum(nil))
 	return meta, nil
 }
 
@@ -246,7 +244,7 @@ func (l *npyLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.
 		if l.want != nil && !l.want(f.seed) {
 			continue
 		}
-		if err := emitFile(ctx, l.mem, f, l.Fields, send); err != nil {
+		if err := emitFile(ctx, l.env, f, l.Fields, send); err != nil {
 			return fmt.Errorf("seed %d: %w", f.seed, err)
 		}
 	}
@@ -254,7 +252,7 @@ func (l *npyLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.
 }
 
 // emitFile sends a seed's frames, of those channels.
-func emitFile(ctx context.Context, mem memory.Allocator, f seedFile, channels []string, send func(pipeline.Element) error) error {
+func emitFile(ctx context.Context, env *pipeline.Env, f seedFile, channels []string, send func(pipeline.Element) error) error {
 	a, err := f.open()
 	if err != nil {
 		return err
@@ -264,12 +262,12 @@ func emitFile(ctx context.Context, mem memory.Allocator, f seedFile, channels []
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		values, err := a.frame(mem, i)
+		values, err := a.frame(env.Mem, i)
 		if err != nil {
 			return err
 		}
 		origin := []frames.Origin{{Seed: f.seed, Frame: i, Split: f.split}}
-		if err := send(frames.New(channels, a.h, a.w, origin, values, nil)); err != nil {
+		if err := send(frames.New(channels, env.Run.Domain(a.h, a.w), origin, values, nil)); err != nil {
 			return err
 		}
 	}

@@ -8,8 +8,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/apache/arrow/go/v15/arrow/memory"
-
 	"fmsr/internal/frames"
 	"fmsr/pipeline"
 )
@@ -79,7 +77,7 @@ func (c *PairLoad) Validate(run *pipeline.Run, report func(key, format string, a
 
 type pairLoad struct {
 	PairLoad
-	mem     memory.Allocator
+	env     *pipeline.Env
 	plan    []pairFiles
 	keep    channelSelect
 	h, w    int // fine
@@ -93,7 +91,7 @@ type pairFiles struct{ fine, coarse seedFile }
 
 // Open finds the files, reads their headers and splits the seeds.
 func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta) (pipeline.Meta, error) {
-	l.mem = env.Mem
+	l.env = env
 	if err := l.makePlan(env.Run.Overfit); err != nil {
 		return pipeline.Meta{}, err
 	}
@@ -114,7 +112,7 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 	if l.h%l.ch != 0 || l.w%l.cw != 0 || l.h/l.ch != l.w/l.cw || l.h == l.ch {
 		return pipeline.Meta{}, fmt.Errorf("fine grid %d x %d, coarse grid %d x %d: want a multiple of it, the same along both axes", l.h, l.w, l.ch, l.cw)
 	}
-	meta.Channels, meta.H, meta.W, meta.Identity = l.Fields, l.h, l.w, hex.EncodeToString(identity.Sum(nil))
+	meta.Channels, meta.Grid, meta.Identity = l.Fields, env.Run.Domain(l.h, l.w), hex.EncodeToString(identity.Sum(nil))
 	meta.Factor, meta.Periodic, meta.Coarse = l.h/l.ch, l.Boundary == "periodic", true
 	l.upscale = newUpsampler(l.ch, l.cw, meta.Factor, meta.Periodic)
 	l.keep = channelSelect{ChannelSelect: ChannelSelect{Channels: l.Channels}}
@@ -236,12 +234,12 @@ func (l *pairLoad) emit(ctx context.Context, p pairFiles, send func(pipeline.Ele
 
 // planes is one frame of a file, its channels chosen, checked and planar.
 func (l *pairLoad) planes(ctx context.Context, a *seedArrays, f seedFile, index int) (*frames.Frames, error) {
-	values, err := a.frame(l.mem, index)
+	values, err := a.frame(l.env.Mem, index)
 	if err != nil {
 		return nil, err
 	}
 	origin := []frames.Origin{{Seed: f.seed, Frame: index, Split: f.split}}
-	stored := frames.New(l.Fields, a.h, a.w, origin, values, nil)
+	stored := frames.New(l.Fields, l.env.Run.Domain(a.h, a.w), origin, values, nil)
 	defer stored.Release()
 	out, err := l.keep.Process(ctx, stored)
 	if err != nil {
@@ -254,7 +252,7 @@ func (l *pairLoad) planes(ctx context.Context, a *seedArrays, f seedFile, index 
 func (l *pairLoad) pair(fine, coarse *frames.Frames) *frames.Frames {
 	fine.Hi.Retain()
 	coarse.Hi.Retain()
-	out := frames.New(fine.Channels, fine.H, fine.W, fine.Origins, fine.Hi, frames.NewBuffer(l.mem, fine.FrameLen()))
+	out := frames.New(fine.Channels, fine.Grid, fine.Origins, fine.Hi, frames.NewBuffer(l.env.Mem, fine.FrameLen()))
 	out.Coarse = coarse.Hi
 	lo, small := frames.Floats(out.Lo), frames.Floats(out.Coarse)
 	for c := range fine.Channels {
