@@ -12,7 +12,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"fmsr/internal/dataset/npyfiles"
+	"fmsr/internal/dataset"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
 	"fmsr/internal/spectra"
@@ -84,7 +84,7 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if err := c.findChannels(); err != nil {
 		return in, err
 	}
-	found, err := npyfiles.Find(c.Truth)
+	found, err := dataset.FindFiles(c.Truth)
 	if err != nil {
 		return in, fmt.Errorf("truth %w", err)
 	}

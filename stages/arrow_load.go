@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"fmsr/internal/dataset"
 	"fmsr/internal/dataset/exportset"
 	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
@@ -58,11 +59,11 @@ func (c *ArrowLoad) Validate(_ *pipeline.Run, report func(key, format string, ar
 
 type arrowLoad struct {
 	ArrowLoad
+	seedFilter
 	env    *pipeline.Env
 	files  []*tensorcolumn.File
 	listed []loaded // in the order of a single pass
 	splits []frames.Split
-	want   func(seed int) bool // nil: every seed
 }
 
 // loaded is a frame: a row of a file.
@@ -127,7 +128,7 @@ func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportse
 	}
 	for _, s := range l.Seeds {
 		if !there[s] {
-			return nil, fmt.Errorf("seed %d is not in %s: it has %s", s, path, seedList(slices.Sorted(maps.Keys(there))))
+			return nil, fmt.Errorf("seed %d is not in %s: it has %s", s, path, dataset.SeedList(slices.Sorted(maps.Keys(there))))
 		}
 	}
 	if len(chosen) == 0 {
@@ -214,9 +215,6 @@ func identity(path string) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// Pick has a single pass leave seeds out.
-func (l *arrowLoad) Pick(want func(seed int) bool) { l.want = want }
-
 // Emit sends the frames, a single pass seed by seed.
 func (l *arrowLoad) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
 	if pass == pipeline.Endless {
@@ -233,7 +231,7 @@ func (l *arrowLoad) Emit(ctx context.Context, pass pipeline.Pass, send func(pipe
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if l.want != nil && !l.want(f.origin.Seed) {
+		if !l.wants(f.origin.Seed) {
 			continue
 		}
 		if err := send(l.frame(f)); err != nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/dataset/npyfiles"
+	"fmsr/internal/dataset"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
 	"fmsr/pipeline"
@@ -64,7 +64,7 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 	if l.Input == "" {
 		return in, fmt.Errorf("input is not set: give an npy file, a folder or a glob by --input")
 	}
-	paths, err := npyfiles.Find(l.Input)
+	paths, err := dataset.FindFiles(l.Input)
 	if err != nil {
 		return in, fmt.Errorf("input %w", err)
 	}
@@ -107,12 +107,13 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 		if len(names) == 0 {
 			names = make([]string, f.C)
 		}
-		if err := emitFile(ctx, l.mem, seedFile{seedFiles: seedFiles{path: f.Path}, seed: i, split: frames.Test, frames: all}, names, send); err != nil {
+		seed := dataset.Seed{Files: dataset.Files{Path: f.Path}, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}, Frames: all}
+		if err := seed.Emit(ctx, l.mem, names, func(f *frames.Frames) error { return send(f) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Close has nothing to free: files are closed by their last frame.
+// Close does nothing: the last frame of a file unmaps it.
 func (l *filesLoad) Close() error { return nil }
