@@ -3,6 +3,8 @@ package model
 import (
 	"fmt"
 	"sync/atomic"
+
+	"fmsr/internal/evaluate"
 )
 
 // Step is the token that flows behind the trainer: one training step taken. The
@@ -12,8 +14,8 @@ type Step struct {
 	Result
 	N, Total int // this step, and how many the run has
 	Trainer  *Trainer
-	Averaged bool        // the EMA has been updated
-	Eval     *Evaluation // what eval found at this step, nil where it did not look
+	Averaged bool                 // the EMA has been updated
+	Eval     *evaluate.Evaluation // what eval found at this step, nil where it did not look
 
 	refs     atomic.Int32
 	returned chan struct{}
@@ -44,32 +46,3 @@ func (s *Step) Returned() <-chan struct{} { return s.returned }
 
 // Origin names the step, for messages.
 func (s *Step) Origin() string { return fmt.Sprintf("step %d", s.N) }
-
-// Evaluation is what an evaluation found, for the sinks that follow.
-type Evaluation struct {
-	Scalars  []Scalar
-	Pictures []Picture
-	Seconds  float64 // wall time that it took
-}
-
-// Scalar is one named figure, "val/mse".
-type Scalar struct {
-	Name  string
-	Value float64
-}
-
-// Picture is one PNG, by the name under which it is logged: "samples/velx".
-type Picture struct {
-	Name string
-	PNG  []byte
-}
-
-// Scalar is the figure of that name, and whether there is one.
-func (e *Evaluation) Scalar(name string) (float64, bool) {
-	for _, s := range e.Scalars {
-		if s.Name == name {
-			return s.Value, true
-		}
-	}
-	return 0, false
-}

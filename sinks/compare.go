@@ -1,18 +1,16 @@
 package sinks
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"fmsr/internal/dataset"
+	"fmsr/internal/evaluate"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
 	"fmsr/internal/spectra"
@@ -64,15 +62,8 @@ type compare struct {
 
 	file     *npy.File // of the input file whose frames are coming
 	of       int       // its index
-	grids    []*gridComparison
-	ensemble ensemble
-}
-
-// gridComparison is the comparison of the frames of one grid.
-type gridComparison struct {
-	*comparison
-	frames   int
-	variance []float64 // of the ensemble in a cell, summed over cells, of each field
+	grids    []*evaluate.Comparison
+	ensemble evaluate.Ensemble
 }
 
 // Open finds each input's truth and checks its shape.
@@ -134,9 +125,9 @@ func (c *compare) check(path string, input pipeline.File) error {
 }
 
 // Process takes a sample in and passes it on.
-func (c *compare) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Element, error) {
+func (c *compare) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	if c.Truth != "" {
-		if err := c.add(ctx, in.(*frames.Frames)); err != nil {
+		if err := c.add(in.(*frames.Frames)); err != nil {
 			return nil, err
 		}
 	}
@@ -144,49 +135,55 @@ func (c *compare) Process(ctx context.Context, in pipeline.Element) ([]pipeline.
 	return []pipeline.Element{in}, nil
 }
 
-func (c *compare) add(ctx context.Context, f *frames.Frames) error {
+func (c *compare) add(f *frames.Frames) error {
 	origin := f.Origins[0]
 	g := c.grid(f.H, f.W)
 	if origin.Sample == 0 {
-		truth, err := c.truth(origin, f.H*f.W)
-		if err != nil {
+		if err := c.start(g, f); err != nil {
 			return err
 		}
-		base := filepath.Base(c.in.Files[origin.Seed].Path)
-		label := fmt.Sprintf("%s, frame %d", strings.TrimSuffix(base, filepath.Ext(base)), origin.Frame)
-		g.frames++
-		g.start([]string{label}, truth)
-		g.add(sourceLo, frames.Floats(f.Lo))
-		c.ensemble.reset()
 	}
-	g.add(sourceSample, frames.Floats(f.Hi))
-	if c.samples > 1 {
-		c.ensemble.add(frames.Floats(f.Hi))
-		if origin.Sample == c.samples-1 {
-			g.add(sourceMean, c.ensemble.means())
-			for i := range c.ensemble.mean {
-				g.variance[i/(f.H*f.W)] += c.ensemble.variance(i)
-			}
-		}
+	if err := g.Add(evaluate.Sample, frames.Floats(f.Hi)); err != nil {
+		return err
 	}
-	if err := c.thread.Do(ctx, g.measure); err != nil {
-		return fmt.Errorf("spectra: %w", err)
+	if c.samples == 1 {
+		return nil
 	}
-	return nil
+	c.ensemble.Add(frames.Floats(f.Hi))
+	if origin.Sample < c.samples-1 {
+		return nil
+	}
+	return g.AddEnsemble(&c.ensemble)
 }
 
-// grid is the comparison of frames of that size.
-func (c *compare) grid(h, w int) *gridComparison {
+// start begins a frame with its truth and the bilinear input.
+func (c *compare) start(g *evaluate.Comparison, f *frames.Frames) error {
+	origin := f.Origins[0]
+	truth, err := c.truth(origin, f.H*f.W)
+	if err != nil {
+		return err
+	}
+	base := filepath.Base(c.in.Files[origin.Seed].Path)
+	label := fmt.Sprintf("%s, frame %d", strings.TrimSuffix(base, filepath.Ext(base)), origin.Frame)
+	if err := g.Start([]string{label}, truth); err != nil {
+		return err
+	}
+	c.ensemble.Reset()
+	return g.Add(evaluate.Bilinear, frames.Floats(f.Lo))
+}
+
+// grid returns the comparison of frames of that size.
+func (c *compare) grid(h, w int) *evaluate.Comparison {
 	for _, g := range c.grids {
-		if g.h == h && g.w == w {
+		if g.H == h && g.W == w {
 			return g
 		}
 	}
 	ly, lx := c.env.Run.Box()
-	g := &gridComparison{
-		comparison: newComparison(c.in.Channels, c.env.Run.Unit, c.in.Factor, spectra.NewShells(h, w, ly, lx)),
-		variance:   make([]float64, len(c.in.Channels)),
-	}
+	shells := spectra.NewShells(h, w, ly, lx)
+	g := evaluate.New(evaluate.Standard, c.in.Channels, shells, c.in.Factor, torchSpectra(shells, c.in.Factor, func(f func(*torchx.Scope) error) error {
+		return c.thread.Do(context.Background(), f)
+	}))
 	c.grids = append(c.grids, g)
 	return g
 }
@@ -228,13 +225,13 @@ func (c *compare) Flush(context.Context) ([]pipeline.Element, error) {
 	dir := c.env.Run.Dir
 	all := comparisonFile{Truth: c.Truth, Samples: c.samples}
 	for _, g := range c.grids {
-		all.Grids = append(all.Grids, g.result(c.samples))
-		g.table(c)
+		all.Grids = append(all.Grids, newGridResult(g))
+		fmt.Fprintf(c.env.Out, "\n%s\n", g.Figures().Table(fmt.Sprintf("%d frames, %d x %d", g.Truth.Frames, g.H, g.W)))
 		images := filepath.Join(dir, "images")
 		if len(c.grids) > 1 {
-			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.h, g.w))
+			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.H, g.W))
 		}
-		if err := g.save(images); err != nil {
+		if err := c.draw(g, images); err != nil {
 			return nil, err
 		}
 	}
@@ -250,54 +247,14 @@ func (c *compare) Flush(context.Context) ([]pipeline.Element, error) {
 	return nil, nil
 }
 
-// table is for a person.
-func (g *gridComparison) table(c *compare) {
-	var text bytes.Buffer
-	tw := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(tw, "%d frames, %d x %d\tMSE\tof bilinear\tpower in the lost band, of truth's", g.frames, g.h, g.w)
-	if c.samples > 1 {
-		fmt.Fprint(tw, "\tspread over error")
-	}
-	fmt.Fprintln(tw)
-	lo := g.figures(sourceLo)
-	for _, src := range g.sources() {
-		f := g.figures(src)
-		fmt.Fprintf(tw, "%s\t%.4g\t%.3f\t%.3f", sourceNames[src].label, f.mse, f.mse/lo.mse, f.band)
-		if src == sourceMean {
-			all, _ := g.spreadOverError(c.samples)
-			fmt.Fprintf(tw, "\t%.3f", all)
-		}
-		fmt.Fprintln(tw)
-	}
-	tw.Flush()
-	fmt.Fprintf(c.env.Out, "\n%s\n", text.String())
-}
-
-// spreadOverError is the ensemble's, the mean over the fields and each field's.
-func (g *gridComparison) spreadOverError(samples int) (float64, []float64) {
-	var each []float64
-	mean := 0.0
-	f := g.figures(sourceMean)
-	for i, variance := range g.variance {
-		expected := variance / float64(g.frames*g.cells()) * (1 + 1/float64(samples))
-		each = append(each, math.Sqrt(expected/f.fields[i].mse))
-		mean += each[i] / float64(len(g.variance))
-	}
-	return mean, each
-}
-
-// save writes the pictures.
-func (g *gridComparison) save(dir string) error {
-	pictures, err := g.pictures()
+// draw writes the pictures of a grid to a folder.
+func (c *compare) draw(g *evaluate.Comparison, dir string) error {
+	pictures, err := g.Pictures(c.env.Run.Unit)
 	if err != nil {
 		return err
 	}
 	for _, p := range pictures {
-		path := filepath.Join(dir, filepath.FromSlash(p.Name)+".png")
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := atomicfile.WriteFile(path, p.PNG); err != nil {
+		if err := writePicture(filepath.Join(dir, filepath.FromSlash(p.Name)+".png"), p); err != nil {
 			return err
 		}
 	}

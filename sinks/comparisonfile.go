@@ -1,9 +1,6 @@
 package sinks
 
-import (
-	"encoding/json"
-	"math"
-)
+import "fmsr/internal/evaluate"
 
 // comparisonFile is comparison.json.
 type comparisonFile struct {
@@ -16,88 +13,44 @@ type comparisonFile struct {
 // 1, ..., by field: the truth's, the pooled truth's on its own grid ("low") and
 // each source's.
 type gridResult struct {
-	H       int                          `json:"h"`
-	W       int                          `json:"w"`
-	Frames  int                          `json:"frames"`
-	Sources map[string]sourceResult      `json:"sources"`
-	Spectra map[string]map[string]series `json:"spectra"`
+	H       int                                   `json:"h"`
+	W       int                                   `json:"w"`
+	Frames  int                                   `json:"frames"`
+	Sources map[evaluate.Source]object            `json:"sources"`
+	Spectra map[string]map[string]evaluate.Series `json:"spectra"`
 }
 
-// sourceResult is the mean over the fields and each field's figures.
-type sourceResult struct {
-	figureSet
-	Fields map[string]figureSet `json:"fields"`
-}
-
-type figureSet struct {
-	MSE        figure  `json:"mse"`
-	OfBilinear figure  `json:"of_bilinear"` // mse over the bilinear input's
-	NMSE       figure  `json:"nmse"`        // mse over the truth's variance
-	Band       figure  `json:"band"`        // power in the lost band, over the truth's
-	Spread     *figure `json:"spread_over_error,omitempty"`
-}
-
-// figure is a number; one that is not finite is null, since JSON has no word for it.
-type figure float64
-
-func (f figure) MarshalJSON() ([]byte, error) {
-	if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(f))
-}
-
-type series []figure
-
-func toSeries(p []float64) series {
-	s := make(series, len(p))
-	for i, v := range p {
-		s[i] = figure(v)
-	}
-	return s
-}
-
-// sourceKeys are the sources' names in comparison.json.
-var sourceKeys = map[source]string{sourceLo: "bilinear", sourceSample: "sample", sourceMean: "mean"}
-
-func (g *gridComparison) result(samples int) gridResult {
-	r := gridResult{H: g.h, W: g.w, Frames: g.frames, Sources: map[string]sourceResult{}, Spectra: map[string]map[string]series{}}
-	lo := g.figures(sourceLo)
-	for _, src := range g.sources() {
-		f := g.figures(src)
-		result := sourceResult{figureSet{MSE: figure(f.mse), OfBilinear: figure(f.mse / lo.mse), NMSE: figure(f.nmse), Band: figure(f.band)}, map[string]figureSet{}}
-		var all float64
-		var each []float64
-		if src == sourceMean {
-			all, each = g.spreadOverError(samples)
-			result.Spread = pointer(all)
+// newGridResult returns what comparison.json holds of a comparison.
+func newGridResult(c *evaluate.Comparison) gridResult {
+	r := gridResult{H: c.H, W: c.W, Frames: c.Truth.Frames, Sources: map[evaluate.Source]object{}, Spectra: map[string]map[string]evaluate.Series{}}
+	spectra := func(name string, of func(field int) []float64) {
+		r.Spectra[name] = map[string]evaluate.Series{}
+		for i, field := range c.Fields {
+			r.Spectra[name][field] = of(i)
 		}
-		for i, name := range g.channels {
-			one := f.fields[i]
-			set := figureSet{MSE: figure(one.mse), OfBilinear: figure(one.mse / lo.fields[i].mse), NMSE: figure(one.nmse), Band: figure(one.band)}
-			if each != nil {
-				set.Spread = pointer(each[i])
-			}
-			result.Fields[name] = set
-		}
-		r.Sources[sourceKeys[src]] = result
 	}
-	add := func(name string, t *tally) {
-		fields := map[string]series{}
-		for i, channel := range g.channels {
-			fields[channel] = toSeries(t.spectrum(i))
-		}
-		r.Spectra[name] = fields
-	}
-	add("truth", &g.truth)
-	add("low", &g.pooled)
-	for _, src := range g.sources() {
-		add(sourceKeys[src], g.made[src])
+	spectra("truth", c.TrueSpectrum)
+	spectra("low", c.LowSpectrum)
+	for _, s := range c.Figures().Sources {
+		r.Sources[s.Source] = sourceObject(s, c.Fields)
+		spectra(string(s.Source), func(field int) []float64 { return c.Spectrum(s.Source, field) })
 	}
 	return r
 }
 
-func pointer(v float64) *figure {
-	f := figure(v)
-	return &f
+// sourceObject returns a source's figures of all fields together, and under
+// "fields" those of each, by metric.
+func sourceObject(s evaluate.SourceFigures, names []string) object {
+	var all object
+	fields := map[string]object{}
+	for _, v := range s.Values {
+		if !v.ShownIn(evaluate.Files) {
+			continue
+		}
+		all = append(all, member{v.Name, v.All})
+		for i, name := range names {
+			fields[name] = append(fields[name], member{v.Name, v.Fields[i]})
+		}
+	}
+	return append(all, member{"fields", fields})
 }

@@ -4,11 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
-	"slices"
 	"strings"
 	"time"
 
+	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
 	"fmsr/internal/linear"
 	"fmsr/internal/prep"
@@ -199,70 +198,85 @@ func (e *eval) Close() error {
 // evaluate fills step.Eval.
 func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	began := time.Now()
-	c := newComparison(e.in.Channels, e.env.Run.Unit, e.in.Factor, e.shells)
+	c := evaluate.New(evaluate.Standard, e.in.Channels, e.shells, e.in.Factor, torchSpectra(e.shells, e.in.Factor, func(f func(*torchx.Scope) error) error {
+		return step.Trainer.Do(ctx, f)
+	}))
 	for i, batch := range e.val {
-		var labels []string
-		for _, o := range batch.Origins {
-			labels = append(labels, o.String())
-		}
-		c.start(labels, e.physical(batch, frames.Floats(batch.Hi)))
-		c.add(sourceLo, e.physical(batch, frames.Floats(batch.Lo)))
-		if e.Linear {
-			c.add(sourceLinear, e.physical(batch, e.filtered(batch)))
-		}
-		if err := e.sample(ctx, step, c, i, batch, sourceRaw); err != nil {
+		if err := e.compare(ctx, step, c, i, batch); err != nil {
 			return err
 		}
-		if step.Averaged {
-			if err := e.sample(ctx, step, c, i, batch, sourceEMA); err != nil {
-				return err
-			}
-		}
-		if e.SDEDelta > 0 {
-			if err := e.sample(ctx, step, c, i, batch, sourceSDE); err != nil {
-				return err
-			}
-		}
-		if err := step.Trainer.Do(ctx, c.measure); err != nil {
-			return fmt.Errorf("spectra: %w", err)
-		}
 	}
-	result := &model.Evaluation{Scalars: e.finite(step, append(trainScalars(step), c.scalars()...))}
-	var err error
-	if result.Pictures, err = c.pictures(); err != nil {
+	figures := c.Figures()
+	scalars, left := evaluate.Finite(append(trainScalars(step), figures.Scalars()...))
+	if len(left) > 0 {
+		e.env.Progress.Note("eval at step %d: not finite, and left out: %s", step.N, strings.Join(left, ", "))
+	}
+	pictures, err := c.Pictures(e.env.Run.Unit)
+	if err != nil {
 		return err
 	}
 	took := time.Since(began)
-	result.Seconds = took.Seconds()
 	e.env.Progress.Aside(took)
-	step.Eval = result
+	step.Eval = &evaluate.Evaluation{Scalars: scalars, Figures: figures, Pictures: pictures, Seconds: took.Seconds()}
 	return nil
 }
 
-// trainScalars are the training's own figures; a step that was skipped has no loss.
-func trainScalars(step *model.Step) []model.Scalar {
-	var figures []model.Scalar
-	if !step.Skipped() {
-		figures = append(figures, model.Scalar{Name: "train/loss", Value: step.Loss}, model.Scalar{Name: "train/grad_norm", Value: step.GradNorm})
+// compare adds the i-th validation batch, its baselines and its samples.
+func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Comparison, i int, batch *frames.Frames) error {
+	var labels []string
+	for _, o := range batch.Origins {
+		labels = append(labels, o.String())
 	}
-	return append(figures, model.Scalar{Name: "train/lr", Value: step.LR}, model.Scalar{Name: "train/clipped", Value: clippedShare(step)},
-		model.Scalar{Name: "train/skipped", Value: float64(step.Trainer.Skips.Total)})
+	if err := c.Start(labels, e.physical(batch, frames.Floats(batch.Hi))); err != nil {
+		return err
+	}
+	if err := c.Add(evaluate.Bilinear, e.physical(batch, frames.Floats(batch.Lo))); err != nil {
+		return err
+	}
+	if e.Linear {
+		if err := c.Add(evaluate.Linear, e.physical(batch, e.filtered(batch))); err != nil {
+			return err
+		}
+	}
+	for _, s := range e.samplers(step) {
+		out, err := e.sample(ctx, step.Trainer, i, batch, s)
+		if err != nil {
+			return fmt.Errorf("sampling: %w", err)
+		}
+		if err := c.Add(s.source, e.physical(batch, out)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// finite leaves out, and names, what is not: logs have no way to say it.
-func (e *eval) finite(step *model.Step, figures []model.Scalar) []model.Scalar {
-	var out []string
-	figures = slices.DeleteFunc(figures, func(f model.Scalar) bool {
-		bad := math.IsNaN(f.Value) || math.IsInf(f.Value, 0)
-		if bad {
-			out = append(out, f.Name)
-		}
-		return bad
-	})
-	if len(out) > 0 {
-		e.env.Progress.Note("eval at step %d: not finite, and left out: %s", step.N, strings.Join(out, ", "))
+// sampler is one way to draw samples at a step.
+type sampler struct {
+	source evaluate.Source
+	net    *model.UNet
+	delta  float64 // of the SDE; 0: the ODE
+}
+
+func (e *eval) samplers(step *model.Step) []sampler {
+	tr := step.Trainer
+	all := []sampler{{evaluate.ODE, tr.Net, 0}}
+	if step.Averaged {
+		all = append(all, sampler{evaluate.ODEEMA, tr.EMA, 0})
 	}
-	return figures
+	if e.SDEDelta > 0 {
+		all = append(all, sampler{evaluate.SDEEMA, tr.EMA, e.SDEDelta})
+	}
+	return all
+}
+
+// trainScalars are the training's own figures; a step that was skipped has no loss.
+func trainScalars(step *model.Step) []evaluate.Scalar {
+	var figures []evaluate.Scalar
+	if !step.Skipped() {
+		figures = append(figures, evaluate.Scalar{Name: "train/loss", Value: evaluate.Figure(step.Loss)}, evaluate.Scalar{Name: "train/grad_norm", Value: evaluate.Figure(step.GradNorm)})
+	}
+	return append(figures, evaluate.Scalar{Name: "train/lr", Value: evaluate.Figure(step.LR)}, evaluate.Scalar{Name: "train/clipped", Value: evaluate.Figure(clippedShare(step))},
+		evaluate.Scalar{Name: "train/skipped", Value: evaluate.Figure(step.Trainer.Skips.Total)})
 }
 
 // physical is normalized values in physical units.
@@ -304,35 +318,22 @@ func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 	}
 }
 
-// sample draws one sample of each frame of the i-th validation batch. Its noise
-// is the same at every step, so that curves over steps show the model alone.
-func (e *eval) sample(ctx context.Context, step *model.Step, c *comparison, i int, batch *frames.Frames, src source) error {
-	tr := step.Trainer
-	net, delta := tr.Net, 0.0
-	if src != sourceRaw {
-		net = tr.EMA
-	}
-	if src == sourceSDE {
-		delta = e.SDEDelta
-	}
-	var out []float32
-	err := tr.Do(ctx, func(s *torchx.Scope) error {
+// sample draws one sample of each frame of the i-th validation batch, (N,C,H,W)
+// normalized. Its noise is the same at every step, so that curves over steps show
+// the model alone.
+func (e *eval) sample(ctx context.Context, tr *model.Trainer, i int, batch *frames.Frames, by sampler) (out []float32, err error) {
+	err = tr.Do(ctx, func(s *torchx.Scope) error {
 		torchx.NoGrad(func() {
-			xLo := net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
+			xLo := by.net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
 			noise := func(s *torchx.Scope, k uint64) torchx.Tensor {
 				seed := rng.Stream(tr.Seed, rng.EvalNoise, uint64(i), k)
-				return s.To(s.Randn(seed, xLo.Shape()...), torchx.Float32, net.Device, net.Format)
+				return s.To(s.Randn(seed, xLo.Shape()...), torchx.Float32, by.net.Device, by.net.Format)
 			}
 			x0 := tr.SampleBase(s, xLo, noise(s, 0))
 			stepNoise := func(s *torchx.Scope, n int) torchx.Tensor { return noise(s, uint64(n)+1) }
-			x := e.sampler(tr.Flow, delta).Sample(ctx, s, tr.Velocity(net, xLo), x0, xLo, stepNoise)
-			out = s.Floats(x)
+			out = s.Floats(e.sampler(tr.Flow, by.delta).Sample(ctx, s, tr.Velocity(by.net, xLo), x0, xLo, stepNoise))
 		})
 		return s.Err()
 	})
-	if err != nil {
-		return fmt.Errorf("sampling: %w", err)
-	}
-	c.add(src, e.physical(batch, out))
-	return nil
+	return out, err
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"fmsr/internal/evaluate"
 	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
 	"fmsr/pipeline"
@@ -60,7 +61,7 @@ type filesSave struct {
 	files    []pipeline.File
 	samples  int
 	out      map[string]fieldFile // of the input file whose frames are coming, by kind
-	ensemble ensemble
+	ensemble evaluate.Ensemble
 }
 
 // The kinds of output, by what stands between the name and its extension.
@@ -185,16 +186,16 @@ func (n *filesSave) add(origin frames.Origin, planes []float32) error {
 		}
 	}
 	if origin.Sample == 0 {
-		n.ensemble.reset()
+		n.ensemble.Reset()
 	}
-	n.ensemble.add(planes)
+	n.ensemble.Add(planes)
 	if origin.Sample < n.samples-1 {
 		return nil
 	}
-	if err := n.out[kindMean].write(origin, n.ensemble.means()); err != nil {
+	if err := n.out[kindMean].write(origin, n.ensemble.Mean()); err != nil {
 		return err
 	}
-	return n.out[kindSpread].write(origin, n.ensemble.spreads())
+	return n.out[kindSpread].write(origin, n.ensemble.Spread())
 }
 
 // Close removes files that are not whole.

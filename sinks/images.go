@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"fmsr/internal/evaluate"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -32,34 +33,35 @@ func init() {
 	})
 }
 
-type images struct{ dir string }
+type images struct {
+	stepSink
+	dir string
+}
 
 // Open notes the folder.
 func (i *images) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	i.dir = filepath.Join(env.Run.Dir, "images")
+	i.dir, i.on = filepath.Join(env.Run.Dir, "images"), i.write
 	return in, nil
 }
 
-// Process writes the pictures of an evaluated step.
-func (i *images) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
-	if step, ok := in.(*model.Step); ok && step.Eval != nil {
-		for _, p := range step.Eval.Pictures {
-			path := i.path(p.Name, step.N)
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				return nil, err
-			}
-			if err := atomicfile.WriteFile(path, p.PNG); err != nil {
-				return nil, err
-			}
+// write writes the pictures of an evaluated step.
+func (i *images) write(step *model.Step) error {
+	for _, p := range step.Eval.Pictures {
+		if err := writePicture(i.path(p.Name, step.N), p); err != nil {
+			return err
 		}
 	}
-	in.Retain()
-	return []pipeline.Element{in}, nil
+	return nil
+}
+
+// writePicture writes a picture, and the folders that its name needs.
+func writePicture(path string, p evaluate.Picture) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(path, p.PNG)
 }
 
 func (i *images) path(name string, step int) string {
 	return filepath.Join(i.dir, filepath.FromSlash(name), fmt.Sprintf("%d.png", step))
 }
-
-// Close has nothing to free.
-func (i *images) Close() error { return nil }

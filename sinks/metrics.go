@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
+	"fmsr/internal/evaluate"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -39,13 +39,14 @@ the seconds that evaluations took go to timing.jsonl.`,
 }
 
 type metrics struct {
+	stepSink
 	env             *pipeline.Env
 	figures, timing *os.File
 }
 
 // Open makes the folder.
 func (m *metrics) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	m.env = env
+	m.env, m.on = env, m.write
 	return in, env.MakeFolder()
 }
 
@@ -72,45 +73,38 @@ func linesUpTo(data []byte, step int) int {
 	}
 }
 
-// Process writes a line where the step was evaluated.
-func (m *metrics) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
-	if step, ok := in.(*model.Step); ok && step.Eval != nil {
-		line, err := figuresLine(step)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := m.figures.Write(line); err != nil {
-			return nil, err
-		}
-		if _, err := fmt.Fprintf(m.timing, "{\"step\":%d,\"eval_s\":%.3f}\n", step.N, step.Eval.Seconds); err != nil {
-			return nil, err
-		}
-		m.env.Progress.Note("%s", summary(step))
+// write writes the line of an evaluated step.
+func (m *metrics) write(step *model.Step) error {
+	line, err := figuresLine(step)
+	if err != nil {
+		return err
 	}
-	in.Retain()
-	return []pipeline.Element{in}, nil
+	if _, err := m.figures.Write(line); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(m.timing, "{\"step\":%d,\"eval_s\":%.3f}\n", step.N, step.Eval.Seconds); err != nil {
+		return err
+	}
+	m.env.Progress.Note("%s", summary(step))
+	return nil
 }
 
-// figuresLine keeps the evaluation's order, which encoding/json's maps would not.
+// figuresLine returns the step's line of metrics.jsonl, in the evaluation's order.
 func figuresLine(step *model.Step) ([]byte, error) {
-	line := []byte(`{"step":` + strconv.Itoa(step.N))
+	line := object{{"step", step.N}}
 	for _, s := range step.Eval.Scalars {
-		value, err := json.Marshal(s.Value)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.Name, err) // NaN and Inf have no JSON
-		}
-		line = append(line, fmt.Sprintf(",%q:%s", s.Name, value)...)
+		line = append(line, member{s.Name, s.Value})
 	}
-	return append(line, "}\n"...), nil
+	text, err := json.Marshal(line)
+	return append(text, '\n'), err
 }
 
-// summary is the evaluation in one line, for a person.
+// summary returns the evaluation in one line, for a person.
 func summary(step *model.Step) string {
 	text := fmt.Sprintf("eval at step %d (%.1f s):", step.N, step.Eval.Seconds)
-	for _, name := range []string{"val/mse", "val/mse_ema", "val/mse_sde", "val/mse_lo", "val/mse_linear"} {
-		if v, ok := step.Eval.Scalar(name); ok {
-			text += fmt.Sprintf("  %s %.4g", name, v)
-		}
+	headline, _ := evaluate.Finite(step.Eval.Figures.Headline())
+	for _, s := range headline {
+		text += fmt.Sprintf("  %s %.4g", s.Name, float64(s.Value))
 	}
 	return text
 }

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"html/template"
 	"path/filepath"
-	"text/tabwriter"
 
+	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
@@ -40,51 +40,23 @@ squared error and its power in the band that pooling lost, relative to the truth
 }
 
 type report struct {
+	stepSink
 	env  *pipeline.Env
 	in   pipeline.Meta
-	last *model.Evaluation
+	last *evaluate.Evaluation
 	step int
 }
 
 // Open makes the folder.
 func (r *report) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	r.env, r.in = env, in
+	r.env, r.in, r.on = env, in, r.keep
 	return in, env.MakeFolder()
 }
 
-// Process keeps the newest evaluation.
-func (r *report) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
-	if step, ok := in.(*model.Step); ok && step.Eval != nil {
-		r.last, r.step = step.Eval, step.N
-	}
-	in.Retain()
-	return []pipeline.Element{in}, nil
-}
-
-// reportRow is one line of the table.
-type reportRow struct {
-	Label           string
-	MSE, OfBilinear float64
-	Band            float64
-}
-
-func (r *report) rows() []reportRow {
-	lo, _ := r.last.Scalar("val/mse_lo")
-	var rows []reportRow
-	for _, src := range []source{sourceLo, sourceLinear, sourceRaw, sourceEMA, sourceSDE} {
-		name := sourceNames[src]
-		mse, ok := r.last.Scalar("val/mse" + name.suffix)
-		if !ok {
-			continue
-		}
-		band, _ := r.last.Scalar("val/band" + name.suffix)
-		label := name.label
-		if src >= sourceRaw {
-			label = "model, " + label
-		}
-		rows = append(rows, reportRow{label, mse, mse / lo, band})
-	}
-	return rows
+// keep keeps the newest evaluation.
+func (r *report) keep(step *model.Step) error {
+	r.last, r.step = step.Eval, step.N
+	return nil
 }
 
 // Flush writes report.html and the table.
@@ -101,14 +73,7 @@ func (r *report) Flush(context.Context) ([]pipeline.Element, error) {
 		return nil, err
 	}
 	r.env.Progress.Done()
-	var table bytes.Buffer
-	tw := tabwriter.NewWriter(&table, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(tw, "%s\tMSE\tof bilinear\tpower in the lost band, of truth's\n", r.title())
-	for _, row := range r.rows() {
-		fmt.Fprintf(tw, "%s\t%.4g\t%.3f\t%.3f\n", row.Label, row.MSE, row.OfBilinear, row.Band)
-	}
-	tw.Flush()
-	fmt.Fprintf(r.env.Out, "\n%s\nreport    %s\npictures  %s\n", table.String(), path, filepath.Join(r.env.Run.Dir, "images"))
+	fmt.Fprintf(r.env.Out, "\n%s\nreport    %s\npictures  %s\n", r.last.Figures.Table(r.title()), path, filepath.Join(r.env.Run.Dir, "images"))
 	return nil, nil
 }
 
@@ -128,7 +93,7 @@ func (r *report) page() ([]byte, error) {
 	}
 	var page bytes.Buffer
 	err := reportPage.Execute(&page, map[string]any{
-		"Name": r.env.Run.Name, "Title": r.title(), "Channels": r.in.Channels, "Rows": r.rows(),
+		"Name": r.env.Run.Name, "Title": r.title(), "Channels": r.in.Channels, "Table": r.last.Figures.Table(""), "Metrics": r.last.Figures.Metrics(),
 		"Pictures": pictures, "Scalars": r.last.Scalars, "Spec": string(r.env.Spec), "Version": r.env.Version,
 	})
 	return page.Bytes(), err
@@ -139,13 +104,16 @@ var reportPage = template.Must(template.New("report").Parse(`<!doctype html>
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #1a1a1a; }
 table { border-collapse: collapse; } td, th { padding: .2rem 1rem; text-align: right; border-bottom: 1px solid #ddd; }
-td:first-child, th:first-child { text-align: left; } img { max-width: 100%; } pre { background: #f6f6f6; padding: 1rem; overflow: auto; }
+td:first-child, th:first-child { text-align: left; } img { max-width: 100%; }
+dl { font-size: .85rem; } dt { font-weight: bold; } dd { margin: 0; } pre { background: #f6f6f6; padding: 1rem; overflow: auto; }
 </style></head><body>
 <h1>{{.Name}}</h1>
 <p>{{.Title}}; {{range $i, $c := .Channels}}{{if $i}}, {{end}}{{$c}}{{end}}</p>
-<table><tr><th></th><th>MSE</th><th>of bilinear</th><th>power in the lost band, of truth's</th></tr>
-{{range .Rows}}<tr><td>{{.Label}}</td><td>{{printf "%.4g" .MSE}}</td><td>{{printf "%.3f" .OfBilinear}}</td><td>{{printf "%.3f" .Band}}</td></tr>
+<table><tr><th></th>{{range .Table.Heads}}<th>{{.}}</th>{{end}}</tr>
+{{range .Table.Rows}}<tr><td>{{.Label}}</td>{{range .Cells}}<td>{{.}}</td>{{end}}</tr>
 {{end}}</table>
+<dl>{{range .Metrics}}<dt>{{.Head}}{{if ne .Unit "1"}} ({{.Unit}}){{end}}</dt><dd>{{.Doc}}</dd>
+{{end}}</dl>
 {{range .Pictures}}<h2>{{.Name}}</h2><img alt="{{.Name}}" src="{{.URL}}">
 {{end}}
 <h2>All figures</h2>
@@ -154,6 +122,3 @@ td:first-child, th:first-child { text-align: left; } img { max-width: 100%; } pr
 <h2>Spec</h2><pre>{{.Spec}}</pre><p>fmsr {{.Version}}</p>
 </body></html>
 `))
-
-// Close has nothing to free.
-func (r *report) Close() error { return nil }

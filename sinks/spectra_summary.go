@@ -168,7 +168,7 @@ func (t *spectraTables) draw(all map[frames.Split][][]spectrumSummary) error {
 					mean[k] += v * float64(sum.count) / float64(t.frames())
 				}
 			}
-			c := curve(s.name, mean, source == 0)
+			c := picture.NewCurve(s.name, mean, source == 0)
 			c.Dashed = source != 0
 			plot.Curves = append(plot.Curves, c)
 		}

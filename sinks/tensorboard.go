@@ -39,13 +39,14 @@ tensorboard --logdir RUN/tb shows them.`,
 const tensorboardFile = "events.out.tfevents.0.fmsr"
 
 type tensorboard struct {
+	stepSink
 	env  *pipeline.Env
 	file *os.File
 }
 
 // Open makes the folder.
 func (t *tensorboard) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	t.env = env
+	t.env, t.on = env, t.write
 	return in, env.MakeFolder("tb")
 }
 
@@ -61,15 +62,11 @@ func (t *tensorboard) Start() (err error) {
 	return tfevents.WriteVersion(t.file, time.Now())
 }
 
-// Process writes one event for an evaluated step.
-func (t *tensorboard) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
-	return ifEvaluated(in, t.write)
-}
-
+// write writes one event for an evaluated step.
 func (t *tensorboard) write(step *model.Step) error {
 	var summary tfevents.Summary
 	for _, s := range step.Eval.Scalars {
-		summary.Scalar(s.Name, s.Value)
+		summary.Scalar(s.Name, float64(s.Value))
 	}
 	for _, p := range step.Eval.Pictures {
 		if err := summary.Image(p.Name, p.PNG); err != nil {

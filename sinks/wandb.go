@@ -52,6 +52,7 @@ func (c *WandB) Validate(_ *pipeline.Run, report func(key, format string, args .
 
 type wandb struct {
 	WandB
+	stepSink
 	env     *pipeline.Env
 	dir     string // of the offline run
 	file    *os.File
@@ -61,7 +62,7 @@ type wandb struct {
 
 // Open takes note of the run.
 func (w *wandb) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	w.env = env
+	w.env, w.on = env, w.write
 	return in, nil
 }
 
@@ -126,11 +127,7 @@ func (w *wandb) begin(id string) (err error) {
 	return w.log.Run(wandblog.Run{ID: id, Project: w.Project, Name: w.env.Run.Name, Config: config, Started: w.started})
 }
 
-// Process writes a history record for an evaluated step, and its pictures.
-func (w *wandb) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
-	return ifEvaluated(in, w.write)
-}
-
+// write writes a history record for an evaluated step, and its pictures.
 func (w *wandb) write(step *model.Step) error {
 	values := map[string]any{}
 	for _, s := range step.Eval.Scalars {

@@ -19,6 +19,15 @@ type Curve struct {
 	Dashed bool
 }
 
+// NewCurve returns the curve of p, P(k) for k = 0, 1, ...
+func NewCurve(label string, p []float64, truth bool) Curve {
+	k := make([]float64, len(p))
+	for i := range k {
+		k[i] = float64(i)
+	}
+	return Curve{Label: label, K: k, P: p, Truth: truth}
+}
+
 // Mark is a dashed vertical line at a wavenumber, its label at its right, such as
 // "k = N/4". One beyond the axis is left out.
 type Mark struct {

@@ -1,0 +1,126 @@
+package evaluate
+
+import (
+	"fmt"
+
+	"fmsr/internal/spectra"
+)
+
+// Spectra returns P(k) of each plane of values (N,H,W) and, if coarse is set, of
+// each plane averaged over factor x factor cells, on the coarse grid.
+type Spectra func(values []float32, coarse bool) (fine, low [][]float64, err error)
+
+// Comparison compares fields with the truth as frames come, in physical units.
+// Errors and spectra are summed; whole fields are kept only of the frames that
+// pictures show.
+//
+//	Start(truth), Add(source, values) ...   for each batch of frames
+//	Figures, Pictures                       at the end
+type Comparison struct {
+	Results
+	suite   Suite
+	spectra Spectra
+	truth   []float32 // of the current batch
+	shown   shown
+}
+
+// shown is the frames that pictures show, the first that came: (N,C,H,W) each.
+type shown struct {
+	columns []string // a label for each frame
+	truth   []float32
+	made    map[Source][]float32
+}
+
+// New returns an empty comparison of frames with these fields on the grid of
+// shells; factor is how many fine cells pooling averaged along an axis.
+func New(suite Suite, fields []string, shells *spectra.Shells, factor int, power Spectra) *Comparison {
+	return &Comparison{Results: newResults(fields, shells.H, shells.W, factor), suite: suite, spectra: power, shown: shown{made: map[Source][]float32{}}}
+}
+
+func (c *Comparison) cells() int { return c.H * c.W }
+
+// plane returns the i-th plane of values (...,H,W).
+func (c *Comparison) plane(values []float32, i int) []float32 {
+	return values[i*c.cells() : (i+1)*c.cells()]
+}
+
+// Start begins a batch with its truth (N,C,H,W) and a label for each frame. truth
+// must stay as it is until the next Start.
+func (c *Comparison) Start(labels []string, truth []float32) error {
+	fields := len(c.Fields)
+	if len(truth) != len(labels)*fields*c.cells() {
+		return fmt.Errorf("truth of %d values: want %d frames of %d fields at %d x %d", len(truth), len(labels), fields, c.H, c.W)
+	}
+	room := min(len(labels), shownFrames-len(c.shown.columns))
+	c.shown.columns = append(c.shown.columns, labels[:room]...)
+	c.shown.truth = append(c.shown.truth, truth[:room*fields*c.cells()]...)
+	fine, low, err := c.spectra(truth, true)
+	if err != nil {
+		return fmt.Errorf("spectra of the truth: %w", err)
+	}
+	for i := range fine {
+		field := i % fields
+		c.Truth.Moments[field].Add(c.plane(truth, i))
+		c.Truth.Power[field] = c.Truth.Power[field].plus(fine[i])
+		c.Truth.Low[field] = c.Truth.Low[field].plus(low[i])
+	}
+	c.Truth.Frames += len(labels)
+	c.truth = truth
+	return nil
+}
+
+// Add adds what a source made of the batch, (N,C,H,W). It may be called several
+// times with several samples; pictures show the first.
+func (c *Comparison) Add(src Source, values []float32) error { return c.add(src, values, nil) }
+
+// AddEnsemble adds the mean of an ensemble that was made of the batch.
+func (c *Comparison) AddEnsemble(e *Ensemble) error {
+	c.made(Mean).Members = e.Members
+	return c.add(Mean, e.Mean(), e.Variance())
+}
+
+func (c *Comparison) add(src Source, values []float32, variance []float64) error {
+	if len(values) != len(c.truth) {
+		return fmt.Errorf("%s of %d values, and a truth of %d", src.label(), len(values), len(c.truth))
+	}
+	power, _, err := c.spectra(values, false)
+	if err != nil {
+		return fmt.Errorf("spectra of the %s: %w", src.label(), err)
+	}
+	m, fields := c.made(src), len(c.Fields)
+	for i := range power {
+		field := i % fields
+		p := Pair{H: c.H, W: c.W, Made: c.plane(values, i), Truth: c.plane(c.truth, i)}
+		if variance != nil {
+			p.Variance = variance[i*c.cells() : (i+1)*c.cells()]
+		}
+		m.Power[field] = m.Power[field].plus(power[i])
+		for j, v := range p.Made {
+			d := float64(v) - float64(p.Truth[j])
+			m.SquaredError[field] += d * d
+		}
+		c.addOwn(m, field, p)
+	}
+	m.Frames += len(values) / (fields * c.cells())
+	shown := c.shown.made[src]
+	c.shown.made[src] = append(shown, values[:min(len(values), len(c.shown.truth)-len(shown))]...)
+	return nil
+}
+
+// addOwn adds a plane to the sums that metrics have of their own.
+func (c *Comparison) addOwn(m *Made, field int, p Pair) {
+	for i := range c.suite {
+		metric := &c.suite[i]
+		if metric.Add == nil || (metric.EnsembleOnly && p.Variance == nil) {
+			continue
+		}
+		sums := m.sums(metric.Name, len(c.Fields))
+		if sums[field] == nil {
+			sums[field] = make(Series, metric.Sums)
+		}
+		metric.Add(sums[field], p)
+	}
+}
+
+// Figures returns the suite's values so far.
+func (c *Comparison) Figures() Figures { return c.Results.Figures(c.suite) }

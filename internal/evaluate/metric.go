@@ -1,0 +1,69 @@
+package evaluate
+
+import "fmsr/internal/frames"
+
+// Metric is one way to compare fields with the truth.
+type Metric struct {
+	Name  string // val/NAME in logs, NAME in comparison.json
+	Unit  string // "1": a ratio
+	Doc   string // one sentence: what it is, and which direction is good
+	Title string // head of its column in tables; empty: its name
+	Cell  string // format of its cells in tables; empty: %.4g
+
+	In           Outlets // where it is shown; zero: everywhere
+	LogFields    bool    // logs also have val/NAME/FIELD
+	EnsembleOnly bool    // it is known of an ensemble's mean only
+
+	// Add adds a plane to the metric's own sums, which have length Sums and start at
+	// zero. Nil: its value needs no sums but those of Totals.
+	Sums int
+	Add  func(sums []float64, p Pair)
+	// Value returns the figure of these fields together; of a single one for one field.
+	Value func(fields []Totals) float64
+}
+
+// Outlets is a set of places where a metric is shown.
+type Outlets uint8
+
+const (
+	Logs   Outlets = 1 << iota // metrics.jsonl, TensorBoard, W&B, the report's list of all figures
+	Tables                     // printed, and in the report
+	Files                      // comparison.json
+)
+
+// ShownIn reports whether the outlet shows the metric.
+func (m *Metric) ShownIn(o Outlets) bool { return m.In == 0 || m.In&o == o }
+
+// Head returns the head of the metric's column in tables.
+func (m *Metric) Head() string {
+	if m.Title == "" {
+		return m.Name
+	}
+	return m.Title
+}
+
+// Suite is metrics, in the order in which outlets show them.
+type Suite []Metric
+
+// Pair is a plane of a field and the true one, (H,W), in physical units.
+type Pair struct {
+	H, W        int
+	Made, Truth []float32
+	Variance    []float64 // of the ensemble whose mean Made is, in each cell; nil for other sources
+}
+
+// Totals is what is known of one field of a source, over all its frames.
+type Totals struct {
+	Frames       int // each sample of a frame is counted
+	Cells        int // of a frame
+	Members      int // of the ensemble whose mean this is
+	SquaredError float64
+	Moments      frames.Welford // of the truth
+	Power, Truth []float64      // mean P(k), and the truth's
+	Lost         Band           // shells that pooling lost
+	Sums         []float64      // the metric's own
+	Bilinear     *Totals        // of the bilinear input; its Sums are not set
+}
+
+// Band is the shells Lo <= k < Hi.
+type Band struct{ Lo, Hi int }

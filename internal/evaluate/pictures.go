@@ -1,0 +1,111 @@
+package evaluate
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+
+	"fmsr/internal/parallel"
+	"fmsr/internal/picture"
+)
+
+// shownFrames is how many frames a picture has room for.
+const shownFrames = 4
+
+// Pictures draws samples and differences of each field for each source that is a
+// model, and the spectra, on all cores. unit returns a field's unit.
+func (c *Comparison) Pictures(unit func(field string) string) ([]Picture, error) {
+	type drawing struct {
+		name string
+		png  func(io.Writer) error
+	}
+	var todo []drawing
+	for _, src := range inOrder(c.Made) {
+		if !src.model() {
+			continue
+		}
+		suffix := src.suffix()
+		for field, name := range c.Fields {
+			todo = append(todo,
+				drawing{"samples" + suffix + "/" + name, func(w io.Writer) error { return c.panel(field, unit(name), src).PNG(w) }},
+				drawing{"diffs" + suffix + "/" + name, func(w io.Writer) error { return c.diffs(field, unit(name), src).PNG(w) }})
+		}
+	}
+	todo = append(todo, drawing{"spectra", func(w io.Writer) error {
+		plots := c.plots()
+		return picture.Grid(w, min(len(plots), 4), plots...)
+	}})
+	out := make([]Picture, len(todo))
+	err := parallel.Each(len(todo), func(i int) error {
+		var b bytes.Buffer
+		if err := todo[i].png(&b); err != nil {
+			return fmt.Errorf("picture %s: %w", todo[i].name, err)
+		}
+		out[i] = Picture{Name: todo[i].name, PNG: b.Bytes()}
+		return nil
+	})
+	return out, err
+}
+
+// row is one field of the shown frames; minus is subtracted where given.
+func (c *Comparison) row(label string, field int, values, minus []float32) picture.Row {
+	cells, fields := c.cells(), len(c.Fields)
+	row := picture.Row{Label: label}
+	for n := range c.shown.columns {
+		at := (n*fields + field) * cells
+		plane := slices.Clone(values[at : at+cells])
+		if minus != nil {
+			for i := range plane {
+				plane[i] -= minus[at+i]
+			}
+		}
+		row.Fields = append(row.Fields, picture.Field{H: c.H, W: c.W, Data: plane})
+	}
+	return row
+}
+
+func (c *Comparison) panel(field int, unit string, src Source) picture.Panel {
+	return picture.Panel{
+		Title: c.Fields[field], Unit: unit, Columns: c.shown.columns,
+		Diverging: c.Fields[field] != "density", // the other fields are signed
+		Rows: []picture.Row{
+			c.row("input", field, c.shown.made[Bilinear], nil),
+			c.row("target", field, c.shown.truth, nil),
+			c.row("generated", field, c.shown.made[src], nil),
+		},
+	}
+}
+
+func (c *Comparison) diffs(field int, unit string, src Source) picture.Panel {
+	return picture.Panel{
+		Title: c.Fields[field] + ", differences", Unit: unit, Columns: c.shown.columns, Diverging: true,
+		Rows: []picture.Row{
+			c.row("target - input", field, c.shown.truth, c.shown.made[Bilinear]),
+			c.row("target - generated", field, c.shown.truth, c.shown.made[src]),
+		},
+	}
+}
+
+// plots are one spectrum plot a field.
+func (c *Comparison) plots() []picture.SpectraPlot {
+	var plots []picture.SpectraPlot
+	lost := c.LostBand().Lo
+	for field, name := range c.Fields {
+		plot := picture.SpectraPlot{
+			Title: name, XLabel: "k L / 2π", YLabel: "P(k)",
+			Marks: []picture.Mark{{K: float64(lost), Label: "lost by pooling"}},
+		}
+		plot.Curves = append(plot.Curves, picture.NewCurve("truth", c.TrueSpectrum(field), true))
+		for _, src := range inOrder(c.Made) {
+			if src != Bilinear {
+				plot.Curves = append(plot.Curves, picture.NewCurve(src.label(), c.Spectrum(src, field), false))
+			}
+		}
+		low := picture.NewCurve("low-res", c.LowSpectrum(field), false)
+		low.Dashed = true
+		plot.Curves = append(plot.Curves, low)
+		plots = append(plots, plot)
+	}
+	return plots
+}

@@ -1,0 +1,168 @@
+package evaluate
+
+import (
+	"fmt"
+	"slices"
+
+	"fmsr/internal/frames"
+)
+
+// Results is what a comparison sums up over the frames of one grid.
+type Results struct {
+	Fields []string         `json:"fields"`
+	H      int              `json:"h"`
+	W      int              `json:"w"`
+	Factor int              `json:"factor"`
+	Truth  Truth            `json:"truth"`
+	Made   map[Source]*Made `json:"made"`
+}
+
+// Truth is the sums of the true fields.
+type Truth struct {
+	Frames  int              `json:"frames"`
+	Moments []frames.Welford `json:"moments"` // of each field
+	Power   []Series         `json:"power"`   // P(k) of each field, summed over frames
+	Low     []Series         `json:"low"`     // that of the field averaged over factor x factor cells, on its own grid
+}
+
+// Made is the sums of one source.
+type Made struct {
+	Frames       int                 `json:"frames"`            // each sample of a frame is counted
+	Members      int                 `json:"members,omitempty"` // of the ensembles whose means these are
+	SquaredError Series              `json:"squared_error"`     // of each field
+	Power        []Series            `json:"power"`             // P(k) of each field, summed over frames
+	Sums         map[string][]Series `json:"sums,omitempty"`    // of metrics that have sums of their own, by name: of each field
+}
+
+func newResults(fields []string, h, w, factor int) Results {
+	return Results{
+		Fields: fields, H: h, W: w, Factor: factor, Made: map[Source]*Made{},
+		Truth: Truth{Moments: make([]frames.Welford, len(fields)), Power: make([]Series, len(fields)), Low: make([]Series, len(fields))},
+	}
+}
+
+// made returns the sums of a source, empty ones at first.
+func (r *Results) made(src Source) *Made {
+	m := r.Made[src]
+	if m == nil {
+		m = &Made{SquaredError: make(Series, len(r.Fields)), Power: make([]Series, len(r.Fields)), Sums: map[string][]Series{}}
+		r.Made[src] = m
+	}
+	return m
+}
+
+// sums returns a metric's own sums, of each field.
+func (m *Made) sums(name string, fields int) []Series {
+	s := m.Sums[name]
+	if s == nil {
+		s = make([]Series, fields)
+		m.Sums[name] = s
+	}
+	return s
+}
+
+// Merge adds the results of other frames of the same grid and fields.
+func (r *Results) Merge(o *Results) error {
+	if !slices.Equal(r.Fields, o.Fields) || r.H != o.H || r.W != o.W || r.Factor != o.Factor {
+		return fmt.Errorf("results of %v at %d x %d, factor %d, and of %v at %d x %d, factor %d, cannot be merged",
+			r.Fields, r.H, r.W, r.Factor, o.Fields, o.H, o.W, o.Factor)
+	}
+	r.Truth.Frames += o.Truth.Frames
+	for i := range r.Fields {
+		r.Truth.Moments[i].Merge(o.Truth.Moments[i])
+	}
+	addEach(r.Truth.Power, o.Truth.Power)
+	addEach(r.Truth.Low, o.Truth.Low)
+	for src, from := range o.Made {
+		into := r.made(src)
+		into.Frames += from.Frames
+		into.Members = max(into.Members, from.Members)
+		into.SquaredError = into.SquaredError.plus(from.SquaredError)
+		addEach(into.Power, from.Power)
+		for name, sums := range from.Sums {
+			addEach(into.sums(name, len(r.Fields)), sums)
+		}
+	}
+	return nil
+}
+
+func addEach(into, from []Series) {
+	for i, s := range from {
+		into[i] = into[i].plus(s)
+	}
+}
+
+// LostBand returns the band that pooling lost, N/2f <= k < N/2.
+func (r *Results) LostBand() Band {
+	n := max(r.H, r.W)
+	return Band{n / (2 * r.Factor), n / 2}
+}
+
+// Spectrum returns the mean P(k) of a source's field.
+func (r *Results) Spectrum(src Source, field int) []float64 {
+	return over(r.Made[src].Power[field], r.Made[src].Frames)
+}
+
+// TrueSpectrum returns the mean P(k) of a true field.
+func (r *Results) TrueSpectrum(field int) []float64 {
+	return over(r.Truth.Power[field], r.Truth.Frames)
+}
+
+// LowSpectrum returns the mean P(k) of a true field averaged over factor x factor
+// cells, on its own grid.
+func (r *Results) LowSpectrum(field int) []float64 { return over(r.Truth.Low[field], r.Truth.Frames) }
+
+func over(sum Series, frames int) []float64 {
+	p := slices.Clone(sum)
+	for k := range p {
+		p[k] /= float64(frames)
+	}
+	return p
+}
+
+// totals returns what is known of each field of a source, without metrics' own sums.
+func (r *Results) totals(src Source) []Totals {
+	m := r.Made[src]
+	out := make([]Totals, len(r.Fields))
+	for i := range out {
+		out[i] = Totals{
+			Frames: m.Frames, Cells: r.H * r.W, Members: m.Members, SquaredError: m.SquaredError[i], Moments: r.Truth.Moments[i],
+			Power: r.Spectrum(src, i), Truth: r.TrueSpectrum(i), Lost: r.LostBand(),
+		}
+	}
+	return out
+}
+
+// Figures returns the values of a suite for every source.
+func (r *Results) Figures(suite Suite) Figures {
+	f := Figures{Fields: r.Fields}
+	var bilinear []Totals
+	if r.Made[Bilinear] != nil {
+		bilinear = r.totals(Bilinear)
+	}
+	for _, src := range inOrder(r.Made) {
+		totals := r.totals(src)
+		for i := range bilinear {
+			totals[i].Bilinear = &bilinear[i]
+		}
+		s := SourceFigures{Source: src}
+		for i := range suite {
+			m := &suite[i]
+			sums := r.Made[src].Sums[m.Name]
+			if (m.EnsembleOnly && r.Made[src].Members == 0) || (m.Add != nil && sums == nil) {
+				continue
+			}
+			v := Value{Metric: m}
+			for k := range totals {
+				if totals[k].Sums = nil; sums != nil {
+					totals[k].Sums = sums[k]
+				}
+				v.Fields = append(v.Fields, Figure(m.Value(totals[k:k+1])))
+			}
+			v.All = Figure(m.Value(totals))
+			s.Values = append(s.Values, v)
+		}
+		f.Sources = append(f.Sources, s)
+	}
+	return f
+}

@@ -1,0 +1,59 @@
+package evaluate
+
+import "slices"
+
+// Source says where fields that are compared with the truth come from. Its text
+// is the source's key in comparison.json.
+type Source string
+
+const (
+	Bilinear Source = "bilinear" // the input, interpolated
+	Linear   Source = "linear"   // the linear filter
+	ODE      Source = "ode"      // samples of the raw model
+	ODEEMA   Source = "ode_ema"
+	SDEEMA   Source = "sde_ema"
+	Sample   Source = "sample" // samples of a model that is applied
+	Mean     Source = "mean"   // mean of an ensemble of them
+)
+
+// sources lists every source, in the order in which outlets show them.
+var sources = []struct {
+	source Source
+	suffix string // of the names of its figures and pictures: val/mse_ema
+	label  string // in legends
+	row    string // in tables
+	model  bool   // made by the model, not a baseline: it has pictures
+}{
+	{Bilinear, "_lo", "bilinear input", "bilinear input", false},
+	{Linear, "_linear", "linear filter 9x9", "linear filter 9x9", false},
+	{ODE, "", "ODE", "model, ODE", true},
+	{ODEEMA, "_ema", "ODE EMA", "model, ODE EMA", true},
+	{SDEEMA, "_sde", "SDE EMA", "model, SDE EMA", true},
+	{Sample, "", "sample", "sample", true},
+	{Mean, "_mean", "ensemble mean", "ensemble mean", true},
+}
+
+// index returns the source's place in the list.
+func (s Source) index() int {
+	for i := range sources {
+		if sources[i].source == s {
+			return i
+		}
+	}
+	panic("evaluate: no source " + string(s)) // a programming error: sources are constants
+}
+
+func (s Source) suffix() string { return sources[s.index()].suffix }
+func (s Source) label() string  { return sources[s.index()].label }
+func (s Source) row() string    { return sources[s.index()].row }
+func (s Source) model() bool    { return sources[s.index()].model }
+
+// inOrder returns the sources in the order of the list.
+func inOrder(of map[Source]*Made) []Source {
+	var out []Source
+	for s := range of {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b Source) int { return a.index() - b.index() })
+	return out
+}
