@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/pipeline"
 )
@@ -46,13 +47,13 @@ type three struct{ env *pipeline.Env }
 
 func (s *three) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (pipeline.Meta, error) {
 	s.env = env
-	return pipeline.Meta{Channels: []string{"velx"}, H: 2, W: 2}, nil
+	return pipeline.Meta{Channels: []string{"velx"}, Grid: field.Grid{H: 2, W: 2}}, nil
 }
 
 func (s *three) Emit(_ context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
 	for i := range 3 {
 		origin := []frames.Origin{{Seed: 7, Frame: i}}
-		if err := send(frames.New([]string{"velx"}, 2, 2, origin, frames.NewBuffer(s.env.Mem, 4), nil)); err != nil {
+		if err := send(frames.New([]string{"velx"}, field.Grid{H: 2, W: 2}, origin, frames.NewBuffer(s.env.Mem, 4), nil)); err != nil {
 			return err
 		}
 	}

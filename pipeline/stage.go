@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 
+	maths "fmsr/internal/field"
 	"fmsr/internal/frames"
 )
 
@@ -21,18 +22,18 @@ type Frames = frames.Frames
 // Meta is what a stage says, before anything flows, of the elements that it
 // will send. Each stage receives its upstream neighbour's and returns its own.
 type Meta struct {
-	Channels []string             // names, in order
-	H, W     int                  // grid of x_hi, cells
-	Frames   map[frames.Split]int // how many frames each split has
-	Seeds    []Seed               // what the source will send in a single pass, in order; nil where it does not work by seeds
-	Factor   int                  // fine cells per coarse cell along an axis, once x_lo exists
-	Coarse   bool                 // a coarse run's own frames come along, in frames.Frames.Coarse
-	Periodic bool                 // whether x_lo's interpolation wraps around
-	Files    []File               // input files, where a frame's seed is the index of its file
-	Samples  int                  // elements that a model makes of each frame, one after the other; 0 above it
-	Batch    int                  // frames in a full batch, once batched
-	Stats    *frames.Stats        // what normalize subtracts and divides by; filled before the run starts
-	Identity string               // hash of the input files' names, sizes and times
+	maths.Grid                      // of x_hi
+	Channels   []string             // names, in order
+	Frames     map[frames.Split]int // how many frames each split has
+	Seeds      []Seed               // what the source will send in a single pass, in order; nil where it does not work by seeds
+	Factor     int                  // fine cells per coarse cell along an axis, once x_lo exists
+	Coarse     bool                 // a coarse run's own frames come along, in frames.Frames.Coarse
+	Periodic   bool                 // whether x_lo's interpolation wraps around
+	Files      []File               // input files, where a frame's seed is the index of its file
+	Samples    int                  // elements that a model makes of each frame, one after the other; 0 above it
+	Batch      int                  // frames in a full batch, once batched
+	Stats      *frames.Stats        // what normalize subtracts and divides by; filled before the run starts
+	Identity   string               // hash of the input files' names, sizes and times
 }
 
 // Announce adds a seed to what a source will send.

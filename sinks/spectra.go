@@ -216,7 +216,7 @@ func (s *spectraSink) measure() error {
 			if f.Coarse == nil {
 				return frames.At(f.Origins[n], errors.New("a stage above lost the coarse run's frame"))
 			}
-			own := &frames.Frames{Channels: f.Channels, H: s.coarse.Hi.H, W: s.coarse.Hi.W, Hi: f.Coarse}
+			own := &frames.Frames{Grid: f.Coarser(s.in.Factor), Channels: f.Channels, Hi: f.Coarse}
 			err = s.coarse.Run(own, n, &prep.Plan{Mean: s.plan.Mean, Std: s.plan.Std}, p[2], nil)
 		}
 		if err != nil {

@@ -345,7 +345,7 @@ func (c *arrowCache) Emit(ctx context.Context, pass pipeline.Pass, send func(pip
 func (c *arrowCache) frame(i int) *frames.Frames {
 	e := c.Frames[i]
 	origin := []frames.Origin{{Seed: e.Seed, Frame: e.Frame, Split: c.splits[i]}}
-	f := frames.New(c.Channels, c.H, c.W, origin, c.tensor(e.Tensor), nil)
+	f := frames.New(c.Channels, c.meta.Grid, origin, c.tensor(e.Tensor), nil)
 	if e.Lo != nil {
 		f.Lo = c.tensor(*e.Lo)
 	}

@@ -91,7 +91,7 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 	if m.Format != "arrow" {
 		return meta, fmt.Errorf("%s: the set is of %s files: want arrow (export with --format arrow)", path, m.Format)
 	}
-	meta = pipeline.Meta{Channels: m.ChannelNames, H: m.H, W: m.W, Factor: m.Factor, Periodic: m.Boundary == "periodic"}
+	meta = pipeline.Meta{Channels: m.ChannelNames, Grid: env.Run.Domain(m.H, m.W), Factor: m.Factor, Periodic: m.Boundary == "periodic"}
 	if m.Normalized {
 		meta.Stats = &frames.Stats{Mean: m.Mean, Std: m.Std}
 	}
@@ -243,7 +243,7 @@ func (l *arrowLoad) Emit(ctx context.Context, pass pipeline.Pass, send func(pipe
 
 func (l *arrowLoad) frame(f loaded) *frames.Frames {
 	file := l.files[f.file]
-	out := frames.New(file.Channels, file.H, file.W, []frames.Origin{f.origin}, file.Tensor(f.row, 0), nil)
+	out := frames.New(file.Channels, l.env.Run.Domain(file.H, file.W), []frames.Origin{f.origin}, file.Tensor(f.row, 0), nil)
 	if len(file.Columns) > 1 {
 		out.Lo = file.Tensor(f.row, 1)
 	}

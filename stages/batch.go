@@ -118,7 +118,7 @@ func (b *batch) join() (*frames.Frames, error) {
 	}
 	channels := b.plan.Names(first.Channels)
 	size := len(channels) * first.H * first.W
-	out := frames.New(channels, first.H, first.W, origins, frames.NewBuffer(b.mem, len(origins)*size), nil)
+	out := frames.New(channels, first.Grid, origins, frames.NewBuffer(b.mem, len(origins)*size), nil)
 	if b.plan.Pairs(first) {
 		out.Lo = frames.NewBuffer(b.mem, len(origins)*size)
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/framecache"
 	"fmsr/pipeline"
@@ -151,7 +152,7 @@ func TestArrowCachePaired(t *testing.T) {
 	}
 	c := &arrowCache{}
 	defer c.Close()
-	meta := pipeline.Meta{Channels: []string{"a", "b"}, H: 4, W: 4, Factor: 2, Frames: map[frames.Split]int{frames.Val: 2, frames.Train: 5}}
+	meta := pipeline.Meta{Channels: []string{"a", "b"}, Grid: field.Grid{H: 4, W: 4}, Factor: 2, Frames: map[frames.Split]int{frames.Val: 2, frames.Train: 5}}
 	if _, err := c.Open(context.Background(), env, meta); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func TestArrowCachePaired(t *testing.T) {
 		for j := range 32 {
 			frames.Floats(hi)[j], frames.Floats(lo)[j] = float32(100*i+j), -float32(100*i+j)
 		}
-		f := frames.New(meta.Channels, 4, 4, []frames.Origin{{Frame: i, Split: split}}, hi, lo)
+		f := frames.New(meta.Channels, field.Grid{H: 4, W: 4}, []frames.Origin{{Frame: i, Split: split}}, hi, lo)
 		err := c.Write(context.Background(), f)
 		f.Release()
 		if err != nil {

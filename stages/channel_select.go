@@ -79,7 +79,7 @@ func (c *channelSelect) Open(_ context.Context, env *pipeline.Env, in pipeline.M
 func (c *channelSelect) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	f := in.(*frames.Frames)
 	buffer := frames.NewBuffer(c.mem, f.N()*len(c.index)*f.H*f.W)
-	out := frames.New(c.Channels, f.H, f.W, f.Origins, buffer, nil)
+	out := frames.New(c.Channels, f.Grid, f.Origins, buffer, nil)
 	src, dst := frames.Floats(f.Hi), frames.Floats(out.Hi)
 	cells := f.H * f.W
 	for n := range f.N() {

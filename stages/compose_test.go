@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/pipeline"
 	"fmsr/stages"
@@ -93,12 +94,12 @@ type counter struct{ env *pipeline.Env }
 
 func (c *counter) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (pipeline.Meta, error) {
 	c.env = env
-	return pipeline.Meta{Channels: []string{"a"}, H: 1, W: 1}, nil
+	return pipeline.Meta{Channels: []string{"a"}, Grid: field.Grid{H: 1, W: 1}}, nil
 }
 
 func (c *counter) Emit(_ context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
 	for i := range 3 {
-		if err := send(frames.New([]string{"a"}, 1, 1, []frames.Origin{{Frame: i}}, frames.NewBuffer(c.env.Mem, 1), nil)); err != nil {
+		if err := send(frames.New([]string{"a"}, field.Grid{H: 1, W: 1}, []frames.Origin{{Frame: i}}, frames.NewBuffer(c.env.Mem, 1), nil)); err != nil {
 			return err
 		}
 	}

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/apache/arrow/go/v15/arrow/memory"
-
 	"fmsr/internal/dataset"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
@@ -54,13 +52,13 @@ func (c *FilesLoad) Validate(_ *pipeline.Run, report func(key, format string, ar
 
 type filesLoad struct {
 	FilesLoad
-	mem   memory.Allocator
+	env   *pipeline.Env
 	files []pipeline.File
 }
 
 // Open finds the files and reads their headers.
 func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	l.mem = env.Mem
+	l.env = env
 	if l.Input == "" {
 		return in, fmt.Errorf("input is not set: give an npy file, a folder or a glob by --input")
 	}
@@ -107,8 +105,9 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 		if len(names) == 0 {
 			names = make([]string, f.C)
 		}
+		run := dataset.Run{Fields: names, Grid: l.env.Run.Domain(f.H, f.W)}
 		seed := dataset.Seed{Files: dataset.Files{Path: f.Path}, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}, Frames: all}
-		if err := seed.Emit(ctx, l.mem, names, func(f *frames.Frames) error { return send(f) }); err != nil {
+		if err := seed.Emit(ctx, l.env.Mem, run, func(f *frames.Frames) error { return send(f) }); err != nil {
 			return err
 		}
 	}

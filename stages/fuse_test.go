@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/rng"
 	"fmsr/pipeline"
@@ -59,7 +60,7 @@ func runChain(t *testing.T, stages []pipeline.Stage, n, h, w, c int, fused bool)
 	t.Helper()
 	env := testEnv(t)
 	ctx := context.Background()
-	meta := pipeline.Meta{H: h, W: w, Frames: map[frames.Split]int{frames.Train: n}}
+	meta := pipeline.Meta{Grid: field.Grid{H: h, W: w}, Frames: map[frames.Split]int{frames.Train: n}}
 	for i := range c {
 		meta.Channels = append(meta.Channels, string(rune('a'+i)))
 	}
@@ -85,7 +86,7 @@ func runChain(t *testing.T, stages []pipeline.Stage, n, h, w, c int, fused bool)
 	}
 	var whole *frames.Frames
 	for i := range n {
-		f := frames.New(names, h, w, []frames.Origin{{Frame: i}}, frames.NewBuffer(env.Mem, h*w*c), nil)
+		f := frames.New(names, field.Grid{H: h, W: w}, []frames.Origin{{Frame: i}}, frames.NewBuffer(env.Mem, h*w*c), nil)
 		for j := range frames.Floats(f.Hi) {
 			frames.Floats(f.Hi)[j] = float32(rng.Normal(uint64(i), uint64(j)))
 		}

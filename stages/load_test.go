@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/framecache"
 	"fmsr/pipeline"
@@ -83,7 +84,7 @@ func TestNpyLoad(t *testing.T) {
 func cacheOf(t *testing.T, env *pipeline.Env, key string) *arrowCache {
 	t.Helper()
 	c := &arrowCache{}
-	meta := pipeline.Meta{Channels: []string{"a", "b"}, H: 4, W: 4, Frames: map[frames.Split]int{frames.Val: 2, frames.Train: 5}}
+	meta := pipeline.Meta{Channels: []string{"a", "b"}, Grid: field.Grid{H: 4, W: 4}, Frames: map[frames.Split]int{frames.Val: 2, frames.Train: 5}}
 	if _, err := c.Open(context.Background(), env, meta); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +100,7 @@ func cacheOf(t *testing.T, env *pipeline.Env, key string) *arrowCache {
 		for i := range frames.Floats(b) {
 			frames.Floats(b)[i] = float32(seed*1000 + frame*100 + i)
 		}
-		f := frames.New(meta.Channels, 4, 4, []frames.Origin{{Seed: seed, Frame: frame, Split: split}}, b, nil)
+		f := frames.New(meta.Channels, field.Grid{H: 4, W: 4}, []frames.Origin{{Seed: seed, Frame: frame, Split: split}}, b, nil)
 		defer f.Release()
 		if err := c.Write(context.Background(), f); err != nil {
 			t.Fatal(err)

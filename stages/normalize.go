@@ -136,7 +136,7 @@ func (z *normalize) Process(_ context.Context, in pipeline.Element) ([]pipeline.
 	if f.Lo != nil {
 		lo = z.apply(f, f.Lo)
 	}
-	return []pipeline.Element{frames.New(f.Channels, f.H, f.W, f.Origins, z.apply(f, f.Hi), lo)}, nil
+	return []pipeline.Element{frames.New(f.Channels, f.Grid, f.Origins, z.apply(f, f.Hi), lo)}, nil
 }
 
 func (z *normalize) apply(f *frames.Frames, src *memory.Buffer) *memory.Buffer {

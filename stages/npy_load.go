@@ -125,7 +125,7 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 	}
 	identity := sha256.New()
 	var meta pipeline.Meta
-	l.run = dataset.Run{Fields: l.Fields}
+	l.run = dataset.Run{Fields: l.Fields, Grid: env.Run.Domain(0, 0)}
 	for i := range l.seeds {
 		if err := l.measure(&l.seeds[i]); err != nil {
 			return pipeline.Meta{}, err
@@ -136,7 +136,7 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 			return pipeline.Meta{}, err
 		}
 	}
-	meta.Channels, meta.H, meta.W, meta.Identity = l.Fields, l.run.H, l.run.W, hex.EncodeToString(identity.Sum(nil))
+	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.run.Grid, hex.EncodeToString(identity.Sum(nil))
 	return meta, nil
 }
 
@@ -186,7 +186,7 @@ func (l *npyLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.
 		if !l.wants(s.Seed) {
 			continue
 		}
-		err := s.Emit(ctx, l.mem, l.Fields, func(f *frames.Frames) error { return send(f) })
+		err := s.Emit(ctx, l.mem, l.run, func(f *frames.Frames) error { return send(f) })
 		if err != nil {
 			return fmt.Errorf("seed %d: %w", s.Seed, err)
 		}

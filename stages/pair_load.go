@@ -99,7 +99,7 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 	}
 	identity := sha256.New()
 	var meta pipeline.Meta
-	l.fine, l.coarse = dataset.Run{Fields: l.Fields}, dataset.Run{Fields: l.Fields}
+	l.fine, l.coarse = dataset.Run{Fields: l.Fields, Grid: env.Run.Domain(0, 0)}, dataset.Run{Fields: l.Fields, Grid: env.Run.Domain(0, 0)}
 	for i := range l.seeds {
 		p := &l.seeds[i]
 		if err := l.measure(p); err != nil {
@@ -112,13 +112,13 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 			}
 		}
 	}
-	h, w, ch, cw := l.fine.H, l.fine.W, l.coarse.H, l.coarse.W
-	if h%ch != 0 || w%cw != 0 || h/ch != w/cw || h == ch {
-		return pipeline.Meta{}, fmt.Errorf("fine grid %d x %d, coarse grid %d x %d: want a multiple of it, the same along both axes", h, w, ch, cw)
+	factor := l.fine.H / l.coarse.H
+	if factor < 2 || l.fine.Grid != l.coarse.Finer(factor) {
+		return pipeline.Meta{}, fmt.Errorf("fine grid %s, coarse grid %s: want a multiple of it, the same along both axes", l.fine.Grid, l.coarse.Grid)
 	}
-	meta.Channels, meta.H, meta.W, meta.Identity = l.Fields, h, w, hex.EncodeToString(identity.Sum(nil))
-	meta.Factor, meta.Periodic, meta.Coarse = h/ch, l.Boundary == "periodic", true
-	l.upscale = newUpsampler(ch, cw, meta.Factor, meta.Periodic)
+	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.fine.Grid, hex.EncodeToString(identity.Sum(nil))
+	meta.Factor, meta.Periodic, meta.Coarse = factor, l.Boundary == "periodic", true
+	l.upscale = newUpsampler(l.coarse.H, l.coarse.W, meta.Factor, meta.Periodic)
 	l.keep = channelSelect{ChannelSelect: ChannelSelect{Channels: l.Channels}}
 	return l.keep.Open(ctx, env, meta)
 }
@@ -216,11 +216,11 @@ func (l *pairLoad) emit(ctx context.Context, p seedPair, send func(pipeline.Elem
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		hi, err := l.planes(ctx, fine, p.fine, index)
+		hi, err := l.planes(ctx, l.fine, fine, p.fine, index)
 		if err != nil {
 			return fmt.Errorf("%s: frame %d: %w", p.fine.Path, index, err)
 		}
-		lo, err := l.planes(ctx, coarse, p.coarse, p.coarse.Frames[i])
+		lo, err := l.planes(ctx, l.coarse, coarse, p.coarse, p.coarse.Frames[i])
 		if err != nil {
 			hi.Release()
 			return fmt.Errorf("%s: frame %d: %w", p.coarse.Path, p.coarse.Frames[i], err)
@@ -236,8 +236,8 @@ func (l *pairLoad) emit(ctx context.Context, p seedPair, send func(pipeline.Elem
 }
 
 // planes returns frame i of a seed, (1,C,H,W), its channels chosen and checked.
-func (l *pairLoad) planes(ctx context.Context, a *dataset.Arrays, s dataset.Seed, i int) (*frames.Frames, error) {
-	stored, err := s.Read(a, l.mem, l.Fields, i)
+func (l *pairLoad) planes(ctx context.Context, run dataset.Run, a *dataset.Arrays, s dataset.Seed, i int) (*frames.Frames, error) {
+	stored, err := s.Read(a, l.mem, run, i)
 	if err != nil {
 		return nil, err
 	}
@@ -253,9 +253,9 @@ func (l *pairLoad) planes(ctx context.Context, a *dataset.Arrays, s dataset.Seed
 func (l *pairLoad) pair(fine, coarse *frames.Frames) *frames.Frames {
 	fine.Hi.Retain()
 	coarse.Hi.Retain()
-	out := frames.New(fine.Channels, fine.H, fine.W, fine.Origins, fine.Hi, frames.NewBuffer(l.mem, fine.FrameLen()))
+	out := frames.New(fine.Channels, fine.Grid, fine.Origins, fine.Hi, frames.NewBuffer(l.mem, fine.FrameLen()))
 	out.Coarse = coarse.Hi
-	cells, cellsLo := fine.H*fine.W, coarse.H*coarse.W
+	cells, cellsLo := fine.Cells(), coarse.Cells()
 	lo, small := frames.Floats(out.Lo), frames.Floats(out.Coarse)
 	for c := range fine.Channels {
 		l.upscale.plane(lo[c*cells:][:cells], small[c*cellsLo:][:cellsLo])

@@ -72,7 +72,7 @@ func (p *poolUpsample) Open(_ context.Context, env *pipeline.Env, in pipeline.Me
 func (p *poolUpsample) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	f := in.(*frames.Frames)
 	f.Hi.Retain()
-	out := frames.New(f.Channels, f.H, f.W, f.Origins, f.Hi, frames.NewBuffer(p.mem, f.N()*f.FrameLen()))
+	out := frames.New(f.Channels, f.Grid, f.Origins, f.Hi, frames.NewBuffer(p.mem, f.N()*f.FrameLen()))
 	hi, lo := frames.Floats(out.Hi), frames.Floats(out.Lo)
 	cells := f.H * f.W
 	for at := 0; at < len(hi); at += cells {

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"testing"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
 	"fmsr/internal/prep"
@@ -23,7 +24,7 @@ func BenchmarkCacheReplay(b *testing.B) {
 	const count, channels, n = 48, 8, 256
 	c := &arrowCache{}
 	names := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
-	meta := pipeline.Meta{Channels: names, H: n, W: n, Frames: map[frames.Split]int{frames.Train: count}}
+	meta := pipeline.Meta{Channels: names, Grid: field.Grid{H: n, W: n}, Frames: map[frames.Split]int{frames.Train: count}}
 	if _, err := c.Open(context.Background(), env, meta); err != nil {
 		b.Fatal(err)
 	}
@@ -36,7 +37,7 @@ func BenchmarkCacheReplay(b *testing.B) {
 		for j := range frames.Floats(buffer) {
 			frames.Floats(buffer)[j] = float32(golden.N(uint64(i), uint64(j)))
 		}
-		f := frames.New(names, n, n, []frames.Origin{{Frame: i}}, buffer, nil)
+		f := frames.New(names, field.Grid{H: n, W: n}, []frames.Origin{{Frame: i}}, buffer, nil)
 		err := c.Write(context.Background(), f)
 		f.Release()
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"go.uber.org/goleak"
 
+	"fmsr/internal/field"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
 	"fmsr/internal/testkit/golden"
@@ -37,11 +38,11 @@ func goldenFrames(env *pipeline.Env, batch, channels, n int) *frames.Frames {
 	for i := range origins {
 		origins[i].Frame = i
 	}
-	return frames.New(names, n, n, origins, b, nil)
+	return frames.New(names, field.Grid{H: n, W: n}, origins, b, nil)
 }
 
 func metaOf(f *frames.Frames) pipeline.Meta {
-	return pipeline.Meta{Channels: f.Channels, H: f.H, W: f.W, Frames: map[frames.Split]int{frames.Train: f.N(), frames.Val: 1}}
+	return pipeline.Meta{Channels: f.Channels, Grid: f.Grid, Frames: map[frames.Split]int{frames.Train: f.N(), frames.Val: 1}}
 }
 
 // process opens a stage and sends it one element.
@@ -85,7 +86,7 @@ func TestPoolUpsampleGolden(t *testing.T) {
 	for i := range frames.Floats(ramp) {
 		frames.Floats(ramp)[i] = float32(i)
 	}
-	in := frames.New([]string{"a"}, 4, 4, make([]frames.Origin, 1), ramp, nil)
+	in := frames.New([]string{"a"}, field.Grid{H: 4, W: 4}, make([]frames.Origin, 1), ramp, nil)
 	defer in.Release()
 	out := process(t, env, &poolUpsample{PoolUpsample: PoolUpsample{Factor: 2, Boundary: "clamp"}}, in)
 	defer out.Release()
@@ -171,7 +172,7 @@ func TestNormalizeFitsOnTrainOnly(t *testing.T) {
 		if split != frames.Train {
 			copy(frames.Floats(b), []float32{100, 200, 300, 400})
 		}
-		f := frames.New([]string{"a"}, 2, 2, []frames.Origin{{Split: split}}, b, nil)
+		f := frames.New([]string{"a"}, field.Grid{H: 2, W: 2}, []frames.Origin{{Split: split}}, b, nil)
 		if z.welford == nil {
 			if _, err := z.Open(context.Background(), env, metaOf(f)); err != nil {
 				t.Fatal(err)

@@ -246,7 +246,7 @@ func (r *superres) Process(ctx context.Context, in pipeline.Element) (out []pipe
 	for origin.Sample = range r.Samples {
 		fine := frames.NewBuffer(r.mem, len(frames.Floats(xLo)))
 		xLo.Retain()
-		out = append(out, frames.New(r.loaded.Channels, h, w, []frames.Origin{origin}, fine, xLo))
+		out = append(out, frames.New(r.loaded.Channels, f.Finer(factor), []frames.Origin{origin}, fine, xLo))
 		err := r.thread.Do(ctx, func(s *torchx.Scope) error {
 			torchx.NoGrad(func() { torchx.Read(s, r.draw(ctx, s, xLo, h, w, origin), frames.Floats(fine)) })
 			return s.Err()

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/dataset"
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/rng"
 	"fmsr/internal/synth"
@@ -75,12 +76,13 @@ type synthSource struct {
 	seedFilter
 	mem   memory.Allocator
 	run   uint64 // its seed
+	grid  field.Grid
 	seeds []dataset.Assignment
 }
 
 // Open splits the seeds.
 func (s *synthSource) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (pipeline.Meta, error) {
-	s.mem, s.run = env.Mem, env.Run.Seed
+	s.mem, s.run, s.grid = env.Mem, env.Run.Seed, env.Run.Domain(s.Grid[0], s.Grid[1])
 	all := make([]int, s.Seeds)
 	for i := range all {
 		all[i] = i
@@ -95,7 +97,7 @@ func (s *synthSource) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta
 		return pipeline.Meta{}, err
 	}
 	identity := sha256.Sum256(fmt.Appendf(nil, "synth 1 %d %d %v %g", s.run, s.Frames, s.Grid, s.Slope))
-	meta := pipeline.Meta{Channels: allFields(), H: s.Grid[0], W: s.Grid[1], Identity: hex.EncodeToString(identity[:])}
+	meta := pipeline.Meta{Channels: allFields(), Grid: s.grid, Identity: hex.EncodeToString(identity[:])}
 	for _, p := range s.seeds {
 		meta.Announce(pipeline.Seed{Seed: p.Seed, Frames: s.Frames, Split: p.Split})
 	}
@@ -104,8 +106,7 @@ func (s *synthSource) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta
 
 // Emit makes the frames, seed by seed.
 func (s *synthSource) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
-	h, w := s.Grid[0], s.Grid[1]
-	maker := synth.New(h, w, s.Slope)
+	maker := synth.New(s.grid.H, s.grid.W, s.Slope)
 	for _, p := range s.seeds {
 		if !s.wants(p.Seed) {
 			continue
@@ -115,10 +116,10 @@ func (s *synthSource) Emit(ctx context.Context, _ pipeline.Pass, send func(pipel
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			values := frames.NewBuffer(s.mem, h*w*synth.Channels)
+			values := frames.NewBuffer(s.mem, s.grid.Cells()*synth.Channels)
 			seed.Frame(frames.Floats(values), i)
 			origin := []frames.Origin{{Seed: p.Seed, Frame: i, Split: p.Split}}
-			if err := send(frames.New(allFields(), h, w, origin, values, nil)); err != nil {
+			if err := send(frames.New(allFields(), s.grid, origin, values, nil)); err != nil {
 				return err
 			}
 		}

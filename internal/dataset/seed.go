@@ -10,6 +10,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 )
 
@@ -22,8 +23,8 @@ type Seed struct {
 
 // Run is what all seeds of a simulation run have in common.
 type Run struct {
-	Fields []string // names of the channels, in the order of the files' last axis
-	H, W   int      // the grid; 0 until Measure has seen a seed
+	field.Grid          // of x_hi; H and W are 0 until Measure has seen a seed
+	Fields     []string // names of the channels, in the order of the files' last axis
 }
 
 // Measure reads the header of a seed and returns how many frames it has. It returns an
@@ -42,7 +43,7 @@ func (r *Run) Measure(f Files) (int, error) {
 		r.H, r.W = a.H, a.W
 	}
 	if a.H != r.H || a.W != r.W {
-		return 0, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %d x %d", path, a.H, a.W, r.H, r.W)
+		return 0, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %s", path, a.H, a.W, r.Grid)
 	}
 	return a.F, nil
 }
@@ -79,7 +80,7 @@ func (s Seed) Identify(w io.Writer) error {
 
 // Emit sends the seed's frames in their order, (1,H,W,C) each, and stops when ctx
 // ends. send owns the frame.
-func (s Seed) Emit(ctx context.Context, mem memory.Allocator, channels []string, send func(*frames.Frames) error) error {
+func (s Seed) Emit(ctx context.Context, mem memory.Allocator, run Run, send func(*frames.Frames) error) error {
 	a, err := s.Open()
 	if err != nil {
 		return err
@@ -89,7 +90,7 @@ func (s Seed) Emit(ctx context.Context, mem memory.Allocator, channels []string,
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		f, err := s.Read(a, mem, channels, i)
+		f, err := s.Read(a, mem, run, i)
 		if err != nil {
 			return err
 		}
@@ -101,11 +102,13 @@ func (s Seed) Emit(ctx context.Context, mem memory.Allocator, channels []string,
 }
 
 // Read returns frame i of the seed's open files, (1,H,W,C). Release it.
-func (s Seed) Read(a *Arrays, mem memory.Allocator, channels []string, i int) (*frames.Frames, error) {
+func (s Seed) Read(a *Arrays, mem memory.Allocator, run Run, i int) (*frames.Frames, error) {
 	values, err := a.Frame(mem, i)
 	if err != nil {
 		return nil, err
 	}
 	origin := []frames.Origin{{Seed: s.Seed, Frame: i, Split: s.Split}}
-	return frames.New(channels, a.H, a.W, origin, values, nil), nil
+	grid := run.Grid
+	grid.H, grid.W = a.H, a.W
+	return frames.New(run.Fields, grid, origin, values, nil), nil
 }

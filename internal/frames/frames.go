@@ -20,6 +20,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sys/unix"
+
+	"fmsr/internal/field"
 )
 
 // Split says what a seed's frames are for.
@@ -56,8 +58,8 @@ func (o Origin) String() string { return fmt.Sprintf("seed %d, frame %d", o.Seed
 
 // Frames is N >= 1 frames of the same channels and grid.
 type Frames struct {
+	field.Grid
 	Channels []string
-	H, W     int
 	Origins  []Origin
 
 	Hi *memory.Buffer // float32; (N,H,W,C) while Stored, else (N,C,H,W)
@@ -72,8 +74,8 @@ type Frames struct {
 
 // New makes frames that own one reference to hi and lo (nil for none) and are
 // themselves referenced once.
-func New(channels []string, h, w int, origins []Origin, hi, lo *memory.Buffer) *Frames {
-	f := &Frames{Channels: channels, H: h, W: w, Origins: origins, Hi: hi, Lo: lo}
+func New(channels []string, grid field.Grid, origins []Origin, hi, lo *memory.Buffer) *Frames {
+	f := &Frames{Grid: grid, Channels: channels, Origins: origins, Hi: hi, Lo: lo}
 	f.refs.Store(1)
 	return f
 }
@@ -82,7 +84,7 @@ func New(channels []string, h, w int, origins []Origin, hi, lo *memory.Buffer) *
 func (f *Frames) N() int { return len(f.Origins) }
 
 // FrameLen is the number of values of one frame: C H W.
-func (f *Frames) FrameLen() int { return len(f.Channels) * f.H * f.W }
+func (f *Frames) FrameLen() int { return len(f.Channels) * f.Cells() }
 
 // XHi are the values of x_hi, as Hi holds them.
 func (f *Frames) XHi() []float32 { return Floats(f.Hi) }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"fmsr/internal/field"
 	"fmsr/internal/testkit/golden"
 )
 
@@ -11,8 +12,8 @@ func TestReferences(t *testing.T) {
 	pool := NewPool()
 	freed := 0
 	whole := Foreign(make([]byte, 32), func() { freed++ })
-	a := New([]string{"a"}, 2, 2, []Origin{{Seed: 3, Frame: 1, Split: Val}}, Slice(whole, 0, 16), NewBuffer(pool, 4))
-	b := New([]string{"a"}, 2, 2, []Origin{{}}, Slice(whole, 16, 16), nil)
+	a := New([]string{"a"}, field.Grid{H: 2, W: 2}, []Origin{{Seed: 3, Frame: 1, Split: Val}}, Slice(whole, 0, 16), NewBuffer(pool, 4))
+	b := New([]string{"a"}, field.Grid{H: 2, W: 2}, []Origin{{}}, Slice(whole, 16, 16), nil)
 	whole.Release()
 	if a.Origin() != "seed 3, frame 1" || a.Split() != Val || a.N() != 1 || a.FrameLen() != 4 {
 		t.Errorf("%s, %s, %d frames of %d", a.Origin(), a.Split(), a.N(), a.FrameLen())

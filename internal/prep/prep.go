@@ -96,7 +96,7 @@ func (p *Plan) Pair(f *frames.Frames, n int, hi, lo []float32) error {
 	if f.Lo == nil || p.Factor != 0 {
 		return p.Run(f, n, hi, lo)
 	}
-	made := &frames.Frames{Channels: f.Channels, H: f.H, W: f.W, Hi: f.Lo}
+	made := &frames.Frames{Grid: f.Grid, Channels: f.Channels, Hi: f.Lo}
 	if err := p.Run(made, n, lo, nil); err != nil {
 		return err
 	}

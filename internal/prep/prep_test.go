@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/prep"
 	"fmsr/internal/rng"
@@ -27,7 +28,7 @@ func stored(mem memory.Allocator, n, h, w, c int) *frames.Frames {
 	for i := range origins {
 		origins[i].Frame = i
 	}
-	return frames.New(names, h, w, origins, b, nil)
+	return frames.New(names, field.Grid{H: h, W: w}, origins, b, nil)
 }
 
 // reference is the plan by its formulas, in float64.

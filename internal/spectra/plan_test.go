@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"gonum.org/v1/gonum/dsp/fourier"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/prep"
 	"fmsr/internal/testkit/golden"
@@ -25,7 +26,7 @@ func frame(mem memory.Allocator, h, w, c int, value func(y, x, c int) float64) *
 	for i := range names {
 		names[i] = fmt.Sprintf("f%d", i)
 	}
-	return frames.New(names, h, w, make([]frames.Origin, 1), b, nil)
+	return frames.New(names, field.Grid{H: h, W: w}, make([]frames.Origin, 1), b, nil)
 }
 
 // direct is P(k) of a plane in float64, by gonum's transforms.
