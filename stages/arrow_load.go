@@ -12,7 +12,7 @@ import (
 
 	"fmsr/internal/dataset"
 	"fmsr/internal/dataset/exportset"
-	"fmsr/internal/format/tensorcolumn"
+	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
 	"fmsr/pipeline"
@@ -61,7 +61,7 @@ type arrowLoad struct {
 	ArrowLoad
 	seedFilter
 	env    *pipeline.Env
-	files  []*tensorcolumn.File
+	files  []*arrowtensor.File
 	listed []loaded // in the order of a single pass
 	splits []frames.Split
 }
@@ -141,14 +141,14 @@ func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportse
 }
 
 // open maps the files, in parallel.
-func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*tensorcolumn.File, error) {
-	files := make([]*tensorcolumn.File, len(chosen))
+func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*arrowtensor.File, error) {
+	files := make([]*arrowtensor.File, len(chosen))
 	err := parallel.Each(len(chosen), func(i int) (err error) {
 		path := filepath.Join(l.Input, chosen[i].Path)
 		if info, err := os.Stat(path); err == nil && info.Size() != chosen[i].Bytes {
 			return fmt.Errorf("%s: %d bytes, want %d: the manifest is not of this file, or it is truncated", path, info.Size(), chosen[i].Bytes)
 		}
-		if files[i], err = tensorcolumn.Open(path); err != nil {
+		if files[i], err = arrowtensor.Open(path); err != nil {
 			return err
 		}
 		if err := l.check(m, chosen[i], files[i]); err != nil {
@@ -168,7 +168,7 @@ func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*tens
 }
 
 // check holds a file against what the manifest says of it.
-func (l *arrowLoad) check(m exportset.Manifest, listed exportset.File, f *tensorcolumn.File) error {
+func (l *arrowLoad) check(m exportset.Manifest, listed exportset.File, f *arrowtensor.File) error {
 	columns := []string{"x_hi"}
 	if m.Factor != 0 {
 		columns = append(columns, "x_lo")
