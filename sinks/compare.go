@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/dataset/npyfiles"
+	"fmsr/internal/dataset"
 	"fmsr/internal/evaluate"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
@@ -74,7 +74,7 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if err := c.findChannels(); err != nil {
 		return in, err
 	}
-	found, err := npyfiles.Find(c.Truth)
+	found, err := dataset.FindFiles(c.Truth)
 	if err != nil {
 		return in, fmt.Errorf("truth %w", err)
 	}

@@ -10,10 +10,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/dataset/exportset"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
 	"fmsr/internal/prep"
-	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
@@ -65,24 +65,17 @@ func (c *Export) Validate(_ *pipeline.Run, report func(key, format string, args 
 
 type exporter struct {
 	Export
-	env    *pipeline.Env
-	in     pipeline.Meta
-	seeds  map[int]pipeline.Seed
+	keeper
 	plan   *prep.Plan
-	set    *parts.Set
 	paired bool
+	file   *exportSeed // nil: none is begun
 
-	group int // frames in one
-	held  []*frames.Frames
-	index []int // which frame of each
-	file  *exportFile
-
-	writing, ending background // a group on its way to the file; a whole file on its way to the disk
+	writing parallel.Background // a group on its way to the file
 }
 
-// exportFile is a seed being exported.
-type exportFile struct {
-	exportWriter
+// exportSeed is a seed being exported.
+type exportSeed struct {
+	*exportFiles
 	seed   pipeline.Seed
 	frames []int
 	states []frames.Welford // of each channel
@@ -97,65 +90,20 @@ type exportExtra struct {
 
 // Open checks that the frames will come seed by seed.
 func (e *exporter) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	var err error
-	if e.seeds, err = seedsOf(in); err != nil {
+	if err := e.open("export", env, in); err != nil {
 		return in, err
 	}
-	e.env, e.in, e.plan = env, in, &prep.Plan{}
-	e.paired = in.Factor != 0
+	e.plan, e.paired = &prep.Plan{}, in.Factor != 0
 	e.group = min(max(1, exportGroup/e.frameBytes()), 256)
 	return in, nil
 }
 
-// frameBytes is a frame's size in the export, without what is around it.
-func (e *exporter) frameBytes() int {
-	n := 4 * len(e.in.Channels) * e.in.H * e.in.W
-	if e.paired {
-		return 2 * n
-	}
-	return n
-}
+// frameBytes is the size of a frame's tensors.
+func (e *exporter) frameBytes() int { return 4 * len(e.columns()) * len(e.in.Channels) * e.in.Cells() }
 
 // Resume looks for the seeds that are there, and for room for the others.
 func (e *exporter) Resume(_ context.Context, key string) (map[int]bool, error) {
-	dir := e.env.Run.Dir
-	var seeds []int
-	for _, s := range e.in.Seeds {
-		seeds = append(seeds, s.Seed)
-	}
-	set, err := parts.Open(dir, key, seeds, e.env.Fresh, e.env.Shard.Has)
-	if err != nil {
-		return nil, &pipeline.InputError{Err: err}
-	}
-	finished, err := set.Finished()
-	if err != nil {
-		return nil, err
-	}
-	e.set = set
-	need, mine, done := int64(0), 0, 0
-	for i, s := range e.in.Seeds {
-		switch {
-		case !e.env.Shard.Has(i):
-		case finished[s.Seed]:
-			mine++
-			done++
-		default:
-			mine++
-			need += int64(s.Frames) * int64(e.frameBytes()+1024)
-		}
-	}
-	if err := atomicfile.Room(dir, need); err != nil {
-		return nil, &pipeline.InputError{Err: err}
-	}
-	if done > 0 {
-		e.env.Progress.Note("export: %d of %d seeds are there already", done, mine)
-	}
-	if len(finished) < len(seeds) { // it would speak of files that may not be there
-		if err := removeManifest(dir); err != nil {
-			return nil, err
-		}
-	}
-	return finished, nil
+	return e.resume(key, room{seed: int64(e.frameBytes() + 1024)}, exportset.ManifestName)
 }
 
 // Fuse takes over the preprocessing above.
@@ -166,61 +114,27 @@ func (e *exporter) Fuse(above []pipeline.Stage) (n int) {
 
 // Process gathers frames of a seed into groups, and writes them.
 func (e *exporter) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
-	f := in.(*frames.Frames)
-	for n := range f.N() {
-		if err := e.take(f, n); err != nil {
-			return nil, err
-		}
-	}
-	return nil, nil
+	return nil, e.take(in.(*frames.Frames), e)
 }
 
-func (e *exporter) take(f *frames.Frames, n int) error {
-	origin := f.Origins[n]
-	if e.file == nil {
-		if err := e.begin(e.seeds[origin.Seed]); err != nil {
-			return err
-		}
-	}
-	if origin.Seed != e.file.seed.Seed {
-		return fmt.Errorf("internal error: it comes before the end of seed %d", e.file.seed.Seed)
-	}
-	f.Retain()
-	e.held, e.index = append(e.held, f), append(e.index, n)
-	e.file.frames = append(e.file.frames, origin.Frame)
-	last := len(e.file.frames) == e.file.seed.Frames
-	if last || len(e.held) == e.group {
-		if err := e.prepare(); err != nil {
-			return err
-		}
-	}
-	if last {
-		return e.end()
-	}
-	return nil
-}
-
-// begin starts a seed's file.
+// begin starts a seed's files.
 func (e *exporter) begin(seed pipeline.Seed) error {
-	w, err := newExportWriter(exportShape{
-		dir: e.env.Run.Dir, format: e.Format, seed: seed, channels: e.in.Channels, h: e.in.H, w: e.in.W, paired: e.paired,
-	})
+	files, err := e.create(seed)
 	if err != nil {
 		return err
 	}
-	e.file = &exportFile{exportWriter: w, seed: seed, states: make([]frames.Welford, len(e.in.Channels))}
+	e.file = &exportSeed{exportFiles: files, seed: seed, states: make([]frames.Welford, len(e.in.Channels))}
 	return nil
 }
 
-// prepare makes the frames held ready, in parallel, and has them written while
-// the next ones are gathered.
-func (e *exporter) prepare() error {
-	defer e.drop()
-	size := len(e.in.Channels) * e.in.H * e.in.W
+// work makes the frames held ready, in parallel, and has them written while the next
+// ones are gathered.
+func (e *exporter) work() error {
+	size := len(e.in.Channels) * e.in.Cells()
 	n := len(e.held)
-	tensors := []*memory.Buffer{frames.NewBuffer(e.env.Mem, n*size)}
-	if e.paired {
-		tensors = append(tensors, frames.NewBuffer(e.env.Mem, n*size))
+	tensors := make([]*memory.Buffer, len(e.columns()))
+	for i := range tensors {
+		tensors[i] = frames.NewBuffer(e.env.Mem, n*size)
 	}
 	release := func() {
 		for _, t := range tensors {
@@ -228,8 +142,9 @@ func (e *exporter) prepare() error {
 		}
 	}
 	var origins []frames.Origin
-	for i, f := range e.held {
-		origins = append(origins, f.Origins[e.index[i]])
+	for i := range e.held {
+		origins = append(origins, e.origin(i))
+		e.file.frames = append(e.file.frames, origins[i].Frame)
 	}
 	states := make([][]frames.Welford, n)
 	err := parallel.Each(n, func(i int) error {
@@ -254,10 +169,10 @@ func (e *exporter) prepare() error {
 			e.file.states[c].Merge(state[c])
 		}
 	}
-	w := e.file.exportWriter
-	err = e.writing.start(func() error {
+	file := e.file
+	err = e.writing.Start(func() error {
 		defer release()
-		return w.Write(origins, tensors)
+		return file.write(origins, tensors)
 	})
 	if err != nil {
 		release()
@@ -275,18 +190,18 @@ func moments(hi []float32, channels int) []frames.Welford {
 	return states
 }
 
-// end finishes the seed's file and records it: the disk works on it while the
+// end finishes the seed's files and records them: the disk works on them while the
 // next seed is written.
 func (e *exporter) end() error {
-	err := errors.Join(e.writing.wait(), e.ending.wait())
+	err := errors.Join(e.writing.Wait(), e.ending.Wait())
 	if err != nil {
 		return err
 	}
 	f := e.file
 	e.file = nil
-	return e.ending.start(func() error {
-		defer f.Close()
-		files, err := f.Commit()
+	return e.ending.Start(func() error {
+		defer f.close()
+		files, err := f.commit()
 		if err != nil {
 			return err
 		}
@@ -298,43 +213,12 @@ func (e *exporter) end() error {
 	})
 }
 
-// Flush writes the manifest, of the whole if this run found the last seed.
+// Flush writes this run's manifest, if it is one of several, and the manifest of all
+// seeds once every seed is there.
 func (e *exporter) Flush(context.Context) ([]pipeline.Element, error) {
-	if err := e.ending.wait(); err != nil {
-		return nil, err
-	}
-	if e.file != nil {
-		return nil, fmt.Errorf("seed %d ended after %d frames, want %d", e.file.seed.Seed, len(e.file.frames), e.file.seed.Frames)
-	}
-	if e.set == nil {
-		return nil, errors.New("internal error: it was not asked what is there already")
-	}
-	return nil, e.writeManifests()
-}
-
-// drop releases what is held.
-func (e *exporter) drop() {
-	for _, f := range e.held {
-		f.Release()
-	}
-	e.held, e.index = e.held[:0], e.index[:0]
-}
-
-// Close removes what an interrupted run has left half-written.
-func (e *exporter) Close() error {
-	e.drop()
-	_ = errors.Join(e.writing.wait(), e.ending.wait()) // the run has failed already, or was stopped
-	if e.file != nil {
-		e.file.Close()
-	}
-	return nil
-}
-
-// writeManifests leaves the shard's and, once every seed is there, the whole's.
-func (e *exporter) writeManifests() error {
-	records, missing, err := e.set.All()
+	records, missing, err := e.results()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	dir := e.env.Run.Dir
 	if e.env.Shard.N > 1 {
@@ -347,12 +231,22 @@ func (e *exporter) writeManifests() error {
 		}
 		name := fmt.Sprintf("manifest.%d-of-%d.json", e.env.Shard.I, e.env.Shard.N)
 		if err := e.writeManifest(filepath.Join(dir, name), mine); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if missing > 0 {
-		e.env.Progress.Note("export    %s: %d of %d seeds, %d are missing still", dir, len(records), len(e.in.Seeds), missing)
-		return nil
+		e.noteMissing(len(records), missing)
+		return nil, nil
 	}
-	return e.writeManifest(filepath.Join(dir, manifestName), records)
+	return nil, e.writeManifest(filepath.Join(dir, exportset.ManifestName), records)
+}
+
+// Close removes what an interrupted run has left half-written.
+func (e *exporter) Close() error {
+	e.close()
+	_ = e.writing.Wait()
+	if e.file != nil {
+		e.file.close()
+	}
+	return nil
 }

@@ -2,10 +2,7 @@ package sinks
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"fmsr/internal/dataset/exportset"
@@ -14,8 +11,6 @@ import (
 	"fmsr/internal/store/parts"
 	"fmsr/internal/store/seal"
 )
-
-const manifestName = exportset.ManifestName
 
 // writeManifest describes those seeds, and says so.
 func (e *exporter) writeManifest(path string, records []parts.Record) error {
@@ -66,12 +61,5 @@ func (e *exporter) writeManifest(path string, records []parts.Record) error {
 		return err
 	}
 	e.env.Progress.Note("export    %s: %d files, %d frames, %.3g GB", path, len(m.Files), rows, float64(bytes)/1e9)
-	return nil
-}
-
-func removeManifest(dir string) error {
-	if err := os.Remove(filepath.Join(dir, manifestName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/dataset/exportset"
+	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/format/npy"
-	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/parts"
 	"fmsr/internal/testkit/golden"
@@ -142,7 +142,7 @@ func TestExportValues(t *testing.T) {
 	}
 	var splits []string
 	for seed, listed := range m.Files {
-		f, err := tensorcolumn.Open(filepath.Join(r.dir, listed.Path))
+		f, err := arrowtensor.Open(filepath.Join(r.dir, listed.Path))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -347,7 +347,7 @@ func TestExportNormalized(t *testing.T) {
 		golden.Near(t, "mean", ms[1].Mean[c], ms[0].Mean[c], 1e-12)
 		golden.Near(t, "std", ms[1].Std[c], ms[0].Std[c], 1e-12)
 	}
-	f, err := tensorcolumn.Open(filepath.Join(r.dir, "seed_0000.arrow"))
+	f, err := arrowtensor.Open(filepath.Join(r.dir, "seed_0000.arrow"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,9 +9,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
 	"fmsr/internal/evaluate"
-	"fmsr/internal/format/tensorcolumn"
+	"fmsr/internal/format/fieldfile"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/atomicfile"
 	"fmsr/pipeline"
 )
 
@@ -60,7 +63,7 @@ type filesSave struct {
 	env      *pipeline.Env
 	files    []pipeline.File
 	samples  int
-	out      map[string]fieldFile // of the input file whose frames are coming, by kind
+	out      map[string]*fieldfile.Writer // of the input file whose frames are coming, by kind
 	ensemble evaluate.Ensemble
 }
 
@@ -86,7 +89,7 @@ func (n *filesSave) kinds() []string {
 
 // Open checks that no output would overwrite an input or another output.
 func (n *filesSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	n.env, n.files, n.samples, n.out = env, in.Files, max(1, in.Samples), map[string]fieldFile{}
+	n.env, n.files, n.samples, n.out = env, in.Files, max(1, in.Samples), map[string]*fieldfile.Writer{}
 	if len(in.Files) == 0 {
 		return in, errors.New("it knows no input files: put files_load at the start")
 	}
@@ -149,31 +152,36 @@ func (n *filesSave) Process(_ context.Context, in pipeline.Element) ([]pipeline.
 // create starts the files of an input file.
 func (n *filesSave) create(file pipeline.File, f *frames.Frames) error {
 	for _, kind := range n.kinds() {
-		path := n.path(file, kind)
-		var out fieldFile
-		var err error
-		switch {
-		case n.Format == "npy" && kind == kindSamples:
-			out, err = createNpy(path, []int{file.F, n.samples, f.H, f.W, len(f.Channels)})
-		case n.Format == "npy":
-			out, err = createNpy(path, []int{file.F, f.H, f.W, len(f.Channels)})
-		case kind == kindFirst:
-			out, err = createTable(path, n.Format, tensorcolumn.SchemaOf([]string{"frame", "sample"}, f.Channels, f.H, f.W, "x"))
-		default:
-			out, err = createTable(path, n.Format, tensorcolumn.SchemaOf([]string{"frame"}, f.Channels, f.H, f.W, "x"))
+		layout := fieldfile.Layout{
+			Format: n.Format, Channels: f.Channels, H: f.H, W: f.W,
+			Origin: []string{"frame"}, Columns: []string{"x"}, Rows: []int{file.F}, ChannelsLast: true,
 		}
+		switch kind {
+		case kindFirst:
+			layout.Origin = []string{"frame", "sample"}
+		case kindSamples:
+			layout.Rows = []int{file.F, n.samples}
+		}
+		out, err := atomicfile.Create(n.path(file, kind))
 		if err != nil {
 			return err
 		}
-		n.out[kind] = out
+		if n.out[kind], err = fieldfile.New(out, layout); err != nil {
+			delete(n.out, kind)
+			return err
+		}
 	}
 	return nil
 }
 
-// add writes a sample, and with a frame's last one the mean and the spread.
+// add writes a sample, and with a frame's last one the mean and the spread. Each write
+// is a record batch, or a row group, of its own, so that no more than one field is held.
 func (n *filesSave) add(origin frames.Origin, planes []float32) error {
+	write := func(kind string, planes []float32) error {
+		return n.out[kind].Write([]frames.Origin{origin}, memory.NewBufferBytes(frames.Bytes(planes)))
+	}
 	if origin.Sample == 0 || n.Format != "npy" {
-		if err := n.out[kindFirst].write(origin, planes); err != nil {
+		if err := write(kindFirst, planes); err != nil {
 			return err
 		}
 	}
@@ -181,7 +189,7 @@ func (n *filesSave) add(origin frames.Origin, planes []float32) error {
 		return nil
 	}
 	if n.Format == "npy" {
-		if err := n.out[kindSamples].write(origin, planes); err != nil {
+		if err := write(kindSamples, planes); err != nil {
 			return err
 		}
 	}
@@ -192,10 +200,10 @@ func (n *filesSave) add(origin frames.Origin, planes []float32) error {
 	if origin.Sample < n.samples-1 {
 		return nil
 	}
-	if err := n.out[kindMean].write(origin, n.ensemble.Mean()); err != nil {
+	if err := write(kindMean, n.ensemble.Mean()); err != nil {
 		return err
 	}
-	return n.out[kindSpread].write(origin, n.ensemble.Spread())
+	return write(kindSpread, n.ensemble.Spread())
 }
 
 // Close removes files that are not whole.

@@ -8,9 +8,9 @@ import (
 	"fmsr/pipeline"
 )
 
-// openLog opens a log for appending. A run that starts afresh starts it anew; one
-// that goes on cuts it first to the length that keep gives: what belongs to steps
-// that will be taken again goes, and a record that a crash left torn.
+// openLog opens a log for appending. A new run empties it first. A resumed run cuts it
+// to the length that keep returns, which drops the records of steps that will be taken
+// again, and a record that a crash has torn.
 func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) int) (_ *os.File, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -37,7 +37,7 @@ func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) in
 	return f, err
 }
 
-// closeLog closes a log that may not have been opened.
+// closeLog closes a log, or does nothing if it was not opened.
 func closeLog(f *os.File) error {
 	if f == nil {
 		return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 
@@ -12,7 +11,6 @@ import (
 	"fmsr/internal/parallel"
 	"fmsr/internal/prep"
 	"fmsr/internal/spectra"
-	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
@@ -55,21 +53,13 @@ job array, N runs share the seeds, in one folder; the last one writes the tables
 
 // spectraSink gathers frames, a few for each core, and works on them in parallel.
 type spectraSink struct {
-	env     *pipeline.Env
-	in      pipeline.Meta
-	seeds   map[int]pipeline.Seed
+	keeper
 	plan    *prep.Plan // what is done to the frames first
 	kernel  *spectra.Plan
 	coarse  *spectra.Plan // of a coarse run's own frames; nil where there are none
 	sources []powerSource
-	set     *parts.Set
-
-	group  int // frames worked on at once
-	held   []*frames.Frames
-	index  []int // which frame of each
-	powers []framePowers
-	seed   *seedPowers
-	ending background // a seed's powers on their way to the disk
+	powers  []framePowers // of the frames worked on
+	file    *seedPowers   // of the seed whose frames are coming
 }
 
 // framePowers is a frame's P(k) of every source, (C,shells).
@@ -77,11 +67,10 @@ type framePowers [][]float64
 
 // Open plans the transforms.
 func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	var err error
-	if s.seeds, err = seedsOf(in); err != nil {
+	if err := s.open("spectra", env, in); err != nil {
 		return in, err
 	}
-	s.env, s.in, s.plan = env, in, &prep.Plan{}
+	s.plan = &prep.Plan{}
 	ly, lx := env.Run.Box()
 	kernel, err := spectra.NewPlan(spectra.NewShells(in.H, in.W, ly, lx), in.Factor)
 	if err != nil {
@@ -112,48 +101,8 @@ func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 
 // Resume looks for the seeds that are there, and for room for the others.
 func (s *spectraSink) Resume(_ context.Context, key string) (map[int]bool, error) {
-	dir := s.env.Run.Dir
-	var seeds []int
-	for _, seed := range s.in.Seeds {
-		seeds = append(seeds, seed.Seed)
-	}
 	key = fmt.Sprintf("%s box %v", key, s.env.Run.Grid.Box)
-	set, err := parts.Open(dir, key, seeds, s.env.Fresh, s.env.Shard.Has)
-	if err != nil {
-		return nil, &pipeline.InputError{Err: err}
-	}
-	finished, err := set.Finished()
-	if err != nil {
-		return nil, err
-	}
-	s.set = set
-	need, mine, done := int64(0), 0, 0
-	for i, seed := range s.in.Seeds {
-		need += int64(seed.Frames) * s.frameBytes() // of the table
-		switch {
-		case !s.env.Shard.Has(i):
-			continue
-		case finished[seed.Seed]:
-			done++
-		default:
-			need += int64(seed.Frames) * s.frameBytes()
-		}
-		mine++
-	}
-	if err := atomicfile.Room(dir, need); err != nil {
-		return nil, &pipeline.InputError{Err: err}
-	}
-	if done > 0 {
-		s.env.Progress.Note("spectra: %d of %d seeds are there already", done, mine)
-	}
-	if len(finished) < len(seeds) { // they would be tables of something else
-		for _, name := range append(reportFiles, parts.Whole) {
-			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return finished, nil
+	return s.resume(key, room{seed: s.frameBytes(), summary: s.frameBytes()}, append(reportFiles, parts.Whole)...)
 }
 
 // frameBytes is about what a frame's powers take in a file.
@@ -173,42 +122,24 @@ func (s *spectraSink) Fuse(above []pipeline.Stage) (n int) {
 
 // Process gathers frames of a seed and measures them.
 func (s *spectraSink) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
-	f := in.(*frames.Frames)
-	for n := range f.N() {
-		if err := s.take(f, n); err != nil {
-			return nil, err
-		}
-	}
-	return nil, nil
+	return nil, s.take(in.(*frames.Frames), s)
 }
 
-func (s *spectraSink) take(f *frames.Frames, n int) error {
-	origin := f.Origins[n]
-	if s.seed == nil {
-		s.seed = newSeedPowers(s.seeds[origin.Seed], len(s.in.Channels), s.sources)
-	}
-	if origin.Seed != s.seed.seed.Seed {
-		return frames.At(origin, fmt.Errorf("internal error: it comes before the end of seed %d", s.seed.seed.Seed))
-	}
-	f.Retain()
-	s.held, s.index = append(s.held, f), append(s.index, n)
-	last := len(s.seed.frames)+len(s.held) == s.seed.seed.Frames
-	if last || len(s.held) == s.group {
-		if err := s.measure(); err != nil {
-			return err
-		}
-	}
-	if !last {
-		return nil
-	}
-	seed := s.seed
-	s.seed = nil
-	return s.ending.start(func() error { return seed.commit(s.env.Run.Dir, s.set) })
+// begin makes room for a seed's powers.
+func (s *spectraSink) begin(seed pipeline.Seed) error {
+	s.file = newSeedPowers(seed, len(s.in.Channels), s.sources)
+	return nil
 }
 
-// measure does the frames held, in parallel.
-func (s *spectraSink) measure() error {
-	defer s.drop()
+// end has the seed's powers written while the next seed is measured.
+func (s *spectraSink) end() error {
+	file := s.file
+	s.file = nil
+	return s.ending.Start(func() error { return file.commit(s.set) })
+}
+
+// work measures the frames held, in parallel.
+func (s *spectraSink) work() error {
 	err := parallel.Each(len(s.held), func(i int) error {
 		f, n, p := s.held[i], s.index[i], s.powers[i]
 		err := s.kernel.Run(f, n, s.plan, p[0], p[1])
@@ -227,30 +158,21 @@ func (s *spectraSink) measure() error {
 	if err != nil {
 		return err
 	}
-	for i, f := range s.held {
-		s.seed.add(f.Origins[s.index[i]].Frame, s.powers[i])
+	for i := range s.held {
+		s.file.add(s.origin(i).Frame, s.powers[i])
 	}
 	return nil
 }
 
 // Flush writes the tables if this run found the last seed.
 func (s *spectraSink) Flush(context.Context) ([]pipeline.Element, error) {
-	if err := s.ending.wait(); err != nil {
-		return nil, err
-	}
-	if s.seed != nil {
-		return nil, fmt.Errorf("seed %d ended early, after %d frames of %d", s.seed.seed.Seed, len(s.seed.frames)+len(s.held), s.seed.seed.Frames)
-	}
-	if s.set == nil {
-		return nil, errors.New("internal error: it was not asked what is there already")
-	}
-	records, missing, err := s.set.All()
+	records, missing, err := s.results()
 	if err != nil {
 		return nil, err
 	}
 	dir := s.env.Run.Dir
 	if missing > 0 {
-		s.env.Progress.Note("spectra   %s: %d of %d seeds, %d are missing still", dir, len(records), len(s.in.Seeds), missing)
+		s.noteMissing(len(records), missing)
 		return nil, nil
 	}
 	t, err := s.tables(records)
@@ -267,18 +189,9 @@ func (s *spectraSink) Flush(context.Context) ([]pipeline.Element, error) {
 	return nil, nil
 }
 
-// drop releases what is held.
-func (s *spectraSink) drop() {
-	for _, f := range s.held {
-		f.Release()
-	}
-	s.held, s.index = s.held[:0], s.index[:0]
-}
-
-// Close frees the plan and what an interrupted run left here.
+// Close frees the plans and what an interrupted run left here.
 func (s *spectraSink) Close() error {
-	s.drop()
-	_ = s.ending.wait() // its error is the run's already, or the run was stopped
+	s.close()
 	s.kernel.Close()
 	if s.coarse != nil {
 		s.coarse.Close()

@@ -70,26 +70,23 @@ func (p *seedPowers) of(n, source, field int) []float64 {
 }
 
 // commit writes the file and its record.
-func (p *seedPowers) commit(dir string, set *parts.Set) error {
-	path := filepath.Join(parts.Folder, fmt.Sprintf("seed_%04d.power", p.seed.Seed))
-	file, err := createHashed(filepath.Join(dir, path))
+func (p *seedPowers) commit(set *parts.Set) error {
+	file, err := set.Create(filepath.Join(parts.Folder, fmt.Sprintf("seed_%04d.power", p.seed.Seed)))
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	if _, err := file.Write(bytesOf(p.values)); err != nil {
+		return fmt.Errorf("%s: %w", file.Path(), err)
+	}
+	if err := file.Commit(); err != nil {
 		return err
 	}
-	written, err := file.commit(len(p.frames))
-	if err != nil {
-		return err
-	}
-	written.Path = path
 	extra, err := json.Marshal(seedExtra{Split: p.seed.Split.String(), Frames: p.frames})
 	if err != nil {
 		return fmt.Errorf("seed %d: record: %w", p.seed.Seed, err)
 	}
-	return set.Commit(parts.Record{Seed: p.seed.Seed, Files: []parts.File{written}, Extra: extra})
+	return set.Commit(parts.Record{Seed: p.seed.Seed, Files: []parts.File{file.Entry(len(p.frames))}, Extra: extra})
 }
 
 // read fills values with those of the file that begin at value from.

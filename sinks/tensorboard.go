@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"fmsr/internal/format/tfevents"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -34,47 +35,45 @@ tensorboard --logdir RUN/tb shows them.`,
 	})
 }
 
-// The file's name holds no time: there is one a run.
+// tensorboardFile has no time in its name, because a run has one such file.
 const tensorboardFile = "events.out.tfevents.0.fmsr"
 
 type tensorboard struct {
+	stepSink
 	env  *pipeline.Env
 	file *os.File
 }
 
 // Open makes the folder.
 func (t *tensorboard) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	t.env = env
+	t.env, t.on = env, t.write
 	return in, env.MakeFolder("tb")
 }
 
-// Start begins the file, or goes on with it.
+// Start begins the file, or continues it.
 func (t *tensorboard) Start() (err error) {
-	t.file, err = openLog(filepath.Join(t.env.Run.Dir, "tb", tensorboardFile), t.env.Resume, tfEventsUpTo)
+	t.file, err = openLog(filepath.Join(t.env.Run.Dir, "tb", tensorboardFile), t.env.Resume, tfevents.UpTo)
 	if err != nil {
 		return err
 	}
 	if at, err := t.file.Seek(0, io.SeekCurrent); err != nil || at > 0 {
 		return err
 	}
-	return writeTFRecord(t.file, tfVersion(wallTime()))
+	return tfevents.WriteVersion(t.file, time.Now())
 }
 
-func wallTime() float64 { return float64(time.Now().UnixMicro()) / 1e6 }
-
-// Process writes one event for an evaluated step.
-func (t *tensorboard) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
-	if step, ok := in.(*model.Step); ok && step.Eval != nil {
-		event, err := tfSummary(wallTime(), step.N, step.Eval)
-		if err != nil {
-			return nil, err
-		}
-		if err := writeTFRecord(t.file, event); err != nil {
-			return nil, err
+// write writes one event for an evaluated step.
+func (t *tensorboard) write(step *model.Step) error {
+	var summary tfevents.Summary
+	for _, s := range step.Eval.Scalars {
+		summary.Scalar(s.Name, float64(s.Value))
+	}
+	for _, p := range step.Eval.Pictures {
+		if err := summary.Image(p.Name, p.PNG); err != nil {
+			return err
 		}
 	}
-	in.Retain()
-	return []pipeline.Element{in}, nil
+	return tfevents.WriteSummary(t.file, time.Now(), step.N, summary)
 }
 
 // Close closes the file; what was written stays.

@@ -1,21 +1,17 @@
 package sinks
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"image/png"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
 
-	"fmsr/internal/evaluate"
+	wandblog "fmsr/internal/format/wandb"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -56,25 +52,26 @@ func (c *WandB) Validate(_ *pipeline.Run, report func(key, format string, args .
 
 type wandb struct {
 	WandB
+	stepSink
 	env     *pipeline.Env
 	dir     string // of the offline run
 	file    *os.File
-	log     *wandbLog
+	log     *wandblog.Log
 	started time.Time
 }
 
 // Open takes note of the run.
 func (w *wandb) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	w.env = env
+	w.env, w.on = env, w.write
 	return in, nil
 }
 
-// Start begins the offline run, or goes on with it.
+// Start begins the offline run, or continues it.
 func (w *wandb) Start() error {
 	w.started = time.Now()
 	root := filepath.Join(w.env.Run.Dir, "wandb")
 	if w.env.Resume.Here() {
-		if known, err := w.goOn(root); known || err != nil {
+		if found, err := w.resume(root); found || err != nil {
 			return err
 		}
 	}
@@ -95,125 +92,75 @@ func (w *wandb) Start() error {
 	return w.begin(id)
 }
 
-// goOn opens the run's only log, where there is one with a beginning.
-func (w *wandb) goOn(root string) (known bool, err error) {
+// resume opens the run's only log and cuts it. It reports false if there is no log, or
+// none with a beginning.
+func (w *wandb) resume(root string) (found bool, err error) {
 	logs, err := filepath.Glob(filepath.Join(root, "offline-run-*", "run-*.wandb"))
 	if err != nil || len(logs) != 1 {
 		return false, err
 	}
-	var kept wandbKept
+	var kept wandblog.Kept
 	file, err := openLog(logs[0], w.env.Resume, func(data []byte, step int) int {
-		kept = wandbUpTo(data, step)
-		return kept.length
+		kept = wandblog.UpTo(data, step)
+		return kept.Length
 	})
 	if err != nil {
 		return false, err
 	}
-	if kept.length == 0 {
+	if kept.Length == 0 {
 		return false, file.Close()
 	}
-	w.dir, w.file, w.started = filepath.Dir(logs[0]), file, kept.started
-	w.log = &wandbLog{w: file, at: kept.length % wandbBlock, count: kept.records}
+	w.dir, w.file, w.started = filepath.Dir(logs[0]), file, kept.Started
+	w.log = wandblog.Resume(file, kept)
 	return true, nil
 }
 
-// begin writes the version and the run with its config.
+// begin writes the run with its config.
 func (w *wandb) begin(id string) (err error) {
-	if w.log, err = newWandbLog(w.file); err != nil {
-		return err
-	}
-	version := protoBytes(nil, 1, protoBytes(protoBytes(nil, 1, []byte("0.31.0")), 2, []byte("0.40.0"))) // VersionInfo: producer, min_consumer
-	if err := w.log.record(wandbVersion, version); err != nil {
+	if w.log, err = wandblog.Start(w.file); err != nil {
 		return err
 	}
 	var config map[string]any
 	if err := yaml.Unmarshal(w.env.Spec, &config); err != nil {
 		return err
 	}
-	run, err := wandbRunRecord(id, w.Project, w.env.Run.Name, config, w.started)
-	if err != nil {
-		return err
-	}
-	return w.log.record(wandbRun, run)
+	return w.log.Run(wandblog.Run{ID: id, Project: w.Project, Name: w.env.Run.Name, Config: config, Started: w.started})
 }
 
-// Process writes a history record for an evaluated step, and its pictures.
-func (w *wandb) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
-	if step, ok := in.(*model.Step); ok && step.Eval != nil {
-		if err := w.history(step); err != nil {
-			return nil, err
-		}
-	}
-	in.Retain()
-	return []pipeline.Element{in}, nil
-}
-
-// history is a HistoryRecord: 1 item, 2 step.
-func (w *wandb) history(step *model.Step) error {
-	values := map[string]any{
-		"_step": step.N, "_timestamp": wallTime(), "_runtime": time.Since(w.started).Seconds(),
-	}
+// write writes a history record for an evaluated step, and its pictures.
+func (w *wandb) write(step *model.Step) error {
+	values := map[string]any{}
 	for _, s := range step.Eval.Scalars {
 		values[s.Name] = s.Value
 	}
-	var files []byte
+	var pictures []string
 	for _, p := range step.Eval.Pictures {
-		value, err := w.picture(p, step.N)
+		path, value, err := wandblog.Picture(p.Name, step.N, p.PNG)
 		if err != nil {
+			return err
+		}
+		if err := w.save(path, p.PNG); err != nil {
 			return fmt.Errorf("picture %s: %w", p.Name, err)
 		}
-		values[p.Name] = value
-		files = protoBytes(files, 1, protoBytes(nil, 1, []byte(value["path"].(string))))
+		values[p.Name], pictures = value, append(pictures, path)
 	}
-	if err := w.log.record(wandbFiles, files); err != nil {
+	if err := w.log.Files(pictures); err != nil {
 		return err
 	}
-	var items []byte
-	for _, name := range sortedNames(values) {
-		item, err := wandbItem(2, name, values[name])
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		items = protoBytes(items, 1, item)
-	}
-	return w.log.record(wandbHistory, protoBytes(items, 2, protoInt(nil, 1, int64(step.N))))
+	return w.log.History(step.N, time.Now(), w.started, values)
 }
 
-// picture stores a PNG where W&B looks for it and returns the reference to it.
-func (w *wandb) picture(p evaluate.Picture, step int) (map[string]any, error) {
-	size, err := png.DecodeConfig(bytes.NewReader(p.PNG))
-	if err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(p.PNG)
-	digest := hex.EncodeToString(sum[:])
-	name := fmt.Sprintf("media/images/%s_%d_%s.png", strings.TrimSuffix(p.Name, "/"), step, digest[:20])
+// save stores a file where W&B looks for it.
+func (w *wandb) save(name string, data []byte) error {
 	path := filepath.Join(w.dir, "files", filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
+		return err
 	}
-	if err := atomicfile.WriteFile(path, p.PNG); err != nil {
-		return nil, err
-	}
-	return map[string]any{
-		"_type": "image-file", "format": "png", "path": name, "sha256": digest, "size": len(p.PNG),
-		"width": size.Width, "height": size.Height,
-	}, nil
+	return atomicfile.WriteFile(path, data)
 }
 
 // Flush marks the run as finished.
-func (w *wandb) Flush(context.Context) ([]pipeline.Element, error) {
-	return nil, w.log.record(wandbExit, protoInt(nil, 1, 0))
-}
+func (w *wandb) Flush(context.Context) ([]pipeline.Element, error) { return nil, w.log.Exit() }
 
 // Close closes the file; what was written stays.
 func (w *wandb) Close() error { return closeLog(w.file) }
-
-func sortedNames(m map[string]any) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}

@@ -13,7 +13,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/format/tensorcolumn"
+	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
 	"fmsr/internal/store/atomicfile"
@@ -193,7 +193,7 @@ type cacheBuild struct {
 	dir    string
 	file   *os.File
 	summed *framecache.Summed // what goes into the file
-	writer *tensorcolumn.Writer
+	writer *arrowtensor.Writer
 	index  framecache.Contents
 }
 
@@ -239,7 +239,7 @@ func (c *arrowCache) begin(f *frames.Frames) error {
 	}
 	framecache.Hold(b.file)
 	b.summed = &framecache.Summed{Writer: b.file}
-	b.writer, err = tensorcolumn.NewWriter("arrow", b.summed, tensorcolumn.Schema(f.Channels, f.H, f.W, columns...))
+	b.writer, err = arrowtensor.NewWriter("arrow", b.summed, arrowtensor.Schema(f.Channels, f.H, f.W, columns...))
 	return err
 }
 

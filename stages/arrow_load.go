@@ -10,8 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 
+	"fmsr/internal/dataset"
 	"fmsr/internal/dataset/exportset"
-	"fmsr/internal/format/tensorcolumn"
+	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
 	"fmsr/pipeline"
@@ -58,11 +59,11 @@ func (c *ArrowLoad) Validate(_ *pipeline.Run, report func(key, format string, ar
 
 type arrowLoad struct {
 	ArrowLoad
+	seedFilter
 	env    *pipeline.Env
-	files  []*tensorcolumn.File
+	files  []*arrowtensor.File
 	listed []loaded // in the order of a single pass
 	splits []frames.Split
-	want   func(seed int) bool // nil: every seed
 }
 
 // loaded is a frame: a row of a file.
@@ -127,7 +128,7 @@ func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportse
 	}
 	for _, s := range l.Seeds {
 		if !there[s] {
-			return nil, fmt.Errorf("seed %d is not in %s: it has %s", s, path, seedList(slices.Sorted(maps.Keys(there))))
+			return nil, fmt.Errorf("seed %d is not in %s: it has %s", s, path, dataset.SeedList(slices.Sorted(maps.Keys(there))))
 		}
 	}
 	if len(chosen) == 0 {
@@ -140,14 +141,14 @@ func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportse
 }
 
 // open maps the files, in parallel.
-func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*tensorcolumn.File, error) {
-	files := make([]*tensorcolumn.File, len(chosen))
+func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*arrowtensor.File, error) {
+	files := make([]*arrowtensor.File, len(chosen))
 	err := parallel.Each(len(chosen), func(i int) (err error) {
 		path := filepath.Join(l.Input, chosen[i].Path)
 		if info, err := os.Stat(path); err == nil && info.Size() != chosen[i].Bytes {
 			return fmt.Errorf("%s: %d bytes, want %d: the manifest is not of this file, or it is truncated", path, info.Size(), chosen[i].Bytes)
 		}
-		if files[i], err = tensorcolumn.Open(path); err != nil {
+		if files[i], err = arrowtensor.Open(path); err != nil {
 			return err
 		}
 		if err := l.check(m, chosen[i], files[i]); err != nil {
@@ -167,7 +168,7 @@ func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*tens
 }
 
 // check holds a file against what the manifest says of it.
-func (l *arrowLoad) check(m exportset.Manifest, listed exportset.File, f *tensorcolumn.File) error {
+func (l *arrowLoad) check(m exportset.Manifest, listed exportset.File, f *arrowtensor.File) error {
 	columns := []string{"x_hi"}
 	if m.Factor != 0 {
 		columns = append(columns, "x_lo")
@@ -214,9 +215,6 @@ func identity(path string) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// Pick has a single pass leave seeds out.
-func (l *arrowLoad) Pick(want func(seed int) bool) { l.want = want }
-
 // Emit sends the frames, a single pass seed by seed.
 func (l *arrowLoad) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
 	if pass == pipeline.Endless {
@@ -233,7 +231,7 @@ func (l *arrowLoad) Emit(ctx context.Context, pass pipeline.Pass, send func(pipe
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if l.want != nil && !l.want(f.origin.Seed) {
+		if !l.wants(f.origin.Seed) {
 			continue
 		}
 		if err := send(l.frame(f)); err != nil {

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"fmsr/internal/dataset/exportset"
-	"fmsr/internal/format/tensorcolumn"
+	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
@@ -37,7 +37,7 @@ func exported(t *testing.T, env *pipeline.Env) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := tensorcolumn.NewWriter("arrow", file, tensorcolumn.Schema(f.Channels, 8, 8, "x_hi", "x_lo"))
+		w, err := arrowtensor.NewWriter("arrow", file, arrowtensor.Schema(f.Channels, 8, 8, "x_hi", "x_lo"))
 		if err == nil {
 			err = errors.Join(w.Write(f.Origins, f.Hi, lo), w.Close(), file.Close())
 		}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/dataset/npyfiles"
+	"fmsr/internal/dataset"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
 	"fmsr/pipeline"
@@ -62,7 +62,7 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 	if l.Input == "" {
 		return in, fmt.Errorf("input is not set: give an npy file, a folder or a glob by --input")
 	}
-	paths, err := npyfiles.Find(l.Input)
+	paths, err := dataset.FindFiles(l.Input)
 	if err != nil {
 		return in, fmt.Errorf("input %w", err)
 	}
@@ -105,12 +105,14 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 		if len(names) == 0 {
 			names = make([]string, f.C)
 		}
-		if err := emitFile(ctx, l.env, seedFile{seedFiles: seedFiles{path: f.Path}, seed: i, split: frames.Test, frames: all}, names, send); err != nil {
+		run := dataset.Run{Fields: names, Grid: l.env.Run.Domain(f.H, f.W)}
+		seed := dataset.Seed{Files: dataset.Files{Path: f.Path}, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}, Frames: all}
+		if err := seed.Emit(ctx, l.env.Mem, run, func(f *frames.Frames) error { return send(f) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Close has nothing to free: files are closed by their last frame.
+// Close does nothing: the last frame of a file unmaps it.
 func (l *filesLoad) Close() error { return nil }

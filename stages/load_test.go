@@ -80,25 +80,6 @@ func TestNpyLoad(t *testing.T) {
 	}
 }
 
-// TestSplits: 80/10/10 in order, in proportion with fewer seeds.
-func TestSplits(t *testing.T) {
-	for n, want := range map[int]string{1: "1/0/0", 2: "1/1/0", 3: "1/1/1", 4: "2/1/1", 10: "8/1/1", 25: "21/2/2", 100: "80/10/10"} {
-		count := map[frames.Split]int{}
-		last := frames.Train
-		for i := range n {
-			split, ok := splitOf(nil, i, i, n)
-			if !ok || split < last {
-				t.Errorf("%d seeds: seed %d is %v after %v", n, i, split, last)
-			}
-			last = split
-			count[split]++
-		}
-		if got := fmt.Sprintf("%d/%d/%d", count[frames.Train], count[frames.Val], count[frames.Test]); got != want {
-			t.Errorf("%d seeds split %s, want %s", n, got, want)
-		}
-	}
-}
-
 // cacheOf fills an arrow_cache with a set of planar frames: val 0, 1, then train 0..4.
 func cacheOf(t *testing.T, env *pipeline.Env, key string) *arrowCache {
 	t.Helper()

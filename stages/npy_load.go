@@ -5,12 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
-	"strings"
 
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"fmsr/internal/dataset"
 	"fmsr/internal/frames"
 	"fmsr/pipeline"
 )
@@ -80,7 +80,7 @@ func (c *NpyLoad) Validate(_ *pipeline.Run, report func(key, format string, args
 	checkNames(c.Fields, report)
 	checkSplits(c.Splits, c.Split, report)
 	if c.Pattern != "" {
-		if _, err := parsePattern(c.Pattern, c.Fields); err != nil {
+		if _, err := dataset.ParsePattern(c.Pattern, c.Fields); err != nil {
 			report("pattern", "%v", err)
 		}
 		if len(c.Files) > 0 {
@@ -111,168 +111,88 @@ func checkNames(fields []string, report func(key, format string, args ...any)) {
 
 type npyLoad struct {
 	NpyLoad
-	env  *pipeline.Env
-	plan []seedFile
-	h, w int
-	want func(seed int) bool // nil: every seed
-}
-
-// seedFile is a seed's files and the frames to take of them.
-type seedFile struct {
-	seedFiles
-	seed   int
-	split  frames.Split
-	frames []int
+	seedFilter
+	mem   memory.Allocator
+	run   dataset.Run
+	seeds []dataset.Seed
 }
 
 // Open finds the files, reads their headers and splits the seeds.
 func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (pipeline.Meta, error) {
-	l.env = env
-	if err := l.makePlan(env.Run.Overfit); err != nil {
+	l.mem = env.Mem
+	if err := l.choose(env.Run.Overfit); err != nil {
 		return pipeline.Meta{}, err
 	}
 	identity := sha256.New()
 	var meta pipeline.Meta
-	for i := range l.plan {
-		if err := l.inspect(&l.plan[i]); err != nil {
+	l.run = dataset.Run{Fields: l.Fields, Grid: env.Run.Domain(0, 0)}
+	for i := range l.seeds {
+		if err := l.measure(&l.seeds[i]); err != nil {
 			return pipeline.Meta{}, err
 		}
-		f := l.plan[i]
-		meta.Announce(pipeline.Seed{Seed: f.seed, Frames: len(f.frames), Split: f.split})
-		if err := identify(identity, f); err != nil {
+		s := l.seeds[i]
+		meta.Announce(pipeline.Seed{Seed: s.Seed, Frames: len(s.Frames), Split: s.Split})
+		if err := s.Identify(identity); err != nil {
 			return pipeline.Meta{}, err
 		}
 	}
-	meta.Channels, meta.Grid, meta.Identity = l.Fields, env.Run.Domain(l.h, l.w), hex.EncodeToString(identity.Sum(nil))
+	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.run.Grid, hex.EncodeToString(identity.Sum(nil))
 	return meta, nil
 }
 
-// makePlan says which files to read, and for which split.
-func (l *npyLoad) makePlan(overfit bool) error {
-	where := layout{root: l.Root, set: l.Set, pattern: l.Pattern, files: l.Files, fields: l.Fields}
-	found, err := where.find()
+// choose settles which seeds to read, and for which split.
+func (l *npyLoad) choose(overfit bool) error {
+	layout := dataset.Layout{Root: l.Root, Set: l.Set, Pattern: l.Pattern, Files: l.Files, Fields: l.Fields}
+	found, err := layout.Find()
 	if err != nil {
 		return err
 	}
-	seeds, err := chooseSeeds(slices.Sorted(maps.Keys(found)), l.Seeds, l.Split, where.String())
+	wanted := dataset.Selection{Seeds: l.Seeds, Splits: l.Splits, Split: l.Split, Overfit: overfit}
+	seeds, err := wanted.Choose(slices.Sorted(maps.Keys(found)), layout.String())
 	if err != nil {
 		return err
 	}
-	plan, err := splitSeeds(seeds, l.Splits, l.Split, overfit)
+	assigned, err := wanted.Assign(seeds)
 	if err != nil {
 		return err
 	}
-	for _, p := range plan {
-		files := found[p.seed]
-		files.array = l.Array
-		if err := where.checkFields(p.seed, files); err != nil {
+	for _, a := range assigned {
+		files := found[a.Seed]
+		files.Array = l.Array
+		if err := layout.CheckFields(a.Seed, files); err != nil {
 			return err
 		}
-		l.plan = append(l.plan, seedFile{seedFiles: files, seed: p.seed, split: p.split})
+		l.seeds = append(l.seeds, dataset.Seed{Files: files, Assignment: a})
 	}
 	return nil
 }
 
-// identify adds what changes when one of a seed's files does.
-func identify(w io.Writer, f seedFile) error {
-	for _, path := range f.paths() {
-		info, err := os.Stat(path)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(w, "%s %s %d %d %s %v\n", path, f.array, info.Size(), info.ModTime().UnixNano(), f.split, f.frames)
-	}
-	return nil
-}
-
-// inspect reads a seed's headers, and fills in the frames to take.
-func (l *npyLoad) inspect(f *seedFile) error {
-	n, err := f.shape(l.Fields, &l.h, &l.w)
+// measure reads a seed's headers, and fills in the frames to take.
+func (l *npyLoad) measure(s *dataset.Seed) error {
+	n, err := l.run.Measure(s.Files)
 	if err != nil {
 		return err
 	}
-	f.frames, err = chooseFrames(n, l.Frames)
+	s.Frames, err = dataset.ChooseFrames(n, l.Frames)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.paths()[0], err)
+		return fmt.Errorf("%s: %w", s.Paths()[0], err)
 	}
 	return nil
 }
-
-// shape is how many frames a seed has, of those fields and of the grid that the
-// seeds before it have: h and w, 0 before the first.
-func (f *seedFile) shape(fields []string, h, w *int) (int, error) {
-	a, err := f.open()
-	if err != nil {
-		return 0, err
-	}
-	defer a.close()
-	path := f.paths()[0]
-	if a.c != len(fields) {
-		return 0, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, a.c, len(fields), strings.Join(fields, " "))
-	}
-	if *h == 0 {
-		*h, *w = a.h, a.w
-	}
-	if a.h != *h || a.w != *w {
-		return 0, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %d x %d", path, a.h, a.w, *h, *w)
-	}
-	return a.f, nil
-}
-
-// chooseFrames is the wanted ones of n frames, in order; none wanted: all.
-func chooseFrames(n int, wanted []int) ([]int, error) {
-	var chosen []int
-	for i := range n {
-		if len(wanted) == 0 || slices.Contains(wanted, i) {
-			chosen = append(chosen, i)
-		}
-	}
-	for _, i := range wanted {
-		if i < 0 || i >= n {
-			return nil, fmt.Errorf("%d frames, but frame %d is asked for", n, i)
-		}
-	}
-	return chosen, nil
-}
-
-// Pick leaves seeds out of what Emit sends.
-func (l *npyLoad) Pick(want func(seed int) bool) { l.want = want }
 
 // Emit sends the frames, seed by seed.
 func (l *npyLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
-	for _, f := range l.plan {
-		if l.want != nil && !l.want(f.seed) {
+	for _, s := range l.seeds {
+		if !l.wants(s.Seed) {
 			continue
 		}
-		if err := emitFile(ctx, l.env, f, l.Fields, send); err != nil {
-			return fmt.Errorf("seed %d: %w", f.seed, err)
-		}
-	}
-	return nil
-}
-
-// emitFile sends a seed's frames, of those channels.
-func emitFile(ctx context.Context, env *pipeline.Env, f seedFile, channels []string, send func(pipeline.Element) error) error {
-	a, err := f.open()
-	if err != nil {
-		return err
-	}
-	defer a.close()
-	for _, i := range f.frames {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		values, err := a.frame(env.Mem, i)
+		err := s.Emit(ctx, l.mem, l.run, func(f *frames.Frames) error { return send(f) })
 		if err != nil {
-			return err
-		}
-		origin := []frames.Origin{{Seed: f.seed, Frame: i, Split: f.split}}
-		if err := send(frames.New(channels, env.Run.Domain(a.h, a.w), origin, values, nil)); err != nil {
-			return err
+			return fmt.Errorf("seed %d: %w", s.Seed, err)
 		}
 	}
 	return nil
 }
 
-// Close has nothing to free: files are closed by their last frame.
+// Close does nothing: the last frame of a file unmaps it.
 func (l *npyLoad) Close() error { return nil }

@@ -8,6 +8,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"fmsr/internal/dataset"
 	"fmsr/internal/frames"
 	"fmsr/pipeline"
 )
@@ -77,150 +80,150 @@ func (c *PairLoad) Validate(run *pipeline.Run, report func(key, format string, a
 
 type pairLoad struct {
 	PairLoad
-	env     *pipeline.Env
-	plan    []pairFiles
-	keep    channelSelect
-	h, w    int // fine
-	ch, cw  int // coarse
-	upscale *upsampler
-	want    func(seed int) bool // nil: every seed
+	seedFilter
+	mem          memory.Allocator
+	fine, coarse dataset.Run
+	seeds        []seedPair
+	keep         channelSelect
+	upscale      *upsampler
 }
 
-// pairFiles is a seed in both runs and the frames that match, by position.
-type pairFiles struct{ fine, coarse seedFile }
+// seedPair is a seed in both runs. Frame i of the one matches frame i of the other.
+type seedPair struct{ fine, coarse dataset.Seed }
 
 // Open finds the files, reads their headers and splits the seeds.
 func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta) (pipeline.Meta, error) {
-	l.env = env
-	if err := l.makePlan(env.Run.Overfit); err != nil {
+	l.mem = env.Mem
+	if err := l.choose(env.Run.Overfit); err != nil {
 		return pipeline.Meta{}, err
 	}
 	identity := sha256.New()
 	var meta pipeline.Meta
-	for i := range l.plan {
-		p := &l.plan[i]
-		if err := l.inspect(p); err != nil {
+	l.fine, l.coarse = dataset.Run{Fields: l.Fields, Grid: env.Run.Domain(0, 0)}, dataset.Run{Fields: l.Fields, Grid: env.Run.Domain(0, 0)}
+	for i := range l.seeds {
+		p := &l.seeds[i]
+		if err := l.measure(p); err != nil {
 			return pipeline.Meta{}, err
 		}
-		meta.Announce(pipeline.Seed{Seed: p.fine.seed, Frames: len(p.fine.frames), Split: p.fine.split})
-		for _, f := range []seedFile{p.fine, p.coarse} {
-			if err := identify(identity, f); err != nil {
+		meta.Announce(pipeline.Seed{Seed: p.fine.Seed, Frames: len(p.fine.Frames), Split: p.fine.Split})
+		for _, s := range []dataset.Seed{p.fine, p.coarse} {
+			if err := s.Identify(identity); err != nil {
 				return pipeline.Meta{}, err
 			}
 		}
 	}
-	if l.h%l.ch != 0 || l.w%l.cw != 0 || l.h/l.ch != l.w/l.cw || l.h == l.ch {
-		return pipeline.Meta{}, fmt.Errorf("fine grid %d x %d, coarse grid %d x %d: want a multiple of it, the same along both axes", l.h, l.w, l.ch, l.cw)
+	factor := l.fine.H / l.coarse.H
+	if factor < 2 || l.fine.Grid != l.coarse.Finer(factor) {
+		return pipeline.Meta{}, fmt.Errorf("fine grid %s, coarse grid %s: want a multiple of it, the same along both axes", l.fine.Grid, l.coarse.Grid)
 	}
-	meta.Channels, meta.Grid, meta.Identity = l.Fields, env.Run.Domain(l.h, l.w), hex.EncodeToString(identity.Sum(nil))
-	meta.Factor, meta.Periodic, meta.Coarse = l.h/l.ch, l.Boundary == "periodic", true
-	l.upscale = newUpsampler(l.ch, l.cw, meta.Factor, meta.Periodic)
+	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.fine.Grid, hex.EncodeToString(identity.Sum(nil))
+	meta.Factor, meta.Periodic, meta.Coarse = factor, l.Boundary == "periodic", true
+	l.upscale = newUpsampler(l.coarse.H, l.coarse.W, meta.Factor, meta.Periodic)
 	l.keep = channelSelect{ChannelSelect: ChannelSelect{Channels: l.Channels}}
 	return l.keep.Open(ctx, env, meta)
 }
 
-// makePlan says which seeds to read, and for which split.
-func (l *pairLoad) makePlan(overfit bool) error {
-	fineRun, coarseRun := layout{root: l.Root, set: l.Fine}, layout{root: l.Root, set: l.Coarse}
-	fine, err := fineRun.find()
+// choose settles which seeds to read, and for which split.
+func (l *pairLoad) choose(overfit bool) error {
+	fineLayout, coarseLayout := dataset.Layout{Root: l.Root, Set: l.Fine}, dataset.Layout{Root: l.Root, Set: l.Coarse}
+	fine, err := fineLayout.Find()
 	if err != nil {
 		return err
 	}
-	coarse, err := coarseRun.find()
+	coarse, err := coarseLayout.Find()
 	if err != nil {
 		return err
 	}
-	seeds, err := chooseSeeds(slices.Sorted(maps.Keys(fine)), l.Seeds, l.Split, fineRun.String())
+	wanted := dataset.Selection{Seeds: l.Seeds, Splits: l.Splits, Split: l.Split, Overfit: overfit}
+	seeds, err := wanted.Choose(slices.Sorted(maps.Keys(fine)), fineLayout.String())
 	if err != nil {
 		return err
 	}
-	if _, err := chooseSeeds(slices.Sorted(maps.Keys(coarse)), seeds, nil, coarseRun.String()); err != nil {
+	same := dataset.Selection{Seeds: seeds}
+	if _, err := same.Choose(slices.Sorted(maps.Keys(coarse)), coarseLayout.String()); err != nil {
 		return err
 	}
-	plan, err := splitSeeds(seeds, l.Splits, l.Split, overfit)
+	assigned, err := wanted.Assign(seeds)
 	if err != nil {
 		return err
 	}
-	for _, p := range plan {
-		l.plan = append(l.plan, pairFiles{
-			fine:   seedFile{seedFiles: fine[p.seed], seed: p.seed, split: p.split},
-			coarse: seedFile{seedFiles: coarse[p.seed], seed: p.seed, split: p.split},
+	for _, a := range assigned {
+		l.seeds = append(l.seeds, seedPair{
+			fine:   dataset.Seed{Files: fine[a.Seed], Assignment: a},
+			coarse: dataset.Seed{Files: coarse[a.Seed], Assignment: a},
 		})
 	}
 	return nil
 }
 
-// inspect reads a seed's headers, and fills in the frames that match.
-func (l *pairLoad) inspect(p *pairFiles) error {
-	fine, err := p.fine.shape(l.Fields, &l.h, &l.w)
+// measure reads a seed's headers, and fills in the frames that match.
+func (l *pairLoad) measure(p *seedPair) error {
+	fine, err := l.fine.Measure(p.fine.Files)
 	if err != nil {
 		return err
 	}
-	coarse, err := p.coarse.shape(l.Fields, &l.ch, &l.cw)
+	coarse, err := l.coarse.Measure(p.coarse.Files)
 	if err != nil {
 		return err
 	}
 	if len(l.FineFrames) == 0 && fine != coarse {
-		return fmt.Errorf("%s: %d frames, but %s has %d: say by fine_frames and coarse_frames which match", p.fine.path, fine, p.coarse.path, coarse)
+		return fmt.Errorf("%s: %d frames, but %s has %d: say by fine_frames and coarse_frames which match", p.fine.Path, fine, p.coarse.Path, coarse)
 	}
-	p.fine.frames = l.FineFrames
+	p.fine.Frames = l.FineFrames
 	if len(l.FineFrames) == 0 {
-		if p.fine.frames, err = chooseFrames(fine, nil); err != nil {
+		if p.fine.Frames, err = dataset.ChooseFrames(fine, nil); err != nil {
 			return err
 		}
 	}
-	p.coarse.frames = l.CoarseFrames
+	p.coarse.Frames = l.CoarseFrames
 	if len(l.CoarseFrames) == 0 {
-		p.coarse.frames = p.fine.frames
+		p.coarse.Frames = p.fine.Frames
 	}
-	if _, err := chooseFrames(fine, p.fine.frames); err != nil {
-		return fmt.Errorf("%s: %w", p.fine.path, err)
+	if _, err := dataset.ChooseFrames(fine, p.fine.Frames); err != nil {
+		return fmt.Errorf("%s: %w", p.fine.Path, err)
 	}
-	if _, err := chooseFrames(coarse, p.coarse.frames); err != nil {
-		return fmt.Errorf("%s: %w", p.coarse.path, err)
+	if _, err := dataset.ChooseFrames(coarse, p.coarse.Frames); err != nil {
+		return fmt.Errorf("%s: %w", p.coarse.Path, err)
 	}
 	return nil
 }
-
-// Pick leaves seeds out of what Emit sends.
-func (l *pairLoad) Pick(want func(seed int) bool) { l.want = want }
 
 // Emit sends the pairs, seed by seed.
 func (l *pairLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
-	for _, p := range l.plan {
-		if l.want != nil && !l.want(p.fine.seed) {
+	for _, p := range l.seeds {
+		if !l.wants(p.fine.Seed) {
 			continue
 		}
 		if err := l.emit(ctx, p, send); err != nil {
-			return fmt.Errorf("seed %d: %w", p.fine.seed, err)
+			return fmt.Errorf("seed %d: %w", p.fine.Seed, err)
 		}
 	}
 	return nil
 }
 
-func (l *pairLoad) emit(ctx context.Context, p pairFiles, send func(pipeline.Element) error) error {
-	fine, err := p.fine.open()
+func (l *pairLoad) emit(ctx context.Context, p seedPair, send func(pipeline.Element) error) error {
+	fine, err := p.fine.Open()
 	if err != nil {
 		return err
 	}
-	defer fine.close()
-	coarse, err := p.coarse.open()
+	defer fine.Close()
+	coarse, err := p.coarse.Open()
 	if err != nil {
 		return err
 	}
-	defer coarse.close()
-	for i, index := range p.fine.frames {
+	defer coarse.Close()
+	for i, index := range p.fine.Frames {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		hi, err := l.planes(ctx, fine, p.fine, index)
+		hi, err := l.planes(ctx, l.fine, fine, p.fine, index)
 		if err != nil {
-			return fmt.Errorf("%s: frame %d: %w", p.fine.path, index, err)
+			return fmt.Errorf("%s: frame %d: %w", p.fine.Path, index, err)
 		}
-		lo, err := l.planes(ctx, coarse, p.coarse, p.coarse.frames[i])
+		lo, err := l.planes(ctx, l.coarse, coarse, p.coarse, p.coarse.Frames[i])
 		if err != nil {
 			hi.Release()
-			return fmt.Errorf("%s: frame %d: %w", p.coarse.path, p.coarse.frames[i], err)
+			return fmt.Errorf("%s: frame %d: %w", p.coarse.Path, p.coarse.Frames[i], err)
 		}
 		err = send(l.pair(hi, lo))
 		hi.Release()
@@ -232,14 +235,12 @@ func (l *pairLoad) emit(ctx context.Context, p pairFiles, send func(pipeline.Ele
 	return nil
 }
 
-// planes is one frame of a file, its channels chosen, checked and planar.
-func (l *pairLoad) planes(ctx context.Context, a *seedArrays, f seedFile, index int) (*frames.Frames, error) {
-	values, err := a.frame(l.env.Mem, index)
+// planes returns frame i of a seed, (1,C,H,W), its channels chosen and checked.
+func (l *pairLoad) planes(ctx context.Context, run dataset.Run, a *dataset.Arrays, s dataset.Seed, i int) (*frames.Frames, error) {
+	stored, err := s.Read(a, l.mem, run, i)
 	if err != nil {
 		return nil, err
 	}
-	origin := []frames.Origin{{Seed: f.seed, Frame: index, Split: f.split}}
-	stored := frames.New(l.Fields, l.env.Run.Domain(a.h, a.w), origin, values, nil)
 	defer stored.Release()
 	out, err := l.keep.Process(ctx, stored)
 	if err != nil {
@@ -248,18 +249,19 @@ func (l *pairLoad) planes(ctx context.Context, a *seedArrays, f seedFile, index 
 	return out[0].(*frames.Frames), nil
 }
 
-// pair joins a fine and a coarse frame, which it borrows.
+// pair joins a fine frame (1,C,H,W) and a coarse frame (1,C,h,w), and borrows both.
 func (l *pairLoad) pair(fine, coarse *frames.Frames) *frames.Frames {
 	fine.Hi.Retain()
 	coarse.Hi.Retain()
-	out := frames.New(fine.Channels, fine.Grid, fine.Origins, fine.Hi, frames.NewBuffer(l.env.Mem, fine.FrameLen()))
+	out := frames.New(fine.Channels, fine.Grid, fine.Origins, fine.Hi, frames.NewBuffer(l.mem, fine.FrameLen()))
 	out.Coarse = coarse.Hi
+	cells, cellsLo := fine.Cells(), coarse.Cells()
 	lo, small := frames.Floats(out.Lo), frames.Floats(out.Coarse)
 	for c := range fine.Channels {
-		l.upscale.plane(lo[c*l.h*l.w:][:l.h*l.w], small[c*l.ch*l.cw:][:l.ch*l.cw])
+		l.upscale.plane(lo[c*cells:][:cells], small[c*cellsLo:][:cellsLo])
 	}
 	return out
 }
 
-// Close has nothing to free: files are closed by their last frame.
+// Close does nothing: the last frame of a file unmaps it.
 func (l *pairLoad) Close() error { return nil }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/dataset"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/rng"
@@ -72,11 +73,11 @@ func (c *Synth) Validate(_ *pipeline.Run, report func(key, format string, args .
 
 type synthSource struct {
 	Synth
-	mem  memory.Allocator
-	run  uint64
-	grid field.Grid
-	plan []seedSplit
-	want func(seed int) bool // nil: every seed
+	seedFilter
+	mem   memory.Allocator
+	run   uint64 // its seed
+	grid  field.Grid
+	seeds []dataset.Assignment
 }
 
 // Open splits the seeds.
@@ -86,40 +87,38 @@ func (s *synthSource) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta
 	for i := range all {
 		all[i] = i
 	}
-	seeds, err := chooseSeeds(all, nil, s.Split, "seeds")
+	wanted := dataset.Selection{Splits: s.Splits, Split: s.Split, Overfit: env.Run.Overfit}
+	seeds, err := wanted.Choose(all, "seeds")
 	if err != nil {
 		return pipeline.Meta{}, err
 	}
-	s.plan, err = splitSeeds(seeds, s.Splits, s.Split, env.Run.Overfit)
+	s.seeds, err = wanted.Assign(seeds)
 	if err != nil {
 		return pipeline.Meta{}, err
 	}
 	identity := sha256.Sum256(fmt.Appendf(nil, "synth 1 %d %d %v %g", s.run, s.Frames, s.Grid, s.Slope))
 	meta := pipeline.Meta{Channels: allFields(), Grid: s.grid, Identity: hex.EncodeToString(identity[:])}
-	for _, p := range s.plan {
-		meta.Announce(pipeline.Seed{Seed: p.seed, Frames: s.Frames, Split: p.split})
+	for _, p := range s.seeds {
+		meta.Announce(pipeline.Seed{Seed: p.Seed, Frames: s.Frames, Split: p.Split})
 	}
 	return meta, nil
 }
 
-// Pick leaves seeds out of what Emit sends.
-func (s *synthSource) Pick(want func(seed int) bool) { s.want = want }
-
 // Emit makes the frames, seed by seed.
 func (s *synthSource) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
 	maker := synth.New(s.grid.H, s.grid.W, s.Slope)
-	for _, p := range s.plan {
-		if s.want != nil && !s.want(p.seed) {
+	for _, p := range s.seeds {
+		if !s.wants(p.Seed) {
 			continue
 		}
-		seed := maker.Seed(rng.Stream(s.run, rng.Synthetic, uint64(p.seed)))
+		seed := maker.Seed(rng.Stream(s.run, rng.Synthetic, uint64(p.Seed)))
 		for i := range s.Frames {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
 			values := frames.NewBuffer(s.mem, s.grid.Cells()*synth.Channels)
 			seed.Frame(frames.Floats(values), i)
-			origin := []frames.Origin{{Seed: p.seed, Frame: i, Split: p.split}}
+			origin := []frames.Origin{{Seed: p.Seed, Frame: i, Split: p.Split}}
 			if err := send(frames.New(allFields(), s.grid, origin, values, nil)); err != nil {
 				return err
 			}

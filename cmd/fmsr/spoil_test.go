@@ -19,8 +19,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/format/npy"
-	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
 	"fmsr/model"
 )
@@ -354,10 +354,10 @@ func (p *place) whyNotWhole(name, data string) string {
 			err = f.Close()
 		}
 	case ".arrow":
-		var f *tensorcolumn.File
+		var f *arrowtensor.File
 		if strings.Contains(name, "cache/") {
 			_, err = os.Stat(filepath.Join(filepath.Dir(path), "index.json"))
-		} else if f, err = tensorcolumn.Open(path); err == nil {
+		} else if f, err = arrowtensor.Open(path); err == nil {
 			f.Release()
 		}
 	case ".pt":

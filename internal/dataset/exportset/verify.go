@@ -8,8 +8,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/parquet/file"
 
+	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/format/npy"
-	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/store/parts"
 	"fmsr/internal/store/seal"
 )
@@ -48,7 +48,7 @@ func Verify(ctx context.Context, path string, verified map[parts.File]bool) (m M
 func rows(path, format string) (int, error) {
 	switch format {
 	case "arrow":
-		f, err := tensorcolumn.Open(path)
+		f, err := arrowtensor.Open(path)
 		if err != nil {
 			return 0, err
 		}

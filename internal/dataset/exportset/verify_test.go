@@ -13,8 +13,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/format/npy"
-	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/parts"
 	"fmsr/internal/store/seal"
@@ -36,7 +36,7 @@ func export(t *testing.T, format string, rows int) (dir string) {
 			t.Fatal(err)
 		}
 		defer out.Close()
-		w, err := tensorcolumn.NewWriter(format, out, tensorcolumn.Schema([]string{"a"}, 4, 4, "x_hi"))
+		w, err := arrowtensor.NewWriter(format, out, arrowtensor.Schema([]string{"a"}, 4, 4, "x_hi"))
 		if err != nil {
 			t.Fatal(err)
 		}

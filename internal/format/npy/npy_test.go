@@ -44,7 +44,7 @@ func TestRoundTrip(t *testing.T) {
 
 // file is a version 1.0 npy with that dictionary and so many bytes of values.
 func file(dict string, values int) []byte {
-	head := Header([]int{1})
+	head := header([]int{1})
 	head = append(head[:10:10], dict+strings.Repeat(" ", 117-len(dict))+"\n"...)
 	head[8], head[9] = 118, 0
 	return append(head, make([]byte, values)...)

@@ -3,64 +3,102 @@ package npy
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"unsafe"
 
 	"fmsr/internal/store/atomicfile"
 )
 
-// Writer writes an array piece by piece; it appears under its name when it is whole.
-type Writer struct {
-	file *atomicfile.File
-	path string
+// Encoder writes an array to a file that its caller has opened, values in any number of
+// pieces. Its errors do not name the file.
+type Encoder struct {
+	w    io.Writer
 	left int64 // bytes to come
 }
 
-// Create starts an array of that shape, little-endian float32 in C order. Close it.
-func Create(path string, shape []int) (*Writer, error) {
+// NewEncoder writes the header of an array of that shape, little-endian float32 in C
+// order.
+func NewEncoder(w io.Writer, shape []int) (*Encoder, error) {
 	size, err := dataSize(shape, 4)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	f, err := atomicfile.Create(path)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := f.Write(Header(shape)); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if _, err := w.Write(header(shape)); err != nil {
+		return nil, err
 	}
-	return &Writer{file: f, path: path, left: size}, nil
+	return &Encoder{w: w, left: size}, nil
 }
 
 // Write appends values.
-func (w *Writer) Write(values []float32) error {
-	if w.left -= int64(4 * len(values)); w.left < 0 {
-		return fmt.Errorf("%s: more values than its shape holds", w.path)
+func (e *Encoder) Write(values []float32) error {
+	if e.left -= int64(4 * len(values)); e.left < 0 {
+		return errors.New("more values than its shape holds")
 	}
 	if len(values) == 0 {
 		return nil
 	}
-	if _, err := w.file.Write(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))); err != nil {
-		return fmt.Errorf("%s: %w", w.path, err)
+	_, err := e.w.Write(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values)))
+	return err
+}
+
+// Whole reports whether every value has come.
+func (e *Encoder) Whole() bool { return e.left == 0 }
+
+// End returns an error unless every value has come.
+func (e *Encoder) End() error {
+	if !e.Whole() {
+		return fmt.Errorf("%d bytes are missing", e.left)
 	}
 	return nil
 }
 
-// Whole says whether every value has come.
-func (w *Writer) Whole() bool { return w.left == 0 }
+// Writer writes an array to a file of its own, which appears under its name when it is
+// whole.
+type Writer struct {
+	file *atomicfile.File
+	enc  *Encoder
+}
+
+// Create starts an array of that shape. Close it.
+func Create(path string, shape []int) (*Writer, error) {
+	f, err := atomicfile.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	enc, err := NewEncoder(f, shape)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &Writer{file: f, enc: enc}, nil
+}
+
+// Write appends values.
+func (w *Writer) Write(values []float32) error { return w.named(w.enc.Write(values)) }
+
+// Whole reports whether every value has come.
+func (w *Writer) Whole() bool { return w.enc.Whole() }
 
 // Commit puts the array in its place.
 func (w *Writer) Commit() error {
-	if !w.Whole() {
-		return fmt.Errorf("%s: %d bytes are missing", w.path, w.left)
+	if err := w.enc.End(); err != nil {
+		return w.named(err)
 	}
 	return w.file.Commit()
 }
 
 // Close removes an array that was not committed.
 func (w *Writer) Close() error { return w.file.Close() }
+
+func (w *Writer) named(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", w.file.Path(), err)
+}
 
 // WriteFile writes a whole array, or nothing.
 func WriteFile(path string, shape []int, values []float32) error {
@@ -75,9 +113,9 @@ func WriteFile(path string, shape []int, values []float32) error {
 	return w.Commit()
 }
 
-// Header is the bytes before an array's values: version 1.0's, padded with spaces
+// header returns the bytes before an array's values, of version 1.0, padded with spaces
 // so that the values start at a multiple of 64, as numpy does.
-func Header(shape []int) []byte {
+func header(shape []int) []byte {
 	var dims strings.Builder
 	for _, d := range shape {
 		fmt.Fprintf(&dims, "%d, ", d)

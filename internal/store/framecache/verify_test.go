@@ -12,7 +12,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/format/tensorcolumn"
+	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/seal"
 	"fmsr/internal/testkit/fuzzlimit"
@@ -27,7 +27,7 @@ func whole(t testing.TB, dir string) Contents {
 	var file bytes.Buffer
 	out := &Summed{Writer: &file}
 	c := Contents{Format: Format, Channels: []string{"a", "b"}, H: 2, W: 4}
-	w, err := tensorcolumn.NewWriter("arrow", out, tensorcolumn.Schema(c.Channels, c.H, c.W, "x", "x_lo"))
+	w, err := arrowtensor.NewWriter("arrow", out, arrowtensor.Schema(c.Channels, c.H, c.W, "x", "x_lo"))
 	if err != nil {
 		t.Fatal(err)
 	}

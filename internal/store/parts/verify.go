@@ -27,7 +27,7 @@ func (s *Set) Summarize(names ...string) error {
 	for _, name := range names {
 		f := File{Path: name}
 		var err error
-		if f.Bytes, f.SHA256, err = hash(filepath.Join(s.dir, name)); err != nil {
+		if f.Bytes, f.SHA256, err = sumOf(filepath.Join(s.dir, name)); err != nil {
 			return err
 		}
 		r.Files = append(r.Files, f)
@@ -77,7 +77,7 @@ func (f File) Verify(ctx context.Context, dir string, verified map[File]bool) er
 	if !filepath.IsLocal(f.Path) {
 		return fmt.Errorf("%s: want a path within the folder", path)
 	}
-	n, sum, err := hash(path)
+	n, sum, err := sumOf(path)
 	switch {
 	case err != nil:
 		return err
@@ -90,8 +90,8 @@ func (f File) Verify(ctx context.Context, dir string, verified map[File]bool) er
 	return nil
 }
 
-// hash is a file's size and SHA-256.
-func hash(path string) (n int64, sum string, err error) {
+// sumOf returns a file's size and SHA-256.
+func sumOf(path string) (n int64, sum string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, "", err

@@ -19,7 +19,7 @@ func TestVerify(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("some values"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		n, sum, err := hash(filepath.Join(dir, name))
+		n, sum, err := sumOf(filepath.Join(dir, name))
 		if err := errors.Join(err, s.Commit(Record{Seed: seed, Files: []File{{Path: name, Rows: 3, Bytes: n, SHA256: sum}}})); err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package tensorcolumn
+package arrowtensor
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package tensorcolumn
+package arrowtensor
 
 import (
 	"fmt"
@@ -27,7 +27,14 @@ type Writer struct {
 // NewWriter starts a file of a Schema: an Arrow IPC file, uncompressed, with the
 // format "arrow", else Parquet. The file itself stays the caller's to close.
 func NewWriter(format string, file io.Writer, schema *arrow.Schema) (w *Writer, err error) {
-	w = &Writer{schema: schema, out: &position{Writer: file}}
+	out := &position{Writer: file}
+	defer func() { // Arrow panics if it cannot write Parquet's first bytes
+		if out.err != nil {
+			recover()
+			err = out.err
+		}
+	}()
+	w = &Writer{schema: schema, out: out}
 	if format == "arrow" {
 		w.table, err = ipc.NewFileWriter(w.out, ipc.WithSchema(schema))
 	} else {
@@ -72,6 +79,7 @@ func (w *Writer) Close() error { return w.table.Close() }
 type position struct {
 	io.Writer
 	n       int64
+	err     error // of the last write
 	watched []*byte
 	seen    []int64
 }
@@ -91,7 +99,7 @@ func (p *position) Write(data []byte) (int, error) {
 		}
 	}
 	n, err := p.Writer.Write(data)
-	p.n += int64(n)
+	p.n, p.err = p.n+int64(n), err
 	return n, err
 }
 

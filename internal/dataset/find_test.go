@@ -1,4 +1,4 @@
-package npyfiles
+package dataset
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestFind(t *testing.T) {
+func TestFindFiles(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"b.npy", "a.npy", "notes.txt"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
@@ -19,7 +19,7 @@ func TestFind(t *testing.T) {
 		"": {"a.npy", "b.npy"}, "b.npy": {"b.npy"}, "b*": {"b.npy"}, "notes.txt": {"notes.txt"}, // as its user says
 		"c.npy": nil, "[": nil,
 	} {
-		got, err := Find(filepath.Join(dir, path))
+		got, err := FindFiles(filepath.Join(dir, path))
 		for i := range got {
 			got[i] = filepath.Base(got[i])
 		}

@@ -1,5 +1,4 @@
-// Package npyfiles finds the npy files that a user names.
-package npyfiles
+package dataset
 
 import (
 	"fmt"
@@ -8,9 +7,9 @@ import (
 	"slices"
 )
 
-// Find is the files that a path names, sorted: a file, those of a folder, or
-// those of a glob pattern. None is an error.
-func Find(path string) ([]string, error) {
+// FindFiles returns the npy files that a path names, sorted: the file itself, those
+// of a folder, or those of a glob pattern. No file is an error.
+func FindFiles(path string) ([]string, error) {
 	pattern := path
 	info, err := os.Stat(path)
 	switch {

@@ -1,4 +1,4 @@
-// Package tensorcolumn is frames as rows of Arrow tables, their values in
+// Package arrowtensor is frames as rows of Arrow tables, their values in
 // columns of arrow.fixed_shape_tensor, without a copy either way:
 //
 //	seed int32 | frame int32 | split string | x_hi float32 (C,H,W) | x_lo float32 (C,H,W)
@@ -6,7 +6,7 @@
 //
 // pyarrow opens such columns as tensors; whoever does not know the extension
 // sees lists of C*H*W numbers.
-package tensorcolumn
+package arrowtensor
 
 import (
 	"encoding/json"

@@ -3,7 +3,6 @@ package stages
 import (
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,89 +10,8 @@ import (
 
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/testkit/fuzzlimit"
 	"fmsr/pipeline"
 )
-
-func TestPattern(t *testing.T) {
-	fields := []string{"B", "Bx", "jz"}
-	for _, c := range []struct{ pattern, path, want string }{
-		{"run_{seed}/f.npy", "run_0012/f.npy", "seed 12"},
-		{"run_{seed}/f.npy", "run_/f.npy", "no"},
-		{"run_{seed}/f.npy", "run_1x/f.npy", "no"},
-		{"run_{seed}/f.npy", "run_99999999999999999999/f.npy", "no"},
-		{"./run_{seed}/f.npy", "run_1/f.npy", "seed 1"},
-		{"{seed}/f_{seed}.npz", "003/f_3.npz", "seed 3"},
-		{"{seed}/f_{seed}.npz", "3/f_4.npz", "no"},
-		{"{seed}_{field}.npy", "3_Bx.npy", "seed 3 Bx"},
-		{"{seed}_{field}.npy", "3_B.npy", "seed 3 B"},
-		{"{seed}_{field}.npy", "3_By.npy", "no"},
-		{"{seed}{field}*.npy", "3Bxy.npy", "seed 3 Bx"},
-		{"{field}/{seed}_{field}.npy", "jz/3_Bx.npy", "no"},
-		{"*/s?{seed}.npy", "any/s_5.npy", "seed 5"},
-		{"*/s?{seed}.npy", "any/more/s_5.npy", "no"},
-		{"a.b{seed}.npy", "axb5.npy", "no"},
-	} {
-		p, err := parsePattern(c.pattern, fields)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := "no"
-		if seed, field, ok := p.match(c.path); ok {
-			got = fmt.Sprintf("seed %d", seed)
-			if p.perField {
-				got += " " + fields[field]
-			}
-		}
-		if got != c.want {
-			t.Errorf("%s matches %s: %s, want %s", c.pattern, c.path, got, c.want)
-		}
-		if matched, err := path.Match(p.glob, c.path); c.want != "no" && (!matched || err != nil) {
-			t.Errorf("glob %s does not match %s", p.glob, c.path)
-		}
-	}
-	for pattern, want := range map[string]string{
-		"":                     "want a path below root",
-		"/data/{seed}.npy":     "want a path below root",
-		"../{seed}.npy":        "want a path below root",
-		"{seed}.txt":           "want .npy or .npz at its end",
-		"f.npy":                "want {seed} where the seed's digits stand",
-		"{seed}/../f.npy":      "want {seed} where the seed's digits stand",
-		"{seed}_{fields}.npy":  "want {seed} or {field}, not {fields}",
-		"{seed}_{.npy":         "want a path with {seed}, {field}, * and ?",
-		"{seed}_[0-9].npy":     "want a path with {seed}, {field}, * and ?",
-		"{seed}_\xff.npy":      "invalid UTF-8",
-		"{seed}_{{field}}.npy": "want a path with",
-	} {
-		if _, err := parsePattern(pattern, fields); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", pattern, err, want)
-		}
-	}
-}
-
-// FuzzPattern: a pattern is refused, or matches the path that it was filled in to.
-func FuzzPattern(f *testing.F) {
-	for _, seed := range []string{"run_{seed}/f.npy", "{seed}_{field}.npz", "*/{seed}?/{field}_{seed}.npy", "[{seed}.npy", "a/../{seed}.npy"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		fuzzlimit.Run(t, len(text), func() { fillAndMatch(t, text) })
-	})
-}
-
-func fillAndMatch(t *testing.T, text string) {
-	p, err := parsePattern(text, []string{"B", "Bx"})
-	if err != nil {
-		return
-	}
-	filled := strings.NewReplacer("{seed}", "07", "{field}", "Bx", "*", "_", "?", "_").Replace(filepath.Clean(text))
-	if ok, err := path.Match(p.glob, filled); err != nil || !ok {
-		t.Errorf("%q: glob %q and %q: %v, %v", text, p.glob, filled, ok, err)
-	}
-	if _, _, ok := p.match(filled); !ok && !strings.ContainsAny(text, "*?") && strings.Count(text, "{seed}") == 1 {
-		t.Errorf("%q does not match %q", text, filled)
-	}
-}
 
 // TestInputs: whatever the files are called and however they are cut, the same
 // frames come from them.

@@ -1,0 +1,91 @@
+package dataset
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fmsr/internal/testkit/fuzzlimit"
+)
+
+func TestPattern(t *testing.T) {
+	fields := []string{"B", "Bx", "jz"}
+	for _, c := range []struct{ pattern, path, want string }{
+		{"run_{seed}/f.npy", "run_0012/f.npy", "seed 12"},
+		{"run_{seed}/f.npy", "run_/f.npy", "no"},
+		{"run_{seed}/f.npy", "run_1x/f.npy", "no"},
+		{"run_{seed}/f.npy", "run_99999999999999999999/f.npy", "no"},
+		{"./run_{seed}/f.npy", "run_1/f.npy", "seed 1"},
+		{"{seed}/f_{seed}.npz", "003/f_3.npz", "seed 3"},
+		{"{seed}/f_{seed}.npz", "3/f_4.npz", "no"},
+		{"{seed}_{field}.npy", "3_Bx.npy", "seed 3 Bx"},
+		{"{seed}_{field}.npy", "3_B.npy", "seed 3 B"},
+		{"{seed}_{field}.npy", "3_By.npy", "no"},
+		{"{seed}{field}*.npy", "3Bxy.npy", "seed 3 Bx"},
+		{"{field}/{seed}_{field}.npy", "jz/3_Bx.npy", "no"},
+		{"*/s?{seed}.npy", "any/s_5.npy", "seed 5"},
+		{"*/s?{seed}.npy", "any/more/s_5.npy", "no"},
+		{"a.b{seed}.npy", "axb5.npy", "no"},
+	} {
+		p, err := ParsePattern(c.pattern, fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "no"
+		if seed, field, ok := p.Match(c.path); ok {
+			got = fmt.Sprintf("seed %d", seed)
+			if p.perField {
+				got += " " + fields[field]
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s matches %s: %s, want %s", c.pattern, c.path, got, c.want)
+		}
+		if matched, err := path.Match(p.glob, c.path); c.want != "no" && (!matched || err != nil) {
+			t.Errorf("glob %s does not match %s", p.glob, c.path)
+		}
+	}
+	for pattern, want := range map[string]string{
+		"":                     "want a path below root",
+		"/data/{seed}.npy":     "want a path below root",
+		"../{seed}.npy":        "want a path below root",
+		"{seed}.txt":           "want .npy or .npz at its end",
+		"f.npy":                "want {seed} where the seed's digits stand",
+		"{seed}/../f.npy":      "want {seed} where the seed's digits stand",
+		"{seed}_{fields}.npy":  "want {seed} or {field}, not {fields}",
+		"{seed}_{.npy":         "want a path with {seed}, {field}, * and ?",
+		"{seed}_[0-9].npy":     "want a path with {seed}, {field}, * and ?",
+		"{seed}_\xff.npy":      "invalid UTF-8",
+		"{seed}_{{field}}.npy": "want a path with",
+	} {
+		if _, err := ParsePattern(pattern, fields); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", pattern, err, want)
+		}
+	}
+}
+
+// FuzzPattern: a pattern is refused, or matches the path that it was filled in to.
+func FuzzPattern(f *testing.F) {
+	for _, seed := range []string{"run_{seed}/f.npy", "{seed}_{field}.npz", "*/{seed}?/{field}_{seed}.npy", "[{seed}.npy", "a/../{seed}.npy"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		fuzzlimit.Run(t, len(text), func() { fillAndMatch(t, text) })
+	})
+}
+
+func fillAndMatch(t *testing.T, text string) {
+	p, err := ParsePattern(text, []string{"B", "Bx"})
+	if err != nil {
+		return
+	}
+	filled := strings.NewReplacer("{seed}", "07", "{field}", "Bx", "*", "_", "?", "_").Replace(filepath.Clean(text))
+	if ok, err := path.Match(p.glob, filled); err != nil || !ok {
+		t.Errorf("%q: glob %q and %q: %v, %v", text, p.glob, filled, ok, err)
+	}
+	if _, _, ok := p.Match(filled); !ok && !strings.ContainsAny(text, "*?") && strings.Count(text, "{seed}") == 1 {
+		t.Errorf("%q does not match %q", text, filled)
+	}
+}

@@ -1,0 +1,114 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"fmsr/internal/field"
+	"fmsr/internal/frames"
+)
+
+// Seed is what is read of a seed: its files, its split and the numbers of its frames.
+type Seed struct {
+	Files
+	Assignment
+	Frames []int
+}
+
+// Run is what all seeds of a simulation run have in common.
+type Run struct {
+	field.Grid          // of x_hi; H and W are 0 until Measure has seen a seed
+	Fields     []string // names of the channels, in the order of the files' last axis
+}
+
+// Measure reads the header of a seed and returns how many frames it has. It returns an
+// error unless the seed has the run's fields and the grid of the seeds measured before.
+func (r *Run) Measure(f Files) (int, error) {
+	a, err := f.Open()
+	if err != nil {
+		return 0, err
+	}
+	defer a.Close()
+	path := f.Paths()[0]
+	if a.C != len(r.Fields) {
+		return 0, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, a.C, len(r.Fields), strings.Join(r.Fields, " "))
+	}
+	if r.H == 0 {
+		r.H, r.W = a.H, a.W
+	}
+	if a.H != r.H || a.W != r.W {
+		return 0, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %s", path, a.H, a.W, r.Grid)
+	}
+	return a.F, nil
+}
+
+// ChooseFrames returns the wanted ones of n frames in ascending order; none wanted
+// means all. It returns an error if a wanted frame is not there.
+func ChooseFrames(n int, wanted []int) ([]int, error) {
+	var chosen []int
+	for i := range n {
+		if len(wanted) == 0 || slices.Contains(wanted, i) {
+			chosen = append(chosen, i)
+		}
+	}
+	for _, i := range wanted {
+		if i < 0 || i >= n {
+			return nil, fmt.Errorf("%d frames, but frame %d is asked for", n, i)
+		}
+	}
+	return chosen, nil
+}
+
+// Identify writes what changes when a file of the seed changes, or what is read of it:
+// paths, sizes, times, split and frames. A hash of it tells whether a cache is stale.
+func (s Seed) Identify(w io.Writer) error {
+	for _, path := range s.Paths() {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%s %s %d %d %s %v\n", path, s.Array, info.Size(), info.ModTime().UnixNano(), s.Split, s.Frames)
+	}
+	return nil
+}
+
+// Emit sends the seed's frames in their order, (1,H,W,C) each, and stops when ctx
+// ends. send owns the frame.
+func (s Seed) Emit(ctx context.Context, mem memory.Allocator, run Run, send func(*frames.Frames) error) error {
+	a, err := s.Open()
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	for _, i := range s.Frames {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		f, err := s.Read(a, mem, run, i)
+		if err != nil {
+			return err
+		}
+		if err := send(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Read returns frame i of the seed's open files, (1,H,W,C). Release it.
+func (s Seed) Read(a *Arrays, mem memory.Allocator, run Run, i int) (*frames.Frames, error) {
+	values, err := a.Frame(mem, i)
+	if err != nil {
+		return nil, err
+	}
+	origin := []frames.Origin{{Seed: s.Seed, Frame: i, Split: s.Split}}
+	grid := run.Grid
+	grid.H, grid.W = a.H, a.W
+	return frames.New(run.Fields, grid, origin, values, nil), nil
+}

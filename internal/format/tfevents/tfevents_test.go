@@ -1,0 +1,59 @@
+package tfevents
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"fmsr/internal/testkit/cutlog"
+	"fmsr/internal/testkit/fuzzlimit"
+)
+
+// logOf is a file with a scalar at each of the steps.
+func logOf(t testing.TB, steps []int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	at := time.Unix(1, 0)
+	if err := WriteVersion(&b, at); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range steps {
+		var s Summary
+		s.Scalar("val/mse", 0.5)
+		if err := WriteSummary(&b, at, n, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.Bytes()
+}
+
+func TestUpTo(t *testing.T) {
+	cutlog.Test(t, func(steps []int) []byte { return logOf(t, steps) }, UpTo)
+}
+
+func TestUpToDamaged(t *testing.T) {
+	data, kept := logOf(t, []int{2, 4, 6, 8}), len(logOf(t, []int{2, 4, 6}))
+	data[kept+20] ^= 1
+	if got := UpTo(data, 100); got != kept {
+		t.Errorf("damaged after the third step: %d bytes kept, want %d", got, kept)
+	}
+}
+
+func TestImageRefused(t *testing.T) {
+	var s Summary
+	if err := s.Image("velx", []byte("no picture")); err == nil {
+		t.Error("what is no PNG was taken")
+	}
+}
+
+// FuzzUpTo: no bytes make the reader fail.
+func FuzzUpTo(f *testing.F) {
+	f.Add(logOf(f, []int{1}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fuzzlimit.Run(t, len(data), func() {
+			if n := UpTo(data, 5); n < 0 || n > len(data) {
+				t.Errorf("%d bytes kept of %d", n, len(data))
+			}
+		})
+	})
+}

@@ -1,0 +1,89 @@
+package wandb
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"fmsr/internal/testkit/cutlog"
+	"fmsr/internal/testkit/fuzzlimit"
+)
+
+var (
+	started = time.Unix(7, 8)
+	at      = time.Unix(9, 0)
+)
+
+// logOf is a log with a run and a history record at each of the steps, the files of
+// which go beyond a block's end.
+func logOf(t testing.TB, steps []int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	log, err := Start(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Run(Run{ID: "id", Project: "mri", Name: "name", Config: map[string]any{"seed": 1}, Started: started}); err != nil {
+		t.Fatal(err)
+	}
+	writeSteps(t, log, steps)
+	return b.Bytes()
+}
+
+func writeSteps(t testing.TB, log *Log, steps []int) {
+	t.Helper()
+	for _, n := range steps {
+		if err := log.Files([]string{strings.Repeat("x", 9000)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := log.History(n, at, started, map[string]any{"val/mse": 0.5}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestUpTo(t *testing.T) {
+	cutlog.Test(t, func(steps []int) []byte { return logOf(t, steps) }, func(data []byte, step int) int { return UpTo(data, step).Length })
+}
+
+func TestUpToDamaged(t *testing.T) {
+	data, kept := logOf(t, []int{2, 4, 6, 8}), len(logOf(t, []int{2, 4, 6}))
+	data[kept+20] ^= 1
+	if got := UpTo(data, 100).Length; got != kept {
+		t.Errorf("damaged after the third step: %d bytes kept, want %d", got, kept)
+	}
+}
+
+// TestResume: a log that was cut and continued is the log in one piece.
+func TestResume(t *testing.T) {
+	whole := logOf(t, []int{2, 4, 6, 8, 10, 12})
+	kept := UpTo(whole, 7)
+	if !kept.Started.Equal(started) {
+		t.Errorf("started %v, want %v", kept.Started, started)
+	}
+	b := bytes.NewBuffer(bytes.Clone(whole[:kept.Length]))
+	writeSteps(t, Resume(b, kept), []int{8, 10, 12})
+	if !bytes.Equal(b.Bytes(), whole) {
+		t.Error("the continued log differs from the one in one piece")
+	}
+}
+
+func TestPictureRefused(t *testing.T) {
+	if _, _, err := Picture("velx", 1, []byte("no picture")); err == nil || !strings.Contains(err.Error(), "velx") {
+		t.Errorf("what is no PNG: %v", err)
+	}
+}
+
+// FuzzUpTo: no bytes make the reader fail.
+func FuzzUpTo(f *testing.F) {
+	f.Add(logOf(f, []int{1}))
+	f.Add([]byte(magic + "\x00\x00\x00\x00\x00\x00\x01"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fuzzlimit.Run(t, len(data), func() {
+			if n := UpTo(data, 5).Length; n < 0 || n > len(data) {
+				t.Errorf("%d bytes kept of %d", n, len(data))
+			}
+		})
+	})
+}

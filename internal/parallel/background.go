@@ -1,0 +1,27 @@
+package parallel
+
+// Background does one piece of work at a time, beside the goroutine that starts it.
+// Its zero value is idle. Wait for it before what the work uses is freed.
+type Background struct{ done chan error }
+
+// Start does work once the work before it has ended. It returns the error of the work
+// before, and then does not start.
+func (b *Background) Start(work func() error) error {
+	if err := b.Wait(); err != nil {
+		return err
+	}
+	done := make(chan error, 1) // one result, which may never be asked for
+	b.done = done
+	go func() { done <- work() }()
+	return nil
+}
+
+// Wait waits for the work, if there is any, and returns its error once.
+func (b *Background) Wait() error {
+	if b.done == nil {
+		return nil
+	}
+	err := <-b.done
+	b.done = nil
+	return err
+}

@@ -1,0 +1,186 @@
+package sinks
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"fmsr/internal/frames"
+	"fmsr/internal/parallel"
+	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/parts"
+	"fmsr/pipeline"
+)
+
+// keeper is the part that sinks with a result for each seed share: it skips seeds that
+// are finished, gathers the frames of the others in groups, and leaves a summary to the
+// run that finishes the last seed.
+//
+//	frames            -- seed 0: 1 - 2 - 3 - 4 ------- seed 1: 1 - 2 --
+//	                  [ begin   work      work  end   begin   work ... ]
+//	DIR/              ------------------------- seed_0000 -------------
+type keeper struct {
+	name  string // the stage's
+	env   *pipeline.Env
+	in    pipeline.Meta
+	seeds map[int]pipeline.Seed
+	set   *parts.Set
+
+	group int // frames that are worked on at once
+	held  []*frames.Frames
+	index []int // which frame of each
+	seed  pipeline.Seed
+	count int // frames of seed that have come; 0: no seed is begun
+
+	ending parallel.Background // the files of the seed before, on their way to the disk
+}
+
+// seedWork is what a sink does with a seed.
+type seedWork interface {
+	begin(pipeline.Seed) error
+	work() error // on the frames held
+	end() error
+}
+
+// open checks that the frames will come seed by seed, and each seed once.
+func (k *keeper) open(name string, env *pipeline.Env, in pipeline.Meta) error {
+	if len(in.Seeds) == 0 {
+		return errors.New("frames do not come seed by seed: it wants npy_load or arrow_load at the start, and no arrow_cache")
+	}
+	k.name, k.env, k.in, k.seeds = name, env, in, map[int]pipeline.Seed{}
+	for _, s := range in.Seeds {
+		if _, ok := k.seeds[s.Seed]; ok {
+			return fmt.Errorf("seed %d would come twice: set run.overfit to false", s.Seed)
+		}
+		k.seeds[s.Seed] = s
+	}
+	return nil
+}
+
+// room is about how many bytes a frame takes on disk: in its seed's files, which this
+// run writes if they are missing, and in the summary of all seeds.
+type room struct{ seed, summary int64 }
+
+// resume returns the seeds whose results are there. It returns an error if the disk has
+// no room for the others. While a seed is missing it removes the summary, which would be
+// of something else.
+func (k *keeper) resume(key string, frame room, summary ...string) (map[int]bool, error) {
+	dir := k.env.Run.Dir
+	var seeds []int
+	for _, s := range k.in.Seeds {
+		seeds = append(seeds, s.Seed)
+	}
+	set, err := parts.Open(dir, key, seeds, k.env.Fresh, k.env.Shard.Has)
+	if err != nil {
+		return nil, &pipeline.InputError{Err: err}
+	}
+	finished, err := set.Finished()
+	if err != nil {
+		return nil, err
+	}
+	k.set = set
+	need, mine, done := int64(0), 0, 0
+	for i, s := range k.in.Seeds {
+		need += int64(s.Frames) * frame.summary
+		switch {
+		case !k.env.Shard.Has(i):
+			continue
+		case finished[s.Seed]:
+			done++
+		default:
+			need += int64(s.Frames) * frame.seed
+		}
+		mine++
+	}
+	if err := atomicfile.Room(dir, need); err != nil {
+		return nil, &pipeline.InputError{Err: err}
+	}
+	if done > 0 {
+		k.env.Progress.Note("%s: %d of %d seeds are there already", k.name, done, mine)
+	}
+	if len(finished) < len(seeds) {
+		for _, name := range summary {
+			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return finished, nil
+}
+
+// take holds frames, and has a group worked on when it is full or its seed's last.
+func (k *keeper) take(f *frames.Frames, w seedWork) error {
+	for n := range f.N() {
+		if err := k.takeOne(f, n, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *keeper) takeOne(f *frames.Frames, n int, w seedWork) error {
+	origin := f.Origins[n]
+	if k.count == 0 {
+		k.seed = k.seeds[origin.Seed]
+		if err := w.begin(k.seed); err != nil {
+			return err
+		}
+	}
+	if origin.Seed != k.seed.Seed {
+		return frames.At(origin, fmt.Errorf("internal error: it comes before the end of seed %d", k.seed.Seed))
+	}
+	f.Retain()
+	k.held, k.index = append(k.held, f), append(k.index, n)
+	k.count++
+	last := k.count == k.seed.Frames
+	if last || len(k.held) == k.group {
+		err := w.work()
+		k.drop()
+		if err != nil {
+			return err
+		}
+	}
+	if !last {
+		return nil
+	}
+	k.count = 0
+	return w.end()
+}
+
+// origin is where the i-th frame held comes from.
+func (k *keeper) origin(i int) frames.Origin { return k.held[i].Origins[k.index[i]] }
+
+// results waits for the last seed's files, and returns the records of the finished
+// seeds, in the order of the seeds, and how many seeds are missing.
+func (k *keeper) results() (records []parts.Record, missing int, err error) {
+	if err := k.ending.Wait(); err != nil {
+		return nil, 0, err
+	}
+	if k.count > 0 {
+		return nil, 0, fmt.Errorf("seed %d ended after %d frames, want %d", k.seed.Seed, k.count, k.seed.Frames)
+	}
+	if k.set == nil {
+		return nil, 0, errors.New("internal error: it was not asked what is there already")
+	}
+	return k.set.All()
+}
+
+// noteMissing says that other runs have yet to finish seeds.
+func (k *keeper) noteMissing(done, missing int) {
+	k.env.Progress.Note("%-9s %s: %d of %d seeds, %d are missing still", k.name, k.env.Run.Dir, done, len(k.in.Seeds), missing)
+}
+
+// drop releases the frames held.
+func (k *keeper) drop() {
+	for _, f := range k.held {
+		f.Release()
+	}
+	k.held, k.index = k.held[:0], k.index[:0]
+}
+
+// close releases what an interrupted run still holds.
+func (k *keeper) close() {
+	k.drop()
+	_ = k.ending.Wait() // the run has failed with its error already, or was stopped
+}

@@ -1,0 +1,64 @@
+package sinks
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"fmsr/internal/testkit/cutlog"
+	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr/pipeline"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLinesUpTo(t *testing.T) {
+	cutlog.Test(t, func(steps []int) []byte {
+		var b bytes.Buffer
+		for _, n := range steps {
+			fmt.Fprintf(&b, "{\"step\":%d,\"val/mse\":0.5}\n", n)
+		}
+		return b.Bytes()
+	}, linesUpTo)
+}
+
+// FuzzLinesUpTo: no bytes make the reader fail.
+func FuzzLinesUpTo(f *testing.F) {
+	f.Add([]byte("{\"step\":1}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fuzzlimit.Run(t, len(data), func() {
+			if n := linesUpTo(data, 5); n < 0 || n > len(data) {
+				t.Errorf("%d bytes kept of %d", n, len(data))
+			}
+		})
+	})
+}
+
+// TestOpenLog: the log of a new run is empty, and a resumed run appends to what is kept.
+func TestOpenLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	must(t, os.WriteFile(path, []byte("{\"step\":1}\n{\"step\":2}\n{\"st"), 0o644))
+	f, err := openLog(path, pipeline.Resume{From: "run/checkpoint.pt", Dir: "run", Done: pipeline.Done{Steps: 1}}, linesUpTo)
+	must(t, err)
+	_, err = f.WriteString("more")
+	must(t, err)
+	must(t, f.Close())
+	got, err := os.ReadFile(path)
+	must(t, err)
+	if want := "{\"step\":1}\nmore"; string(got) != want {
+		t.Errorf("log %q, want %q", got, want)
+	}
+	f, err = openLog(path, pipeline.Resume{From: "other/checkpoint.pt", Dir: "run", Done: pipeline.Done{Steps: 1}}, linesUpTo)
+	must(t, err)
+	must(t, f.Close())
+	if got, _ := os.ReadFile(path); len(got) != 0 {
+		t.Errorf("a fresh log holds %q", got)
+	}
+}

@@ -1,0 +1,38 @@
+package stages
+
+import (
+	"maps"
+	"slices"
+
+	"fmsr/internal/frames"
+)
+
+// seedFilter is the pipeline.Picker of a source: it leaves seeds out of what the
+// source sends. Its zero value sends every seed.
+type seedFilter struct{ want func(seed int) bool }
+
+// Pick keeps the seeds for which want is true.
+func (f *seedFilter) Pick(want func(seed int) bool) { f.want = want }
+
+func (f *seedFilter) wants(seed int) bool { return f.want == nil || f.want(seed) }
+
+// checkSplits reports values of the keys splits and split that cannot be.
+func checkSplits(splits []string, split map[string][]int, report func(key, format string, args ...any)) {
+	for _, s := range splits {
+		if _, err := frames.ParseSplit(s); err != nil {
+			report("splits", "%v", err)
+		}
+	}
+	owner := map[int]string{}
+	for _, name := range slices.Sorted(maps.Keys(split)) {
+		if _, err := frames.ParseSplit(name); err != nil {
+			report("split", "%v", err)
+		}
+		for _, seed := range split[name] {
+			if other, ok := owner[seed]; ok && other != name {
+				report("split", "puts seed %d into both %s and %s", seed, other, name)
+			}
+			owner[seed] = name
+		}
+	}
+}
