@@ -36,7 +36,7 @@ type Superres struct {
 	Samples        int     `yaml:"samples" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
 	Noise          string  `yaml:"noise" flag:"noise" doc:"per_frame, or fixed: the same noise for every frame of a time series"`
 	Tile           int     `yaml:"tile" flag:"tile" doc:"side in fine cells of overlapping tiles whose velocities are blended at every step; 0: the whole field at once, unless memory is short"`
-	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast instead of float32"`
+	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast instead of float32, where the device has instructions for it"`
 }
 
 func init() {
@@ -164,7 +164,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	err = r.thread.Do(ctx, func(s *torchx.Scope) (err error) {
 		net, err := r.loaded.Net(s, key, device)
 		if err == nil {
-			r.net = model.NewInference(net, r.UseBF16)
+			r.net = model.NewInference(net, usesBF16(env, device, r.UseBF16))
 		}
 		return err
 	})

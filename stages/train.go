@@ -34,7 +34,7 @@ type Train struct {
 	TMin           float64 `yaml:"t_min" flag:"t-min-train" doc:"smallest time drawn"`
 	TMax           float64 `yaml:"t_max" flag:"t-max-train" doc:"largest time drawn"`
 	TDist          string  `yaml:"t_dist" flag:"t-dist" doc:"uniform, or stratified: one time in each of as many equal parts as the batch has samples"`
-	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss"`
+	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss, where the device has instructions for it"`
 	ModelChannels  int     `yaml:"model_channels" flag:"model-channels" doc:"width of the UNet's first level"`
 	ChannelMult    []int   `yaml:"channel_mult" flag:"channel-mult" doc:"width of each level over model_channels"`
 	MaxBadSteps    int     `yaml:"max_bad_steps" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
@@ -163,7 +163,7 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	if err != nil {
 		return in, err
 	}
-	t.env, t.in = env, in
+	t.env, t.in, t.UseBF16 = env, in, usesBF16(env, device, t.UseBF16)
 	t.config = model.Config{
 		Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
 		Periodic: t.Padding == "periodic", Device: device,
@@ -372,12 +372,12 @@ func (t *train) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	bf16 := "float32"
+	precision := "float32"
 	if t.UseBF16 {
-		bf16 = "bf16"
+		precision = "bf16"
 	}
 	t.env.Progress.Note("training %d parameters on %s, %s: %s at %d x %d, %d training and %d validation frames",
-		model.Count(t.trainer.Net), t.config.Device, bf16, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
+		model.Count(t.trainer.Net), t.config.Device, precision, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val])
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"fmsr/internal/format/npy"
+	"fmsr/internal/torchx"
 )
 
 func TestMain(m *testing.M) {
@@ -27,6 +28,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
 			e.Setenv("HOME", e.WorkDir)
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "bf16" { // the processor has instructions for it
+				return torchx.CPU.HasBF16(), nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand, "pool": poolCommand, "retype": retypeCommand, "flip": flipCommand, "trace": traceCommand},
 	})
