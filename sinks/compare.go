@@ -13,7 +13,6 @@ import (
 	"fmsr/internal/evaluate"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/spectra"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/torchx"
 	"fmsr/pipeline"
@@ -174,14 +173,13 @@ func (c *compare) start(g *evaluate.Comparison, f *frames.Frames) error {
 
 // grid returns the comparison of frames of that size.
 func (c *compare) grid(h, w int) *evaluate.Comparison {
+	grid := c.env.Run.Domain(h, w)
 	for _, g := range c.grids {
-		if g.H == h && g.W == w {
+		if g.Grid == grid {
 			return g
 		}
 	}
-	ly, lx := c.env.Run.Box()
-	shells := spectra.NewShells(h, w, ly, lx)
-	g := evaluate.New(evaluate.Standard, c.in.Channels, shells, c.in.Factor, torchSpectra(shells, c.in.Factor, func(f func(*torchx.Scope) error) error {
+	g := evaluate.New(evaluate.Standard, c.in.Channels, grid, c.in.Factor, kernels(grid, c.in.Factor, func(f func(*torchx.Scope) error) error {
 		return c.thread.Do(context.Background(), f)
 	}))
 	c.grids = append(c.grids, g)
@@ -226,10 +224,10 @@ func (c *compare) Flush(context.Context) ([]pipeline.Element, error) {
 	all := comparisonFile{Truth: c.Truth, Samples: c.samples}
 	for _, g := range c.grids {
 		all.Grids = append(all.Grids, newGridResult(g))
-		fmt.Fprintf(c.env.Out, "\n%s\n", g.Figures().Table(fmt.Sprintf("%d frames, %d x %d", g.Truth.Frames, g.H, g.W)))
+		fmt.Fprintf(c.env.Out, "\n%s\n", g.Figures().Table(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
 		images := filepath.Join(dir, "images")
 		if len(c.grids) > 1 {
-			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.H, g.W))
+			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.Grid.H, g.Grid.W))
 		}
 		if err := c.draw(g, images); err != nil {
 			return nil, err

@@ -12,7 +12,6 @@ import (
 	"fmsr/internal/linear"
 	"fmsr/internal/prep"
 	"fmsr/internal/rng"
-	"fmsr/internal/spectra"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -86,7 +85,6 @@ type eval struct {
 	Eval
 	env    *pipeline.Env
 	in     pipeline.Meta
-	shells *spectra.Shells
 	linear []*linear.Filter // of each field
 	val    []*frames.Frames // normalized, held until the run ends
 
@@ -103,8 +101,6 @@ func (e *eval) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pip
 		return in, fmt.Errorf("there are no validation frames: name some in npy_load.split, or set run.overfit")
 	}
 	e.env, e.in = env, in
-	ly, lx := env.Run.Box()
-	e.shells = spectra.NewShells(in.H, in.W, ly, lx)
 	for range in.Channels {
 		e.linear = append(e.linear, linear.New(in.Factor, env.Run.PeriodicBoundary()))
 	}
@@ -202,7 +198,8 @@ func (e *eval) Close() error {
 // evaluate compares every validation batch with the truth and fills step.Eval.
 func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	began := time.Now()
-	c := evaluate.New(evaluate.Standard, e.in.Channels, e.shells, e.in.Factor, torchSpectra(e.shells, e.in.Factor, func(f func(*torchx.Scope) error) error {
+	grid := e.env.Run.Domain(e.in.H, e.in.W)
+	c := evaluate.New(evaluate.Standard, e.in.Channels, grid, e.in.Factor, kernels(grid, e.in.Factor, func(f func(*torchx.Scope) error) error {
 		return step.Trainer.Do(ctx, f)
 	}))
 	for i, batch := range e.val {

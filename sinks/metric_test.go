@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"fmsr/internal/evaluate"
-	"fmsr/internal/spectra"
+	"fmsr/internal/field"
 	"fmsr/internal/testkit/golden"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -51,7 +51,7 @@ func TestNewMetric(t *testing.T) {
 		}
 		return fine, low, nil
 	}
-	c := evaluate.New(append(evaluate.Standard[:len(evaluate.Standard):len(evaluate.Standard)], correlation), []string{"velx", "Bx"}, spectra.NewShells(8, 8, 0, 0), 2, power)
+	c := evaluate.New(append(evaluate.Standard[:len(evaluate.Standard):len(evaluate.Standard)], correlation), []string{"velx", "Bx"}, field.Grid{H: 8, W: 8}, 2, evaluate.Kernels{Power: power, Moments: planeMoments})
 	truth := make([]float32, 2*cells)
 	for i := range truth {
 		truth[i] = float32(golden.N(1, uint64(i)))

@@ -2,25 +2,35 @@ package sinks
 
 import (
 	"fmsr/internal/evaluate"
+	"fmsr/internal/field"
+	"fmsr/internal/frames"
 	"fmsr/internal/spectra"
 	"fmsr/internal/torchx"
 )
 
-// torchSpectra returns spectra that libtorch's FFT computes, on the torch thread
-// that do runs its argument on.
-func torchSpectra(fine *spectra.Shells, factor int, do func(func(*torchx.Scope) error) error) evaluate.Spectra {
-	low := fine.Coarser(factor)
-	return func(values []float32, coarse bool) (hi, lo [][]float64, err error) {
+// kernels returns the arithmetic of comparisons on a grid. Its spectra are computed
+// by libtorch's FFT, on the torch thread that do runs its argument on.
+func kernels(grid field.Grid, factor int, do func(func(*torchx.Scope) error) error) evaluate.Kernels {
+	ly, lx := grid.Lengths()
+	shells := spectra.NewShells(grid.H, grid.W, ly, lx)
+	low := shells.Coarser(factor)
+	power := func(planes []float32, coarse bool) (fine, pooled [][]float64, err error) {
 		err = do(func(s *torchx.Scope) error {
-			x := s.FromFloats(values, int64(len(values)/(fine.H*fine.W)), 1, int64(fine.H), int64(fine.W))
-			hi = powerOf(s, x, fine)
+			x := s.FromFloats(planes, int64(len(planes)/grid.Cells()), 1, int64(grid.H), int64(grid.W))
+			fine = powerOf(s, x, shells)
 			if coarse {
-				lo = powerOf(s, s.AvgPool2d(x, int64(factor)), low)
+				pooled = powerOf(s, s.AvgPool2d(x, int64(factor)), low)
 			}
 			return s.Err()
 		})
-		return hi, lo, err
+		return fine, pooled, err
 	}
+	return evaluate.Kernels{Power: power, Moments: planeMoments}
+}
+
+func planeMoments(plane []float32) (w frames.Welford) {
+	w.Add(plane)
+	return w
 }
 
 // powerOf returns P(k) of each plane of x (N,1,H,W).

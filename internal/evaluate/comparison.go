@@ -3,12 +3,19 @@ package evaluate
 import (
 	"fmt"
 
-	"fmsr/internal/spectra"
+	"fmsr/internal/field"
+	"fmsr/internal/frames"
 )
 
-// Spectra returns P(k) of each plane of values (N,H,W) and, if coarse is set, of
-// each plane averaged over factor x factor cells, on the coarse grid.
-type Spectra func(values []float32, coarse bool) (fine, low [][]float64, err error)
+// Kernels is the arithmetic that needs fast code. A Comparison is given it, so that
+// this package builds without libtorch.
+type Kernels struct {
+	// Power returns P(k) of each plane (N,H,W) and, if coarse is set, of each plane
+	// averaged over factor x factor cells, on the coarse grid: (N,shells) each.
+	Power func(planes []float32, coarse bool) (fine, low [][]float64, err error)
+	// Moments returns the mean and variance of a plane (H,W).
+	Moments func(plane []float32) frames.Welford
+}
 
 // Comparison compares fields with the truth as frames come, in physical units.
 // Errors and spectra are summed; whole fields are kept only of the frames that
@@ -19,7 +26,7 @@ type Spectra func(values []float32, coarse bool) (fine, low [][]float64, err err
 type Comparison struct {
 	Results
 	suite   Suite
-	spectra Spectra
+	kernels Kernels
 	truth   []float32 // of the current batch
 	shown   shown
 }
@@ -31,13 +38,13 @@ type shown struct {
 	made    map[Source][]float32
 }
 
-// New returns an empty comparison of frames with these fields on the grid of
-// shells; factor is how many fine cells pooling averaged along an axis.
-func New(suite Suite, fields []string, shells *spectra.Shells, factor int, power Spectra) *Comparison {
-	return &Comparison{Results: newResults(fields, shells.H, shells.W, factor), suite: suite, spectra: power, shown: shown{made: map[Source][]float32{}}}
+// New returns an empty comparison of frames with these fields on a grid. factor is
+// how many fine cells pooling averaged along an axis.
+func New(suite Suite, fields []string, grid field.Grid, factor int, kernels Kernels) *Comparison {
+	return &Comparison{Results: newResults(fields, grid, factor), suite: suite, kernels: kernels, shown: shown{made: map[Source][]float32{}}}
 }
 
-func (c *Comparison) cells() int { return c.H * c.W }
+func (c *Comparison) cells() int { return c.Grid.Cells() }
 
 // plane returns the i-th plane of values (...,H,W).
 func (c *Comparison) plane(values []float32, i int) []float32 {
@@ -49,18 +56,18 @@ func (c *Comparison) plane(values []float32, i int) []float32 {
 func (c *Comparison) Start(labels []string, truth []float32) error {
 	fields := len(c.Fields)
 	if len(truth) != len(labels)*fields*c.cells() {
-		return fmt.Errorf("truth of %d values: want %d frames of %d fields at %d x %d", len(truth), len(labels), fields, c.H, c.W)
+		return fmt.Errorf("truth of %d values: want %d frames of %d fields at %s", len(truth), len(labels), fields, c.Grid)
 	}
 	room := min(len(labels), shownFrames-len(c.shown.columns))
 	c.shown.columns = append(c.shown.columns, labels[:room]...)
 	c.shown.truth = append(c.shown.truth, truth[:room*fields*c.cells()]...)
-	fine, low, err := c.spectra(truth, true)
+	fine, low, err := c.kernels.Power(truth, true)
 	if err != nil {
 		return fmt.Errorf("spectra of the truth: %w", err)
 	}
 	for i := range fine {
 		field := i % fields
-		c.Truth.Moments[field].Add(c.plane(truth, i))
+		c.Truth.Moments[field].Merge(c.kernels.Moments(c.plane(truth, i)))
 		c.Truth.Power[field] = c.Truth.Power[field].plus(fine[i])
 		c.Truth.Low[field] = c.Truth.Low[field].plus(low[i])
 	}
@@ -83,14 +90,14 @@ func (c *Comparison) add(src Source, values []float32, variance []float64) error
 	if len(values) != len(c.truth) {
 		return fmt.Errorf("%s of %d values, and a truth of %d", src.label(), len(values), len(c.truth))
 	}
-	power, _, err := c.spectra(values, false)
+	power, _, err := c.kernels.Power(values, false)
 	if err != nil {
 		return fmt.Errorf("spectra of the %s: %w", src.label(), err)
 	}
 	m, fields := c.made(src), len(c.Fields)
 	for i := range power {
 		field := i % fields
-		p := Pair{H: c.H, W: c.W, Made: c.plane(values, i), Truth: c.plane(c.truth, i)}
+		p := Pair{Grid: c.Grid, Made: c.plane(values, i), Truth: c.plane(c.truth, i)}
 		if variance != nil {
 			p.Variance = variance[i*c.cells() : (i+1)*c.cells()]
 		}

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/spectra"
+	"fmsr/internal/field"
+	"fmsr/internal/frames"
 	"fmsr/internal/testkit/golden"
 )
 
@@ -25,6 +26,11 @@ func powers(values []float32, _ bool) (fine, low [][]float64, err error) {
 	return fine, low, nil
 }
 
+func moments(plane []float32) (w frames.Welford) {
+	w.Add(plane)
+	return w
+}
+
 // noise returns a frame of two fields.
 func noise(seed uint64) []float32 {
 	x := make([]float32, 2*h*w)
@@ -37,7 +43,7 @@ func noise(seed uint64) []float32 {
 // compared returns the comparison of these frames, with two samples of each.
 func compared(t *testing.T, suite Suite, frames ...uint64) *Comparison {
 	t.Helper()
-	c := New(suite, []string{"a", "b"}, spectra.NewShells(h, w, 0, 0), 2, powers)
+	c := New(suite, []string{"a", "b"}, field.Grid{H: h, W: w}, 2, Kernels{powers, moments})
 	var e Ensemble
 	for _, n := range frames {
 		must(t, c.Start([]string{"frame"}, noise(n)))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 )
 
@@ -67,7 +68,7 @@ func (s Suite) Help(where Outlets) string {
 
 // Pair is a plane of a field and the true one, (H,W), in physical units.
 type Pair struct {
-	H, W        int
+	Grid        field.Grid
 	Made, Truth []float32
 	Variance    []float64 // of the ensemble whose mean Made is, in each cell; nil for other sources
 }

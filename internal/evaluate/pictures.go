@@ -60,7 +60,7 @@ func (c *Comparison) row(label string, field int, values, minus []float32) pictu
 				plane[i] -= minus[at+i]
 			}
 		}
-		row.Fields = append(row.Fields, picture.Field{H: c.H, W: c.W, Data: plane})
+		row.Fields = append(row.Fields, picture.Field{H: c.Grid.H, W: c.Grid.W, Data: plane})
 	}
 	return row
 }

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"slices"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 )
 
 // Results is what a comparison sums up over the frames of one grid.
 type Results struct {
 	Fields []string         `json:"fields"`
-	H      int              `json:"h"`
-	W      int              `json:"w"`
+	Grid   field.Grid       `json:"grid"`
 	Factor int              `json:"factor"`
 	Truth  Truth            `json:"truth"`
 	Made   map[Source]*Made `json:"made"`
@@ -34,9 +34,9 @@ type Made struct {
 	Sums         map[string][]Series `json:"sums,omitempty"`    // of metrics that have sums of their own, by name: of each field
 }
 
-func newResults(fields []string, h, w, factor int) Results {
+func newResults(fields []string, grid field.Grid, factor int) Results {
 	return Results{
-		Fields: fields, H: h, W: w, Factor: factor, Made: map[Source]*Made{},
+		Fields: fields, Grid: grid, Factor: factor, Made: map[Source]*Made{},
 		Truth: Truth{Moments: make([]frames.Welford, len(fields)), Power: make([]Series, len(fields)), Low: make([]Series, len(fields))},
 	}
 }
@@ -63,9 +63,8 @@ func (m *Made) sums(name string, fields int) []Series {
 
 // Merge adds the results of other frames of the same grid and fields.
 func (r *Results) Merge(o *Results) error {
-	if !slices.Equal(r.Fields, o.Fields) || r.H != o.H || r.W != o.W || r.Factor != o.Factor {
-		return fmt.Errorf("results of %v at %d x %d, factor %d, and of %v at %d x %d, factor %d, cannot be merged",
-			r.Fields, r.H, r.W, r.Factor, o.Fields, o.H, o.W, o.Factor)
+	if !slices.Equal(r.Fields, o.Fields) || r.Grid != o.Grid || r.Factor != o.Factor {
+		return fmt.Errorf("results of %v on %+v, factor %d, and of %v on %+v, factor %d, cannot be merged", r.Fields, r.Grid, r.Factor, o.Fields, o.Grid, o.Factor)
 	}
 	r.Truth.Frames += o.Truth.Frames
 	for i := range r.Fields {
@@ -94,7 +93,7 @@ func addEach(into, from []Series) {
 
 // LostBand returns the band that pooling lost, N/2f <= k < N/2.
 func (r *Results) LostBand() Band {
-	n := max(r.H, r.W)
+	n := max(r.Grid.H, r.Grid.W)
 	return Band{n / (2 * r.Factor), n / 2}
 }
 
@@ -126,7 +125,7 @@ func (r *Results) totals(src Source) []Totals {
 	out := make([]Totals, len(r.Fields))
 	for i := range out {
 		out[i] = Totals{
-			Frames: m.Frames, Cells: r.H * r.W, Members: m.Members, SquaredError: m.SquaredError[i], Moments: r.Truth.Moments[i],
+			Frames: m.Frames, Cells: r.Grid.Cells(), Members: m.Members, SquaredError: m.SquaredError[i], Moments: r.Truth.Moments[i],
 			Power: r.Spectrum(src, i), Truth: r.TrueSpectrum(i), Lost: r.LostBand(),
 		}
 	}
