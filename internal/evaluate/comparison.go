@@ -7,8 +7,8 @@ import (
 	"fmsr/internal/frames"
 )
 
-// Kernels is the arithmetic that needs fast code. A Comparison is given it, so that
-// this package builds without libtorch.
+// Kernels is the arithmetic that libtorch or our C++ does. The caller provides it, so
+// that this package builds without them.
 type Kernels struct {
 	// Power returns P(k) of each plane (N,H,W) and, if coarse is set, of each plane
 	// averaged over factor x factor cells, on the coarse grid: (N,shells) each.
@@ -31,7 +31,7 @@ type Comparison struct {
 	shown   shown
 }
 
-// shown is the frames that pictures show, the first that came: (N,C,H,W) each.
+// shown is the frames that pictures show, the first few: (N,C,H,W) of each source.
 type shown struct {
 	columns []string // a label for each frame
 	truth   []float32
@@ -41,7 +41,9 @@ type shown struct {
 // New returns an empty comparison of frames with these fields on a grid. factor is
 // how many fine cells pooling averaged along an axis.
 func New(suite Suite, fields []string, grid field.Grid, factor int, kernels Kernels) *Comparison {
-	return &Comparison{Results: newResults(fields, grid, factor), suite: suite, kernels: kernels, shown: shown{made: map[Source][]float32{}}}
+	return &Comparison{
+		Results: newResults(fields, grid, factor), suite: suite, kernels: kernels, shown: shown{made: map[Source][]float32{}},
+	}
 }
 
 func (c *Comparison) cells() int { return c.Grid.Cells() }
@@ -51,8 +53,8 @@ func (c *Comparison) plane(values []float32, i int) []float32 {
 	return values[i*c.cells() : (i+1)*c.cells()]
 }
 
-// Start begins a batch with its truth (N,C,H,W) and a label for each frame. truth
-// must stay as it is until the next Start.
+// Start begins a batch of frames: the truth (N,C,H,W) and a label for each frame.
+// The caller must not change truth before the next Start.
 func (c *Comparison) Start(labels []string, truth []float32) error {
 	fields := len(c.Fields)
 	if len(truth) != len(labels)*fields*c.cells() {
@@ -66,21 +68,21 @@ func (c *Comparison) Start(labels []string, truth []float32) error {
 		return fmt.Errorf("spectra of the truth: %w", err)
 	}
 	for i := range fine {
-		field := i % fields
-		c.Truth.Moments[field].Merge(c.kernels.Moments(c.plane(truth, i)))
-		c.Truth.Power[field] = c.Truth.Power[field].plus(fine[i])
-		c.Truth.Low[field] = c.Truth.Low[field].plus(low[i])
+		k := i % fields
+		c.Truth.Moments[k].Merge(c.kernels.Moments(c.plane(truth, i)))
+		c.Truth.Power[k] = c.Truth.Power[k].plus(fine[i])
+		c.Truth.Low[k] = c.Truth.Low[k].plus(low[i])
 	}
 	c.Truth.Frames += len(labels)
 	c.truth = truth
 	return nil
 }
 
-// Add adds what a source made of the batch, (N,C,H,W). It may be called several
-// times with several samples; pictures show the first.
+// Add compares what a source made of the batch, (N,C,H,W), with the truth. Several
+// samples are several calls; pictures show the first. Pictures need Bilinear.
 func (c *Comparison) Add(src Source, values []float32) error { return c.add(src, values, nil) }
 
-// AddEnsemble adds the mean of an ensemble that was made of the batch.
+// AddEnsemble compares the mean of an ensemble of the batch with the truth.
 func (c *Comparison) AddEnsemble(e *Ensemble) error {
 	c.made(Mean).Members = e.Members
 	return c.add(Mean, e.Mean(), e.Variance())
@@ -96,17 +98,17 @@ func (c *Comparison) add(src Source, values []float32, variance []float64) error
 	}
 	m, fields := c.made(src), len(c.Fields)
 	for i := range power {
-		field := i % fields
+		k := i % fields
 		p := Pair{Grid: c.Grid, Made: c.plane(values, i), Truth: c.plane(c.truth, i)}
 		if variance != nil {
 			p.Variance = variance[i*c.cells() : (i+1)*c.cells()]
 		}
-		m.Power[field] = m.Power[field].plus(power[i])
+		m.Power[k] = m.Power[k].plus(power[i])
 		for j, v := range p.Made {
 			d := float64(v) - float64(p.Truth[j])
-			m.SquaredError[field] += d * d
+			m.SquaredError[k] += d * d
 		}
-		c.addOwn(m, field, p)
+		c.addOwn(m, k, p)
 	}
 	m.Frames += len(values) / (fields * c.cells())
 	shown := c.shown.made[src]
@@ -114,7 +116,7 @@ func (c *Comparison) add(src Source, values []float32, variance []float64) error
 	return nil
 }
 
-// addOwn adds a plane to the sums that metrics have of their own.
+// addOwn adds a plane to the own sums of each metric.
 func (c *Comparison) addOwn(m *Made, field int, p Pair) {
 	for i := range c.suite {
 		metric := &c.suite[i]
@@ -129,5 +131,5 @@ func (c *Comparison) addOwn(m *Made, field int, p Pair) {
 	}
 }
 
-// Figures returns the suite's values so far.
+// Figures returns the values of the suite over all frames so far.
 func (c *Comparison) Figures() Figures { return c.Results.Figures(c.suite) }

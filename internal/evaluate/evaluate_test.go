@@ -128,8 +128,10 @@ func TestMerge(t *testing.T) {
 	must(t, err)
 	var sent Results
 	must(t, json.Unmarshal(data, &sent))
-	must(t, left.Merge(&sent))
-	want, got := whole.Figures(), left.Figures()
+	all := newResults(sent.Fields, sent.Grid, sent.Factor)
+	must(t, all.Merge(&left.Results))
+	must(t, all.Merge(&sent))
+	want, got := whole.Figures(), all.Figures(Standard)
 	count := 0
 	for _, s := range want.Sources {
 		for _, v := range s.Values {
@@ -141,13 +143,13 @@ func TestMerge(t *testing.T) {
 	if count != 4+4+5 {
 		t.Errorf("%d figures", count)
 	}
-	if left.Truth.Frames != 3 || left.Made[Sample].Frames != 6 {
-		t.Errorf("%d frames, %d samples: want 3 and 6", left.Truth.Frames, left.Made[Sample].Frames)
+	if all.Truth.Frames != 3 || all.Made[Sample].Frames != 6 {
+		t.Errorf("%d frames, %d samples: want 3 and 6", all.Truth.Frames, all.Made[Sample].Frames)
 	}
-	var empty Results
-	must(t, json.Unmarshal(data, &empty))
-	empty.Factor = 4
-	if err := left.Merge(&empty); err == nil || !strings.Contains(err.Error(), "factor 4") {
+	var other Results
+	must(t, json.Unmarshal(data, &other))
+	other.Factor = 4
+	if err := all.Merge(&other); err == nil || !strings.Contains(err.Error(), "factor 4") {
 		t.Errorf("another factor: %v", err)
 	}
 }

@@ -36,32 +36,39 @@ type Made struct {
 
 func newResults(fields []string, grid field.Grid, factor int) Results {
 	return Results{
-		Fields: fields, Grid: grid, Factor: factor, Made: map[Source]*Made{},
+		Fields: fields, Grid: grid, Factor: factor,
 		Truth: Truth{Moments: make([]frames.Welford, len(fields)), Power: make([]Series, len(fields)), Low: make([]Series, len(fields))},
 	}
 }
 
-// made returns the sums of a source, empty ones at first.
+// made returns the sums of a source, which are empty at first.
 func (r *Results) made(src Source) *Made {
 	m := r.Made[src]
 	if m == nil {
-		m = &Made{SquaredError: make(Series, len(r.Fields)), Power: make([]Series, len(r.Fields)), Sums: map[string][]Series{}}
+		if r.Made == nil {
+			r.Made = map[Source]*Made{}
+		}
+		m = &Made{SquaredError: make(Series, len(r.Fields)), Power: make([]Series, len(r.Fields))}
 		r.Made[src] = m
 	}
 	return m
 }
 
-// sums returns a metric's own sums, of each field.
+// sums returns the own sums of a metric, of each field.
 func (m *Made) sums(name string, fields int) []Series {
 	s := m.Sums[name]
 	if s == nil {
+		if m.Sums == nil {
+			m.Sums = map[string][]Series{}
+		}
 		s = make([]Series, fields)
 		m.Sums[name] = s
 	}
 	return s
 }
 
-// Merge adds the results of other frames of the same grid and fields.
+// Merge adds the results of other frames. Their fields, grid and factor must be the
+// same.
 func (r *Results) Merge(o *Results) error {
 	if !slices.Equal(r.Fields, o.Fields) || r.Grid != o.Grid || r.Factor != o.Factor {
 		return fmt.Errorf("results of %v on %+v, factor %d, and of %v on %+v, factor %d, cannot be merged", r.Fields, r.Grid, r.Factor, o.Fields, o.Grid, o.Factor)
@@ -85,6 +92,7 @@ func (r *Results) Merge(o *Results) error {
 	return nil
 }
 
+// addEach adds the series of from to those of into.
 func addEach(into, from []Series) {
 	for i, s := range from {
 		into[i] = into[i].plus(s)
@@ -111,6 +119,7 @@ func (r *Results) TrueSpectrum(field int) []float64 {
 // cells, on its own grid.
 func (r *Results) LowSpectrum(field int) []float64 { return over(r.Truth.Low[field], r.Truth.Frames) }
 
+// over returns the mean of a sum over frames.
 func over(sum Series, frames int) []float64 {
 	p := slices.Clone(sum)
 	for k := range p {
@@ -119,7 +128,7 @@ func over(sum Series, frames int) []float64 {
 	return p
 }
 
-// totals returns what is known of each field of a source, without metrics' own sums.
+// totals returns the totals of each field of a source, with no metric's own sums.
 func (r *Results) totals(src Source) []Totals {
 	m := r.Made[src]
 	out := make([]Totals, len(r.Fields))

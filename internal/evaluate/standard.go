@@ -46,7 +46,7 @@ var Standard = Suite{
 	},
 }
 
-// mean returns the value that is the mean of each field's.
+// mean returns a function of several fields: the mean of value over them.
 func mean(value func(Totals) float64) func([]Totals) float64 {
 	return func(fields []Totals) float64 {
 		sum := 0.0
@@ -57,8 +57,14 @@ func mean(value func(Totals) float64) func([]Totals) float64 {
 	}
 }
 
-func mse(f Totals) float64         { return f.SquaredError / float64(f.Frames*f.Cells) }
-func bilinearMSE(f Totals) float64 { return mse(*f.Bilinear) }
+func mse(f Totals) float64 { return f.SquaredError / float64(f.Frames*f.Cells) }
+
+func bilinearMSE(f Totals) float64 {
+	if f.Bilinear == nil {
+		return math.NaN()
+	}
+	return mse(*f.Bilinear)
+}
 
 // variance returns the variance of the truth over all frames, or 1 for a constant
 // field, so that the error can be divided by it.
