@@ -13,9 +13,9 @@ import (
 	"text/tabwriter"
 
 	"fmsr/internal/dataset/npyfiles"
+	"fmsr/internal/field"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/spectra"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/torchx"
 	"fmsr/pipeline"
@@ -146,9 +146,9 @@ func (c *compare) Process(ctx context.Context, in pipeline.Element) ([]pipeline.
 
 func (c *compare) add(ctx context.Context, f *frames.Frames) error {
 	origin := f.Origins[0]
-	g := c.grid(f.H, f.W)
+	g := c.grid(f.Grid)
 	if origin.Sample == 0 {
-		truth, err := c.truth(origin, f.H*f.W)
+		truth, err := c.truth(origin, f.Grid)
 		if err != nil {
 			return err
 		}
@@ -175,16 +175,15 @@ func (c *compare) add(ctx context.Context, f *frames.Frames) error {
 	return nil
 }
 
-// grid is the comparison of frames of that size.
-func (c *compare) grid(h, w int) *gridComparison {
+// grid is the comparison of frames on that grid.
+func (c *compare) grid(grid field.Grid) *gridComparison {
 	for _, g := range c.grids {
-		if g.h == h && g.w == w {
+		if g.shells.Grid == grid {
 			return g
 		}
 	}
-	ly, lx := c.env.Run.Box()
 	g := &gridComparison{
-		comparison: newComparison(c.in.Channels, c.env.Run.Unit, c.in.Factor, spectra.NewShells(h, w, ly, lx)),
+		comparison: newComparison(c.in.Channels, c.env.Run.Unit, c.in.Factor, field.NewShells(grid)),
 		variance:   make([]float64, len(c.in.Channels)),
 	}
 	c.grids = append(c.grids, g)
@@ -192,7 +191,7 @@ func (c *compare) grid(h, w int) *gridComparison {
 }
 
 // truth is the true planes (C,H,W) of a frame. One file is open at a time.
-func (c *compare) truth(origin frames.Origin, cells int) ([]float32, error) {
+func (c *compare) truth(origin frames.Origin, grid field.Grid) ([]float32, error) {
 	if c.file == nil || c.of != origin.Seed {
 		c.closeFile()
 		var err error
@@ -201,20 +200,17 @@ func (c *compare) truth(origin frames.Origin, cells int) ([]float32, error) {
 		}
 		c.of = origin.Seed
 	}
-	channels := c.file.Shape[3]
+	channels, cells := c.file.Shape[3], grid.Cells()
 	frame := make([]float32, cells*channels)
 	if err := c.file.Read(frame, origin.Frame*len(frame)); err != nil {
 		return nil, fmt.Errorf("truth: %w", err)
 	}
 	planes := make([]float32, len(c.pick)*cells)
 	for k, channel := range c.pick {
-		plane := planes[k*cells : (k+1)*cells]
-		for i := range plane {
-			if plane[i] = frame[i*channels+channel]; math.IsNaN(float64(plane[i])) || math.IsInf(float64(plane[i]), 0) {
-				w := c.file.Shape[2]
-				return nil, fmt.Errorf("truth %s: frame %d: field %s: %g at y=%d, x=%d", c.file.Path, origin.Frame, c.in.Channels[k], plane[i], i/w, i%w)
-			}
-		}
+		field.Gather(planes[k*cells:(k+1)*cells], frame, channel, channels)
+	}
+	if err := grid.CheckFinite(c.in.Channels, planes); err != nil {
+		return nil, fmt.Errorf("truth %s: frame %d: %w", c.file.Path, origin.Frame, err)
 	}
 	return planes, nil
 }

@@ -4,8 +4,8 @@ import (
 	"math"
 	"slices"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/spectra"
+	"fmsr/internal/field"
+	"fmsr/internal/field/plan"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 )
@@ -44,12 +44,12 @@ type comparison struct {
 	channels     []string
 	unit         func(field string) string
 	factor, h, w int
-	shells, low  *spectra.Shells // of the grid, and of the pooled one
+	shells, low  *field.Shells // of the grid, and of the pooled one
 
 	columns []string // a label for each frame that is shown
 	truth   tally
-	moments []frames.Welford // of each field of the truth
-	pooled  tally            // the truth's, pooled: its spectrum alone
+	moments []field.Welford // of each field of the truth
+	pooled  tally           // the truth's, pooled: its spectrum alone
 	made    map[source]*tally
 
 	current []float32 // truth of the batch
@@ -69,10 +69,10 @@ type pending struct {
 	values []float32
 }
 
-func newComparison(channels []string, unit func(field string) string, factor int, shells *spectra.Shells) *comparison {
+func newComparison(channels []string, unit func(field string) string, factor int, shells *field.Shells) *comparison {
 	return &comparison{
-		channels: channels, unit: unit, factor: factor, h: shells.H, w: shells.W, shells: shells, low: shells.Coarser(factor),
-		moments: make([]frames.Welford, len(channels)), made: map[source]*tally{},
+		channels: channels, unit: unit, factor: factor, h: shells.H, w: shells.W, shells: shells, low: field.NewShells(shells.Coarser(factor)),
+		moments: make([]field.Welford, len(channels)), made: map[source]*tally{},
 	}
 }
 
@@ -85,7 +85,7 @@ func (c *comparison) start(labels []string, truth []float32) {
 	c.columns = append(c.columns, labels[:room]...)
 	c.truth.shown = append(c.truth.shown, truth[:room*frame]...)
 	for i := range len(truth) / c.cells() {
-		c.moments[i%len(c.channels)].Add(truth[i*c.cells() : (i+1)*c.cells()])
+		c.moments[i%len(c.channels)].Merge(plan.Moments(truth[i*c.cells() : (i+1)*c.cells()]))
 	}
 	c.current = truth
 	c.pending = append(c.pending, pending{&c.truth, truth})
@@ -131,7 +131,7 @@ func (c *comparison) measure(s *torchx.Scope) error {
 }
 
 // addSpectrum adds each field's P(k).
-func (c *comparison) addSpectrum(s *torchx.Scope, into *tally, shells *spectra.Shells, values []float32) {
+func (c *comparison) addSpectrum(s *torchx.Scope, into *tally, shells *field.Shells, values []float32) {
 	h, w := shells.H, shells.W
 	planes, half := len(values)/(h*w), h*(w/2+1)
 	power := s.Floats(s.PowerSpectrum2d(s.FromFloats(values, int64(planes), int64(h), int64(w))))
@@ -177,11 +177,11 @@ type fieldFigures struct{ mse, nmse, band float64 }
 func (c *comparison) figures(src source) figures {
 	var f figures
 	t := c.made[src]
-	lo, hi := c.lostBand()
+	lo, hi := c.shells.LostBand(c.factor)
 	n := float64(len(c.channels))
 	for i := range c.channels {
 		mse := t.squares[i] / float64(t.frames*c.cells())
-		one := fieldFigures{mse, mse / c.variance(i), spectra.Band(t.spectrum(i), lo, hi) / spectra.Band(c.truth.spectrum(i), lo, hi)}
+		one := fieldFigures{mse, mse / c.variance(i), field.Band(t.spectrum(i), lo, hi) / field.Band(c.truth.spectrum(i), lo, hi)}
 		f.fields = append(f.fields, one)
 		f.mse += one.mse / n
 		f.nmse += one.nmse / n
@@ -197,12 +197,6 @@ func (c *comparison) variance(field int) float64 {
 		return v
 	}
 	return 1
-}
-
-// lostBand is the band that pooling lost, N/2f <= k < N/2.
-func (c *comparison) lostBand() (lo, hi int) {
-	n := max(c.h, c.w)
-	return n / (2 * c.factor), n / 2
 }
 
 // scalars are the figures of every source.

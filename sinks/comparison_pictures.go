@@ -91,7 +91,7 @@ func (c *comparison) diffs(field int, name string, src source) picture.Panel {
 // plots are one spectrum plot a field.
 func (c *comparison) plots() []picture.SpectraPlot {
 	var plots []picture.SpectraPlot
-	lo, _ := c.lostBand()
+	lo, _ := c.shells.LostBand(c.factor)
 	for field, name := range c.channels {
 		plot := picture.SpectraPlot{
 			Title: name, XLabel: "k L / 2π", YLabel: "P(k)",

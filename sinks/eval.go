@@ -9,11 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
-	"fmsr/internal/linear"
-	"fmsr/internal/prep"
 	"fmsr/internal/rng"
-	"fmsr/internal/spectra"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -84,8 +82,8 @@ type eval struct {
 	Eval
 	env    *pipeline.Env
 	in     pipeline.Meta
-	shells *spectra.Shells
-	linear []*linear.Filter // one a field
+	shells *field.Shells
+	linear []*field.Linear  // one a field
 	val    []*frames.Frames // normalized, held to the end of the run
 
 	warned bool
@@ -101,10 +99,9 @@ func (e *eval) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pip
 		return in, fmt.Errorf("there are no validation frames: name some in npy_load.split, or set run.overfit")
 	}
 	e.env, e.in = env, in
-	ly, lx := env.Run.Box()
-	e.shells = spectra.NewShells(in.H, in.W, ly, lx)
+	e.shells = field.NewShells(in.Grid)
 	for range in.Channels {
-		e.linear = append(e.linear, linear.New(in.Factor, env.Run.PeriodicBoundary()))
+		e.linear = append(e.linear, field.NewLinear(in.Factor, in.Wraps()))
 	}
 	return in, nil
 }
@@ -127,7 +124,7 @@ func (e *eval) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 		return false, nil
 	}
 	e.coarse(f, func(i int, coarse []float32) {
-		e.linear[i%len(e.linear)].Add(coarse, f.XHi()[i*f.H*f.W:][:f.H*f.W], f.H, f.W)
+		e.linear[i%len(e.linear)].Add(coarse, f.XHi()[i*f.Cells():][:f.Cells()], f.Grid)
 	})
 	return e.linear[0].Cells() >= enoughCells, nil
 }
@@ -144,7 +141,7 @@ func (e *eval) Fitted() (any, error) {
 
 // Restore takes solved filters back.
 func (e *eval) Restore(data []byte) error {
-	var filters []*linear.Filter
+	var filters []*field.Linear
 	if err := json.Unmarshal(data, &filters); err != nil {
 		return fmt.Errorf("linear filters: %w", err)
 	}
@@ -268,11 +265,7 @@ func (e *eval) finite(step *model.Step, figures []model.Scalar) []model.Scalar {
 // physical is normalized values in physical units.
 func (e *eval) physical(batch *frames.Frames, values []float32) []float32 {
 	out := make([]float32, len(values))
-	cells := batch.H * batch.W
-	for i := range out {
-		channel := i / cells % len(e.in.Channels)
-		out[i] = float32(float64(values[i])*e.in.Stats.Std[channel] + e.in.Stats.Mean[channel])
-	}
+	e.in.Stats.PhysicalPlanes(out, values, batch.Cells())
 	return out
 }
 
@@ -289,7 +282,7 @@ func clippedShare(step *model.Step) float64 {
 func (e *eval) filtered(batch *frames.Frames) []float32 {
 	out := make([]float32, batch.N()*batch.FrameLen())
 	e.coarse(batch, func(i int, coarse []float32) {
-		e.linear[i%len(e.linear)].Apply(out[i*batch.H*batch.W:][:batch.H*batch.W], coarse, batch.H, batch.W)
+		e.linear[i%len(e.linear)].Apply(out[i*batch.Cells():][:batch.Cells()], coarse, batch.Grid)
 	})
 	return out
 }
@@ -299,7 +292,7 @@ func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 	lo, cells := f.XLo(), f.H*f.W
 	coarse := make([]float32, cells/(e.in.Factor*e.in.Factor))
 	for i := range len(lo) / cells {
-		prep.Coarse(coarse, lo[i*cells:][:cells], f.H, f.W, e.in.Factor, e.in.Periodic)
+		field.Coarse(coarse, lo[i*cells:][:cells], f.Grid, e.in.Factor, e.in.Periodic)
 		do(i, coarse)
 	}
 }
