@@ -10,9 +10,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/field"
+	"fmsr/internal/field/plan"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
-	"fmsr/internal/prep"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
@@ -68,7 +69,7 @@ type exporter struct {
 	env    *pipeline.Env
 	in     pipeline.Meta
 	seeds  map[int]pipeline.Seed
-	plan   *prep.Plan
+	plan   *plan.Plan
 	set    *parts.Set
 	paired bool
 
@@ -85,14 +86,14 @@ type exportFile struct {
 	exportWriter
 	seed   pipeline.Seed
 	frames []int
-	states []frames.Welford // of each channel
+	states []field.Welford // of each channel
 }
 
 // exportExtra is kept of a seed beside its files.
 type exportExtra struct {
-	Split   string           `json:"split"`
-	Frames  []int            `json:"frames"`
-	Welford []frames.Welford `json:"welford"`
+	Split   string          `json:"split"`
+	Frames  []int           `json:"frames"`
+	Welford []field.Welford `json:"welford"`
 }
 
 // Open checks that the frames will come seed by seed.
@@ -101,7 +102,7 @@ func (e *exporter) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) 
 	if e.seeds, err = seedsOf(in); err != nil {
 		return in, err
 	}
-	e.env, e.in, e.plan = env, in, &prep.Plan{}
+	e.env, e.in, e.plan = env, in, &plan.Plan{}
 	e.paired = in.Factor != 0
 	e.group = min(max(1, exportGroup/e.frameBytes()), 256)
 	return in, nil
@@ -160,7 +161,7 @@ func (e *exporter) Resume(_ context.Context, key string) (map[int]bool, error) {
 
 // Fuse takes over the preprocessing above.
 func (e *exporter) Fuse(above []pipeline.Stage) (n int) {
-	e.plan, n = prep.Fold(above)
+	e.plan, n = plan.Fold(above)
 	return n
 }
 
@@ -208,7 +209,7 @@ func (e *exporter) begin(seed pipeline.Seed) error {
 	if err != nil {
 		return err
 	}
-	e.file = &exportFile{exportWriter: w, seed: seed, states: make([]frames.Welford, len(e.in.Channels))}
+	e.file = &exportFile{exportWriter: w, seed: seed, states: make([]field.Welford, len(e.in.Channels))}
 	return nil
 }
 
@@ -231,7 +232,7 @@ func (e *exporter) prepare() error {
 	for i, f := range e.held {
 		origins = append(origins, f.Origins[e.index[i]])
 	}
-	states := make([][]frames.Welford, n)
+	states := make([][]field.Welford, n)
 	err := parallel.Each(n, func(i int) error {
 		hi, lo := frames.Floats(tensors[0])[i*size:][:size], []float32(nil)
 		if e.paired {
@@ -266,11 +267,11 @@ func (e *exporter) prepare() error {
 }
 
 // moments are the states of a frame's channels.
-func moments(hi []float32, channels int) []frames.Welford {
-	states := make([]frames.Welford, channels)
+func moments(hi []float32, channels int) []field.Welford {
+	states := make([]field.Welford, channels)
 	cells := len(hi) / channels
 	for c := range states {
-		states[c].Add(hi[c*cells:][:cells])
+		states[c] = plan.Moments(hi[c*cells:][:cells])
 	}
 	return states
 }

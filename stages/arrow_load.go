@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"fmsr/internal/dataset/exportset"
+	"fmsr/internal/field"
 	"fmsr/internal/format/tensorcolumn"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
@@ -92,7 +93,7 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 	}
 	meta = pipeline.Meta{Channels: m.ChannelNames, Grid: env.Run.Domain(m.H, m.W), Factor: m.Factor, Periodic: m.Boundary == "periodic"}
 	if m.Normalized {
-		meta.Stats = &frames.Stats{Mean: m.Mean, Std: m.Std}
+		meta.Stats = &field.Stats{Mean: m.Mean, Std: m.Std}
 	}
 	chosen, err := l.choose(path, m)
 	if err != nil {

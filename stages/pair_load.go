@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/pipeline"
 )
@@ -82,7 +83,7 @@ type pairLoad struct {
 	keep    channelSelect
 	h, w    int // fine
 	ch, cw  int // coarse
-	upscale *upsampler
+	upscale *field.Upsampler
 	want    func(seed int) bool // nil: every seed
 }
 
@@ -114,7 +115,7 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 	}
 	meta.Channels, meta.Grid, meta.Identity = l.Fields, env.Run.Domain(l.h, l.w), hex.EncodeToString(identity.Sum(nil))
 	meta.Factor, meta.Periodic, meta.Coarse = l.h/l.ch, l.Boundary == "periodic", true
-	l.upscale = newUpsampler(l.ch, l.cw, meta.Factor, meta.Periodic)
+	l.upscale = field.NewUpsampler(field.Grid{H: l.ch, W: l.cw}, meta.Factor, meta.Periodic)
 	l.keep = channelSelect{ChannelSelect: ChannelSelect{Channels: l.Channels}}
 	return l.keep.Open(ctx, env, meta)
 }
@@ -256,7 +257,7 @@ func (l *pairLoad) pair(fine, coarse *frames.Frames) *frames.Frames {
 	out.Coarse = coarse.Hi
 	lo, small := frames.Floats(out.Lo), frames.Floats(out.Coarse)
 	for c := range fine.Channels {
-		l.upscale.plane(lo[c*l.h*l.w:][:l.h*l.w], small[c*l.ch*l.cw:][:l.ch*l.cw])
+		l.upscale.Plane(lo[c*l.h*l.w:][:l.h*l.w], small[c*l.ch*l.cw:][:l.ch*l.cw])
 	}
 	return out
 }

@@ -4,17 +4,16 @@ import (
 	"fmt"
 
 	"fmsr/internal/field"
-	"fmsr/internal/frames"
 )
 
 // Kernels is the arithmetic that libtorch or our C++ does. The caller provides it, so
 // that this package builds without them.
 type Kernels struct {
-	// Power returns P(k) of each plane (N,H,W) and, if coarse is set, of each plane
-	// averaged over factor x factor cells, on the coarse grid: (N,shells) each.
-	Power func(planes []float32, coarse bool) (fine, low [][]float64, err error)
+	// Power adds P(k) of planes (C,H,W) to fine (C,shells) and, unless low is nil, P(k)
+	// of their averages over factor x factor cells to low (C,shells of the coarse grid).
+	Power func(fine, low [][]float64, planes []float32) error
 	// Moments returns the mean and variance of a plane (H,W).
-	Moments func(plane []float32) frames.Welford
+	Moments func(plane []float32) field.Welford
 }
 
 // Comparison compares fields with the truth as frames come, in physical units.
@@ -25,10 +24,11 @@ type Kernels struct {
 //	Figures, Pictures                       at the end
 type Comparison struct {
 	Results
-	suite   Suite
-	kernels Kernels
-	truth   []float32 // of the current batch
-	shown   shown
+	suite             Suite
+	kernels           Kernels
+	shells, lowShells int       // of the grid and of the coarse one
+	truth             []float32 // of the current batch
+	shown             shown
 }
 
 // shown is the frames that pictures show, the first few: (N,C,H,W) of each source.
@@ -42,7 +42,9 @@ type shown struct {
 // how many fine cells pooling averaged along an axis.
 func New(suite Suite, fields []string, grid field.Grid, factor int, kernels Kernels) *Comparison {
 	return &Comparison{
-		Results: newResults(fields, grid, factor), suite: suite, kernels: kernels, shown: shown{made: map[Source][]float32{}},
+		Results: newResults(fields, grid, factor), suite: suite, kernels: kernels,
+		shells: field.NewShells(grid).Len(), lowShells: field.NewShells(grid.Coarser(factor)).Len(),
+		shown: shown{made: map[Source][]float32{}},
 	}
 }
 
@@ -63,15 +65,11 @@ func (c *Comparison) Start(labels []string, truth []float32) error {
 	room := min(len(labels), shownFrames-len(c.shown.columns))
 	c.shown.columns = append(c.shown.columns, labels[:room]...)
 	c.shown.truth = append(c.shown.truth, truth[:room*fields*c.cells()]...)
-	fine, low, err := c.kernels.Power(truth, true)
-	if err != nil {
+	if err := c.addPower(c.Truth.Power, c.Truth.Low, truth); err != nil {
 		return fmt.Errorf("spectra of the truth: %w", err)
 	}
-	for i := range fine {
-		k := i % fields
-		c.Truth.Moments[k].Merge(c.kernels.Moments(c.plane(truth, i)))
-		c.Truth.Power[k] = c.Truth.Power[k].plus(fine[i])
-		c.Truth.Low[k] = c.Truth.Low[k].plus(low[i])
+	for i := range len(truth) / c.cells() {
+		c.Truth.Moments[i%fields].Merge(c.kernels.Moments(c.plane(truth, i)))
 	}
 	c.Truth.Frames += len(labels)
 	c.truth = truth
@@ -92,18 +90,16 @@ func (c *Comparison) add(src Source, values []float32, variance []float64) error
 	if len(values) != len(c.truth) {
 		return fmt.Errorf("%s of %d values, and a truth of %d", src.label(), len(values), len(c.truth))
 	}
-	power, _, err := c.kernels.Power(values, false)
-	if err != nil {
+	m, fields := c.made(src), len(c.Fields)
+	if err := c.addPower(m.Power, nil, values); err != nil {
 		return fmt.Errorf("spectra of the %s: %w", src.label(), err)
 	}
-	m, fields := c.made(src), len(c.Fields)
-	for i := range power {
+	for i := range len(values) / c.cells() {
 		k := i % fields
 		p := Pair{Grid: c.Grid, Made: c.plane(values, i), Truth: c.plane(c.truth, i)}
 		if variance != nil {
 			p.Variance = variance[i*c.cells() : (i+1)*c.cells()]
 		}
-		m.Power[k] = m.Power[k].plus(power[i])
 		for j, v := range p.Made {
 			d := float64(v) - float64(p.Truth[j])
 			m.SquaredError[k] += d * d
@@ -114,6 +110,32 @@ func (c *Comparison) add(src Source, values []float32, variance []float64) error
 	shown := c.shown.made[src]
 	c.shown.made[src] = append(shown, values[:min(len(values), len(c.shown.truth)-len(shown))]...)
 	return nil
+}
+
+// addPower adds P(k) of values (N,C,H,W) to fine and, unless it is nil, that of their
+// averages to low.
+func (c *Comparison) addPower(fine, low []Series, values []float32) error {
+	fineRows, lowRows := rows(fine, c.shells), rows(low, c.lowShells)
+	frame := len(c.Fields) * c.cells()
+	for ; len(values) > 0; values = values[frame:] {
+		if err := c.kernels.Power(fineRows, lowRows, values[:frame]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rows returns series as rows of n numbers, zeros at first, in the same memory. It
+// returns nil for nil.
+func rows(series []Series, n int) [][]float64 {
+	var all [][]float64
+	for i := range series {
+		if len(series[i]) == 0 {
+			series[i] = make(Series, n)
+		}
+		all = append(all, series[i])
+	}
+	return all
 }
 
 // addOwn adds a plane to the own sums of each metric.

@@ -7,27 +7,27 @@ import (
 	"testing"
 
 	"fmsr/internal/field"
-	"fmsr/internal/frames"
 	"fmsr/internal/testkit/golden"
 )
 
 const h, w = 4, 4
 
-// powers stands in for Fourier transforms: shell 1, the band that pooling lost at
+// power stands in for Fourier transforms: shell 1, the band that pooling lost at
 // this size, has the mean square of each plane.
-func powers(values []float32, _ bool) (fine, low [][]float64, err error) {
-	for ; len(values) > 0; values = values[h*w:] {
-		sum := 0.0
-		for _, v := range values[:h*w] {
-			sum += float64(v) * float64(v) / (h * w)
-		}
-		fine, low = append(fine, []float64{0, sum, 0}), append(low, []float64{sum / 2})
+func power(fine, low [][]float64, planes []float32) error {
+	for i, v := range planes {
+		fine[i/(h*w)][1] += float64(v) * float64(v) / (h * w)
 	}
-	return fine, low, nil
+	for i := range low {
+		low[i][0]++
+	}
+	return nil
 }
 
-func moments(plane []float32) (w frames.Welford) {
-	w.Add(plane)
+func moments(plane []float32) (w field.Welford) {
+	for _, v := range plane {
+		w.Merge(field.Welford{Count: 1, Mean: float64(v)})
+	}
 	return w
 }
 
@@ -43,7 +43,7 @@ func noise(seed uint64) []float32 {
 // compared returns the comparison of these frames, with two samples of each.
 func compared(t *testing.T, suite Suite, frames ...uint64) *Comparison {
 	t.Helper()
-	c := New(suite, []string{"a", "b"}, field.Grid{H: h, W: w}, 2, Kernels{powers, moments})
+	c := New(suite, []string{"a", "b"}, field.Grid{H: h, W: w}, 2, Kernels{power, moments})
 	var e Ensemble
 	for _, n := range frames {
 		must(t, c.Start([]string{"frame"}, noise(n)))
@@ -84,7 +84,7 @@ func value(t *testing.T, f Figures, src Source, name string) Value {
 func TestStandard(t *testing.T) {
 	f := compared(t, Standard, 1).Figures()
 	x, lo, a, b := noise(1), noise(101), noise(210), noise(211)
-	var mse, loMSE, meanMSE, spread, mean, square, power [2]float64
+	var mse, loMSE, meanMSE, spread, mean, square, sampled [2]float64
 	const n = h * w
 	for i, v := range x {
 		p, q, u := float64(a[i]), float64(b[i]), float64(v)
@@ -93,7 +93,7 @@ func TestStandard(t *testing.T) {
 		loMSE[i/n] += (float64(lo[i]) - u) * (float64(lo[i]) - u) / n
 		meanMSE[i/n] += (m - u) * (m - u) / n
 		spread[i/n] += ((p-m)*(p-m) + (q-m)*(q-m)) / n
-		power[i/n] += (p*p + q*q) / 2 / n
+		sampled[i/n] += (p*p + q*q) / 2 / n
 		mean[i/n] += u / n
 		square[i/n] += u * u / n
 	}
@@ -106,7 +106,7 @@ func TestStandard(t *testing.T) {
 		near(Bilinear, "mse", loMSE[field])
 		near(Sample, "of_bilinear", mse[field]/loMSE[field])
 		near(Sample, "nmse", mse[field]/variance)
-		near(Sample, "band", power[field]/square[field])
+		near(Sample, "band", sampled[field]/square[field])
 		near(Mean, "mse", meanMSE[field])
 		near(Mean, "spread_over_error", math.Sqrt(1.5*spread[field]/meanMSE[field]))
 	}

@@ -6,7 +6,6 @@ import (
 	"text/tabwriter"
 
 	"fmsr/internal/field"
-	"fmsr/internal/frames"
 )
 
 // Metric is one way to compare fields with the truth.
@@ -76,16 +75,16 @@ type Pair struct {
 
 // Totals is one field of a source, summed up over all frames.
 type Totals struct {
+	Grid         field.Grid
+	Factor       int // fine cells that pooling averaged, along an axis
 	Frames       int // each sample of a frame counts
-	Cells        int // of a frame
 	Members      int // samples of an ensemble, if the source is its mean
 	SquaredError float64
-	Moments      frames.Welford // of the truth
-	Power, Truth []float64      // mean P(k), and that of the truth
-	Lost         Band           // shells that pooling lost
-	Sums         []float64      // own sums of the metric
-	Bilinear     *Totals        // the same field of the bilinear input, without Sums; nil if it was not added
+	Moments      field.Welford // of the truth
+	Power, Truth []float64     // mean P(k), and that of the truth
+	Sums         []float64     // own sums of the metric
+	Bilinear     *Totals       // the same field of the bilinear input, without Sums; nil if it was not added
 }
 
-// Band is the shells Lo <= k < Hi.
-type Band struct{ Lo, Hi int }
+// Values returns how many values of the field were compared.
+func (t Totals) Values() int { return t.Frames * t.Grid.Cells() }

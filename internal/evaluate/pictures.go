@@ -92,7 +92,7 @@ func (c *Comparison) diffs(field int, unit string, src Source) picture.Panel {
 // plots returns a plot of spectra for each field.
 func (c *Comparison) plots() []picture.SpectraPlot {
 	var plots []picture.SpectraPlot
-	lost := c.LostBand().Lo
+	lost, _ := c.Grid.LostBand(c.Factor)
 	for field, name := range c.Fields {
 		plot := picture.SpectraPlot{
 			Title: name, XLabel: "k L / 2π", YLabel: "P(k)",

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"fmsr/internal/field"
-	"fmsr/internal/frames"
 )
 
 // Results is what a comparison sums up over the frames of one grid.
@@ -19,10 +18,10 @@ type Results struct {
 
 // Truth is the sums of the true fields.
 type Truth struct {
-	Frames  int              `json:"frames"`
-	Moments []frames.Welford `json:"moments"` // of each field
-	Power   []Series         `json:"power"`   // P(k) of each field, summed over frames
-	Low     []Series         `json:"low"`     // that of the field averaged over factor x factor cells, on its own grid
+	Frames  int             `json:"frames"`
+	Moments []field.Welford `json:"moments"` // of each field
+	Power   []Series        `json:"power"`   // P(k) of each field, summed over frames
+	Low     []Series        `json:"low"`     // that of the field averaged over factor x factor cells, on its own grid
 }
 
 // Made is the sums of one source.
@@ -37,7 +36,7 @@ type Made struct {
 func newResults(fields []string, grid field.Grid, factor int) Results {
 	return Results{
 		Fields: fields, Grid: grid, Factor: factor,
-		Truth: Truth{Moments: make([]frames.Welford, len(fields)), Power: make([]Series, len(fields)), Low: make([]Series, len(fields))},
+		Truth: Truth{Moments: make([]field.Welford, len(fields)), Power: make([]Series, len(fields)), Low: make([]Series, len(fields))},
 	}
 }
 
@@ -99,12 +98,6 @@ func addEach(into, from []Series) {
 	}
 }
 
-// LostBand returns the band that pooling lost, N/2f <= k < N/2.
-func (r *Results) LostBand() Band {
-	n := max(r.Grid.H, r.Grid.W)
-	return Band{n / (2 * r.Factor), n / 2}
-}
-
 // Spectrum returns the mean P(k) of a source's field.
 func (r *Results) Spectrum(src Source, field int) []float64 {
 	return over(r.Made[src].Power[field], r.Made[src].Frames)
@@ -134,8 +127,8 @@ func (r *Results) totals(src Source) []Totals {
 	out := make([]Totals, len(r.Fields))
 	for i := range out {
 		out[i] = Totals{
-			Frames: m.Frames, Cells: r.Grid.Cells(), Members: m.Members, SquaredError: m.SquaredError[i], Moments: r.Truth.Moments[i],
-			Power: r.Spectrum(src, i), Truth: r.TrueSpectrum(i), Lost: r.LostBand(),
+			Grid: r.Grid, Factor: r.Factor, Frames: m.Frames, Members: m.Members, SquaredError: m.SquaredError[i], Moments: r.Truth.Moments[i],
+			Power: r.Spectrum(src, i), Truth: r.TrueSpectrum(i),
 		}
 	}
 	return out

@@ -3,7 +3,7 @@ package evaluate
 import (
 	"math"
 
-	"fmsr/internal/spectra"
+	"fmsr/internal/field"
 )
 
 // Standard is the suite that ships. An entry added here shows in every outlet.
@@ -27,7 +27,8 @@ var Standard = Suite{
 		Name: "band", Unit: "1", Title: "power in the lost band, of truth's", Cell: "%.3f",
 		Doc: "Power in the band that pooling lost (N/2f <= k < N/2), over the power of the truth. 1 is right; less is too smooth, more is too rough.",
 		Value: mean(func(f Totals) float64 {
-			return spectra.Band(f.Power, f.Lost.Lo, f.Lost.Hi) / spectra.Band(f.Truth, f.Lost.Lo, f.Lost.Hi)
+			lo, hi := f.Grid.LostBand(f.Factor)
+			return field.Band(f.Power, lo, hi) / field.Band(f.Truth, lo, hi)
 		}),
 	},
 	{
@@ -40,7 +41,7 @@ var Standard = Suite{
 			}
 		},
 		Value: mean(func(f Totals) float64 {
-			expected := f.Sums[0] / float64(f.Frames*f.Cells) * (1 + 1/float64(f.Members))
+			expected := f.Sums[0] / float64(f.Values()) * (1 + 1/float64(f.Members))
 			return math.Sqrt(expected / mse(f))
 		}),
 	},
@@ -57,7 +58,7 @@ func mean(value func(Totals) float64) func([]Totals) float64 {
 	}
 }
 
-func mse(f Totals) float64 { return f.SquaredError / float64(f.Frames*f.Cells) }
+func mse(f Totals) float64 { return f.SquaredError / float64(f.Values()) }
 
 func bilinearMSE(f Totals) float64 {
 	if f.Bilinear == nil {
