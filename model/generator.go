@@ -3,7 +3,7 @@ package model
 import (
 	"context"
 
-	"fmsr/internal/frames"
+	"fmsr/internal/field"
 	"fmsr/internal/torchx"
 )
 
@@ -65,9 +65,9 @@ type Generator struct {
 	*Inference
 	Sampler Sampler
 	Streams Streams
-	Stats   *frames.Stats // of the fields; nil: samples stay normalized
-	Tile    int           // side of tiles in cells, as NewTiling wants it; 0: whole fields
-	Wraps   bool          // tiles wrap around the field's edges
+	Stats   *field.Stats // of the fields; nil: samples stay normalized
+	Tile    int          // side of tiles in cells, as NewTiling wants it; 0: whole fields
+	Wraps   bool         // tiles wrap around the field's edges
 }
 
 // Streams returns the random streams of a batch's k-th noise: x0's for k = 0, that
@@ -97,14 +97,7 @@ func (g Generator) Read(s *torchx.Scope, x torchx.Tensor, out []float32) {
 		return
 	}
 	shape := x.Shape()
-	fields, cells := int(shape[1]), int(shape[2]*shape[3])
-	for plane := range len(out) / cells {
-		mean, std := g.Stats.Mean[plane%fields], g.Stats.Std[plane%fields]
-		values := out[plane*cells:][:cells]
-		for i, v := range values {
-			values[i] = float32(float64(v)*std + mean)
-		}
-	}
+	g.Stats.PhysicalPlanes(out, out, int(shape[2]*shape[3]))
 }
 
 // noise returns the k-th standard normal noise (N,C,H,W).

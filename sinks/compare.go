@@ -4,18 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"fmsr/internal/dataset"
 	"fmsr/internal/evaluate"
+	"fmsr/internal/field"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/spectra"
 	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/torchx"
 	"fmsr/pipeline"
 )
 
@@ -57,7 +55,6 @@ type compare struct {
 	samples int
 	paths   []string // the truth of each input file
 	pick    []int    // index in the truth of each channel of the model
-	thread  *torchx.Thread
 
 	file     *npy.File // the truth that is open
 	of       int       // index of its input file
@@ -89,8 +86,7 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 		}
 		c.paths = append(c.paths, found[i])
 	}
-	c.thread, err = torchx.StartThread(env.Run.Threads)
-	return in, err
+	return in, nil
 }
 
 // findChannels finds the channels of the model in the truth.
@@ -137,7 +133,10 @@ func (c *compare) Process(_ context.Context, in pipeline.Element) ([]pipeline.El
 
 func (c *compare) add(f *frames.Frames) error {
 	origin := f.Origins[0]
-	g := c.grid(f.H, f.W)
+	g, err := c.comparison(f.Grid)
+	if err != nil {
+		return err
+	}
 	if origin.Sample == 0 {
 		if err := c.start(g, f); err != nil {
 			return err
@@ -159,7 +158,7 @@ func (c *compare) add(f *frames.Frames) error {
 // start begins a frame with its truth and the bilinear input.
 func (c *compare) start(g *evaluate.Comparison, f *frames.Frames) error {
 	origin := f.Origins[0]
-	truth, err := c.truth(origin, f.H*f.W)
+	truth, err := c.truth(origin, f.Grid)
 	if err != nil {
 		return err
 	}
@@ -172,24 +171,24 @@ func (c *compare) start(g *evaluate.Comparison, f *frames.Frames) error {
 	return g.Add(evaluate.Bilinear, frames.Floats(f.Lo))
 }
 
-// grid returns the comparison of frames of that size.
-func (c *compare) grid(h, w int) *evaluate.Comparison {
+// comparison returns the comparison of frames on that grid.
+func (c *compare) comparison(grid field.Grid) (*evaluate.Comparison, error) {
 	for _, g := range c.grids {
-		if g.H == h && g.W == w {
-			return g
+		if g.Grid == grid {
+			return g, nil
 		}
 	}
-	ly, lx := c.env.Run.Box()
-	shells := spectra.NewShells(h, w, ly, lx)
-	g := evaluate.New(evaluate.Standard, c.in.Channels, shells, c.in.Factor, torchSpectra(shells, c.in.Factor, func(f func(*torchx.Scope) error) error {
-		return c.thread.Do(context.Background(), f)
-	}))
+	k, err := kernels(grid, c.in.Factor)
+	if err != nil {
+		return nil, err
+	}
+	g := evaluate.New(evaluate.Standard, c.in.Channels, grid, c.in.Factor, k)
 	c.grids = append(c.grids, g)
-	return g
+	return g, nil
 }
 
 // truth returns the true planes (C,H,W) of a frame. One file is open at a time.
-func (c *compare) truth(origin frames.Origin, cells int) ([]float32, error) {
+func (c *compare) truth(origin frames.Origin, grid field.Grid) ([]float32, error) {
 	if c.file == nil || c.of != origin.Seed {
 		c.closeFile()
 		var err error
@@ -198,20 +197,17 @@ func (c *compare) truth(origin frames.Origin, cells int) ([]float32, error) {
 		}
 		c.of = origin.Seed
 	}
-	channels := c.file.Shape[3]
+	channels, cells := c.file.Shape[3], grid.Cells()
 	frame := make([]float32, cells*channels)
 	if err := c.file.Read(frame, origin.Frame*len(frame)); err != nil {
 		return nil, fmt.Errorf("truth: %w", err)
 	}
 	planes := make([]float32, len(c.pick)*cells)
 	for k, channel := range c.pick {
-		plane := planes[k*cells : (k+1)*cells]
-		for i := range plane {
-			if plane[i] = frame[i*channels+channel]; math.IsNaN(float64(plane[i])) || math.IsInf(float64(plane[i]), 0) {
-				w := c.file.Shape[2]
-				return nil, fmt.Errorf("truth %s: frame %d: field %s: %g at y=%d, x=%d", c.file.Path, origin.Frame, c.in.Channels[k], plane[i], i/w, i%w)
-			}
-		}
+		field.Gather(planes[k*cells:(k+1)*cells], frame, channel, channels)
+	}
+	if err := grid.CheckFinite(c.in.Channels, planes); err != nil {
+		return nil, fmt.Errorf("truth %s: frame %d: %w", c.file.Path, origin.Frame, err)
 	}
 	return planes, nil
 }
@@ -226,10 +222,10 @@ func (c *compare) Flush(context.Context) ([]pipeline.Element, error) {
 	all := comparisonFile{Truth: c.Truth, Samples: c.samples}
 	for _, g := range c.grids {
 		all.Grids = append(all.Grids, newGridResult(g))
-		fmt.Fprintf(c.env.Out, "\n%s\n", g.Figures().Table(fmt.Sprintf("%d frames, %d x %d", g.Truth.Frames, g.H, g.W)))
+		fmt.Fprintf(c.env.Out, "\n%s\n", g.Figures().Table(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
 		images := filepath.Join(dir, "images")
 		if len(c.grids) > 1 {
-			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.H, g.W))
+			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.Grid.H, g.Grid.W))
 		}
 		if err := c.draw(g, images); err != nil {
 			return nil, err
@@ -268,12 +264,8 @@ func (c *compare) closeFile() {
 	}
 }
 
-// Close closes the truth and ends the torch thread.
+// Close closes the truth.
 func (c *compare) Close() error {
 	c.closeFile()
-	if c.thread != nil {
-		c.thread.Close()
-		c.thread = nil
-	}
 	return nil
 }

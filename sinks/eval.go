@@ -8,11 +8,9 @@ import (
 	"time"
 
 	"fmsr/internal/evaluate"
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
-	"fmsr/internal/linear"
-	"fmsr/internal/prep"
 	"fmsr/internal/rng"
-	"fmsr/internal/spectra"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -83,11 +81,11 @@ func (c *Eval) sampling(delta float64) model.SamplerConfig {
 
 type eval struct {
 	Eval
-	env    *pipeline.Env
-	in     pipeline.Meta
-	shells *spectra.Shells
-	linear []*linear.Filter // of each field
-	val    []*frames.Frames // normalized, held until the run ends
+	env     *pipeline.Env
+	in      pipeline.Meta
+	linear  []*field.Linear  // of each field
+	val     []*frames.Frames // normalized, held until the run ends
+	kernels evaluate.Kernels
 
 	warned bool
 }
@@ -102,12 +100,12 @@ func (e *eval) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pip
 		return in, fmt.Errorf("there are no validation frames: name some in npy_load.split, or set run.overfit")
 	}
 	e.env, e.in = env, in
-	ly, lx := env.Run.Box()
-	e.shells = spectra.NewShells(in.H, in.W, ly, lx)
 	for range in.Channels {
-		e.linear = append(e.linear, linear.New(in.Factor, env.Run.PeriodicBoundary()))
+		e.linear = append(e.linear, field.NewLinear(in.Factor, in.Wraps()))
 	}
-	return in, nil
+	var err error
+	e.kernels, err = kernels(in.Grid, in.Factor)
+	return in, err
 }
 
 // FitKey returns what the fit depends on, or nil if no filter is wanted.
@@ -129,7 +127,7 @@ func (e *eval) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 		return false, nil
 	}
 	e.coarse(f, func(i int, coarse []float32) {
-		e.linear[i%len(e.linear)].Add(coarse, f.XHi()[i*f.H*f.W:][:f.H*f.W], f.H, f.W)
+		e.linear[i%len(e.linear)].Add(coarse, f.XHi()[i*f.Cells():][:f.Cells()], f.Grid)
 	})
 	return e.linear[0].Cells() >= enoughCells, nil
 }
@@ -146,7 +144,7 @@ func (e *eval) Fitted() (any, error) {
 
 // Restore uses filters that an earlier run has solved.
 func (e *eval) Restore(data []byte) error {
-	var filters []*linear.Filter
+	var filters []*field.Linear
 	if err := json.Unmarshal(data, &filters); err != nil {
 		return fmt.Errorf("linear filters: %w", err)
 	}
@@ -201,9 +199,7 @@ func (e *eval) Close() error {
 // evaluate compares every validation batch with the truth and fills step.Eval.
 func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	began := time.Now()
-	c := evaluate.New(evaluate.Standard, e.in.Channels, e.shells, e.in.Factor, torchSpectra(e.shells, e.in.Factor, func(f func(*torchx.Scope) error) error {
-		return step.Trainer.Do(ctx, f)
-	}))
+	c := evaluate.New(evaluate.Standard, e.in.Channels, e.in.Grid, e.in.Factor, e.kernels)
 	for i, batch := range e.val {
 		if err := e.compare(ctx, step, c, i, batch); err != nil {
 			return err
@@ -291,11 +287,7 @@ func trainScalars(step *model.Step) (figures []evaluate.Scalar) {
 // physical returns normalized values (N,C,H,W) in physical units.
 func (e *eval) physical(batch *frames.Frames, values []float32) []float32 {
 	out := make([]float32, len(values))
-	cells := batch.H * batch.W
-	for i := range out {
-		channel := i / cells % len(e.in.Channels)
-		out[i] = float32(float64(values[i])*e.in.Stats.Std[channel] + e.in.Stats.Mean[channel])
-	}
+	e.in.Stats.PhysicalPlanes(out, values, batch.Cells())
 	return out
 }
 
@@ -310,7 +302,7 @@ func clippedShare(step *model.Step) float64 {
 func (e *eval) filtered(batch *frames.Frames) []float32 {
 	out := make([]float32, batch.N()*batch.FrameLen())
 	e.coarse(batch, func(i int, coarse []float32) {
-		e.linear[i%len(e.linear)].Apply(out[i*batch.H*batch.W:][:batch.H*batch.W], coarse, batch.H, batch.W)
+		e.linear[i%len(e.linear)].Apply(out[i*batch.Cells():][:batch.Cells()], coarse, batch.Grid)
 	})
 	return out
 }
@@ -320,7 +312,7 @@ func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 	lo, cells := f.XLo(), f.H*f.W
 	coarse := make([]float32, cells/(e.in.Factor*e.in.Factor))
 	for i := range len(lo) / cells {
-		prep.Coarse(coarse, lo[i*cells:][:cells], f.H, f.W, e.in.Factor, e.in.Periodic)
+		field.Coarse(coarse, lo[i*cells:][:cells], f.Grid, e.in.Factor, e.in.Periodic)
 		do(i, coarse)
 	}
 }

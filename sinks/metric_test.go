@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"fmsr/internal/evaluate"
-	"fmsr/internal/spectra"
+	"fmsr/internal/field"
 	"fmsr/internal/testkit/golden"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -35,7 +35,7 @@ var correlation = evaluate.Metric{
 	Value: func(fields []evaluate.Totals) float64 {
 		mean := 0.0
 		for _, f := range fields {
-			n, s := float64(f.Frames*f.Cells), f.Sums
+			n, s := float64(f.Values()), f.Sums
 			mean += (n*s[4] - s[0]*s[1]) / math.Sqrt((n*s[2]-s[0]*s[0])*(n*s[3]-s[1]*s[1])) / float64(len(fields))
 		}
 		return mean
@@ -45,13 +45,10 @@ var correlation = evaluate.Metric{
 // TestNewMetric checks that a metric added to a suite shows in every outlet.
 func TestNewMetric(t *testing.T) {
 	const cells = 64
-	power := func(values []float32, _ bool) (fine, low [][]float64, err error) {
-		for range len(values) / cells {
-			fine, low = append(fine, make([]float64, 7)), append(low, make([]float64, 4))
-		}
-		return fine, low, nil
-	}
-	c := evaluate.New(append(evaluate.Standard[:len(evaluate.Standard):len(evaluate.Standard)], correlation), []string{"velx", "Bx"}, spectra.NewShells(8, 8, 0, 0), 2, power)
+	grid := field.Grid{H: 8, W: 8}
+	k, err := kernels(grid, 2)
+	must(t, err)
+	c := evaluate.New(append(evaluate.Standard[:len(evaluate.Standard):len(evaluate.Standard)], correlation), []string{"velx", "Bx"}, grid, 2, k)
 	truth := make([]float32, 2*cells)
 	for i := range truth {
 		truth[i] = float32(golden.N(1, uint64(i)))

@@ -6,23 +6,29 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/spectra"
+	"fmsr/internal/field"
 	"fmsr/internal/testkit/golden"
 )
 
 const h, w = 4, 4
 
-// powers stands in for Fourier transforms: shell 1, the band that pooling lost at
+// power stands in for Fourier transforms: shell 1, the band that pooling lost at
 // this size, has the mean square of each plane.
-func powers(values []float32, _ bool) (fine, low [][]float64, err error) {
-	for ; len(values) > 0; values = values[h*w:] {
-		sum := 0.0
-		for _, v := range values[:h*w] {
-			sum += float64(v) * float64(v) / (h * w)
-		}
-		fine, low = append(fine, []float64{0, sum, 0}), append(low, []float64{sum / 2})
+func power(fine, low [][]float64, planes []float32) error {
+	for i, v := range planes {
+		fine[i/(h*w)][1] += float64(v) * float64(v) / (h * w)
 	}
-	return fine, low, nil
+	for i := range low {
+		low[i][0]++
+	}
+	return nil
+}
+
+func moments(plane []float32) (w field.Welford) {
+	for _, v := range plane {
+		w.Merge(field.Welford{Count: 1, Mean: float64(v)})
+	}
+	return w
 }
 
 // noise returns a frame of two fields.
@@ -37,7 +43,7 @@ func noise(seed uint64) []float32 {
 // compared returns the comparison of these frames, with two samples of each.
 func compared(t *testing.T, suite Suite, frames ...uint64) *Comparison {
 	t.Helper()
-	c := New(suite, []string{"a", "b"}, spectra.NewShells(h, w, 0, 0), 2, powers)
+	c := New(suite, []string{"a", "b"}, field.Grid{H: h, W: w}, 2, Kernels{power, moments})
 	var e Ensemble
 	for _, n := range frames {
 		must(t, c.Start([]string{"frame"}, noise(n)))
@@ -78,7 +84,7 @@ func value(t *testing.T, f Figures, src Source, name string) Value {
 func TestStandard(t *testing.T) {
 	f := compared(t, Standard, 1).Figures()
 	x, lo, a, b := noise(1), noise(101), noise(210), noise(211)
-	var mse, loMSE, meanMSE, spread, mean, square, power [2]float64
+	var mse, loMSE, meanMSE, spread, mean, square, sampled [2]float64
 	const n = h * w
 	for i, v := range x {
 		p, q, u := float64(a[i]), float64(b[i]), float64(v)
@@ -87,7 +93,7 @@ func TestStandard(t *testing.T) {
 		loMSE[i/n] += (float64(lo[i]) - u) * (float64(lo[i]) - u) / n
 		meanMSE[i/n] += (m - u) * (m - u) / n
 		spread[i/n] += ((p-m)*(p-m) + (q-m)*(q-m)) / n
-		power[i/n] += (p*p + q*q) / 2 / n
+		sampled[i/n] += (p*p + q*q) / 2 / n
 		mean[i/n] += u / n
 		square[i/n] += u * u / n
 	}
@@ -100,7 +106,7 @@ func TestStandard(t *testing.T) {
 		near(Bilinear, "mse", loMSE[field])
 		near(Sample, "of_bilinear", mse[field]/loMSE[field])
 		near(Sample, "nmse", mse[field]/variance)
-		near(Sample, "band", power[field]/square[field])
+		near(Sample, "band", sampled[field]/square[field])
 		near(Mean, "mse", meanMSE[field])
 		near(Mean, "spread_over_error", math.Sqrt(1.5*spread[field]/meanMSE[field]))
 	}
@@ -122,8 +128,10 @@ func TestMerge(t *testing.T) {
 	must(t, err)
 	var sent Results
 	must(t, json.Unmarshal(data, &sent))
-	must(t, left.Merge(&sent))
-	want, got := whole.Figures(), left.Figures()
+	all := newResults(sent.Fields, sent.Grid, sent.Factor)
+	must(t, all.Merge(&left.Results))
+	must(t, all.Merge(&sent))
+	want, got := whole.Figures(), all.Figures(Standard)
 	count := 0
 	for _, s := range want.Sources {
 		for _, v := range s.Values {
@@ -135,13 +143,13 @@ func TestMerge(t *testing.T) {
 	if count != 4+4+5 {
 		t.Errorf("%d figures", count)
 	}
-	if left.Truth.Frames != 3 || left.Made[Sample].Frames != 6 {
-		t.Errorf("%d frames, %d samples: want 3 and 6", left.Truth.Frames, left.Made[Sample].Frames)
+	if all.Truth.Frames != 3 || all.Made[Sample].Frames != 6 {
+		t.Errorf("%d frames, %d samples: want 3 and 6", all.Truth.Frames, all.Made[Sample].Frames)
 	}
-	var empty Results
-	must(t, json.Unmarshal(data, &empty))
-	empty.Factor = 4
-	if err := left.Merge(&empty); err == nil || !strings.Contains(err.Error(), "factor 4") {
+	var other Results
+	must(t, json.Unmarshal(data, &other))
+	other.Factor = 4
+	if err := all.Merge(&other); err == nil || !strings.Contains(err.Error(), "factor 4") {
 		t.Errorf("another factor: %v", err)
 	}
 }

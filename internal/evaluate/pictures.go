@@ -60,7 +60,7 @@ func (c *Comparison) row(label string, field int, values, minus []float32) pictu
 				plane[i] -= minus[at+i]
 			}
 		}
-		row.Fields = append(row.Fields, picture.Field{H: c.H, W: c.W, Data: plane})
+		row.Fields = append(row.Fields, picture.Field{H: c.Grid.H, W: c.Grid.W, Data: plane})
 	}
 	return row
 }
@@ -92,7 +92,7 @@ func (c *Comparison) diffs(field int, unit string, src Source) picture.Panel {
 // plots returns a plot of spectra for each field.
 func (c *Comparison) plots() []picture.SpectraPlot {
 	var plots []picture.SpectraPlot
-	lost := c.LostBand().Lo
+	lost, _ := c.Grid.LostBand(c.Factor)
 	for field, name := range c.Fields {
 		plot := picture.SpectraPlot{
 			Title: name, XLabel: "k L / 2π", YLabel: "P(k)",

@@ -3,7 +3,7 @@ package evaluate
 import (
 	"math"
 
-	"fmsr/internal/spectra"
+	"fmsr/internal/field"
 )
 
 // Standard is the suite that ships. An entry added here shows in every outlet.
@@ -27,7 +27,8 @@ var Standard = Suite{
 		Name: "band", Unit: "1", Title: "power in the lost band, of truth's", Cell: "%.3f",
 		Doc: "Power in the band that pooling lost (N/2f <= k < N/2), over the power of the truth. 1 is right; less is too smooth, more is too rough.",
 		Value: mean(func(f Totals) float64 {
-			return spectra.Band(f.Power, f.Lost.Lo, f.Lost.Hi) / spectra.Band(f.Truth, f.Lost.Lo, f.Lost.Hi)
+			lo, hi := f.Grid.LostBand(f.Factor)
+			return field.Band(f.Power, lo, hi) / field.Band(f.Truth, lo, hi)
 		}),
 	},
 	{
@@ -40,13 +41,13 @@ var Standard = Suite{
 			}
 		},
 		Value: mean(func(f Totals) float64 {
-			expected := f.Sums[0] / float64(f.Frames*f.Cells) * (1 + 1/float64(f.Members))
+			expected := f.Sums[0] / float64(f.Values()) * (1 + 1/float64(f.Members))
 			return math.Sqrt(expected / mse(f))
 		}),
 	},
 }
 
-// mean returns the value that is the mean of each field's.
+// mean returns a function of several fields: the mean of value over them.
 func mean(value func(Totals) float64) func([]Totals) float64 {
 	return func(fields []Totals) float64 {
 		sum := 0.0
@@ -57,8 +58,14 @@ func mean(value func(Totals) float64) func([]Totals) float64 {
 	}
 }
 
-func mse(f Totals) float64         { return f.SquaredError / float64(f.Frames*f.Cells) }
-func bilinearMSE(f Totals) float64 { return mse(*f.Bilinear) }
+func mse(f Totals) float64 { return f.SquaredError / float64(f.Values()) }
+
+func bilinearMSE(f Totals) float64 {
+	if f.Bilinear == nil {
+		return math.NaN()
+	}
+	return mse(*f.Bilinear)
+}
 
 // variance returns the variance of the truth over all frames, or 1 for a constant
 // field, so that the error can be divided by it.
