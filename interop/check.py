@@ -5,8 +5,8 @@
     venv/bin/pip install torch==2.11.0 numpy safetensors tensorboard wandb
     PYTHON=venv/bin/python make interop
 
-which is check.py RUN FMSR: a training's folder and the program. Weights are checked
-in weights.py, with the network that is in unet.py.
+which runs check.py RUN FMSR: the folder of a training run, and the program. weights.py
+checks the weights, with the network of unet.py.
 
 Prints a line for each check and exits 1 if one fails.
 """

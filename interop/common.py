@@ -1,4 +1,4 @@
-"""What the checks of data sets share: a line a check, and input in the layout of the simulations."""
+"""What the checks of data sets share: a line for each check, and input in the layout of the simulations."""
 import os
 
 import numpy as np
@@ -14,7 +14,7 @@ def check(what, ok, detail=""):
 
 
 def make_input(folder, frames, seeds=4, n=256):
-    """Seeds of random fields in the layout of the simulations: {seed: (F,C,H,W)}."""
+    """Writes seeds of random fields in the layout of the simulations; returns {seed: (F,C,H,W)}."""
     rng = np.random.default_rng(1)
     made = {}
     for seed in range(seeds):

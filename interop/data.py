@@ -4,7 +4,7 @@
     venv/bin/pip install numpy pyarrow duckdb polars
     PYTHON=venv/bin/python make interop
 
-Usage: data.py FMSR FOLDER: makes input and exports in FOLDER with that fmsr. Prints a
+Usage: data.py FMSR FOLDER. Makes input and, with that fmsr, exports in FOLDER. Prints a
 line for each check and exits 1 if one fails.
 """
 import glob
@@ -78,13 +78,13 @@ def pyarrow_arrow(want, lows):
         kind = str(reader.schema.field("x_hi").type)
     grown = pa.total_allocated_bytes() - before
     check("pyarrow: x_hi and x_lo are tensors", "fixed_shape_tensor" in kind, f"pyarrow {pa.__version__}: {kind}")
-    check("pyarrow: no copy", shared and grown < 1e5, f"the arrays lie in the mapped file; allocated meanwhile: {grown} bytes")
+    check("pyarrow: no copy", shared and grown < 1e5, f"the arrays are in the mapped file; allocated while reading: {grown} bytes")
     check("pyarrow: x_hi is the input", exact, f"{frames} frames, bit for bit")
     check("pyarrow: x_lo is NumPy's pooling", worst < 2e-6, f"to {worst:.1e}")
 
 
 def mapped_range(mapped):
-    """Where a memory-mapped pyarrow file lies."""
+    """The addresses of a memory-mapped pyarrow file."""
     import pyarrow as pa
     whole = mapped.read_buffer()
     return whole.address, whole.address + whole.size
@@ -124,7 +124,7 @@ def duckdb_rows(want, lows):
     got = duckdb.sql(query.format(f"'{folder}/parquet/*.parquet'")).fetchall()
     check("duckdb: parquet as rows", got == rows, f"duckdb {duckdb.__version__}: {len(got)} rows; " +
           str(duckdb.sql(f"select split, count(*) n from '{folder}/parquet/*.parquet' group by split order by split").fetchall()))
-    # DuckDB itself reads no Arrow files: pyarrow hands them over; the extension type goes as its storage
+    # DuckDB cannot read Arrow files itself: pyarrow reads them and passes tables, tensors as their storage type
     table = plain(ds.dataset(sorted(glob.glob(f"{folder}/arrow/*.arrow")), format="ipc").to_table())
     con = duckdb.connect()
     con.register("export", table)

@@ -2,10 +2,10 @@
 
     python interop/ratios.py PEER MODEL_TEST [--rounds 3] [--compile] [--only small,bf16]
 
-PEER is a folder with a bench.py that takes --one JSON and prints JSON lines of section, median_s and peak_rss_mb, in
-fmsr's own configurations; MODEL_TEST the program that `go test -c ./model` builds. Every run is a process of its own.
-A side's figure is the median over the rounds of its runs' medians; the peer's is that of its best mode. The spread is that
-of the rounds, (largest - smallest) / median. Prints a line of JSON a run, then the table.
+PEER is a folder with a bench.py that knows fmsr's configurations, takes --one JSON and prints JSON lines of section,
+median_s and peak_rss_mb. MODEL_TEST is the program that `go test -c ./model` builds. Every run is a process of its own.
+A side's time is the median over the rounds of its runs' medians; the peer's is the time of its best mode. The spread is
+(largest - smallest) / median over the rounds. Prints a line of JSON for each run, then the table.
 """
 
 import argparse

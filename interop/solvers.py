@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""Samplers against the ODE that they solve, and against the truth: the tables of docs/sampling.md.
+"""Compares samplers with the ODE that they solve, and with the truth: the tables of docs/sampling.md.
 
     venv/bin/pip install numpy
 
 Usage: solvers.py FMSR CHECKPOINT TRUTH FIELDS CHANNELS FOLDER [FLAG...]
-TRUTH is an npy file (F,H,W,C) of square frames, FIELDS name its C fields, CHANNELS the checkpoint's, in its
-order; FLAGs are superres' (--weights raw). The coarse input, each solver's output and the reference (kept from
-one call to the next) lie in FOLDER. All start from the same noise. Prints a Markdown table.
+TRUTH is an npy file (F,H,W,C) of square frames. FIELDS names its C fields, CHANNELS the checkpoint's fields, in
+its order. FLAGs go to superres (--weights raw). FOLDER gets the coarse input, each solver's output and the
+reference, which later calls use again. All solvers start from the same noise. Prints a Markdown table.
 
-The reference is Heun's method with 200 steps. In a band, of every frame and field: the power's relative error,
-root mean square, and 1 - the coherence with the reference, mean. The coarse band is below the pooled grid's
-Nyquist wavenumber N/4; the lost band, N/4 to N/2, is in three equal parts. "close" has every number at most
-Euler 100's. VRMSE is the root mean square error over the truth's deviation; the spectral error is the root mean
-square of ln(power / the truth's) in the three lost bands; the time is that of the whole command.
+The reference is Heun's method with 200 steps. For each band the table gives the relative error of the power (root
+mean square over frames and fields) and 1 - the coherence with the reference (mean). The coarse band is below the
+pooled grid's Nyquist wavenumber N/4; the lost band, N/4 to N/2, is in three equal parts. "close" means that no
+number is above that of Euler with 100 steps. VRMSE is the root mean square error divided by the truth's standard
+deviation. The spectral error is the root mean square of ln(power / the truth's power) in the three lost bands. The
+time is that of the whole command.
 """
 import os
 import subprocess
@@ -48,7 +49,7 @@ def sample(path, solver, steps):
 
 
 def bands(n):
-    """Masks of Fourier modes, by shell: the coarse band without the mean, and three of the lost band."""
+    """Masks of Fourier modes, by shell: the coarse band without the mean, and the three parts of the lost band."""
     k = np.fft.fftfreq(n, 1 / n)
     shell = np.rint(np.hypot(k[:, None], k[None, :]))
     edges = [1, n / 4, n / 3, n * 5 / 12, n / 2]
@@ -61,7 +62,7 @@ def power(x, y, band):
 
 
 def against(x, reference):
-    """Per band: the power's error and 1 - the coherence."""
+    """For each band: the relative error of the power, and 1 - the coherence."""
     rows = []
     for band in bands(x.shape[-1]):
         own, other, both = power(x, x, band), power(reference, reference, band), power(x, reference, band)
@@ -70,7 +71,7 @@ def against(x, reference):
 
 
 def quality(x, truth):
-    """VRMSE, the fields' mean, and the spectral error."""
+    """VRMSE, as a mean over the fields, and the spectral error."""
     vrmse = np.sqrt(((x - truth) ** 2).mean((0, 2, 3)) / truth.var((0, 2, 3))).mean()
     logs = [np.log(power(x, x, band) / power(truth, truth, band)) for band in bands(x.shape[-1])[1:]]
     return vrmse, np.sqrt(np.mean(np.square(logs)))

@@ -3,7 +3,7 @@
 
     venv/bin/pip install numpy pyarrow duckdb polars
 
-Usage: spectra.py FMSR FOLDER: makes input and a report in FOLDER with that fmsr. Prints a
+Usage: spectra.py FMSR FOLDER. Makes input and, with that fmsr, a report in FOLDER. Prints a
 line for each check and exits 1 if one fails.
 """
 import os
@@ -18,7 +18,7 @@ fmsr, folder = sys.argv[1], sys.argv[2]
 
 
 def shells(plane):
-    """P(k), the shells' sums, in float64."""
+    """P(k) of a plane (n,n): the sum of the power over each shell, in float64."""
     n = plane.shape[-1]
     power = np.abs(np.fft.fft2(plane) / (n * n)) ** 2
     k = np.fft.fftfreq(n, 1 / n)
@@ -27,7 +27,7 @@ def shells(plane):
 
 
 def expected(made):
-    """The rows: (seed, frame, field, source): P(k), in the table's order."""
+    """{(seed, frame, field, source): P(k)}, in the order of the table's rows."""
     rows = {}
     for seed, values in made.items():
         f, c, h, w = values.shape

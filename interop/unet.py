@@ -1,8 +1,8 @@
-"""The velocity model in plain PyTorch, under ADM's parameter names: what a user
-who knows only the checkpoint's contract would write.
+"""The velocity model in plain PyTorch with ADM's parameter names, as a user would write
+it who knows only the contract of the checkpoint.
 
-Dhariwal & Nichol 2021, arXiv:2105.05233, with scale-shift FiLM, ResBlock down and
-up, heads of 64 channels and 2 ResBlocks a level (3 on the way up).
+Dhariwal & Nichol 2021, arXiv:2105.05233, with scale-shift FiLM, ResBlock down and up,
+heads of 64 channels, and 2 ResBlocks at each level (3 on the way up).
 """
 import math
 
@@ -119,7 +119,7 @@ class UNet(nn.Module):
 
 
 def upsample(coarse, factor, periodic):
-    """Bilinear, align_corners=False; a periodic field wraps around."""
+    """Bilinear with align_corners=False: coarse (N,C,H,W) to (N,C,factor H,factor W). A periodic field wraps around."""
     if not periodic:
         return F.interpolate(coarse, scale_factor=factor, mode="bilinear", align_corners=False)
     wide = F.interpolate(F.pad(coarse, (1, 1, 1, 1), mode="circular"), scale_factor=factor, mode="bilinear", align_corners=False)
@@ -128,7 +128,7 @@ def upsample(coarse, factor, periodic):
 
 @torch.no_grad()
 def superres(net, coarse, mean, std, factor, periodic, steps, t_min=1e-4, t_max=1 - 1e-4):
-    """Fine fields (N,C,H,W), physical units, of coarse ones: Euler's method from x0 = x_lo."""
+    """Fine fields (N,C,factor H,factor W) from coarse (N,C,H,W), in physical units, by Euler's method from x0 = x_lo."""
     mean, std = mean[:, None, None], std[:, None, None]
     x_lo = (upsample(coarse, factor, periodic) - mean) / std
     x, dt = x_lo.clone(), (t_max - t_min) / steps

@@ -1,4 +1,4 @@
-"""Weights both ways: fmsr's in PyTorch, PyTorch's in fmsr, and fmsr's as safetensors."""
+"""Checks weights both ways: fmsr's in PyTorch, PyTorch's in fmsr, and fmsr's as safetensors."""
 import json
 import os
 import subprocess
@@ -42,7 +42,7 @@ def fmsrs_in_torch(path, folder, fmsr, check):
 
 
 def widths(state):
-    """model_channels and channel_mult, from the tensors' shapes."""
+    """Returns model_channels and channel_mult, from the tensors' shapes."""
     channels = state["time_embed.0.weight"].shape[1]
     mult = []
     while (name := f"input_blocks.{3 * len(mult) + 1}.0.out_layers.3.weight") in state:
@@ -64,7 +64,7 @@ def torchs_in_fmsr(folder, fmsr, check):
 
 
 def compare(what, net, c, config, path, weights, folder, fmsr, check):
-    """Both make the same coarse frames fine, without noise, so that the output is a function of the input."""
+    """Both programs super-resolve the same coarse frames, without noise, so that the output depends on the input alone."""
     mean, std = c["stats"]["mean"], c["stats"]["std"]
     rng = np.random.default_rng(1)
     coarse = (mean.numpy() + std.numpy() * rng.standard_normal((2, 24, 32, len(mean)))).astype(np.float32)

@@ -1,4 +1,4 @@
-// Package hostmem tells how much memory a process can still have on Linux.
+// Package hostmem finds out how much memory a process can still get on Linux.
 package hostmem
 
 import (
@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// Available is the least of what the machine has left (MemAvailable) and what
-// the limits of the process's control groups leave, in bytes; MaxInt64 where
-// nothing says. root is the file system, os.DirFS("/").
+// Available returns, in bytes, the smallest of the machine's free memory
+// (MemAvailable) and the memory that is left under the limits of the process's
+// control groups, or MaxInt64 if neither is known. root is the file system,
+// os.DirFS("/").
 func Available(root fs.FS) int64 {
 	least := int64(math.MaxInt64)
 	if kB, ok := table(root, "proc/meminfo")["MemAvailable:"]; ok {
@@ -33,8 +34,9 @@ func Available(root fs.FS) int64 {
 	return least
 }
 
-// left is what the limits of a group and of those above it leave. The page cache
-// of files counts as used there and is given up when memory is wanted.
+// left returns the memory that is left under the limits of a group and of the groups
+// above it. The kernel counts the page cache of files as used, but gives it up when
+// memory is needed, so left counts it as free.
 func left(root fs.FS, base, group, limitFile, usedFile string) int64 {
 	least := int64(math.MaxInt64)
 	for dir := path.Join("/", group); ; dir = path.Dir(dir) {
@@ -52,7 +54,8 @@ func left(root fs.FS, base, group, limitFile, usedFile string) int64 {
 	}
 }
 
-// number is a file of one number; "max" is none.
+// number reads a file that holds one number. "max", as in a group without a limit,
+// is no number.
 func number(root fs.FS, name string) (int64, bool) {
 	text, err := fs.ReadFile(root, name)
 	if err != nil {
@@ -62,7 +65,7 @@ func number(root fs.FS, name string) (int64, bool) {
 	return n, err == nil
 }
 
-// table is a file of lines that begin with a name and a number.
+// table reads a file of lines that begin with a name and a number.
 func table(root fs.FS, name string) map[string]int64 {
 	text, _ := fs.ReadFile(root, name)
 	values := map[string]int64{}

@@ -8,13 +8,13 @@ import (
 	"sync/atomic"
 )
 
-// Each calls do for 0..n-1, on as many goroutines as there are cores and pieces,
-// and returns when all have ended. After an error no new piece is begun. The error
-// is that of the first piece that has one, as if they had been done one after the
-// other. A panic in do becomes an error.
+// Each calls do for 0..n-1, on one goroutine for each core, and returns when all
+// calls have returned. After an error no further call starts. Each returns the error
+// with the smallest index, which is the one that calls in order would have returned.
+// A panic in do becomes an error.
 func Each(n int, do func(i int) error) error {
 	workers := min(n, runtime.GOMAXPROCS(0))
-	if workers == 1 { // also: no goroutine for a single piece
+	if workers == 1 { // nor does a single piece need a goroutine
 		for i := range n {
 			if err := call(do, i); err != nil {
 				return err
@@ -32,7 +32,7 @@ func Each(n int, do func(i int) error) error {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			for !failed.Load() { // asked before a piece is taken: all before one that was done are done
+			for !failed.Load() { // checked before an index is taken: every index below a taken one gets done
 				i := int(next.Add(1)) - 1
 				if i >= n {
 					return

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestEach: every piece is done once, and of several errors the first piece's comes
-// back, whichever ended first.
+// TestEach checks that every piece is done once, and that of several errors the one
+// of the smallest index is returned, whichever call ended first.
 func TestEach(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	done := make([]int, 1000)
@@ -24,7 +24,7 @@ func TestEach(t *testing.T) {
 	for range 200 {
 		err := Each(100, func(i int) error {
 			if i == 20 {
-				runtime.Gosched() // it falls behind
+				runtime.Gosched() // so that it falls behind
 			}
 			if i >= 20 {
 				return fmt.Errorf("piece %d", i)

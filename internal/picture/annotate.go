@@ -10,8 +10,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// annotate draws the title and what lies over the curves: the frame, the labels of
-// the marks and the legend, each where it covers least.
+// annotate draws the title, and over the curves the frame, the labels of the marks
+// and the legend. Labels and legend go where they cover least.
 func (s SpectraPlot) annotate(p *plot.Plot, c draw.Canvas, styles styles) {
 	box := []vg.Point{c.Min, {X: c.Max.X, Y: c.Min.Y}, c.Max, {X: c.Min.X, Y: c.Max.Y}, c.Min}
 	c.StrokeLines(draw.LineStyle{Color: color.Black, Width: 1}, box)
@@ -30,7 +30,7 @@ func (s SpectraPlot) annotate(p *plot.Plot, c draw.Canvas, styles styles) {
 	s.legend(p, styles).draw(c, taken)
 }
 
-// inked are points all along the curves and the marks' lines.
+// inked returns points along all curves and lines of marks.
 func (s SpectraPlot) inked(p *plot.Plot, c draw.Canvas) []vg.Point {
 	x, y := p.Transforms(&c)
 	var out []vg.Point
@@ -49,7 +49,7 @@ func (s SpectraPlot) inked(p *plot.Plot, c draw.Canvas) []vg.Point {
 	return out
 }
 
-// between are points from a to b, a few pixels apart.
+// between returns points from a to b, a few pixels apart.
 func between(a, b vg.Point) []vg.Point {
 	n := max(1, int(math.Hypot(float64(b.X-a.X), float64(b.Y-a.Y))/4))
 	var out []vg.Point
@@ -63,7 +63,8 @@ func between(a, b vg.Point) []vg.Point {
 // clear is the room around a label or legend, in pixels.
 const clear = 3
 
-// leastCovering is the first of the places with the fewest points in or beside it.
+// leastCovering returns the index of the place with the fewest points in or close to
+// it, the first such place.
 func leastCovering(places []vg.Rectangle, points []vg.Point) int {
 	best, fewest := 0, math.MaxInt
 	for i, r := range places {
@@ -80,8 +81,8 @@ func leastCovering(places []vg.Rectangle, points []vg.Point) int {
 	return best
 }
 
-// label writes a mark's label at its line, flat or reading upwards, at the top or
-// the bottom. It returns points all over it.
+// label writes a mark's label beside its line, horizontal or reading upwards, at the
+// top or the bottom. It returns points all over the label.
 func (m Mark) label(p *plot.Plot, c draw.Canvas, taken []vg.Point) []vg.Point {
 	x, _ := p.Transforms(&c)
 	flat := vg.Point{X: vg.Length(textWidth(m.Label, tickSize)), Y: tickSize + 3}
@@ -100,8 +101,8 @@ func (m Mark) label(p *plot.Plot, c draw.Canvas, taken []vg.Point) []vg.Point {
 	return covered
 }
 
-// besideLine is where text of that size may stand at a vertical line: at its right,
-// or at its left if that would cross the frame however the text is turned.
+// besideLine returns the places for text of that size beside a vertical line: at its
+// right, horizontal or upright, or at its left if neither fits into the frame.
 func besideLine(c draw.Canvas, x vg.Length, flat vg.Point) []vg.Rectangle {
 	var out []vg.Rectangle
 	upright := vg.Point{X: flat.Y, Y: flat.X}

@@ -10,19 +10,19 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// bar is a colour bar: the scale's colours from lo, below, to hi, numbers in
-// physical units at its right and then the unit, reading upwards. An arrowhead at
-// an end says that there are values beyond it.
+// bar is a colour bar: the scale's colours from lo at the bottom to hi at the top,
+// then numbers in physical units and the unit, which reads upwards. An arrowhead at
+// an end means that there are values beyond that end.
 type bar struct {
 	scale    colorScale
 	unit     string
 	ticks    []plot.Tick
-	exponent int // the numbers are in units of 10^exponent, which stands above
+	exponent int // the numbers are in units of 10^exponent, which is written above the bar
 }
 
 // Lengths in pixels.
 const (
-	tickRoom   = 60 // for a number, so that a tall bar has more
+	tickRoom   = 60 // height for a number, so that a tall bar has more numbers
 	tickLength = 4
 	arrowHead  = 14
 )
@@ -35,7 +35,8 @@ func newBar(s colorScale, unit string, height int) bar {
 
 func (b bar) factor() string { return "\u00d7" + powerOfTen(b.exponent) }
 
-// numbersEnd is how far right of the bar's left edge the widest number ends.
+// numbersEnd returns the distance from the bar's left edge to the end of the widest
+// number.
 func (b bar) numbersEnd() int {
 	w := 0
 	for _, t := range b.ticks {
@@ -44,7 +45,7 @@ func (b bar) numbersEnd() int {
 	return barWidth + tickLength + 4 + w
 }
 
-// width is of everything from the bar's left edge on.
+// width returns the width of the bar with its numbers and its unit.
 func (b bar) width() int {
 	w := b.numbersEnd()
 	if b.unit != "" {
@@ -56,7 +57,7 @@ func (b bar) width() int {
 	return w
 }
 
-// shades is the part of the bar between its arrowheads.
+// shades returns the part of the bar between its arrowheads.
 func (b bar) shades(at image.Rectangle) image.Rectangle {
 	if b.scale.above {
 		at.Min.Y += arrowHead
@@ -93,7 +94,7 @@ func (b bar) draw(c *canvas, at image.Rectangle) {
 	}
 }
 
-// arrow is a triangle from its base at one height to its tip at another.
+// arrow draws a triangle from its base at one height to its tip at another.
 func (b bar) arrow(c *canvas, left, right, base, tip int, shade color.RGBA) {
 	corners := []vg.Point{
 		c.point(float64(left)-0.5, float64(base)), c.point(float64(right)+0.5, float64(base)),
@@ -107,7 +108,7 @@ func (b bar) drawNumbers(c *canvas, r image.Rectangle) {
 	for _, t := range b.ticks {
 		up := (t.Value - b.scale.lo) / (b.scale.hi - b.scale.lo)
 		y := r.Max.Y - 1 - int(up*float64(r.Dy()-1)+0.5)
-		// Half a pixel on, a line of one pixel is one row of pixels.
+		// shifted by half a pixel, so that the line covers one row of pixels
 		c.StrokeLines(draw.LineStyle{Color: color.Black, Width: 1}, []vg.Point{
 			c.point(float64(r.Max.X), float64(y)+0.5), c.point(float64(r.Max.X+tickLength+1), float64(y)+0.5),
 		})

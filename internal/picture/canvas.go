@@ -23,8 +23,8 @@ const (
 	tickSize  = 13
 )
 
-// canvas is gonum's at one pixel a unit, with pixel coordinates that run down
-// from the upper left corner, as an image's do.
+// canvas is gonum's canvas at one pixel per unit, with pixel coordinates as in an
+// image: from the upper left corner, downwards.
 type canvas struct {
 	img *vgimg.Canvas
 	draw.Canvas
@@ -44,13 +44,13 @@ func (c *canvas) text(s string, x, y int, style text.Style) {
 	c.FillText(style, c.point(float64(x), float64(y)), s)
 }
 
-// image copies pixels as they are: gonum's own would interpolate.
+// image copies pixels unchanged; gonum's method would interpolate.
 func (c *canvas) image(img image.Image, at image.Point) {
 	size := img.Bounds().Size()
 	imagedraw.Draw(c.img.Image(), image.Rectangle{Min: at, Max: at.Add(size)}, img, img.Bounds().Min, imagedraw.Src)
 }
 
-// frame is a line of one pixel just outside r.
+// frame draws a line of one pixel just outside r.
 func (c *canvas) frame(r image.Rectangle) {
 	ink := image.NewUniform(frameColor)
 	for _, edge := range []image.Rectangle{
@@ -67,7 +67,7 @@ func (c *canvas) png(w io.Writer) error { return png.Encode(w, c.img.Image()) }
 
 var frameColor = color.Gray{90}
 
-// textStyle is sans serif: it stays legible at the size of a tick's label.
+// textStyle returns a style in sans serif, which is legible at the size of a tick's label.
 func textStyle(size vg.Length, x text.XAlignment, y text.YAlignment) text.Style {
 	return text.Style{
 		Color: color.Black, Font: font.Font{Typeface: "Liberation", Variant: "Sans", Size: size},
@@ -75,18 +75,18 @@ func textStyle(size vg.Length, x text.XAlignment, y text.YAlignment) text.Style 
 	}
 }
 
-// upwards is the style, reading upwards.
+// upwards returns the style for text that reads upwards.
 func upwards(s text.Style) text.Style {
 	s.Rotation = math.Pi / 2
 	return s
 }
 
-// textWidth is in whole pixels, rounded up.
+// textWidth returns the width of s in pixels, rounded up.
 func textWidth(s string, size vg.Length) int {
 	return int(math.Ceil(float64(textStyle(size, text.XLeft, text.YBottom).Width(s))))
 }
 
-// catch makes an error of a panic, which is how gonum reports some bad data.
+// catch turns a panic into an error, since gonum panics on some bad data.
 func catch(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("%v", p)

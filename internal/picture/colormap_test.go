@@ -30,7 +30,7 @@ func TestColormapEnds(t *testing.T) {
 	}
 }
 
-// lightness is CIE L* of an sRGB colour (IEC 61966-2-1), 0 to 100.
+// lightness returns CIE L* of an sRGB colour (IEC 61966-2-1), 0 to 100.
 func lightness(c color.RGBA) float64 {
 	linear := func(v uint8) float64 {
 		x := float64(v) / 255
@@ -43,7 +43,7 @@ func lightness(c color.RGBA) float64 {
 	return 116*math.Cbrt(y) - 16 // y > 0.009 for all colours of the maps
 }
 
-// TestViridisIsEven: equal steps of the value are equal steps of lightness.
+// TestViridisIsEven checks that equal steps of the value are equal steps of lightness.
 func TestViridisIsEven(t *testing.T) {
 	const n = 20
 	mean := (lightness(viridis.at(1)) - lightness(viridis.at(0))) / n
@@ -55,7 +55,8 @@ func TestViridisIsEven(t *testing.T) {
 	}
 }
 
-// TestRedBlueTellsSigns: darker the further from zero, blue below and red above.
+// TestRedBlueTellsSigns checks that colours get darker away from zero, blue below and
+// red above.
 func TestRedBlueTellsSigns(t *testing.T) {
 	for i := 1; i <= 50; i++ {
 		d := float64(i) / 100

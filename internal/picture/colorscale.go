@@ -8,18 +8,19 @@ import (
 
 // colorScale maps physical values to colours.
 type colorScale struct {
-	lo, hi       float64 // lo < hi; values of the map's two ends
-	below, above bool    // whether there are values beyond them
+	lo, hi       float64 // lo < hi; the values at the two ends of the map
+	below, above bool    // whether there are values below lo and above hi
 	colors       colormap
 }
 
 func (s colorScale) color(v float64) color.RGBA { return s.colors.at((v - s.lo) / (s.hi - s.lo)) }
 
-// within is the share of |values| that a signed field's scale spans. The rest,
-// the cores of a few current sheets, would take the contrast from everything else.
+// within is the share of |values| inside the scale of a signed field. A scale that
+// includes the rest, the cores of a few current sheets, would leave everything else
+// without contrast.
 const within = 0.998
 
-// sequentialScale runs from the least to the largest finite value.
+// sequentialScale returns a scale from the least to the largest finite value.
 func sequentialScale(rows []Row) colorScale {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, r := range rows {
@@ -34,7 +35,7 @@ func sequentialScale(rows []Row) colorScale {
 	if lo > hi {
 		lo, hi = 0, 1
 	}
-	if lo == hi { // a constant lies in the middle of a scale wide enough to label
+	if lo == hi { // a constant is in the middle of a scale that is wide enough to label
 		pad := math.Abs(lo) / 10
 		if lo == 0 {
 			pad = 1
@@ -44,8 +45,8 @@ func sequentialScale(rows []Row) colorScale {
 	return colorScale{lo: lo, hi: hi, colors: viridis}
 }
 
-// divergingScale is -hi to hi, hi being the within-quantile of |finite values|;
-// or the largest, where that quantile is zero; or one, where all are zero.
+// divergingScale returns a scale from -hi to hi. hi is the within-quantile of
+// |finite values|, or the largest one if that quantile is zero, or 1 if all are zero.
 func divergingScale(rows []Row) colorScale {
 	var sizes []float32
 	least, largest := 0.0, 0.0

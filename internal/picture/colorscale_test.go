@@ -9,7 +9,7 @@ func rowOf(values ...float32) []Row {
 	return []Row{{"r", []Field{{H: 1, W: len(values), Data: values}}}}
 }
 
-// thousand is 0.001, 0.002, ... 1, times sign, with the last made something else.
+// thousand returns 0.001, 0.002, ... 1, times sign, with another last value.
 func thousand(sign, last float32) []float32 {
 	values := make([]float32, 1000)
 	for i := range values {
@@ -28,7 +28,7 @@ func TestDivergingScale(t *testing.T) {
 		below, above bool
 	}{
 		{"outlier above", thousand(1, 50), 0.998, false, true},
-		{"outlier below", thousand(1, -50), 0.998, true, true}, // 0.999 lies above
+		{"outlier below", thousand(1, -50), 0.998, true, true}, // 0.999 is above
 		{"negative", thousand(-1, -1), 0.998, true, false},
 		{"few", []float32{1, -4, 2}, 4, false, false},
 		{"not finite", []float32{1, nan, inf, -inf}, 1, false, false},

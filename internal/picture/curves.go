@@ -10,8 +10,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// lineColors are Okabe & Ito's (2008), told apart with any colour vision, less
-// black, which is the truth's, and yellow, which is faint on white.
+// lineColors are the colours of Okabe & Ito (2008), which differ for any colour
+// vision, without black, which the truth has, and yellow, which is faint on white.
 var lineColors = []color.RGBA{
 	{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {230, 159, 0, 255}, {86, 180, 233, 255},
 }
@@ -19,11 +19,11 @@ var lineColors = []color.RGBA{
 var (
 	gridColor  = color.Gray{225}
 	markColor  = color.Gray{110}
-	labelColor = color.Gray{70} // of marks
+	labelColor = color.Gray{70} // of the marks' labels
 )
 
-// styles number the labels of a grid's curves, other than the truth, in the order
-// in which they first appear, drawable or not.
+// styles numbers the labels of all curves of a grid but the truth's, in the order in
+// which the labels first appear. Curves that cannot be drawn count too.
 type styles map[string]int
 
 func newStyles(plots []SpectraPlot) styles {
@@ -38,7 +38,7 @@ func newStyles(plots []SpectraPlot) styles {
 	return numbers
 }
 
-// of is a curve's style; past the last colour they come again, dotted.
+// of returns a curve's style. After the last colour the colours repeat, dotted.
 func (s styles) of(c Curve) draw.LineStyle {
 	style := draw.LineStyle{Color: color.Black, Width: 3.5}
 	if !c.Truth {
@@ -54,8 +54,8 @@ func (s styles) of(c Curve) draw.LineStyle {
 	return style
 }
 
-// inDrawingOrder puts the truth first, so that thin curves over its thick one
-// show where they agree.
+// inDrawingOrder puts the truth first, so that a thin curve that agrees with it is
+// visible on the thick one.
 func inDrawingOrder(curves []Curve) []Curve {
 	sorted := slices.Clone(curves)
 	slices.SortStableFunc(sorted, func(a, b Curve) int { return under(a) - under(b) })
@@ -69,7 +69,8 @@ func under(c Curve) int {
 	return 1
 }
 
-// points are the ones that can be drawn. A lone one becomes a short dash.
+// points returns the points of the curve that can be drawn. A single point becomes a
+// short dash.
 func (c Curve) points() plotter.XYs {
 	var xy plotter.XYs
 	for i, k := range c.K {
@@ -84,7 +85,7 @@ func (c Curve) points() plotter.XYs {
 	return xy
 }
 
-// line is the curve, nil if no point of it can be drawn.
+// line returns the curve as a line, or nil if none of its points can be drawn.
 func (c Curve) line(styles styles) (*plotter.Line, error) {
 	xy := c.points()
 	if len(xy) == 0 {
@@ -108,7 +109,7 @@ func newGridLines() *plotter.Grid {
 // markLines draws the lines of marks; annotate draws their labels.
 type markLines []Mark
 
-// Plot is gonum's plot.Plotter.
+// Plot implements gonum's plot.Plotter.
 func (m markLines) Plot(c draw.Canvas, p *plot.Plot) {
 	x, _ := p.Transforms(&c)
 	for _, mark := range m {

@@ -1,6 +1,5 @@
-// Package picture draws what a physicist wants to see of fields: panels of maps
-// on one colour scale, and log-log power spectra. Everything is PNG on white, one
-// pixel a unit of length, no text below 11 px.
+// Package picture draws fields as PNG: panels of maps on one colour scale, and
+// log-log power spectra. Pictures have a white ground and no text below 11 px.
 //
 //	Panel                                          SpectraPlot, Grid
 //
@@ -12,8 +11,7 @@
 //	                                # lo              +----:-----\-+
 //	                                v below                 k
 //
-// Colours mean values, never looks: a value has one colour wherever in a panel it
-// stands, zero of a signed field is white, what is not a finite number is grey,
-// and an arrowhead on the bar says that values lie beyond it. A label has one
-// colour in all the plots of a grid.
+// A value has the same colour in all maps of a panel. Zero of a signed field is
+// white, and values that are not finite are grey. An arrowhead on the bar means that
+// there are values beyond its end. A label has the same colour in all plots of a grid.
 package picture

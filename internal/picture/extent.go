@@ -10,24 +10,26 @@ var nothing = span{math.Inf(1), 0}
 func (s span) with(x float64) span { return span{min(s.lo, x), max(s.hi, x)} }
 func (s span) empty() bool         { return s.lo > s.hi }
 
-// padded is wider by a share of its decades, and by at least a factor on either side.
+// padded returns the span widened on both sides by a share of its decades, and by at
+// least that factor.
 func (s span) padded(share, least float64) span {
 	f := max(math.Pow(s.hi/s.lo, share), least)
 	return span{s.lo / f, s.hi * f}
 }
 
 const (
-	roundOff   = 1e-12 // of the largest power: nothing below is looked at
-	underTruth = 1e-2  // of the truth's least power: what others do below tells nothing
+	roundOff   = 1e-12 // of the largest power: lower powers are round-off
+	underTruth = 1e-2  // of the truth's least power: lower powers of other curves say nothing
 )
 
-// drawable says whether a point has a place on logarithmic axes, well inside
-// float64's range, so that padding cannot leave it.
+// drawable reports whether a point can be drawn on logarithmic axes. Its limits are
+// well inside float64's range, so that padding stays inside too.
 func drawable(k, p float64) bool {
 	return k > 1e-300 && k < 1e300 && p > 1e-300 && p < 1e300
 }
 
-// powers is the span of the power in the curves that keep chooses, at least floor.
+// powers returns the span of the powers of at least floor in the curves that keep
+// chooses.
 func (s SpectraPlot) powers(floor float64, keep func(Curve) bool) span {
 	all := nothing
 	for _, c := range s.Curves {
@@ -45,7 +47,7 @@ func truthful(c Curve) bool { return c.Truth }
 
 func (s SpectraPlot) empty() bool { return s.powers(0, anyCurve).empty() }
 
-// extent is the axes' ranges.
+// extent returns the ranges of the axes.
 func (s SpectraPlot) extent() (k, power span) {
 	all := s.powers(0, anyCurve)
 	if all.empty() {
@@ -59,7 +61,7 @@ func (s SpectraPlot) extent() (k, power span) {
 	return s.wavenumbers().padded(0.01, 1.06), power.padded(0.04, 2)
 }
 
-// wavenumbers is the span of k, points below the power axis included.
+// wavenumbers returns the span of k, including points below the power axis.
 func (s SpectraPlot) wavenumbers() span {
 	all := nothing
 	for _, c := range s.Curves {

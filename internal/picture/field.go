@@ -19,9 +19,9 @@ func (f Field) check() error {
 	return nil
 }
 
-// coarser averages n x n cells into one, fewer at the upper and right edges if n
-// does not divide the field. One cell that is not finite makes its mean so: it
-// must not vanish in a picture.
+// coarser averages blocks of n x n cells, smaller ones at the upper and right edges
+// if n does not divide the field. A value that is not finite makes its block's mean
+// not finite, so that it stays visible in the picture.
 func (f Field) coarser(n int) Field {
 	if n == 1 {
 		return f
@@ -47,11 +47,11 @@ func (f Field) mean(x0, y0, n int) float32 {
 	return float32(sum / float64(count))
 }
 
-// paint is the field at scale x scale pixels a cell, nearest neighbour.
+// paint returns the field as an image with scale x scale pixels for each cell.
 func (f Field) paint(s colorScale, scale int) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, f.W*scale, f.H*scale))
 	for i, v := range f.Data {
-		x, y := i%f.W*scale, (f.H-1-i/f.W)*scale // pixel rows run down, the field's up
+		x, y := i%f.W*scale, (f.H-1-i/f.W)*scale // rows of pixels go down, rows of the field up
 		shade := s.color(float64(v))
 		for dy := range scale {
 			for dx := range scale {

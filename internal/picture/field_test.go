@@ -29,7 +29,7 @@ func TestCoarser(t *testing.T) {
 	}
 }
 
-// TestPaint: every cell is a square of one colour, and row 0 is at the bottom.
+// TestPaint checks that every cell is a square of one colour, and row 0 is at the bottom.
 func TestPaint(t *testing.T) {
 	f := Field{2, 3, []float32{-1, 0, 1, 0.5, float32(math.NaN()), -0.5}}
 	s := colorScale{lo: -1, hi: 1, colors: redBlue}

@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// legend is a line's sample and its label for each label of a plot. It is our own
-// because gonum's has no ground of its own and one place only.
+// legend is a sample of the line and its label, for each label of a plot. gonum's
+// legend has no ground and only one place, so this one is our own.
 type legend []entry
 
 type entry struct {
@@ -26,7 +26,7 @@ const (
 	legendOffset = 8 // from the frame
 )
 
-// legend has the labels in the order given.
+// legend returns the labels of the curves, in the curves' order.
 func (s SpectraPlot) legend(p *plot.Plot, styles styles) legend {
 	var l legend
 	seen := map[string]bool{"": true}
@@ -44,7 +44,7 @@ func (s SpectraPlot) legend(p *plot.Plot, styles styles) legend {
 	return l
 }
 
-// onScale says whether any of the curve is to be seen.
+// onScale reports whether any point of the curve is on the axes.
 func (c Curve) onScale(p *plot.Plot) bool {
 	for _, xy := range c.points() {
 		if xy.Y >= p.Y.Min {
@@ -62,8 +62,8 @@ func (l legend) size() vg.Point {
 	return vg.Point{X: vg.Length(3*legendPad + sampleWidth + w), Y: vg.Length(2*legendPad + entryHeight*len(l))}
 }
 
-// places are where a legend of that size may stand: in the corners, the likeliest
-// first, as power spectra fall; then all over the plot.
+// places returns the places for a legend of that size: first the corners, those
+// first that falling spectra leave free, then a raster of the whole plot.
 func places(c draw.Canvas, size vg.Point) []vg.Rectangle {
 	left, right := c.Min.X+legendOffset, c.Max.X-legendOffset-size.X
 	bottom, top := c.Min.Y+legendOffset, c.Max.Y-legendOffset-size.Y

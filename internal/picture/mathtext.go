@@ -10,24 +10,24 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// superscripts is plain text in which ^{...} is raised. Unicode's own
-// superscripts will not do: the font lacks some.
+// superscripts is a text handler for plain text in which ^{...} is raised. The font
+// lacks some of Unicode's superscript characters.
 type superscripts struct{ text.Plain }
 
 var mathText = superscripts{text.Plain{Fonts: plot.DefaultTextHandler.Cache()}}
 
 const (
-	raisedSize = 0.85 // of the text's: 11 px beside a tick's 13
-	raisedBy   = 0.4
+	raisedSize = 0.85 // of the text's size: 11 px beside a tick's 13 px
+	raisedBy   = 0.4  // of the text's size
 )
 
-// run is text at one height.
+// run is a piece of text at one height.
 type run struct {
 	text   string
 	raised bool
 }
 
-// runs splits a line at its superscripts; braces left open are plain text.
+// runs splits a line at its superscripts. An open brace without its end is plain text.
 func runs(line string) []run {
 	var out []run
 	for line != "" {
@@ -55,7 +55,7 @@ func (s superscripts) width(r run, f font.Font) vg.Length {
 	return face.Width(r.text)
 }
 
-// Box is a line's size.
+// Box returns the size of a line.
 func (s superscripts) Box(line string, f font.Font) (width, height, depth vg.Length) {
 	_, height, depth = s.Plain.Box("", f)
 	for _, r := range runs(line) {
@@ -64,7 +64,7 @@ func (s superscripts) Box(line string, f font.Font) (width, height, depth vg.Len
 	return width, height, depth
 }
 
-// Draw draws the lines as Plain does.
+// Draw draws the lines in the same places as text.Plain.
 func (s superscripts) Draw(c vg.Canvas, txt string, style text.Style, at vg.Point) {
 	c.SetColor(style.Color)
 	c.Push()

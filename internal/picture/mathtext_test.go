@@ -22,7 +22,7 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// TestTextIsLegible: nothing is set below 11 px.
+// TestTextIsLegible checks that no text is smaller than 11 px.
 func TestTextIsLegible(t *testing.T) {
 	for name, size := range map[string]float64{"title": titleSize, "label": labelSize, "tick": tickSize, "exponent": tickSize * raisedSize} {
 		if size < 11 {
@@ -31,8 +31,8 @@ func TestTextIsLegible(t *testing.T) {
 	}
 }
 
-// TestTextWidth: an exponent is narrower than the same digits on the line, and the
-// markup itself takes no room.
+// TestTextWidth checks that an exponent is narrower than the same digits on the line,
+// and that the markup itself has no width.
 func TestTextWidth(t *testing.T) {
 	style := textStyle(20, text.XLeft, text.YBottom)
 	raised, flat, base := style.Width("10^{88}"), style.Width("1088"), style.Width("10")

@@ -8,35 +8,35 @@ import (
 	"gonum.org/v1/plot/text"
 )
 
-// Row is a row of a panel's maps, with a label such as "target".
+// Row is a row of maps in a panel, with a label such as "target".
 type Row struct {
 	Label  string
 	Fields []Field
 }
 
-// Panel is rows of maps of one quantity, on one colour scale.
+// Panel has rows of maps of one quantity on one colour scale.
 type Panel struct {
 	Title   string   // the quantity: "Bx"
 	Unit    string   // the colour bar's label; may be empty
-	Columns []string // a head for each column, or none
-	Rows    []Row    // all of the same number of fields of one size
+	Columns []string // a head for each column, or empty
+	Rows    []Row    // all with the same number of fields, all fields of one size
 
-	// Diverging is for signed fields: from blue below zero through white to red, with
-	// limits +-q, q being the 99.8th percentile of |value| over all rows, beyond which
-	// colours saturate and arrowheads on the bar say so. Otherwise the scale is
-	// viridis from the least to the largest value.
+	// Diverging is for signed fields: a scale from blue below zero through white to
+	// red. Its limits are +-q, with q the 99.8th percentile of |value| over all rows;
+	// beyond them colours saturate, and the bar has arrowheads. Otherwise the scale is
+	// viridis, from the least to the largest value.
 	Diverging bool
 }
 
-// Sides of a map in pixels: a whole number of pixels a cell, as few as give
-// leastTile, or means of whole blocks of cells where there are more than mostCells.
+// Limits of a map. A cell is drawn as a whole number of pixels, the smallest for
+// which the map is at least leastTile pixels long. A field of more than mostCells
+// along a side is first averaged over blocks of cells.
 const (
 	leastTile = 200
 	mostCells = 512
 )
 
-// PNG draws the panel. What is not a finite number is grey. Errors name the panel
-// and the row.
+// PNG draws the panel and writes it to w. Errors name the panel and the row.
 func (p Panel) PNG(w io.Writer) error {
 	if err := p.draw(w); err != nil {
 		return fmt.Errorf("panel %s: %w", p.Title, err)
@@ -109,15 +109,15 @@ func (p Panel) drawText(c *canvas, l layout) {
 	}
 }
 
-// layout is where things are, in pixels.
+// layout has the places of all parts of a panel, in pixels.
 type layout struct {
 	size        image.Point
-	block       int         // cells averaged into one, along each axis
-	pixels      int         // of each of those, along each axis
+	block       int         // side of the blocks of cells that are averaged
+	pixels      int         // side of a block in pixels
 	origin      image.Point // upper left corner of the first map
-	tile, pitch image.Point // a map's size, and from one map to the next
+	tile, pitch image.Point // the size of a map, and the distance from one map to the next
 	bar         bar
-	barAt       image.Rectangle // its shades and arrowheads
+	barAt       image.Rectangle // the bar's shades and arrowheads
 }
 
 // Lengths in pixels.
@@ -162,7 +162,7 @@ func (l *layout) fitTiles(f Field, heads []string) {
 	l.pitch = image.Pt(max(l.tile.X, widest(heads))+gap, max(l.tile.Y, labelSize+2)+gap)
 }
 
-// labelRoom is the width that the rows' labels take.
+// labelRoom returns the width that the labels of the rows take.
 func (p Panel) labelRoom() int {
 	var labels []string
 	for _, r := range p.Rows {
@@ -182,7 +182,7 @@ func widest(labels []string) int {
 	return w
 }
 
-// tileAt is where a map lies, in the middle of its cell of the layout.
+// tileAt returns the place of a map, in the middle of its cell of the layout.
 func (l layout) tileAt(row, column int) image.Rectangle {
 	slack := image.Pt((l.pitch.X-gap-l.tile.X)/2, (l.pitch.Y-gap-l.tile.Y)/2)
 	at := l.origin.Add(image.Pt(column*l.pitch.X, row*l.pitch.Y)).Add(slack)

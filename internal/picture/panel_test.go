@@ -27,7 +27,7 @@ func decode(t *testing.T, encode func(io.Writer) error) *image.RGBA {
 	return rgba
 }
 
-// waves is a signed field with zeros, extremes at +-size and everything between.
+// waves returns a signed field with zeros, extremes of +-size and values between.
 func waves(h, w int, size float64) Field {
 	f := Field{H: h, W: w}
 	for i := range h * w {
@@ -37,8 +37,8 @@ func waves(h, w int, size float64) Field {
 	return f
 }
 
-// TestPanelPixels holds every pixel of every cell against the scale: a value has
-// one colour in all rows, zero is white, row 0 lies at the bottom, NaN is grey.
+// TestPanelPixels compares every pixel of every cell with the scale: a value has one
+// colour in all rows, zero is white, row 0 is at the bottom, NaN is grey.
 func TestPanelPixels(t *testing.T) {
 	one, two := waves(16, 12, 1), waves(16, 12, 0.25)
 	two.Data[5] = float32(math.NaN())
@@ -70,8 +70,8 @@ func TestPanelPixels(t *testing.T) {
 	}
 }
 
-// TestBar: the bar's colour beside each number is that of the number, the bar is
-// in order, and arrowheads stand only where values are clipped.
+// TestBar checks that the bar's colour beside each number is the number's colour, that
+// the bar is in order, and that arrowheads are only where values are clipped.
 func TestBar(t *testing.T) {
 	for _, c := range []struct {
 		name         string
@@ -129,7 +129,8 @@ func TestTileSizes(t *testing.T) {
 	}
 }
 
-// TestLayout: maps do not overlap, and the bar is as tall as they are together.
+// TestLayout checks that maps do not overlap, and that the bar is as tall as all rows
+// together.
 func TestLayout(t *testing.T) {
 	f := waves(64, 64, 1)
 	p := Panel{Title: "Bx", Rows: []Row{{"a", []Field{f, f}}, {"b", []Field{f, f}}, {"c", []Field{f, f}}}}
@@ -142,7 +143,7 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// TestUnitIsDrawn right of the bar's numbers.
+// TestUnitIsDrawn checks that the unit is right of the bar's numbers.
 func TestUnitIsDrawn(t *testing.T) {
 	p := Panel{Unit: "B [code units]", Diverging: true, Rows: []Row{{"r", []Field{waves(8, 8, 1)}}}}
 	img, l := decode(t, p.PNG), p.layout(p.colorScale())
@@ -152,7 +153,8 @@ func TestUnitIsDrawn(t *testing.T) {
 	}
 }
 
-// TestNothingIsCutOff: no ink touches the picture's edge, whatever is long.
+// TestNothingIsCutOff checks that no ink touches the picture's edge, whichever text is
+// long.
 func TestNothingIsCutOff(t *testing.T) {
 	long := "a label that is far longer than a map is wide, by any measure at all"
 	f := waves(8, 8, 1e-7)
@@ -225,7 +227,7 @@ func TestPanelErrors(t *testing.T) {
 	}
 }
 
-// panics is a writer as bad as any, to see that no panic gets out.
+// panics is a writer that panics.
 type panics struct{}
 
 func (panics) Write([]byte) (int, error) { panic("disk on fire") }
@@ -239,7 +241,7 @@ func TestPanicsAreErrors(t *testing.T) {
 	}
 }
 
-// BenchmarkPanel draws a usual panel, 3 x 4 fields of 128 x 128.
+// BenchmarkPanel times a usual panel, 3 x 4 fields of 128 x 128.
 func BenchmarkPanel(b *testing.B) {
 	f := waves(128, 128, 1)
 	four := []Field{f, f, f, f}

@@ -10,12 +10,13 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Curve is a power spectrum P(k) at wavenumbers K. Points with k or P not above
-// zero or not finite, which have no place on logarithmic axes, are left out.
+// Curve is a power spectrum P at wavenumbers K, slices of the same length. Points
+// whose k or P is not positive and finite cannot be drawn on logarithmic axes and are
+// left out.
 type Curve struct {
-	Label  string // in the legend, unless empty; curves of one label share a colour
+	Label  string // for the legend, unless empty; curves with the same label share a colour
 	K, P   []float64
-	Truth  bool // thick and black, with the others drawn over it
+	Truth  bool // draw it thick and black, below the other curves
 	Dashed bool
 }
 
@@ -28,17 +29,17 @@ func NewCurve(label string, p []float64, truth bool) Curve {
 	return Curve{Label: label, K: k, P: p, Truth: truth}
 }
 
-// Mark is a dashed vertical line at a wavenumber, its label at its right, such as
-// "k = N/4". One beyond the axis is left out.
+// Mark is a dashed vertical line at a wavenumber with a label beside it, such as
+// "k = N/4". A mark outside the axis is left out.
 type Mark struct {
 	K     float64
 	Label string
 }
 
-// SpectraPlot is power spectra on logarithmic axes. The power axis goes down to
-// the least power of any curve, but to no less than a hundredth of the truth's
-// least or 1e-12 of the largest: what lies lower is round-off. Curves run off the
-// axis there, and one wholly below it is "off scale" in the legend.
+// SpectraPlot is a plot of power spectra on logarithmic axes. The power axis goes down
+// to the least power of any curve, but not below a hundredth of the truth's least
+// power nor below 1e-12 of the largest power, since lower powers are round-off. Curves
+// leave the plot there. A curve that is wholly below is "off scale" in the legend.
 type SpectraPlot struct {
 	Title, XLabel, YLabel string
 	Curves                []Curve
@@ -51,11 +52,12 @@ const (
 	plotHeight = 440
 )
 
-// PNG draws the plot. Errors name the plot and the curve.
+// PNG draws the plot and writes it to w. Errors name the plot and the curve.
 func (s SpectraPlot) PNG(w io.Writer) error { return Grid(w, 1, s) }
 
-// Grid draws plots as one PNG, that many side by side, their axes aligned and
-// each label in one colour throughout. Errors name the plot and the curve.
+// Grid draws plots into one PNG with that many columns and writes it to w. The axes
+// are aligned, and a label has the same colour in all plots. Errors name the plot and
+// the curve.
 func Grid(w io.Writer, columns int, plots ...SpectraPlot) error {
 	if len(plots) == 0 || columns < 1 {
 		return fmt.Errorf("spectra: %d plots in %d columns", len(plots), columns)
@@ -86,7 +88,7 @@ func drawGrid(w io.Writer, columns int, plots []SpectraPlot) (err error) {
 	styles := newStyles(plots)
 	frames := make([][]*plot.Plot, rows)
 	for r := range frames {
-		frames[r] = make([]*plot.Plot, columns) // the last row may have nils, which Align skips
+		frames[r] = make([]*plot.Plot, columns) // Align skips the nils that the last row may have
 	}
 	for i, s := range plots {
 		if frames[i/columns][i%columns], err = s.plot(styles); err != nil {
@@ -104,7 +106,8 @@ func drawGrid(w io.Writer, columns int, plots []SpectraPlot) (err error) {
 	return c.png(w)
 }
 
-// plot is the axes, the grid, the marks' lines and the curves.
+// plot returns a plot with the axes, the grid lines, the lines of the marks and the
+// curves.
 func (s SpectraPlot) plot(styles styles) (*plot.Plot, error) {
 	p := s.axes()
 	if !s.empty() {
@@ -119,16 +122,17 @@ func (s SpectraPlot) plot(styles styles) (*plot.Plot, error) {
 			p.Add(line)
 		}
 	}
-	k, power := s.extent() // now, because adding a curve widens the axes to it
+	k, power := s.extent() // set last, because adding a curve widens the axes
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = k.lo, k.hi, power.lo, power.hi
 	return p, nil
 }
 
-// axes are logarithmic, or bare where there is nothing to draw.
+// axes returns a plot with logarithmic axes, without ticks if there is nothing to
+// draw.
 func (s SpectraPlot) axes() *plot.Plot {
 	p := plot.New()
 	p.X.Label.Text, p.Y.Label.Text = s.XLabel, s.YLabel
-	p.Title.Text = " " // room for one: gonum would centre it on the tile, not on the axes
+	p.Title.Text = " " // room for the title, which gonum would centre on the tile instead of the axes
 	setFont(&p.Title.TextStyle.Font, titleSize)
 	p.Title.Padding = 6
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {

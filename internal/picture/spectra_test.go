@@ -12,7 +12,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// power is k = 0..64 and size k^slope, infinite at 0 for a falling one.
+// power returns the curve size k^slope for k = 0..64. Its power at 0 is infinite if it
+// falls.
 func power(label string, size, slope float64) Curve {
 	c := Curve{Label: label}
 	for k := range 65 {
@@ -26,7 +27,8 @@ func truth(c Curve) Curve {
 	return c
 }
 
-// drawn is a plot on a canvas of its own, with its axes.
+// drawn draws a plot on a canvas of its own and returns both, with the area inside the
+// axes.
 func drawn(t *testing.T, s SpectraPlot) (*canvas, *plot.Plot, draw.Canvas) {
 	t.Helper()
 	styles := newStyles([]SpectraPlot{s})
@@ -41,8 +43,9 @@ func drawn(t *testing.T, s SpectraPlot) (*canvas, *plot.Plot, draw.Canvas) {
 	return c, p, axes
 }
 
-// TestCurvesAreWhereTheirValuesAre: the truth is black and thick at its (k,P); a
-// curve over it shows in its colour between black edges; another lies apart.
+// TestCurvesAreWhereTheirValuesAre checks that the truth is black and thick at its
+// (k,P), that a curve on top of it shows in its own colour between black edges, and
+// that a third curve is apart from both.
 func TestCurvesAreWhereTheirValuesAre(t *testing.T) {
 	s := SpectraPlot{Curves: []Curve{truth(power("", 1, -2)), power("same", 1, -2), power("more", 30, -2)}}
 	c, p, axes := drawn(t, s)
@@ -64,7 +67,8 @@ func TestCurvesAreWhereTheirValuesAre(t *testing.T) {
 	}
 }
 
-// nearestColor is how far the colours of a pixel and its neighbours are from one.
+// nearestColor returns the smallest distance of the colours of a pixel and its
+// neighbours from want.
 func nearestColor(img image.Image, x, y int, want color.RGBA) int {
 	nearest := math.MaxInt
 	for dy := -1; dy <= 1; dy++ {
@@ -76,7 +80,7 @@ func nearestColor(img image.Image, x, y int, want color.RGBA) int {
 	return nearest
 }
 
-// count is how many pixels have exactly that colour.
+// count returns the number of pixels of exactly that colour.
 func count(img *image.RGBA, area image.Rectangle, want color.RGBA) int {
 	n := 0
 	for y := area.Min.Y; y < area.Max.Y; y++ {
@@ -89,8 +93,8 @@ func count(img *image.RGBA, area image.Rectangle, want color.RGBA) int {
 	return n
 }
 
-// TestOneColourALabel: a label's colour is the same in every plot of a grid, also
-// where the labels before it are missing or have no power.
+// TestOneColourALabel checks that a label has the same colour in every plot of a grid,
+// also if the labels before it are missing or have no power.
 func TestOneColourALabel(t *testing.T) {
 	zero := power("ode", 0, 2)
 	img := decode(t, func(w io.Writer) error {
@@ -145,8 +149,8 @@ func TestExtent(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		curves []Curve
-		lo, hi float64 // least and largest power that must just fit
-		k      float64 // largest wavenumber that must just fit
+		lo, hi float64 // the least and the largest power that must fit
+		k      float64 // the largest wavenumber that must fit
 	}{
 		{"power law", []Curve{power("a", 1, -2)}, 1. / 64 / 64, 1, 64},
 		{"round-off", []Curve{roundOffTail}, 1. / 39 / 39, 1, 64},
@@ -165,7 +169,8 @@ func TestExtent(t *testing.T) {
 	}
 }
 
-// TestAwkwardSpectra: what logarithms cannot take is left out, without a panic.
+// TestAwkwardSpectra checks that values without a logarithm are left out, without a
+// panic.
 func TestAwkwardSpectra(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for name, s := range map[string]SpectraPlot{
@@ -189,7 +194,8 @@ func TestAwkwardSpectra(t *testing.T) {
 	}
 }
 
-// TestLegendKeepsClear: falling or rising, the legend covers no curve and no mark.
+// TestLegendKeepsClear checks that the legend covers no curve and no mark, whether
+// spectra fall or rise.
 func TestLegendKeepsClear(t *testing.T) {
 	for _, slope := range []float64{-5. / 3, 0, 2} {
 		s := SpectraPlot{
@@ -228,7 +234,8 @@ func TestLegendEntries(t *testing.T) {
 	}
 }
 
-// TestMarkLabels stand within the frame, at the right of their lines if they can.
+// TestMarkLabels checks that labels are inside the frame, at the right of their lines
+// if they fit there.
 func TestMarkLabels(t *testing.T) {
 	s := SpectraPlot{Curves: []Curve{power("a", 1, -2)}}
 	_, p, axes := drawn(t, s)
@@ -283,7 +290,7 @@ func TestSpectraErrors(t *testing.T) {
 	}
 }
 
-// TestAtOnce: pictures may be drawn by many goroutines; go test -race looks.
+// TestAtOnce draws pictures on many goroutines, for go test -race.
 func TestAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {

@@ -9,9 +9,9 @@ import (
 	"gonum.org/v1/plot"
 )
 
-// linearTicks are the multiples in [lo,hi] of a round step, at most that many and
-// two at least for most >= 6, labelled in units of 10^exponent, which is 0 unless
-// the labels would be long. lo < hi.
+// linearTicks returns the multiples of a round step in [lo,hi], lo < hi: at most
+// `most` of them, and at least two if most >= 6. Labels are in units of 10^exponent,
+// which is 0 unless the labels would be long.
 func linearTicks(lo, hi float64, most int) (ticks []plot.Tick, exponent int) {
 	largest := int(math.Floor(math.Log10(max(math.Abs(lo), math.Abs(hi)))))
 	if largest < -2 || largest > 3 {
@@ -21,14 +21,15 @@ func linearTicks(lo, hi float64, most int) (ticks []plot.Tick, exponent int) {
 	step := mantissa * math.Pow10(power)
 	decimals := max(0, exponent-power)
 	for i := math.Ceil(lo/step - 1e-9); i <= math.Floor(hi/step+1e-9); i++ {
-		// i*mantissa is whole, so that zero is 0 and no label reads 0.30000000000000004.
+		// i*mantissa is an integer, so that zero is 0 and no label is 0.30000000000000004
 		label := number(i*mantissa*math.Pow10(power-exponent), decimals)
 		ticks = append(ticks, plot.Tick{Value: i * step, Label: label})
 	}
 	return ticks, exponent
 }
 
-// roundStep is the least of 1, 2 and 5 times a power of ten that is no less than x.
+// roundStep returns the least number of at least x that is 1, 2 or 5 times a power of
+// ten.
 func roundStep(x float64) (mantissa float64, power int) {
 	power = int(math.Floor(math.Log10(x)))
 	for _, m := range []float64{1, 2, 5} {
@@ -39,7 +40,7 @@ func roundStep(x float64) (mantissa float64, power int) {
 	return 1, power + 1
 }
 
-// number has a true minus sign, and none before zero.
+// number formats x with a true minus sign, and zero without a sign.
 func number(x float64, decimals int) string {
 	if x == 0 {
 		x = 0 // not -0
@@ -47,17 +48,17 @@ func number(x float64, decimals int) string {
 	return strings.Replace(strconv.FormatFloat(x, 'f', decimals, 64), "-", "\u2212", 1)
 }
 
-// powerOfTen is 10^n for superscripts to set.
+// powerOfTen returns 10^n in the markup of superscripts.
 func powerOfTen(n int) string { return "10^{" + number(float64(n), 0) + "}" }
 
-// decades marks the powers of ten of a logarithmic axis, at most eight of them
-// with labels. Between them it marks 2 to 9 times, where there is room, and labels
-// 2 and 5 times on a short axis, all of them within one decade.
+// decades sets the ticks of a logarithmic axis: the powers of ten, at most eight of
+// them with labels, and if there is room also 2 to 9 times each power. On a short
+// axis 2 and 5 times have labels too, and within one decade all ticks have.
 type decades struct {
-	plain bool // 1, 2, 5, 10, ... rather than 10^n where that is short
+	plain bool // labels 1, 2, 5, 10, ... instead of 10^n if they are short
 }
 
-// Ticks is gonum's plot.Ticker, for 0 < lo < hi.
+// Ticks implements gonum's plot.Ticker, for 0 < lo < hi.
 func (d decades) Ticks(lo, hi float64) []plot.Tick {
 	length := math.Log10(hi / lo)
 	first, last := int(math.Floor(math.Log10(lo))), int(math.Ceil(math.Log10(hi)))

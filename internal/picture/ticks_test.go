@@ -48,7 +48,8 @@ func TestLinearTicks(t *testing.T) {
 	}
 }
 
-// TestTicksSuffice: a bar of any range has two numbers or more, and not too many.
+// TestTicksSuffice checks that a bar of any range has at least two numbers, and not
+// too many.
 func TestTicksSuffice(t *testing.T) {
 	for most := 6; most <= 11; most++ {
 		for i := range 200 {

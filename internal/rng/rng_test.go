@@ -8,8 +8,8 @@ import (
 	formulas "fmsr/internal/testkit/golden"
 )
 
-// TestUniform: moments of the uniform distribution, also over streams that
-// differ in one high bit, and in the first index alone.
+// TestUniform checks the moments of the uniform distribution, also over streams
+// that differ in one high bit, and over the first index of many streams.
 func TestUniform(t *testing.T) {
 	const n = 100000
 	for name, draw := range map[string]func(i uint64) float64{
@@ -50,7 +50,7 @@ func TestNormal(t *testing.T) {
 	}
 }
 
-// TestStreams: no two of many streams meet.
+// TestStreams checks that many streams are all different.
 func TestStreams(t *testing.T) {
 	seen := map[uint64]bool{}
 	for seed := range uint64(100) {
@@ -66,7 +66,7 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// TestPermutation: every order of three comes equally often.
+// TestPermutation checks that every order of three numbers is equally frequent.
 func TestPermutation(t *testing.T) {
 	counts := map[[3]int]int{}
 	for i := range uint64(6000) {
@@ -87,8 +87,9 @@ func TestPermutation(t *testing.T) {
 	}
 }
 
-// TestGolden: the generator is the one of the golden numbers, whose stream j is
-// SplitMix64 from j 2^40 increments on. A run repeats only while these stay.
+// TestGolden checks that the generator is the one of the golden numbers, whose
+// stream j is SplitMix64 after j 2^40 increments. Runs can be repeated only as long
+// as this holds.
 func TestGolden(t *testing.T) {
 	for name, j := range map[string]uint64{"u_0_0to3": 0, "u_3_0to3": 3, "n_5_0to3": 5} {
 		var want []float64
@@ -109,8 +110,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestIndependence: numbers of streams that differ in one part are uncorrelated,
-// and the order of the parts counts.
+// TestIndependence checks that numbers of streams that differ in one part are
+// uncorrelated, and that the order of the parts counts.
 func TestIndependence(t *testing.T) {
 	const n = 100000
 	a := Stream(1, Time, 5)
@@ -126,7 +127,7 @@ func TestIndependence(t *testing.T) {
 			t.Errorf("%s: correlation %g", name, product)
 		}
 	}
-	pairs := 0.0 // Normal takes two numbers an index: neighbours must not share one
+	pairs := 0.0 // Normal uses two uniform numbers for each index: neighbours must not share one
 	for i := range uint64(n) {
 		pairs += Normal(a, i) * Normal(a, i+1) / n
 	}
@@ -135,7 +136,8 @@ func TestIndependence(t *testing.T) {
 	}
 }
 
-// TestLongPermutation: every place is as likely to hold early as late elements.
+// TestLongPermutation checks that each place gets early and late elements equally
+// often.
 func TestLongPermutation(t *testing.T) {
 	const n, rounds = 50, 4000
 	sums := make([]float64, n)

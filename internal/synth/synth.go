@@ -1,25 +1,24 @@
-// Package synth makes random MHD fields with power-law spectra, as quickly as
-// they can be written.
+// Package synth makes random MHD fields with power-law spectra, as fast as they can
+// be written to a file.
 //
 //	random phases, |k|^-slope --FFT--> two patterns of all fields --drift, add--> frame 0, 1, ...
 //
 // A frame is (H,W,8): density velx vely velz Bx By Bz jz, on square periodic
-// cells of side dx = 1/max(H,W). A field's power in shell k falls as k^-slope, |k|
-// in units of the longest side's fundamental; density is 1 and a fluctuation, the
-// others have mean 0; the spreads are those of 2D MRI turbulence.
+// cells of side dx = 1/max(H,W). A field's power in shell k falls as k^-slope, with
+// |k| in units of the longest side's fundamental. Density is 1 plus a fluctuation;
+// the other fields have mean 0. Standard deviations are those of 2D MRI turbulence.
 //
-// (Bx,By) is the curl of a flux function A at the cells' corners: average across,
-// difference along,
+// (Bx,By) is the curl of a flux function A at the cells' corners, with differences
+// (delta) along one axis and averages (mean) along the other:
 //
 //	Bx = delta_y mean_x A / dx    By = -delta_x mean_y A / dx
 //
-// so that the corner divergence, delta_x mean_y Bx + delta_y mean_x By, which
-// constrained transport keeps at zero, vanishes identically: the four operators
-// commute. jz = dBy/dx - dBx/dy by central differences of the cells.
+// The four operators commute, so the divergence at the corners,
+// delta_x mean_y Bx + delta_y mean_x By, is zero identically, as in simulations with
+// constrained transport. jz = dBy/dx - dBx/dy by central differences of the cells.
 //
-// The arithmetic is Go's own, without the functions that choose their
-// instructions by the processor (math.Exp, math.Pow): a program gives the same
-// values on every machine that it runs on.
+// The arithmetic avoids math.Exp and math.Pow, which choose their instructions by
+// the processor, so that a program gives the same values on every machine.
 package synth
 
 import (
@@ -32,33 +31,34 @@ import (
 	"fmsr/internal/rng"
 )
 
-// Channels is how many values a cell has.
+// Channels is the number of values of a cell.
 const Channels = 8
 
-// The channels, and the fields that are made on their own.
+// The channels. flux is the flux function A, which is drawn and not stored.
 const (
 	density, velx, vely, velz, bx, by, bz, jz = 0, 1, 2, 3, 4, 5, 6, 7
 	flux                                      = -1
 )
 
-// spread is the standard deviation of each field that is drawn; of flux, that of
-// Bx and By together.
+// spread is the standard deviation of each field that is drawn. That of flux is the
+// standard deviation of Bx and By together.
 var spread = []struct {
 	field int
 	std   float64
 }{{flux, .067}, {density, .028}, {velx, .081}, {vely, .055}, {velz, .096}, {bz, .115}}
 
-// patterns is how many fields drift through each other in a seed.
+// patterns is the number of patterns of a seed, which drift through each other.
 const patterns = 2
 
-// Maker makes fields of one grid and slope. It is safe for concurrent use.
+// Maker makes the fields of seeds on one grid and with one slope. It is safe for
+// concurrent use.
 type Maker struct {
 	H, W      int
-	amplitude []float64 // of each mode of a field, row-major
-	potential []float64 // of each mode of A
+	amplitude []float64 // (H,W): of each mode of a field
+	potential []float64 // (H,W): of each mode of A
 }
 
-// New returns a maker for that grid; a field's shell spectrum is k^-slope.
+// New returns a Maker for an h x w grid. The shell spectrum of a field is k^-slope.
 func New(h, w int, slope float64) *Maker {
 	m := &Maker{H: h, W: w, amplitude: make([]float64, h*w), potential: make([]float64, h*w)}
 	side := float64(max(h, w))
@@ -78,14 +78,14 @@ func New(h, w int, slope float64) *Maker {
 	return m
 }
 
-// Seed is what the frames of a seed are made of.
+// Seed holds the patterns from which the frames of a seed are made.
 type Seed struct {
 	h, w    int
-	pattern [patterns][]float32 // (H,W,8); their sum is a frame
-	drift   [patterns][2]int    // cells a frame, along y and x
+	pattern [patterns][]float32 // (H,W,8) each; a frame is their sum
+	drift   [patterns][2]int    // in cells per frame, along y and x
 }
 
-// Seed draws a seed's patterns: a function of the stream.
+// Seed draws the patterns of a seed. They depend on the stream alone.
 func (m *Maker) Seed(stream uint64) *Seed {
 	s := &Seed{h: m.H, w: m.W}
 	for p := range s.pattern {
@@ -93,7 +93,7 @@ func (m *Maker) Seed(stream uint64) *Seed {
 		for axis, n := range []int{m.H, m.W} {
 			step := 1 + int(rng.Uniform(stream, uint64(2*p+axis))*float64(n/16+1))
 			if p == 1 {
-				step = n - step%n // against the other pattern
+				step = n - step%n // in the opposite direction
 			}
 			s.drift[p][axis] = step
 		}
@@ -106,12 +106,12 @@ func (m *Maker) Seed(stream uint64) *Seed {
 			return nil
 		})
 	}
-	group.Wait() // none errs
+	group.Wait() // no goroutine returns an error
 	return s
 }
 
-// draw fills a field of both patterns: of a field with independent phases at k
-// and -k, the real and the imaginary part are two real fields.
+// draw fills one field of both patterns. A complex field with independent phases at
+// k and -k gives two real fields, its real and its imaginary part.
 func (m *Maker) draw(s *Seed, stream uint64, field int, std float64) {
 	amplitude := m.amplitude
 	if field == flux {
@@ -123,7 +123,7 @@ func (m *Maker) draw(s *Seed, stream uint64, field int, std float64) {
 		z[i] = complex(amplitude[i]*cos, amplitude[i]*sin)
 	}
 	transform(z, m.H, m.W)
-	std /= math.Sqrt(patterns) // independent patterns add in squares
+	std /= math.Sqrt(patterns) // variances of independent patterns add up
 	plane := make([]float64, len(z))
 	for p, part := range []func(complex128) float64{func(z complex128) float64 { return real(z) }, func(z complex128) float64 { return imag(z) }} {
 		for i := range z {
@@ -137,15 +137,15 @@ func (m *Maker) draw(s *Seed, stream uint64, field int, std float64) {
 		for i, v := range plane {
 			v *= scale
 			if field == density {
-				v = 1./patterns + min(max(v, -.25), .25) // never below a half in all
+				v = 1./patterns + min(max(v, -.25), .25) // so that the sum of both is at least a half
 			}
 			s.pattern[p][i*Channels+field] = float32(v)
 		}
 	}
 }
 
-// magnetic fills Bx, By and jz from A at the corners: a[y,x] is the corner between
-// the cells (y,x) and (y+1,x+1).
+// magnetic fills Bx, By and jz of dst (H,W,8) from A at the corners, a (H,W): a[y,x]
+// is at the corner between the cells (y,x) and (y+1,x+1).
 func (m *Maker) magnetic(dst []float32, a []float64, std float64) {
 	h, w := m.H, m.W
 	up, left := func(y int) int { return (y + h - 1) % h }, func(x int) int { return (x + w - 1) % w }
@@ -179,7 +179,7 @@ func rms(values []float64) float64 {
 	return math.Sqrt(sum / float64(len(values)))
 }
 
-// transform is the unnormalized inverse FFT of the plane (h,w).
+// transform replaces z (h,w) by its inverse FFT, without normalization.
 func transform(z []complex128, h, w int) {
 	rows, columns := fourier.NewCmplxFFT(w), fourier.NewCmplxFFT(h)
 	for y := range h {
@@ -198,7 +198,8 @@ func transform(z []complex128, h, w int) {
 	}
 }
 
-// Frame fills dst (H,W,8) with frame i: each pattern where it has drifted to.
+// Frame fills dst (H,W,8) with frame i: the sum of the patterns, each moved by i
+// times its drift.
 func (s *Seed) Frame(dst []float32, i int) {
 	width := s.w * Channels
 	for y := range s.h {

@@ -20,14 +20,14 @@ func frame(m *Maker, stream uint64, i int) []float32 {
 	return dst
 }
 
-// at is a channel of a frame, periodic.
+// at returns channel c of a frame as a periodic function of the cell.
 func at(m *Maker, f []float32, c int) func(y, x int) float64 {
 	return func(y, x int) float64 {
 		return float64(f[((y+m.H)%m.H*m.W+(x+m.W)%m.W)*Channels+c])
 	}
 }
 
-// rmsOf is the root mean square of a function of the cells.
+// rmsOf returns the root mean square and the largest magnitude of a function of the cells.
 func rmsOf(m *Maker, f func(y, x int) float64) (rms, largest float64) {
 	for y := range m.H {
 		for x := range m.W {
@@ -104,7 +104,7 @@ func TestSpreads(t *testing.T) {
 	}
 }
 
-// TestSlope fits a line to log P(log k) of many frames.
+// TestSlope fits a line to log P over log k for many frames.
 func TestSlope(t *testing.T) {
 	const h, w = 96, 128
 	for _, want := range []float64{1, 5. / 3, 3} {
@@ -121,11 +121,11 @@ func TestSlope(t *testing.T) {
 				}
 			}
 		}
-		total[bx] = sum(total[bx], total[by]) // each alone is not isotropic
+		total[bx] = sum(total[bx], total[by]) // neither is isotropic by itself
 		delete(total, by)
 		for c, p := range total {
 			var logK, logP []float64
-			for k := 4; k < 24; k++ { // beyond, A's differences fall short of its derivatives
+			for k := 4; k < 24; k++ { // at larger k, A's differences are smaller than its derivatives
 				logK, logP = append(logK, math.Log(float64(k))), append(logP, math.Log(p[k]))
 			}
 			if _, slope := stat.LinearRegression(logK, logP, nil, false); math.Abs(slope+want) > 0.15 {
@@ -142,7 +142,7 @@ func sum(a, b []float64) []float64 {
 	return a
 }
 
-// power is the shell spectrum of a field.
+// power returns the shell spectrum of a field.
 func power(m *Maker, f func(y, x int) float64) []float64 {
 	z := make([]complex128, m.H*m.W)
 	for i := range z {
@@ -166,8 +166,8 @@ func power(m *Maker, f func(y, x int) float64) []float64 {
 	return field.NewShells(field.Grid{H: m.H, W: m.W}).Sum(out)
 }
 
-// TestFrames: a frame is a function of the stream and its number, and no other
-// is like it.
+// TestFrames checks that a frame depends on the stream and its number alone, and
+// that no two frames are equal.
 func TestFrames(t *testing.T) {
 	m := New(16, 24, 2)
 	s := m.Seed(3)
@@ -188,7 +188,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestValues: these are the values that every machine gives.
+// TestValues checks values that are the same on every machine.
 func TestValues(t *testing.T) {
 	f := frame(New(8, 8, 2), 1, 2)
 	got := f[9*Channels : 10*Channels]

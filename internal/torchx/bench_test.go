@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// BenchmarkNormSiLU is the fused kernel, forward and backward, against the
+// BenchmarkNormSiLU times forward and backward of the fused kernel, and of the
 // composition of libtorch's ops.
 func BenchmarkNormSiLU(b *testing.B) {
 	thread, err := StartThread(2)
@@ -47,7 +47,7 @@ func BenchmarkNormSiLU(b *testing.B) {
 	}
 }
 
-// BenchmarkUpdate is a step of the optimizer on a list of parameters like the small network's (width 64, 2.7 M
+// BenchmarkUpdate times a step of the optimizer on a list of parameters like the small network's (width 64, 2.7 M
 // scalars) and the full one's (256, 43 M).
 func BenchmarkUpdate(b *testing.B) {
 	thread, err := StartThread(2)

@@ -14,15 +14,15 @@ import (
 	"unsafe"
 )
 
-// NoGrad runs f without recording anything for a backward pass.
+// NoGrad runs f without recording its ops for a backward pass.
 func NoGrad(f func()) {
 	was := C.fx_set_grad_mode(false)
 	defer C.fx_set_grad_mode(was)
 	f()
 }
 
-// Autocast runs f with bf16 autocast on that device, when on: convolutions and
-// matrix products then run in bf16, casting each weight once.
+// Autocast runs f, with bf16 autocast on that device if on is true: convolutions
+// and matrix products then run in bf16, and each weight is cast once.
 func (s *Scope) Autocast(device Device, on bool, f func()) {
 	s.do("autocast", func() C.fx_error { return C.fx_autocast_begin(device.index(), C.bool(on)) })
 	defer func() { C.fx_autocast_end(device.index()) }()
@@ -30,25 +30,24 @@ func (s *Scope) Autocast(device Device, on bool, f func()) {
 }
 
 // HasBF16 reports whether the device has instructions for matrix products of
-// bf16: AVX-512 BF16 or AMX on the CPU; every CUDA device that libtorch 2.11
-// supports counts. Without them libtorch emulates bf16, which is several times
-// slower than float32.
+// bf16: AVX-512 BF16 on the CPU (processors with AMX have it too), and always on
+// CUDA. Without them libtorch emulates bf16, several times slower than float32.
 func (d Device) HasBF16() bool { return bool(C.fx_has_bf16(d.index())) }
 
-// Synchronize waits for what was queued on the device.
+// Synchronize waits until the device has finished all queued work.
 func (s *Scope) Synchronize(device Device) {
 	s.do("synchronize", func() C.fx_error { return C.fx_synchronize(device.index()) })
 }
 
-// loadCUDA registers libtorch's CUDA kernels, once; it must come before any
-// question about CUDA, whose first answer is final.
+// loadCUDA registers libtorch's CUDA kernels, once. It must come before any
+// question about CUDA, since libtorch keeps the first answer.
 var loadCUDA = sync.OnceValue(func() error {
 	name := C.CString("libtorch_cuda.so")
 	defer C.free(unsafe.Pointer(name))
 	return check(C.fx_load_cuda(name))
 })
 
-// cudaLibrary is fmsr's own CUDA code, which lies beside the program.
+// cudaLibrary is the file with fmsr's own CUDA code, in the program's folder.
 const cudaLibrary = "libfmsr_cuda.so"
 
 // loadKernels registers fmsr's own CUDA kernels, once, after libtorch's.
@@ -66,20 +65,21 @@ func loadKernelsFrom(library string) error {
 	return check(C.fx_load_cuda_kernels(name))
 }
 
-// Notice is a line on what the device does without, empty where that is nothing.
+// Notice returns a line that says what the device lacks, or an empty string.
 func (d Device) Notice() string {
 	if d == CPU {
 		return ""
 	}
 	if err := loadKernels(); err != nil {
-		return fmt.Sprintf("%s: fmsr's own CUDA kernels are not there, and libtorch's plain ones are slower (make cuda builds %s): %v", d, cudaLibrary, err)
+		return fmt.Sprintf("%s: fmsr's own CUDA kernels are missing, and libtorch's are slower (make cuda builds %s): %v", d, cudaLibrary, err)
 	}
 	return ""
 }
 
-// OpenDevice turns "cpu", "cuda", "cuda:1" or "auto" (the first CUDA device
-// where there is one, else the CPU) into a device that is there. What fmsr's own
-// kernels are not there for, libtorch's do: see Notice.
+// OpenDevice returns the device of that name: "cpu", "cuda", "cuda:1", or "auto",
+// which is the first CUDA device if there is one and the CPU otherwise. It returns
+// an error if the machine has no such device. fmsr's own kernels are loaded too; if
+// they are missing, libtorch's are used, and Notice says so.
 func OpenDevice(name string) (Device, error) {
 	kind, index, hasIndex := strings.Cut(name, ":")
 	switch {
@@ -119,7 +119,7 @@ func cudaDevices() (int, error) {
 		return 0, err
 	}
 	if n > 0 {
-		_ = loadKernels() // Notice tells
+		_ = loadKernels() // Notice reports the error
 	}
 	return int(n), nil
 }

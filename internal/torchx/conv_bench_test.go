@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// BenchmarkConv2d is a convolution, forward and backward, at the widths and grids of the full and the small network.
+// BenchmarkConv2d times a convolution, forward and backward, at the widths and grids of the full and the small network.
 func BenchmarkConv2d(b *testing.B) {
 	thread, err := StartThread(2)
 	if err != nil {

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Compiles csrc/cuda/ into libfmsr_cuda.so, which a binary loads at run time where there is a GPU, and
-# copies it beside bin/fmsr; the compiler comes from PyPI, and no GPU is needed. The kernels' arithmetic
-# is held against formulas on the CPU (csrc/cuda/check.cc). Does nothing when nothing has changed.
+# Compiles csrc/cuda/ into libfmsr_cuda.so, which fmsr loads at run time if there is a GPU, and copies it
+# beside bin/fmsr. The compiler comes from PyPI, and no GPU is needed: csrc/cuda/check.cc runs the kernels on
+# the CPU and checks their arithmetic against formulas. Does nothing if nothing has changed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/torch.sh"
 
 toolkit_packages=(nvidia-cuda-{nvcc,crt,cccl,runtime}==13.0.* nvidia-nvvm==13.0.*)
-find_toolkit() { # nvcc 13.0 with its headers, in the cache
+find_toolkit() { # sets $toolkit: nvcc 13.0 with its headers, in the cache
   toolkit=$cache/cuda-13.0/nvidia/cu13
   [ -x "$toolkit/bin/nvcc" ] && return
   fetching "the CUDA compiler (100 MB, once)"
@@ -23,22 +23,25 @@ warnings=-Wall,-Wextra
 cu=("$toolkit/bin/nvcc" -ccbin g++ -std=c++17 -O3 -Xcompiler "-fPIC,$warnings" -I"$toolkit/include"
   -gencode "arch=compute_80,code=sm_80" -gencode "arch=compute_90,code=[sm_90,compute_90]")
 cc=(g++ -std=c++17 -O2 -fPIC ${warnings//,/ } -isystem "$torch/include" -isystem "$toolkit/include")
-sources=("$here"/csrc/cuda/* "$here"/csrc/cuda_table.h)
+sources=("$here"/csrc/cuda/*)
 out=$cache/cuda-native/$({ cat "$here/cuda.sh" "${sources[@]}"; echo "${cu[*]} ${cc[*]}"; g++ --version; } | sha256sum | cut -c1-16)
 
 build() { # into the folder $1
-  local pids=() pid source
-  for source in "$here"/csrc/cuda/{norm_silu,update}.cu; do
+  local source objects=()
+  for source in "$here"/csrc/cuda/{norm_silu.cu,update.cu,graph.cc,table.cc}; do
+    local compile=("${cc[@]}") object
+    [[ $source == *.cu ]] && compile=("${cu[@]}")
+    object=$1/$(basename "$source").o
+    objects+=("$object")
     echo "compiling $(basename "$source")"
-    "${cu[@]}" -c "$source" -o "$1/$(basename "$source").o" & pids+=($!)
+    "${compile[@]}" -c "$source" -o "$object" &
   done
-  for source in "$here"/csrc/cuda/{graph,table}.cc; do
-    echo "compiling $(basename "$source")"
-    "${cc[@]}" -c "$source" -o "$1/$(basename "$source").o" & pids+=($!)
+  wait
+  for object in "${objects[@]}"; do
+    [ -f "$object" ] || die "CUDA code did not compile; see above"
   done
-  for pid in "${pids[@]}"; do wait "$pid" || die "CUDA code did not compile; see above"; done
-  # libtorch's own are there, in the process, when it is loaded
-  g++ -shared -o "$1/libfmsr_cuda.so" "$1"/*.o -L"$toolkit/lib" -l:libcudart.so.13 -Wl,-soname,libfmsr_cuda.so
+  # libtorch's libraries are in the process already when this one is loaded
+  g++ -shared -o "$1/libfmsr_cuda.so" "${objects[@]}" -L"$toolkit/lib" -l:libcudart.so.13 -Wl,-soname,libfmsr_cuda.so
   g++ -std=c++17 -O2 -Wall -Wextra -Wno-unknown-pragmas -DFMSR_EMULATE -isystem "$toolkit/include" \
     "$here/csrc/cuda/check.cc" -o "$1/check" -L"$toolkit/lib" -l:libcudart.so.13 -Wl,-rpath,"$toolkit/lib"
   "$1/check" >"$1/check.log" || { cat "$1/check.log"; die "the CUDA kernels are wrong; see above"; }

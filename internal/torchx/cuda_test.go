@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// testDevice is where the tests of kernels run: FMSR_TEST_DEVICE, else the CPU.
+// testDevice returns the device for the tests of kernels: FMSR_TEST_DEVICE, or the CPU.
 func testDevice(t testing.TB) Device {
 	t.Helper()
 	name := os.Getenv("FMSR_TEST_DEVICE")
@@ -27,7 +27,7 @@ func testDevice(t testing.TB) Device {
 	return device
 }
 
-// TestNotice: a CUDA device without fmsr's library says so in one line.
+// TestNotice checks that a CUDA device without fmsr's library says so in one line.
 func TestNotice(t *testing.T) {
 	if notice := CPU.Notice(); notice != "" {
 		t.Errorf("the CPU's notice is %q", notice)
@@ -43,7 +43,8 @@ func TestNotice(t *testing.T) {
 	}
 }
 
-// TestKernelLibrary: a library that has no table, or another build's, is refused.
+// TestKernelLibrary checks that a library without a table, or with the table of
+// another version, is refused.
 func TestKernelLibrary(t *testing.T) {
 	dir := t.TempDir()
 	build := func(name, source string) string {
@@ -69,8 +70,9 @@ func TestKernelLibrary(t *testing.T) {
 	}
 }
 
-// TestUpdate: float32 updates, in one pass on CUDA, against float64 ones, which are
-// composed everywhere; the second and third are not made.
+// TestUpdate compares float32 updates, which take one pass on CUDA, with float64
+// updates, which are composed of libtorch's ops everywhere. The second and third
+// update are skipped.
 func TestUpdate(t *testing.T) {
 	device := testDevice(t)
 	run := func(dtype DType) (lists [][]float64, reports []Report) {
@@ -143,7 +145,7 @@ func doublesOf(s *Scope, x Tensor) []float64 {
 	return v
 }
 
-// TestGPUCheck: the script says in one line what it is missing.
+// TestGPUCheck checks that the script says in one line what is missing.
 func TestGPUCheck(t *testing.T) {
 	if _, err := exec.LookPath("nvidia-smi"); err == nil {
 		t.Skip("there may be a GPU")
@@ -165,10 +167,10 @@ func TestGPUCheck(t *testing.T) {
 			t.Errorf("%v: error %v, output %q, want %q", args, err, line, want)
 		}
 	}
-	check("gpu-check: " + kit + "/fmsr is not there: make gpu-kit builds it")
+	check("gpu-check: " + kit + "/fmsr is missing: make gpu-kit builds it")
 	for _, name := range []string{"fmsr", "libfmsr_cuda.so", "torchx.test", "model.test"} {
 		put(name, nil)
 	}
-	check("gpu-check: /none/bench.py is not there", "/none")
+	check("gpu-check: /none/bench.py is missing", "/none")
 	check("gpu-check: no NVIDIA GPU here")
 }

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// check turns an error string of the C side into a Go error that holds its
-// first line; the rest is libtorch's stack and advice for Python.
+// check turns an error string of the C side into a Go error with the string's
+// first line. The other lines are libtorch's stack and advice for Python.
 func check(msg C.fx_error) error {
 	if msg == nil {
 		return nil

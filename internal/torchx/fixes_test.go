@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestSeedsAre64Bits: rng.Stream's are, and half of them is not enough to keep
-// the steps of a long run apart.
+// TestSeedsAre64Bits checks that all bits of a seed count. rng.Stream gives 64, and
+// 32 would not be enough to keep the steps of a long run apart.
 func TestSeedsAre64Bits(t *testing.T) {
 	inThread(t, func(s *Scope) error {
 		for bit := range 64 {
@@ -21,7 +21,8 @@ func TestSeedsAre64Bits(t *testing.T) {
 	})
 }
 
-// TestNormSiLUShapes: the kernel refuses what would make it read elsewhere.
+// TestNormSiLUShapes checks that shapes are refused with which the kernel would read
+// beyond a tensor.
 func TestNormSiLUShapes(t *testing.T) {
 	for _, c := range []struct {
 		groups, w, b int64
@@ -44,8 +45,8 @@ func TestNormSiLUShapes(t *testing.T) {
 	}
 }
 
-// TestThreadEnds: a call that ends its goroutine, as t.Fatal does, is an error
-// and hangs nobody; so is a call after Close.
+// TestThreadEnds checks that a call that ends its goroutine, as t.Fatal does,
+// returns an error and hangs nobody, and that a call after Close does the same.
 func TestThreadEnds(t *testing.T) {
 	for range 10 {
 		thread, err := StartThread(1)

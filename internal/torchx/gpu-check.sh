@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Tests and times fmsr on a GPU, in one go of under ten minutes: the kernels and golden networks on the
-# device; training and sampling of the full network at 256 x 256, batch 4, 1 and 8 fields; a real run, and
-# the share of its steps that the loader costs. It wants PyTorch 2.11 with CUDA, and no Go:
+# Tests and times fmsr on a GPU in less than ten minutes: the kernels and golden networks on the device,
+# training and sampling of the full network at 256 x 256, batch 4, with 1 and 8 fields, and a real run with
+# the share of its time that the loader costs. It needs PyTorch 2.11 with CUDA, and no Go:
 #
 #   make gpu-kit, then on the machine with a GPU: bin/gpu-kit/gpu-check.sh [PEER]
 #
-# PEER is a folder whose bench.py times another implementation, by --device cuda.
+# PEER is a folder whose bench.py times another implementation with --device cuda.
 set -euo pipefail
 kit=$(cd "$(dirname "$0")" && pwd)
 peer=${1:-}
@@ -15,9 +15,9 @@ die() { echo "gpu-check: $*" >&2; exit 1; }
 say() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
 
 for file in fmsr libfmsr_cuda.so torchx.test model.test; do
-  [ -f "$kit/$file" ] || die "$kit/$file is not there: make gpu-kit builds it"
+  [ -f "$kit/$file" ] || die "$kit/$file is missing: make gpu-kit builds it"
 done
-[ -z "$peer" ] || [ -f "$peer/bench.py" ] || die "$peer/bench.py is not there"
+[ -z "$peer" ] || [ -f "$peer/bench.py" ] || die "$peer/bench.py is missing"
 command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q GPU || die "no NVIDIA GPU here"
 torch=$("$python" -c 'import os, torch; print(torch.__version__, os.path.dirname(torch.__file__))' 2>/dev/null) ||
   die "$python cannot import torch: install PyTorch 2.11 with CUDA, or name another python: PYTHON=..."
@@ -28,7 +28,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 failed=()
-part() { # NAME COMMAND...: a part that may fail, without ending the others
+part() { # NAME COMMAND...: runs a part; if it fails, the others still run
   say "$1"
   "${@:2}" || { echo "FAILED: $1"; failed+=("$1"); }
 }
@@ -41,7 +41,7 @@ part "golden networks and recorded steps" timeout 180 "$kit/model.test" -test.ru
 bench() { timeout 150 "$kit/model.test" -test.run '^$' -test.bench '^BenchmarkDevice$' -test.benchtime 30x | tee bench.txt; }
 part "training and sampling, 256 x 256, batch 4, bf16" bench
 
-peak() { # dense bf16, TFLOP/s
+peak() { # TFLOP/s of dense bf16 products on this GPU; 0 if unknown
   case $(nvidia-smi --query-gpu=name --format=csv,noheader | head -n 1) in
   *H100*PCIe*) echo 756 ;;
   *H100* | *H200*) echo 989 ;;
@@ -51,7 +51,7 @@ peak() { # dense bf16, TFLOP/s
 }
 awk -v peak="$(peak)" '/TFLOP\/s/ { for (i = 2; i <= NF; i++) if ($i == "TFLOP/s" && peak) printf "%s: %.1f%% of the %d TFLOP/s that the GPU can do\n", $1, 100 * $(i-1) / peak, peak }' bench.txt
 
-# What a step takes in a run beyond what it takes by itself is the loader's, and the pipeline's.
+# The difference between a step's time in a run and by itself is due to the loader and the pipeline.
 real_run() {
   "$kit/fmsr" run synth.yaml --out data --synth-seeds 1 --synth-frames 64 >synth.log 2>&1 || { cat synth.log; return 1; }
   for fields in velx all; do

@@ -5,21 +5,21 @@ import "C"
 
 import "fmt"
 
-// Graph runs the same work again and again. On CUDA with fmsr's library it is
-// recorded once for each shape of its inputs, as a CUDA graph, and replayed, which
-// frees the host from queueing every kernel; elsewhere it is simply run.
+// Graph runs the same work many times. On CUDA with fmsr's library it records the
+// work as a CUDA graph, once for each shape of the inputs, and replays the graph,
+// so that the host need not queue every kernel. Elsewhere it just runs the work.
 //
-// The work may read what changes from call to call only through its inputs, must
-// do the same whatever their values, and must not wait for the device. It belongs
-// to one thread. Close it there.
+// The work must get everything that changes from call to call through its inputs,
+// must run the same ops whatever the inputs' values, and must not wait for the
+// device. A Graph belongs to one thread and is closed on that thread.
 type Graph struct {
 	recorder recorder
 	shapes   map[string]*recording
-	notice   func(string) // told once why nothing is recorded
+	notice   func(string) // called once, if recording fails
 	failed   bool
 }
 
-// recorder is how work is recorded; tests have one without a device.
+// recorder records work. Tests have one that needs no device.
 type recorder interface {
 	able() bool
 	record(s *Scope, work func()) (replay func() error, free func(), err error)
@@ -27,25 +27,25 @@ type recorder interface {
 
 // recording is the work for one shape of inputs.
 type recording struct {
-	calls   int // before it was recorded
+	calls   int // including those before it was recorded
 	inputs  []Tensor
 	outputs []Tensor
-	replay  func() error // nil: not recorded yet
+	replay  func() error // nil until the work is recorded
 	free    func()
 }
 
-// warmUp calls run plainly first: libtorch chooses its convolutions, and makes
-// what it keeps.
+// warmUp is the number of calls before the work is recorded. In these libtorch
+// chooses its convolutions and allocates what it keeps.
 const warmUp = 3
 
-// NewGraph is for work on that device. notice is told, in a line, when recording
-// is not possible; the work is then run plainly.
+// NewGraph returns a Graph for work on that device. If recording fails, it calls
+// notice with a line that says why, and runs the work op by op from then on.
 func NewGraph(device Device, notice func(string)) *Graph {
 	return &Graph{recorder: deviceRecorder(device), shapes: map[string]*recording{}, notice: notice}
 }
 
-// Run gives the outputs of the work for these inputs. Recorded outputs are
-// overwritten by the next Run; all belong to s.
+// Run returns the outputs of the work for these inputs, tensors of any shapes. s
+// owns the outputs. The next Run may overwrite their values.
 func (g *Graph) Run(s *Scope, inputs []Tensor, work func(s *Scope, inputs []Tensor) []Tensor) []Tensor {
 	if g.failed || !g.recorder.able() || s.over() {
 		return work(s, inputs)
@@ -82,10 +82,10 @@ func (g *Graph) Run(s *Scope, inputs []Tensor, work func(s *Scope, inputs []Tens
 	return outputs
 }
 
-// begin records the work, in a scope of its own: what is recorded is not run, and an
-// error in it is not the caller's.
+// begin records the work in a scope of its own, since recorded work does not run
+// and an error in it is not an error of the caller's scope.
 func (g *Graph) begin(s *Scope, r *recording, inputs []Tensor, work func(s *Scope, inputs []Tensor) []Tensor) error {
-	in := &Scope{ctx: s.ctx} // a flag to stop a backward pass by would be recorded
+	in := &Scope{ctx: s.ctx} // without the stop flag, which would be recorded
 	defer in.Close()
 	for _, x := range inputs {
 		r.inputs = append(r.inputs, in.Keep(in.Clone(x)))
@@ -118,7 +118,7 @@ func (r *recording) close() {
 	*r = recording{calls: r.calls}
 }
 
-// Close frees what was recorded.
+// Close frees all recordings.
 func (g *Graph) Close() {
 	for _, r := range g.shapes {
 		r.close()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// tape records as CUDA does, but for running the work when it is replayed.
+// tape is a recorder without a device: a replay runs the work again.
 type tape struct {
 	err     error
 	records int
@@ -22,8 +22,8 @@ func (r *tape) record(_ *Scope, work func()) (func() error, func(), error) {
 	return func() error { work(); return nil }, func() { r.freed++ }, r.err
 }
 
-// TestGraph: plain runs first, then one record for each shape of inputs, whose
-// own tensors get the later inputs.
+// TestGraph checks that the first runs are plain, that each shape of inputs is then
+// recorded once, and that later inputs are copied into the recording's own tensors.
 func TestGraph(t *testing.T) {
 	before := Live()
 	var recorder tape
@@ -41,13 +41,13 @@ func TestGraph(t *testing.T) {
 			}
 			mean := s.Keep(s.Mean(in[0]))
 			s.AddInPlace(sum, mean, 1)
-			Free(mean) // the tape runs this when the recording's scope is closed
+			Free(mean) // here, since the tape runs this after the recording's scope is closed
 			return nil
 		}
 		for i := range warmUp + 3 {
 			g.Run(s, []Tensor{s.Full(float64(i), Float32, CPU, 2, 3)}, work)
 		}
-		// what is recorded here runs too, once, with the inputs of its first replay
+		// the tape runs the work while it records, too, with the inputs of the first replay
 		if got, want := s.Item(sum), float64(0+1+2+3+3+4+5); got != want {
 			t.Errorf("sum %g, want %g", got, want)
 		}
@@ -72,8 +72,8 @@ func TestGraph(t *testing.T) {
 	}
 }
 
-// TestGraphFails: where recording does not go, one line says so and the work is
-// run plainly from then on, with every input once.
+// TestGraphFails checks that if recording fails, one line says so and the work runs
+// op by op from then on, once for each input.
 func TestGraphFails(t *testing.T) {
 	inThread(t, func(s *Scope) error {
 		var lines []string
@@ -100,7 +100,7 @@ func TestGraphFails(t *testing.T) {
 	})
 }
 
-// TestGraphOnCPU: nothing is recorded.
+// TestGraphOnCPU checks that nothing is recorded on the CPU.
 func TestGraphOnCPU(t *testing.T) {
 	inThread(t, func(s *Scope) error {
 		g := NewGraph(CPU, func(line string) { t.Error(line) })

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// distance is the root mean square of x - want over that of want.
+// distance returns rms(x - want) / rms(want).
 func distance(s *Scope, x, want Tensor) float64 {
 	read := func(x Tensor) []float64 {
 		v := make([]float64, Numel(x))
@@ -27,11 +27,11 @@ func distance(s *Scope, x, want Tensor) float64 {
 	return math.Sqrt(off / total)
 }
 
-// TestNormSiLUKernel: the fused kernel, which float32 and bf16 take, against the
-// composition in float64, forward and backward, with fewer and more cells than its
-// chunks, and channels that fill no, some and all vectors. x lies far from zero, where statistics in bf16 would
-// be lost. Float32 agrees to its round-off times the mean over the deviation;
-// what bf16 rounds is what goes in and out, 2^-9 each.
+// TestNormSiLUKernel compares the fused kernel, in float32 and bf16, with the
+// composition in float64, forward and backward, for fewer and more cells than a
+// chunk has, and for channels that fill no, some and all vectors. x is far from
+// zero, where statistics in bf16 would be lost. Float32 agrees to its round-off
+// times the mean over the deviation; bf16 rounds input and output, 2^-9 each.
 func TestNormSiLUKernel(t *testing.T) {
 	names := []string{"y", "dx", "dw", "db", "dfilm"}
 	for _, c := range []struct {
@@ -48,7 +48,7 @@ func TestNormSiLUKernel(t *testing.T) {
 		{Float32, NHWC, 4, 4, 47, 48, true, 1e-5},
 		{Float32, NHWC, 40, 8, 11, 13, true, 1e-5},
 		{Float32, NHWC, 256, 32, 5, 5, true, 1e-5},
-		{Float32, NCHW, 6, 3, 5, 4, true, 1e-5}, // not the kernel's: composed
+		{Float32, NCHW, 6, 3, 5, 4, true, 1e-5}, // no kernel: composed
 		{BFloat16, NHWC, 6, 3, 3, 5, false, 0.01},
 		{BFloat16, NHWC, 4, 2, 47, 48, true, 0.01},
 		{BFloat16, NHWC, 40, 8, 11, 13, true, 0.01},
@@ -100,9 +100,9 @@ func TestNormSiLUKernel(t *testing.T) {
 	}
 }
 
-// TestConv2dKernel: our convolution, which float32 and bf16 take, against libtorch's
-// in float64, forward and backward, at widths and grids that fill their blocks and
-// that don't. bf16 rounds what goes in and comes out, 2^-9 each.
+// TestConv2dKernel compares our convolution, in float32 and bf16, with libtorch's in
+// float64, forward and backward, at widths and grids that fill the kernel's blocks
+// and at others. bf16 rounds input and output, 2^-9 each.
 func TestConv2dKernel(t *testing.T) {
 	names := []string{"y", "dx", "dw", "db", "dr"}
 	for _, c := range []struct {
@@ -116,8 +116,8 @@ func TestConv2dKernel(t *testing.T) {
 		{false, 96, 32, 9, 8, 3, false, 2e-6},
 		{false, 48, 32, 4, 20, 1, false, 2e-6},
 		{false, 16, 16, 1, 1, 3, false, 2e-6},
-		{false, 12, 16, 4, 4, 3, false, 2e-6},   // not the kernel's
-		{false, 48, 16, 15, 13, 3, false, 2e-6}, // by Winograd, as the next ones
+		{false, 12, 16, 4, 4, 3, false, 2e-6},   // no kernel: libtorch's
+		{false, 48, 16, 15, 13, 3, false, 2e-6}, // by Winograd, as are the next ones
 		{false, 16, 48, 14, 17, 3, true, 2e-6},
 		{false, 64, 32, 40, 41, 3, false, 2e-6},
 		{true, 16, 48, 5, 7, 3, false, 0.005},
@@ -130,7 +130,7 @@ func TestConv2dKernel(t *testing.T) {
 				x, w, b := noise(1, 3, c.in, c.h, c.w), noise(2, c.out, c.in, c.side, c.side), noise(3, c.out)
 				weights, r := noise(4, 3, c.out, c.h, c.w), noise(5, 3, c.out, c.h, c.w)
 				run := func(dtype DType, bf16 bool) []Tensor {
-					added := dtype // the type of what it is added to
+					added := dtype // the type of the tensor that it is added to
 					if bf16 {
 						added = BFloat16
 					}
@@ -159,8 +159,9 @@ func TestConv2dKernel(t *testing.T) {
 	}
 }
 
-// TestLinearKernel: our linear map, which few rows of float32 take, against libtorch's
-// in float64, forward and backward, at sizes that fill their vectors and that don't.
+// TestLinearKernel compares our linear map, which few rows of float32 take, with
+// libtorch's in float64, forward and backward, at sizes that fill the vectors and at
+// others.
 func TestLinearKernel(t *testing.T) {
 	names := []string{"y", "dx", "dw", "db"}
 	for _, c := range []struct{ rows, in, out int64 }{{1, 1, 1}, {4, 16, 33}, {3, 130, 7}, {64, 100, 300}, {65, 20, 30}} {
@@ -188,7 +189,7 @@ func TestLinearKernel(t *testing.T) {
 	}
 }
 
-// attend is self-attention and its gradient, in that type and format, of noise of that deviation.
+// attend returns self-attention of noise of that deviation and its gradient, in that type and format.
 func attend(s *Scope, heads, width, h, w int64, deviation float64, dtype DType, format Format) []Tensor {
 	const samples = 3
 	round := func(x Tensor) Tensor { return s.To(x, BFloat16, CPU, NCHW) }
@@ -200,9 +201,9 @@ func attend(s *Scope, heads, width, h, w int64, deviation float64, dtype DType, 
 	return []Tensor{y, s.Grad(qkv)}
 }
 
-// TestSelfAttentionKernel: our attention, which float32 and bf16 take, against libtorch's in float64, forward and
-// backward, with positions that fill no, one and several blocks, and pieces of keys; a large deviation makes softmax a
-// maximum. bf16 rounds what goes in and comes out, and probabilities, 2^-9 each.
+// TestSelfAttentionKernel compares our attention, in float32 and bf16, with libtorch's in float64, forward and backward,
+// for positions that fill no, one and several blocks and pieces of keys. A large deviation makes softmax a maximum. bf16
+// rounds input, output and probabilities, 2^-9 each.
 func TestSelfAttentionKernel(t *testing.T) {
 	names := []string{"y", "dqkv"}
 	for _, c := range []struct {
@@ -218,7 +219,7 @@ func TestSelfAttentionKernel(t *testing.T) {
 		{Float32, NHWC, 4, 64, 20, 33, 1, 1e-5},
 		{Float32, NHWC, 1, 32, 33, 67, 1, 1e-5},
 		{Float32, NHWC, 2, 64, 20, 33, 10, 2e-5},
-		{Float32, NHWC, 1, 24, 5, 7, 1, 1e-5}, // not the kernel's: composed
+		{Float32, NHWC, 1, 24, 5, 7, 1, 1e-5}, // no kernel: composed
 		{Float32, NCHW, 2, 16, 5, 7, 1, 1e-5},
 		{BFloat16, NHWC, 1, 64, 1, 1, 1, 0.01},
 		{BFloat16, NHWC, 2, 16, 5, 7, 1, 0.01},
@@ -246,7 +247,7 @@ func TestSelfAttentionKernel(t *testing.T) {
 	}
 }
 
-// TestSelfAttentionThreads: one thread and two give the same bits.
+// TestSelfAttentionThreads checks that one thread and two give the same bits.
 func TestSelfAttentionThreads(t *testing.T) {
 	for _, dtype := range []DType{Float32, BFloat16} {
 		var made [2][][]float64
@@ -276,7 +277,7 @@ func TestSelfAttentionThreads(t *testing.T) {
 	}
 }
 
-// TestConcatKernel: channels-last tensors are joined, and their gradients taken apart, as libtorch does in float64.
+// TestConcatKernel compares concatenation of channels-last tensors and its gradients with libtorch's in float64.
 func TestConcatKernel(t *testing.T) {
 	inThread(t, func(s *Scope) error {
 		run := func(dtype DType) []Tensor {
@@ -297,7 +298,7 @@ func TestConcatKernel(t *testing.T) {
 	})
 }
 
-// TestAddConv2dComposed: what the kernel cannot add on its way out is added afterwards.
+// TestAddConv2dComposed checks that a tensor that the kernel cannot add in one pass is added afterwards.
 func TestAddConv2dComposed(t *testing.T) {
 	inThread(t, func(s *Scope) error {
 		as := func(format Format, dtype DType, x Tensor) Tensor { return s.Clone(s.To(x, dtype, CPU, format)) }

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Builds what cgo links against: gotorch's C++ side and csrc/, as static archives in the user's cache,
-# and zz_native.go, which tells the Go tool where they are. Does nothing when nothing has changed.
+# Builds what cgo links against: gotorch's C++ side and csrc/ (all but csrc/cuda/, which cuda.sh builds), as
+# static archives in the user's cache, and zz_native.go, which tells the Go tool where they are. Does nothing
+# if nothing has changed.
 #
 #   LIBTORCH=DIR   use that libtorch (the folder that holds lib/ and include/)
 #   CUDA=1         fetch the wheel's CUDA libraries too
 #
-# The archives' folder is named by a hash of everything that they are made of: the Go tool relinks when
-# a path changes and not when an archive behind the same path does.
+# The name of the archives' folder is a hash of all their inputs: the Go tool relinks if the path of an
+# archive changes, and does not notice if its content does.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/torch.sh"
@@ -19,45 +20,53 @@ gotorch=$(go list -m -f '{{.Dir}}' github.com/wangkuiyi/gotorch)
 
 flags=(-std=c++17 -O3 -g0 -fPIC -fopenmp -Wall -Wextra -Wno-psabi -D_GLIBCXX_USE_CXX11_ABI=1
   -isystem "$torch/include" -isystem "$torch/include/torch/csrc/api/include")
-fx=("$here"/csrc/*.cc)
 compiler=$(g++ --version | head -n 1)
 
-digest() { { cat "$@"; echo "${flags[*]} $compiler $torch $want"; } | sha256sum | cut -c1-16; }
-fx_headers=("$here"/csrc/*.h)
-out=$cache/native/$(digest "$here/native.sh" "${fx[@]}" "${fx_headers[@]}" "$gotorch"/cgotorch/*)
+digest() { { sha256sum "$@"; echo "${flags[*]} $compiler $torch $want"; } | sha256sum | cut -c1-16; }
 
-compile() { # SOURCE HASH: an object in the cache, made when it is not there
-  local object=$cache/objects/$2.o
-  [ -f "$object" ] && return
+# Sources are named by their path from csrc, so that a clone in another folder finds the same objects.
+cd "$here/csrc"
+mapfile -t sources < <(find . -path ./cuda -prune -o -name '*.cc' -print | LC_ALL=C sort)
+mapfile -t headers < <(find . -name '*.h' | LC_ALL=C sort)
+gotorch_sources=("$gotorch"/cgotorch/*)
+out=$cache/native/$(digest ../native.sh "${sources[@]}" "${headers[@]}" "${gotorch_sources[@]}")
+
+compile() { # SOURCE OBJECT [FLAGS...]: makes the object unless it exists
+  [ -f "$2" ] && return
   echo "compiling $(basename "$1")"
-  g++ "${flags[@]}" ${3:+-I "$3" -w} -c "$1" -o "$object.$$"
-  mv "$object.$$" "$object"
+  g++ "${flags[@]}" "${@:3}" -c "$1" -o "$2.$$"
+  mv "$2.$$" "$2"
+}
+
+jobs=$(nproc 2>/dev/null || echo 2)
+start() { # runs compile with these arguments in the background, $jobs at a time
+  while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n || true; done
+  compile "$@" &
 }
 
 if [ ! -f "$out/complete" ]; then
   mkdir -p "$cache/objects" "$out"
-  # gotorch's nine files in one translation unit: libtorch's headers are most of the work
+  # gotorch's nine files in one translation unit, since most of the time goes into libtorch's headers
   unit=$(mktemp -d "$cache/objects/unit.XXXXXX")
   trap 'rm -rf "$unit"' EXIT
-  gotorch_unit=$unit/cgotorch.cc
-  printf '#include "%s"\n' "$gotorch"/cgotorch/*.cc >"$gotorch_unit"
-  gotorch_hash=$(digest "$gotorch"/cgotorch/*)
+  printf '#include "%s"\n' "$gotorch"/cgotorch/*.cc >"$unit/cgotorch.cc"
+  gotorch_object=$cache/objects/$(digest "${gotorch_sources[@]}").o
+  start "$unit/cgotorch.cc" "$gotorch_object" -I "$gotorch" -w
   objects=()
-  pids=()
-  jobs=$(nproc 2>/dev/null || echo 2)
-  compile "$gotorch_unit" "$gotorch_hash" "$gotorch" & pids+=($!)
-  for source in "${fx[@]}"; do
-    hash=$(digest "$source" "${fx_headers[@]}")
-    objects+=("$cache/objects/$hash.o")
-    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do sleep 0.1; done
-    compile "$source" "$hash" & pids+=($!)
+  for source in "${sources[@]}"; do
+    object=$cache/objects/$(digest "$source" "${headers[@]}").o
+    objects+=("$object")
+    start "$source" "$object" -iquote .
   done
-  for pid in "${pids[@]}"; do wait "$pid" || die "C++ did not compile; see above"; done
-  ar rcs "$out/libcgotorch.a.$$" "$cache/objects/$gotorch_hash.o"
+  wait
+  for object in "$gotorch_object" "${objects[@]}"; do
+    [ -f "$object" ] || die "C++ did not compile; see above"
+  done
+  ar rcs "$out/libcgotorch.a.$$" "$gotorch_object"
   ar rcs "$out/libfx.a.$$" "${objects[@]}"
   mv "$out/libcgotorch.a.$$" "$out/libcgotorch.a"
   mv "$out/libfx.a.$$" "$out/libfx.a"
-  # gotorch asks for -ltorch; the real one needs all of CUDA, which a CPU has no use for
+  # gotorch asks for -ltorch, and the real libtorch.so needs all of CUDA; this one needs the CPU library only
   echo 'INPUT(-ltorch_cpu)' >"$out/libtorch.so"
   touch "$out/complete"
 fi

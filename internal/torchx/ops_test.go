@@ -7,7 +7,7 @@ import (
 	torch "github.com/wangkuiyi/gotorch"
 )
 
-// near compares a float64 tensor with a function of the flat index.
+// near compares a float64 tensor with a function of the row-major index.
 func near(t *testing.T, s *Scope, what string, x Tensor, tol float64, want func(i int) float64) {
 	t.Helper()
 	if s.Err() != nil {
@@ -32,7 +32,7 @@ func random(s *Scope, seed uint64, shape ...int64) (Tensor, []float64) {
 
 func silu(x float64) float64 { return x / (1 + math.Exp(-x)) }
 
-// groupNorm is the definition, for x (n,c,cells).
+// groupNorm is GroupNorm by its definition, for x (n,c,cells).
 func groupNorm(x []float64, n, c, cells, groups int, w, b []float64) []float64 {
 	out := make([]float64, len(x))
 	size := c / groups * cells
@@ -66,7 +66,7 @@ func TestNorms(t *testing.T) {
 			n, c := i/96, i/16%6
 			return silu(want[i]*(1+fs[n*12+c]) + fs[n*12+6+c])
 		})
-		// bf16 input far from zero: statistics in bf16 would be off by more than all of it
+		// bf16 input far from zero: statistics in bf16 would have errors larger than the result
 		shifted := s.To(s.Affine(x, 1, 100), BFloat16, CPU, NCHW)
 		exact := make([]float64, len(xs))
 		Read(s, s.To(shifted, Float64, CPU, NCHW), exact)
@@ -186,7 +186,7 @@ func TestArithmetic(t *testing.T) {
 	})
 }
 
-// TestAutocast: convolutions run in bf16 within, and no longer after.
+// TestAutocast checks that convolutions run in bf16 inside Autocast and not after it.
 func TestAutocast(t *testing.T) {
 	inThread(t, func(s *Scope) error {
 		x, w := s.Randn(1, 2, 8, 8, 8), s.Randn(2, 8, 8, 3, 3)
@@ -205,7 +205,7 @@ func TestAutocast(t *testing.T) {
 	})
 }
 
-// TestGradients: of a sum of squares, clipped.
+// TestGradients checks clipped gradients of a sum of squares.
 func TestGradients(t *testing.T) {
 	inThread(t, func(s *Scope) error {
 		x := s.FromFloats([]float32{3, 4}, 2)

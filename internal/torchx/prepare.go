@@ -9,18 +9,19 @@ import (
 	"unsafe"
 )
 
-// Prepare is the preprocessing of one frame of H x W cells in one pass over its
-// memory; see csrc/prepare.h for the maths.
+// Prepare describes the preprocessing of frames of H x W cells: selection of
+// channels, pooling, interpolation and normalization in one pass over a frame's
+// memory. csrc/frames/prepare.h has the maths.
 type Prepare struct {
 	H, W                      int
 	CellStride, ChannelStride int       // of the input, in values
-	Channels                  []int     // of the input that are kept, in order
-	Mean, Scale               []float32 // of each; nil: no normalization
-	Periodic                  bool      // interpolation wraps around
+	Channels                  []int     // the input's channels to keep, in order
+	Mean, Scale               []float32 // one for each kept channel; nil for no normalization
+	Periodic                  bool      // whether interpolation wraps around
 }
 
-// Run makes hi and, unless it is nil, lo: planes (len(Channels),H,W). It reports
-// whether every kept value is finite. It may be called from any goroutine.
+// Run fills hi and, unless it is nil, lo, both (len(Channels),H,W), from the frame
+// src. It reports whether every kept value is finite. Any goroutine may call it.
 func (p *Prepare) Run(src, hi, lo []float32) (finite bool, err error) {
 	values := len(p.Channels) * p.H * p.W
 	last := (p.H*p.W - 1) * p.CellStride
@@ -54,11 +55,12 @@ func (p *Prepare) Run(src, hi, lo []float32) (finite bool, err error) {
 	return bool(ok), err
 }
 
-// floats is nil for an empty slice.
+// floats returns the address of the first value; nil for a nil slice.
 func floats(x []float32) *C.float { return (*C.float)(unsafe.Pointer(unsafe.SliceData(x))) }
 
-// Moments is the mean of values and the sum of their squared distances from it,
-// in two passes, in float64: the same bits on every processor.
+// Moments returns the mean of values and the sum of their squared distances from
+// the mean, computed in two passes in float64. The bits are the same on every
+// processor.
 func Moments(values []float32) (mean, m2 float64) {
 	var m, s C.double
 	C.fx_moments(floats(values), C.int64_t(len(values)), &m, &s)

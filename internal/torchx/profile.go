@@ -11,15 +11,15 @@ import (
 	"unsafe"
 )
 
-// Span is the time that one op took on a Thread: one of libtorch's ("aten::add"),
-// a node of a backward pass, an op of a Scope, or a Part.
+// Span is the time of one op on a Thread: an op of libtorch ("aten::add"), a node
+// of a backward pass, an op of a Scope, or a Part.
 type Span struct {
 	Name       string
 	Begin, End time.Time
-	Parent     int // index of the span that it lies in; -1: none
+	Parent     int // index of the enclosing span; -1 if there is none
 }
 
-// Part runs f as a span of its own.
+// Part runs f and, while a recording is on, records it as a span of that name.
 func (s *Scope) Part(name string, f func()) {
 	s.enter(name)
 	defer s.leave()
@@ -41,7 +41,7 @@ func (s *Scope) leave() {
 	}
 }
 
-// Record has every later Do's ops recorded, until Recorded.
+// Record starts a recording of all ops in later calls of Do.
 func (t *Thread) Record(ctx context.Context) error {
 	return t.Do(ctx, func(*Scope) error {
 		if err := check(C.fx_record(&t.recording)); err != nil {
@@ -52,7 +52,7 @@ func (t *Thread) Record(ctx context.Context) error {
 	})
 }
 
-// Recorded ends what Record began and returns it, in the order of the spans' starts.
+// Recorded ends the recording and returns its spans in the order of their starts.
 func (t *Thread) Recorded(ctx context.Context) (spans []Span, err error) {
 	err = t.Do(ctx, func(*Scope) error {
 		spans, err = t.endRecording()
@@ -63,7 +63,7 @@ func (t *Thread) Recorded(ctx context.Context) (spans []Span, err error) {
 
 var errNotRecorded = errors.New("torch thread: nothing is recorded")
 
-// endRecording is for the thread alone.
+// endRecording must run on the thread.
 func (t *Thread) endRecording() ([]Span, error) {
 	if t.recording == nil {
 		return nil, errNotRecorded

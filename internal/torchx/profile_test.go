@@ -21,8 +21,8 @@ func step(s *Scope) error {
 	return s.Err()
 }
 
-// TestRecord: spans lie in their parents, forward ops in their part, backward
-// nodes in the backward pass, and all of them in the call.
+// TestRecord checks that spans are within their parents: forward ops in their part,
+// backward nodes in the backward pass, and all of them in the call.
 func TestRecord(t *testing.T) {
 	ctx := context.Background()
 	thread, err := StartThread(2)
@@ -88,8 +88,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// TestRecordIsOfOneThread: another one's ops don't get in, and a thread that closes
-// while it is recorded leaves nothing that the next would meet.
+// TestRecordIsOfOneThread checks that a recording has no ops of another thread, and
+// that a thread that is closed during a recording leaves nothing behind.
 func TestRecordIsOfOneThread(t *testing.T) {
 	ctx := context.Background()
 	one, err := StartThread(1)

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inThread runs f on a torch thread and fails on its error or on a tensor left.
+// inThread runs f on a torch thread. An error, or a tensor that is left, fails the test.
 func inThread(t *testing.T, f func(s *Scope) error) {
 	t.Helper()
 	before := Live()
@@ -30,7 +30,8 @@ func inThread(t *testing.T, f func(s *Scope) error) {
 	}
 }
 
-// TestErrors: libtorch's first line comes back, names the op, and sticks.
+// TestErrors checks that the error is libtorch's first line with the op's name, and
+// that it sticks.
 func TestErrors(t *testing.T) {
 	inThread(t, func(s *Scope) error {
 		x, w := s.Randn(1, 2, 3, 8, 8), s.Randn(2, 4, 5, 3, 3)
@@ -75,7 +76,7 @@ func TestScopes(t *testing.T) {
 		if n := Live() - before; n != 0 {
 			t.Errorf("%d tensors after Free", n)
 		}
-		// a result of gotorch's, whose finalizer must not free it a second time
+		// a tensor of gotorch, whose finalizer must not free it a second time
 		ones := s.Adopt(torch.Ones([]int64{3}, false))
 		if got := s.Floats(ones); len(got) != 3 || got[2] != 1 {
 			t.Errorf("gotorch's ones are %v", got)
@@ -84,7 +85,7 @@ func TestScopes(t *testing.T) {
 	})
 }
 
-// TestForeignMemory: a tensor over memory of ours sees what we write there.
+// TestForeignMemory checks that a tensor over memory of ours sees what we write there.
 func TestForeignMemory(t *testing.T) {
 	data, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
@@ -154,7 +155,7 @@ func TestOpenDevice(t *testing.T) {
 	}
 }
 
-// TestThousandSteps: training steps leave neither tensors nor memory behind.
+// TestThousandSteps checks that training steps leave neither tensors nor memory behind.
 func TestThousandSteps(t *testing.T) {
 	thread, err := StartThread(1)
 	if err != nil {
@@ -205,7 +206,7 @@ func TestThousandSteps(t *testing.T) {
 	if n := Live() - before; n != 0 {
 		t.Errorf("%d tensors left by 1000 steps", n)
 	}
-	// caches and Go's heap settle within a few MB; a step's smallest activation, leaked, would be 200
+	// caches and Go's heap settle within a few MB; leaking a step's smallest activation would take 200 MB
 	if grown := resident[1000] - resident[200]; grown > 12<<10 {
 		t.Errorf("resident memory grew by %d KB from step 200 to 1000 (%d KB)", grown, resident[1000])
 	}

@@ -56,7 +56,7 @@ func TestShapes(t *testing.T) {
 	})
 }
 
-// TestUpsampleGolden: pooled and interpolated as PyTorch does.
+// TestUpsampleGolden compares pooling and interpolation with PyTorch's.
 func TestUpsampleGolden(t *testing.T) {
 	var want struct {
 		Ramp4  [][]float64   `json:"ramp4_lo"`
@@ -82,8 +82,8 @@ func TestUpsampleGolden(t *testing.T) {
 	})
 }
 
-// TestErrorsNameTheOp: a wrong shape comes back as one line that starts with the
-// op, and nothing runs after it.
+// TestErrorsNameTheOp checks that a wrong shape gives an error of one line that
+// starts with the op, and that nothing runs after it.
 func TestErrorsNameTheOp(t *testing.T) {
 	for op, call := range map[string]func(s *Scope, x Tensor){
 		"add":                 func(s *Scope, x Tensor) { s.Add(x, s.Randn(1, 7)) },
@@ -141,7 +141,7 @@ func TestErrorsNameTheOp(t *testing.T) {
 	}
 }
 
-// TestErrorsAreOneLine: libtorch's message here has a hundred.
+// TestErrorsAreOneLine provokes a message of libtorch that has a hundred lines.
 func TestErrorsAreOneLine(t *testing.T) {
 	if n, err := cudaDevices(); err == nil && n > 0 {
 		t.Skip("there is a CUDA device here: a tensor on it is no error")
@@ -156,8 +156,9 @@ func TestErrorsAreOneLine(t *testing.T) {
 	})
 }
 
-// TestAutocastEnds: with the body, also when that panics, and so does NoGrad.
-// Products run in bf16 too, to its round-off: 2^-9 of each of the 64 terms.
+// TestAutocastEnds checks that Autocast and NoGrad end with their bodies, also if
+// the body panics. Products run in bf16, with its round-off: 2^-9 of each of the 64
+// terms.
 func TestAutocastEnds(t *testing.T) {
 	inThread(t, func(s *Scope) error {
 		x, w := s.Randn(1, 8, 64), s.Randn(2, 32, 64)
@@ -207,7 +208,7 @@ func TestAutocastEnds(t *testing.T) {
 	})
 }
 
-// TestRandn: standard normal, whatever is drawn elsewhere.
+// TestRandn checks the distribution, and that draws elsewhere change nothing.
 func TestRandn(t *testing.T) {
 	inThread(t, func(s *Scope) error {
 		const n = 40000
@@ -228,8 +229,8 @@ func TestRandn(t *testing.T) {
 	})
 }
 
-// TestForeignMemoryIsWritten: an op in place reaches memory that is not
-// libtorch's, whose size has to be the shape's.
+// TestForeignMemoryIsWritten checks that an op in place writes to memory that is not
+// libtorch's, and that a size other than the shape's is refused.
 func TestForeignMemoryIsWritten(t *testing.T) {
 	data := foreign(t, 4096)
 	inThread(t, func(s *Scope) error {

@@ -9,26 +9,26 @@ import (
 	"unsafe"
 )
 
-// Lanes is how many fields a Spectrum takes at a time.
+// Lanes is the largest number of fields in one Run of a Spectrum.
 const Lanes = 8
 
-// SpectrumGrid is a grid whose Fourier modes are counted in shells.
+// SpectrumGrid is a grid of H x W cells with the shells of its Fourier modes.
 type SpectrumGrid struct {
 	H, W   int
 	Shells int
-	Index  []int32 // shell of each mode that rfft2 keeps, (H, W/2+1)
+	Index  []int32 // (H, W/2+1): the shell of each mode that rfft2 keeps
 }
 
-// Spectrum computes power spectra on a grid and, where there is a coarser one, of
-// the field averaged onto that; see csrc/spectrum.h. It may be used by several
-// goroutines at once, and is freed by Close.
+// Spectrum computes power spectra of fields on a grid and, if there is a coarse
+// grid, of the fields averaged onto the coarse grid; csrc/frames/spectrum.h has the
+// method. Several goroutines may use it at once. Close frees it.
 type Spectrum struct {
 	hi, lo   SpectrumGrid
 	hiC, loC C.fx_spectrum_plan
 }
 
-// NewSpectrum plans the transforms. lo is nil, or its sides are hi's divided by
-// the same whole number.
+// NewSpectrum plans the transforms. lo may be nil; else both its sides are hi's
+// divided by the same integer.
 func NewSpectrum(hi SpectrumGrid, lo *SpectrumGrid) (*Spectrum, error) {
 	s := &Spectrum{hi: hi}
 	if lo != nil {
@@ -68,20 +68,21 @@ func (s *Spectrum) Close() {
 	s.hiC, s.loC = nil, nil
 }
 
-// ScratchLen is the bytes that a Run works in.
+// ScratchLen returns the bytes of scratch that a Run needs.
 func (s *Spectrum) ScratchLen() int { return int(C.fx_spectrum_scratch(s.hiC, s.loC)) }
 
-// SpectrumInput is the fields of a frame, at most Lanes of them.
+// SpectrumInput is a frame of H x W cells and the channels to transform, at most
+// Lanes of them. Strides are in values.
 type SpectrumInput struct {
 	Values                    []float32
 	CellStride, ChannelStride int
 	Channels                  []int
-	Mean, Scale               []float32 // of each channel: (x - mean) scale is transformed; nil: x is
+	Mean, Scale               []float32 // one for each channel, to transform (x - mean) scale; nil to transform x
 }
 
-// Run is the power of each shell, (len(Channels), shells), of the fields and,
-// where there is a coarse grid, of their averages on it. Values that are not
-// finite make all powers of their field so.
+// Run fills hi with the power of each shell, (len(Channels), shells), and lo with
+// the same of the averages on the coarse grid, if there is one. A value that is not
+// finite makes all powers of its field so.
 func (s *Spectrum) Run(in *SpectrumInput, scratch []byte, hi, lo []float64) error {
 	n := len(in.Channels)
 	if n < 1 || n > Lanes || len(hi) != n*s.hi.Shells || (s.loC != nil && len(lo) != n*s.lo.Shells) || len(scratch) < s.ScratchLen() ||

@@ -8,11 +8,11 @@ import (
 	"fmsr/internal/testkit/golden"
 )
 
-// grids are even, odd and oblong.
+// grids has even, odd and oblong grids.
 var grids = [][2]int64{{8, 8}, {7, 7}, {6, 9}, {9, 6}, {4, 10}, {1, 5}}
 
-// TestParseval: the modes kept, each counted as often as the whole plane holds
-// it, sum to the mean square.
+// TestParseval checks that the power of the modes, each counted as often as it
+// occurs in the whole plane, sums to the mean square.
 func TestParseval(t *testing.T) {
 	for _, g := range grids {
 		t.Run(fmt.Sprintf("%dx%d", g[0], g[1]), func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestParseval(t *testing.T) {
 	}
 }
 
-// TestPowerOfAWave: 3 + 2 cos(2 pi (y ky/H + x kx/W)) has power 9 at (0,0) and 1
+// TestPowerOfAWave checks that 3 + 2 cos(2 pi (y ky/H + x kx/W)) has power 9 at (0,0) and 1
 // at (ky,kx), and nowhere else in the half plane.
 func TestPowerOfAWave(t *testing.T) {
 	const ky, kx = 3, 2

@@ -12,11 +12,11 @@ import (
 	torch "github.com/wangkuiyi/gotorch"
 )
 
-// Tensor is gotorch's, so that its functions take ours and ours take its. A
-// Tensor made here has no finalizer: its Scope frees it, or Free does.
+// Tensor is gotorch's type, so that gotorch's functions and ours take the same
+// tensors. A Tensor made here has no finalizer: its Scope frees it, or Free does.
 type Tensor = torch.Tensor
 
-// DType is a libtorch scalar type, by gotorch's numbers.
+// DType is the number of a libtorch scalar type, as in gotorch.
 type DType = int8
 
 // The types that fmsr computes in.
@@ -26,20 +26,20 @@ const (
 	BFloat16 DType = torch.BFloat16
 )
 
-// Format is the order of a 4-d tensor's elements in memory.
+// Format is the order in memory of the elements of a 4-d tensor.
 type Format int
 
-// NHWC is libtorch's channels_last, for which there are faster kernels, ours among
-// them; NCHW is its default.
+// NHWC is libtorch's channels_last, which the faster kernels need, ours included;
+// NCHW is libtorch's default.
 const (
 	NHWC Format = iota
 	NCHW
 )
 
-// Device is where a tensor lives; its zero value is the CPU.
+// Device is the device that holds a tensor; its zero value is the CPU.
 type Device int
 
-// CPU is the device that is always there.
+// CPU is the device that every machine has.
 const CPU Device = 0
 
 // CUDA is the CUDA device with that index.
@@ -52,16 +52,16 @@ func (d Device) String() string {
 	return fmt.Sprintf("cuda:%d", d.index())
 }
 
-// index is the device by fx.h's numbers: -1 for the CPU, else a CUDA index.
+// index returns the device's number in fx.h: -1 for the CPU, else a CUDA index.
 func (d Device) index() C.int { return C.int(d) - 1 }
 
-// Live is the number of tensors made here and not yet freed, for leak tests.
+// Live returns the number of tensors made here and not yet freed, for leak tests.
 func Live() int64 { return int64(C.fx_live_tensors()) }
 
-// IsNil reports whether t is no tensor, as an op returns after an error.
+// IsNil reports whether t is nil, which is what an op returns after an error.
 func IsNil(t Tensor) bool { return t.T == nil || *t.T == nil }
 
-// Free releases t now. Views of its memory stay valid, since they share it.
+// Free releases t now. Views of its memory stay valid: the last of them frees it.
 func Free(t Tensor) {
 	if IsNil(t) {
 		return
@@ -101,27 +101,27 @@ func dims(shape []int64) (*C.int64_t, C.int) {
 	return (*C.int64_t)(unsafe.Pointer(&shape[0])), C.int(len(shape))
 }
 
-// Scope owns tensors and remembers the first error. All ops are its methods:
-// after an error they do nothing and return a nil Tensor, so that a forward
-// pass reads as the formula does and is checked once, by Err. A Scope belongs
-// to one goroutine.
+// Scope owns tensors and remembers the first error. All ops are methods of a
+// Scope. After an error they do nothing and return a nil Tensor, so that a forward
+// pass reads like its formula and needs one check, of Err. A Scope belongs to one
+// goroutine.
 type Scope struct {
 	owned []Tensor
 	err   error
 
-	ctx  context.Context // ends the work; nil: nothing does
-	stop *C.int          // not 0 once ctx has ended; nil where it never will
+	ctx  context.Context // ends the work; may be nil
+	stop *C.int          // not 0 once ctx has ended; nil if ctx never ends
 
-	recording C.fx_recording // of the thread; nil: nothing is recorded
+	recording C.fx_recording // the thread's; nil if nothing is recorded
 }
 
-// NewScope returns an empty scope; Close it.
+// NewScope returns an empty scope. The caller closes it.
 func NewScope() *Scope { return &Scope{} }
 
-// Err is the first error of any op in the scope.
+// Err returns the first error of any op in the scope.
 func (s *Scope) Err() error { return s.err }
 
-// Fail makes err the scope's error unless it has one.
+// Fail makes err the scope's error, unless the scope has one already.
 func (s *Scope) Fail(err error) {
 	if s.err == nil {
 		s.err = err
@@ -136,8 +136,8 @@ func (s *Scope) Close() {
 	s.owned = nil
 }
 
-// Adopt makes the scope the owner of a result of gotorch's, whose finalizer is
-// taken off.
+// Adopt makes the scope the owner of a tensor that gotorch made, and removes the
+// tensor's finalizer.
 func (s *Scope) Adopt(t Tensor) Tensor {
 	if IsNil(t) {
 		return t
@@ -154,7 +154,7 @@ func (s *Scope) own(t Tensor) Tensor {
 	return t
 }
 
-// Keep takes t, one of the scope's, out of it: the caller frees it.
+// Keep takes t out of the scope that owns it. The caller then frees t.
 func (s *Scope) Keep(t Tensor) Tensor {
 	for i := len(s.owned) - 1; i >= 0; i-- {
 		if s.owned[i].T == t.T {
@@ -165,9 +165,9 @@ func (s *Scope) Keep(t Tensor) Tensor {
 	return t
 }
 
-// Within runs f in an inner scope and keeps only its result. What f made and
-// autograd does not need is freed on the way out, which bounds a deep network's
-// memory to what the backward pass uses.
+// Within runs f in an inner scope and keeps only its result. All other tensors of
+// f are freed at once unless autograd needs them, so that a deep network takes no
+// more memory than its backward pass uses.
 func (s *Scope) Within(f func(in *Scope) Tensor) Tensor {
 	if s.err != nil {
 		return Tensor{}
@@ -182,7 +182,7 @@ func (s *Scope) Within(f func(in *Scope) Tensor) Tensor {
 	return s.own(in.Keep(out))
 }
 
-// over reports whether no op may begin any more.
+// over reports whether the scope has an error or its context has ended.
 func (s *Scope) over() bool {
 	if s.err == nil && s.ctx != nil && s.ctx.Err() != nil {
 		s.err = context.Cause(s.ctx)
@@ -190,7 +190,7 @@ func (s *Scope) over() bool {
 	return s.err != nil
 }
 
-// one runs a C function that gives one tensor.
+// one calls a C function that returns one tensor.
 func (s *Scope) one(op string, call func(out *C.fx_tensor) C.fx_error) Tensor {
 	if s.over() {
 		return Tensor{}
@@ -206,7 +206,7 @@ func (s *Scope) one(op string, call func(out *C.fx_tensor) C.fx_error) Tensor {
 	return s.own(wrap(out))
 }
 
-// do runs a C function that gives none.
+// do calls a C function that returns no tensor.
 func (s *Scope) do(op string, call func() C.fx_error) {
 	if s.over() {
 		return
@@ -219,9 +219,9 @@ func (s *Scope) do(op string, call func() C.fx_error) {
 	}
 }
 
-// FromBytes wraps memory that is not libtorch's, without a copy: an Arrow
-// buffer, a mapped file. The memory must not be Go's heap unless pinned, and
-// must outlive the tensor and its views.
+// FromBytes returns a tensor of that shape over memory that libtorch does not own,
+// such as an Arrow buffer or a mapped file, without a copy. The memory must outlive
+// the tensor and its views, and must be pinned if it is on Go's heap.
 func (s *Scope) FromBytes(data []byte, dtype DType, shape ...int64) Tensor {
 	want := int64(elementSize(dtype))
 	for _, d := range shape {
@@ -236,14 +236,14 @@ func (s *Scope) FromBytes(data []byte, dtype DType, shape ...int64) Tensor {
 	})
 }
 
-// FromFloats copies values into a new float32 tensor on the CPU.
+// FromFloats copies values, row-major, into a new float32 tensor of that shape on the CPU.
 func (s *Scope) FromFloats(values []float32, shape ...int64) Tensor {
 	t := s.Full(0, Float32, CPU, shape...)
 	s.Write(t, values)
 	return t
 }
 
-// Full is a tensor of one value.
+// Full returns a tensor of that shape with all elements equal to value.
 func (s *Scope) Full(value float64, dtype DType, device Device, shape ...int64) Tensor {
 	return s.one("full", func(out *C.fx_tensor) C.fx_error {
 		p, n := dims(shape)
@@ -251,11 +251,12 @@ func (s *Scope) Full(value float64, dtype DType, device Device, shape ...int64) 
 	})
 }
 
-// Randn is standard normal noise, float32 on the CPU, a function of seed alone.
+// Randn returns standard normal noise of that shape, float32 on the CPU. The
+// numbers depend on seed alone.
 func (s *Scope) Randn(seed uint64, shape ...int64) Tensor { return s.RandnOn(CPU, seed, shape...) }
 
-// RandnOn is standard normal noise, float32, a function of seed alone, drawn on
-// the device: on CUDA the numbers are not the CPU's.
+// RandnOn returns standard normal noise of that shape, float32, drawn on the
+// device. The numbers depend on seed and on the kind of device.
 func (s *Scope) RandnOn(device Device, seed uint64, shape ...int64) Tensor {
 	return s.one("randn", func(out *C.fx_tensor) C.fx_error {
 		p, n := dims(shape)
@@ -263,52 +264,55 @@ func (s *Scope) RandnOn(device Device, seed uint64, shape ...int64) Tensor {
 	})
 }
 
-// Alias is another handle on t's memory and its place in the graph.
+// Alias returns another handle on t: the same memory and the same place in the
+// autograd graph.
 func (s *Scope) Alias(t Tensor) Tensor {
 	return s.one("alias", func(out *C.fx_tensor) C.fx_error { return C.fx_alias(handle(t), out) })
 }
 
-// Clone copies t.
+// Clone returns a copy of t, of the same shape.
 func (s *Scope) Clone(t Tensor) Tensor {
 	return s.one("clone", func(out *C.fx_tensor) C.fx_error { return C.fx_clone(handle(t), out) })
 }
 
-// Detach is t's memory outside the autograd graph.
+// Detach returns a tensor that shares t's memory and is outside the autograd graph.
 func (s *Scope) Detach(t Tensor) Tensor {
 	return s.one("detach", func(out *C.fx_tensor) C.fx_error { return C.fx_detach(handle(t), out) })
 }
 
-// To is t in that type, on that device and, when 4-d, in that memory format;
-// it shares t's memory when nothing changes.
+// To returns t, of any shape, in that type, on that device and, if it is 4-d, in
+// that memory format. The result shares t's memory if nothing changes.
 func (s *Scope) To(t Tensor, dtype DType, device Device, format Format) Tensor {
 	return s.one("to", func(out *C.fx_tensor) C.fx_error {
 		return C.fx_to(handle(t), C.int(dtype), device.index(), C.int(format), out)
 	})
 }
 
-// Copy writes src's values into dst.
+// Copy writes src's values into dst, of the same shape.
 func (s *Scope) Copy(dst, src Tensor) {
 	s.do("copy_", func() C.fx_error { return C.fx_copy_(handle(dst), handle(src)) })
 }
 
-// Write copies values into t, of the same element type and count.
+// Write copies values, row-major, into t of any shape. Element type and count must
+// be equal.
 func Write[T float32 | float64](s *Scope, t Tensor, values []T) {
 	s.do("write", func() C.fx_error {
 		return C.fx_write(handle(t), unsafe.Pointer(unsafe.SliceData(values)), C.int64_t(len(values))*C.int64_t(unsafe.Sizeof(T(0))))
 	})
 }
 
-// Read copies t's values, row-major, into values, of the same type and count.
+// Read copies the values of t, of any shape, into values, row-major. Element type
+// and count must be equal.
 func Read[T float32 | float64](s *Scope, t Tensor, values []T) {
 	s.do("read", func() C.fx_error {
 		return C.fx_read(handle(t), unsafe.Pointer(unsafe.SliceData(values)), C.int64_t(len(values))*C.int64_t(unsafe.Sizeof(T(0))))
 	})
 }
 
-// Write copies float32 values into t.
+// Write copies float32 values, row-major, into t of any shape.
 func (s *Scope) Write(t Tensor, values []float32) { Write(s, t, values) }
 
-// Floats are t's float32 values, row-major, in a new slice.
+// Floats returns t's float32 values, row-major, in a new slice.
 func (s *Scope) Floats(t Tensor) []float32 {
 	if s.err != nil {
 		return nil
@@ -318,14 +322,14 @@ func (s *Scope) Floats(t Tensor) []float32 {
 	return values
 }
 
-// Item is the value of a tensor of one element.
+// Item returns the value of a tensor of one element.
 func (s *Scope) Item(t Tensor) float64 {
 	var v C.double
 	s.do("item", func() C.fx_error { return C.fx_item(handle(t), &v) })
 	return float64(v)
 }
 
-// Numel is the number of elements.
+// Numel returns the number of elements of t.
 func Numel(t Tensor) int {
 	n := 1
 	for _, d := range t.Shape() {

@@ -14,18 +14,19 @@ import (
 	"unsafe"
 )
 
-// Thread is an OS thread on which all work on a model runs, since libtorch
-// keeps its thread count, grad mode and autocast state for each of them.
+// Thread is an OS thread for all work on a model, since libtorch keeps its thread
+// count, grad mode and autocast state for each OS thread.
 type Thread struct {
 	calls chan func()
 	quit  chan struct{}
 	ended chan struct{}
 
-	recording C.fx_recording // nil: none. It and began are the thread's
-	began     time.Time      // when the recording did
+	recording C.fx_recording // nil if there is none; only the thread uses it and began
+	began     time.Time      // start of the recording
 }
 
-// StartThread starts one whose kernels use that many cores (0: all). Close it.
+// StartThread starts a Thread whose kernels use that many cores, or all cores if
+// threads is 0. The caller closes it.
 func StartThread(threads int) (*Thread, error) {
 	if threads <= 0 {
 		threads = runtime.NumCPU()
@@ -39,7 +40,8 @@ func StartThread(threads int) (*Thread, error) {
 	return t, nil
 }
 
-// run never unlocks its OS thread: it dies with the goroutine, and its settings with it.
+// run never unlocks its OS thread, so that the thread and its settings end with the
+// goroutine.
 func (t *Thread) run(threads int, started chan<- error) {
 	defer close(t.ended)
 	runtime.LockOSThread()
@@ -53,17 +55,18 @@ func (t *Thread) run(threads int, started chan<- error) {
 		case call := <-t.calls:
 			call()
 		case <-t.quit:
-			_, _ = t.endRecording() // frees it
+			_, _ = t.endRecording() // to free it
 			return
 		}
 	}
 }
 
-// Do runs f on the thread, in a scope that is closed when f returns, and waits
-// for it. It returns f's error, else the scope's. A panic in f becomes an error.
-// When ctx ends before f has started, f never runs. One that has is waited for, but
-// no op of its scope begins any more, and a backward pass ends at the next tensor
-// that was watched: the error is then ctx's cause.
+// Do runs f on the thread, in a scope that is closed when f returns, and waits for
+// it. It returns f's error, or else the scope's. A panic in f becomes an error.
+//
+// If ctx ends before f starts, f never runs. If ctx ends later, Do still waits for
+// f, but no further op of the scope begins, and a backward pass ends at the next
+// watched tensor. Do then returns ctx's cause.
 func (t *Thread) Do(ctx context.Context, f func(s *Scope) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -102,8 +105,8 @@ func (t *Thread) inScope(ctx context.Context, f func(s *Scope) error) (err error
 	return err
 }
 
-// watch raises the scope's flag when its context ends; the function that it
-// returns ends that.
+// watch sets the scope's stop flag when its context ends, until the caller calls
+// end.
 func (s *Scope) watch() (end func()) {
 	if s.ctx.Done() == nil {
 		return func() {}
@@ -123,7 +126,8 @@ func (s *Scope) watch() (end func()) {
 	}
 }
 
-// Close ends the thread after the work that it is doing. A later Do returns an error.
+// Close waits for the work in progress and ends the thread. A later Do returns an
+// error.
 func (t *Thread) Close() {
 	close(t.quit)
 	<-t.ended

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// foreign is zeroed memory that is not Go's.
+// foreign returns zeroed memory outside Go's heap.
 func foreign(t *testing.T, size int) []byte {
 	data, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
@@ -23,7 +23,7 @@ func foreign(t *testing.T, size int) []byte {
 	return data
 }
 
-// TestDoIsOneAtATime: on the same OS thread, whoever calls.
+// TestDoIsOneAtATime checks that all calls run on the same OS thread, one at a time.
 func TestDoIsOneAtATime(t *testing.T) {
 	thread, err := StartThread(1)
 	if err != nil {
@@ -61,8 +61,8 @@ func TestDoIsOneAtATime(t *testing.T) {
 	}
 }
 
-// TestDoAndCancellation: a call that waits for the thread is given up when its
-// context ends; one that runs is waited for.
+// TestDoAndCancellation checks that a call that waits for the thread returns when
+// its context ends, and that Do waits for a call that runs.
 func TestDoAndCancellation(t *testing.T) {
 	thread, err := StartThread(1)
 	if err != nil {
@@ -86,7 +86,7 @@ func TestDoAndCancellation(t *testing.T) {
 	go func() {
 		waiting <- thread.Do(ctx, func(*Scope) error { t.Error("ran after its context had ended"); return nil })
 	}()
-	time.Sleep(20 * time.Millisecond) // so that it waits
+	time.Sleep(20 * time.Millisecond) // until it waits
 	cancel(stopped)
 	select {
 	case err := <-waiting:
@@ -107,13 +107,13 @@ func TestDoAndCancellation(t *testing.T) {
 	default:
 	}
 	close(release)
-	if err := <-running; !errors.Is(err, stopped) { // its op did not begin any more
+	if err := <-running; !errors.Is(err, stopped) { // its op did not begin
 		t.Errorf("the running call returned %v, want the context's cause", err)
 	}
 }
 
-// TestThreadCount: kernels on a Thread of one run in it alone, and one of four
-// brings three threads more.
+// TestThreadCount checks that kernels on a Thread of one core run on that thread
+// alone, and that a Thread of four cores starts three more threads.
 func TestThreadCount(t *testing.T) {
 	tasks := func() int {
 		list, err := os.ReadDir("/proc/self/task")
@@ -123,7 +123,7 @@ func TestThreadCount(t *testing.T) {
 		return len(list)
 	}
 	born := func(threads int) int {
-		// the threads of closed Threads end a little later
+		// the OpenMP threads of a closed Thread end a little later
 		for last := -1; last != tasks(); time.Sleep(20 * time.Millisecond) {
 			last = tasks()
 		}
@@ -144,7 +144,7 @@ func TestThreadCount(t *testing.T) {
 		}
 		return grown
 	}
-	// Go may start a thread of its own meanwhile, but not three
+	// Go may start a thread of its own in the meantime, but not three
 	if n := born(1); n > 2 {
 		t.Errorf("a Thread of one started %d threads", n)
 	}
@@ -153,7 +153,7 @@ func TestThreadCount(t *testing.T) {
 	}
 }
 
-// TestOwnership: whatever way a tensor leaves or enters a scope, it is freed once.
+// TestOwnership checks that a tensor is freed once, however it enters or leaves a scope.
 func TestOwnership(t *testing.T) {
 	before := Live()
 	var kept Tensor
@@ -165,7 +165,7 @@ func TestOwnership(t *testing.T) {
 	err = thread.Do(context.Background(), func(s *Scope) error {
 		kept = s.Keep(s.Randn(1, 4))
 		ones := s.Adopt(torch.Ones([]int64{3}, false))
-		same := s.Within(func(in *Scope) Tensor { in.Randn(2, 4); return ones }) // not the inner scope's
+		same := s.Within(func(in *Scope) Tensor { in.Randn(2, 4); return ones }) // the inner scope does not own it
 		Free(same)
 		if !IsNil(ones) {
 			t.Error("a tensor is there after Free")
@@ -204,8 +204,8 @@ func TestOwnership(t *testing.T) {
 	}
 }
 
-// TestDoStops: once the context ends, no op begins, and a backward pass ends at
-// the next watched tensor; the thread then works on.
+// TestDoStops checks that no op begins after the context has ended, that a backward
+// pass ends at the next watched tensor, and that the thread works afterwards.
 func TestDoStops(t *testing.T) {
 	thread, err := StartThread(1)
 	if err != nil {
@@ -236,7 +236,7 @@ func TestDoStops(t *testing.T) {
 				y = s.Watch(y)
 			}
 			loss := s.Mean(y)
-			s.ctx = context.Background() // the flag alone is looked at
+			s.ctx = context.Background() // so that only the flag counts
 			cancel(cause)
 			for deadline := time.Now().Add(5 * time.Second); *s.stop == 0 && time.Now().Before(deadline); {
 				time.Sleep(time.Millisecond)

@@ -1,4 +1,4 @@
-# Sourced by native.sh and cuda.sh: the cache, what comes from PyPI, and where libtorch is.
+# Sourced by native.sh and cuda.sh: the cache, downloads from PyPI, and the search for libtorch.
 #
 #   LIBTORCH=DIR   use that libtorch (the folder that holds lib/ and include/)
 #   CUDA=1         fetch the wheel's CUDA libraries too
@@ -10,7 +10,7 @@ need() { command -v "$1" >/dev/null || die "$1 is needed and was not found: $2";
 need g++ "install a C++17 compiler (Debian: apt-get install g++)"
 need sha256sum "install coreutils"
 
-version_of() { # DIR with include/: its "2.11.0", or nothing
+version_of() { # DIR: prints the version of the libtorch there, such as 2.11.0, or nothing
   local h
   for h in "$1"/include/torch/headeronly/version.h "$1"/include/torch/csrc/api/include/torch/version.h; do
     [ -f "$h" ] || continue
@@ -18,14 +18,14 @@ version_of() { # DIR with include/: its "2.11.0", or nothing
     v=$(awk '/#define TORCH_VERSION_(MAJOR|MINOR|PATCH) /{printf "%s%s", sep, $3; sep="."}' "$h")
     [ -n "$v" ] && { echo "$v"; return; }
   done
-  # a folder without that header but with a Python package's version file
+  # without that header: the version file of a Python package
   [ -f "$1/version.py" ] && sed -n "s/^__version__ = '\([0-9.]*\).*/\1/p" "$1/version.py"
   return 0
 }
 
 usable() { [ -f "$1/lib/libtorch_cpu.so" ] && [ -d "$1/include/ATen" ]; }
 
-installed_torch() { # the folder of a PyTorch that python3 would import
+installed_torch() { # prints the folder of the PyTorch that python3 would import
   command -v python3 >/dev/null || return 0
   python3 - <<'PY' 2>/dev/null || true
 import importlib.util
@@ -35,7 +35,7 @@ if spec and spec.submodule_search_locations:
 PY
 }
 
-# fetching DESCRIPTION: a folder $tmp to download into, which goes when the shell does
+# fetching DESCRIPTION: makes a folder $tmp for downloads, which is removed when the shell exits
 fetching() {
   need python3 "install Python 3 with pip, or name a libtorch $want: LIBTORCH=DIR make"
   python3 -m pip --version >/dev/null 2>&1 || die "python3 has no pip: install it (Debian: apt-get install python3-pip), or name a libtorch $want: LIBTORCH=DIR make"
@@ -45,7 +45,7 @@ fetching() {
   echo "fetching $1 ..."
 }
 
-pip_get() { # [--deps] PACKAGES: their wheels, into $tmp/wheels, and with --deps those that they need
+pip_get() { # [--deps] PACKAGES: downloads their wheels, with --deps those of their dependencies too, to $tmp/wheels
   local deps=--no-deps platforms=(--platform manylinux2014_x86_64) glibc
   if [ "$1" = --deps ]; then deps=; shift; fi
   for glibc in {17..28}; do platforms+=(--platform "manylinux_2_${glibc}_x86_64"); done
@@ -53,7 +53,7 @@ pip_get() { # [--deps] PACKAGES: their wheels, into $tmp/wheels, and with --deps
     --implementation cp --python-version 3.11 -d "$tmp/wheels" "$@"
 }
 
-unpack() { # PREFIXES WITHOUT: of $tmp/wheels, what begins so, but for files whose names begin so, into $tmp/site
+unpack() { # PREFIXES WITHOUT: unpacks files of $tmp/wheels to $tmp/site: paths that begin with one of PREFIXES, except names that begin with one of WITHOUT
   python3 - "$tmp/site" "$1" "$2" "$tmp"/wheels/*.whl <<'PY'
 import os, sys, zipfile
 site, prefixes, without, wheels = sys.argv[1], sys.argv[2].split(), sys.argv[3].split(), sys.argv[4:]
@@ -65,14 +65,14 @@ for wheel in wheels:
 PY
 }
 
-fetched() { # DIR: $tmp/site becomes it
+fetched() { # DIR: moves $tmp/site to DIR
   rm -rf "$1"
   mv -T "$tmp/site" "$1"
   rm -rf "$tmp"
   trap - EXIT
 }
 
-fetch_torch() { # into $1, by pip from PyPI
+fetch_torch() { # DIR: downloads libtorch by pip from PyPI to DIR
   local packages
   fetching "libtorch $want (530 MB, once)"
   pip_get "torch==$want" "nvidia-cuda-runtime==13.0.*" "nvidia-cuda-cupti==13.0.*" ||

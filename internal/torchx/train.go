@@ -3,13 +3,14 @@ package torchx
 // #include "csrc/fx.h"
 import "C"
 
-// RequiresGrad switches on or off whether autograd tracks t, a leaf.
+// RequiresGrad sets whether autograd tracks the leaf t, of any shape.
 func (s *Scope) RequiresGrad(t Tensor, on bool) {
 	s.do("requires_grad", func() C.fx_error { return C.fx_set_requires_grad(handle(t), C.bool(on)) })
 }
 
-// Watch is x, through which a backward pass goes only until the scope's context
-// ends: put at intervals, it bounds how long that takes to be noticed.
+// Watch returns x, of any shape. Once the scope's context has ended, a backward
+// pass that reaches x fails. Watched tensors at intervals in a network bound the
+// time until a backward pass notices.
 func (s *Scope) Watch(x Tensor) Tensor {
 	if s.stop == nil {
 		return x
@@ -17,17 +18,18 @@ func (s *Scope) Watch(x Tensor) Tensor {
 	return s.one("watch", func(out *C.fx_tensor) C.fx_error { return C.fx_watch(handle(x), s.stop, out) })
 }
 
-// Backward adds the gradients of loss to its leaves.
+// Backward computes the gradients of loss, a scalar, and adds them to those of the
+// leaves.
 func (s *Scope) Backward(loss Tensor) {
 	s.do("backward", func() C.fx_error { return C.fx_backward(handle(loss)) })
 }
 
-// Grad is the gradient of the leaf t.
+// Grad returns the gradient of the leaf t, of t's shape. Having none is an error.
 func (s *Scope) Grad(t Tensor) Tensor {
 	return s.one("grad", func(out *C.fx_tensor) C.fx_error { return C.fx_grad(handle(t), out) })
 }
 
-// ZeroGrads drops the gradients of params.
+// ZeroGrads drops the gradients of params, which then take no memory.
 func (s *Scope) ZeroGrads(params []Tensor) {
 	s.do("zero_grad", func() C.fx_error {
 		p, n := handles(params)
@@ -35,35 +37,36 @@ func (s *Scope) ZeroGrads(params []Tensor) {
 	})
 }
 
-// AdamW are the constants of the optimizer of Loshchilov & Hutter 2019,
-// arXiv:1711.05101: decoupled weight decay.
+// AdamW holds the constants of Adam with decoupled weight decay, Loshchilov &
+// Hutter 2019, arXiv:1711.05101.
 type AdamW struct {
 	Beta1, Beta2, Eps, WeightDecay float64
 }
 
-// Report is what an Update leaves, as a float64 tensor of these four where the
-// parameters are: nothing waits for the device until it is read.
+// Report is the result of an Update. On the device it is a float64 tensor of these
+// four numbers, so that nothing waits for the device until ReadReport.
 type Report struct {
 	Loss, GradNorm float64 // of the step; the norm before clipping
-	Taken          int     // updates made, the next one's bias correction
-	InARow         int     // updates not made, since the last one that was
+	Taken          int     // updates made, for the next one's bias correction
+	InARow         int     // updates skipped since the last one that was made
 }
 
-// NewReport is the tensor of a report that so many updates have gone before.
+// NewReport returns a report (4), float64, as it is after that many updates.
 func (s *Scope) NewReport(device Device, taken int) Tensor {
 	t := s.Full(0, Float64, CPU, 4)
 	Write(s, t, []float64{0, 0, float64(taken), 0})
 	return s.To(t, Float64, device, NCHW)
 }
 
-// ReadReport waits for the device.
+// ReadReport waits for the device and returns the values of a report (4).
 func (s *Scope) ReadReport(report Tensor) Report {
 	v := make([]float64, 4)
 	Read(s, report, v)
 	return Report{Loss: v[0], GradNorm: v[1], Taken: int(v[2]), InARow: int(v[3])}
 }
 
-// UpdateSchedule is what changes from step to step in an Update, as a tensor.
+// UpdateSchedule returns the numbers of an Update that change from step to step,
+// (2), float64: the learning rate and the average's weight of the new parameters.
 func (s *Scope) UpdateSchedule(device Device, lr, emaDecay float64) Tensor {
 	t := s.Full(0, Float64, CPU, 2)
 	Write(s, t, []float64{lr, 1 - emaDecay})
@@ -71,10 +74,12 @@ func (s *Scope) UpdateSchedule(device Device, lr, emaDecay float64) Tensor {
 }
 
 // Update clips the gradients of params to a global norm of maxNorm (Pascanu et al.
-// 2013, arXiv:1211.5063), takes an AdamW step with the moments m and v, and moves the average ema (nil: there is
-// none) towards the new params, in place and for float32 in one pass. loss is a float64
-// tensor of one element; where it or the gradients' norm is not finite nothing is
-// changed but the report. The gradients are then to be dropped: they may be clipped, or not.
+// 2013, arXiv:1211.5063), takes an AdamW step with the moments m and v, and moves
+// the average ema towards the new params, all in place, and for float32 in one
+// pass. m, v and ema are lists like params, with the same shapes; ema may be nil.
+// loss is a float64 tensor of one element, schedule comes from UpdateSchedule,
+// report from NewReport. If the loss or the gradients' norm is not finite, only the
+// report changes. The caller then drops the gradients, which may be clipped or not.
 func (s *Scope) Update(a AdamW, maxNorm float64, params, m, v, ema []Tensor, loss, schedule, report Tensor) {
 	s.do("update", func() C.fx_error {
 		p, n := handles(params)
@@ -86,7 +91,7 @@ func (s *Scope) Update(a AdamW, maxNorm float64, params, m, v, ema []Tensor, los
 	})
 }
 
-// EMAUpdate is ema = decay ema + (1-decay) params, in place.
+// EMAUpdate sets ema = decay ema + (1-decay) params, for lists of the same shapes.
 func (s *Scope) EMAUpdate(ema, params []Tensor, decay float64) {
 	s.do("ema", func() C.fx_error {
 		e, n := handles(ema)

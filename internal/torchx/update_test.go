@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestUpdateKernel: the CPU's float32 kernel against the composition in float64, for tensors that fill no, some and
-// many vectors and chunks, of several layouts, clipped and not. Its result is the same to the bit on any number of threads.
+// TestUpdateKernel compares the CPU's float32 kernel with the composition in float64, for tensors of several layouts that
+// fill no, some and many vectors and chunks, with and without clipping. The bits are the same for any number of threads.
 func TestUpdateKernel(t *testing.T) {
 	shapes := [][]int64{{1}, {7}, {16}, {40}, {0}, {5, 3, 3, 3}, {8, 4, 1, 1}, {6, 4, 1}, {8192}, {8193}, {130, 90, 3, 3}, {33}, {70001}}
 	adamw := AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.1}

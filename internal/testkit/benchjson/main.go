@@ -1,4 +1,5 @@
-// Command benchjson turns `go test -bench` output into one JSON line a benchmark.
+// Command benchjson reads the output of `go test -bench` and prints one line of JSON
+// for each benchmark.
 package main
 
 import (

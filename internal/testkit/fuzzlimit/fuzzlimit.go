@@ -1,5 +1,5 @@
-// Package fuzzlimit holds the fuzz targets, which are the readers of bytes from
-// outside, to what a small input may cost.
+// Package fuzzlimit limits the memory and time that a fuzz target may spend on a
+// small input. All fuzz targets are readers of bytes from outside.
 package fuzzlimit
 
 import (
@@ -12,15 +12,16 @@ import (
 )
 
 const (
-	largest = 64 << 10  // bytes of an input; longer ones are skipped
-	memory  = 100 << 20 // bytes that one may allocate, those given back included
+	largest = 64 << 10  // bytes of an input; longer inputs are skipped
+	memory  = 100 << 20 // bytes that an input may allocate, freed ones included
 	seconds = 2 * time.Second
 )
 
-// Run calls f, which reads size bytes, and fails the test if Go allocates, or the
-// process grows by, more than 100 MiB meanwhile, or if it takes two seconds of
-// processor time: the clock also runs while a process is stopped. Where f does
-// not come back within ten seconds, go test -fuzz itself ends it and keeps the input.
+// Run calls f, which reads size bytes. The test fails if Go allocates more than
+// 100 MiB during the call, if the process grows by more than that, or if the call
+// takes two seconds of processor time. (Wall time would also pass while the process
+// is stopped.) If f does not return within ten seconds, go test -fuzz ends it and
+// keeps the input.
 func Run(t *testing.T, size int, f func()) {
 	t.Helper()
 	if size > largest {
@@ -40,12 +41,13 @@ func Run(t *testing.T, size int, f func()) {
 	}
 }
 
-// UnsummedZip is a zip whose records have no CRC, which zero stands for: what a
-// fuzzer changes in one is then read, and not refused for its sum.
+// UnsummedZip sets the CRCs of all records of a zip to zero, in place, which means
+// that there is none. A reader then reads what a fuzzer has changed instead of
+// refusing it for a wrong CRC.
 func UnsummedZip(data []byte) []byte {
 	for _, header := range []struct {
 		magic string
-		crc   int // where it is
+		crc   int // its offset in the header
 	}{{"PK\x03\x04", 14}, {"PK\x01\x02", 16}} {
 		pieces := bytes.SplitAfter(data, []byte(header.magic))
 		for _, after := range pieces[1:] {
@@ -55,7 +57,7 @@ func UnsummedZip(data []byte) []byte {
 	return data
 }
 
-// cost is what the process has used so far.
+// cost is the memory and time that the process has used so far.
 type cost struct {
 	allocated uint64 // by Go
 	resident  int64  // at its peak, libtorch's memory included

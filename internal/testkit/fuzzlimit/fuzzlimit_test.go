@@ -4,7 +4,7 @@ import "testing"
 
 var sink []byte
 
-// TestSpent: what is allocated, touched and computed is seen.
+// TestSpent checks that spent counts memory allocated, memory touched and time.
 func TestSpent(t *testing.T) {
 	before := spent()
 	sink = make([]byte, 3*memory)
@@ -15,7 +15,7 @@ func TestSpent(t *testing.T) {
 	if n := after.allocated - before.allocated; n < 3*memory {
 		t.Errorf("%d bytes allocated, want %d", n, 3*memory)
 	}
-	if n := after.resident - before.resident; n < memory { // its peak began as the parent's
+	if n := after.resident - before.resident; n < memory { // its peak starts as the parent's
 		t.Errorf("grown by %d bytes, want %d", n, 3*memory)
 	}
 	if after.time <= before.time {

@@ -1,6 +1,6 @@
-// Package golden holds numbers that PyTorch 2.11 and numpy computed from
-// formulas, and those formulas, so that tests compare with the same inputs. No
-// library's random stream is involved.
+// Package golden has numbers that PyTorch 2.11 and numpy computed, and the formulas
+// of their inputs, so that tests compute from the same inputs. The inputs do not
+// depend on any library's random numbers.
 package golden
 
 import (
@@ -14,7 +14,7 @@ import (
 //go:embed golden.json
 var data []byte
 
-// Load decodes the values under a top-level key into v.
+// Load decodes the values under a top-level key of golden.json into v.
 func Load(t testing.TB, key string, v any) {
 	t.Helper()
 	var all map[string]json.RawMessage
@@ -30,7 +30,7 @@ func Load(t testing.TB, key string, v any) {
 	}
 }
 
-// U is uniform in [0,1): element i of stream j.
+// U returns element i of stream j, uniform in [0,1).
 func U(j, i uint64) float64 {
 	z := (j<<40 + i + 1) * 0x9E3779B97F4A7C15
 	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
@@ -38,12 +38,12 @@ func U(j, i uint64) float64 {
 	return float64((z^z>>31)>>11) * 0x1p-53
 }
 
-// N is standard normal: element i of stream j.
+// N returns element i of stream j, standard normal.
 func N(j, i uint64) float64 {
 	return math.Sqrt(-2*math.Log(1-U(j, 2*i))) * math.Cos(2*math.Pi*U(j, 2*i+1))
 }
 
-// Weight is element i of parameter j, which has that name and shape.
+// Weight returns element i of parameter j, which has that name and shape.
 func Weight(j, i uint64, name string, shape []int64) float64 {
 	u := 2*U(j, i) - 1
 	if len(shape) > 1 {
@@ -59,7 +59,8 @@ func Weight(j, i uint64, name string, shape []int64) float64 {
 	return 0.1 * u
 }
 
-// Field is the analytic field of sample b and channel c at cell (y,x), n cells a period.
+// Field returns the analytic field of sample b and channel c at cell (y,x). Its
+// period is n cells.
 func Field(b, c, y, x, n int) float64 {
 	s := 2 * math.Pi / float64(n)
 	bf, cf, yf, xf := float64(b), float64(c), float64(y), float64(x)
@@ -68,7 +69,7 @@ func Field(b, c, y, x, n int) float64 {
 		0.25*math.Sin(s*11*xf+bf)*math.Cos(s*7*yf+cf) + 0.1*(cf+1)
 }
 
-// Fields are Field for b < batch and c < channels on n x n cells, (N,C,H,W).
+// Fields returns Field for b < batch and c < channels on n x n cells, (N,C,H,W).
 func Fields(batch, channels, n int) []float64 {
 	f := make([]float64, 0, batch*channels*n*n)
 	for b := range batch {
@@ -91,8 +92,8 @@ type Digest struct {
 	At    [][2]float64 `json:"at"`
 }
 
-// Check compares values with the digest: elements to tol times the tensor's
-// root mean square, the sum of squares to tol, relatively.
+// Check compares values with the digest. Elements may differ by tol times the
+// tensor's root mean square, the sum of squares by tol times itself.
 func (d Digest) Check(t testing.TB, what string, values []float64, tol float64) {
 	t.Helper()
 	n := 1
@@ -118,7 +119,7 @@ func (d Digest) Check(t testing.TB, what string, values []float64, tol float64) 
 	Near(t, what+": sum", sum, d.Sum, tol*rms*float64(n))
 }
 
-// Near fails unless got is within tol of want; NaN is never near.
+// Near fails the test unless |got - want| <= tol. NaN always fails.
 func Near(t testing.TB, what string, got, want, tol float64) {
 	t.Helper()
 	if !(math.Abs(got-want) <= tol) {

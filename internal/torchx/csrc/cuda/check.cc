@@ -1,4 +1,4 @@
-// Runs the kernels of the .cu files on the CPU (emulate.h) and holds them against the formulas in float64.
+// Runs the kernels of the .cu files on the CPU (emulate.h) and compares their results with the formulas in float64.
 #include <algorithm>
 #include <cstdio>
 #include <random>
@@ -10,7 +10,7 @@ namespace {
 
 int failures = 0;
 
-// The root mean square of got - want over that of want is at most tolerance.
+// Checks that rms(got - want) is at most tolerance times rms(want).
 template <class T>
 void near(const char *what, const std::vector<T> &got, const std::vector<double> &want, double tolerance) {
   double off = 0, size = 0;
@@ -87,7 +87,7 @@ void check_norm(fx::CudaNorm s, bool with_film, double tolerance) {
   if (with_film) near("  dfilm", dfilm, want_dfilm, 1e-5);
 }
 
-// Four steps on a hundred tensors of odd sizes, the second one's gradient and the third one's loss not finite.
+// Four steps on a hundred tensors of odd sizes. The second step has a gradient that is not finite, the third such a loss.
 void check_update(bool average) {
   std::printf("update%s\n", average ? " with average" : "");
   const fx::UpdateRule rule{1, 0.9, 0.999, 1e-8, 0.1};
@@ -122,7 +122,7 @@ void check_update(bool average) {
     fx::update(tensors.data(), count, rule, &schedule, &loss, &report, scratch.data(), nullptr);
     const double bad = step == 2 || step == 3 ? step - 1 : 0;
     if (report.taken != (step < 4 ? 1 : 2) || report.in_a_row != bad)
-      std::printf("  step %d: %g updates, %g not made\n", step, report.taken, report.in_a_row), failures++;
+      std::printf("  step %d: %g updates, %g skipped\n", step, report.taken, report.in_a_row), failures++;
     if (bad > 0) continue;
     if (report.loss != loss) std::printf("  loss %g, want %g\n", report.loss, loss), failures++;
     near("  norm", std::vector<float>{static_cast<float>(report.grad_norm)}, {std::sqrt(squares)}, 1e-6);

@@ -1,6 +1,6 @@
-// Just enough of CUDA to run the kernels of .cu files on a CPU, block after block, its threads as
-// coroutines that take turns at every barrier: check.cc holds their arithmetic against formulas
-// where there is no GPU. Warps run in no lock-step, and races do not show.
+// Just enough of CUDA to run the kernels of .cu files on a CPU, so that check.cc can check their arithmetic without a
+// GPU. Blocks run one after the other; the threads of a block are coroutines that take turns at every barrier. Warps do
+// not run in lock-step, and races do not show.
 #pragma once
 #include <cuda_runtime_api.h>
 #include <ucontext.h>

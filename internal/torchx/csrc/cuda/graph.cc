@@ -1,4 +1,4 @@
-// CUDA graphs, by libtorch's own: its allocator and its backward threads know of them.
+// CUDA graphs, by libtorch's class, because libtorch's allocator and backward threads have to know about them.
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
@@ -7,7 +7,7 @@
 
 namespace fx {
 
-// A graph is recorded on a stream of its own: the default one cannot be.
+// A graph is recorded on a stream of its own, since the default stream cannot be recorded.
 struct CudaGraph {
   at::cuda::CUDAGraph graph;
   c10::cuda::CUDAStream before;
@@ -19,7 +19,7 @@ CudaGraph *graph_begin(int device) {
   const c10::cuda::CUDAGuard guard(index);
   auto made = std::make_unique<CudaGraph>(c10::cuda::getCurrentCUDAStream(index));
   made->before.synchronize();
-  c10::cuda::CUDACachingAllocator::emptyCache();  // the graph's memory is apart from the eager steps'
+  c10::cuda::CUDACachingAllocator::emptyCache();  // a graph has memory of its own; free that of the steps before
   c10::cuda::setCurrentCUDAStream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, index));
   try {
     made->graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
@@ -41,7 +41,7 @@ void graph_end(CudaGraph *graph) {
   c10::cuda::setCurrentCUDAStream(graph->before);
 }
 
-// On the current stream.
+// Replays on the current stream.
 void graph_replay(CudaGraph *graph) { graph->graph.replay(); }
 
 void graph_free(CudaGraph *graph) { delete graph; }

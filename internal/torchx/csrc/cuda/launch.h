@@ -1,4 +1,4 @@
-// Launching a kernel, for .cu files that emulate.h can also run on a CPU.
+// Launches kernels, on a GPU or, with FMSR_EMULATE, on the CPU by emulate.h.
 #pragma once
 #ifdef FMSR_EMULATE
 #include "emulate.h"
@@ -30,7 +30,7 @@ void launch(const char *name, void (*kernel)(Params...), dim3 blocks, void *stre
   check(cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...), name);
 }
 
-// The sum over a warp, in its first lane.
+// The sum over a warp. Only its first lane gets it.
 __device__ inline double warp_sum(double x) {
   for (int step = 16; step > 0; step /= 2) x += __shfl_down_sync(0xffffffffu, x, step);
   return x;

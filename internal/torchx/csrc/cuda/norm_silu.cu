@@ -1,16 +1,16 @@
-// GroupNorm, FiLM and SiLU for channels-last x (N,cells,C), the maths of norm_silu.h,
-// in three passes over memory forward (read, read, write) and five backward:
+// GroupNorm, FiLM and SiLU for channels-last x (N,cells,C); norm_silu.h has the maths. Forward makes three passes over
+// memory (read, read, write), backward five:
 //
-//   forward    sum_cells: per channel, sums of x - k and (x - k)^2   -> partial (N,chunks,C)
+//   forward    forward_sums: per channel, sums of x - k and (x - k)^2   -> partial (N,chunks,C)
 //              close_groups: mean and 1/deviation of each group
 //              forward_cells: y
-//   backward   sum_cells: per channel, sums of dz and dz xhat        -> partial (N,chunks,C)
+//   backward   backward_sums: per channel, sums of dz and dz xhat        -> partial (N,chunks,C)
 //              close_groups: S, T, dfilm, and each group's two means
 //              sum_samples: dw, db
-//              backward_cells: dx, with dz made again
+//              backward_cells: dx, with dz computed again
 //
-// Sums are float32 over a block's few cells and float64 over the blocks, always in the
-// same order; k, the first value of the group, keeps the squares of fields far from zero exact.
+// Sums are float32 over the few cells of a block and float64 over the blocks, always in the same order. Subtracting k,
+// the first value of the group, keeps the squares accurate for fields far from zero.
 #include "table.h"
 #include "launch.h"
 
@@ -36,9 +36,9 @@ struct alignas(sizeof(T) * V) Vector {
   T at[V];
 };
 
-// How blocks lie over x: blockIdx.x is a chunk of a sample's cells, blockIdx.y the sample and
-// blockIdx.z a part of its channels; in a block, lanes threads lie side by side over channels, V
-// each, and rows of them take cells in turn.
+// How blocks and threads divide x. blockIdx.x is a chunk of a sample's cells, blockIdx.y the sample and blockIdx.z a part
+// of its channels. In a block, `lanes` threads cover the channels, V each, and `rows` such groups of threads take the
+// cells in turn.
 struct Tiling {
   CudaNorm norm;
   int lanes, rows, chunks, parts;
@@ -66,7 +66,7 @@ dim3 grid(const Tiling &t) {
   return dim3(static_cast<unsigned>(t.chunks), static_cast<unsigned>(t.norm.samples), static_cast<unsigned>(t.parts));
 }
 
-// A thread's place: its sample, its first channel and its cells.
+// The part of x that a thread works on: its sample, its first channel and its cells.
 struct Place {
   int64_t sample, channel, begin, end;
   int rows;
@@ -78,7 +78,7 @@ struct Place {
         end((blockIdx.x + 1) * t.span < t.norm.cells ? (blockIdx.x + 1) * t.span : t.norm.cells),
         rows(t.rows),
         idle(threadIdx.x / t.lanes >= static_cast<unsigned>(t.rows) || channel >= t.norm.channels) {}
-  // Calls body(index of the vector in x) for each of its cells.
+  // Calls body(index of the vector in x) for each cell of the thread.
   template <class Body>
   __device__ void each_cell(const CudaNorm &s, int V, Body body) const {
     if (idle) return;
@@ -87,7 +87,7 @@ struct Place {
   }
 };
 
-// FiLM's factor, 1 + scale, and its shift.
+// FiLM's factor, 1 + scale, and its shift, of a channel.
 __device__ float film_scale(const CudaNorm &s, int64_t sample, int64_t channel) {
   return s.film ? 1 + s.film[sample * 2 * s.channels + channel] : 1;
 }
@@ -95,7 +95,7 @@ __device__ float film_shift(const CudaNorm &s, int64_t sample, int64_t channel) 
   return s.film ? s.film[(sample * 2 + 1) * s.channels + channel] : 0;
 }
 
-// z = a x + b of a channel, and its xhat = rstd x + c.
+// The coefficients of a channel: z = a x + b and xhat = rstd x + c.
 struct Line {
   float a, b, rstd, c;
   __device__ Line() {}
@@ -118,13 +118,13 @@ __device__ float slope(bool silu, float z) {
   return silu ? s * (1.0f + z * (1.0f - s)) : 1.0f;
 }
 
-// k of a group, see above.
+// k of a group; see the top of this file.
 template <class T>
 __device__ float origin(const CudaNorm &s, const T *x, int64_t sample, int64_t group) {
   return widen(x[sample * s.cells * s.channels + group * (s.channels / s.groups)]);
 }
 
-// Writes the sums over the block's cells of each thread's pairs, one pair a channel.
+// Adds the threads' pairs of sums over the block's cells and writes one pair for each channel to partial.
 template <int V>
 __device__ void sum_rows(const Tiling &t, const float2 (&mine)[V], float2 *partial) {
   __shared__ float2 all[threads * V];
@@ -222,15 +222,16 @@ __global__ void __launch_bounds__(threads) backward_cells(Tiling t, const T *x, 
   });
 }
 
-// Sums the chunks of a channel, then of a group, which is a block's: close.channel(norm, sample, channel, sum)
-// gives what the channel adds to its group, close.group(norm, sample, group, sum) ends it.
+// Sums over the chunks of each channel, then over the channels of a group; a block does one group.
+// close.channel(norm, sample, channel, sum) returns what the channel adds to its group, and close.group(norm, sample,
+// group, sum) takes the group's sum.
 template <class Close>
 __global__ void __launch_bounds__(threads) close_groups(Tiling t, const float2 *partial, Close close) {
   __shared__ double2 of_warp[warps];
   const int64_t sample = blockIdx.y, group = blockIdx.x, channels = t.norm.channels, width = t.width();
   const int lane = threadIdx.x % warp, mine = threadIdx.x / warp;
   double2 total = make_double2(0, 0);
-  for (int64_t first = 0; first < width; first += warps) {  // as often in every warp
+  for (int64_t first = 0; first < width; first += warps) {  // every warp makes the same number of rounds
     const int64_t in_group = first + mine, channel = group * width + in_group;
     double2 sum = make_double2(0, 0);
     for (int64_t chunk = lane; in_group < width && chunk < t.chunks; chunk += warp) {
@@ -259,12 +260,12 @@ struct CloseForward {
     const double n = static_cast<double>(s.channels / s.groups * s.cells);
     const double offset = sum.x / n, variance = sum.y / n - offset * offset;
     mean[sample * s.groups + group] = static_cast<float>(origin(s, x, sample, group) + offset);
-    // round-off may have made it negative; NaN stays
+    // round-off may have made it negative; NaN stays NaN
     rstd[sample * s.groups + group] = static_cast<float>(1 / sqrt((variance < 0 ? 0 : variance) + s.eps));
   }
 };
 
-// sums (N,C) are S and T, means (N,groups) as backward_cells wants them.
+// sums (N,C) are S and T of each channel; means (N,groups) are the two means that backward_cells reads.
 struct CloseBackward {
   float2 *sums, *means;
   float *dfilm;
@@ -284,7 +285,7 @@ struct CloseBackward {
   }
 };
 
-// dw and db of a channel, a thread's.
+// dw and db of one channel, by one thread.
 __global__ void __launch_bounds__(threads) sum_samples(CudaNorm s, const float2 *sums, float *dw, float *db) {
   const int64_t channel = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
   if (channel >= s.channels) return;
@@ -303,7 +304,7 @@ void close_all(const Tiling &t, const float2 *partial, const Close &close, void 
          dim3(static_cast<unsigned>(t.norm.groups), static_cast<unsigned>(t.norm.samples)), stream, t, partial, close);
 }
 
-// What lies in scratch.
+// The layout of the scratch memory.
 struct Scratch {
   float2 *means, *sums, *partial;
   int64_t bytes;
@@ -340,7 +341,7 @@ void backward(const CudaNorm &norm, const void *x, const void *dy, const float *
          static_cast<T *>(dx));
 }
 
-// Runs body with the element type and how many of them are moved as one: 16 bytes where the channels allow.
+// Calls body with the element type and the number of elements that are moved at once: 16 bytes if the channels allow it.
 template <class Body>
 auto with_vectors(const CudaNorm &norm, Body body) {
   const bool whole = norm.channels % (norm.bf16 ? 8 : 4) == 0;

@@ -1,6 +1,6 @@
-// The functions of the table, under the names that they have there.
+// The functions that table.cc puts into the table; cuda_table.h describes them.
 #pragma once
-#include "../cuda_table.h"
+#include "cuda_table.h"
 
 namespace fx {
 

@@ -1,11 +1,10 @@
-// The optimizer in one pass over the parameters: clipping to a global norm, AdamW with
-// decoupled weight decay, and the moving average.
+// The optimizer's step: clipping to a global norm, AdamW with decoupled weight decay, and the moving average.
 //
 //   sum_squares: each block's part of |g|^2      -> partial
-//   settle:      the norm, and the step's numbers, by one block
+//   settle:      the norm and the factors of the step, by one block
 //   update_all:  p, m, v and ema, unless the loss or the norm is not finite
 //
-// Sums are always in the same order. The lists of tensors travel as kernel arguments.
+// Sums are always in the same order. The lists of tensors are passed as kernel arguments.
 #include "table.h"
 #include "launch.h"
 
@@ -13,9 +12,9 @@ namespace fx {
 namespace {
 
 constexpr int list = 64;
-constexpr int64_t span = 8192;  // elements of a block
+constexpr int64_t span = 8192;  // elements that a block takes
 
-// As many tensors as kernel arguments have room for; tensor i's blocks begin at first[i].
+// As many tensors as fit into kernel arguments. The blocks of tensor i begin at first[i].
 struct Batch {
   UpdateTensor tensors[list];
   unsigned first[list + 1];
@@ -23,7 +22,7 @@ struct Batch {
 };
 static_assert(sizeof(Batch) < 4000, "kernel arguments are 4 kB");
 
-// The step's numbers, as settle leaves them.
+// The factors of the step, which settle computes.
 struct Numbers {
   float clip, decay, step_size, unbias_v, ema_weight;
   bool go;
@@ -31,7 +30,7 @@ struct Numbers {
 
 unsigned blocks_of(int64_t n) { return static_cast<unsigned>((n + span - 1) / span); }
 
-// A block's tensor and its first element there.
+// The part of a tensor that a block works on.
 struct Part {
   UpdateTensor tensor;
   int64_t begin, end;
@@ -50,7 +49,7 @@ struct Part {
   }
 };
 
-// The block's sum, in its first thread.
+// The sum over the block.
 __device__ double block_sum(double mine) {
   __shared__ double of_warp[warps];
   mine = warp_sum(mine);
@@ -61,7 +60,7 @@ __device__ double block_sum(double mine) {
   return sum;
 }
 
-__device__ bool is_number(double x) { return x - x == 0; }  // not of infinities, nor of NaN
+__device__ bool is_number(double x) { return x - x == 0; }  // false for infinities and NaN
 
 __global__ void __launch_bounds__(threads) sum_squares(Batch batch, double *partial) {
   const Part part(batch);
@@ -115,7 +114,7 @@ __global__ void __launch_bounds__(threads) update_all(Batch batch, const Numbers
   }
 }
 
-// Calls body(batch, blocks, blocks of the batches before) for all tensors, some at a time.
+// Splits the tensors into batches and calls body(batch, its blocks, blocks of the batches before) for each.
 template <class Body>
 void each_batch(const UpdateTensor *tensors, int count, Body body) {
   unsigned before = 0;

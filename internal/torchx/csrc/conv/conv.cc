@@ -1,0 +1,91 @@
+// Convolution. Channels-last tensors on the CPU take an autograd function of our own kernels. libtorch's convolution does
+// the rest: other devices and layouts, float64, and numbers of channels that are not multiples of 16.
+#include "conv.h"
+
+#include <ATen/autocast_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "core/channels_last.h"
+#include "core/guard.h"
+
+using namespace fx;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+// The type in which x and the weights are multiplied.
+at::ScalarType type_of(const at::Tensor &x) {
+  return at::autocast::is_autocast_enabled(at::kCPU) ? at::autocast::get_autocast_dtype(at::kCPU) : x.scalar_type();
+}
+
+bool has_kernel(const at::Tensor &x, const at::Tensor &w, fx_tensor b) {
+  const auto type = type_of(x);
+  return x.device().is_cpu() && x.dim() == 4 && w.dim() == 4 && x.is_contiguous(channels_last) && w.is_contiguous(channels_last) &&
+         x.size(1) == w.size(1) && w.size(0) % 16 == 0 && w.size(1) % 16 == 0 && w.scalar_type() == at::kFloat && b &&
+         b->scalar_type() == at::kFloat && b->is_contiguous() && b->sizes() == at::IntArrayRef{w.size(0)} &&
+         (w.size(2) == 1 || w.size(2) == 3) && w.size(2) == w.size(3) &&
+         (type == at::kFloat || type == at::kBFloat16) && has_conv(type == at::kBFloat16);
+}
+
+// Whether the kernel can add r to its result.
+bool can_add(const at::Tensor &r, const at::Tensor &x, const at::Tensor &w) {
+  return r.scalar_type() == type_of(x) && r.is_contiguous(channels_last) &&
+         r.sizes() == at::IntArrayRef({x.size(0), w.size(0), x.size(2), x.size(3)});
+}
+
+struct Conv : torch::autograd::Function<Conv> {
+  static at::Tensor forward(AutogradContext *ctx, const at::Tensor &input, const at::Tensor &w, const at::Tensor &b,
+                            const std::optional<at::Tensor> &maybe_r, bool periodic) {
+    const auto r = maybe_r.value_or(at::Tensor());
+    auto x = input.to(type_of(input));
+    auto y = at::empty({x.size(0), w.size(0), x.size(2), x.size(3)}, x.options().memory_format(channels_last));
+    const auto shape = shape_of(x, w, periodic);
+    with_type(x, [&](auto *type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      conv_forward(shape, data<T>(x), data<float>(w), data<float>(b), data<T>(r), data<T>(y));
+    });
+    ctx->save_for_backward({x, w, b});
+    ctx->saved_data["periodic"] = periodic;
+    ctx->saved_data["added"] = r.defined();
+    ctx->saved_data["type"] = input.scalar_type();
+    return y;
+  }
+
+  static variable_list backward(AutogradContext *ctx, variable_list grads) {
+    auto saved = ctx->get_saved_variables();
+    const auto &x = saved[0], &w = saved[1];
+    auto dy = grads[0].to(x.scalar_type()).contiguous(channels_last);
+    auto dx = at::empty_like(x), dw = at::empty_like(w), db = at::empty_like(saved[2]);
+    const auto shape = shape_of(x, w, ctx->saved_data["periodic"].toBool());
+    with_type(x, [&](auto *type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      conv_input_gradient(shape, data<T>(dy), data<float>(w), data<T>(dx));
+      conv_weight_gradient(shape, data<T>(x), data<T>(dy), data<float>(dw), data<float>(db));
+    });
+    const auto dr = ctx->saved_data["added"].toBool() ? dy : at::Tensor();
+    return {dx.to(ctx->saved_data["type"].toScalarType()), dw, db, dr, {}};
+  }
+
+ private:
+  static ConvShape shape_of(const at::Tensor &x, const at::Tensor &w, bool periodic) {
+    return {x.size(0), x.size(2), x.size(3), x.size(1), w.size(0), w.size(2), periodic};
+  }
+};
+
+}  // namespace
+
+static at::Tensor by_libtorch(const at::Tensor &x, const at::Tensor &w, fx_tensor b, bool periodic) {
+  const int64_t pad = w.size(-1) / 2;
+  if (!periodic || pad == 0) return at::conv2d(x, w, maybe(b), 1, pad);
+  return at::conv2d(at::pad(x, {pad, pad, pad, pad}, "circular"), w, maybe(b));
+}
+
+// x (N,I,H,W), w (O,I,k,k) with odd k, stride 1, b (O) or null: (N,O,H,W), plus r of that shape unless it is null.
+fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor r, fx_tensor *out) {
+  return give(out, [&] {
+    const bool kernel = has_kernel(*x, *w, b), adds = kernel && r && can_add(*r, *x, *w);
+    auto y = kernel ? Conv::apply(*x, *w, *b, adds ? maybe(r) : std::nullopt, periodic) : by_libtorch(*x, *w, b, periodic);
+    return r && !adds ? *r + y : y;
+  });
+}

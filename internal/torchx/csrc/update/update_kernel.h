@@ -1,0 +1,67 @@
+// The inner loops of update_kernel.cc, compiled once for each set of instructions; see each_target.h.
+namespace FX_TARGET {
+
+#include "simd/vec.h"
+
+typedef float v8_anywhere __attribute__((vector_size(32), aligned(4), may_alias));
+typedef double v8d __attribute__((vector_size(64)));
+
+// sqrt(x) by intrinsics. std::sqrt may set errno, so the compiler would take the elements one by one.
+FX_INLINE v16 root(const v16 &x) {
+#if FX_WIDTH == 16
+  return (v16)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);  // the mask takes all lanes: without one GCC 12 warns about its own header
+#else
+  v16 y;
+  const float *from = reinterpret_cast<const float *>(&x);
+  float *to = reinterpret_cast<float *>(&y);
+#if FX_WIDTH == 8
+  _mm256_storeu_ps(to, _mm256_sqrt_ps(_mm256_loadu_ps(from)));
+  _mm256_storeu_ps(to + 8, _mm256_sqrt_ps(_mm256_loadu_ps(from + 8)));
+#else
+  for (int64_t i = 0; i < lanes; i++) to[i] = std::sqrt(from[i]);
+#endif
+  return y;
+#endif
+}
+
+// In float64, which can hold the square of any float32. Four sums, since each addition to a single sum would wait for
+// the one before.
+inline double sum_squares(const float *x, int64_t n) {
+  auto square = [=](int64_t i) {
+    const v8d wide = __builtin_convertvector(*reinterpret_cast<const v8_anywhere *>(x + i), v8d);
+    return wide * wide;
+  };
+  v8d a = {}, b = {}, c = {}, d = {};
+  int64_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    a += square(i);
+    b += square(i + 8);
+    c += square(i + 16);
+    d += square(i + 24);
+  }
+  a = (a + b) + (c + d);
+  double sum = 0;
+  for (int k = 0; k < 8; k++) sum += a[k];
+  for (; i < n; i++) sum += static_cast<double>(x[i]) * x[i];
+  return sum;
+}
+
+inline void update(const UpdateTensor &t, const Numbers &k) {
+  each_vector(0, t.n, [&](int64_t i, auto l) {
+    const v16 g = l.load(t.grad + i) * k.clip;
+    v16 m = l.load(t.m + i), v = l.load(t.v + i);
+    m += k.m_weight * (g - m);
+    v += k.v_weight * (g * g - v);
+    const v16 p = l.load(t.param + i) * k.decay - k.step_size * m / (root(v) * k.unbias_v + k.eps);
+    l.store(t.m + i, m);
+    l.store(t.v + i, v);
+    l.store(t.param + i, p);
+    if (!t.ema) return;
+    const v16 e = l.load(t.ema + i);
+    l.store(t.ema + i, e + k.ema_weight * (p - e));
+  });
+}
+
+constexpr Kernel kernel = {sum_squares, update};
+
+}  // namespace FX_TARGET
