@@ -28,14 +28,14 @@ func init() {
 	                    [               size 2                ]
 	batches (2,C,H,W)   ------- v1v2 ---- v3 ---- t1t2 --- t3t4
 
-A batch never mixes splits; the last of a split may be smaller.`,
+A batch never mixes splits. The last batch of a split may be smaller.`,
 		Link:   pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Batched},
 		Config: func() any { return &Batch{Size: 4} },
 		New:    func(config any) pipeline.Stage { return &batch{Batch: *config.(*Batch)} },
 	})
 }
 
-// Validate reports an impossible size.
+// Validate reports a size below 1.
 func (c *Batch) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
 	if c.Size < 1 {
 		report("size", "is %d: want at least 1", c.Size)
@@ -56,7 +56,7 @@ func (b *batch) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	return in, nil
 }
 
-// Fuse takes over the preprocessing above.
+// Fuse takes over the work of the preprocessing stages above.
 func (b *batch) Fuse(above []pipeline.Stage) (n int) {
 	b.plan, n = plan.Fold(above)
 	return n
@@ -89,7 +89,7 @@ func (b *batch) Process(_ context.Context, in pipeline.Element) (out []pipeline.
 	return out, nil
 }
 
-// Flush sends what is held.
+// Flush sends the frames held as a smaller batch.
 func (b *batch) Flush(context.Context) ([]pipeline.Element, error) {
 	if len(b.held) == 0 {
 		return nil, nil
@@ -107,7 +107,7 @@ func (b *batch) join() (*frames.Frames, error) {
 	return b.plan.Join(b.mem, b.held)
 }
 
-// drop releases what is held.
+// drop releases the frames held.
 func (b *batch) drop() {
 	for _, f := range b.held {
 		f.Release()
@@ -115,7 +115,7 @@ func (b *batch) drop() {
 	b.held = b.held[:0]
 }
 
-// Close releases what an interrupted run left here.
+// Close releases the frames that an interrupted run leaves held.
 func (b *batch) Close() error {
 	b.drop()
 	return nil

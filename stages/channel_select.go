@@ -38,7 +38,7 @@ and field.`,
 	})
 }
 
-// Validate reports repeated or missing names.
+// Validate reports names that are repeated, and an empty list.
 func (c *ChannelSelect) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
 	if len(c.Channels) == 0 {
 		report("channels", "is empty: name fields, or all")
@@ -52,11 +52,11 @@ func (c *ChannelSelect) Validate(_ *pipeline.Run, report func(key, format string
 
 type channelSelect struct {
 	ChannelSelect
-	index []int // of each kept channel in the file
+	index []int // in the file, of each kept channel
 	mem   memory.Allocator
 }
 
-// Open finds the channels among those that will come.
+// Open finds the channels among the input's.
 func (c *channelSelect) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if slices.Equal(c.Channels, []string{"all"}) {
 		c.Channels = in.Channels

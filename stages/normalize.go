@@ -31,8 +31,9 @@ func init() {
 	             [ (x - mean) / std ]
 	normalized   -- x_hi', x_lo' ----
 
-The mean and the population standard deviation are x_hi's over the training split,
-found in one pass before the run and kept; x_lo is normalized by the same figures.`,
+The mean and the population standard deviation are x_hi's over the training split.
+One pass before the run finds them, and they are kept for later runs. x_lo is
+normalized by the same figures.`,
 		Link:   pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Normalized},
 		Config: func() any { return &Normalize{} },
 		New:    func(any) pipeline.Stage { return &normalize{} },
@@ -62,7 +63,7 @@ func (z *normalize) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 	return in, nil
 }
 
-// FitKey: the statistics depend on the frames alone.
+// FitKey is empty: the statistics depend on the frames alone.
 func (z *normalize) FitKey() any { return struct{}{} }
 
 // FuseFit takes over the work of the stages above, except that x_lo is not made.

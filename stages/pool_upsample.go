@@ -37,7 +37,7 @@ x_hi's grid. With boundary clamp it is PyTorch's interpolate.`,
 	})
 }
 
-// Validate reports values that cannot be.
+// Validate reports a factor below 2 and an unknown boundary.
 func (c *PoolUpsample) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
 	if c.Factor < 2 {
 		report("factor", "is %d: want at least 2", c.Factor)

@@ -1,13 +1,14 @@
-// Package frames is what flows from the loader to the batcher: batches of MHD
-// frames on Arrow memory, with their origin.
+// Package frames holds what flows from the loader to the trainer: MHD frames on
+// Arrow memory, with their grid and origin.
 //
 //	Frames
+//	  Grid      128 x 128, its box and boundaries
 //	  Channels  [density velx ...]        Origins  [{seed 3, frame 17, train} ...], one a frame
 //	  Hi        (N,H,W,C) as stored, then (N,C,H,W)        x_hi, physical or normalized
 //	  Lo        (N,C,H,W)                                  x_lo, once pool_upsample or the source has made it
 //
-// A Frames is shared by reference count: whoever holds it releases it once, and
-// its memory goes back to the pool, or its file is unmapped, with the last one.
+// A Frames is shared by reference count: every holder releases it once. The last
+// release gives its memory back to the pool, or unmaps its file.
 package frames
 
 import (
@@ -24,7 +25,7 @@ import (
 	"fmsr/internal/field"
 )
 
-// Split says what a seed's frames are for.
+// Split is the use of a seed's frames: training, validation or test.
 type Split int8
 
 // The splits.
@@ -36,7 +37,7 @@ const (
 
 func (s Split) String() string { return [...]string{"train", "val", "test"}[s] }
 
-// ParseSplit is the inverse of String.
+// ParseSplit returns the split of that name.
 func ParseSplit(name string) (Split, error) {
 	for _, s := range []Split{Train, Val, Test} {
 		if s.String() == name {
@@ -46,8 +47,8 @@ func ParseSplit(name string) (Split, error) {
 	return 0, fmt.Errorf("split %q: want train, val or test", name)
 }
 
-// Origin is where a frame comes from. Frame counts from 0 in its file, Sample
-// in the ensemble that a model made of it.
+// Origin is where a frame comes from. Frame is its index in its file, Sample its
+// index in the ensemble that a model made of it.
 type Origin struct {
 	Seed, Frame int
 	Split       Split
@@ -65,31 +66,31 @@ type Frames struct {
 	Hi *memory.Buffer // float32; (N,H,W,C) while Stored, else (N,C,H,W)
 	Lo *memory.Buffer // float32 (N,C,H,W), nil until made
 
-	// Coarse is the coarse run's frames on their own grid, (N,C,H/f,W/f): set by
-	// pair_load, which makes x_lo of them, else nil.
+	// Coarse holds a coarse run's frames on their own grid, (N,C,H/f,W/f). Only
+	// pair_load sets it, and interpolates x_lo from it.
 	Coarse *memory.Buffer
 
 	refs atomic.Int32
 }
 
-// New makes frames that own one reference to hi and lo (nil for none) and are
-// themselves referenced once.
+// New makes frames that take over the caller's reference to hi and to lo, which may
+// be nil. They have one reference themselves.
 func New(channels []string, grid field.Grid, origins []Origin, hi, lo *memory.Buffer) *Frames {
 	f := &Frames{Grid: grid, Channels: channels, Origins: origins, Hi: hi, Lo: lo}
 	f.refs.Store(1)
 	return f
 }
 
-// N is the number of frames.
+// N returns the number of frames.
 func (f *Frames) N() int { return len(f.Origins) }
 
-// FrameLen is the number of values of one frame: C H W.
+// FrameLen returns the number of values of one frame: C H W.
 func (f *Frames) FrameLen() int { return len(f.Channels) * f.Cells() }
 
-// XHi are the values of x_hi, as Hi holds them.
+// XHi returns the values of x_hi, as Hi holds them.
 func (f *Frames) XHi() []float32 { return Floats(f.Hi) }
 
-// XLo are the values of x_lo; nil before it is made.
+// XLo returns the values of x_lo (N,C,H,W); nil before it is made.
 func (f *Frames) XLo() []float32 {
 	if f.Lo == nil {
 		return nil
@@ -97,13 +98,13 @@ func (f *Frames) XLo() []float32 {
 	return Floats(f.Lo)
 }
 
-// Split is the split of the frames, which is one.
+// Split returns the split of the frames. They all have the same.
 func (f *Frames) Split() Split { return f.Origins[0].Split }
 
-// Origin names the first frame, for messages.
+// Origin returns the first frame's origin, for messages.
 func (f *Frames) Origin() string { return f.Origins[0].String() }
 
-// Names are those of several frames, for messages: "seed 3, frames 4, 9; seed 5, frame 0".
+// Names returns the origins of several frames, for messages: "seed 3, frames 4, 9; seed 5, frame 0".
 func Names(origins []Origin) string {
 	var text []string
 	for i, o := range origins {
@@ -144,21 +145,21 @@ func Bytes(values []float32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
 }
 
-// NewBuffer is an uninitialized buffer of that many float32 values.
+// NewBuffer returns an uninitialized buffer of that many float32 values.
 func NewBuffer(mem memory.Allocator, values int) *memory.Buffer {
 	b := memory.NewResizableBuffer(mem)
 	b.Resize(4 * values)
 	return b
 }
 
-// Foreign wraps memory that Arrow did not allocate, a mapped file; free is
-// called when the last reference to the buffer, or to a slice of it, is gone.
+// Foreign wraps memory that Arrow did not allocate, such as a mapped file. It calls
+// free with the last release of the buffer and of all slices of it.
 func Foreign(data []byte, free func()) *memory.Buffer {
 	return memory.NewBufferWithAllocator(data, foreign(free))
 }
 
-// MapFile is a whole file, mapped; it must not be truncated by others while a
-// reference to it, or to a slice of it, is left.
+// MapFile maps a whole file. Nobody may truncate the file before the last release of
+// the buffer and of all slices of it.
 func MapFile(path string) (*memory.Buffer, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -186,13 +187,13 @@ func (foreign) Allocate(int) []byte           { panic("frames: foreign memory ca
 func (foreign) Reallocate(int, []byte) []byte { panic("frames: foreign memory cannot grow") }
 func (free foreign) Free([]byte)              { free() }
 
-// Slice is a view of length bytes of b from offset on, which keeps b alive.
+// Slice returns a view of length bytes of b from offset on. It keeps b alive.
 func Slice(b *memory.Buffer, offset, length int) *memory.Buffer {
 	return memory.SliceBuffer(b, offset, length)
 }
 
-// At says which frame an error is about, where that is not the one at hand: of
-// several frames that are worked on together, say.
+// At adds the origin of a frame to an error about it, for work on several frames at
+// once. Without it, messages name the frame being processed.
 func At(o Origin, err error) error { return &atError{o, err} }
 
 type atError struct {

@@ -37,7 +37,7 @@ func TestReferences(t *testing.T) {
 	a.Release()
 }
 
-// TestPoolReuses: a size that was freed is given out again, not mapped anew.
+// TestPoolReuses: memory that was freed is given out again for the same size.
 func TestPoolReuses(t *testing.T) {
 	pool := NewPool()
 	defer pool.Close()

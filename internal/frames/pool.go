@@ -7,17 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pool is an Arrow allocator outside Go's heap: libtorch may hold its memory
-// without a copy, and frames of one size, which is all that a flow has, come
-// from a free list, so that the steady state allocates nothing. It is safe for
-// concurrent use.
+// Pool is an Arrow allocator outside Go's heap, so that libtorch may hold its memory
+// without a copy. Freed memory is given out again for the same size: a flow, whose
+// frames all have one size, soon allocates nothing. It is safe for concurrent use.
 type Pool struct {
 	mu   sync.Mutex
 	free map[int][][]byte // by size
 	used int64
 }
 
-// NewPool returns an empty pool; Close it when all its memory is back.
+// NewPool returns an empty pool. Close it when all its memory has been freed.
 func NewPool() *Pool { return &Pool{free: map[int][][]byte{}} }
 
 const page = 4096
@@ -54,7 +53,7 @@ func (p *Pool) Reallocate(size int, b []byte) []byte {
 	return grown
 }
 
-// Free takes b back for the next Allocate of its size.
+// Free keeps b for the next Allocate of its size.
 func (p *Pool) Free(b []byte) {
 	if cap(b) == 0 {
 		return
@@ -66,7 +65,7 @@ func (p *Pool) Free(b []byte) {
 	p.free[whole] = append(p.free[whole], b[:whole])
 }
 
-// InUse is the number of bytes allocated and not freed.
+// InUse returns the number of bytes allocated and not freed.
 func (p *Pool) InUse() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -4,14 +4,14 @@
 // A Plan is what the preprocessing stages do to a frame:
 //
 //	stored (H,W,C) or planar (C,H,W)
-//	   |  select: the kept channels as planes, NaN and Inf refused     channel_select
-//	   |  x_lo = bilinear_upsample(avg_pool(x_hi, 2), 2)               pool_upsample
-//	   v  (x - mean) / std                                             normalize
+//	   |  select: the kept channels as planes, NaN and Inf refused       channel_select
+//	   |  x_lo = bilinear_upsample(avg_pool(x_hi, factor), factor)       pool_upsample
+//	   v  (x - mean) / std                                               normalize
 //	x_hi, x_lo (C',H,W)
 //
-// The stages fold their work into the plan of the stage below them that carries
-// it out: batch, export or spectra. What comes out is bit for bit what the
-// stages, one after the other, would have made.
+// Each of these stages can run a plan of its own work alone. Or the stages fold
+// their work into one plan of the stage below them: batch, export or spectra. The
+// results are the same bits either way.
 //
 // Spectra computes P(k) of the fields and of their averages on a coarse grid, and
 // Moments the mean and variance of a plane.
