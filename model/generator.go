@@ -97,10 +97,14 @@ func (g Generator) Read(s *torchx.Scope, x torchx.Tensor, out []float32) {
 		return
 	}
 	shape := x.Shape()
-	fields, cells := int(shape[1]), int(shape[2]*shape[3])
-	for plane := range len(out) / cells {
-		mean, std := g.Stats.Mean[plane%fields], g.Stats.Std[plane%fields]
-		values := out[plane*cells:][:cells]
+	Physical(out, g.Stats, int(shape[2]*shape[3]))
+}
+
+// Physical undoes the normalization of fields (N,C,H,W) of that many cells, in place.
+func Physical(values []float32, stats *frames.Stats, cells int) {
+	for plane := range len(values) / cells {
+		mean, std := stats.Mean[plane%len(stats.Mean)], stats.Std[plane%len(stats.Std)]
+		values := values[plane*cells:][:cells]
 		for i, v := range values {
 			values[i] = float32(float64(v)*std + mean)
 		}

@@ -11,8 +11,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/frames"
-	"fmsr/internal/prep"
-	"fmsr/internal/rng"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -34,6 +32,7 @@ type Superres struct {
 	SDESchedule    string  `yaml:"sde_schedule" flag:"sde-schedule" doc:"w(t) of the SDE: constant, matched or quadratic"`
 	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise; -1: as trained; 0: the output is a function of the input alone"`
 	Samples        int     `yaml:"samples" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
+	Batch          int     `yaml:"batch" flag:"sample-batch" doc:"samples, of one frame or of several, drawn at once; 0: one on the CPU, and on a GPU as many as fit, at most 8"`
 	Noise          string  `yaml:"noise" flag:"noise" doc:"per_frame, or fixed: the same noise for every frame of a time series"`
 	Tile           int     `yaml:"tile" flag:"tile" doc:"side in fine cells of overlapping tiles whose velocities are blended at every step; 0: the whole field at once, unless memory is short"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast instead of float32"`
@@ -83,6 +82,9 @@ func (c *Superres) Validate(_ *pipeline.Run, report func(key, format string, arg
 	if s := c.BaseNoiseScale; !(s >= 0 && s < math.Inf(1)) && s != asTrained {
 		report("base_noise_scale", "is %g: want at least 0, or %d for as trained", s, asTrained)
 	}
+	if c.Batch < 0 {
+		report("batch", "is %d: want at least 0", c.Batch)
+	}
 	if c.Tile < 0 {
 		report("tile", "is %d: want at least 0", c.Tile)
 	}
@@ -109,7 +111,8 @@ type superres struct {
 	net     *model.Inference
 	pick    []int // of each channel in the files
 	up      map[[2]int]*upsampler
-	tile    int // 0: whole fields
+	tile    int         // 0: whole fields
+	held    []heldFrame // of one grid, to be drawn together
 	meter   *model.InputMeter
 	seen    int // frames, by meter
 	done    int
@@ -210,46 +213,40 @@ func (r *superres) check(named []string, files []pipeline.File) error {
 	return nil
 }
 
-// Steps are frames.
-func (*superres) Steps() (name string, warmUp int) { return "frame", 0 }
+// Steps are draws: of one frame, or of the frames of a batch.
+func (*superres) Steps() (name string, warmUp int) { return "draw", 0 }
 
-// Process makes one frame fine, as often as there are samples. They share x_lo.
+// Process normalizes and interpolates a frame, and draws it and those that were
+// held back once they fill a batch. The samples of a frame share x_lo.
 func (r *superres) Process(ctx context.Context, in pipeline.Element) (out []pipeline.Element, err error) {
-	if err := r.env.Profile.Step(ctx, r.thread); err != nil {
-		return nil, err
-	}
 	f := in.(*frames.Frames)
-	origin := f.Origins[0]
-	file := filepath.Base(r.files[origin.Seed].Path)
-	xLo, err := r.condition(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	defer xLo.Release()
 	factor := r.loaded.Input.Factor
-	h, w := f.H*factor, f.W*factor
-	for origin.Sample = range r.Samples {
-		fine := frames.NewBuffer(r.mem, len(frames.Floats(xLo)))
-		xLo.Retain()
-		out = append(out, frames.New(r.loaded.Channels, h, w, []frames.Origin{origin}, fine, xLo))
-		err := r.thread.Do(ctx, func(s *torchx.Scope) error {
-			r.draw(ctx, s, xLo, h, w, origin, frames.Floats(fine))
-			return s.Err()
-		})
-		if err != nil {
-			return out, fmt.Errorf("%s: %w", file, err)
-		}
-		values := frames.Floats(fine)
-		if at := firstNonFinite(values); at >= 0 {
-			cell := at % (h * w)
-			return out, fmt.Errorf("%s: the model gives %w", file, prep.NonFinite(r.loaded.Channels[at/(h*w)], float64(values[at]), cell, w))
+	next := heldFrame{origin: f.Origins[0], h: f.H * factor, w: f.W * factor}
+	if len(r.held) > 0 && (r.held[0].h != next.h || r.held[0].w != next.w) {
+		if out, err = r.drawHeld(ctx); err != nil {
+			return out, err
 		}
 	}
-	r.physical(frames.Floats(xLo), h*w) // the network has seen it
-	r.done++
-	r.env.Progress.Note("%s, frame %d: %d of %d", file, origin.Frame, r.done, r.total)
-	return out, nil
+	if next.xLo, err = r.condition(f); err != nil {
+		return out, fmt.Errorf("%s: %w", r.fileOf(next.origin), err)
+	}
+	r.held = append(r.held, next)
+	if (len(r.held)+1)*r.Samples <= r.batchFor(next.h, next.w) { // there is room for one more
+		return out, nil
+	}
+	drawn, err := r.drawHeld(ctx)
+	return append(out, drawn...), err
 }
+
+// Flush draws the frames that are still held back.
+func (r *superres) Flush(ctx context.Context) ([]pipeline.Element, error) {
+	if len(r.held) == 0 {
+		return nil, nil
+	}
+	return r.drawHeld(ctx)
+}
+
+func (r *superres) fileOf(o frames.Origin) string { return filepath.Base(r.files[o.Seed].Path) }
 
 // condition is x_lo (C,h,w): the coarse frame, normalized and interpolated.
 func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
@@ -276,41 +273,12 @@ func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
 	return out, nil
 }
 
-// draw is one sample (1,C,h,w), in physical units.
-func (r *superres) draw(ctx context.Context, s *torchx.Scope, xLo *memory.Buffer, h, w int, origin frames.Origin, out []float32) {
-	frame := uint64(origin.Frame)
-	if r.Noise == "fixed" {
-		frame = 0
-	}
-	g := model.Generator{
-		Inference: r.net, Sampler: r.sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
-		Streams: func(k uint64) []uint64 {
-			stream := rng.Stream(r.env.Run.Seed, rng.SampleNoise, frame, k)
-			if origin.Sample > 0 { // an ensemble's first sample is the one without an ensemble
-				stream = rng.Stream(stream, uint64(origin.Sample))
-			}
-			return []uint64{stream}
-		},
-	}
-	g.Draw(ctx, s, model.NetInput(s, r.net.Net, xLo.Bytes(), 1, h, w), out)
-}
-
 // wraps says whether tiles wrap around the field's edges.
 func (r *superres) wraps() bool { return r.loaded.Input.Periodic && r.env.Run.PeriodicBoundary() }
 
-// physical undoes the normalization of planes (C,h,w).
-func (r *superres) physical(planes []float32, cells int) {
-	for c := range r.loaded.Channels {
-		mean, std := r.loaded.Stats.Mean[c], r.loaded.Stats.Std[c]
-		plane := planes[c*cells : (c+1)*cells]
-		for i, v := range plane {
-			plane[i] = float32(float64(v)*std + mean)
-		}
-	}
-}
-
 // Close frees the network and closes the checkpoint.
 func (r *superres) Close() error {
+	r.letGo()
 	if r.net != nil {
 		_ = r.thread.Do(context.Background(), func(*torchx.Scope) error { r.net.Close(); r.net.Net.Free(); return nil })
 		r.net = nil

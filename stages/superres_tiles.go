@@ -29,7 +29,7 @@ func (r *superres) chooseTile(device torchx.Device) error {
 			h, w = f.H*factor, f.W*factor
 		}
 	}
-	left := hostmem.Available(os.DirFS("/"))
+	left := hostmem.Available(os.DirFS("/")) / int64(max(1, r.Batch))
 	if r.tile = tileFor(r.loaded.Plan, h, w, left); r.tile > 0 {
 		r.env.Progress.Note("in tiles of %d x %d, blended at every step: %d x %d at once would take about %.1f GB, and %.1f GB of memory are left",
 			r.tile, r.tile, h, w, gigabytes(r.loaded.Plan.SampleBytes(h, w)), gigabytes(left))
