@@ -50,13 +50,14 @@ func init() {
 Physical units in and out. The channels are the checkpoint's, in its order, unless
 files_load.fields names the files': then each is found by its name. H and W are
 multiples of 4, since the network halves the fine grid three times. A sample's noise
-is a function of run.seed, the frame's number and the sample's.
+is a function of run.seed, the frame's number and the sample's, whatever the batch.
+The size of a batch changes a sample by round-off.
 
-It warns where the inputs' spread, or their power in an octave of wavelength, is not
-within 30% of what the checkpoint says of the coarse fields that it was trained on.
+It warns if the inputs' spread, or their power in an octave of wavelength, is not
+within 30% of the coarse fields that the model was trained on.
 
-Tiles serve fields whose network does not fit in memory: there is one noise field and
-one x, and the tiles' velocities are blended at every step of the sampler.`,
+Tiles are for fields that are too large for the network to fit in memory. There is one
+noise field and one x; the tiles' velocities are blended at every step of the sampler.`,
 		Link: pipeline.Link{Needs: pipeline.Stored, Adds: pipeline.Planar | pipeline.Paired, Drops: pipeline.Stored},
 		Config: func() any {
 			return &Superres{
@@ -91,7 +92,7 @@ func (c *Superres) Validate(_ *pipeline.Run, report func(key, format string, arg
 	c.sampling().Validate(report)
 }
 
-// asTrained is the base_noise_scale that stands for the checkpoint's.
+// asTrained as base_noise_scale means the checkpoint's value.
 const asTrained = -1
 
 func (c *Superres) sampling() model.SamplerConfig {
@@ -109,17 +110,17 @@ type superres struct {
 	sampler model.Sampler
 	thread  *torchx.Thread
 	net     *model.Inference
-	pick    []int // of each channel in the files
+	pick    []int // index of each of the model's channels in the files
 	up      map[[2]int]*upsampler
 	tile    int         // 0: whole fields
 	held    []heldFrame // of one grid, to be drawn together
 	meter   *model.InputMeter
-	seen    int // frames, by meter
+	seen    int // frames offered to Fit
 	done    int
 	total   int
 }
 
-// Open reads the checkpoint and holds it against the inputs.
+// Open reads the checkpoint and checks the inputs against it.
 func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (_ pipeline.Meta, err error) {
 	if r.Checkpoint == "" {
 		return in, fmt.Errorf("checkpoint is not set: give a trained model's checkpoint.pt by --checkpoint")
@@ -179,7 +180,8 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	return in, nil
 }
 
-// find finds the checkpoint's channels among the files'; without names they are the same.
+// find finds the checkpoint's channels in the files. Without names the files have the
+// same channels in the same order.
 func (r *superres) find(names []string) error {
 	var missing []string
 	for i, name := range r.loaded.Channels {
@@ -198,7 +200,7 @@ func (r *superres) find(names []string) error {
 	return nil
 }
 
-// check holds every file's shape against the network.
+// check checks every file's shape against the network.
 func (r *superres) check(named []string, files []pipeline.File) error {
 	factor, multiple := r.loaded.Input.Factor, r.loaded.Plan.Multiple()
 	for _, f := range files {
@@ -213,11 +215,11 @@ func (r *superres) check(named []string, files []pipeline.File) error {
 	return nil
 }
 
-// Steps are draws: of one frame, or of the frames of a batch.
+// Steps are draws, each of one frame or of the frames of a batch.
 func (*superres) Steps() (name string, warmUp int) { return "draw", 0 }
 
-// Process normalizes and interpolates a frame, and draws it and those that were
-// held back once they fill a batch. The samples of a frame share x_lo.
+// Process normalizes and interpolates a frame (1,H,W,C) and holds it back until the
+// frames fill a batch. Then it draws them all.
 func (r *superres) Process(ctx context.Context, in pipeline.Element) (out []pipeline.Element, err error) {
 	f := in.(*frames.Frames)
 	factor := r.loaded.Input.Factor
@@ -248,7 +250,7 @@ func (r *superres) Flush(ctx context.Context) ([]pipeline.Element, error) {
 
 func (r *superres) fileOf(o frames.Origin) string { return filepath.Base(r.files[o.Seed].Path) }
 
-// condition is x_lo (C,h,w): the coarse frame, normalized and interpolated.
+// condition returns x_lo (C,h,w): the coarse frame (1,H,W,C), normalized and interpolated.
 func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
 	channels, factor, cells := len(r.loaded.Channels), r.loaded.Input.Factor, f.H*f.W
 	size := [2]int{f.H, f.W}
@@ -273,7 +275,7 @@ func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
 	return out, nil
 }
 
-// wraps says whether tiles wrap around the field's edges.
+// wraps reports whether tiles wrap around the field's edges.
 func (r *superres) wraps() bool { return r.loaded.Input.Periodic && r.env.Run.PeriodicBoundary() }
 
 // Close frees the network and closes the checkpoint.

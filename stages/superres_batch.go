@@ -53,7 +53,7 @@ func (r *superres) drawHeld(ctx context.Context) (out []pipeline.Element, err er
 	return out, nil
 }
 
-// letGo drops the held frames.
+// letGo releases the held frames.
 func (r *superres) letGo() {
 	for _, f := range r.held {
 		f.xLo.Release()
@@ -104,8 +104,7 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 	return out, nil
 }
 
-// stream is the random stream of a sample's k-th noise. It does not depend on the
-// batch that the sample is drawn in.
+// stream returns the random stream of a sample's k-th noise, whatever the batch.
 func (r *superres) stream(o frames.Origin, sample int, k uint64) uint64 {
 	frame := uint64(o.Frame)
 	if r.Noise == "fixed" {
