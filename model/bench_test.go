@@ -85,3 +85,36 @@ func BenchmarkSampleStep(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkDraw is an evaluation of the network for each sample of a batch, by the
+// number of samples in it: 32 channels, float32, a field of 64 x 64 coarse cells.
+func BenchmarkDraw(b *testing.B) {
+	for _, batch := range []int64{1, 2, 4, 8} {
+		b.Run(fmt.Sprint("batch=", batch), func(b *testing.B) {
+			thread, err := torchx.StartThread(0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer thread.Close()
+			err = thread.Do(context.Background(), func(s *torchx.Scope) error {
+				net, err := NewNet(s, Config{Fields: 1, Channels: 32}, 1)
+				if err != nil {
+					return err
+				}
+				defer net.Free()
+				g := Generator{Inference: NewInference(net, false), Sampler: Sampler{Steps: 1, TMin: 0, TMax: 1}}
+				g.Streams = func(uint64) []uint64 { return []uint64{1} }
+				xLo := s.To(s.Randn(1, batch, 1, 128, 128), torchx.Float32, torchx.CPU, torchx.NHWC)
+				out := make([]float32, batch*128*128)
+				for b.Loop() {
+					s.Within(func(s *torchx.Scope) torchx.Tensor { g.Draw(context.Background(), s, xLo, out); return torchx.Tensor{} })
+				}
+				return s.Err()
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)/float64(batch), "s/sample")
+		})
+	}
+}

@@ -17,13 +17,13 @@ import (
 	"fmsr/internal/torchx"
 )
 
-// Checkpoint is what a checkpoint.pt holds besides the trainer's tensors.
+// Checkpoint is the content of a checkpoint.pt besides the trainer's own state.
 type Checkpoint struct {
 	Channels []string
 	Stats    *field.Stats
 	Input    Input
-	Inputs   *Inputs // what x_lo was made of; nil if unknown
-	Frames   int     // of the training split
+	Inputs   *Inputs // what the coarse fields were like; nil if unknown
+	Frames   int     // number of training frames
 }
 
 // Input is how x_lo was made.
@@ -32,8 +32,8 @@ type Input struct {
 	Periodic bool // interpolation wraps around
 }
 
-// Snapshot is a copy of a trainer's state in host memory, which can be written
-// while training goes on.
+// Snapshot is a copy of a trainer's state in host memory, which can be written while
+// training continues.
 type Snapshot struct {
 	Step int
 
@@ -41,7 +41,7 @@ type Snapshot struct {
 	mem  []byte // all weights, averages and moments, outside Go's heap
 }
 
-// Snapshot copies the state. Close frees the copy.
+// Snapshot copies the trainer's state. Close frees the copy.
 func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error) {
 	lists := t.lists()
 	mem, err := unix.Mmap(-1, 0, 4*len(lists)*Count(t.Net), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
@@ -71,7 +71,7 @@ func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error)
 	return snapshot, nil
 }
 
-// root is the whole checkpoint.
+// root returns the whole checkpoint.
 func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile.Dict {
 	root := torchfile.Dict{
 		{Key: "model_state_dict", Value: states["model_state_dict"]},
@@ -90,8 +90,8 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 	return root
 }
 
-// config is how to apply the network. It names the network where that is not the
-// default one.
+// config returns what is needed to apply the network. The network's name is missing
+// if it is the default network.
 func (t *Trainer) config(in Input) torchfile.Dict {
 	net := t.Net.Config()
 	d := torchfile.Dict{
@@ -105,12 +105,13 @@ func (t *Trainer) config(in Input) torchfile.Dict {
 	return d
 }
 
-// ErrUnhealthy is the error of a state that holds a number which is not finite.
+// ErrUnhealthy is the error of a state in which a number is not finite.
 var ErrUnhealthy = errors.New("not finite")
 
 func notFinite(v float32) bool { return v-v != 0 }
 
-// healthy is a tensor that cannot be written unless it is finite.
+// healthy returns a tensor whose writing fails with ErrUnhealthy unless every value
+// is finite.
 func healthy(name string, shape []int64, values []float32) torchfile.Tensor {
 	return torchfile.Tensor{DType: "float32", Shape: shape, Bytes: func() ([]byte, error) {
 		if slices.ContainsFunc(values, notFinite) {
@@ -121,9 +122,9 @@ func healthy(name string, shape []int64, values []float32) torchfile.Tensor {
 }
 
 // Save writes checkpoint.pt, whole or not at all. PyTorch loads it with
-// weights_only=True: model_state_dict and ema_state_dict under ADM's names,
-// stats, channel_names, step, and what Restore needs to go on from it. A state that
-// is not finite is an ErrUnhealthy: what is at path stays.
+// weights_only=True: model_state_dict and ema_state_dict under the parameters' names,
+// stats, channel_names, step, and what Restore needs to resume. If a value is not
+// finite, Save returns ErrUnhealthy and leaves the file at path alone.
 func (c *Snapshot) Save(path string) error {
 	f, err := atomicfile.Create(path)
 	if err != nil {
@@ -141,7 +142,7 @@ func (c *Snapshot) Save(path string) error {
 	return f.Commit()
 }
 
-// Close frees the copy; Save must have returned.
+// Close frees the copy, after Save has returned.
 func (c *Snapshot) Close() error { return unix.Munmap(c.mem) }
 
 func inputsDict(in Inputs) torchfile.Dict {

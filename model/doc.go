@@ -1,10 +1,28 @@
-// Package model is the learning: the velocity network, flow matching, the
-// samplers and the optimization.
+// Package model is the learning: the velocity network, flow matching, the samplers
+// and the optimization.
 //
-//	x_hi, x_lo --> Flow: x0, t, xt --> UNet --> loss --> Trainer: backward, clip, AdamW --> EMA
-//	                                    |
-//	x_lo --> Flow.SampleBase: x0 --> Sampler: the ODE or the SDE over UNet.Velocity --> x1
+//	training   x_hi, x_lo --> Flow: x0, t, xt --> Net --> loss --> Trainer: backward, clip, AdamW --> EMA
+//	                                                                  |
+//	                                              checkpoint.pt <-- Snapshot      Step: the token that flows on
+//	                                                   |
+//	applying                                        Loaded --> Net
+//	                                                            |
+//	           x_lo --> Generator: Flow.SampleBase: x0 --> Sampler: steps over Inference.Velocity --> x1 --> physical units
 //
-// It knows nothing of specs or stages. Tensors are float32 unless autocast says
-// otherwise, (N,C,H,W), normalized; everything runs on the torch thread.
+// Where to find what:
+//
+//	net.go, parameters.go   Net, what a network is, and the list of them; declaring parameters
+//	unet.go, memory.go      the UNet, and the memory that it needs
+//	flow.go                 the path, the loss, the base distribution, the score
+//	sample.go               Sampler: the one loop over steps, and where it is watched and constrained
+//	solver.go, multistep.go each solver's step and the list of solvers; sde.go: the SDE's step and w(t)
+//	samplerconfig.go        a sampler's keys in specs, and what is wrong with them
+//	generator.go            Generator: from x_lo to samples in physical units; undoing the normalization
+//	tiles.go                the velocity of a field that is too large, from windows of it
+//	trainer.go, step.go     Trainer: training steps and the EMA; the token of a step
+//	checkpoint.go           writing checkpoint.pt; load.go: reading it; resume.go: going on from it; verify.go, weights.go
+//	inputs.go               what the training inputs were like
+//
+// The package knows nothing of specs or stages. Tensors are (N,C,H,W), normalized,
+// float32 unless autocast says otherwise. Everything runs on the torch thread.
 package model

@@ -26,11 +26,11 @@ type Flow struct {
 	LossScale  float64
 }
 
-// Velocity is a velocity model: v (N,C,H,W) at x and the common time t, or its
-// mean over several times.
+// Velocity returns a velocity model's v (N,C,H,W) at x (N,C,H,W) and the time t of
+// all samples, or the mean of v over several times.
 type Velocity func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor
 
-// Sigma is the deviation of x0 about its mean.
+// Sigma returns the deviation of x0 about its mean.
 func (f Flow) Sigma() float64 {
 	if f.Base == Gaussian {
 		return 1
@@ -38,7 +38,7 @@ func (f Flow) Sigma() float64 {
 	return f.NoiseScale
 }
 
-// SampleBase is x0 (N,C,H,W) from standard normal noise of that shape.
+// SampleBase returns x0 for x_lo and standard normal noise, all (N,C,H,W).
 func (f Flow) SampleBase(s *torchx.Scope, xLo, noise torchx.Tensor) torchx.Tensor {
 	if f.Base == Gaussian {
 		return s.Alias(noise)
@@ -46,13 +46,14 @@ func (f Flow) SampleBase(s *torchx.Scope, xLo, noise torchx.Tensor) torchx.Tenso
 	return s.AddScaled(xLo, noise, f.NoiseScale)
 }
 
-// Interpolate is xt = (1-t) x0 + t x1, t (N) a time for each sample.
+// Interpolate returns xt = (1-t) x0 + t x1 (N,C,H,W), for a time of each sample, t (N).
 func (f Flow) Interpolate(s *torchx.Scope, x0, x1, t torchx.Tensor) torchx.Tensor {
 	t = s.Reshape(t, -1, 1, 1, 1)
 	return s.Add(s.Mul(s.Affine(t, -1, 1), x0), s.Mul(t, x1))
 }
 
-// Loss is the flow-matching loss of the network, a tensor of one element.
+// Loss returns the flow-matching loss of the network, a tensor of one element, for
+// x_lo, x1 and x0 (N,C,H,W) and times t (N).
 func (f Flow) Loss(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) torchx.Tensor {
 	xt := f.Interpolate(s, x0, x1, t)
 	v := s.AddScaled(x1, x0, -1)
@@ -60,8 +61,10 @@ func (f Flow) Loss(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) torch
 	return s.Affine(s.MSE(predicted, v), f.LossScale, 0)
 }
 
-// Score is grad log p_t(x) of the marginal, from the velocity: for a Gaussian
-// base of mean m (x_lo, or 0) and deviation sigma, -(x - t v - m) / ((1-t) sigma^2).
+// Score returns grad log p_t(x) (N,C,H,W) of the marginal, from the velocity v at x:
+// for a Gaussian base of mean m (x_lo, or 0) and deviation sigma,
+//
+//	-(x - t v - m) / ((1-t) sigma^2)
 func (f Flow) Score(s *torchx.Scope, x torchx.Tensor, t float64, v, xLo torchx.Tensor) torchx.Tensor {
 	r := s.AddScaled(x, v, -t)
 	if f.Base == XLoPlusNoise {
@@ -71,7 +74,7 @@ func (f Flow) Score(s *torchx.Scope, x torchx.Tensor, t float64, v, xLo torchx.T
 	return s.Affine(r, -1/((1-t)*sigma*sigma), 0)
 }
 
-// Validate reports an unusable flow, for a spec's keys base_dist and base_noise_scale.
+// Validate reports an unusable flow, by the keys base_dist and base_noise_scale of specs.
 func (f Flow) Validate() error {
 	if f.Base != Gaussian && f.Base != XLoPlusNoise {
 		return fmt.Errorf("base_dist %q: want %s or %s", f.Base, XLoPlusNoise, Gaussian)

@@ -11,7 +11,7 @@ import (
 	"fmsr/internal/torchx"
 )
 
-// Loaded is a checkpoint that was opened to be applied.
+// Loaded is a checkpoint that is open for reading.
 type Loaded struct {
 	Checkpoint
 	Config Config // shape of the network, from the tensors' shapes
@@ -23,8 +23,9 @@ type Loaded struct {
 	file *torchfile.File
 }
 
-// OpenCheckpoint reads what a checkpoint.pt says of itself; Net reads its weights.
-// The five keys of the contract suffice: PyTorch may have written it.
+// OpenCheckpoint reads all of a checkpoint.pt but the weights, which Net reads. The
+// five keys model_state_dict, ema_state_dict, stats, channel_names and step are
+// enough: PyTorch may have written the file.
 func OpenCheckpoint(path string) (*Loaded, error) {
 	f, err := torchfile.Open(path)
 	if err != nil {
@@ -97,7 +98,7 @@ func (l *Loaded) read() error {
 	return err
 }
 
-// floats is a tensor of a dict, in float64.
+// floats returns the values of a tensor in a dict.
 func (l *Loaded) floats(dict *torchfile.Map, dictName, name string) ([]float64, error) {
 	t, ok := dict.Get(name).(*torchfile.Stored)
 	if !ok {
@@ -114,7 +115,7 @@ func (l *Loaded) floats(dict *torchfile.Map, dictName, name string) ([]float64, 
 	return out, nil
 }
 
-// readInputs takes what x_lo was made of in training, where the file says.
+// readInputs reads what the coarse fields of training were like, if the file says.
 func (l *Loaded) readInputs() error {
 	dict, ok := l.file.Root.Get("inputs").(*torchfile.Map)
 	if !ok {
@@ -148,11 +149,12 @@ func (l *Loaded) readInputs() error {
 	return nil
 }
 
-// mostFactor is beyond what can be learned: a damaged one would have fields of terabytes made.
+// mostFactor is more than can be learned. Without a bound, a damaged file would have
+// fields of terabytes made.
 const mostFactor = 1024
 
-// readConfig takes how the network was trained; the original's defaults where
-// the file does not say.
+// readConfig reads how the network was trained, and takes the original's defaults
+// for what the file does not say.
 func (l *Loaded) readConfig() error {
 	l.Flow = Flow{Base: XLoPlusNoise, NoiseScale: 0.1}
 	l.Input = Input{Factor: 2}
@@ -191,7 +193,7 @@ func stateOf(dict *torchfile.Map, key string) (*torchfile.Map, error) {
 	return state, nil
 }
 
-// shape finds the network that the tensors of a state dict are of.
+// shape finds the network and its shape from the tensors of a state dict.
 func (l *Loaded) shape(state *torchfile.Map) error {
 	name := ""
 	if config, ok := l.file.Root.Get("config").(*torchfile.Map); ok {
@@ -221,9 +223,9 @@ func (l *Loaded) shape(state *torchfile.Map) error {
 	return nil
 }
 
-// Net makes the network and fills it with the weights under model_state_dict or
-// ema_state_dict, which must be exactly its own, by name and shape, on the device.
-// It must be called on the torch thread; Free releases the network.
+// Net makes the network on the device, with the weights under key, model_state_dict
+// or ema_state_dict. These must be the network's parameters, by name and shape, and
+// no others. It must be called on the torch thread; Free releases the network.
 func (l *Loaded) Net(s *torchx.Scope, key string, device torchx.Device) (Net, error) {
 	state, err := l.state(key)
 	if err != nil {
@@ -245,8 +247,8 @@ func (l *Loaded) Net(s *torchx.Scope, key string, device torchx.Device) (Net, er
 	return net, nil
 }
 
-// check errs unless a dict holds a tensor for each parameter and no other, by
-// name and shape.
+// check returns an error unless a dict holds a tensor for each parameter, by name
+// and shape, and no others.
 func (l *Loaded) check(params []Param, key string, state *torchfile.Map) error {
 	if len(state.Keys) != len(params) {
 		return fmt.Errorf("%s has %d tensors: the network of these widths has %d", key, len(state.Keys), len(params))
@@ -266,8 +268,8 @@ func (l *Loaded) check(params []Param, key string, state *torchfile.Map) error {
 	return nil
 }
 
-// fill copies a dict that was checked into tensors, one for each parameter. A
-// value that is not finite is an error: nothing good comes of it.
+// fill copies a dict that was checked into tensors, one for each parameter. A value
+// that is not finite is an error.
 func (l *Loaded) fill(params []Param, tensors []torchx.Tensor, key string, state *torchfile.Map) error {
 	for i, p := range params {
 		values, err := l.file.Floats(state.Get(p.Name).(*torchfile.Stored))

@@ -1,7 +1,7 @@
 package model
 
-// workspace is how much more than the values themselves convolutions take, with
-// their padded and reordered copies, by the peak of whole runs on the CPU.
+// workspace is the memory of a convolution over that of its values: it makes padded
+// and reordered copies. Measured by the peak of whole runs on the CPU.
 const workspace = 3
 
 // SampleBytes estimates the memory of one evaluation for one h x w sample, without

@@ -19,16 +19,16 @@ type Skips struct {
 // Clips counts the steps whose gradient was clipped.
 type Clips struct {
 	Total    int // of all steps
-	AtEval   int // of those up to the last evaluation
-	EvalStep int // its step
+	AtEval   int // of the steps up to the last evaluation
+	EvalStep int // step of the last evaluation
 }
 
-// resumption is what a checkpoint holds for a run to go on from it exactly,
-// besides weights, average and moments. Nothing random is in it: what step n
-// draws is a function of the seed and n.
+// resumption is what a checkpoint holds, besides weights, average and moments, so
+// that a run can resume exactly. It has no state of a random generator: the draws of
+// step n are a function of the seed and n.
 type resumption struct {
 	Position
-	frames int // of the training split
+	frames int // number of training frames
 	last   Result
 	skips  Skips
 	clips  Clips
@@ -48,7 +48,7 @@ func (l *Loaded) resumption() (r resumption, err error) {
 	r.Step = l.Step
 	dict, ok := l.file.Root.Get("resume").(*torchfile.Map)
 	if !ok {
-		return r, errors.New("it has weights, but not what a run needs to go on from it (a key resume)")
+		return r, errors.New("it has weights, but not what a run needs to resume (the key resume)")
 	}
 	for key, into := range map[string]*bool{"averaged": &r.Averaged, "passed": &r.Passed} {
 		if *into, ok = dict.Get(key).(bool); !ok {
@@ -78,8 +78,8 @@ func (l *Loaded) Position() (Position, error) {
 	return r.Position, err
 }
 
-// CheckData errs unless the training split has the statistics, to float32, and
-// the number of frames of the one that the checkpoint's run was trained on.
+// CheckData returns an error unless the training frames have the statistics, to
+// float32, and the number of the frames that the checkpoint was trained on.
 func (l *Loaded) CheckData(now *field.Stats, n int) error {
 	r, err := l.resumption()
 	if err != nil {
@@ -90,21 +90,22 @@ func (l *Loaded) CheckData(now *field.Stats, n int) error {
 	}
 	for c, name := range l.Channels {
 		if float32(now.Mean[c]) != float32(l.Stats.Mean[c]) || float32(now.Std[c]) != float32(l.Stats.Std[c]) {
-			return fmt.Errorf("the training data are not those that it was trained on: %s has mean %g and deviation %g, and had %g and %g",
+			return fmt.Errorf("the training data have changed: %s has mean %g and deviation %g, and had mean %g and deviation %g",
 				name, now.Mean[c], now.Std[c], l.Stats.Mean[c], l.Stats.Std[c])
 		}
 	}
 	return nil
 }
 
-// CheckTraining errs unless the checkpoint has what a network of that shape goes
-// on from: weights, average and moments, by name and shape.
+// CheckTraining returns an error unless the checkpoint has what a network of that
+// shape resumes from: weights, average and moments, by name and shape.
 func (l *Loaded) CheckTraining(c Config) error {
 	_, err := l.training(c)
 	return err
 }
 
-// The state dicts that a run goes on from, the last two of optimizer_state.
+// trainingKeys are the state dicts that a run resumes from. The last two are in
+// optimizer_state.
 var trainingKeys = [4]string{"model_state_dict", "ema_state_dict", "exp_avg", "exp_avg_sq"}
 
 func (l *Loaded) training(c Config) (states [4]*torchfile.Map, err error) {
@@ -127,13 +128,13 @@ func (l *Loaded) training(c Config) (states [4]*torchfile.Map, err error) {
 	return states, nil
 }
 
-// lists are the trainer's tensors under trainingKeys.
+// lists returns the trainer's tensors under trainingKeys.
 func (t *Trainer) lists() [4][]torchx.Tensor {
 	return [4][]torchx.Tensor{Tensors(t.Net), Tensors(t.EMA), t.m, t.v}
 }
 
-// Restore puts the trainer where the run was that wrote the checkpoint: weights,
-// average, moments and step, bit for bit.
+// Restore sets the trainer to the state in the checkpoint, bit for bit: weights,
+// average, moments and step.
 func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 	r, err := l.resumption()
 	if err != nil {

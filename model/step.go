@@ -7,28 +7,28 @@ import (
 	"fmsr/internal/evaluate"
 )
 
-// Step is the token that flows behind the trainer: one training step taken. The
-// next one starts only when every holder has released it, so that whoever
-// receives it sees exactly the weights of its step.
+// Step is the token of a training step, which flows through the stages below the
+// trainer. The next step starts only when every holder has released the token, so
+// that each receiver sees exactly the weights of the step.
 type Step struct {
 	Result
-	N, Total int // this step, and how many the run has
+	N, Total int // number of the step, and of steps in the run
 	Trainer  *Trainer
 	Averaged bool                 // the EMA has been updated
-	Eval     *evaluate.Evaluation // what eval found at this step, nil where it did not look
+	Eval     *evaluate.Evaluation // results of eval at this step; nil if it was not evaluated
 
 	refs     atomic.Int32
 	returned chan struct{}
 }
 
-// NewStep is the token of a step that the trainer has just taken.
+// NewStep returns the token of the step that the trainer has just taken.
 func NewStep(t *Trainer, r Result, total int) *Step {
 	s := &Step{Result: r, N: t.Step, Total: total, Trainer: t, returned: make(chan struct{})}
 	s.refs.Store(1)
 	return s
 }
 
-// Last says whether this is the run's last step.
+// Last reports whether this is the run's last step.
 func (s *Step) Last() bool { return s.N == s.Total }
 
 // Retain adds a reference.
@@ -41,8 +41,8 @@ func (s *Step) Release() {
 	}
 }
 
-// Returned is closed when the token has been released for good.
+// Returned is closed when the last reference has been released.
 func (s *Step) Returned() <-chan struct{} { return s.returned }
 
-// Origin names the step, for messages.
+// Origin returns the name of the step for messages.
 func (s *Step) Origin() string { return fmt.Sprintf("step %d", s.N) }

@@ -6,15 +6,14 @@ import (
 	"fmsr/internal/torchx"
 )
 
-// Tiling covers a field that is too large for the network's memory by
-// overlapping windows, each as the network can take it. There is one field x,
-// from one noise field, for which the sampler asks one velocity:
+// Tiling covers a field that is too large for memory by overlapping windows that the
+// network can take. There is one field x, from one noise field, and one velocity:
 //
 //	x (N,C,H,W) --> windows --> v of each --> sum of weight v --> v (N,C,H,W)
 //
-// The weights sum to one in every cell, so that a velocity that sees a cell
-// alone is unchanged and one that sees far is blended, at every step (Bar-Tal
-// et al. 2023, MultiDiffusion, arXiv:2302.08113). A window's weight is
+// The weights sum to one in every cell. So a velocity that depends on its own cell
+// alone is unchanged, and one that sees further is blended, at every step (Bar-Tal et
+// al. 2023, MultiDiffusion, arXiv:2302.08113). The weight of a window is
 //
 //	0 0 0 / 1 1 1 ... 1 1 1 \ 0 0 0
 //	margin taper       taper margin
@@ -32,18 +31,20 @@ type window struct {
 	weight []float32 // of each of its cells
 }
 
-// piece is the part of an axis that starts there.
+// piece is a contiguous part of an axis.
 type piece struct{ start, length int64 }
 
-// In cells of the network's deepest level, 8 of the field's for the published
-// network: the cells next to a window's edge whose velocity the padding spoils,
-// and the stretch over which one window's velocity gives way to the next one's.
-// The taper is short, since the finest waves, on which two windows do not agree,
-// lose power where velocities are averaged. Measured with two networks of 32
-// channels, padding with zeros and periodically, on a 256 x 256 field in tiles of
-// 64: what the field in tiles has over the field at once at the windows' borders,
-// in second differences (within 4 cells) and in power in waves of 2 to 4 cells
-// (within 4 cells, over what it is beyond 16), and how many windows that takes:
+// margin is the stretch next to a window's edge in which padding spoils the velocity.
+// taper is the stretch over which one window's velocity gives way to the next one's.
+// Both are in cells of the network's deepest level, which are 8 cells of the field in
+// the published network. The taper is short: two windows do not agree on the finest
+// waves, and these lose power where velocities are averaged.
+//
+// Measured with two networks of 32 channels, one padding with zeros and one
+// periodically, on a 256 x 256 field in tiles of 64. Each number is the field in tiles
+// over the field at once, near the windows' borders: second differences within 4
+// cells, and power in waves of 2 to 4 cells (within 4 cells, over that beyond 16).
+// The last columns are the numbers of windows:
 //
 //	                           second differences   power         windows
 //	nothing shared             1.17   1.84          1.00   2.50   16   16
@@ -51,26 +52,26 @@ type piece struct{ start, length int64 }
 //	margin 8, a taper of 8     0.995  0.99          0.995  0.95   36   49
 //	margin 12, no taper        1.00   0.99          1.00   0.96   36   49
 //
-// The last is as good here, but has nothing to hide a step where windows differ more.
+// The last line is as good here, but would not hide a step where windows differ more.
 const (
 	margin = 1
 	taper  = 1
 )
 
-// overlap is how many cells neighbours share at least.
+// overlap returns the least number of cells that neighbouring windows share.
 func overlap(multiple int) int { return (2*margin + taper) * multiple }
 
-// MinTile is the smallest tile that covers a larger field.
+// MinTile returns the side of the smallest tile that can cover a larger field.
 func MinTile(multiple int) int { return overlap(multiple) + multiple }
 
-// NewTiling covers h x w cells by windows of at most tile x tile cells. h, w and
-// tile are multiples of multiple, as the windows' places will be, and tile is
-// at least MinTile. In a periodic field windows wrap around.
+// NewTiling covers h x w cells by windows of at most tile x tile cells. h, w, tile
+// and the windows' positions are multiples of multiple, and tile is at least MinTile.
+// In a periodic field windows wrap around.
 func NewTiling(h, w, tile, multiple int, periodic bool) Tiling {
 	return Tiling{rows: windows(h, tile, multiple, periodic), cols: windows(w, tile, multiple, periodic)}
 }
 
-// windows covers n cells of an axis.
+// windows returns windows that cover n cells of an axis.
 func windows(n, tile, multiple int, periodic bool) []window {
 	if tile >= n {
 		return []window{{pieces: []piece{{0, int64(n)}}, weight: ones(n)}}
@@ -104,7 +105,7 @@ func windows(n, tile, multiple int, periodic bool) []window {
 	return all
 }
 
-// rise is 0 up to x = -1/2 and 1 from 1/2, and sin^2 in between.
+// rise returns 0 up to x = -1/2, 1 from x = 1/2, and sin^2 in between.
 func rise(x float64) float64 {
 	s := math.Sin(math.Pi / 2 * max(0, min(1, x+0.5)))
 	return s * s
@@ -125,11 +126,11 @@ func ones(n int) []float32 {
 	return w
 }
 
-// Windows is how many windows there are.
+// Windows returns the number of windows.
 func (g Tiling) Windows() int { return len(g.rows) * len(g.cols) }
 
-// Velocity is the blend of the velocities that of gives under the windows of
-// the condition x_lo (N,C,H,W).
+// Velocity returns the blend over all windows of the velocity of(x_lo), for the
+// condition x_lo (N,C,H,W) cut to each window.
 func (g Tiling) Velocity(xLo torchx.Tensor, of func(xLo torchx.Tensor) Velocity) Velocity {
 	if g.Windows() == 1 {
 		return of(xLo)
@@ -156,7 +157,7 @@ func (g Tiling) weights(s *torchx.Scope, w []float32, shape ...int64) torchx.Ten
 	return s.To(x, torchx.Float32, g.Device, torchx.NCHW)
 }
 
-// cut copies a window out of x.
+// cut returns a copy of a window of x (N,C,H,W).
 func cut(s *torchx.Scope, x torchx.Tensor, row, col window) torchx.Tensor {
 	return along(s, 2, along(s, 3, x, col), row)
 }
@@ -169,7 +170,7 @@ func along(s *torchx.Scope, dim int64, x torchx.Tensor, w window) torchx.Tensor 
 	return s.Cat(dim, parts...)
 }
 
-// paste adds a window to v.
+// paste adds the values part (N,C,h,w) of a window to v (N,C,H,W).
 func paste(s *torchx.Scope, v, part torchx.Tensor, row, col window) {
 	y := int64(0)
 	for _, r := range row.pieces {

@@ -9,8 +9,8 @@ import (
 	"fmsr/internal/torchx"
 )
 
-// Hyper are the optimization's settings; their defaults and meanings are the
-// train stage's keys.
+// Hyper are the settings of the optimization. The train stage's keys have their
+// defaults and meanings.
 type Hyper struct {
 	Flow
 	LR, WeightDecay float64
@@ -18,11 +18,11 @@ type Hyper struct {
 	GradClip        float64
 	TMin, TMax      float64
 	BF16            bool
-	Stratified      bool // one time in each of as many equal parts of [TMin,TMax) as the batch has samples
+	Stratified      bool // each sample of a batch of n has its time in its own n-th part of [TMin,TMax)
 	Seed            uint64
 }
 
-// LRAt is the learning rate of step n = 1, 2, ...: linear from 0 to LR over the
+// LRAt returns the learning rate of step n = 1, 2, ...: linear from 0 to LR over the
 // warm-up, then constant.
 func (h Hyper) LRAt(n int) float64 {
 	if n >= h.WarmupSteps {
@@ -37,7 +37,7 @@ type Averaging struct {
 	Ramp  bool // for short runs: the decay at step n is min(Decay, (1+n)/(10+n))
 }
 
-// DecayAt is the decay at step n = 1, 2, ...
+// DecayAt returns the decay at step n = 1, 2, ...
 func (a Averaging) DecayAt(n int) float64 {
 	if !a.Ramp {
 		return a.Decay
@@ -60,9 +60,9 @@ type Trainer struct {
 	m, v    []torchx.Tensor
 	loss    torchx.Tensor // of the step being accumulated
 	report  torchx.Tensor // of the last update
-	average *Averaging    // what UpdateEMA was last asked for: Update does it in the same pass
+	average *Averaging    // the last argument of UpdateEMA: Update averages in the same pass
 	graph   *torchx.Graph // the whole step
-	drawn   [2]*Inference // of Net and EMA
+	applied [2]*Inference // Net and EMA
 	notice  func(string)
 }
 
@@ -83,7 +83,7 @@ func (t *Trainer) StepPassed(token *Step) {
 	}
 }
 
-// NewTrainer makes a freshly initialized network and takes over the thread.
+// NewTrainer makes a freshly initialized network. The trainer owns the thread.
 func NewTrainer(ctx context.Context, thread *torchx.Thread, c Config, h Hyper) (*Trainer, error) {
 	t := &Trainer{Hyper: h, Position: Position{Passed: true}, thread: thread, adamw: torchx.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: h.WeightDecay}}
 	t.graph = torchx.NewGraph(c.Device, func(line string) { t.notice(line) })
@@ -96,7 +96,7 @@ func NewTrainer(ctx context.Context, thread *torchx.Thread, c Config, h Hyper) (
 		if t.EMA, err = NewNet(s, c, h.Seed); err != nil {
 			return err
 		}
-		t.drawn = [2]*Inference{NewInference(t.Net, h.BF16), NewInference(t.EMA, h.BF16)}
+		t.applied = [2]*Inference{NewInference(t.Net, h.BF16), NewInference(t.EMA, h.BF16)}
 		c = t.Net.Config()
 		for _, p := range t.Net.Params() {
 			s.RequiresGrad(p.Tensor, true)
@@ -117,12 +117,12 @@ func NewTrainer(ctx context.Context, thread *torchx.Thread, c Config, h Hyper) (
 	return t, nil
 }
 
-// Do runs f on the trainer's thread, in a scope of its own.
+// Do runs f on the trainer's thread, in its own scope.
 func (t *Trainer) Do(ctx context.Context, f func(s *torchx.Scope) error) error {
 	return t.thread.Do(ctx, f)
 }
 
-// Notices has what is to be told of the training go there, a line each.
+// Notices sets the function that receives notices about the training, a line each.
 func (t *Trainer) Notices(to func(string)) { t.notice = to }
 
 // Close frees the weights and ends the thread.
@@ -130,8 +130,8 @@ func (t *Trainer) Close() {
 	_ = t.Do(context.Background(), func(*torchx.Scope) error {
 		t.graph.Close()
 		for i, net := range []Net{t.Net, t.EMA} {
-			if t.drawn[i] != nil {
-				t.drawn[i].Close()
+			if t.applied[i] != nil {
+				t.applied[i].Close()
 			}
 			if net != nil {
 				net.Free()
@@ -145,21 +145,21 @@ func (t *Trainer) Close() {
 	t.thread.Close()
 }
 
-// Result is what a training step reports.
+// Result is the outcome of a training step.
 type Result struct {
 	Loss     float64 // scaled
 	GradNorm float64 // before clipping
 	LR       float64
 }
 
-// Skipped says whether the step left the weights as they were, since its loss or
+// Skipped reports whether the step left the weights unchanged because its loss or
 // its gradient was not finite.
 func (r Result) Skipped() bool { return !finite(r.Loss) || !finite(r.GradNorm) }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// TrainStep takes one step on normalized x_lo and x1 (N,C,H,W), in s, which must
-// be the thread's. Its noise and times are a function of (Seed, step) alone.
+// TrainStep takes one step on normalized x_lo and x1 (N,C,H,W). s must be a scope of
+// the trainer's thread. Noise and times are a function of (Seed, step) alone.
 func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
 	noise, times := t.draws(s, x1, 0)
 	t.graph.Run(s, []torchx.Tensor{xLo, x1, noise, times, t.schedule(s)}, func(s *torchx.Scope, in []torchx.Tensor) []torchx.Tensor {
@@ -170,14 +170,14 @@ func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, err
 	return t.taken(s)
 }
 
-// Accumulate runs the next step's i-th of parts batches forward and backward;
-// Update then takes the step, on the mean of their losses.
+// Accumulate runs batch i of the next step forward and backward: x_lo and x1
+// (N,C,H,W), of parts batches. Update then takes the step, on the mean of the losses.
 func (t *Trainer) Accumulate(s *torchx.Scope, xLo, x1 torchx.Tensor, i, parts int) {
 	noise, times := t.draws(s, x1, i)
 	t.accumulate(s, xLo, x1, t.SampleBase(s, xLo, noise), times, i, parts)
 }
 
-// draws are the noise and the times of the next step's i-th batch.
+// draws returns the noise (N,C,H,W) and the times (N) of batch i of the next step.
 func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times torchx.Tensor) {
 	n := uint64(t.Step + 1)
 	draw := func(purpose uint64) uint64 {
@@ -192,7 +192,7 @@ func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times 
 	return noise, times
 }
 
-// accumulate is Accumulate for given x0 and t.
+// accumulate is Accumulate for given x0 (N,C,H,W) and times (N).
 func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, i, parts int) {
 	if i == 0 {
 		s.ZeroGrads(Tensors(t.Net))
@@ -209,9 +209,9 @@ func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, 
 	s.AddInPlace(t.loss, s.Detach(loss), 1)
 }
 
-// Update takes the step that was accumulated: clip, AdamW, and the average once
-// UpdateEMA has been asked for it. A loss or a gradient that is not finite changes
-// no weights: the step is counted, and skipped.
+// Update takes the step that was accumulated: clip, AdamW, and the average if
+// UpdateEMA was called before. If the loss or the gradient is not finite, no weight
+// changes: the step is counted and skipped.
 func (t *Trainer) Update(s *torchx.Scope) (Result, error) {
 	t.update(s, t.schedule(s))
 	return t.taken(s)
@@ -233,7 +233,7 @@ func (t *Trainer) update(s *torchx.Scope, schedule torchx.Tensor) {
 	s.Part("optimizer", func() { s.Update(t.adamw, t.GradClip, Tensors(t.Net), t.m, t.v, ema, t.loss, schedule, t.report) })
 }
 
-// taken counts the step just taken, and reads what came of it.
+// taken counts the step just taken and reads its result.
 func (t *Trainer) taken(s *torchx.Scope) (Result, error) {
 	n := t.Step + 1
 	report := s.ReadReport(t.report)
@@ -260,8 +260,8 @@ func (t *Trainer) count(r Result) {
 	}
 }
 
-// times are t ~ U(TMin, TMax), one for each sample of a batch; stratified ones
-// are that too, each by itself, and spread over the batch.
+// times returns t ~ U(TMin, TMax) for each sample of a batch. Stratified times are
+// uniform too, each by itself, and spread over the batch.
 func (h Hyper) times(stream uint64, batch int) []float32 {
 	ts := make([]float32, batch)
 	for i := range ts {
@@ -290,11 +290,11 @@ func (t *Trainer) UpdateEMA(ctx context.Context, a Averaging) error {
 	return err
 }
 
-// Inference returns the weights of the last step, or their average, as they are
-// applied: with bf16 autocast where training has it. It lives as long as the trainer.
+// Inference applies the network with the weights of the last step or with their
+// average, in bf16 if training is. It lives as long as the trainer.
 func (t *Trainer) Inference(average bool) *Inference {
 	if average {
-		return t.drawn[1]
+		return t.applied[1]
 	}
-	return t.drawn[0]
+	return t.applied[0]
 }

@@ -43,7 +43,8 @@ type UNet struct {
 	head   layer
 }
 
-// block is what input_blocks, middle_block and output_blocks are made of.
+// block is one of the parts of input_blocks, middle_block and output_blocks. forward
+// maps x (N,in,h,w) and the time embedding emb (N,4m) to (N,out,h',w').
 type block interface {
 	forward(s *torchx.Scope, u *UNet, x, emb torchx.Tensor) torchx.Tensor
 }
@@ -83,7 +84,7 @@ func recognizeUNet(shape func(name string) []int64) (Config, error) {
 	}
 }
 
-// mostLevels of a network: each halves the grid, and no grid is halved more often.
+// mostLevels bounds the levels: each halves the grid, and no grid is halved more often.
 const mostLevels = 16
 
 func validateUNet(c Config) error {
@@ -116,9 +117,9 @@ func (u *UNet) Free() {
 // Multiple returns how much coarser the deepest level is.
 func (u *UNet) Multiple() int { return 1 << (len(u.config.Mult) - 1) }
 
-// Forward is the velocity (N,C,H,W) at x = cat(xt, x_lo) (N,2C,H,W) and times
-// t (N), which lie in [0,1]. Of times (N,M) the M embeddings are averaged, which
-// gives, to first order in FiLM's scales and shifts, the mean of M velocities.
+// Forward returns the velocity (N,C,H,W) at x = cat(xt, x_lo) (N,2C,H,W) and times
+// t (N) in [0,1]. For times (N,M) it averages the M embeddings, which gives the mean
+// of the M velocities to first order in FiLM's scales and shifts.
 func (u *UNet) Forward(s *torchx.Scope, x, t torchx.Tensor) torchx.Tensor {
 	return s.Within(func(s *torchx.Scope) torchx.Tensor {
 		emb := u.timeEmbedding(s, t)
@@ -147,15 +148,15 @@ func (u *UNet) run(s *torchx.Scope, blocks []block, h, emb torchx.Tensor) torchx
 	return h
 }
 
-// TimeFeatures are [cos(1000 t f), sin(1000 t f)], (N, model_channels), in the
-// type of t: float32 at the least, since the angles reach 1000 rad.
+// TimeFeatures returns [cos(1000 t f), sin(1000 t f)], (N, model_channels) for times
+// (N), in the type of t: at least float32, since the angles reach 1000 rad.
 func (u *UNet) TimeFeatures(s *torchx.Scope, t torchx.Tensor) torchx.Tensor {
 	angle := s.Mul(s.Reshape(t, -1, 1), u.freqs)
 	return s.Cat(1, s.Cos(angle), s.Sin(angle))
 }
 
-// timeEmbedding is Linear-SiLU-Linear of the features, then the SiLU that every
-// ResBlock would otherwise apply to it first.
+// timeEmbedding returns Linear-SiLU-Linear of the features and then the SiLU with
+// which every ResBlock would start, (N, 4 model_channels) for times (N) or (N,M).
 func (u *UNet) timeEmbedding(s *torchx.Scope, t torchx.Tensor) torchx.Tensor {
 	emb := s.SiLU(u.timeMLP(s, t))
 	if shape := t.Shape(); len(shape) == 2 {
@@ -212,8 +213,8 @@ func (r *resBlock) forward(s *torchx.Scope, u *UNet, x, emb torchx.Tensor) torch
 	return s.Watch(s.AddConv2d(x, h, r.conv2.w, r.conv2.b, u.config.Periodic)) // a step of the full network takes a minute on a CPU
 }
 
-// attention is self-attention over all positions. The rows of qkv are q, k, v,
-// each by head; its weight and proj_out's are (out,in,1), 1-d convolutions.
+// attention is self-attention over all positions. The rows of qkv are q, k, v, each
+// by head. The weights of qkv and proj_out are (out,in,1), as of 1-d convolutions.
 type attention struct {
 	channels           int64
 	norm, qkv, projOut layer
@@ -227,7 +228,7 @@ func (a *attention) forward(s *torchx.Scope, _ *UNet, x, _ torchx.Tensor) torchx
 	return s.AddConv2d(x, h, s.Reshape(a.projOut.w, c, c, 1, 1), a.projOut.b, false)
 }
 
-// groups is the number of norm groups for a width: 32 where it divides.
+// groups returns the number of norm groups for a width: gcd(32, channels).
 func groups(channels int64) int64 {
 	a, b := channels, int64(normGroups)
 	for b != 0 {

@@ -8,11 +8,10 @@ import (
 	"fmsr/internal/format/torchfile"
 )
 
-// Verify reads a checkpoint whole, one tensor in memory at a time, and errs,
-// naming the path and what is wrong, unless every record has its checksum, the
-// network has all its tensors and no others, and all values are finite
-// (ErrUnhealthy). PyTorch
-// may have written it: then the five keys suffice. It says what the file is.
+// Verify reads a whole checkpoint, one tensor in memory at a time, and returns a
+// description of it. It returns an error that names the path unless every record
+// matches its checksum, the network has all its tensors and no others, and all values
+// are finite (ErrUnhealthy). If PyTorch wrote the file, the five keys are enough.
 func Verify(ctx context.Context, path string) (string, error) {
 	l, err := OpenCheckpoint(path)
 	if err != nil {
@@ -37,7 +36,7 @@ func (l *Loaded) verify(ctx context.Context) (string, error) {
 	}
 	params := l.Plan.Params()
 	var states []*torchfile.Map // under trainingKeys
-	is := "weights, without what a run needs to go on"
+	is := "weights, without what a run needs to resume"
 	if root.Get("resume") != nil || root.Get("optimizer_state") != nil {
 		if _, err := l.resumption(); err != nil {
 			return "", err
@@ -46,7 +45,7 @@ func (l *Loaded) verify(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		states, is = all[:], "all that a run needs to go on"
+		states, is = all[:], "all that a run needs to resume"
 	} else {
 		for _, key := range trainingKeys[:2] {
 			state, err := l.state(key)

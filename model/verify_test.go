@@ -51,7 +51,7 @@ func saved(t *testing.T) string {
 // over the file and its directory.
 func TestVerify(t *testing.T) {
 	path := saved(t)
-	if is, err := Verify(context.Background(), path); err != nil || !strings.HasPrefix(is, "checkpoint of step 0, 1 fields, ") || !strings.HasSuffix(is, "all that a run needs to go on") {
+	if is, err := Verify(context.Background(), path); err != nil || !strings.HasPrefix(is, "checkpoint of step 0, 1 fields, ") || !strings.HasSuffix(is, "all that a run needs to resume") {
 		t.Fatalf("%q, %v", is, err)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -108,7 +108,7 @@ func TestVerifyUnhealthy(t *testing.T) {
 }
 
 // TestVerifyKeys: the contract's five keys are enough, and each of them is missed;
-// what a run needs to go on is there whole or not at all.
+// what a run needs to resume is there whole or not at all.
 func TestVerifyKeys(t *testing.T) {
 	c := Config{Fields: 1, Channels: 4, Mult: []int{1, 1}}
 	plan, err := Plan(c)
@@ -150,7 +150,7 @@ func TestVerifyKeys(t *testing.T) {
 		"one tensor less":   {with("ema_state_dict", state(0)[1:]), "ema_state_dict has "},
 		"another shape":     {with("ema_state_dict", state(1)), "ema_state_dict: time_embed.0.weight has shape [17 4], want [16 4]"},
 		"no moments":        {with("resume", resume), "no optimizer_state"},
-		"no resume":         {with("optimizer_state", torchfile.Dict{}), "(a key resume)"},
+		"no resume":         {with("optimizer_state", torchfile.Dict{}), "(the key resume)"},
 		"half a resumption": {with("resume", resume[1:]), "resume.averaged is missing"},
 		"empty moments": {append(with("resume", resume), torchfile.Entry{Key: "optimizer_state", Value: torchfile.Dict{{Key: "exp_avg", Value: torchfile.Dict{}}}}),
 			"exp_avg has 0 tensors"},
@@ -165,7 +165,7 @@ func TestVerifyKeys(t *testing.T) {
 		}
 		is, err := Verify(context.Background(), path)
 		if c.want == "" {
-			if err != nil || !strings.Contains(is, "step 12") || !strings.HasSuffix(is, "without what a run needs to go on") {
+			if err != nil || !strings.Contains(is, "step 12") || !strings.HasSuffix(is, "without what a run needs to resume") {
 				t.Errorf("%s: %q, %v", name, is, err)
 			}
 		} else if err == nil || !strings.HasPrefix(err.Error(), path+": ") || !strings.Contains(err.Error(), c.want) || strings.Count(err.Error(), path) > 1 {

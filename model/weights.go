@@ -13,7 +13,7 @@ type Weight struct {
 	Read  func() ([]float32, error) // row-major
 }
 
-// Weights are the tensors under model_state_dict or ema_state_dict, in the file's order.
+// Weights returns the tensors under model_state_dict or ema_state_dict, in the file's order.
 func (l *Loaded) Weights(key string) ([]Weight, error) {
 	state, err := l.state(key)
 	if err != nil {

@@ -132,6 +132,27 @@ func TestEnsemble(t *testing.T) {
 	}
 }
 
+// TestBatches: the same files, up to round-off, whatever the batch: its samples are of
+// one frame, of several, or cut across them.
+func TestBatches(t *testing.T) {
+	checkpoint, input := trained(t), coarse(t)
+	all := func(batch string) (each [][]float32) {
+		dir, _ := apply(t, checkpoint, input, map[string]string{"superres.samples": "3", "superres.batch": batch})
+		for _, kind := range []string{"", ".mean", ".spread"} {
+			each = append(each, values(t, filepath.Join(dir, "x"+kind+".npy"), 2, 8, 16, 2))
+		}
+		return append(each, values(t, filepath.Join(dir, "x.samples.npy"), 2, 3, 8, 16, 2))
+	}
+	want := all("1")
+	for _, batch := range []string{"0", "2", "3", "4", "6", "7"} {
+		for k, got := range all(batch) {
+			for i, x := range got {
+				golden.Near(t, "batch "+batch, float64(x), float64(want[k][i]), 1e-4)
+			}
+		}
+	}
+}
+
 // TestFormats: Arrow and Parquet hold the values of the npy files, channels first.
 func TestFormats(t *testing.T) {
 	checkpoint, input := trained(t), coarse(t)

@@ -12,7 +12,6 @@ import (
 
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
-	"fmsr/internal/rng"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -34,6 +33,7 @@ type Superres struct {
 	SDESchedule    string  `yaml:"sde_schedule" flag:"sde-schedule" doc:"w(t) of the SDE: constant, matched or quadratic"`
 	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise; -1: as trained; 0: the output is a function of the input alone"`
 	Samples        int     `yaml:"samples" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
+	Batch          int     `yaml:"batch" flag:"sample-batch" doc:"samples, of one frame or of several, drawn at once; 0: one on the CPU, and on a GPU as many as fit, at most 8"`
 	Noise          string  `yaml:"noise" flag:"noise" doc:"per_frame, or fixed: the same noise for every frame of a time series"`
 	Tile           int     `yaml:"tile" flag:"tile" doc:"side in fine cells of overlapping tiles whose velocities are blended at every step; 0: the whole field at once, unless memory is short"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast instead of float32, where the device has instructions for it"`
@@ -51,13 +51,14 @@ func init() {
 Physical units in and out. The channels are the checkpoint's, in its order, unless
 files_load.fields names the files': then each is found by its name. H and W are
 multiples of 4, since the network halves the fine grid three times. A sample's noise
-is a function of run.seed, the frame's number and the sample's.
+is a function of run.seed, the frame's number and the sample's, whatever the batch.
+The size of a batch changes a sample by round-off.
 
-It warns where the inputs' spread, or their power in an octave of wavelength, is not
-within 30% of what the checkpoint says of the coarse fields that it was trained on.
+It warns if the inputs' spread, or their power in an octave of wavelength, is not
+within 30% of the coarse fields that the model was trained on.
 
-Tiles serve fields whose network does not fit in memory: there is one noise field and
-one x, and the tiles' velocities are blended at every step of the sampler.`,
+Tiles are for fields that are too large for the network to fit in memory. There is one
+noise field and one x; the tiles' velocities are blended at every step of the sampler.`,
 		Link: pipeline.Link{Needs: pipeline.Stored, Adds: pipeline.Planar | pipeline.Paired, Drops: pipeline.Stored},
 		Config: func() any {
 			return &Superres{
@@ -83,13 +84,16 @@ func (c *Superres) Validate(_ *pipeline.Run, report func(key, format string, arg
 	if s := c.BaseNoiseScale; !(s >= 0 && s < math.Inf(1)) && s != asTrained {
 		report("base_noise_scale", "is %g: want at least 0, or %d for as trained", s, asTrained)
 	}
+	if c.Batch < 0 {
+		report("batch", "is %d: want at least 0", c.Batch)
+	}
 	if c.Tile < 0 {
 		report("tile", "is %d: want at least 0", c.Tile)
 	}
 	c.sampling().Validate(report)
 }
 
-// asTrained is the base_noise_scale that stands for the checkpoint's.
+// asTrained as base_noise_scale means the checkpoint's value.
 const asTrained = -1
 
 func (c *Superres) sampling() model.SamplerConfig {
@@ -107,16 +111,17 @@ type superres struct {
 	sampler model.Sampler
 	thread  *torchx.Thread
 	net     *model.Inference
-	pick    []int // of each channel in the files
+	pick    []int // index of each of the model's channels in the files
 	up      map[field.Grid]*field.Upsampler
-	tile    int // 0: whole fields
+	tile    int         // 0: whole fields
+	held    []heldFrame // of one grid, to be drawn together
 	meter   *model.InputMeter
-	seen    int // frames, by meter
+	seen    int // frames offered to Fit
 	done    int
 	total   int
 }
 
-// Open reads the checkpoint and holds it against the inputs.
+// Open reads the checkpoint and checks the inputs against it.
 func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (_ pipeline.Meta, err error) {
 	if r.Checkpoint == "" {
 		return in, fmt.Errorf("checkpoint is not set: give a trained model's checkpoint.pt by --checkpoint")
@@ -176,7 +181,8 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	return in, nil
 }
 
-// find finds the checkpoint's channels among the files'; without names they are the same.
+// find finds the checkpoint's channels in the files. Without names the files have the
+// same channels in the same order.
 func (r *superres) find(names []string) error {
 	var missing []string
 	for i, name := range r.loaded.Channels {
@@ -195,7 +201,7 @@ func (r *superres) find(names []string) error {
 	return nil
 }
 
-// check holds every file's shape against the network.
+// check checks every file's shape against the network.
 func (r *superres) check(named []string, files []pipeline.File) error {
 	factor, multiple := r.loaded.Input.Factor, r.loaded.Plan.Multiple()
 	for _, f := range files {
@@ -210,45 +216,41 @@ func (r *superres) check(named []string, files []pipeline.File) error {
 	return nil
 }
 
-// Steps are frames.
-func (*superres) Steps() (name string, warmUp int) { return "frame", 0 }
+// Steps are draws, each of one frame or of the frames of a batch.
+func (*superres) Steps() (name string, warmUp int) { return "draw", 0 }
 
-// Process makes one frame fine, as often as there are samples. They share x_lo.
+// Process normalizes and interpolates a frame (1,H,W,C) and holds it back until the
+// frames fill a batch. Then it draws them all.
 func (r *superres) Process(ctx context.Context, in pipeline.Element) (out []pipeline.Element, err error) {
-	if err := r.env.Profile.Step(ctx, r.thread); err != nil {
-		return nil, err
-	}
 	f := in.(*frames.Frames)
-	origin := f.Origins[0]
-	file := filepath.Base(r.files[origin.Seed].Path)
-	xLo, err := r.condition(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	defer xLo.Release()
-	fine := f.Finer(r.loaded.Input.Factor)
-	for origin.Sample = range r.Samples {
-		x := frames.NewBuffer(r.mem, len(frames.Floats(xLo)))
-		xLo.Retain()
-		out = append(out, frames.New(r.loaded.Channels, fine, []frames.Origin{origin}, x, xLo))
-		err := r.thread.Do(ctx, func(s *torchx.Scope) error {
-			r.draw(ctx, s, xLo, fine, origin, frames.Floats(x))
-			return s.Err()
-		})
-		if err != nil {
-			return out, fmt.Errorf("%s: %w", file, err)
-		}
-		if err := fine.CheckFinite(r.loaded.Channels, frames.Floats(x)); err != nil {
-			return out, fmt.Errorf("%s: the model gives %w", file, err)
+	next := heldFrame{origin: f.Origins[0], grid: f.Finer(r.loaded.Input.Factor)}
+	if len(r.held) > 0 && r.held[0].grid != next.grid {
+		if out, err = r.drawHeld(ctx); err != nil {
+			return out, err
 		}
 	}
-	r.loaded.Stats.PhysicalPlanes(frames.Floats(xLo), frames.Floats(xLo), fine.Cells()) // the network has seen it
-	r.done++
-	r.env.Progress.Note("%s, frame %d: %d of %d", file, origin.Frame, r.done, r.total)
-	return out, nil
+	if next.xLo, err = r.condition(f); err != nil {
+		return out, fmt.Errorf("%s: %w", r.fileOf(next.origin), err)
+	}
+	r.held = append(r.held, next)
+	if (len(r.held)+1)*r.Samples <= r.batchFor(next.grid) { // there is room for one more
+		return out, nil
+	}
+	drawn, err := r.drawHeld(ctx)
+	return append(out, drawn...), err
 }
 
-// condition is x_lo (C,h,w): the coarse frame, normalized and interpolated.
+// Flush draws the frames that are still held back.
+func (r *superres) Flush(ctx context.Context) ([]pipeline.Element, error) {
+	if len(r.held) == 0 {
+		return nil, nil
+	}
+	return r.drawHeld(ctx)
+}
+
+func (r *superres) fileOf(o frames.Origin) string { return filepath.Base(r.files[o.Seed].Path) }
+
+// condition returns x_lo (C,h,w): the coarse frame (1,H,W,C), normalized and interpolated.
 func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
 	channels, factor, cells := len(r.loaded.Channels), r.loaded.Input.Factor, f.Cells()
 	if r.up[f.Grid] == nil {
@@ -269,32 +271,12 @@ func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
 	return out, nil
 }
 
-// draw is one sample (1,C,h,w), in physical units.
-func (r *superres) draw(ctx context.Context, s *torchx.Scope, xLo *memory.Buffer, fine field.Grid, origin frames.Origin, out []float32) {
-	frame := uint64(origin.Frame)
-	if r.Noise == "fixed" {
-		frame = 0
-	}
-	g := model.Generator{
-		Inference: r.net, Sampler: r.sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
-		Streams: func(k uint64) []uint64 {
-			stream := rng.Stream(r.env.Run.Seed, rng.SampleNoise, frame, k)
-			if origin.Sample > 0 { // an ensemble's first sample is the one without an ensemble
-				stream = rng.Stream(stream, uint64(origin.Sample))
-			}
-			return []uint64{stream}
-		},
-	}
-	g.Draw(ctx, s, model.NetInput(s, r.net.Net, xLo.Bytes(), 1, fine.H, fine.W), out)
-}
-
-// wraps says whether tiles wrap around the field's edges.
-func (r *superres) wraps() bool {
-	return r.loaded.Input.Periodic && r.env.Run.Domain(0, 0).Wraps()
-}
+// wraps reports whether tiles wrap around the field's edges.
+func (r *superres) wraps() bool { return r.loaded.Input.Periodic && r.env.Run.Domain(0, 0).Wraps() }
 
 // Close frees the network and closes the checkpoint.
 func (r *superres) Close() error {
+	r.letGo()
 	if r.net != nil {
 		_ = r.thread.Do(context.Background(), func(*torchx.Scope) error { r.net.Close(); r.net.Net.Free(); return nil })
 		r.net = nil

@@ -11,12 +11,12 @@ import (
 	"fmsr/pipeline"
 )
 
-// lookedAt is how many input frames are held against the training inputs, spread
-// evenly over all that there are.
+// lookedAt is the number of input frames that are compared with the training inputs,
+// spread evenly over all frames.
 const lookedAt = 16
 
-// FitKey is nil where the checkpoint does not say what its inputs were, as one
-// that PyTorch wrote.
+// FitKey returns nil if the checkpoint does not say what the training inputs were
+// like, as one written by PyTorch.
 func (r *superres) FitKey() any {
 	if r.loaded.Inputs == nil {
 		return nil
@@ -24,7 +24,7 @@ func (r *superres) FitKey() any {
 	return struct{ Channels []string }{r.loaded.Channels}
 }
 
-// Fit takes in the frames to be looked at.
+// Fit adds a frame to the meter if it is one of those to compare.
 func (r *superres) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	f := in.(*frames.Frames)
 	at := r.seen
@@ -46,7 +46,7 @@ func (r *superres) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	return false, r.meter.Add(planes, f.Grid)
 }
 
-// Fitted is the inputs' spread and spectrum.
+// Fitted returns the inputs' spread and spectrum.
 func (r *superres) Fitted() (any, error) {
 	if r.meter == nil {
 		return model.Inputs{}, nil
@@ -54,7 +54,7 @@ func (r *superres) Fitted() (any, error) {
 	return r.meter.Inputs(), nil
 }
 
-// Restore says where the inputs are not like training's.
+// Restore warns where the inputs are not like the training inputs.
 func (r *superres) Restore(data []byte) error {
 	var given model.Inputs
 	if err := json.Unmarshal(data, &given); err != nil {

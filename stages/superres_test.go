@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -31,6 +32,25 @@ func TestTileFor(t *testing.T) {
 	// the published network at 256 x 256, which 8 GB hold
 	if n := c.SampleBytes(256, 256); n < 5e8 || n > 4e9 {
 		t.Errorf("%d bytes at 256 x 256", n)
+	}
+}
+
+// TestChosenBatch: one sample on the CPU; on a GPU as many as the budget holds.
+func TestChosenBatch(t *testing.T) {
+	for _, c := range []struct {
+		device            torchx.Device
+		channels, h, w, n int
+	}{
+		{torchx.CPU, 128, 16, 16, 1}, {torchx.CPU, 32, 1024, 512, 1},
+		{torchx.CUDA(0), 32, 256, 256, 8}, {torchx.CUDA(0), 128, 4096, 4096, 1},
+	} {
+		net, err := model.Plan(model.Config{Fields: 8, Channels: c.channels, Device: c.device})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := chosenBatch(net, 0, c.h, c.w); n != c.n {
+			t.Errorf("%+v: a batch of %d", c, n)
+		}
 	}
 }
 

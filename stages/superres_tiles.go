@@ -9,8 +9,8 @@ import (
 	"fmsr/model"
 )
 
-// chooseTile sets the side of tiles: what is asked for, or what memory demands,
-// on the CPU, where what is left can be known.
+// chooseTile sets the side of tiles: the one asked for, or on the CPU, where the free
+// memory is known, the one that memory demands.
 func (r *superres) chooseTile(device torchx.Device) error {
 	multiple := r.loaded.Plan.Multiple()
 	if r.Tile > 0 {
@@ -29,7 +29,7 @@ func (r *superres) chooseTile(device torchx.Device) error {
 			h, w = f.H*factor, f.W*factor
 		}
 	}
-	left := hostmem.Available(os.DirFS("/"))
+	left := hostmem.Available(os.DirFS("/")) / int64(max(1, r.Batch))
 	if r.tile = tileFor(r.loaded.Plan, h, w, left); r.tile > 0 {
 		r.env.Progress.Note("in tiles of %d x %d, blended at every step: %d x %d at once would take about %.1f GB, and %.1f GB of memory are left",
 			r.tile, r.tile, h, w, gigabytes(r.loaded.Plan.SampleBytes(h, w)), gigabytes(left))
@@ -39,8 +39,8 @@ func (r *superres) chooseTile(device torchx.Device) error {
 
 func gigabytes(n int64) float64 { return float64(n) / 1e9 }
 
-// tileFor is 0 where a whole field fits in that many bytes, else the side of the
-// largest tile that takes half of them, which leaves room for the fields.
+// tileFor returns 0 if a whole h x w field fits in left bytes. Else it returns the side
+// of the largest tile that takes half of them, which leaves room for the fields.
 func tileFor(net model.Net, h, w int, left int64) int {
 	if net.SampleBytes(h, w) <= left {
 		return 0

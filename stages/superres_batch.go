@@ -1,0 +1,155 @@
+package stages
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"fmsr/internal/field"
+	"fmsr/internal/frames"
+	"fmsr/internal/rng"
+	"fmsr/internal/torchx"
+	"fmsr/model"
+	"fmsr/pipeline"
+)
+
+// heldFrame is a frame that waits to be drawn.
+type heldFrame struct {
+	origin frames.Origin
+	grid   field.Grid     // of the fine frame
+	xLo    *memory.Buffer // (C,H,W), normalized
+}
+
+// task is one sample to draw: that of a held frame.
+type task struct{ frame, sample int }
+
+// drawHeld draws all samples of the frames held back, in batches. The samples of a
+// frame come one after the other, and the frames in their order.
+func (r *superres) drawHeld(ctx context.Context) (out []pipeline.Element, err error) {
+	defer r.letGo()
+	if err := r.env.Profile.Step(ctx, r.thread); err != nil {
+		return nil, err
+	}
+	var tasks []task
+	for frame := range r.held {
+		for sample := range r.Samples {
+			tasks = append(tasks, task{frame, sample})
+		}
+	}
+	size := r.batchFor(r.held[0].grid)
+	for at := 0; at < len(tasks); at += size {
+		drawn, err := r.drawBatch(ctx, tasks[at:min(at+size, len(tasks))])
+		out = append(out, drawn...)
+		if err != nil {
+			return out, err
+		}
+	}
+	for _, f := range r.held { // the network has seen it
+		values := frames.Floats(f.xLo)
+		r.loaded.Stats.PhysicalPlanes(values, values, f.grid.Cells())
+		r.done++
+		r.env.Progress.Note("%s, frame %d: %d of %d", r.fileOf(f.origin), f.origin.Frame, r.done, r.total)
+	}
+	return out, nil
+}
+
+// letGo releases the held frames.
+func (r *superres) letGo() {
+	for _, f := range r.held {
+		f.xLo.Release()
+	}
+	r.held = r.held[:0]
+}
+
+// drawBatch draws samples in one batch.
+func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.Element, err error) {
+	n, first := len(tasks), r.held[tasks[0].frame]
+	grid, each := first.grid, first.xLo.Len()
+	xLo := first.xLo
+	if n > 1 {
+		xLo = frames.NewBuffer(r.mem, n*each/4)
+		defer xLo.Release()
+		for i, t := range tasks {
+			copy(xLo.Bytes()[i*each:], r.held[t.frame].xLo.Bytes())
+		}
+	}
+	fine := frames.NewBuffer(r.mem, n*each/4)
+	defer fine.Release()
+	g := model.Generator{
+		Inference: r.net, Sampler: r.sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
+		Streams: func(k uint64) (streams []uint64) {
+			for _, t := range tasks {
+				streams = append(streams, r.stream(r.held[t.frame].origin, t.sample, k))
+			}
+			return streams
+		},
+	}
+	err = r.thread.Do(ctx, func(s *torchx.Scope) error {
+		g.Draw(ctx, s, model.NetInput(s, r.net.Net, xLo.Bytes(), n, grid.H, grid.W), frames.Floats(fine))
+		return s.Err()
+	})
+	if err != nil {
+		return nil, frames.At(first.origin, fmt.Errorf("%s: %w", r.fileOf(first.origin), err))
+	}
+	for i, t := range tasks {
+		f := r.held[t.frame]
+		if err := grid.CheckFinite(r.loaded.Channels, frames.Floats(fine)[i*each/4:][:each/4]); err != nil {
+			return out, frames.At(f.origin, fmt.Errorf("%s: the model gives %w", r.fileOf(f.origin), err))
+		}
+		origin := f.origin
+		origin.Sample = t.sample
+		f.xLo.Retain()
+		out = append(out, frames.New(r.loaded.Channels, grid, []frames.Origin{origin}, frames.Slice(fine, i*each, each), f.xLo))
+	}
+	return out, nil
+}
+
+// stream returns the random stream of a sample's k-th noise, whatever the batch.
+func (r *superres) stream(o frames.Origin, sample int, k uint64) uint64 {
+	frame := uint64(o.Frame)
+	if r.Noise == "fixed" {
+		frame = 0
+	}
+	stream := rng.Stream(r.env.Run.Seed, rng.SampleNoise, frame, k)
+	if sample > 0 { // an ensemble's first sample is the one without an ensemble
+		stream = rng.Stream(stream, uint64(sample))
+	}
+	return stream
+}
+
+// Bounds of a batch whose size is chosen, on a device.
+const (
+	mostSamples = 8
+	mostBytes   = 16e9 // of working memory
+)
+
+// batchFor returns how many samples of a fine grid are drawn at once: the number
+// asked for, or the one that serves. On a GPU that is many, since one small field leaves it
+// idle. On the CPU it is one: two cores draw fields of 128 x 128 cells, by a network
+// of 32 channels in float32, no faster in batches of 2 and more slowly in batches of
+// 4 and 8. Only small fields gain, 32 x 32 cells 1.8 times in batches of 8. One by
+// one, a sample does not depend on the batch either, to the last bit.
+func (r *superres) batchFor(grid field.Grid) int {
+	if r.Batch > 0 {
+		return r.Batch
+	}
+	return chosenBatch(r.net.Net, r.tile, grid.H, grid.W)
+}
+
+func chosenBatch(net model.Net, tile, h, w int) int {
+	c := net.Config()
+	if c.Device == torchx.CPU {
+		return 1
+	}
+	each := fieldsInSample * 4 * int64(c.Fields*h*w)
+	if tile > 0 {
+		h, w = min(h, tile), min(w, tile)
+	}
+	each += net.SampleBytes(h, w)
+	return int(max(1, min(mostSamples, mostBytes/each)))
+}
+
+// fieldsInSample is how many copies of the fields a step holds besides the
+// network's own: x, x_lo and both together, slopes, noise.
+const fieldsInSample = 12
