@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"fmsr/internal/profile"
 )
 
 // Env is what a run offers its stages.
@@ -22,7 +24,7 @@ type Env struct {
 	Out      io.Writer        // for a person to read
 	Progress *Progress
 	Resume   Resume
-	Profile  *Profile // nil: steps are not watched
+	Profile  *profile.Profile // nil: steps are not watched
 
 	ctx context.Context // the run's, which its caller may end
 

@@ -11,6 +11,8 @@ import (
 	streams "github.com/reugn/go-streams"
 	"github.com/reugn/go-streams/extension"
 	"github.com/reugn/go-streams/flow"
+
+	"fmsr/internal/profile"
 )
 
 // node is a stage in its place in a flow, with its account.
@@ -19,7 +21,7 @@ type node struct {
 	label string // "flow[3].pool_upsample"
 	name  string
 	tally tally
-	track int // in a profile
+	index int // in the flow
 
 	fusedInto *node // the stage below that does its work, if one does
 }
@@ -38,7 +40,7 @@ type pass struct {
 	cancel context.CancelCauseFunc
 	enough chan struct{} // closed when the source may stop
 
-	profile *Profile
+	profile *profile.Profile
 }
 
 // end follows the last element, so that stages that hold elements back can
@@ -50,8 +52,8 @@ func (end) Release()       {}
 func (end) Origin() string { return "" }
 
 // newPass returns a pass under ctx and the function that ends it early.
-func newPass(ctx context.Context, profile *Profile) (*pass, func()) {
-	p := &pass{enough: make(chan struct{}), profile: profile}
+func newPass(ctx context.Context, watch *profile.Profile) (*pass, func()) {
+	p := &pass{enough: make(chan struct{}), profile: watch}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	stopped := false
 	return p, func() { // called from one stage at a time, in order
@@ -94,7 +96,7 @@ func (p *pass) emit(n *node, how Pass, first chan<- any) {
 	resumed := began
 	send := func(e Element) error {
 		start := time.Now()
-		p.profile.worked(n.track, resumed, start)
+		p.profile.Worked(n.index, resumed, start)
 		defer func() {
 			resumed = time.Now()
 			waited += resumed.Sub(start)
@@ -135,7 +137,7 @@ func (p *pass) step(n *node) flow.FlatMapFunction[Element, Element] {
 	var out returner
 	return func(in Element) []Element {
 		defer in.Release()
-		p.profile.arrived(n.track)
+		p.profile.Arrived(n.index)
 		if out != nil {
 			select {
 			case <-out.Returned():
@@ -158,7 +160,7 @@ func (p *pass) step(n *node) flow.FlatMapFunction[Element, Element] {
 		n.tally.elements++
 		n.tally.add(time.Since(began), began.Sub(idle))
 		idle = time.Now()
-		p.profile.worked(n.track, began, idle)
+		p.profile.Worked(n.index, began, idle)
 		if err != nil {
 			return p.fail(n, in.Origin(), err, results)
 		}

@@ -46,8 +46,9 @@ func (p *Progress) Start(n, total, every int) {
 	}
 }
 
-// Step reports step n of total and its loss. stop is where this run ends.
-func (p *Progress) Step(n, stop, total int, loss float64) {
+// Step shows step n of total, and what there is to say about it. The run stops at
+// step stop.
+func (p *Progress) Step(n, stop, total int, what string) {
 	if !p.started {
 		p.Start(n-1, total, p.every)
 	}
@@ -55,7 +56,7 @@ func (p *Progress) Step(n, stop, total int, loss float64) {
 	if p.bar == nil && !due {
 		return
 	}
-	line := fmt.Sprintf("step %d/%d  loss %.4g  %s  eta %s", n, total, loss, p.rate(n), p.eta(n, stop))
+	line := fmt.Sprintf("step %d/%d  %s  %s  eta %s", n, total, what, p.rate(n), p.eta(n, stop))
 	if p.bar != nil {
 		p.bar.Describe(line)
 		_ = p.bar.Set(n) // a bar that can't be drawn must not end a run

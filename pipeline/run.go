@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/profile"
 	"fmsr/internal/store/atomicfile"
 )
 
@@ -108,16 +109,35 @@ func newRunner(spec *Spec, opt Options) (*runner, error) {
 		env.Mem = r.pool
 	}
 	for i, f := range spec.Flow {
-		r.nodes = append(r.nodes, &node{Stage: f.Decl.New(f.Config), label: fmt.Sprintf("flow[%d].%s", i, f.Name), name: f.Name})
+		r.nodes = append(r.nodes, &node{Stage: f.Decl.New(f.Config), label: flowPath(i, f.Name), name: f.Name, index: i})
 	}
 	if err := r.share(opt); err != nil {
 		return nil, &InputError{Err: err}
 	}
 	var err error
-	if env.Profile, err = newProfile(opt.Profile, env, r.nodes); err != nil {
+	if env.Profile, err = r.profile(opt.Profile); err != nil {
 		return nil, &InputError{Err: err}
 	}
 	return r, nil
+}
+
+// profile returns a profile of so many steps, or nil for none.
+func (r *runner) profile(steps int) (*profile.Profile, error) {
+	if steps == 0 {
+		return nil, nil
+	}
+	c := profile.Config{Steps: steps, Leader: -1, Dir: r.env.Run.Dir, Out: r.env.Out}
+	for i, n := range r.nodes {
+		c.Stages = append(c.Stages, n.name)
+		if s, ok := n.Stage.(Stepper); ok {
+			c.Leader = i
+			c.Unit, c.WarmUp = s.Steps()
+		}
+	}
+	if c.Leader < 0 {
+		return nil, errors.New("profile: no stage of this flow trains or samples")
+	}
+	return profile.New(c), nil
 }
 
 func (r *runner) open(ctx context.Context) error {
@@ -413,7 +433,7 @@ func (r *runner) key(i int, config any) string {
 		all.Identity = r.metas[i-1].Identity
 	}
 	for _, f := range r.spec.Flow[:i] {
-		if !f.Decl.Link.Store && f.Decl.Link.Adds&Steps == 0 { // a store passes on what it was given
+		if !f.Decl.Store && f.Decl.Link.Adds&Steps == 0 { // a store passes on what it was given
 			all.Above = append(all.Above, part{f.Name, f.Config})
 		}
 	}

@@ -32,7 +32,7 @@ type Compare struct {
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Compare]{
 		Name: "compare",
 		Doc: `Holds what superres makes against the truth, where it is given.
 
@@ -47,11 +47,15 @@ lost (N/2f <= k < N/2), over the truth's. An ensemble's spread over error is the
 of (1 + 1/N) of its mean variance over the root mean squared error of its mean: 1 where
 truth and samples come from one distribution, less where the samples are too alike.
 Grids of different sizes are compared apart. Only what pictures show is held in memory.`,
-		Link:   pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
-		Config: func() any { return &Compare{} },
-		New:    func(config any) pipeline.Stage { return &compare{Compare: *config.(*Compare)} },
+		Link: pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
+		New:  func(c *Compare) pipeline.Stage { return &compare{Compare: *c} },
 	})
 }
+
+var (
+	_ pipeline.Processor = (*compare)(nil)
+	_ pipeline.Flusher   = (*compare)(nil)
+)
 
 type compare struct {
 	Compare

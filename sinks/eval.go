@@ -25,19 +25,19 @@ import (
 //	                            [ every log_every steps: sample, measure ]
 //	steps                       -------- 1 -- 2 -- ... -- 100 + figures
 type Eval struct {
-	LogEvery    int     `yaml:"log_every" flag:"log-every" doc:"steps between evaluations; the last step is always evaluated"`
-	Batches     int     `yaml:"batches" flag:"eval-batches" doc:"validation batches that are looked at"`
-	SampleSteps int     `yaml:"sample_steps" flag:"sample-steps" doc:"steps of a sampler"`
-	Solver      string  `yaml:"solver" flag:"solver" doc:"of the ODE: euler, midpoint, heun, rk4 or multistep"`
-	TMin        float64 `yaml:"t_min" flag:"t-min-sample" doc:"where sampling starts"`
-	TMax        float64 `yaml:"t_max" flag:"t-max-sample" doc:"where sampling ends"`
-	SDEDelta    float64 `yaml:"sde_delta" flag:"sde-delta" doc:"strength of the SDE's noise; 0: no SDE samples"`
-	SDESchedule string  `yaml:"sde_schedule" flag:"sde-schedule" doc:"w(t) of the SDE: constant, matched or quadratic"`
+	LogEvery    int     `yaml:"log_every" min:"1" flag:"log-every" doc:"steps between evaluations; the last step is always evaluated"`
+	Batches     int     `yaml:"batches" min:"1" flag:"eval-batches" doc:"validation batches that are looked at"`
+	SampleSteps int     `yaml:"sample_steps" min:"1" flag:"sample-steps" doc:"steps of a sampler"`
+	Solver      string  `yaml:"solver" oneof:"euler|midpoint|heun|rk4|multistep" flag:"solver" doc:"of the ODE"`
+	TMin        float64 `yaml:"t_min" min:"0" flag:"t-min-sample" doc:"where sampling starts"`
+	TMax        float64 `yaml:"t_max" max:"1" flag:"t-max-sample" doc:"where sampling ends"`
+	SDEDelta    float64 `yaml:"sde_delta" min:"0" flag:"sde-delta" doc:"strength of the SDE's noise; 0: no SDE samples"`
+	SDESchedule string  `yaml:"sde_schedule" oneof:"constant|matched|quadratic" flag:"sde-schedule" doc:"w(t) of the SDE"`
 	Linear      bool    `yaml:"linear" doc:"fit a linear filter to the training frames as a baseline"`
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Eval]{
 		Name: "eval",
 		Doc: `Samples the validation frames and compares them with the truth.
 
@@ -54,25 +54,35 @@ is the power in the band that pooling lost (N/2f <= k < N/2), over the truth's;
 val/mse.../FIELD is one field's, and val/nmse... the mean over the fields of each
 one's error over its variance. It warns when an SDE is stiff.
 Pictures: samples, diffs and power spectra.`,
-		Link: pipeline.Link{Needs: pipeline.Steps},
-		Config: func() any {
-			return &Eval{LogEvery: 100, Batches: 1, SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant), Linear: true}
+		Link: pipeline.Link{
+			Needs: pipeline.Steps, Adds: pipeline.Evaluated,
+			Wants: pipeline.Averaged, Without: "no samples or errors of the averaged model",
 		},
-		New: func(config any) pipeline.Stage { return &eval{Eval: *config.(*Eval)} },
+		Default: Eval{LogEvery: 100, Batches: 1, SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant), Linear: true},
+		New:     func(c *Eval) pipeline.Stage { return &eval{Eval: *c} },
 	})
 }
 
-// Validate reports values that cannot be.
+var (
+	_ pipeline.Processor = (*eval)(nil)
+	_ pipeline.Fitter    = (*eval)(nil)
+)
+
+// Validate reports times that cannot be.
 func (c *Eval) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if c.LogEvery < 1 {
-		report("log_every", "is %d: want at least 1", c.LogEvery)
+	last := c.TMin + (c.TMax-c.TMin)*float64(c.SampleSteps-1)/float64(c.SampleSteps)
+	switch {
+	case !(c.TMin < c.TMax):
+		report("t_min", "is %g: want less than t_max, which is %g", c.TMin, c.TMax)
+	case c.SDEDelta > 0 && last >= 1:
+		report("t_max", "is %g: the score is not defined at t = 1", c.TMax)
 	}
-	if c.Batches < 1 {
-		report("batches", "is %d: want at least 1", c.Batches)
-	}
-	sampler := c.sampler(model.Flow{Base: model.XLoPlusNoise, NoiseScale: 1}, c.SDEDelta)
-	if err := sampler.Validate(); err != nil {
-		report("sample_steps", "%v", err)
+}
+
+// Advise warns of an SDE that is stiff at any usual number of steps.
+func (c *Eval) Advise(_ *pipeline.Run, warn func(key, summary, detail string)) {
+	if c.SDEDelta > 0 && c.SDESchedule == string(model.Constant) {
+		warn("sde_delta", fmt.Sprintf("is %g, with the constant schedule, which is stiff near t = 1", c.SDEDelta), "set sde_schedule to matched or quadratic")
 	}
 }
 

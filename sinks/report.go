@@ -23,7 +23,7 @@ import (
 type Report struct{}
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Report]{
 		Name: "report",
 		Doc: `Ends a run with what it learned: a table, and report.html with the pictures.
 
@@ -33,11 +33,15 @@ func init() {
 
 Rows: the bilinear input, the linear filter and the model, each with its mean
 squared error and its power in the band that pooling lost, relative to the truth.`,
-		Link:   pipeline.Link{Needs: pipeline.Steps, Bystander: true},
-		Config: func() any { return &Report{} },
-		New:    func(any) pipeline.Stage { return &report{} },
+		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
+		New:  func(*Report) pipeline.Stage { return &report{} },
 	})
 }
+
+var (
+	_ pipeline.Processor = (*report)(nil)
+	_ pipeline.Flusher   = (*report)(nil)
+)
 
 type report struct {
 	env  *pipeline.Env

@@ -23,7 +23,7 @@ import (
 type Normalize struct{}
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Normalize]{
 		Name: "normalize",
 		Doc: `Brings every channel to zero mean and unit deviation.
 
@@ -33,11 +33,15 @@ func init() {
 
 The mean and the population standard deviation are x_hi's over the training split,
 found in one pass before the run and kept; x_lo is normalized by the same figures.`,
-		Link:   pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Normalized},
-		Config: func() any { return &Normalize{} },
-		New:    func(any) pipeline.Stage { return &normalize{} },
+		Link: pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Normalized},
+		New:  func(*Normalize) pipeline.Stage { return &normalize{} },
 	})
 }
+
+var (
+	_ pipeline.Processor = (*normalize)(nil)
+	_ pipeline.FitFuser  = (*normalize)(nil)
+)
 
 // smallestStd keeps a constant channel from being divided by zero, or by the
 // round-off of its mean: it is in units of that, whatever the field's own are.

@@ -14,13 +14,8 @@ type seedSplit struct {
 	split frames.Split
 }
 
-// checkSplits reports values of the keys splits and split that cannot be.
-func checkSplits(splits []string, split map[string][]int, report func(key, format string, args ...any)) {
-	for _, s := range splits {
-		if _, err := frames.ParseSplit(s); err != nil {
-			report("splits", "%v", err)
-		}
-	}
+// checkSplit reports unknown names of splits, and seeds in two of them.
+func checkSplit(split map[string][]int, report func(key, format string, args ...any)) {
 	owner := map[int]string{}
 	for _, name := range slices.Sorted(maps.Keys(split)) {
 		if _, err := frames.ParseSplit(name); err != nil {

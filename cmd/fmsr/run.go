@@ -70,6 +70,7 @@ the stage that uses it (fmsr describe STAGE shows them); --set reaches every key
 		if err != nil {
 			return &pipeline.InputError{Err: err}
 		}
+		printWarnings(out, spec)
 		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: profile, Shard: part, Task: task})
 		var input *pipeline.InputError
 		if err != nil && !errors.As(err, &input) {

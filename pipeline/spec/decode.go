@@ -1,31 +1,120 @@
-package pipeline
+package spec
 
 import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// decoder turns a tree into typed structs, collecting every problem. It, the
-// resolved spec and the flags are where fmsr uses reflection.
+// decoder turns a tree into typed structs and gathers every problem.
 type decoder struct {
 	file    string
-	folder  string            // that relative paths in the spec start at
+	folder  string            // relative paths in the spec start here
 	written map[*value]string // what overrides hold, before YAML made something of it
 	diags   Diagnostics
 	items   int // of all lists so far
 }
 
-func (d *decoder) report(at place, path, format string, args ...any) {
-	d.diags = append(d.diags, Diagnostic{File: d.file, Line: at.line, Col: at.col, Flag: at.flag, Path: path, Message: fmt.Sprintf(format, args...)})
+// Report adds an error at a place.
+func (d *decoder) Report(at Place, path, format string, args ...any) {
+	d.Add(at, path, Diagnostic{Summary: fmt.Sprintf(format, args...)})
 }
 
-// unknown reports a name that is none of those known, with the one that was probably meant.
-func (d *decoder) unknown(at place, path, problem, name string, known []string) {
-	d.report(at, path, "%s", problem)
-	d.diags[len(d.diags)-1].Suggestion = nearest(name, known)
+// Unknown reports a name that is none of the known ones, and suggests the nearest.
+func (d *decoder) Unknown(at Place, path, problem, name string, known []string) {
+	d.Add(at, path, Diagnostic{Summary: problem, Suggestion: nearest(name, known)})
+}
+
+// Add adds a diagnostic at a place.
+func (d *decoder) Add(at Place, path string, diag Diagnostic) {
+	diag.File, diag.Line, diag.Col, diag.Flag, diag.Path = d.file, at.line, at.col, at.flag, path
+	d.diags = append(d.diags, diag)
+}
+
+// Section is a part that has been decoded into a config. It knows where each key
+// was written.
+type Section struct {
+	decoder *decoder
+	path    string
+	at      Place // of problems of keys that are not written
+	places  map[string]Place
+	faults  []string // paths of the keys that are not what was written, or break a rule
+	failed  bool     // by Report
+}
+
+// Decode fills a config, a pointer to a struct that holds the defaults, with a
+// part's keys, and reports the keys that are unknown, have the wrong type or
+// break their rules.
+func (d *Document) Decode(p *Part, config any) *Section {
+	before := len(d.diags)
+	dst := reflect.ValueOf(config).Elem()
+	defaultPaths(dst)
+	d.decodeStruct(p.keys, p.Path, dst)
+	s := &Section{decoder: &d.decoder, path: p.Path, at: p.Place, places: map[string]Place{}}
+	for _, fault := range d.diags[before:] {
+		s.faults = append(s.faults, fault.Path)
+	}
+	keyPlaces(p.keys, "", s.places)
+	s.checkRules(dst)
+	return s
+}
+
+// Failed reports whether a key has an error.
+func (s *Section) Failed() bool { return s.failed || len(s.faults) > 0 }
+
+// Report adds an error of a key, unless the key has one already: its value is then
+// not what was written.
+func (s *Section) Report(key, format string, args ...any) {
+	if s.faulty(key) {
+		return
+	}
+	s.failed = true
+	s.add(key, Diagnostic{Summary: fmt.Sprintf(format, args...)})
+}
+
+// Warn adds a warning about a key.
+func (s *Section) Warn(key, summary, detail string) {
+	s.add(key, Diagnostic{Severity: Warning, Summary: summary, Detail: detail})
+}
+
+func (s *Section) add(key string, d Diagnostic) {
+	at, ok := s.places[key]
+	if !ok {
+		at, ok = s.places[strings.SplitN(key, "[", 2)[0]]
+	}
+	if !ok {
+		at = s.at
+	}
+	s.decoder.Add(at, s.path+"."+key, d)
+}
+
+func (s *Section) faulty(key string) bool {
+	path := s.path + "." + key
+	return slices.ContainsFunc(s.faults, func(fault string) bool { return within(fault, path) || within(path, fault) })
+}
+
+// within reports whether path is outer or a part of it.
+func within(path, outer string) bool {
+	rest, ok := strings.CutPrefix(path, outer)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// keyPlaces notes where the values of keys were written, those of nested keys as
+// a.b, and those of lists' items as a[1] up to the first range.
+func keyPlaces(v *value, prefix string, places map[string]Place) {
+	for _, e := range v.entries {
+		places[prefix+e.key] = e.val.Place
+		for i, item := range e.val.items {
+			if _, _, isRange := rangeOf(item, reflect.TypeFor[int]()); isRange {
+				break
+			}
+			places[fmt.Sprintf("%s%s[%d]", prefix, e.key, i)] = item.Place
+		}
+		keyPlaces(e.val, prefix+e.key+".", places)
+	}
 }
 
 // isNull reports a key that nothing is written after.
@@ -37,31 +126,31 @@ func (d *decoder) decodeStruct(v *value, path string, dst reflect.Value) {
 		return
 	}
 	if !v.isMap {
-		d.report(v.place, path, "wants keys and values, got %s", v.what())
+		d.Report(v.Place, path, "wants keys and values, got %s", v.what())
 		return
 	}
 	fields := fieldsOf(dst.Type())
 	names := make([]string, len(fields))
 	for i, f := range fields {
-		names[i] = f.key
+		names[i] = f.Key
 	}
 	for _, e := range v.entries {
 		at := path + "." + e.key
 		known := false
 		for _, f := range fields {
-			if f.key == e.key {
+			if f.Key == e.key {
 				known = true
-				d.decode(e.val, at, dst.Field(f.index), f)
+				d.decode(e.val, at, dst.FieldByIndex(f.index), f)
 			}
 		}
 		if !known {
-			d.unknown(e.place, at, "unknown key", e.key, names)
+			d.Unknown(e.Place, at, "unknown key", e.key, names)
 		}
 	}
 }
 
 // decode fills dst, of any kind that configs have.
-func (d *decoder) decode(v *value, path string, dst reflect.Value, f field) {
+func (d *decoder) decode(v *value, path string, dst reflect.Value, f Field) {
 	switch dst.Kind() {
 	case reflect.Struct:
 		d.decodeStruct(v, path, dst)
@@ -80,8 +169,8 @@ func (d *decoder) decode(v *value, path string, dst reflect.Value, f field) {
 }
 
 // decodeScalar reports a value of the wrong type by what it should have been.
-func (d *decoder) decodeScalar(v *value, path string, dst reflect.Value, f field) {
-	wrong := func(want string) { d.report(v.place, path, "wants %s, got %s", want, v.what()) }
+func (d *decoder) decodeScalar(v *value, path string, dst reflect.Value, f Field) {
+	wrong := func(want string) { d.Report(v.Place, path, "wants %s, got %s", want, v.what()) }
 	switch dst.Kind() {
 	case reflect.Bool:
 		b, ok := v.scalar.(bool)
@@ -97,7 +186,7 @@ func (d *decoder) decodeScalar(v *value, path string, dst reflect.Value, f field
 			return
 		}
 		if f.isPath {
-			s = d.resolve(s, v.place)
+			s = d.resolve(s, v.Place)
 		}
 		dst.SetString(s)
 	case reflect.Float64:
@@ -127,7 +216,7 @@ func (d *decoder) decodeScalar(v *value, path string, dst reflect.Value, f field
 		}
 		dst.SetUint(x)
 	default:
-		panic("pipeline: configs have no " + dst.Kind().String())
+		panic("spec: configs have no " + dst.Kind().String())
 	}
 }
 
@@ -158,9 +247,9 @@ func whole(scalar any) (int64, bool) {
 
 // decodeList takes a list, one scalar, or text with commas; among whole numbers
 // 3-7 is a range.
-func (d *decoder) decodeList(v *value, path string, dst reflect.Value, f field) {
+func (d *decoder) decodeList(v *value, path string, dst reflect.Value, f Field) {
 	if v.isMap || v.isNull() {
-		d.report(v.place, path, "wants a list, got %s", v.what())
+		d.Report(v.Place, path, "wants a list, got %s", v.what())
 		return
 	}
 	items := v.items
@@ -173,7 +262,7 @@ func (d *decoder) decodeList(v *value, path string, dst reflect.Value, f field) 
 		at := fmt.Sprintf("%s[%d]", path, i)
 		first, last, isRange := rangeOf(item, dst.Type().Elem())
 		if last-first >= mostItems-d.items {
-			d.report(item.place, at, "the lists of the spec have more than %d items", mostItems)
+			d.Report(item.Place, at, "the lists of the spec have more than %d items", mostItems)
 			return
 		}
 		d.items += 1 + last - first
@@ -185,7 +274,7 @@ func (d *decoder) decodeList(v *value, path string, dst reflect.Value, f field) 
 		}
 		element := reflect.New(dst.Type().Elem()).Elem()
 		if element.Kind() == reflect.String && item.scalar != nil {
-			item = &value{place: item.place, scalar: fmt.Sprint(item.scalar)} // a field may be called 1
+			item = &value{Place: item.Place, scalar: fmt.Sprint(item.scalar)} // a field may be called 1
 		}
 		d.decodeScalar(item, at, element, f)
 		out = reflect.Append(out, element)
@@ -208,7 +297,7 @@ func (d *decoder) splitText(v *value, element reflect.Type) []*value {
 	var items []*value
 	for _, part := range strings.Split(text, ",") {
 		part = strings.TrimSpace(part)
-		item := &value{place: v.place, scalar: part}
+		item := &value{Place: v.Place, scalar: part}
 		if element.Kind() != reflect.String {
 			item.scalar = scalarOf(part)
 		}
@@ -262,14 +351,14 @@ func (d *decoder) decodeSplit(v *value, path string, dst reflect.Value) {
 		return
 	}
 	if !v.isMap {
-		d.report(v.place, path, "wants names with lists, got %s", v.what())
+		d.Report(v.Place, path, "wants names with lists, got %s", v.what())
 		return
 	}
 	before := len(d.diags)
 	out := reflect.MakeMap(dst.Type())
 	for _, e := range v.entries {
 		list := reflect.New(dst.Type().Elem()).Elem()
-		d.decodeList(e.val, path+"."+e.key, list, field{})
+		d.decodeList(e.val, path+"."+e.key, list, Field{})
 		out.SetMapIndex(reflect.ValueOf(e.key), list)
 	}
 	if len(d.diags) == before {

@@ -1,4 +1,4 @@
-package pipeline
+package profile
 
 import (
 	"cmp"
@@ -9,8 +9,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"fmsr/internal/torchx"
 )
 
 // breakdown is where the time of the steps watched went. The parts add up to the
@@ -53,16 +51,16 @@ type opTime struct {
 }
 
 // breakdown holds the stages' spans against the ops'. Between two pieces of the
-// stepper's work lie the stages below, to which its element goes and from which it
+// leader's work lie the stages below, to which its element goes and from which it
 // returns, and then, if the next element has not come by that time, the wait for it.
-func (w *watched) breakdown(stepper int) breakdown {
+func (w *watched) breakdown(leader int) breakdown {
 	b := breakdown{steps: w.steps, wall: w.ended.Sub(w.began)}
 	var own, below []stageSpan
 	for _, s := range w.stages {
 		switch {
-		case s.track == stepper:
+		case s.stage == leader:
 			own = append(own, s)
-		case s.track > stepper:
+		case s.stage > leader:
 			below = append(below, s)
 		}
 	}
@@ -123,7 +121,7 @@ func later(a, b time.Time) time.Time {
 }
 
 // opTimes sums the ops that count by kind and name, the longest first.
-func opTimes(ops []torchx.Span, counted []bool) []opTime {
+func opTimes(ops []Op, counted []bool) []opTime {
 	type place struct{ kind, name string }
 	places := make([]place, len(ops))
 	sums := map[place]*opTime{} // a kind's is under no name

@@ -1,4 +1,4 @@
-package pipeline
+package spec
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ const mostItems = 1 << 16
 // lexer's grow with the length.
 func tooMuch(src []byte) *Diagnostic {
 	if len(src) > largest {
-		return &Diagnostic{Message: fmt.Sprintf("is %d bytes long: a spec has at most %d", len(src), largest)}
+		return &Diagnostic{Summary: fmt.Sprintf("is %d bytes long: a spec has at most %d", len(src), largest)}
 	}
 	keys, depth, dense, line := 0, 0, 0, 0 // open brackets; levels opened on this line without one
 	for _, t := range lexer.Tokenize(string(src)) {
@@ -48,13 +48,13 @@ func tooMuch(src []byte) *Diagnostic {
 			dense = 0
 		case token.AnchorType, token.AliasType, token.TagType:
 			return &Diagnostic{Line: t.Position.Line, Col: t.Position.Column,
-				Message: strings.ToLower(t.Type.String()) + " is not used in specs"}
+				Summary: strings.ToLower(t.Type.String()) + " is not used in specs"}
 		}
 		if keys > mostKeys {
-			return &Diagnostic{Line: t.Position.Line, Col: t.Position.Column, Message: fmt.Sprintf("has more than %d keys", mostKeys)}
+			return &Diagnostic{Line: t.Position.Line, Col: t.Position.Column, Summary: fmt.Sprintf("has more than %d keys", mostKeys)}
 		}
 		if depth > deepest || dense > deepest {
-			return &Diagnostic{Line: t.Position.Line, Col: t.Position.Column, Message: fmt.Sprintf("nested more than %d deep", deepest)}
+			return &Diagnostic{Line: t.Position.Line, Col: t.Position.Column, Summary: fmt.Sprintf("nested more than %d deep", deepest)}
 		}
 	}
 	return nil

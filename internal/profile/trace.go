@@ -1,4 +1,4 @@
-package pipeline
+package profile
 
 import (
 	"bufio"
@@ -66,7 +66,7 @@ func encodeTrace(out io.Writer, tracks []string, w *watched) error {
 		}
 	}
 	for _, s := range w.stages {
-		if err := span(tracks[s.track], "stage", s.track, s.begin, s.end); err != nil {
+		if err := span(tracks[s.stage], "stage", s.stage, s.begin, s.end); err != nil {
 			return err
 		}
 	}

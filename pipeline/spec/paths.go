@@ -1,4 +1,4 @@
-package pipeline
+package spec
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 
 // resolve makes a path absolute: those in the spec start at its folder, those
 // of flags at the current one.
-func (d *decoder) resolve(path string, at place) string {
+func (d *decoder) resolve(path string, at Place) string {
 	if path == "" {
 		return ""
 	}
@@ -17,7 +17,7 @@ func (d *decoder) resolve(path string, at place) string {
 	if at.flag == "" && !filepath.IsAbs(path) {
 		path = filepath.Join(d.folder, path)
 	}
-	return absolute(path)
+	return Absolute(path)
 }
 
 // atHome puts the home folder where a path starts with ~/.
@@ -30,8 +30,9 @@ func atHome(path string) string {
 	return path
 }
 
-// absolute leaves a path as it is where the current folder is not known.
-func absolute(path string) string {
+// Absolute returns a path from the root on, or the path as it is if the current
+// folder is not known.
+func Absolute(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		return abs
 	}
@@ -39,10 +40,10 @@ func absolute(path string) string {
 }
 
 // defaultPaths makes the paths among a config's defaults absolute: they start at
-// the current folder, and must still do so when a resolved spec lies elsewhere.
+// the current folder, and must still do so when the resolved spec is in another folder.
 func defaultPaths(config reflect.Value) {
 	for _, f := range fieldsOf(config.Type()) {
-		x := config.Field(f.index)
+		x := config.FieldByIndex(f.index)
 		switch {
 		case x.Kind() == reflect.Struct:
 			defaultPaths(x)
@@ -60,6 +61,6 @@ func defaultPaths(config reflect.Value) {
 
 func setAbsolute(path reflect.Value) {
 	if path.String() != "" {
-		path.SetString(absolute(atHome(path.String())))
+		path.SetString(Absolute(atHome(path.String())))
 	}
 }
