@@ -52,13 +52,13 @@ type linker struct {
 // refuses.
 func (l linker) compare(i int, in Traits) {
 	link := l.flow[i].Decl.Link
+	if giver, t := l.giver(link.Refuses&in, i); giver != "" {
+		l.report(i, "stands below "+giver+", and takes no "+t.elements(), "put it above "+giver)
+	}
 	for _, t := range traitNames {
 		switch {
 		case link.Needs&^in&t.Traits != 0:
 			l.report(i, "needs "+t.elements(), "put "+l.remedy(t.Traits, i))
-		case link.Refuses&in&t.Traits != 0:
-			giver := l.giver(t.Traits, i)
-			l.report(i, "stands below "+giver+", and takes no "+t.elements(), "put it above "+giver)
 		case link.Wants&^in&t.Traits != 0:
 			l.doc.Add(l.flow[i].at, flowPath(i, l.flow[i].Name), spec.Diagnostic{
 				Severity: spec.Warning, Summary: "gets no " + t.elements() + ": " + link.Without, Detail: "put " + l.remedy(t.Traits, i),
@@ -87,14 +87,15 @@ func (l linker) remedy(t Traits, i int) string {
 	return strings.Join(givers(t), " or ") + " above it"
 }
 
-// giver names the nearest stage above the i-th that gives a trait.
-func (l linker) giver(t Traits, i int) string {
+// giver returns the nearest stage above the i-th that gives some of the traits, and
+// which; an empty name if none does.
+func (l linker) giver(of Traits, i int) (name string, given Traits) {
 	for j := i - 1; j > 0; j-- {
-		if l.flow[j].Decl.Link.Adds&t != 0 {
-			return l.flow[j].Name
+		if given := l.flow[j].Decl.Link.Adds & of; given != 0 {
+			return l.flow[j].Name, given
 		}
 	}
-	return l.flow[0].Name
+	return "", 0
 }
 
 func sources() []string {

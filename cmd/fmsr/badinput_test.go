@@ -222,7 +222,7 @@ var badInputs = []badInput{
 	{"checkpoint of other data, gone on from", func(p *place) { p.value("data/set/seed_0000/npy/f.npy", 0, 9) }, goOn, 1,
 		"model/checkpoint.pt: the training data are not those that it was trained on: a has mean "},
 	{"spec beside a checkpoint is damaged", func(p *place) { p.cut("model/spec.yaml", 30) }, goOn, 2,
-		"the spec of the run to go on with: model/spec.yaml:1:1: flow: is missing: list the stages"},
+		"the spec of the run to resume: model/spec.yaml:1:1: flow: is missing: list the stages"},
 	{"checkpoint in the run's folder is damaged", func(p *place) { p.cut(checkpoint, -9) }, "run train.yaml --data-root data --out model --total-steps 3", 2,
 		"flow[6].train: DIR/model/checkpoint.pt: not a PyTorch checkpoint"},
 
@@ -307,10 +307,11 @@ var badInputs = []badInput{
 		"bad.yaml:18:5: flow[14].metrics: stands in the flow twice, and would write the same files"},
 	{"a stage below the end", flow("synth:", "layout_save:", "channel_select:", "export:"), "run bad.yaml --out out", 2,
 		"bad.yaml:5:5: flow[2].channel_select: stands below layout_save, which sends nothing on: put it above layout_save"},
-	{"figures before they are there", spec(strings.Replace(trainSpec, "  - ema:\n", "  - images:\n  - ema:\n", 1)), "run bad.yaml", 2,
-		"flow[7].images: needs evaluated steps: put it below eval"},
+	{"figures before they are there", spec(strings.Replace(trainSpec, "  - ema:\n", "  - tensorboard:\n  - ema:\n", 1)), "run bad.yaml", 2,
+		"bad.yaml:11:5: flow[7].tensorboard: needs evaluated steps: put it below eval\n" +
+			"bad.yaml:15:5: flow[11].tensorboard: stands in the flow twice, and would write the same files"},
 	{"averaged after the evaluation", spec(strings.Replace(trainSpec, "  - metrics:\n", "  - ema:\n  - metrics:\n", 1)), "run bad.yaml", 2,
-		"flow[9].ema: stands below eval, and takes no evaluated steps: put it above eval"},
+		"bad.yaml:13:5: flow[9].ema: stands below eval, and takes no evaluated steps: put it above eval"},
 	{"second source", flow("npy_load: {root: d}", "npy_load: {root: e}"), "run bad.yaml", 2, "bad.yaml:4:5: flow[1].npy_load: starts a flow: it can only stand first"},
 	{"a box without width", spec("version: 1\nrun: {grid: {box: [1]}}\nflow: [npy_load]\n"), "run bad.yaml", 2,
 		"bad.yaml:2:19: run.grid.box: is [1]: want the height and the width"},
