@@ -15,7 +15,7 @@ import (
 	"fmsr/internal/profile"
 )
 
-// node is a stage in its place in a flow, with its account.
+// node is a stage at its place in a flow, with its account.
 type node struct {
 	Stage
 	label string // "flow[3].pool_upsample"
@@ -23,18 +23,18 @@ type node struct {
 	tally tally
 	index int // in the flow
 
-	fusedInto *node // the stage below that does its work, if one does
+	fusedInto *node // the stage below that does its work; nil: none
 }
 
 // pass is one time through a stretch of the flow:
 //
 //	source --chan--> FlatMap --> FlatMap --> ... --> consume
 //
-// Each FlatMap calls its stage on one goroutine, with unbuffered channels
-// between them, which is all the back-pressure there is. Neither go-streams nor
-// its elements know of errors: the first failure cancels the context with its
-// cause, and from then on every stage releases what reaches it, so that the
-// channels drain and close in order and every goroutine ends.
+// Each FlatMap calls its stage on one goroutine. The channels between them are
+// unbuffered, which is all the back-pressure there is. go-streams knows no errors:
+// the first failure cancels the context with its cause, and every stage then releases
+// what reaches it, so that the channels drain and close in order and every goroutine
+// ends.
 type pass struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -43,8 +43,8 @@ type pass struct {
 	profile *profile.Profile
 }
 
-// end follows the last element, so that stages that hold elements back can
-// flush them: go-streams closes channels without telling the FlatMap.
+// end follows the last element, so that stages can flush the elements that they
+// hold: go-streams closes channels without telling the FlatMap.
 type end struct{}
 
 func (end) Retain()        {}
@@ -64,8 +64,8 @@ func newPass(ctx context.Context, watch *profile.Profile) (*pass, func()) {
 	}
 }
 
-// run drives nodes, the first of which is a source, and hands what comes out
-// to consume, which borrows it. It returns when every goroutine has ended.
+// run sends the elements of the first node, a source, through the others, and lends
+// what comes out to consume. It returns when every goroutine has ended.
 func (p *pass) run(nodes []*node, how Pass, consume func(Element) error) error {
 	defer p.cancel(nil)
 	first := make(chan any)
@@ -102,7 +102,7 @@ func (p *pass) emit(n *node, how Pass, first chan<- any) {
 			waited += resumed.Sub(start)
 		}()
 		select {
-		case <-p.enough: // asked first: a ready receiver must not win against it
+		case <-p.enough: // checked first, since a ready receiver must not win
 			e.Release()
 			return errFinished
 		default:
@@ -127,10 +127,10 @@ func (p *pass) emit(n *node, how Pass, first chan<- any) {
 	first <- end{}
 }
 
-// returner is an element whose producer must wait until it has come back.
+// returner is an element that its producer must get back before the next one.
 type returner interface{ Returned() <-chan struct{} }
 
-// step is a stage as a FlatMap's function.
+// step returns a stage as a FlatMap's function.
 func (p *pass) step(n *node) flow.FlatMapFunction[Element, Element] {
 	stage := n.Stage.(Processor)
 	idle := time.Now()
@@ -191,7 +191,7 @@ func (p *pass) flush(n *node) []Element {
 	return results
 }
 
-// fail ends the pass, unless it had ended and err only says so.
+// fail ends the pass with an error, unless the pass has ended already.
 func (p *pass) fail(n *node, origin string, err error, results []Element) []Element {
 	for _, r := range results {
 		r.Release()
@@ -206,7 +206,7 @@ func (p *pass) fail(n *node, origin string, err error, results []Element) []Elem
 	return nil
 }
 
-// guard turns a panic into an error that says where it came from.
+// guard turns a panic into an error with the place of the panic.
 func guard(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -216,8 +216,8 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// panicSite is the file and line of the innermost frame of fmsr's own below the
-// panic that is being recovered from.
+// panicSite returns the file and line of the innermost frame below the panic that is
+// being recovered, without the runtime's own.
 func panicSite() string {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs)])

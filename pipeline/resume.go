@@ -44,7 +44,7 @@ func (r *runner) resume(opt Options) error {
 		}
 		notes, err := compare(was, r.spec)
 		if err != nil {
-			return fmt.Errorf("%s goes on from %s, but %w: go back to that, or start over by --resume never", r.env.Run.Dir, from, err)
+			return fmt.Errorf("%s resumes from %s, but %w: go back to that, or start over by --resume never", r.env.Run.Dir, from, err)
 		}
 		for _, note := range notes {
 			r.env.Progress.Note("%s", note)

@@ -17,11 +17,11 @@ type Run struct {
 	Device            string   `yaml:"device" flag:"device" doc:"auto, cpu, cuda or cuda:INDEX" resume:"bits"`
 	Overfit           bool     `yaml:"overfit" flag:"overfit" doc:"train and validate on all frames of the first seed, without warm-up"`
 	Threads           int      `yaml:"threads" min:"0" flag:"threads" doc:"cores for the model; 0: all" resume:"bits"`
-	MaxSteps          int      `yaml:"max_steps" min:"0" flag:"max-steps" doc:"stop when the run's step is this; 0: at train.total_steps" resume:"free"`
+	MaxSteps          int      `yaml:"max_steps" min:"0" flag:"max-steps" doc:"step at which the run stops; 0: train.total_steps" resume:"free"`
 	CheckpointEvery   int      `yaml:"checkpoint_every" min:"1" flag:"checkpoint-every" doc:"steps between checkpoints" resume:"free"`
-	CheckpointMinutes float64  `yaml:"checkpoint_minutes" min:"0" flag:"checkpoint-minutes" doc:"minutes after which there is one in any case; 0: never for that" resume:"free"`
-	Keep              int      `yaml:"keep" min:"1" flag:"keep" doc:"newest checkpoints that are kept: with more than 1, each under its step's name too" resume:"free"`
-	Units             []string `yaml:"units" doc:"of the fields, for colour bars: one for all, or FIELD=UNIT for each that has its own" resume:"free"`
+	CheckpointMinutes float64  `yaml:"checkpoint_minutes" min:"0" flag:"checkpoint-minutes" doc:"minutes after which a checkpoint is written in any case; 0: steps alone decide" resume:"free"`
+	Keep              int      `yaml:"keep" min:"1" flag:"keep" doc:"how many of the newest checkpoints are kept; more than 1: each also under its step's name" resume:"free"`
+	Units             []string `yaml:"units" doc:"of the fields, for colour bars: one for all, and FIELD=UNIT for fields with their own" resume:"free"`
 	Grid              Grid     `yaml:"grid" doc:"the domain's geometry"`
 }
 
@@ -31,7 +31,7 @@ type Grid struct {
 	Boundary []string  `yaml:"boundary" oneof:"periodic|open" doc:"of y and of x"`
 }
 
-// Box is the domain's height and width; zeros mean square cells.
+// Box returns the domain's height and width, or zeros for square cells.
 func (r *Run) Box() (ly, lx float64) {
 	if len(r.Grid.Box) != 2 {
 		return 0, 0
@@ -39,7 +39,7 @@ func (r *Run) Box() (ly, lx float64) {
 	return r.Grid.Box[0], r.Grid.Box[1]
 }
 
-// Unit is a field's: its own where units names it, else the one for all.
+// Unit returns a field's unit: its own if units names it, else the one for all.
 func (r *Run) Unit(field string) string {
 	common := ""
 	for _, u := range r.Units {

@@ -214,7 +214,7 @@ var badInputs = []badInput{
 	{"checkpoint of weights alone, gone on from", func(p *place) { p.pickle(checkpoint, "resume", "resumX") }, goOn, 2,
 		"flow[6].train: DIR/model/checkpoint.pt: it has weights, but not what a run needs to go on from it (a key resume)"},
 	{"checkpoint of another network, gone on from", nil, goOn + " --set train.model_channels=8", 2,
-		"DIR/out goes on from model/checkpoint.pt, but train.model_channels was 4, and is 8: go back to that, or start over by --resume never"},
+		"DIR/out resumes from model/checkpoint.pt, but train.model_channels was 4, and is 8: go back to that, or start over by --resume never"},
 	{"checkpoint without moments, gone on from", func(p *place) { p.pickle(checkpoint, "optimizer_state", "optimizer_stale") }, goOn, 2,
 		"flow[6].train: DIR/model/checkpoint.pt: it has no optimizer_state"},
 	{"damaged weights, gone on from", func(p *place) { p.damage(checkpoint, p.weights(checkpoint)) }, goOn, 1,

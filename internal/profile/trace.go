@@ -22,8 +22,8 @@ type traceEvent struct {
 	Args map[string]string `json:"args,omitempty"`
 }
 
-// writeTrace writes a track for each stage that worked, in the flow's order, and
-// one for the torch thread, whose spans nest.
+// writeTrace writes a track for each stage, in the flow's order, and one for the
+// leader's thread, whose spans nest.
 func writeTrace(path string, tracks []string, w *watched) error {
 	f, err := atomicfile.Create(path)
 	if err != nil {

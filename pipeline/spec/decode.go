@@ -117,10 +117,10 @@ func keyPlaces(v *value, prefix string, places map[string]Place) {
 	}
 }
 
-// isNull reports a key that nothing is written after.
+// isNull reports whether nothing is written after a key.
 func (v *value) isNull() bool { return !v.isMap && !v.isList && v.scalar == nil }
 
-// decodeStruct fills the struct that dst is from a map; an absent value leaves it be.
+// decodeStruct fills a struct from a map. Nothing leaves it as it is.
 func (d *decoder) decodeStruct(v *value, path string, dst reflect.Value) {
 	if v.isNull() {
 		return
@@ -149,7 +149,7 @@ func (d *decoder) decodeStruct(v *value, path string, dst reflect.Value) {
 	}
 }
 
-// decode fills dst, of any kind that configs have.
+// decode fills dst, a field of any kind that configs have.
 func (d *decoder) decode(v *value, path string, dst reflect.Value, f Field) {
 	switch dst.Kind() {
 	case reflect.Struct:
@@ -168,7 +168,7 @@ func (d *decoder) decode(v *value, path string, dst reflect.Value, f Field) {
 	}
 }
 
-// decodeScalar reports a value of the wrong type by what it should have been.
+// decodeScalar fills one value, and reports what it should be if its type is wrong.
 func (d *decoder) decodeScalar(v *value, path string, dst reflect.Value, f Field) {
 	wrong := func(want string) { d.Report(v.Place, path, "wants %s, got %s", want, v.what()) }
 	switch dst.Kind() {
@@ -232,7 +232,7 @@ func number(scalar any) (float64, bool) {
 	return 0, false
 }
 
-// whole takes 1e4 too.
+// whole returns a whole number. 1e4 is one.
 func whole(scalar any) (int64, bool) {
 	switch x := scalar.(type) {
 	case int64:
@@ -245,8 +245,8 @@ func whole(scalar any) (int64, bool) {
 	return 0, false
 }
 
-// decodeList takes a list, one scalar, or text with commas; among whole numbers
-// 3-7 is a range.
+// decodeList takes a list, one value, or text with commas. Among whole numbers, 3-7
+// is a range.
 func (d *decoder) decodeList(v *value, path string, dst reflect.Value, f Field) {
 	if v.isMap || v.isNull() {
 		d.Report(v.Place, path, "wants a list, got %s", v.what())
@@ -284,8 +284,8 @@ func (d *decoder) decodeList(v *value, path string, dst reflect.Value, f Field) 
 	}
 }
 
-// splitText is a scalar as the list that it stands for: a text's parts between
-// commas, or itself.
+// splitText returns the list that a value stands for: a text's parts between commas,
+// or the value alone.
 func (d *decoder) splitText(v *value, element reflect.Type) []*value {
 	text, ok := v.scalar.(string)
 	if element.Kind() == reflect.String && !ok {
@@ -308,8 +308,8 @@ func (d *decoder) splitText(v *value, element reflect.Type) []*value {
 	return items
 }
 
-// text is a value as text. A flag's is taken as it was written, since a shell
-// hides YAML's quotes: --out 2026 is a folder and no number.
+// text returns a value as text. A flag's value is taken as it was written, since a
+// shell removes YAML's quotes: --out 2026 is a folder and no number.
 func (d *decoder) text(v *value) (string, bool) {
 	text, ok := v.scalar.(string)
 	written, given := d.written[v]
@@ -319,7 +319,7 @@ func (d *decoder) text(v *value) (string, bool) {
 	return text, ok
 }
 
-// scalarOf is text as the number that it is, else the text.
+// scalarOf returns the number that a text is, or the text.
 func scalarOf(text string) any {
 	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return i
@@ -330,7 +330,7 @@ func scalarOf(text string) any {
 	return text
 }
 
-// rangeOf is a range, or 0 to 0.
+// rangeOf returns the ends of a range, or zeros.
 func rangeOf(v *value, element reflect.Type) (first, last int, ok bool) {
 	text, isText := v.scalar.(string)
 	if !isText || element.Kind() != reflect.Int {
@@ -345,7 +345,7 @@ func rangeOf(v *value, element reflect.Type) (first, last int, ok bool) {
 	return first, last, true
 }
 
-// decodeSplit is a map from names to lists.
+// decodeSplit fills a map from names to lists.
 func (d *decoder) decodeSplit(v *value, path string, dst reflect.Value) {
 	if v.isNull() {
 		return

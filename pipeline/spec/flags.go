@@ -9,14 +9,14 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// flagDef is a flag that stands for a key, or for the same key of several stages.
+// flagDef is a flag for a key, or for the same key of several owners.
 type flagDef struct {
 	name, doc, kind string
 	paths, presets  []string // of each key: "train.lr", "0.0002"
 	isBool          bool
 }
 
-// usage is the flag's line in the help: what it is, its keys and their defaults.
+// usage returns the flag's line in the help: what it is, its keys and their defaults.
 func (d flagDef) usage() string {
 	if len(slices.Compact(slices.Clone(d.presets))) == 1 {
 		return fmt.Sprintf("%s [%s%s]", d.doc, strings.Join(d.paths, ", "), orNothing(", default ", d.presets[0]))
@@ -28,7 +28,7 @@ func (d flagDef) usage() string {
 	return fmt.Sprintf("%s [%s]", d.doc, strings.Join(keys, "; "))
 }
 
-// orNothing is text after what introduces it.
+// orNothing puts text after what introduces it, and nothing if there is no text.
 func orNothing(before, text string) string {
 	if text == "" {
 		return ""
@@ -59,7 +59,7 @@ func flagDefs(owners []Item) []flagDef {
 	return defs
 }
 
-// Text is a value as a flag would give it.
+// Text returns a value as a flag would give it.
 func Text(v reflect.Value) string {
 	if v.Kind() == reflect.Slice {
 		parts := make([]string, v.Len())
@@ -74,8 +74,7 @@ func Text(v reflect.Value) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// overrideFlag is a pflag.Value that only remembers that it was given, in order
-// with the others.
+// overrideFlag is a pflag.Value that only adds to the list of flags that were given.
 type overrideFlag struct {
 	def     flagDef
 	value   string // instead of what is given, for --no-NAME
@@ -91,7 +90,7 @@ func (f *overrideFlag) Type() string {
 	return f.def.kind
 }
 
-// Set is called by pflag when the flag is met.
+// Set is called by pflag when the flag is given.
 func (f *overrideFlag) Set(text string) error {
 	if f.value != "" {
 		if text != "true" {

@@ -8,23 +8,24 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// largest is how many bytes of a spec are read: more than any resolved one has.
+// largest is the number of bytes that a spec can have. No resolved spec comes near it.
 const largest = 1 << 21
 
-// mostKeys of a spec: every stage with all its keys has a tenth of that.
+// mostKeys is the number of keys that a spec can have. All stages with all keys have a
+// tenth of it.
 const mostKeys = 2000
 
-// mostStages of a flow.
+// mostStages is the number of stages that a flow can have.
 const mostStages = 100
 
-// mostItems of all lists of a spec: a range of a few characters can ask for any
-// number, and the resolved spec has each on a line.
+// mostItems is the number of items that all lists of a spec can have together. A range
+// of a few characters can ask for any number.
 const mostItems = 1 << 16
 
-// tooMuch refuses what the YAML parser would take minutes over: its time grows
-// with the square of the depth of nesting (34 s for a hundred thousand "["), its
-// memory with that of the number of keys (470 MB for ten thousand), while the
-// lexer's grow with the length.
+// tooMuch refuses text that the YAML parser would need minutes for. The parser's time
+// grows with the square of the depth (34 s for a hundred thousand "["), its memory
+// with the square of the number of keys (470 MB for ten thousand). The lexer, which
+// this uses, is linear.
 func tooMuch(src []byte) *Diagnostic {
 	if len(src) > largest {
 		return &Diagnostic{Summary: fmt.Sprintf("is %d bytes long: a spec has at most %d", len(src), largest)}

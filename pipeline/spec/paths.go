@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// resolve makes a path absolute: those in the spec start at its folder, those
-// of flags at the current one.
+// resolve makes a path absolute. A path in the spec starts at the spec's folder, a
+// flag's at the current one.
 func (d *decoder) resolve(path string, at Place) string {
 	if path == "" {
 		return ""
@@ -20,7 +20,7 @@ func (d *decoder) resolve(path string, at Place) string {
 	return Absolute(path)
 }
 
-// atHome puts the home folder where a path starts with ~/.
+// atHome replaces a leading ~/ by the home folder.
 func atHome(path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {
@@ -39,8 +39,8 @@ func Absolute(path string) string {
 	return path
 }
 
-// defaultPaths makes the paths among a config's defaults absolute: they start at
-// the current folder, and must still do so when the resolved spec is in another folder.
+// defaultPaths makes the paths among a config's defaults absolute. They start at the
+// current folder, and must still do so when the resolved spec is in another folder.
 func defaultPaths(config reflect.Value) {
 	for _, f := range fieldsOf(config.Type()) {
 		x := config.FieldByIndex(f.index)

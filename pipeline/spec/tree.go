@@ -13,7 +13,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// value is a YAML value with its place: what a spec is before it is typed.
+// value is a YAML value and its place, before it is decoded into a struct.
 type value struct {
 	Place
 	scalar  any      // nil, bool, int64, uint64, float64 or string
@@ -36,7 +36,7 @@ type Place struct {
 	flag      string
 }
 
-// what names a value for a message.
+// what describes a value in messages.
 func (v *value) what() string {
 	switch {
 	case v.isMap:
@@ -61,7 +61,7 @@ func (v *value) get(key string) *entry {
 	return nil
 }
 
-// set writes v under key, replacing what is there.
+// set writes a value under a key, in place of the old one.
 func (v *value) set(key string, val *value) {
 	if e := v.get(key); e != nil {
 		e.Place, e.val = val.Place, val
@@ -99,14 +99,14 @@ func syntaxDiagnostic(err error) *Diagnostic {
 	if !errors.As(err, &syntax) {
 		return &Diagnostic{Summary: err.Error()}
 	}
-	d := &Diagnostic{Summary: syntax.GetMessage()} // its Error prints the file, in memory of the square of its length
+	d := &Diagnostic{Summary: syntax.GetMessage()} // its Error prints the file, and needs memory of the square of its length
 	if t := syntax.GetToken(); t != nil && t.Position != nil {
 		d.Line, d.Col = t.Position.Line, t.Position.Column
 	}
 	return d
 }
 
-// deepest bounds recursion into a hostile file.
+// deepest limits the recursion into a hostile file.
 const deepest = 64
 
 func convert(n ast.Node, depth int) (*value, *Diagnostic) {
@@ -184,7 +184,7 @@ func (v *value) addEntry(n *ast.MappingValueNode, depth int) *Diagnostic {
 		e.key = n.Key.GetToken().Value
 	}
 	if v.get(e.key) != nil {
-		return &Diagnostic{Line: at.Line, Col: at.Column, Summary: fmt.Sprintf("key %q stands twice", e.key)}
+		return &Diagnostic{Line: at.Line, Col: at.Column, Summary: fmt.Sprintf("key %q is given twice", e.key)}
 	}
 	var d *Diagnostic
 	if e.val, d = convert(n.Value, depth+1); d != nil {

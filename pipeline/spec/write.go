@@ -66,7 +66,7 @@ func written(x reflect.Value) any {
 	return x.Interface()
 }
 
-// quoted is text that stays text when it is read again: a plain 1e3 would be a
+// quoted is text that is written so that it is text again: a plain 1e3 would be a
 // number, and a plain null nothing.
 type quoted string
 
