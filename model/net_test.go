@@ -81,14 +81,14 @@ func TestSecondNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tr.Close()
-	field := func(s *torchx.Scope) (x1, xLo torchx.Tensor) {
+	pair := func(s *torchx.Scope) (x1, xLo torchx.Tensor) {
 		x1 = s.To(grid(s, golden.Fields(2, 2, 16), 2, 2, 16, 16), torchx.Float32, torchx.CPU, torchx.NHWC)
 		return x1, s.UpsampleBilinear(s.AvgPool2d(x1, 2), 2)
 	}
 	var losses []float64
 	for range 60 {
 		err := tr.Do(ctx, func(s *torchx.Scope) error {
-			x1, xLo := field(s)
+			x1, xLo := pair(s)
 			r, err := tr.TrainStep(s, xLo, x1)
 			losses = append(losses, r.Loss)
 			return err
@@ -128,7 +128,7 @@ func TestSecondNetwork(t *testing.T) {
 		defer net.Free()
 		read := NewInference(net, false)
 		defer read.Close()
-		x1, xLo := field(s)
+		x1, xLo := pair(s)
 		draw := func(of *Inference) []float32 {
 			g := Generator{
 				Inference: of, Stats: stats, Streams: func(k uint64) []uint64 { return []uint64{k} },

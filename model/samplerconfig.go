@@ -8,12 +8,12 @@ import (
 
 // SamplerConfig are the keys of a sampler in specs.
 type SamplerConfig struct {
-	SampleSteps int     `yaml:"sample_steps" flag:"sample-steps" doc:"steps of the sampler; 0: 9 with multistep, 100 otherwise"`
-	Solver      string  `yaml:"solver" flag:"solver" doc:"of the ODE: multistep, euler, midpoint, heun or rk4"`
-	TMin        float64 `yaml:"t_min" flag:"t-min-sample" doc:"where sampling starts"`
-	TMax        float64 `yaml:"t_max" flag:"t-max-sample" doc:"where sampling ends"`
-	SDEDelta    float64 `yaml:"sde_delta" flag:"sde-delta" doc:"strength of the SDE's noise; 0: the ODE alone"`
-	SDESchedule string  `yaml:"sde_schedule" flag:"sde-schedule" doc:"w(t) of the SDE: constant, matched or quadratic"`
+	SampleSteps int     `yaml:"sample_steps" min:"0" flag:"sample-steps" doc:"steps of the sampler; 0: 9 with multistep, 100 otherwise"`
+	Solver      string  `yaml:"solver" oneof:"euler|midpoint|heun|rk4|multistep" flag:"solver" doc:"of the ODE"`
+	TMin        float64 `yaml:"t_min" min:"0" flag:"t-min-sample" doc:"where sampling starts"`
+	TMax        float64 `yaml:"t_max" max:"1" flag:"t-max-sample" doc:"where sampling ends"`
+	SDEDelta    float64 `yaml:"sde_delta" min:"0" flag:"sde-delta" doc:"strength of the SDE's noise; 0: the ODE alone"`
+	SDESchedule string  `yaml:"sde_schedule" oneof:"constant|matched|quadratic" flag:"sde-schedule" doc:"w(t) of the SDE"`
 }
 
 // Sampler returns the sampler of a flow.
@@ -43,6 +43,14 @@ func (c SamplerConfig) Validate(report func(key, format string, args ...any)) {
 	c.Sampler(Flow{Base: Gaussian}).problems(report)
 }
 
+// Advise warns of an SDE that is stiff at any usual number of steps.
+func (c SamplerConfig) Advise(warn func(key, summary, detail string)) {
+	if c.SDEDelta > 0 && c.SDESchedule == string(Constant) {
+		warn("sde_delta", fmt.Sprintf("is %g, with the constant schedule, which is stiff near t = 1", c.SDEDelta),
+			"set sde_schedule to matched or quadratic")
+	}
+}
+
 // Validate returns the first problem of the sampler, by its key in specs.
 func (p Sampler) Validate() (err error) {
 	p.problems(func(key, format string, args ...any) {
@@ -54,17 +62,17 @@ func (p Sampler) Validate() (err error) {
 }
 
 func (p Sampler) problems(report func(key, format string, args ...any)) {
-	inside := func(t float64) bool { return t >= 0 && t <= 1 } // NaN is not
-	timesOK := inside(p.TMin) && inside(p.TMax) && p.TMin < p.TMax
+	timesOK := p.TMin >= 0 && p.TMin < p.TMax && p.TMax <= 1 // NaN is not
 	if p.Steps < 1 {
 		report("sample_steps", "is %d: want at least 1", p.Steps)
 	}
 	switch {
-	case timesOK:
-	case inside(p.TMin) && !inside(p.TMax):
-		report("t_max", "is %g and t_min %g: want 0 <= t_min < t_max <= 1", p.TMax, p.TMin)
-	default:
-		report("t_min", "is %g and t_max %g: want 0 <= t_min < t_max <= 1", p.TMin, p.TMax)
+	case !(p.TMin >= 0):
+		report("t_min", "is %g: want at least 0", p.TMin)
+	case !(p.TMax <= 1):
+		report("t_max", "is %g: want at most 1", p.TMax)
+	case !timesOK:
+		report("t_min", "is %g: want less than t_max, which is %g", p.TMin, p.TMax)
 	}
 	switch {
 	case !(p.Delta >= 0) || math.IsInf(p.Delta, 0):

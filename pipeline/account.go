@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// tally is one stage's part of the account. Only the stage's own goroutine
-// writes it, and the account is read when they have ended.
+// tally is one stage's part of the account. Only the stage's goroutine writes it,
+// and it is read once that has ended.
 type tally struct {
 	elements      int
 	busy, waiting time.Duration
@@ -19,8 +19,8 @@ func (t *tally) add(busy, waiting time.Duration) {
 	t.waiting += waiting
 }
 
-// writeAccount tells where the time went: the stage with the largest share of
-// busy time is the bottleneck. Stages whose work another did are said to be in it.
+// writeAccount shows where the time went. The stage with the largest share of busy
+// time is the bottleneck. A stage whose work another did is shown as part of it.
 func writeAccount(w io.Writer, nodes []*node) {
 	total := time.Duration(0)
 	for _, n := range nodes {

@@ -3,17 +3,19 @@ package pipeline
 import (
 	"fmt"
 	"reflect"
+
+	"fmsr/pipeline/spec"
 )
 
 // Part is a stage of a flow that is made in code.
 type Part struct {
-	decl   Declaration
+	decl   Declared
 	config any
 	err    error
 }
 
-// With is the stage whose config is a C, with its defaults as edit changes them
-// (nil: as they are).
+// With returns the stage whose config is a C. Edit changes the defaults; nil leaves
+// them as they are.
 func With[C any](edit func(*C)) Part {
 	for _, d := range Declarations() {
 		if c, ok := d.Config().(*C); ok {
@@ -26,41 +28,30 @@ func With[C any](edit func(*C)) Part {
 	return Part{err: fmt.Errorf("no registered stage has a config of type %s", reflect.TypeFor[C]())}
 }
 
-// Compose is a spec made in code instead of YAML: its run section, as edit
-// changes the defaults, and its flow. The error is Diagnostics: all problems at
-// once, as Parse reports them. Options.Receive takes what comes out at the end.
+// Compose returns a spec that is made in code instead of YAML. Edit changes the
+// defaults of the run section; nil leaves them. The error is spec.Diagnostics, all
+// problems at once, as from Parse. Options.Receive takes what the last stage sends.
 func Compose(edit func(*Run), parts ...Part) (*Spec, error) {
-	spec := &Spec{File: "flow in code", Run: defaultRun()}
+	s := &Spec{File: "flow in code", Run: defaultRun()}
 	if edit != nil {
-		edit(&spec.Run)
+		edit(&s.Run)
 	}
-	d := &decoder{file: spec.File}
-	settle(&spec.Run)
-	d.validate("run", &spec.Run, &spec.Run)
+	doc := spec.New(s.File)
+	validate(doc.Decode(doc.Run, &s.Run), &s.Run, &s.Run)
+	settle(&s.Run)
 	for i, p := range parts {
-		path := fmt.Sprintf("flow[%d]", i)
 		if p.err != nil {
-			d.report(place{}, path, "%v", p.err)
+			doc.Report(spec.Place{}, fmt.Sprintf("flow[%d]", i), "%v", p.err)
 			continue
 		}
-		defaultPaths(reflect.ValueOf(p.config).Elem())
-		d.validate(path+"."+p.decl.Name, p.config, &spec.Run)
-		spec.Flow = append(spec.Flow, Node{Name: p.decl.Name, Decl: p.decl, Config: p.config})
+		validate(doc.Decode(doc.Part(flowPath(i, p.decl.Name)), p.config), p.config, &s.Run)
+		s.Flow = append(s.Flow, Node{Name: p.decl.Name, Decl: p.decl, Config: p.config})
 	}
 	switch {
 	case len(parts) == 0:
-		d.report(place{}, "flow", "is empty: list the stages")
-	case len(d.diags) == 0:
-		d.link(spec.Flow)
+		doc.Report(spec.Place{}, "flow", "is empty: list the stages")
+	case !doc.Diagnostics().Failed():
+		link(doc, s.Flow)
 	}
-	if len(d.diags) > 0 {
-		return nil, d.diags
-	}
-	return spec, nil
-}
-
-func (d *decoder) validate(path string, config any, run *Run) {
-	if v, ok := config.(Validator); ok {
-		v.Validate(run, func(key, format string, args ...any) { d.report(place{}, path+"."+key, format, args...) })
-	}
+	return s.checked(doc)
 }

@@ -9,11 +9,12 @@ import (
 
 func TestDescribe(t *testing.T) {
 	var b strings.Builder
-	Describe(&b, Declaration{
-		Name: "example", Doc: "Does something.\n\n\ta picture", Link: Link{Needs: Stored | Paired, Adds: Planar, Drops: Stored, Source: true, Store: true},
+	Describe(&b, Declared{
+		Name: "example", Doc: "Does something.\n\n\ta picture", Source: true, Store: true,
+		Link: Link{Needs: Stored | Paired, Wants: Replayed, Refuses: Batched, Adds: Planar, Drops: Stored, End: true},
 		Config: func() any {
 			return &struct {
-				Rate  float64 `yaml:"rate" flag:"rate" doc:"of it"`
+				Rate  float64 `yaml:"rate" above:"0" flag:"rate" doc:"of it"`
 				Mult  []int   `yaml:"mult" doc:"of each"`
 				Inner struct {
 					On bool `yaml:"on" doc:"or off"`
@@ -28,13 +29,16 @@ Does something.
 	a picture
 
 starts a flow
-keeps what reaches it, and is from then on the flow's source
+keeps what reaches it, and then is the flow's source
+ends a flow
 needs  stored (channels-last), paired (x_hi, x_lo)
+wants  replayed
+refuses  batched
 gives  planar
 drops  stored (channels-last)
 
 key       type    default  flag    |
-rate      number  0.0001   --rate  of it
+rate      number  0.0001   --rate  of it (more than 0)
 mult      list    1,2              of each
 inner.on  bool    false            or off
 `

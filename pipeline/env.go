@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"fmsr/internal/profile"
 )
 
 // Env is what a run offers its stages.
@@ -15,30 +17,28 @@ type Env struct {
 	Run      *Run             // the spec's run section, paths absolute
 	Spec     []byte           // the resolved spec, as YAML
 	Shard    Shard            // this run's part of the work
-	Fresh    bool             // keepers forget what earlier runs have finished
+	Fresh    bool             // keepers ignore what earlier runs have finished
 	Version  string           // of fmsr
-	Mem      memory.Allocator // for frames; outside Go's heap
-	Cache    string           // folder for what can be made again
+	Mem      memory.Allocator // of frames, outside Go's heap
+	Cache    string           // folder of files that can be made again
 	Out      io.Writer        // for a person to read
 	Progress *Progress
-	Resume   Resume   // where the run continues; not known before every stage has been opened
-	Profile  *Profile // nil: steps are not watched
+	Resume   Resume           // where the run continues; not known before every stage has been opened
+	Profile  *profile.Profile // nil: steps are not watched
 
-	ctx context.Context // the run's, which its caller may end
-
-	failed error // what has ended the run, once something has
-
+	ctx    context.Context // the run's, which its caller may end
+	failed error           // why the run has ended; nil while it goes well
 	finish func()
 }
 
-// Finish ends the run's source: what is in flight still arrives, and the run
-// then succeeds. The trainer calls it after its last step.
+// Finish stops the run's source. The elements that are in flight still arrive, and
+// the run succeeds. The trainer calls it after its last step.
 func (e *Env) Finish() { e.finish() }
 
-// Interrupted says whether the run was told to stop.
+// Interrupted reports whether the run was told to stop.
 func (e *Env) Interrupted() bool { return e.ctx.Err() != nil }
 
-// MakeFolder makes the run's folder, or one in it.
+// MakeFolder makes the run's folder, or a folder in it.
 func (e *Env) MakeFolder(within ...string) error {
 	if err := os.MkdirAll(filepath.Join(append([]string{e.Run.Dir}, within...)...), 0o755); err != nil {
 		return fmt.Errorf("the run's folder %s: %w", e.Run.Dir, err)
@@ -46,7 +46,7 @@ func (e *Env) MakeFolder(within ...string) error {
 	return nil
 }
 
-// Failed says, when stages close, whether the run has ended by an error.
+// Failed reports, when stages close, whether an error has ended the run.
 func (e *Env) Failed() bool { return e.failed != nil }
 
 // Resume is where a resumed run continues. The run itself fills it in, once every

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// InputError is a spec, flag or input that is wrong, found before work began.
+// InputError is a fault of a spec, flag or input, found before work began.
 type InputError struct{ Err error }
 
 func (e *InputError) Error() string { return e.Err.Error() }
@@ -14,7 +14,7 @@ func (e *InputError) Unwrap() error { return e.Err }
 // StageError is a failure of a stage during the run.
 type StageError struct {
 	Stage  string // "flow[3].pool_upsample"
-	Origin string // of the element that it was working on; may be empty
+	Origin string // of the element that the stage worked on; may be empty
 	Err    error
 }
 
@@ -27,5 +27,5 @@ func (e *StageError) Error() string {
 
 func (e *StageError) Unwrap() error { return e.Err }
 
-// errFinished is what a source's send returns once the run needs nothing more.
+// errFinished is returned by a source's send once the run needs no more elements.
 var errFinished = errors.New("the run needs no more frames")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
@@ -17,7 +18,8 @@ import (
 //	         [ prints each ]
 //	frames   -- 1 ------ 2 --
 type Shout struct {
-	Mark string `yaml:"mark" doc:"what is printed after each frame"`
+	Mark  string `yaml:"mark" doc:"what is printed after each frame"`
+	Times int    `yaml:"times" min:"1" doc:"how often it is printed"`
 }
 
 func (c *Shout) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
@@ -28,12 +30,14 @@ func (c *Shout) Validate(_ *pipeline.Run, report func(key, format string, args .
 
 type shout struct{ Shout }
 
+var _ pipeline.Processor = (*shout)(nil)
+
 func (s *shout) Open(_ context.Context, _ *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	return in, nil
 }
 
 func (s *shout) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
-	fmt.Println(in.Origin() + s.Mark)
+	fmt.Println(in.Origin() + strings.Repeat(s.Mark, s.Times))
 	in.Retain() // it is passed on
 	return []pipeline.Element{in}, nil
 }
@@ -44,6 +48,8 @@ func (s *shout) Close() error { return nil }
 type Three struct{}
 
 type three struct{ env *pipeline.Env }
+
+var _ pipeline.Source = (*three)(nil)
 
 func (s *three) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (pipeline.Meta, error) {
 	s.env = env
@@ -65,19 +71,18 @@ func (s *three) Close() error { return nil }
 // A new stage needs one new file: this, and a spec can name it. fmsr list,
 // describe and lint know it from the declaration.
 func ExampleRegister() {
-	pipeline.Register(pipeline.Declaration{
-		Name:   "shout",
-		Doc:    "Prints each frame.",
-		Link:   pipeline.Link{Needs: pipeline.Planar},
-		Config: func() any { return &Shout{Mark: "!"} },
-		New:    func(config any) pipeline.Stage { return &shout{*config.(*Shout)} },
+	pipeline.Register(pipeline.Declaration[Shout]{
+		Name:    "shout",
+		Doc:     "Prints each frame.",
+		Link:    pipeline.Link{Needs: pipeline.Planar},
+		Default: Shout{Mark: "!", Times: 1},
+		New:     func(c *Shout) pipeline.Stage { return &shout{*c} },
 	})
-	pipeline.Register(pipeline.Declaration{
-		Name:   "three",
-		Doc:    "Sends three frames.",
-		Link:   pipeline.Link{Source: true, Adds: pipeline.Planar},
-		Config: func() any { return &Three{} },
-		New:    func(any) pipeline.Stage { return &three{} },
+	pipeline.Register(pipeline.Declaration[Three]{
+		Name: "three",
+		Doc:  "Sends three frames.",
+		Link: pipeline.Link{Adds: pipeline.Planar},
+		New:  func(*Three) pipeline.Stage { return &three{} },
 	})
 
 	dir, err := os.MkdirTemp("", "example")
@@ -90,7 +95,7 @@ func ExampleRegister() {
 version: 1
 flow:
   - three:
-  - shout: {mark: "!!"}
+  - shout: {times: 2}
 `
 	spec, err := pipeline.Parse("example.yaml", []byte(yaml),
 		[]pipeline.Override{{Path: "run.dir", Value: dir, Flag: "--out"}})

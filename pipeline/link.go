@@ -4,35 +4,37 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"fmsr/pipeline/spec"
 )
 
 // link follows the traits down the flow and reports the stages that do not fit.
-// A stage that needs something is reported once: those below it are checked as
-// if it had been given.
-func (d *decoder) link(flow []Node) {
+// What a stage needs is reported once: the stages below are checked as if the
+// elements had it.
+func link(doc *spec.Document, flow []Node) {
+	l := linker{doc, flow}
 	var traits Traits
 	for i := range flow {
 		n := &flow[i]
-		path := fmt.Sprintf("flow[%d].%s", i, n.Name)
 		link := n.Decl.Link
+		same := func(above Node) bool { return above.Name == n.Name }
 		switch {
-		case i == 0 && !link.Source:
-			d.report(n.at, path, "starts the flow, but gives no frames: put %s above it", strings.Join(sources(), " or "))
+		case i > 0 && flow[i-1].Decl.Link.End:
+			l.report(i, "stands below "+flow[i-1].Name+", which sends nothing on", "put it above "+flow[i-1].Name)
 			return
-		case i > 0 && link.Source:
-			d.report(n.at, path, "starts a flow: it can only stand first")
+		case i == 0 && !n.Decl.Source:
+			l.report(i, "starts the flow, but gives no frames", "put "+strings.Join(sources(), " or ")+" above it")
+			return
+		case i > 0 && n.Decl.Source:
+			l.report(i, "starts a flow", "it can only stand first")
 			continue
-		case link.Bystander && slices.ContainsFunc(flow[:i], func(above Node) bool { return above.Name == n.Name }):
-			d.report(n.at, path, "stands in the flow twice, and would write the same files")
+		case link.Bystander && slices.ContainsFunc(flow[:i], same):
+			l.report(i, "stands in the flow twice, and would write the same files", "")
 			continue
 		case link.Needs&Steps == 0 && traits&Steps != 0:
-			d.report(n.at, path, "takes frames, but %s above it gives training steps", flow[i-1].Name)
+			l.report(i, "takes frames, but "+flow[i-1].Name+" above it gives training steps", "")
 		default:
-			for _, missing := range traitNames {
-				if link.Needs&^traits&missing.Traits != 0 {
-					d.report(n.at, path, "needs %s: put %s", elements(missing.Traits), remedy(missing.Traits, flow[:i]))
-				}
-			}
+			l.compare(i, traits)
 			traits |= link.Needs
 		}
 		traits = link.send(traits)
@@ -40,45 +42,85 @@ func (d *decoder) link(flow []Node) {
 	}
 }
 
-// elements names what has a trait: "batched frames".
-func elements(t Traits) string {
-	if t == Steps {
-		return t.String()
-	}
-	return t.String() + " frames"
+// linker reports problems of a flow's stages.
+type linker struct {
+	doc  *spec.Document
+	flow []Node
 }
 
-// remedy says where a trait can be had: above the stage that took it away, or
-// below one that gives it.
-func remedy(t Traits, above []Node) string {
-	for i := len(above) - 1; i > 0; i-- {
-		if above[i].Decl.Link.Drops&t != 0 && above[i-1].Traits&t != 0 {
-			return "it above " + above[i].Name
+// compare reports every trait that the i-th stage misses in what reaches it, or
+// refuses.
+func (l linker) compare(i int, in Traits) {
+	link := l.flow[i].Decl.Link
+	if giver, t := l.giver(link.Refuses&in, i); giver != "" {
+		l.report(i, "stands below "+giver+", and takes no "+t.elements(), "put it above "+giver)
+	}
+	for _, t := range traitNames {
+		switch {
+		case link.Needs&^in&t.Traits != 0:
+			l.report(i, "needs "+t.elements(), "put "+l.remedy(t.Traits, i))
+		case link.Wants&^in&t.Traits != 0:
+			l.doc.Add(l.flow[i].at, flowPath(i, l.flow[i].Name), spec.Diagnostic{
+				Severity: spec.Warning, Summary: "gets no " + t.elements() + ": " + link.Without, Detail: "put " + l.remedy(t.Traits, i),
+			})
+		}
+	}
+}
+
+func (l linker) report(i int, summary, detail string) {
+	l.doc.Add(l.flow[i].at, flowPath(i, l.flow[i].Name), spec.Diagnostic{Summary: summary, Detail: detail})
+}
+
+// remedy says how the i-th stage can get a trait: above the stage that drops it,
+// below the stage that gives it, or with one that gives it put above.
+func (l linker) remedy(t Traits, i int) string {
+	for j := i - 1; j > 0; j-- {
+		if l.flow[j].Decl.Link.Drops&t != 0 && l.flow[j-1].Traits&t != 0 {
+			return "it above " + l.flow[j].Name
+		}
+	}
+	for _, below := range l.flow[i+1:] {
+		if below.Decl.Link.Adds&t != 0 && !below.Decl.Source {
+			return "it below " + below.Name
 		}
 	}
 	return strings.Join(givers(t), " or ") + " above it"
 }
 
-func sources() []string {
-	return namesOf(func(l Link) bool { return l.Source })
+// giver returns the nearest stage above the i-th that gives some of the traits, and
+// which; an empty name if none does.
+func (l linker) giver(of Traits, i int) (name string, given Traits) {
+	for j := i - 1; j > 0; j-- {
+		if given := l.flow[j].Decl.Link.Adds & of; given != 0 {
+			return l.flow[j].Name, given
+		}
+	}
+	return "", 0
 }
 
-// givers are the stages that give a trait: sources, which stand first and
-// would replace another, where no other does.
+func sources() []string {
+	return namesOf(func(d Declared) bool { return d.Source })
+}
+
+// givers names the stages that give a trait. Sources are named only if no other
+// stage gives it: a flow has one already.
 func givers(t Traits) []string {
-	names := namesOf(func(l Link) bool { return l.Adds&t != 0 && !l.Source })
+	names := namesOf(func(d Declared) bool { return d.Link.Adds&t != 0 && !d.Source })
 	if names == nil {
-		names = namesOf(func(l Link) bool { return l.Adds&t != 0 })
+		names = namesOf(func(d Declared) bool { return d.Link.Adds&t != 0 })
 	}
 	return names
 }
 
-func namesOf(which func(Link) bool) []string {
+func namesOf(which func(Declared) bool) []string {
 	var names []string
 	for _, decl := range Declarations() {
-		if which(decl.Link) {
+		if which(decl) {
 			names = append(names, decl.Name)
 		}
 	}
 	return names
 }
+
+// flowPath names the i-th stage of a flow in messages.
+func flowPath(i int, name string) string { return fmt.Sprintf("flow[%d].%s", i, name) }

@@ -11,38 +11,40 @@ import (
 	streams "github.com/reugn/go-streams"
 	"github.com/reugn/go-streams/extension"
 	"github.com/reugn/go-streams/flow"
+
+	"fmsr/internal/profile"
 )
 
-// node is a stage in its place in a flow, with its account.
+// node is a stage at its place in a flow, with its account.
 type node struct {
 	Stage
 	label string // "flow[3].pool_upsample"
 	name  string
 	tally tally
-	track int // in a profile
+	index int // in the flow
 
-	fusedInto *node // the stage below that does its work, if one does
+	fusedInto *node // the stage below that does its work; nil: none
 }
 
 // pass is one time through a stretch of the flow:
 //
 //	source --chan--> FlatMap --> FlatMap --> ... --> consume
 //
-// Each FlatMap calls its stage on one goroutine, with unbuffered channels
-// between them, which is all the back-pressure there is. Neither go-streams nor
-// its elements know of errors: the first failure cancels the context with its
-// cause, and from then on every stage releases what reaches it, so that the
-// channels drain and close in order and every goroutine ends.
+// Each FlatMap calls its stage on one goroutine. The channels between them are
+// unbuffered, which is all the back-pressure there is. go-streams knows no errors:
+// the first failure cancels the context with its cause, and every stage then releases
+// what reaches it, so that the channels drain and close in order and every goroutine
+// ends.
 type pass struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	enough chan struct{} // closed when the source may stop
 
-	profile *Profile
+	profile *profile.Profile
 }
 
-// end follows the last element, so that stages that hold elements back can
-// flush them: go-streams closes channels without telling the FlatMap.
+// end follows the last element, so that stages can flush the elements that they
+// hold: go-streams closes channels without telling the FlatMap.
 type end struct{}
 
 func (end) Retain()        {}
@@ -50,8 +52,8 @@ func (end) Release()       {}
 func (end) Origin() string { return "" }
 
 // newPass returns a pass under ctx and the function that ends it early.
-func newPass(ctx context.Context, profile *Profile) (*pass, func()) {
-	p := &pass{enough: make(chan struct{}), profile: profile}
+func newPass(ctx context.Context, watch *profile.Profile) (*pass, func()) {
+	p := &pass{enough: make(chan struct{}), profile: watch}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	stopped := false
 	return p, func() { // called from one stage at a time, in order
@@ -62,8 +64,8 @@ func newPass(ctx context.Context, profile *Profile) (*pass, func()) {
 	}
 }
 
-// run drives nodes, the first of which is a source, and hands what comes out
-// to consume, which borrows it. It returns when every goroutine has ended.
+// run sends the elements of the first node, a source, through the others, and lends
+// what comes out to consume. It returns when every goroutine has ended.
 func (p *pass) run(nodes []*node, how Pass, consume func(Element) error) error {
 	defer p.cancel(nil)
 	first := make(chan any)
@@ -94,13 +96,13 @@ func (p *pass) emit(n *node, how Pass, first chan<- any) {
 	resumed := began
 	send := func(e Element) error {
 		start := time.Now()
-		p.profile.worked(n.track, resumed, start)
+		p.profile.Worked(n.index, resumed, start)
 		defer func() {
 			resumed = time.Now()
 			waited += resumed.Sub(start)
 		}()
 		select {
-		case <-p.enough: // asked first: a ready receiver must not win against it
+		case <-p.enough: // checked first, since a ready receiver must not win
 			e.Release()
 			return errFinished
 		default:
@@ -125,17 +127,17 @@ func (p *pass) emit(n *node, how Pass, first chan<- any) {
 	first <- end{}
 }
 
-// returner is an element whose producer must wait until it has come back.
+// returner is an element that its producer must get back before the next one.
 type returner interface{ Returned() <-chan struct{} }
 
-// step is a stage as a FlatMap's function.
+// step returns a stage as a FlatMap's function.
 func (p *pass) step(n *node) flow.FlatMapFunction[Element, Element] {
 	stage := n.Stage.(Processor)
 	idle := time.Now()
 	var out returner
 	return func(in Element) []Element {
 		defer in.Release()
-		p.profile.arrived(n.track)
+		p.profile.Arrived(n.index)
 		if out != nil {
 			select {
 			case <-out.Returned():
@@ -158,7 +160,7 @@ func (p *pass) step(n *node) flow.FlatMapFunction[Element, Element] {
 		n.tally.elements++
 		n.tally.add(time.Since(began), began.Sub(idle))
 		idle = time.Now()
-		p.profile.worked(n.track, began, idle)
+		p.profile.Worked(n.index, began, idle)
 		if err != nil {
 			return p.fail(n, in.Origin(), err, results)
 		}
@@ -189,7 +191,7 @@ func (p *pass) flush(n *node) []Element {
 	return results
 }
 
-// fail ends the pass, unless it had ended and err only says so.
+// fail ends the pass with an error, unless the pass has ended already.
 func (p *pass) fail(n *node, origin string, err error, results []Element) []Element {
 	for _, r := range results {
 		r.Release()
@@ -204,7 +206,7 @@ func (p *pass) fail(n *node, origin string, err error, results []Element) []Elem
 	return nil
 }
 
-// guard turns a panic into an error that says where it came from.
+// guard turns a panic into an error with the place of the panic.
 func guard(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -214,8 +216,8 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// panicSite is the file and line of the innermost frame of fmsr's own below the
-// panic that is being recovered from.
+// panicSite returns the file and line of the innermost frame below the panic that is
+// being recovered, without the runtime's own.
 func panicSite() string {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(4, pcs)])

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Progress tells a person how far a run is: a bar on a terminal, plain lines
-// otherwise. Its methods belong to one goroutine at a time.
+// Progress shows a person how far a run is: by a bar on a terminal, by plain lines
+// otherwise. One goroutine at a time may use it.
 type Progress struct {
 	out   io.Writer
 	every int // steps between plain lines
@@ -24,7 +24,7 @@ type Progress struct {
 	started bool
 }
 
-// NewProgress writes to out, a bar if it is a terminal.
+// NewProgress returns a Progress that writes to out, a bar if out is a terminal.
 func NewProgress(out io.Writer) *Progress {
 	p := &Progress{out: out, every: 100}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -34,8 +34,8 @@ func NewProgress(out io.Writer) *Progress {
 	return p
 }
 
-// Start begins the count of a run that has done n of total steps, with a plain
-// line every that many.
+// Start begins to count a run that has done n of total steps. A plain line follows
+// every so many steps.
 func (p *Progress) Start(n, total, every int) {
 	p.every = max(1, every)
 	p.began, p.lastAt = time.Now(), time.Now()
@@ -46,8 +46,9 @@ func (p *Progress) Start(n, total, every int) {
 	}
 }
 
-// Step reports step n of total and its loss. stop is where this run ends.
-func (p *Progress) Step(n, stop, total int, loss float64) {
+// Step shows step n of total, and what there is to say about it. The run stops at
+// step stop.
+func (p *Progress) Step(n, stop, total int, what string) {
 	if !p.started {
 		p.Start(n-1, total, p.every)
 	}
@@ -55,7 +56,7 @@ func (p *Progress) Step(n, stop, total int, loss float64) {
 	if p.bar == nil && !due {
 		return
 	}
-	line := fmt.Sprintf("step %d/%d  loss %.4g  %s  eta %s", n, total, loss, p.rate(n), p.eta(n, stop))
+	line := fmt.Sprintf("step %d/%d  %s  %s  eta %s", n, total, what, p.rate(n), p.eta(n, stop))
 	if p.bar != nil {
 		p.bar.Describe(line)
 		_ = p.bar.Set(n) // a bar that can't be drawn must not end a run
@@ -67,11 +68,12 @@ func (p *Progress) Step(n, stop, total int, loss float64) {
 	}
 }
 
-// Aside leaves the time that an evaluation took out of the rate of training; what
-// is left to do still counts it.
+// Aside leaves the time of an evaluation out of the rate. The estimate of the time
+// that is left still includes it.
 func (p *Progress) Aside(d time.Duration) { p.lastAt = p.lastAt.Add(d) }
 
-// rate is since the last line, in whichever of steps/s and s/step reads better.
+// rate returns the rate since the last line, in steps/s or s/step, whichever reads
+// better.
 func (p *Progress) rate(n int) string {
 	rate := float64(n-p.last) / time.Since(p.lastAt).Seconds()
 	if n == p.last {
@@ -88,7 +90,7 @@ func (p *Progress) eta(n, stop int) string {
 	return (each * time.Duration(stop-n)).Round(time.Second).String()
 }
 
-// Note writes a line of its own, above the bar where there is one.
+// Note writes a line, above the bar if there is one.
 func (p *Progress) Note(format string, args ...any) {
 	if p.bar != nil {
 		_ = p.bar.Clear()

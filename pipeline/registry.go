@@ -2,80 +2,121 @@ package pipeline
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
+
+	"fmsr/pipeline/spec"
 )
 
-// Traits are what is known of the elements on a link.
-type Traits uint16
-
-// The traits.
-const (
-	Stored     Traits = 1 << iota // channels last, as in the file
-	Planar                        // (N,C,H,W)
-	Paired                        // x_lo beside x_hi
-	Normalized                    // in units of the training split's deviation
-	Batched                       // joined into batches
-	Replayed                      // from a store that can be read again and again
-	Steps                         // training steps instead of frames
-)
-
-var traitNames = []struct {
-	Traits
-	name string
-}{
-	{Stored, "stored (channels-last)"}, {Planar, "planar"}, {Paired, "paired (x_hi, x_lo)"}, {Normalized, "normalized"},
-	{Batched, "batched"}, {Replayed, "replayed"}, {Steps, "training steps"},
+// Declaration is what a stage's file registers. Parsing, lint, list, describe, the
+// flags of `fmsr run`, the schema and the wiring of neighbours all read it.
+type Declaration[C any] struct {
+	Name string
+	// Doc starts with a sentence that stands alone in `fmsr list`. The rest, the
+	// marble picture included, is for `fmsr describe`.
+	Doc  string
+	Link Link
+	// Default is the config with its defaults. The tags of its fields say what the
+	// keys are and which values they can have (package spec). The config may
+	// implement Validator and Adviser.
+	Default C
+	// New makes the stage from a config of its own. It only builds: files, memory
+	// and threads are for Open.
+	New func(config *C) Stage
 }
 
-func (t Traits) String() string {
-	var names []string
-	for _, n := range traitNames {
-		if t&n.Traits != 0 {
-			names = append(names, n.name)
-		}
-	}
-	return strings.Join(names, ", ")
+// Declared is a declaration in the registry, without the type of its config.
+type Declared struct {
+	Name, Doc string
+	Link      Link
+	Source    bool                   // the stage starts a flow: it is a Source and no Store
+	Store     bool                   // the stage is a Store
+	Config    func() any             // pointer to a new config that holds the defaults
+	New       func(config any) Stage // config as Config returns it
 }
 
-// Link says how a stage connects: it wants elements with all of Needs and sends
-// them on with Adds and without Drops. Only a stage that needs Steps takes them.
-type Link struct {
-	Needs, Adds, Drops Traits
-	Source             bool // starts a flow
-	Store              bool // keeps what reaches it and replays it
-	Bystander          bool // changes nothing that others see: a run may go on with or without it
-}
+// registry holds the stages by name. Only Register changes it, from init functions.
+var registry = map[string]Declared{}
 
-func (l Link) send(in Traits) Traits { return in&^l.Drops | l.Adds }
-
-// registry is the stages by name: the only global state.
-var registry = map[string]Declaration{}
-
-// Register makes a stage known. It panics on what is a programmer's error: a
-// second stage of that name, or a config that cannot be read from a spec.
-func Register(d Declaration) {
+// Register makes a stage known. It panics on a programmer's error: a second stage
+// of that name, a config that cannot be read from a spec, a stage that is neither
+// Source nor Processor, or one with a method of an optional interface that it does
+// not implement.
+func Register[C any](d Declaration[C]) {
 	if _, ok := registry[d.Name]; ok {
 		panic("pipeline: stage " + d.Name + " registered twice")
 	}
-	if err := checkConfig(d.Config()); err != nil {
+	config := func() any { return spec.Copy(d.Default) }
+	if err := spec.Check(config()); err != nil {
 		panic(fmt.Sprintf("pipeline: stage %s: %v", d.Name, err))
 	}
-	registry[d.Name] = d
+	stage := d.New(spec.Copy(d.Default))
+	if err := checkStage(stage); err != nil {
+		panic(fmt.Sprintf("pipeline: stage %s: %v", d.Name, err))
+	}
+	_, isStore := stage.(Store)
+	_, isSource := stage.(Source)
+	registry[d.Name] = Declared{
+		Name: d.Name, Doc: d.Doc, Link: d.Link, Source: isSource && !isStore, Store: isStore,
+		Config: config, New: func(config any) Stage { return d.New(config.(*C)) },
+	}
+}
+
+// optional lists the interfaces that a stage may implement.
+var optional = []reflect.Type{
+	reflect.TypeFor[Source](), reflect.TypeFor[Processor](), reflect.TypeFor[Store](), reflect.TypeFor[Flusher](),
+	reflect.TypeFor[Fitter](), reflect.TypeFor[Fuser](), reflect.TypeFor[FitFuser](), reflect.TypeFor[Picker](),
+	reflect.TypeFor[Keeper](), reflect.TypeFor[Starter](), reflect.TypeFor[Resumer](), reflect.TypeFor[Stepper](),
+}
+
+// checkStage returns an error if no element can reach or leave a stage, or if a
+// method has the name of an optional interface's and another signature: the
+// pipeline would never call it.
+func checkStage(s Stage) error {
+	t := reflect.TypeOf(s)
+	if t == nil {
+		return fmt.Errorf("New returns nothing")
+	}
+	for _, o := range optional {
+		for i := range o.NumMethod() {
+			want := o.Method(i)
+			have := reflect.ValueOf(s).MethodByName(want.Name)
+			if !have.IsValid() || !owns(o, want.Name) || t.Implements(o) {
+				continue
+			}
+			return fmt.Errorf("%s has a method %s and does not implement %s: it is a %s, want all of the interface, and a %s",
+				t, want.Name, o, have.Type(), want.Type)
+		}
+	}
+	_, isSource := s.(Source)
+	_, isProcessor := s.(Processor)
+	if !isSource && !isProcessor {
+		return fmt.Errorf("%s is neither a Source nor a Processor", t)
+	}
+	return nil
+}
+
+// owns reports whether no other optional interface that o includes has the method.
+func owns(o reflect.Type, method string) bool {
+	return !slices.ContainsFunc(append(optional, reflect.TypeFor[Stage]()), func(other reflect.Type) bool {
+		_, has := other.MethodByName(method)
+		return other != o && o.Implements(other) && has
+	})
 }
 
 // Lookup finds a stage by name.
-func Lookup(name string) (Declaration, bool) {
+func Lookup(name string) (Declared, bool) {
 	d, ok := registry[name]
 	return d, ok
 }
 
-// Declarations are all stages, by name.
-func Declarations() []Declaration {
-	var ds []Declaration
+// Declarations returns all stages, by name.
+func Declarations() []Declared {
+	var ds []Declared
 	for _, d := range registry {
 		ds = append(ds, d)
 	}
-	slices.SortFunc(ds, func(a, b Declaration) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(ds, func(a, b Declared) int { return strings.Compare(a.Name, b.Name) })
 	return ds
 }

@@ -1,39 +1,50 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 )
 
+// Stages that Register refuses.
+type (
+	idle      struct{ sampleStage }
+	badFlush  struct{ sampleProcessor }
+	badFitter struct{ sampleProcessor }
+	badPicker struct{ sampleProcessor }
+)
+
+func (badFlush) Flush() ([]Element, error)                            { return nil, nil }
+func (badFitter) Fit(context.Context, Element) (enough bool, _ error) { return true, nil }
+func (badPicker) Pick(func(int) bool)                                 {}
+
 func TestRegisterPanics(t *testing.T) {
+	untagged := struct {
+		A int `doc:"a"`
+	}{}
+	processor := func(*none) Stage { return sampleProcessor{} }
 	for name, c := range map[string]struct {
-		stage  string
-		config any
-		want   string
+		register func()
+		want     string
 	}{
-		"twice":     {"sample_sink", &struct{}{}, "stage sample_sink registered twice"},
-		"no struct": {"bad", 3, "config is int: want a pointer to a struct"},
-		"untagged": {"bad", &struct {
-			A int `doc:"a"`
-		}{}, "field A needs yaml and doc tags"},
-		"undocumented": {"bad", &struct {
-			A int `yaml:"a"`
-		}{}, "field A needs yaml and doc tags"},
-		"nested": {"bad", &struct {
-			A struct{ B int } `yaml:"a" doc:"a"`
-		}{}, "A: field B needs yaml and doc tags"},
-		"key twice": {"bad", &struct {
-			A int `yaml:"a" doc:"a"`
-			B int `yaml:"a" doc:"b"`
-		}{}, `field B has the key "a" of another`},
-		"kind": {"bad", &struct {
-			A map[string]int `yaml:"a" doc:"a"`
-		}{}, "field A is a map[string]int, which is not decoded"},
-		"path": {"bad", &struct {
-			A int `yaml:"a" path:"file" doc:"a"`
-		}{}, "field A is a int: a path is a string or a []string"},
+		"twice": {func() { Register(Declaration[none]{Name: "sample_sink", New: processor}) }, "stage sample_sink registered twice"},
+		"config": {func() {
+			Register(Declaration[struct {
+				A int `doc:"a"`
+			}]{Name: "bad", Default: untagged})
+		}, "stage bad: field A needs yaml and doc tags"},
+		"no struct": {func() { Register(Declaration[int]{Name: "bad"}) }, "stage bad: config is *int: want a pointer to a struct"},
+		"no stage":  {func() { Register(Declaration[none]{Name: "bad", New: func(*none) Stage { return nil }}) }, "stage bad: New returns nothing"},
+		"idle": {func() { Register(Declaration[none]{Name: "bad", New: func(*none) Stage { return idle{} }}) },
+			"stage bad: pipeline.idle is neither a Source nor a Processor"},
+		"wrong signature": {func() { Register(Declaration[none]{Name: "bad", New: func(*none) Stage { return badFlush{} }}) },
+			"stage bad: pipeline.badFlush has a method Flush and does not implement pipeline.Flusher: it is a func() ([]pipeline.Element, error), want all of the interface, and a func(context.Context) ([]pipeline.Element, error)"},
+		"half an interface": {func() { Register(Declaration[none]{Name: "bad", New: func(*none) Stage { return badFitter{} }}) },
+			"pipeline.badFitter has a method Fit and does not implement pipeline.Fitter"},
+		"no source to pick from": {func() { Register(Declaration[none]{Name: "bad", New: func(*none) Stage { return badPicker{} }}) },
+			"pipeline.badPicker has a method Pick and does not implement pipeline.Picker"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -41,11 +52,22 @@ func TestRegisterPanics(t *testing.T) {
 					t.Errorf("panic %q, want %q", got, c.want)
 				}
 			}()
-			Register(Declaration{Name: c.stage, Config: func() any { return c.config }})
+			c.register()
 		})
 	}
 	if _, ok := Lookup("bad"); ok {
 		t.Error("a refused stage is registered")
+	}
+}
+
+// TestDerived: whether a stage starts a flow and whether it stores follows from
+// its type.
+func TestDerived(t *testing.T) {
+	for name, want := range map[string][2]bool{"sample_source": {true, false}, "sample_store": {false, true}, "sample_sink": {false, false}} {
+		d, _ := Lookup(name)
+		if got := [2]bool{d.Source, d.Store}; got != want {
+			t.Errorf("%s is a source, a store: %v, want %v", name, got, want)
+		}
 	}
 }
 
@@ -56,5 +78,14 @@ func TestDeclarations(t *testing.T) {
 	}
 	if !slices.IsSorted(names) || !slices.Contains(names, "sample_sink") {
 		t.Errorf("declarations %v", names)
+	}
+}
+
+// TestDefaultsAreCopies: what one config changes, the next does not see.
+func TestDefaultsAreCopies(t *testing.T) {
+	d, _ := Lookup("sample_source")
+	d.Config().(*sampleConfig).Names[0] = "changed"
+	if names := d.Config().(*sampleConfig).Names; names[0] != "x" {
+		t.Errorf("defaults %v", names)
 	}
 }

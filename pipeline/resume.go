@@ -8,19 +8,16 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+
+	"fmsr/pipeline/spec"
 )
 
-// CheckpointFile is the name of a training run's newest checkpoint in its folder.
-const CheckpointFile = "checkpoint.pt"
-
-// CheckpointFiles match it and the older ones, which have their step in their names.
-const CheckpointFiles = "checkpoint*.pt"
-
-// resume settles whether a training run goes on from a checkpoint: the one that
-// is named, or that of the run's folder. The spec beside it must be this one, but
-// for what does not alter the result.
+// resume decides whether the run resumes an earlier one: from the file that the
+// user names, or from the newest in the run's folder. The spec beside that file
+// must be this one, except for keys that do not change the result.
 func (r *runner) resume(opt Options) error {
-	if !r.trains() {
+	_, resumer := r.resumer()
+	if resumer == nil {
 		if opt.Resume != "" {
 			return fmt.Errorf("resume from %s: this flow trains nothing", opt.Resume)
 		}
@@ -28,7 +25,8 @@ func (r *runner) resume(opt Options) error {
 	}
 	from := opt.Resume
 	if from == "" {
-		from = filepath.Join(r.env.Run.Dir, CheckpointFile)
+		newest, _ := resumer.ResumeFiles()
+		from = filepath.Join(r.env.Run.Dir, newest)
 		if _, err := os.Stat(from); opt.Fresh || err != nil {
 			return nil
 		}
@@ -36,57 +34,63 @@ func (r *runner) resume(opt Options) error {
 	path := filepath.Join(filepath.Dir(from), "spec.yaml")
 	src, err := os.ReadFile(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // a checkpoint that came alone
+	case errors.Is(err, fs.ErrNotExist): // only the file was copied here
 	case err != nil:
 		return err
 	default:
 		was, err := Parse(path, src, nil)
 		if err != nil {
-			return fmt.Errorf("the spec of the run to go on with: %w", err)
+			return fmt.Errorf("the spec of the run to resume: %w", err)
 		}
 		notes, err := compare(was, r.spec)
 		if err != nil {
-			return fmt.Errorf("%s goes on from %s, but %w: go back to that, or start over by --resume never", r.env.Run.Dir, from, err)
+			return fmt.Errorf("%s resumes from %s, but %w: go back to that, or start over by --resume never", r.env.Run.Dir, from, err)
 		}
 		for _, note := range notes {
 			r.env.Progress.Note("%s", note)
 		}
 	}
-	r.env.Resume.From, r.env.Resume.Dir = absolute(from), r.env.Run.Dir
+	r.env.Resume.From, r.env.Resume.Dir = spec.Absolute(from), r.env.Run.Dir
 	return nil
 }
 
-// resumeFrom has the trainer continue from the checkpoint, and notes what the
-// earlier run has done for the stages above and below it.
+// resumer returns the stage that can resume an earlier run, or nil.
+func (r *runner) resumer() (*node, Resumer) {
+	for _, n := range r.nodes {
+		if s, ok := n.Stage.(Resumer); ok {
+			return n, s
+		}
+	}
+	return nil, nil
+}
+
+// resumeFrom makes the trainer continue from the checkpoint, and notes what the
+// earlier run has done for the stages above and below the trainer.
 func (r *runner) resumeFrom() error {
 	from := r.env.Resume.From
 	if from == "" {
 		return nil
 	}
-	for _, n := range r.nodes {
-		s, ok := n.Stage.(Resumer)
-		if !ok {
-			continue
-		}
-		err := guard(func() (err error) {
-			r.env.Resume.Done, err = s.ResumeFrom(from)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("%s: %w", n.label, err)
-		}
-		return nil
+	n, resumer := r.resumer()
+	err := guard(func() (err error) {
+		r.env.Resume.Done, err = resumer.ResumeFrom(from)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", n.label, err)
 	}
-	return fmt.Errorf("resume from %s: no stage of this flow can", from)
+	return nil
 }
 
-// setAside renames the checkpoints that are in a training run's folder and are not
-// gone on from: with the new spec beside them, they would be taken for this run's.
+// setAside renames the files in the run's folder that another run could resume
+// from, unless this run resumes from there.
 func (r *runner) setAside() error {
-	if r.env.Resume.Here() || !r.trains() {
+	_, resumer := r.resumer()
+	if r.env.Resume.Here() || resumer == nil {
 		return nil
 	}
-	old, err := filepath.Glob(filepath.Join(r.env.Run.Dir, CheckpointFiles))
+	_, pattern := resumer.ResumeFiles()
+	old, err := filepath.Glob(filepath.Join(r.env.Run.Dir, pattern))
 	if err != nil {
 		return err
 	}
@@ -98,8 +102,8 @@ func (r *runner) setAside() error {
 	return nil
 }
 
-// compare errs when a run with the spec now would not be what the run with the
-// spec was would have become. The notes say what may differ in round-off.
+// compare returns an error if resuming a run of spec was under spec now would
+// change its results. The notes say what may change their last bits.
 func compare(was, now *Spec) (notes []string, err error) {
 	if a, b := names(was), names(now); !reflect.DeepEqual(a, b) {
 		return nil, fmt.Errorf("its flow was %s, and is %s", strings.Join(a, ", "), strings.Join(b, ", "))
@@ -124,7 +128,7 @@ func compare(was, now *Spec) (notes []string, err error) {
 	return notes, nil
 }
 
-// names are the stages that matter to others, in order.
+// names lists the stages that matter to others, in order.
 func names(s *Spec) []string {
 	var all []string
 	for _, n := range s.Flow {
@@ -135,17 +139,18 @@ func names(s *Spec) []string {
 	return all
 }
 
+// compareKeys is compare for one config, a pointer to a struct.
 func compareKeys(owner string, was, now any) (notes []string, err error) {
 	old := map[string]string{}
 	text := func(x reflect.Value) string { return fmt.Sprint(x.Interface()) }
-	eachKey(reflect.ValueOf(was).Elem(), owner+".", func(key string, _ field, x reflect.Value) { old[key] = text(x) })
-	eachKey(reflect.ValueOf(now).Elem(), owner+".", func(key string, f field, x reflect.Value) {
+	spec.EachKey(was, func(key string, _ spec.Field, x reflect.Value) { old[key] = text(x) })
+	spec.EachKey(now, func(key string, f spec.Field, x reflect.Value) {
 		switch {
-		case err != nil || f.resume == "free" || old[key] == text(x):
-		case f.resume == "bits":
-			notes = append(notes, fmt.Sprintf("%s was %s and is %s: results will differ in their last bits", key, old[key], text(x)))
+		case err != nil || f.Resume == "free" || old[key] == text(x):
+		case f.Resume == "bits":
+			notes = append(notes, fmt.Sprintf("%s.%s was %s and is %s: results will differ in their last bits", owner, key, old[key], text(x)))
 		default:
-			err = fmt.Errorf("%s was %s, and is %s", key, old[key], text(x))
+			err = fmt.Errorf("%s.%s was %s, and is %s", owner, key, old[key], text(x))
 		}
 	})
 	return notes, err

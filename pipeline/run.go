@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/profile"
 	"fmsr/internal/store/atomicfile"
 )
 
@@ -22,26 +23,27 @@ import (
 type Options struct {
 	Out     io.Writer        // progress and the account
 	Version string           // of fmsr, for the files that it writes
-	Cache   string           // folder for what can be made again; empty: the user's cache folder
+	Cache   string           // folder of files that can be made again; empty: the user's cache folder
 	Shard   Shard            // the part of the seeds to work on; zero: all
-	Resume  string           // checkpoint to go on from; empty: the run folder's, where there is one
-	Task    Shard            // the part that a job array's task would have; taken where a flow can be shared
-	Fresh   bool             // keepers forget what earlier runs have finished
-	Profile int              // steps to watch; 0: none
+	Resume  string           // file to resume from; empty: the newest in the run's folder, if there is one
+	Task    Shard            // the part of a job array's task, for flows that can be shared
+	Fresh   bool             // start from nothing, whatever earlier runs have left
+	Profile int              // steps to profile; 0: none
 	Mem     memory.Allocator // for frames; nil: a pool of its own
 
-	Receive func(Element) error // borrows what comes out at the end; nil: nothing does
+	Receive func(Element) error // borrows what the last stage sends; may be nil
 }
 
 // Execute runs a spec to its end:
 //
-//  1. every stage opens, seeing what its neighbour will send (wrong input ends here);
-//  2. stores that have no copy yet are filled by the chain above them, and stages
-//     that fit see the training data once, through the store where there is one;
-//  3. the flow runs, from its last store on if it has one.
+//  1. Every stage opens and learns what the stage above it will send. Wrong input
+//     ends the run here.
+//  2. Stores without a copy are filled by the stages above them. Stages that fit see
+//     the training data once, from the store if there is one.
+//  3. The flow runs, from its last store if it has one.
 //
-// The error is an *InputError if nothing had been done yet. Whatever happens,
-// every stage is closed and every element released before it returns.
+// The error is an *InputError if nothing had been done yet. In any case every stage
+// is closed and every element released when Execute returns.
 func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	r, err := newRunner(spec, opt)
 	if err != nil {
@@ -85,8 +87,8 @@ type runner struct {
 	env    *Env
 	nodes  []*node
 	opened int
-	metas  []Meta // metas[i] is what nodes[i] sends
-	source int    // index of the stage that frames now come from
+	metas  []Meta // metas[i] describes what nodes[i] sends
+	source int    // index of the stage that frames come from now
 	pool   *frames.Pool
 
 	receive func(Element) error
@@ -111,16 +113,35 @@ func newRunner(spec *Spec, opt Options) (*runner, error) {
 		env.Mem = r.pool
 	}
 	for i, f := range spec.Flow {
-		r.nodes = append(r.nodes, &node{Stage: f.Decl.New(f.Config), label: fmt.Sprintf("flow[%d].%s", i, f.Name), name: f.Name})
+		r.nodes = append(r.nodes, &node{Stage: f.Decl.New(f.Config), label: flowPath(i, f.Name), name: f.Name, index: i})
 	}
 	if err := r.share(opt); err != nil {
 		return nil, &InputError{Err: err}
 	}
 	var err error
-	if env.Profile, err = newProfile(opt.Profile, env, r.nodes); err != nil {
+	if env.Profile, err = r.profile(opt.Profile); err != nil {
 		return nil, &InputError{Err: err}
 	}
 	return r, nil
+}
+
+// profile returns a profile of so many steps, or nil for none.
+func (r *runner) profile(steps int) (*profile.Profile, error) {
+	if steps == 0 {
+		return nil, nil
+	}
+	c := profile.Config{Steps: steps, Leader: -1, Dir: r.env.Run.Dir, Out: r.env.Out}
+	for i, n := range r.nodes {
+		c.Stages = append(c.Stages, n.name)
+		if s, ok := n.Stage.(Stepper); ok {
+			c.Leader = i
+			c.Unit, c.WarmUp = s.Steps()
+		}
+	}
+	if c.Leader < 0 {
+		return nil, errors.New("profile: no stage of this flow trains or samples")
+	}
+	return profile.New(c), nil
 }
 
 func (r *runner) open(ctx context.Context) error {
@@ -139,10 +160,10 @@ func (r *runner) open(ctx context.Context) error {
 	return nil
 }
 
-// trains says whether the flow takes training steps.
+// trains reports whether the flow takes training steps.
 func (r *runner) trains() bool { return r.spec.Flow[len(r.spec.Flow)-1].Traits&Steps != 0 }
 
-// share settles this run's part of the work.
+// share decides which part of the work is this run's.
 func (r *runner) share(opt Options) error {
 	_, ok := r.nodes[0].Stage.(Picker)
 	r.env.Shard = opt.Shard
@@ -159,7 +180,7 @@ func (r *runner) hasKeeper() bool {
 	return slices.ContainsFunc(r.nodes, func(n *node) bool { _, ok := n.Stage.(Keeper); return ok })
 }
 
-// close ends the stages in reverse order and gives the pool's memory back.
+// close closes the stages in reverse order and frees the pool.
 func (r *runner) close() error {
 	r.env.Progress.Done()
 	var errs []error
@@ -178,8 +199,8 @@ func (r *runner) close() error {
 	return errors.Join(errs...)
 }
 
-// prepare fills stores and fits fitters, in the flow's order, so that each
-// sees what those above it made.
+// prepare fills stores and fits fitters in the flow's order, so that each stage gets
+// what the prepared stages above it make.
 func (r *runner) prepare(ctx context.Context) error {
 	for i, n := range r.nodes {
 		if f, ok := n.Stage.(Fitter); ok {
@@ -197,7 +218,7 @@ func (r *runner) prepare(ctx context.Context) error {
 	return nil
 }
 
-// fill has the chain above a store written into it, unless that was done before.
+// fill runs the stages above a store into it, unless it has a copy.
 func (r *runner) fill(ctx context.Context, i int, s Store) error {
 	ready, err := s.Ready(ctx, r.key(i, nil))
 	if err != nil {
@@ -225,8 +246,8 @@ func (r *runner) fill(ctx context.Context, i int, s Store) error {
 	return nil
 }
 
-// fit has a stage see the frames that reach it, or that reach the trainer if
-// it stands below, unless a result under the same key was kept.
+// fit shows a stage the frames that reach it or, for a stage below the trainer, the
+// frames that reach the trainer. A result kept under the same key saves that.
 func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	config := f.FitKey()
 	if config == nil {
@@ -289,7 +310,7 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	return nil
 }
 
-// begin puts the run in its folder in place of what was there.
+// begin replaces what an earlier run left in the run's folder.
 func (r *runner) begin() error {
 	if err := r.setAside(); err != nil {
 		return err
@@ -314,7 +335,7 @@ func (r *runner) begin() error {
 	return nil
 }
 
-// saveSpec leaves the resolved spec with the run's results.
+// saveSpec writes the resolved spec into the run's folder.
 func (r *runner) saveSpec() error {
 	dir := r.env.Run.Dir
 	if err := r.env.MakeFolder(); err != nil {
@@ -323,8 +344,7 @@ func (r *runner) saveSpec() error {
 	return atomicfile.WriteFile(filepath.Join(dir, "spec.yaml"), r.env.Spec)
 }
 
-// pick has the source leave out the seeds of other shards and those that every
-// keeper has the result of.
+// pick limits the source to the seeds of this shard that a keeper has no result of.
 func (r *runner) pick(ctx context.Context) error {
 	picker, ok := r.nodes[r.source].Stage.(Picker)
 	if !ok || !r.hasKeeper() {
@@ -356,7 +376,7 @@ func (r *runner) pick(ctx context.Context) error {
 func (r *runner) main(ctx context.Context) error {
 	how := Once
 	if r.trains() {
-		how = Endless // a trainer says itself when it is done
+		how = Endless // the trainer calls Finish
 	}
 	p, finish := newPass(ctx, r.env.Profile)
 	r.env.finish = finish
@@ -370,8 +390,8 @@ func (r *runner) main(ctx context.Context) error {
 	return p.run(r.fuse(), how, receive)
 }
 
-// fuse is the stages from the source on, without those whose work a stage below
-// them does in the same pass over memory.
+// fuse returns the stages from the source on, without the stages whose work a stage
+// below them takes over.
 func (r *runner) fuse() []*node {
 	flow := slices.Clone(r.nodes[r.source:])
 	for i := len(flow) - 1; i > 1; i-- {
@@ -397,9 +417,8 @@ func stagesOf(nodes []*node) []Stage {
 	return stages
 }
 
-// key hashes everything that what reaches nodes[i] depends on: the configs
-// above it, the run's switches and the input files; and config, of the stage
-// itself.
+// key hashes everything that the input of nodes[i] depends on: the configs above it,
+// run.overfit and the input files. It includes config, a part of the stage's own.
 func (r *runner) key(i int, config any) string {
 	type part struct {
 		Name   string
@@ -416,7 +435,7 @@ func (r *runner) key(i int, config any) string {
 		all.Identity = r.metas[i-1].Identity
 	}
 	for _, f := range r.spec.Flow[:i] {
-		if !f.Decl.Link.Store && f.Decl.Link.Adds&Steps == 0 { // a store passes on what it was given
+		if !f.Decl.Store && f.Decl.Link.Adds&Steps == 0 { // a store sends what it was given
 			all.Above = append(all.Above, part{f.Name, f.Config})
 		}
 	}

@@ -214,16 +214,14 @@ func flowOf(t *testing.T, stages ...Stage) *Spec {
 	traits := Traits(0)
 	for _, s := range stages {
 		link := Link{}
-		switch s.(type) {
-		case *fakeTrain:
+		if _, ok := s.(*fakeTrain); ok {
 			link.Adds = Steps
-		case *fakeStore:
-			link.Store = true
 		}
+		_, isStore := s.(Store)
 		traits = link.send(traits)
 		spec.Flow = append(spec.Flow, Node{
 			Name: strings.TrimPrefix(fmt.Sprintf("%T", s), "*pipeline."), Config: &struct{}{}, Traits: traits,
-			Decl: Declaration{Link: link, New: func(any) Stage { return s }},
+			Decl: Declared{Link: link, Store: isStore, New: func(any) Stage { return s }},
 		})
 	}
 	return spec

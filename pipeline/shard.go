@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Shard is the I-th of N equal parts of the work, I = 1..N. The zero value is
-// the whole.
+// Shard is the I-th of N equal parts of the work, I = 1..N. The zero value is all of
+// it.
 type Shard struct{ I, N int }
 
 // ParseShard reads "2/5".
@@ -23,9 +23,9 @@ func ParseShard(text string) (Shard, error) {
 	return s, nil
 }
 
-// SlurmShard is the shard of a task of a Slurm job array, by its environment
-// (SLURM_ARRAY_TASK_ID, _MIN, _STEP, _COUNT); the whole outside one. IDs are
-// taken to be evenly spaced.
+// SlurmShard returns the shard of a task of a Slurm job array, from its environment
+// (SLURM_ARRAY_TASK_ID, _MIN, _STEP, _COUNT), and all of the work outside a job array.
+// It assumes evenly spaced IDs.
 func SlurmShard(getenv func(string) string) (Shard, error) {
 	if getenv("SLURM_ARRAY_TASK_COUNT") == "" {
 		return Shard{}, nil

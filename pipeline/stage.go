@@ -7,20 +7,20 @@ import (
 	"fmsr/internal/frames"
 )
 
-// Element is what flows: frames up to the trainer, training steps after it.
+// Element is what flows: frames above the trainer, training steps below it.
 // Elements are reference-counted, since they hold memory outside Go's heap.
 type Element interface {
 	Retain()
 	Release()
-	// Origin says where the element comes from, for messages: "seed 3, frame 17".
+	// Origin names where the element comes from, for messages: "seed 3, frame 17".
 	Origin() string
 }
 
-// Frames is what flows up to the trainer, under a name for code outside fmsr.
+// Frames is the element that flows above the trainer, for code outside fmsr.
 type Frames = frames.Frames
 
-// Meta is what a stage says, before anything flows, of the elements that it
-// will send. Each stage receives its upstream neighbour's and returns its own.
+// Meta describes the elements that a stage will send, before anything flows. Each
+// stage receives the Meta of the stage above it and returns its own.
 type Meta struct {
 	maths.Grid                      // of x_hi
 	Channels   []string             // names, in order
@@ -57,18 +57,19 @@ type File struct {
 	F, H, W, C int
 }
 
-// Stage is one step of a flow. Beyond these two methods it implements Source,
-// Processor or both (a store does); Fitter where it must see the data first.
+// Stage is one step of a flow. Besides these two methods it implements Source or
+// Processor, and whichever of the other interfaces it takes part in. A stage's file
+// asserts each of them: var _ pipeline.Fitter = (*eval)(nil).
 type Stage interface {
-	// Open checks what the stage will receive and says what it will send. Its
-	// errors are the user's input being wrong: nothing has been done yet.
+	// Open checks what the stage will receive and returns what it will send. Its
+	// errors mean that the user's input is wrong: nothing has been done yet.
 	Open(ctx context.Context, env *Env, in Meta) (Meta, error)
 	// Close frees what Open and the run acquired. It is called exactly once
 	// after a successful Open, when no other method is running.
 	Close() error
 }
 
-// Pass says how often a source sends its frames.
+// Pass tells a source how often to send its frames.
 type Pass int
 
 // The two passes: everything once and in order (fitting, export, reports), or
@@ -85,9 +86,9 @@ type Source interface {
 	Emit(ctx context.Context, pass Pass, send func(Element) error) error
 }
 
-// Processor is a stage with elements coming in. It borrows its input, which
-// the pipeline releases, and owns its outputs until it returns them; to pass
-// an element on it retains it.
+// Processor is a stage that takes elements. It borrows its input, which the
+// pipeline releases, and owns its outputs until it returns them. To pass an element
+// on it retains it.
 type Processor interface {
 	Stage
 	Process(ctx context.Context, in Element) ([]Element, error)
@@ -99,112 +100,114 @@ type Flusher interface {
 	Flush(ctx context.Context) ([]Element, error)
 }
 
-// Fitter is a stage that must see the training data before the run (the
-// normalizer its mean and deviation, the evaluator its linear filter). The
-// result is kept under a key of everything that it depends on and reused.
+// Fitter is a stage that must see the training data before the run: the normalizer
+// for its mean and deviation, the evaluator for its linear filter. The result is
+// kept under a key of everything that it depends on, and used again.
 type Fitter interface {
 	Stage
-	// FitKey returns the part of the configuration that the result depends on;
-	// nil when nothing is to be fitted.
+	// FitKey returns the part of the configuration that the result depends on, or
+	// nil if there is nothing to fit.
 	FitKey() any
-	// Fit takes one element of the chain above; enough ends the pass early.
+	// Fit takes one element from the stages above; enough ends the pass early.
 	Fit(ctx context.Context, in Element) (enough bool, err error)
 	// Fitted returns the result, which encoding/json must carry exactly.
 	Fitted() (any, error)
-	// Restore installs a result as Fitted gave it, encoded by encoding/json.
+	// Restore installs a result of Fitted, encoded by encoding/json.
 	Restore(data []byte) error
 }
 
 // Picker is a source that can leave seeds out.
 type Picker interface {
 	Source
-	// Pick has the run itself, unlike the passes that fill and fit, send only
-	// the seeds for which want is true.
+	// Pick limits the run itself to the seeds for which want is true. The passes
+	// that fill and fit still send all of them.
 	Pick(want func(seed int) bool)
 }
 
-// Keeper is a stage that keeps a result for each seed, so that a run which was
-// stopped goes on where it was, and several runs can share the work.
+// Keeper is a stage that keeps a result for each seed, so that a stopped run can
+// resume and several runs can share the work.
 type Keeper interface {
 	Stage
-	// Resume takes stock, before the run itself, of what earlier runs under the
-	// same key have left. It returns the seeds whose results are whole: they are
-	// not sent again. key covers what Store's does, and the stage's own config.
+	// Resume looks, before the run itself, for the results of earlier runs under the
+	// same key. It returns the seeds with whole results, which are not sent again.
+	// The key covers what a Store's key covers, and the stage's own config.
 	Resume(ctx context.Context, key string) (finished map[int]bool, err error)
 }
 
-// Resumer is the stage whose checkpoints a run resumes from: the trainer.
-type Resumer interface {
-	Stage
-	// ResumeFrom makes the run continue from a checkpoint. It is called once, when
-	// every stage has been opened and nothing has been done yet, and returns what
-	// the earlier run has done. Its errors are the user's input being wrong.
-	ResumeFrom(checkpoint string) (Done, error)
-}
-
-// Done is what an earlier run has done, which a run that resumes does not repeat.
-type Done struct {
-	Steps  int // logs of steps up to this one stay, logs of later steps are dropped
-	Frames int // training frames that are used up: the source skips them
-}
-
-// Starter is a stage with something to do right before the run itself, when what
-// comes before has gone well: what it replaces must not be lost to a run that
-// cannot begin.
+// Starter is a stage that replaces files of an earlier run. Start is called right
+// before the run itself, when everything else has succeeded: a run that cannot
+// begin must not lose those files.
 type Starter interface {
 	Stage
 	Start() error
 }
 
-// Fuser is a Processor that can do the work of the stages right above it too,
-// in one pass over memory, with the same result.
+// Resumer is a stage that can continue an earlier run from a file in the run's
+// folder, as a trainer does from its checkpoint.
+type Resumer interface {
+	Stage
+	// ResumeFiles returns the name of the file to resume from and a pattern of all
+	// files of its kind. A run that does not resume from its own folder renames
+	// them, since with its spec beside them they would be taken for its own.
+	ResumeFiles() (newest, pattern string)
+	// ResumeFrom makes the run continue from a file. It is called once, when every
+	// stage has been opened and nothing has been done yet, and returns what the
+	// earlier run has done. Its errors are the user's input being wrong.
+	ResumeFrom(path string) (Done, error)
+}
+
+// Done is what an earlier run has done and a resumed run does not repeat.
+type Done struct {
+	Steps  int // logs keep the steps up to this one and drop later ones
+	Frames int // training frames that are used up: the source skips them
+}
+
+// Stepper is a Processor whose work is steps on a torch thread, which a profile
+// can watch. It calls Env.Profile.Step where each step begins.
+type Stepper interface {
+	Processor
+	// Steps returns what a step is called, and how many slow ones come first.
+	Steps() (name string, warmUp int)
+}
+
+// Fuser is a Processor that can also do the work of the stages right above it, in
+// one pass over memory, with the same result.
 type Fuser interface {
 	Processor
-	// Fuse is offered the stages above, the nearest last, once everything is
+	// Fuse is offered the stages above, the nearest last, once all stages are
 	// opened and fitted. It returns how many it takes over, counted from the
-	// nearest: what would have reached them reaches the Fuser instead.
+	// nearest. The input of the first of them then goes to the Fuser.
 	Fuse(above []Stage) int
 }
 
 // FitFuser is a Fitter whose Fit can do the work of the stages right above it.
 type FitFuser interface {
 	Fitter
-	// FuseFit is for the pass that fits what Fuse is for the run.
+	// FuseFit is Fuse for the pass that fits.
 	FuseFit(above []Stage) int
 }
 
-// Store is a stage that keeps what reaches it and is from then on the flow's
-// source in place of the chain above.
+// Store is a stage that keeps what reaches it, and then is the flow's source in
+// place of the stages above.
 type Store interface {
 	Source
-	// Ready reports whether a whole, undamaged copy under this key is there.
+	// Ready reports whether there is a whole, undamaged copy under this key.
 	Ready(ctx context.Context, key string) (bool, error)
-	// Write adds an element to the copy being made; Commit makes it the one
-	// that Emit reads; Abort removes what was written.
+	// Write adds an element to the copy being made, Commit makes it the copy that
+	// Emit reads, and Abort removes it.
 	Write(ctx context.Context, in Element) error
 	Commit(ctx context.Context) error
 	Abort()
 }
 
-// Declaration is everything that fmsr knows of a stage. Parsing, lint, list,
-// describe, the flags of `fmsr run`, the schema and the wiring all read it.
-type Declaration struct {
-	Name string
-	// Doc starts with a sentence that stands alone in `fmsr list`; the rest,
-	// the marble picture included, is for `fmsr describe`.
-	Doc  string
-	Link Link
-	// Config returns a pointer to a new config struct holding the defaults. Its
-	// fields carry `yaml`, `doc` and, where `fmsr run` has a flag for them,
-	// `flag` tags; `path:"file"` marks paths, resolved against the spec's folder.
-	// The struct may implement Validator.
-	Config func() any
-	// New makes the stage from the pointer that Config returned.
-	New func(config any) Stage
-}
-
-// Validator is implemented by configs whose values can be wrong in ways that
-// their types don't show. run is the flow's run section.
+// Validator is implemented by configs with rules that no tag can say, such as
+// relations between keys. Run is the flow's run section. Problems of keys that the
+// tags report already are dropped.
 type Validator interface {
 	Validate(run *Run, report func(key, format string, args ...any))
+}
+
+// Adviser is implemented by configs whose values can be legal and unwise.
+type Adviser interface {
+	Advise(run *Run, warn func(key, summary, detail string))
 }

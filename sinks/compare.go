@@ -28,7 +28,7 @@ type Compare struct {
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Compare]{
 		Name: "compare",
 		Doc: `Compares superres's samples with the truth, if there is one.
 
@@ -42,11 +42,15 @@ their mean:
 
 ` + evaluate.Standard.Help(evaluate.Files) + `
 Grids of different sizes are compared apart. Only what pictures show is held in memory.`,
-		Link:   pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
-		Config: func() any { return &Compare{} },
-		New:    func(config any) pipeline.Stage { return &compare{Compare: *config.(*Compare)} },
+		Link: pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
+		New:  func(c *Compare) pipeline.Stage { return &compare{Compare: *c} },
 	})
 }
+
+var (
+	_ pipeline.Processor = (*compare)(nil)
+	_ pipeline.Flusher   = (*compare)(nil)
+)
 
 type compare struct {
 	Compare

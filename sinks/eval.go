@@ -22,19 +22,14 @@ import (
 //	                            [ every log_every steps: sample, measure ]
 //	steps                       -------- 1 -- 2 -- ... -- 100 + figures
 type Eval struct {
-	LogEvery    int     `yaml:"log_every" flag:"log-every" doc:"steps between evaluations; the last step is always evaluated"`
-	Batches     int     `yaml:"batches" flag:"eval-batches" doc:"validation batches that are sampled"`
-	SampleSteps int     `yaml:"sample_steps" flag:"sample-steps" doc:"steps of a sampler"`
-	Solver      string  `yaml:"solver" flag:"solver" doc:"of the ODE: euler, midpoint, heun, rk4 or multistep"`
-	TMin        float64 `yaml:"t_min" flag:"t-min-sample" doc:"where sampling starts"`
-	TMax        float64 `yaml:"t_max" flag:"t-max-sample" doc:"where sampling ends"`
-	SDEDelta    float64 `yaml:"sde_delta" flag:"sde-delta" doc:"strength of the SDE's noise; 0: no SDE samples"`
-	SDESchedule string  `yaml:"sde_schedule" flag:"sde-schedule" doc:"w(t) of the SDE: constant, matched or quadratic"`
-	Linear      bool    `yaml:"linear" doc:"fit a linear filter to the training frames as a baseline"`
+	LogEvery int `yaml:"log_every" min:"1" flag:"log-every" doc:"steps between evaluations; the last step is always evaluated"`
+	Batches  int `yaml:"batches" min:"1" flag:"eval-batches" doc:"validation batches that are sampled"`
+	model.SamplerConfig
+	Linear bool `yaml:"linear" doc:"fit a linear filter to the training frames as a baseline"`
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Eval]{
 		Name: "eval",
 		Doc: `Samples the validation frames and compares them with the truth.
 
@@ -54,29 +49,38 @@ each sub-pixel. val/mse/FIELD is the error of one field. A warning says so if th
 stiff.
 
 Pictures: samples, diffs and power spectra.`,
-		Link: pipeline.Link{Needs: pipeline.Steps},
-		Config: func() any {
-			return &Eval{LogEvery: 100, Batches: 1, SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant), Linear: true}
+		Link: pipeline.Link{
+			Needs: pipeline.Steps, Adds: pipeline.Evaluated,
+			Wants: pipeline.Averaged, Without: "no samples or errors of the averaged model",
 		},
-		New: func(config any) pipeline.Stage { return &eval{Eval: *config.(*Eval)} },
+		Default: Eval{
+			LogEvery: 100, Batches: 1, Linear: true,
+			SamplerConfig: model.SamplerConfig{SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant)},
+		},
+		New: func(c *Eval) pipeline.Stage { return &eval{Eval: *c} },
 	})
 }
 
-// Validate reports values that cannot be.
+var (
+	_ pipeline.Processor = (*eval)(nil)
+	_ pipeline.Fitter    = (*eval)(nil)
+)
+
+// Validate reports a sampler that cannot be.
 func (c *Eval) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if c.LogEvery < 1 {
-		report("log_every", "is %d: want at least 1", c.LogEvery)
-	}
-	if c.Batches < 1 {
-		report("batches", "is %d: want at least 1", c.Batches)
-	}
-	c.sampling(c.SDEDelta).Validate(report)
+	c.SamplerConfig.Validate(report)
 }
 
+// Advise warns of an SDE that is stiff.
+func (c *Eval) Advise(_ *pipeline.Run, warn func(key, summary, detail string)) {
+	c.SamplerConfig.Advise(warn)
+}
+
+// sampling returns the sampler's keys with another strength of the SDE's noise.
 func (c *Eval) sampling(delta float64) model.SamplerConfig {
-	return model.SamplerConfig{
-		SampleSteps: c.SampleSteps, Solver: c.Solver, TMin: c.TMin, TMax: c.TMax, SDEDelta: delta, SDESchedule: c.SDESchedule,
-	}
+	sampler := c.SamplerConfig
+	sampler.SDEDelta = delta
+	return sampler
 }
 
 type eval struct {

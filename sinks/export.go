@@ -25,11 +25,11 @@ import (
 //	                   [                  export                  ]
 //	DIR/               ------- seed_0000.arrow ---- seed_0001.arrow, manifest.json
 type Export struct {
-	Format string `yaml:"format" flag:"format" doc:"of the files: arrow, parquet or npy"`
+	Format string `yaml:"format" oneof:"arrow|parquet|npy" flag:"format" doc:"of the files"`
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Export]{
 		Name: "export",
 		Doc: `Writes frames as a data set into the run's folder: a file a seed, and manifest.json.
 
@@ -45,24 +45,22 @@ sizes and SHA-256, the channels, and the training split's mean and deviation.
 A run that was stopped goes on with what is missing. With --shard I/N, or in a Slurm
 job array, N runs share the seeds, in one folder: each leaves manifest.I-of-N.json,
 and the last one manifest.json.`,
-		Link: pipeline.Link{Needs: pipeline.Planar,
-			Drops: pipeline.Planar | pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed},
-		Config: func() any { return &Export{Format: "arrow"} },
-		New:    func(config any) pipeline.Stage { return &exporter{Export: *config.(*Export)} },
+		Link:    pipeline.Link{Needs: pipeline.Planar, End: true},
+		Default: Export{Format: "arrow"},
+		New:     func(c *Export) pipeline.Stage { return &exporter{Export: *c} },
 	})
 }
+
+var (
+	_ pipeline.Fuser   = (*exporter)(nil)
+	_ pipeline.Flusher = (*exporter)(nil)
+	_ pipeline.Keeper  = (*exporter)(nil)
+)
 
 // exportGroup is how many bytes of frames are prepared and written at once: a
 // record batch, or a Parquet row group, which is what reading one frame of a
 // compressed file costs. Eight frames of 8 fields at 256 x 256, paired.
 const exportGroup = 32 << 20
-
-// Validate reports an unknown format.
-func (c *Export) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if !slices.Contains([]string{"arrow", "parquet", "npy"}, c.Format) {
-		report("format", "is %q: want arrow, parquet or npy", c.Format)
-	}
-}
 
 type exporter struct {
 	Export

@@ -24,11 +24,11 @@ import (
 //	                      [      files_save     ]
 //	DIR/a.npy, DIR/b.npy  --------- a ---- b ----
 type FilesSave struct {
-	Format string `yaml:"format" flag:"format" doc:"npy, arrow (an IPC file) or parquet"`
+	Format string `yaml:"format" oneof:"npy|arrow|parquet" flag:"format" doc:"of the files; arrow: IPC files"`
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[FilesSave]{
 		Name: "files_save",
 		Doc: `Writes the frames of each input file to files of the same name in the run's folder.
 
@@ -45,18 +45,13 @@ arrow.fixed_shape_tensor of float32 (C,H,W); NAME.mean.arrow and NAME.spread.arr
 have a row a frame. channel_names is in the schema's metadata.
 
 A file appears when it is whole.`,
-		Link:   pipeline.Link{Needs: pipeline.Planar},
-		Config: func() any { return &FilesSave{Format: "npy"} },
-		New:    func(config any) pipeline.Stage { return &filesSave{FilesSave: *config.(*FilesSave)} },
+		Link:    pipeline.Link{Needs: pipeline.Planar, End: true},
+		Default: FilesSave{Format: "npy"},
+		New:     func(c *FilesSave) pipeline.Stage { return &filesSave{FilesSave: *c} },
 	})
 }
 
-// Validate reports values that cannot be.
-func (c *FilesSave) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if !slices.Contains([]string{"npy", "arrow", "parquet"}, c.Format) {
-		report("format", "is %q: want npy, arrow or parquet", c.Format)
-	}
-}
+var _ pipeline.Processor = (*filesSave)(nil)
 
 type filesSave struct {
 	FilesSave

@@ -20,18 +20,19 @@ import (
 type Images struct{}
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Images]{
 		Name: "images",
 		Doc: `Writes the pictures of every evaluation to images/NAME/STEP.png in the run's folder.
 
 	steps   -- 1 -- ... -- 100 + pictures ----
 	        [ images/samples/velx/100.png ... ]
 	steps   -- 1 -- ... -- 100 ---------------`,
-		Link:   pipeline.Link{Needs: pipeline.Steps, Bystander: true},
-		Config: func() any { return &Images{} },
-		New:    func(any) pipeline.Stage { return &images{} },
+		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
+		New:  func(*Images) pipeline.Stage { return &images{} },
 	})
 }
+
+var _ pipeline.Processor = (*images)(nil)
 
 type images struct {
 	stepSink

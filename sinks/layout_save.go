@@ -26,7 +26,7 @@ type LayoutSave struct {
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[LayoutSave]{
 		Name: "layout_save",
 		Doc: `Writes frames as the folders that npy_load reads.
 
@@ -38,11 +38,17 @@ One array (frames, H, W, channels) a seed, float32. A file appears when its seed
 is whole; one that is there already is left as it is, so that a run which was
 stopped goes on. DIR/SET/source.json says what the seeds were made from; a folder
 of seeds that were made from anything else is refused.`,
-		Link:   pipeline.Link{Needs: pipeline.Stored},
-		Config: func() any { return &LayoutSave{Set: "mri256_nu3e-5"} },
-		New:    func(config any) pipeline.Stage { return &layoutSave{LayoutSave: *config.(*LayoutSave)} },
+		Link:    pipeline.Link{Needs: pipeline.Stored, End: true},
+		Default: LayoutSave{Set: "mri256_nu3e-5"},
+		New:     func(c *LayoutSave) pipeline.Stage { return &layoutSave{LayoutSave: *c} },
 	})
 }
+
+var (
+	_ pipeline.Processor = (*layoutSave)(nil)
+	_ pipeline.Flusher   = (*layoutSave)(nil)
+	_ pipeline.Keeper    = (*layoutSave)(nil)
+)
 
 // Validate reports a set that is no folder in the run's.
 func (c *LayoutSave) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {

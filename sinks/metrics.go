@@ -22,7 +22,7 @@ import (
 type Metrics struct{}
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Metrics]{
 		Name: "metrics",
 		Doc: `Appends the figures of every evaluation to metrics.jsonl in the run's folder.
 
@@ -32,11 +32,15 @@ func init() {
 
 An object holds step and name: value pairs. Nothing in it depends on the clock:
 the seconds that evaluations took go to timing.jsonl.`,
-		Link:   pipeline.Link{Needs: pipeline.Steps, Bystander: true},
-		Config: func() any { return &Metrics{} },
-		New:    func(any) pipeline.Stage { return &metrics{} },
+		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
+		New:  func(*Metrics) pipeline.Stage { return &metrics{} },
 	})
 }
+
+var (
+	_ pipeline.Processor = (*metrics)(nil)
+	_ pipeline.Starter   = (*metrics)(nil)
+)
 
 type metrics struct {
 	stepSink

@@ -23,7 +23,7 @@ import (
 type Report struct{}
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Report]{
 		Name: "report",
 		Doc: `Writes the last evaluation when a run ends: a table, and report.html with pictures.
 
@@ -33,11 +33,15 @@ func init() {
 
 The table has a row for each source (the bilinear input, the linear filter, the model)
 and a column for each metric; report.html says what each metric means.`,
-		Link:   pipeline.Link{Needs: pipeline.Steps, Bystander: true},
-		Config: func() any { return &Report{} },
-		New:    func(any) pipeline.Stage { return &report{} },
+		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
+		New:  func(*Report) pipeline.Stage { return &report{} },
 	})
 }
+
+var (
+	_ pipeline.Processor = (*report)(nil)
+	_ pipeline.Flusher   = (*report)(nil)
+)
 
 type report struct {
 	stepSink

@@ -22,7 +22,7 @@ import (
 type Spectra struct{}
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Spectra]{
 		Name: "spectra",
 		Doc: `Measures the power spectrum of every field of every frame.
 
@@ -43,12 +43,16 @@ spectra.png shows the mean over all frames.
 
 A run that was stopped goes on with what is missing. With --shard I/N, or in a Slurm
 job array, N runs share the seeds, in one folder; the last one writes the tables.`,
-		Link: pipeline.Link{Needs: pipeline.Planar,
-			Drops: pipeline.Planar | pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed},
-		Config: func() any { return &Spectra{} },
-		New:    func(any) pipeline.Stage { return &spectraSink{} },
+		Link: pipeline.Link{Needs: pipeline.Planar, End: true},
+		New:  func(*Spectra) pipeline.Stage { return &spectraSink{} },
 	})
 }
+
+var (
+	_ pipeline.Fuser   = (*spectraSink)(nil)
+	_ pipeline.Flusher = (*spectraSink)(nil)
+	_ pipeline.Keeper  = (*spectraSink)(nil)
+)
 
 // spectraSink gathers frames, a few for each core, and works on them in parallel.
 type spectraSink struct {

@@ -20,7 +20,7 @@ import (
 type TensorBoard struct{}
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[TensorBoard]{
 		Name: "tensorboard",
 		Doc: `Writes every evaluation's figures and pictures for TensorBoard, to tb/.
 
@@ -29,11 +29,15 @@ func init() {
 	steps   -- 1 -- ... -- 100 ------------
 
 tensorboard --logdir RUN/tb shows them.`,
-		Link:   pipeline.Link{Needs: pipeline.Steps, Bystander: true},
-		Config: func() any { return &TensorBoard{} },
-		New:    func(any) pipeline.Stage { return &tensorboard{} },
+		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
+		New:  func(*TensorBoard) pipeline.Stage { return &tensorboard{} },
 	})
 }
+
+var (
+	_ pipeline.Processor = (*tensorboard)(nil)
+	_ pipeline.Starter   = (*tensorboard)(nil)
+)
 
 // tensorboardFile has no time in its name, because a run has one such file.
 const tensorboardFile = "events.out.tfevents.0.fmsr"

@@ -28,7 +28,7 @@ type WandB struct {
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[WandB]{
 		Name: "wandb",
 		Doc: `Writes every evaluation's figures and pictures as an offline run of Weights & Biases.
 
@@ -37,13 +37,19 @@ func init() {
 	steps   -- 1 -- ... -- 100 ---------------
 
 wandb sync RUN/wandb/offline-run-* uploads it; nothing leaves the machine before.`,
-		Link:   pipeline.Link{Needs: pipeline.Steps, Bystander: true},
-		Config: func() any { return &WandB{Project: "mri"} },
-		New:    func(config any) pipeline.Stage { return &wandb{WandB: *config.(*WandB)} },
+		Link:    pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
+		Default: WandB{Project: "mri"},
+		New:     func(c *WandB) pipeline.Stage { return &wandb{WandB: *c} },
 	})
 }
 
-// Validate reports a project that cannot be.
+var (
+	_ pipeline.Processor = (*wandb)(nil)
+	_ pipeline.Flusher   = (*wandb)(nil)
+	_ pipeline.Starter   = (*wandb)(nil)
+)
+
+// Validate reports an empty project.
 func (c *WandB) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
 	if c.Project == "" {
 		report("project", "is empty: want a name")

@@ -28,11 +28,11 @@ import (
 //	frames, mapped   -- val: a -- train: c - b - d -- d - c - b -- ...
 type ArrowCache struct {
 	Dir   string  `yaml:"dir" path:"file" doc:"folder for the caches; empty: fmsr in the user's cache folder" resume:"free"`
-	Limit float64 `yaml:"limit" doc:"GB that the folder may hold: beyond it the caches used longest ago are removed; 0: no limit" resume:"free"`
+	Limit float64 `yaml:"limit" min:"0" doc:"GB that the folder may hold: beyond it the caches used longest ago are removed; 0: no limit" resume:"free"`
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[ArrowCache]{
 		Name: "arrow_cache",
 		Doc: `Keeps frames as Arrow record batches and replays them, memory-mapped.
 
@@ -46,11 +46,12 @@ order, and then the training frames for ever, each epoch in an order that is a
 function of the run's seed and the epoch. A cache that is damaged or half-written
 is made again. The x_lo of frames that have one is kept too, which doubles the cache:
 pool_upsample is better off below. fmsr cache lists the caches and removes them.`,
-		Link:   pipeline.Link{Store: true, Needs: pipeline.Planar, Adds: pipeline.Replayed},
-		Config: func() any { return &ArrowCache{} },
-		New:    func(config any) pipeline.Stage { return &arrowCache{ArrowCache: *config.(*ArrowCache)} },
+		Link: pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Replayed},
+		New:  func(c *ArrowCache) pipeline.Stage { return &arrowCache{ArrowCache: *c} },
 	})
 }
+
+var _ pipeline.Store = (*arrowCache)(nil)
 
 // verifyAtOnce is the size up to which a cache is checked whole before a run; of
 // a larger one each frame is checked when it is first used.
@@ -78,13 +79,6 @@ func (c *arrowCache) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 	}
 	in.Seeds = nil // the replay mixes them
 	return in, nil
-}
-
-// Validate reports an impossible limit.
-func (c *ArrowCache) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if !(c.Limit >= 0) {
-		report("limit", "is %g: want a size in GB, or 0 for none", c.Limit)
-	}
 }
 
 // Ready looks for a whole copy under the key.

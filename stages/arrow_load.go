@@ -27,12 +27,12 @@ import (
 type ArrowLoad struct {
 	Input  string   `yaml:"input" flag:"input" path:"file" doc:"folder of a data set that export has made, with its manifest.json" resume:"free"`
 	Seeds  []int    `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all"`
-	Splits []string `yaml:"splits" doc:"splits to read: train, val, test; empty: all"`
+	Splits []string `yaml:"splits" oneof:"train|val|test" doc:"splits to read; empty: all"`
 	Verify bool     `yaml:"verify" doc:"check every file against its SHA-256 first" resume:"free"`
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[ArrowLoad]{
 		Name: "arrow_load",
 		Doc: `Reads the frames of a data set that export has written as Arrow, memory-mapped.
 
@@ -43,20 +43,12 @@ func init() {
 Seeds and splits are the manifest's. For training it replays as arrow_cache does, which
 is not needed below it, nor is pool_upsample where the set has x_lo. With run.overfit
 all frames of the first seed are both the training and the validation split.`,
-		Link:   pipeline.Link{Source: true, Adds: pipeline.Planar | pipeline.Paired | pipeline.Replayed},
-		Config: func() any { return &ArrowLoad{} },
-		New:    func(config any) pipeline.Stage { return &arrowLoad{ArrowLoad: *config.(*ArrowLoad)} },
+		Link: pipeline.Link{Adds: pipeline.Planar | pipeline.Paired | pipeline.Replayed},
+		New:  func(c *ArrowLoad) pipeline.Stage { return &arrowLoad{ArrowLoad: *c} },
 	})
 }
 
-// Validate reports unknown splits.
-func (c *ArrowLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	for _, s := range c.Splits {
-		if _, err := frames.ParseSplit(s); err != nil {
-			report("splits", "%v", err)
-		}
-	}
-}
+var _ pipeline.Picker = (*arrowLoad)(nil)
 
 type arrowLoad struct {
 	ArrowLoad

@@ -16,11 +16,11 @@ import (
 //	                    [               size 2                ]
 //	batches (2,C,H,W)   ------- v1v2 ---- v3 ---- t1t2 --- t3t4
 type Batch struct {
-	Size int `yaml:"size" flag:"batch-size" doc:"frames in a batch"`
+	Size int `yaml:"size" min:"1" flag:"batch-size" doc:"frames in a batch"`
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Batch]{
 		Name: "batch",
 		Doc: `Joins frames of one split into batches.
 
@@ -29,18 +29,16 @@ func init() {
 	batches (2,C,H,W)   ------- v1v2 ---- v3 ---- t1t2 --- t3t4
 
 A batch never mixes splits. The last batch of a split may be smaller.`,
-		Link:   pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Batched},
-		Config: func() any { return &Batch{Size: 4} },
-		New:    func(config any) pipeline.Stage { return &batch{Batch: *config.(*Batch)} },
+		Link:    pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Batched},
+		Default: Batch{Size: 4},
+		New:     func(c *Batch) pipeline.Stage { return &batch{Batch: *c} },
 	})
 }
 
-// Validate reports a size below 1.
-func (c *Batch) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if c.Size < 1 {
-		report("size", "is %d: want at least 1", c.Size)
-	}
-}
+var (
+	_ pipeline.Fuser   = (*batch)(nil)
+	_ pipeline.Flusher = (*batch)(nil)
+)
 
 type batch struct {
 	Batch

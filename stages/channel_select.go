@@ -22,7 +22,7 @@ type ChannelSelect struct {
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[ChannelSelect]{
 		Name: "channel_select",
 		Doc: `Picks fields and lays them out as planes.
 
@@ -32,11 +32,13 @@ func init() {
 
 Every value that is kept is checked: NaN and Inf end the run with the seed, frame
 and field.`,
-		Link:   pipeline.Link{Needs: pipeline.Stored, Adds: pipeline.Planar, Drops: pipeline.Stored},
-		Config: func() any { return &ChannelSelect{Channels: []string{"velx"}} },
-		New:    func(config any) pipeline.Stage { return &channelSelect{ChannelSelect: *config.(*ChannelSelect)} },
+		Link:    pipeline.Link{Needs: pipeline.Stored, Adds: pipeline.Planar, Drops: pipeline.Stored},
+		Default: ChannelSelect{Channels: []string{"velx"}},
+		New:     func(c *ChannelSelect) pipeline.Stage { return &channelSelect{ChannelSelect: *c} },
 	})
 }
+
+var _ pipeline.Processor = (*channelSelect)(nil)
 
 // Validate reports names that are repeated, and an empty list.
 func (c *ChannelSelect) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {

@@ -109,8 +109,8 @@ func (c *counter) Emit(_ context.Context, _ pipeline.Pass, send func(pipeline.El
 func (c *counter) Close() error { return nil }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
-		Name: "counter", Doc: "Sends three frames.", Link: pipeline.Link{Source: true, Adds: pipeline.Planar},
-		Config: func() any { return &counterConfig{} }, New: func(any) pipeline.Stage { return &counter{} },
+	pipeline.Register(pipeline.Declaration[counterConfig]{
+		Name: "counter", Doc: "Sends three frames.", Link: pipeline.Link{Adds: pipeline.Planar},
+		New: func(*counterConfig) pipeline.Stage { return &counter{} },
 	})
 }

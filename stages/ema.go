@@ -13,12 +13,12 @@ import (
 //	           [ ema += (1-d)(w-ema)]
 //	steps      -- 1 -------- 2 ------
 type EMA struct {
-	Decay float64 `yaml:"decay" flag:"ema-decay" doc:"weight of the old average at each step"`
-	Ramp  string  `yaml:"ramp" flag:"ema-ramp" doc:"none, or linear for short runs: the decay is min(decay, (1+n)/(10+n)) at step n"`
+	Decay float64 `yaml:"decay" min:"0" below:"1" flag:"ema-decay" doc:"weight of the old average at each step"`
+	Ramp  string  `yaml:"ramp" oneof:"none|linear" flag:"ema-ramp" doc:"linear, for short runs: the decay is min(decay, (1+n)/(10+n)) at step n"`
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[EMA]{
 		Name: "ema",
 		Doc: `Keeps the exponential moving average of the weights.
 
@@ -29,21 +29,13 @@ func init() {
 From step 1 on, starting at the initial weights, without bias correction. The trainer
 updates the average together with the weights from its second step on: this stage
 says how, and updates it after the first.`,
-		Link:   pipeline.Link{Needs: pipeline.Steps},
-		Config: func() any { return &EMA{Decay: 0.9999, Ramp: "none"} },
-		New:    func(config any) pipeline.Stage { return &ema{EMA: *config.(*EMA)} },
+		Link:    pipeline.Link{Needs: pipeline.Steps, Refuses: pipeline.Averaged | pipeline.Evaluated, Adds: pipeline.Averaged},
+		Default: EMA{Decay: 0.9999, Ramp: "none"},
+		New:     func(c *EMA) pipeline.Stage { return &ema{EMA: *c} },
 	})
 }
 
-// Validate reports values that cannot be.
-func (c *EMA) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if c.Decay < 0 || c.Decay >= 1 {
-		report("decay", "is %g: want 0 <= decay < 1", c.Decay)
-	}
-	if c.Ramp != "none" && c.Ramp != "linear" {
-		report("ramp", "is %q: want none or linear", c.Ramp)
-	}
-}
+var _ pipeline.Processor = (*ema)(nil)
 
 type ema struct{ EMA }
 

@@ -26,7 +26,7 @@ type FilesLoad struct {
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[FilesLoad]{
 		Name: "files_load",
 		Doc: `Reads the frames of any npy files, of whatever grids.
 
@@ -35,11 +35,12 @@ func init() {
 	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 
 (frames, H, W, channels) in C order; the types that npy_load reads. For superres.`,
-		Link:   pipeline.Link{Source: true, Adds: pipeline.Stored},
-		Config: func() any { return &FilesLoad{} },
-		New:    func(config any) pipeline.Stage { return &filesLoad{FilesLoad: *config.(*FilesLoad)} },
+		Link: pipeline.Link{Adds: pipeline.Stored},
+		New:  func(c *FilesLoad) pipeline.Stage { return &filesLoad{FilesLoad: *c} },
 	})
 }
+
+var _ pipeline.Source = (*filesLoad)(nil)
 
 // Validate reports repeated names.
 func (c *FilesLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {

@@ -23,7 +23,7 @@ import (
 type Normalize struct{}
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Normalize]{
 		Name: "normalize",
 		Doc: `Brings every channel to zero mean and unit deviation.
 
@@ -34,11 +34,15 @@ func init() {
 The mean and the population standard deviation are x_hi's over the training split.
 One pass before the run finds them, and they are kept for later runs. x_lo is
 normalized by the same figures.`,
-		Link:   pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Normalized},
-		Config: func() any { return &Normalize{} },
-		New:    func(any) pipeline.Stage { return &normalize{} },
+		Link: pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Normalized},
+		New:  func(*Normalize) pipeline.Stage { return &normalize{} },
 	})
 }
+
+var (
+	_ pipeline.Processor = (*normalize)(nil)
+	_ pipeline.FitFuser  = (*normalize)(nil)
+)
 
 type normalize struct {
 	mem      memory.Allocator

@@ -29,7 +29,7 @@ type NpyLoad struct {
 	Fields  []string         `yaml:"fields" doc:"channel names, in the order of the file's last axis"`
 	Seeds   []int            `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all that are there"`
 	Frames  []int            `yaml:"frames" doc:"frames of each file to read, 0-99 or a list; empty: all"`
-	Splits  []string         `yaml:"splits" doc:"splits to read: train, val, test; empty: all"`
+	Splits  []string         `yaml:"splits" oneof:"train|val|test" doc:"splits to read; empty: all"`
 	Split   map[string][]int `yaml:"split" doc:"seeds of each split; empty: the first 80% train, then 10% val, 10% test"`
 }
 
@@ -39,7 +39,7 @@ func allFields() []string {
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[NpyLoad]{
 		Name: "npy_load",
 		Doc: `Reads frames from npy and npz files.
 
@@ -67,18 +67,18 @@ complex numbers, objects and Fortran order are refused.
 Seeds are split in order, 80/10/10; with fewer than 100, val and test get a tenth
 each (at least one seed, once there are two and three). With run.overfit all
 frames of the first seed are both the training and the validation split.`,
-		Link: pipeline.Link{Source: true, Adds: pipeline.Stored},
-		Config: func() any {
-			return &NpyLoad{Set: "mri256_nu3e-5", Fields: allFields()}
-		},
-		New: func(config any) pipeline.Stage { return &npyLoad{NpyLoad: *config.(*NpyLoad)} },
+		Link:    pipeline.Link{Adds: pipeline.Stored},
+		Default: NpyLoad{Set: "mri256_nu3e-5", Fields: allFields()},
+		New:     func(c *NpyLoad) pipeline.Stage { return &npyLoad{NpyLoad: *c} },
 	})
 }
+
+var _ pipeline.Picker = (*npyLoad)(nil)
 
 // Validate reports keys that cannot be.
 func (c *NpyLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
 	checkNames(c.Fields, report)
-	checkSplits(c.Splits, c.Split, report)
+	checkSplit(c.Split, report)
 	if c.Pattern != "" {
 		if _, err := dataset.ParsePattern(c.Pattern, c.Fields); err != nil {
 			report("pattern", "%v", err)

@@ -31,13 +31,13 @@ type PairLoad struct {
 	Seeds        []int            `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all of the fine run"`
 	FineFrames   []int            `yaml:"fine_frames" doc:"frames of each fine file, 0-3 or a list; empty: all"`
 	CoarseFrames []int            `yaml:"coarse_frames" doc:"the frames of each coarse file that match them, one by one; empty: those of the same index"`
-	Boundary     string           `yaml:"boundary" doc:"what interpolation finds beyond the edges: clamp (the edge's value) or periodic"`
-	Splits       []string         `yaml:"splits" doc:"splits to read: train, val, test; empty: all"`
+	Boundary     string           `yaml:"boundary" oneof:"clamp|periodic" doc:"what interpolation finds beyond the edges; clamp: the value at the edge"`
+	Splits       []string         `yaml:"splits" oneof:"train|val|test" doc:"splits to read; empty: all"`
 	Split        map[string][]int `yaml:"split" doc:"seeds of each split; empty: the first 80% train, then 10% val, 10% test"`
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[PairLoad]{
 		Name: "pair_load",
 		Doc: `Reads the frames of two runs that match, a fine and a coarse one.
 
@@ -55,27 +55,24 @@ Frames match where the two runs show the same moment and have not parted yet: MR
 turbulence at 128 and at 256 parts after the linear phase. Without fine_frames and
 coarse_frames, both files have as many frames and match by index. A frame is
 called by its fine index.`,
-		Link: pipeline.Link{Source: true, Adds: pipeline.Planar | pipeline.Paired},
-		Config: func() any {
-			return &PairLoad{Fine: "mri256_nu3e-5", Coarse: "mri128_nu3e-5", Fields: allFields(), Channels: []string{"all"}, Boundary: "clamp"}
-		},
-		New: func(config any) pipeline.Stage { return &pairLoad{PairLoad: *config.(*PairLoad)} },
+		Link:    pipeline.Link{Adds: pipeline.Planar | pipeline.Paired},
+		Default: PairLoad{Fine: "mri256_nu3e-5", Coarse: "mri128_nu3e-5", Fields: allFields(), Channels: []string{"all"}, Boundary: "clamp"},
+		New:     func(c *PairLoad) pipeline.Stage { return &pairLoad{PairLoad: *c} },
 	})
 }
+
+var _ pipeline.Picker = (*pairLoad)(nil)
 
 // Validate reports keys that cannot be.
 func (c *PairLoad) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
 	checkNames(c.Fields, report)
-	checkSplits(c.Splits, c.Split, report)
+	checkSplit(c.Split, report)
 	(&ChannelSelect{Channels: c.Channels}).Validate(run, report)
 	if c.Fine == c.Coarse {
 		report("coarse", "is %q, as fine is: want another run", c.Coarse)
 	}
 	if len(c.CoarseFrames) > 0 && len(c.CoarseFrames) != len(c.FineFrames) {
 		report("coarse_frames", "are %d, but fine_frames %d: want one for each", len(c.CoarseFrames), len(c.FineFrames))
-	}
-	if c.Boundary != "clamp" && c.Boundary != "periodic" {
-		report("boundary", "is %q: want clamp or periodic", c.Boundary)
 	}
 }
 

@@ -16,12 +16,12 @@ import (
 //	                 [ pool, upsample ]
 //	x_hi, x_lo       -- 1' ------- 2' -
 type PoolUpsample struct {
-	Factor   int    `yaml:"factor" doc:"how many fine cells one coarse cell averages, along each axis"`
-	Boundary string `yaml:"boundary" doc:"what interpolation finds beyond the edges: clamp (the edge's value) or periodic"`
+	Factor   int    `yaml:"factor" min:"2" doc:"how many fine cells one coarse cell averages, along each axis"`
+	Boundary string `yaml:"boundary" oneof:"clamp|periodic" doc:"what interpolation finds beyond the edges; clamp: the value at the edge"`
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[PoolUpsample]{
 		Name: "pool_upsample",
 		Doc: `Makes the low-resolution input x_lo that the model is conditioned on.
 
@@ -31,21 +31,13 @@ func init() {
 
 x_lo = bilinear_upsample(avg_pool(x_hi, factor), factor), align_corners=False, on
 x_hi's grid. With boundary clamp it is PyTorch's interpolate.`,
-		Link:   pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Paired},
-		Config: func() any { return &PoolUpsample{Factor: 2, Boundary: "clamp"} },
-		New:    func(config any) pipeline.Stage { return &poolUpsample{PoolUpsample: *config.(*PoolUpsample)} },
+		Link:    pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Paired},
+		Default: PoolUpsample{Factor: 2, Boundary: "clamp"},
+		New:     func(c *PoolUpsample) pipeline.Stage { return &poolUpsample{PoolUpsample: *c} },
 	})
 }
 
-// Validate reports a factor below 2 and an unknown boundary.
-func (c *PoolUpsample) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if c.Factor < 2 {
-		report("factor", "is %d: want at least 2", c.Factor)
-	}
-	if c.Boundary != "clamp" && c.Boundary != "periodic" {
-		report("boundary", "is %q: want clamp or periodic", c.Boundary)
-	}
-}
+var _ pipeline.Processor = (*poolUpsample)(nil)
 
 type poolUpsample struct {
 	PoolUpsample

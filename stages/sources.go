@@ -16,13 +16,8 @@ func (f *seedFilter) Pick(want func(seed int) bool) { f.want = want }
 
 func (f *seedFilter) wants(seed int) bool { return f.want == nil || f.want(seed) }
 
-// checkSplits reports values of the keys splits and split that cannot be.
-func checkSplits(splits []string, split map[string][]int, report func(key, format string, args ...any)) {
-	for _, s := range splits {
-		if _, err := frames.ParseSplit(s); err != nil {
-			report("splits", "%v", err)
-		}
-	}
+// checkSplit reports unknown names of splits, and seeds in two splits.
+func checkSplit(split map[string][]int, report func(key, format string, args ...any)) {
 	owner := map[int]string{}
 	for _, name := range slices.Sorted(maps.Keys(split)) {
 		if _, err := frames.ParseSplit(name); err != nil {

@@ -23,24 +23,19 @@ import (
 //	                          [ normalize, upsample, sample, back   ]
 //	fine, x_lo (1,C,2H,2W)    -- 1' -- 1" --------- 2' -- 2" --------
 type Superres struct {
-	Checkpoint     string  `yaml:"checkpoint" flag:"checkpoint" path:"file" doc:"checkpoint.pt of a trained model"`
-	Weights        string  `yaml:"weights" flag:"weights" doc:"ema (the average) or raw"`
-	Solver         string  `yaml:"solver" flag:"solver" doc:"of the ODE: multistep, euler, midpoint, heun or rk4"`
-	SampleSteps    int     `yaml:"sample_steps" flag:"sample-steps" doc:"steps of the sampler; 0: 9 with multistep, 100 else"`
-	TMin           float64 `yaml:"t_min" flag:"t-min-sample" doc:"where sampling starts"`
-	TMax           float64 `yaml:"t_max" flag:"t-max-sample" doc:"where sampling ends"`
-	SDEDelta       float64 `yaml:"sde_delta" flag:"sde-delta" doc:"strength of the SDE's noise; 0: the ODE"`
-	SDESchedule    string  `yaml:"sde_schedule" flag:"sde-schedule" doc:"w(t) of the SDE: constant, matched or quadratic"`
+	Checkpoint string `yaml:"checkpoint" flag:"checkpoint" path:"file" doc:"checkpoint.pt of a trained model"`
+	Weights    string `yaml:"weights" oneof:"ema|raw" flag:"weights" doc:"ema: the moving average"`
+	model.SamplerConfig
 	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise; -1: as trained; 0: the output is a function of the input alone"`
-	Samples        int     `yaml:"samples" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
-	Batch          int     `yaml:"batch" flag:"sample-batch" doc:"samples, of one frame or of several, drawn at once; 0: one on the CPU, and on a GPU as many as fit, at most 8"`
-	Noise          string  `yaml:"noise" flag:"noise" doc:"per_frame, or fixed: the same noise for every frame of a time series"`
-	Tile           int     `yaml:"tile" flag:"tile" doc:"side in fine cells of overlapping tiles whose velocities are blended at every step; 0: the whole field at once, unless memory is short"`
+	Samples        int     `yaml:"samples" min:"1" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
+	Batch          int     `yaml:"batch" min:"0" flag:"sample-batch" doc:"samples, of one frame or of several, drawn at once; 0: one on the CPU, and on a GPU as many as fit, at most 8"`
+	Noise          string  `yaml:"noise" oneof:"per_frame|fixed" flag:"noise" doc:"fixed: the same noise for every frame of a time series"`
+	Tile           int     `yaml:"tile" min:"0" flag:"tile" doc:"side in fine cells of overlapping tiles whose velocities are blended at every step; 0: the whole field at once, unless memory is short"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast instead of float32, where the device has instructions for it"`
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Superres]{
 		Name: "superres",
 		Doc: `Applies a trained model to coarse frames.
 
@@ -60,47 +55,34 @@ within 30% of the coarse fields that the model was trained on.
 Tiles are for fields that are too large for the network to fit in memory. There is one
 noise field and one x; the tiles' velocities are blended at every step of the sampler.`,
 		Link: pipeline.Link{Needs: pipeline.Stored, Adds: pipeline.Planar | pipeline.Paired, Drops: pipeline.Stored},
-		Config: func() any {
-			return &Superres{
-				Weights: "ema", Solver: string(model.Multistep), TMin: 1e-4, TMax: 1 - 1e-4,
-				SDESchedule: string(model.Matched), BaseNoiseScale: -1, Samples: 1, Noise: "per_frame",
-			}
+		Default: Superres{
+			Weights: "ema", BaseNoiseScale: asTrained, Samples: 1, Noise: "per_frame",
+			SamplerConfig: model.SamplerConfig{Solver: string(model.Multistep), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Matched)},
 		},
-		New: func(config any) pipeline.Stage { return &superres{Superres: *config.(*Superres)} },
+		New: func(c *Superres) pipeline.Stage { return &superres{Superres: *c} },
 	})
 }
 
-// Validate reports values that cannot be.
+var (
+	_ pipeline.Stepper = (*superres)(nil)
+	_ pipeline.Fitter  = (*superres)(nil)
+)
+
+// Validate reports noise and times that cannot be.
 func (c *Superres) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if c.Weights != "ema" && c.Weights != "raw" {
-		report("weights", "is %q: want ema or raw", c.Weights)
-	}
-	if c.Noise != "per_frame" && c.Noise != "fixed" {
-		report("noise", "is %q: want per_frame or fixed", c.Noise)
-	}
-	if c.Samples < 1 {
-		report("samples", "is %d: want at least 1", c.Samples)
-	}
 	if s := c.BaseNoiseScale; !(s >= 0 && s < math.Inf(1)) && s != asTrained {
 		report("base_noise_scale", "is %g: want at least 0, or %d for as trained", s, asTrained)
 	}
-	if c.Batch < 0 {
-		report("batch", "is %d: want at least 0", c.Batch)
-	}
-	if c.Tile < 0 {
-		report("tile", "is %d: want at least 0", c.Tile)
-	}
-	c.sampling().Validate(report)
+	c.SamplerConfig.Validate(report)
+}
+
+// Advise warns of an SDE that is stiff.
+func (c *Superres) Advise(_ *pipeline.Run, warn func(key, summary, detail string)) {
+	c.SamplerConfig.Advise(warn)
 }
 
 // asTrained as base_noise_scale means the checkpoint's value.
 const asTrained = -1
-
-func (c *Superres) sampling() model.SamplerConfig {
-	return model.SamplerConfig{
-		SampleSteps: c.SampleSteps, Solver: c.Solver, TMin: c.TMin, TMax: c.TMax, SDEDelta: c.SDEDelta, SDESchedule: c.SDESchedule,
-	}
-}
 
 type superres struct {
 	Superres
@@ -145,7 +127,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		}
 		flow.NoiseScale = r.BaseNoiseScale
 	}
-	r.sampler = r.sampling().Sampler(flow)
+	r.sampler = r.Sampler(flow)
 	if err := r.sampler.Validate(); err != nil {
 		return in, err
 	}

@@ -28,7 +28,7 @@ type task struct{ frame, sample int }
 // frame come one after the other, and the frames in their order.
 func (r *superres) drawHeld(ctx context.Context) (out []pipeline.Element, err error) {
 	defer r.letGo()
-	if err := r.env.Profile.Step(ctx, r.thread); err != nil {
+	if err := r.env.Profile.Step(ctx, recorder{r.thread}); err != nil {
 		return nil, err
 	}
 	var tasks []task

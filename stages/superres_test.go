@@ -2,7 +2,7 @@ package stages
 
 import (
 	"math"
-	"slices"
+	"strings"
 	"testing"
 
 	"fmsr/internal/torchx"
@@ -54,44 +54,38 @@ func TestChosenBatch(t *testing.T) {
 	}
 }
 
-// TestNonsenseIsRefused: NaN and Inf by every number of superres and train.
+// TestNonsenseIsRefused: NaN and Inf in every number of superres and train, each
+// under its own key.
 func TestNonsenseIsRefused(t *testing.T) {
-	nan, inf := math.NaN(), math.Inf(1)
-	reported := func(c pipeline.Validator) []string {
-		var keys []string
-		c.Validate(&pipeline.Run{}, func(key, _ string, _ ...any) { keys = append(keys, key) })
-		return keys
-	}
-	fresh := func() *Superres {
-		d, _ := pipeline.Lookup("superres")
-		return d.Config().(*Superres)
-	}
-	if keys := reported(fresh()); keys != nil {
-		t.Fatalf("the defaults: %v", keys)
-	}
-	for name, spoil := range map[string]func(*Superres, float64){
-		"sde_delta":        func(c *Superres, v float64) { c.SDEDelta = v },
-		"t_min":            func(c *Superres, v float64) { c.TMin = v },
-		"t_max":            func(c *Superres, v float64) { c.TMax = v },
-		"base_noise_scale": func(c *Superres, v float64) { c.BaseNoiseScale = v },
-	} {
-		for _, v := range []float64{nan, inf} {
-			c := fresh()
-			spoil(c, v)
-			if keys := reported(c); !slices.Contains(keys, name) {
-				t.Errorf("%s %g: reported %v", name, v, keys)
-			}
+	refused := func(key string, part pipeline.Part) {
+		t.Helper()
+		_, err := pipeline.Compose(nil, part)
+		if err == nil || !strings.Contains(err.Error(), "flow[0]."+key+": is ") {
+			t.Errorf("%s: error %v", key, err)
 		}
 	}
-	d, _ := pipeline.Lookup("train")
-	for key, spoil := range map[string]func(*Train){
-		"lr": func(c *Train) { c.LR = nan }, "grad_clip": func(c *Train) { c.GradClip = inf }, "loss_scale": func(c *Train) { c.LossScale = nan },
-		"weight_decay": func(c *Train) { c.WeightDecay = nan }, "t_min": func(c *Train) { c.TMax = nan }, "base_noise_scale": func(c *Train) { c.BaseNoiseScale = nan },
-	} {
-		c := d.Config().(*Train)
-		spoil(c)
-		if keys := reported(c); !slices.Contains(keys, key) {
-			t.Errorf("train.%s: reported %v", key, keys)
+	for _, x := range []float64{math.NaN(), math.Inf(1)} {
+		for key, spoil := range map[string]func(*Superres){
+			"t_min": func(c *Superres) { c.TMin = x }, "t_max": func(c *Superres) { c.TMax = x },
+			"sde_delta": func(c *Superres) { c.SDEDelta = x }, "base_noise_scale": func(c *Superres) { c.BaseNoiseScale = x },
+		} {
+			refused("superres."+key, pipeline.With(spoil))
 		}
+		for key, spoil := range map[string]func(*Train){
+			"lr": func(c *Train) { c.LR = x }, "grad_clip": func(c *Train) { c.GradClip = x }, "loss_scale": func(c *Train) { c.LossScale = x },
+			"weight_decay": func(c *Train) { c.WeightDecay = x }, "t_min": func(c *Train) { c.TMin = x }, "t_max": func(c *Train) { c.TMax = x },
+			"base_noise_scale": func(c *Train) { c.BaseNoiseScale = x },
+		} {
+			refused("train."+key, pipeline.With(spoil))
+		}
+	}
+	for key, spoil := range map[string]func(*Superres){
+		"t_min": func(c *Superres) { c.TMin = 0.5; c.TMax = 0.5 }, "solver": func(c *Superres) { c.Solver = "ab2" }, "sde_schedule": func(c *Superres) { c.SDESchedule = "none" },
+		"sample_steps": func(c *Superres) { c.SampleSteps = -1 },
+	} {
+		refused("superres."+key, pipeline.With(spoil))
+	}
+	if _, err := pipeline.Compose(nil, pipeline.With[Superres](nil)); err == nil || strings.Contains(err.Error(), ": is ") {
+		t.Errorf("the defaults: %v", err)
 	}
 }

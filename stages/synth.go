@@ -22,16 +22,16 @@ import (
 //	                                [          synth           ]
 //	frames (1,H,W,8), with origin   -- frame 0 -- 1 -- 0 -- 1 --
 type Synth struct {
-	Seeds  int              `yaml:"seeds" flag:"synth-seeds" doc:"how many seeds, from 0 on"`
-	Frames int              `yaml:"frames" flag:"synth-frames" doc:"frames of each seed"`
-	Grid   []int            `yaml:"grid" flag:"grid" doc:"cells along y and x"`
-	Slope  float64          `yaml:"slope" flag:"slope" doc:"power in shell k falls as k^-slope"`
-	Splits []string         `yaml:"splits" doc:"splits to make: train, val, test; empty: all"`
+	Seeds  int              `yaml:"seeds" min:"1" flag:"synth-seeds" doc:"how many seeds, from 0 on"`
+	Frames int              `yaml:"frames" min:"1" flag:"synth-frames" doc:"frames of each seed"`
+	Grid   []int            `yaml:"grid" min:"4" max:"16384" flag:"grid" doc:"cells along y and x"`
+	Slope  float64          `yaml:"slope" min:"0" max:"10" flag:"slope" doc:"power in shell k falls as k^-slope"`
+	Splits []string         `yaml:"splits" oneof:"train|val|test" doc:"splits to make; empty: all"`
 	Split  map[string][]int `yaml:"split" doc:"seeds of each split; empty: the first 80% train, then 10% val, 10% test"`
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Synth]{
 		Name: "synth",
 		Doc: `Makes random fields with a power-law spectrum.
 
@@ -48,27 +48,20 @@ that drift through each other. Seeds are split as npy_load does.
 A frame is a function of run.seed, its seed and its number: one program gives the
 same values on every machine. A seed is made in about a tenth of a second at
 256 x 256, and then a frame in a millisecond.`,
-		Link:   pipeline.Link{Source: true, Adds: pipeline.Stored},
-		Config: func() any { return &Synth{Seeds: 100, Frames: 200, Grid: []int{256, 256}, Slope: 5. / 3} },
-		New:    func(config any) pipeline.Stage { return &synthSource{Synth: *config.(*Synth)} },
+		Link:    pipeline.Link{Adds: pipeline.Stored},
+		Default: Synth{Seeds: 100, Frames: 200, Grid: []int{256, 256}, Slope: 5. / 3},
+		New:     func(c *Synth) pipeline.Stage { return &synthSource{Synth: *c} },
 	})
 }
 
+var _ pipeline.Picker = (*synthSource)(nil)
+
 // Validate reports values that cannot be.
 func (c *Synth) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if c.Seeds < 1 {
-		report("seeds", "is %d: want at least 1", c.Seeds)
+	if len(c.Grid) != 2 {
+		report("grid", "is %v: want the cells along y and x", c.Grid)
 	}
-	if c.Frames < 1 {
-		report("frames", "is %d: want at least 1", c.Frames)
-	}
-	if len(c.Grid) != 2 || min(c.Grid[0], c.Grid[1]) < 4 || max(c.Grid[0], c.Grid[1]) > 1<<14 {
-		report("grid", "is %v: want the cells along y and x, 4 to %d each", c.Grid, 1<<14)
-	}
-	if c.Slope < 0 || c.Slope > 10 {
-		report("slope", "is %g: want 0 to 10", c.Slope)
-	}
-	checkSplits(c.Splits, c.Split, report)
+	checkSplit(c.Split, report)
 }
 
 type synthSource struct {

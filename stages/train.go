@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,28 +20,28 @@ import (
 //	                    [ forward, backward, clip, AdamW         ]
 //	steps               -- v1 ---- step 1 ------- step 2 --------
 type Train struct {
-	LR             float64 `yaml:"lr" flag:"lr" doc:"learning rate"`
-	WeightDecay    float64 `yaml:"weight_decay" flag:"weight-decay" doc:"decoupled weight decay of AdamW"`
-	TotalSteps     int     `yaml:"total_steps" flag:"total-steps" doc:"steps of the whole run" resume:"free"`
-	PrintEvery     int     `yaml:"print_every" flag:"print-every" doc:"steps between progress lines" resume:"free"`
-	WarmupSteps    int     `yaml:"warmup_steps" flag:"warmup-steps" doc:"steps over which lr rises linearly from 0; none with run.overfit"`
-	Accumulate     int     `yaml:"accumulate" flag:"accumulate" doc:"batches whose gradients make one step"`
-	GradClip       float64 `yaml:"grad_clip" flag:"grad-clip" doc:"largest global gradient norm"`
-	LossScale      float64 `yaml:"loss_scale" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
-	BaseDist       string  `yaml:"base_dist" flag:"base-dist" doc:"where sampling starts: x_lo_plus_noise or gaussian"`
-	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of x_lo_plus_noise's noise, normalized units"`
-	TMin           float64 `yaml:"t_min" flag:"t-min-train" doc:"smallest time drawn"`
-	TMax           float64 `yaml:"t_max" flag:"t-max-train" doc:"largest time drawn"`
-	TDist          string  `yaml:"t_dist" flag:"t-dist" doc:"uniform, or stratified: one time in each of as many equal parts as the batch has samples"`
+	LR             float64 `yaml:"lr" above:"0" flag:"lr" doc:"learning rate"`
+	WeightDecay    float64 `yaml:"weight_decay" min:"0" flag:"weight-decay" doc:"decoupled weight decay of AdamW"`
+	TotalSteps     int     `yaml:"total_steps" min:"1" flag:"total-steps" doc:"steps of the whole run" resume:"free"`
+	PrintEvery     int     `yaml:"print_every" min:"1" flag:"print-every" doc:"steps between progress lines" resume:"free"`
+	WarmupSteps    int     `yaml:"warmup_steps" min:"0" flag:"warmup-steps" doc:"steps over which lr rises linearly from 0; none with run.overfit"`
+	Accumulate     int     `yaml:"accumulate" min:"1" flag:"accumulate" doc:"batches whose gradients make one step"`
+	GradClip       float64 `yaml:"grad_clip" above:"0" flag:"grad-clip" doc:"largest global gradient norm"`
+	LossScale      float64 `yaml:"loss_scale" above:"0" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
+	BaseDist       string  `yaml:"base_dist" oneof:"x_lo_plus_noise|gaussian" flag:"base-dist" doc:"distribution that sampling starts from"`
+	BaseNoiseScale float64 `yaml:"base_noise_scale" min:"0" flag:"base-noise-scale" doc:"deviation of x_lo_plus_noise's noise, normalized units"`
+	TMin           float64 `yaml:"t_min" min:"0" flag:"t-min-train" doc:"smallest time drawn"`
+	TMax           float64 `yaml:"t_max" max:"1" flag:"t-max-train" doc:"largest time drawn"`
+	TDist          string  `yaml:"t_dist" oneof:"uniform|stratified" flag:"t-dist" doc:"times drawn; stratified: one in each of as many equal parts as the batch has samples"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss, where the device has instructions for it"`
 	ModelChannels  int     `yaml:"model_channels" flag:"model-channels" doc:"width of the UNet's first level"`
 	ChannelMult    []int   `yaml:"channel_mult" flag:"channel-mult" doc:"width of each level over model_channels"`
-	MaxBadSteps    int     `yaml:"max_bad_steps" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
-	Padding        string  `yaml:"padding" flag:"padding" doc:"of convolutions: zeros or periodic"`
+	MaxBadSteps    int     `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
+	Padding        string  `yaml:"padding" oneof:"zeros|periodic" flag:"padding" doc:"of convolutions"`
 }
 
 func init() {
-	pipeline.Register(pipeline.Declaration{
+	pipeline.Register(pipeline.Declaration[Train]{
 		Name: "train",
 		Doc: `Trains the velocity model, a step a batch.
 
@@ -59,56 +58,38 @@ or gradient is not finite is skipped: it leaves the weights as they are.`,
 			Adds:  pipeline.Steps,
 			Drops: pipeline.Planar | pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed,
 		},
-		Config: func() any {
-			return &Train{
-				LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: 10000, Accumulate: 1, GradClip: 1, LossScale: 100,
-				BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: 0.1, TMin: 1e-4, TMax: 1 - 1e-4,
-				TDist: "uniform", UseBF16: true, ModelChannels: 128, ChannelMult: model.DefaultMult,
-				MaxBadSteps: 10, Padding: "zeros",
-			}
+		Default: Train{
+			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: 10000, Accumulate: 1, GradClip: 1, LossScale: 100,
+			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: 0.1, TMin: 1e-4, TMax: 1 - 1e-4,
+			TDist: "uniform", UseBF16: true, ModelChannels: 128, ChannelMult: model.DefaultMult,
+			MaxBadSteps: 10, Padding: "zeros",
 		},
-		New: func(config any) pipeline.Stage { return &train{Train: *config.(*Train)} },
+		New: func(c *Train) pipeline.Stage { return &train{Train: *c} },
 	})
 }
 
-// Validate reports values that cannot be.
+var (
+	_ pipeline.Stepper = (*train)(nil)
+	_ pipeline.Flusher = (*train)(nil)
+	_ pipeline.Fitter  = (*train)(nil)
+	_ pipeline.Resumer = (*train)(nil)
+)
+
+// Validate reports times and shapes that cannot be.
 func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	positive := func(key string, v float64) {
-		if !(v > 0) || math.IsInf(v, 0) {
-			report(key, "is %g: want a number of more than 0", v)
-		}
-	}
-	positive("lr", c.LR)
-	positive("grad_clip", c.GradClip)
-	positive("loss_scale", c.LossScale)
-	positive("total_steps", float64(c.TotalSteps))
-	positive("print_every", float64(c.PrintEvery))
-	positive("accumulate", float64(c.Accumulate))
-	positive("max_bad_steps", float64(c.MaxBadSteps))
-	if c.WarmupSteps < 0 {
-		report("warmup_steps", "is %d: want at least 0", c.WarmupSteps)
-	}
-	if !(c.WeightDecay >= 0) {
-		report("weight_decay", "is %g: want at least 0", c.WeightDecay)
-	}
-	if !(c.TMin >= 0 && c.TMin < c.TMax && c.TMax <= 1) {
-		report("t_min", "is %g and t_max %g: want 0 <= t_min < t_max <= 1", c.TMin, c.TMax)
-	}
-	if c.BaseDist != string(model.Gaussian) && c.BaseDist != string(model.XLoPlusNoise) {
-		report("base_dist", "is %q: want %s or %s", c.BaseDist, model.XLoPlusNoise, model.Gaussian)
-	}
-	if !(c.BaseNoiseScale >= 0) {
-		report("base_noise_scale", "is %g: want at least 0", c.BaseNoiseScale)
-	}
-	if c.TDist != "uniform" && c.TDist != "stratified" {
-		report("t_dist", "is %q: want uniform or stratified", c.TDist)
-	}
-	if c.Padding != "zeros" && c.Padding != "periodic" {
-		report("padding", "is %q: want zeros or periodic", c.Padding)
+	if !(c.TMin < c.TMax) {
+		report("t_min", "is %g: want less than t_max, which is %g", c.TMin, c.TMax)
 	}
 	shape := model.Config{Fields: 1, Channels: c.ModelChannels, Mult: c.ChannelMult}
 	if err := shape.Validate(); err != nil {
 		report("model_channels", "%v", err)
+	}
+}
+
+// Advise warns of a warm-up that never ends.
+func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)) {
+	if c.WarmupSteps > c.TotalSteps && !run.Overfit {
+		warn("warmup_steps", fmt.Sprintf("is %d, and total_steps %d: the learning rate never reaches lr", c.WarmupSteps, c.TotalSteps), "set fewer")
 	}
 }
 
@@ -268,7 +249,7 @@ func (t *train) passed() {
 // step runs a batch forward and backward and, with the last one, updates the weights.
 func (t *train) step(ctx context.Context, batch *frames.Frames, first, last bool) error {
 	if first {
-		if err := t.env.Profile.Step(ctx, t.thread); err != nil {
+		if err := t.env.Profile.Step(ctx, recorder{t.thread}); err != nil {
 			return err
 		}
 	}
@@ -307,7 +288,7 @@ func (t *train) skipped() error {
 func (t *train) send() []pipeline.Element {
 	t.batches = nil
 	t.sent = model.NewStep(t.trainer, t.trainer.Last, t.TotalSteps)
-	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, t.sent.Loss)
+	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g", t.sent.Loss))
 	if t.sent.N >= t.stop {
 		t.env.Finish()
 	}
@@ -340,7 +321,7 @@ func (t *train) Close() (err error) {
 		err = errors.Join(err, t.saveLast())
 	case t.env.Interrupted() && sent && t.trainer.Step > t.checkpoints.saved:
 		if err = errors.Join(err, t.saveLast()); err == nil {
-			t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, pipeline.CheckpointFile))
+			t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, model.CheckpointFile))
 		}
 	default:
 		_ = t.checkpoints.wait() // the run has failed, and has an error to report

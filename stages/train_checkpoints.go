@@ -64,6 +64,11 @@ type checkpoints struct {
 	writing chan error // of that one's end; nil where it has been seen
 }
 
+// ResumeFiles names the checkpoints of a run's folder.
+func (t *train) ResumeFiles() (newest, pattern string) {
+	return model.CheckpointFile, model.CheckpointFiles
+}
+
 func (c *checkpoints) start(run *pipeline.Run) { c.run, c.at = run, time.Now() }
 
 // due says whether a run that has come to a step wants a checkpoint.
@@ -110,7 +115,7 @@ func (c *checkpoints) look() error {
 // write puts checkpoint.pt in place. Where more than one is to be kept, each has
 // its step's name too.
 func (c *checkpoints) write(s *model.Snapshot) error {
-	path := filepath.Join(c.run.Dir, pipeline.CheckpointFile)
+	path := filepath.Join(c.run.Dir, model.CheckpointFile)
 	if err := s.Save(path); err != nil {
 		return err
 	}

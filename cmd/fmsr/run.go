@@ -71,6 +71,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		if err != nil {
 			return &pipeline.InputError{Err: err}
 		}
+		printWarnings(out, spec)
 		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: profile, Shard: part, Task: task})
 		var input *pipeline.InputError
 		if err != nil && !errors.As(err, &input) {

@@ -118,7 +118,7 @@ func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 		}
 		found = append(found, fmt.Sprintf("%d caches, %d frames", len(caches), n))
 	}
-	paths, err := matching(dir, pipeline.CheckpointFiles)
+	paths, err := matching(dir, model.CheckpointFiles)
 	if err != nil {
 		return nil, err
 	}

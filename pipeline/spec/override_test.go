@@ -1,4 +1,4 @@
-package pipeline
+package spec
 
 import (
 	"os"
@@ -44,7 +44,7 @@ func TestOverrideText(t *testing.T) {
 	for value, want := range map[string]string{
 		"7": "7", "1e3": "1e3", "a #b": "a #b", "*.x": "*.x", "null": "null", "[a]": "[a]", "": "", `"7"`: "7", "'a #b'": "a #b",
 	} {
-		spec, err := Parse("s.yaml", []byte(source("      name: x\n")), []Override{
+		spec, err := parse("s.yaml", []byte(source("      name: x\n")), []Override{
 			{Path: "sample_source.name", Value: value, Flag: "--f"}, {Path: "sample_source.names", Value: "007, 1e3", Flag: "--g"}})
 		if err != nil {
 			t.Errorf("%q: %v", value, err)
@@ -60,7 +60,7 @@ func TestOverrideText(t *testing.T) {
 // TestOverrideReaches: flags reach keys that the spec has and has not, nested ones
 // too, and paths in them start at the current folder.
 func TestOverrideReaches(t *testing.T) {
-	spec, err := Parse("/specs/a.yaml", []byte("version: 1\nflow:\n  - sample_source\n  - sample_sink: {file: here}\n"), []Override{
+	spec, err := parse("/specs/a.yaml", []byte("version: 1\nflow:\n  - sample_source\n  - sample_sink: {file: here}\n"), []Override{
 		{"sample_source.count", "5", "--sample-count"}, {"sample_source.split.val", "[3]", "--set"}, {"run.seed", "9", "--seed"},
 		{"1.names", "a,b", "--set"}, {"sample_source.file", "there", "--set"}, {"sample_source.inner.box", "[1,2]", "--set"},
 	})

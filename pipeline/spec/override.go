@@ -1,4 +1,4 @@
-package pipeline
+package spec
 
 import (
 	"fmt"
@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// Override is a value from outside the file: a flag or a --set.
+// Override is a value from outside the file, a flag's or a --set's.
 type Override struct {
-	Path  string // train.lr, 3.factor, run.seed, npy_load.split.train; a|b: of whichever stages the spec has
+	Path  string // train.lr, 3.factor, run.seed, npy_load.split.train; a|b: both, as far as the spec has them
 	Value string // YAML; for a key that holds text, the text itself
 	Flag  string // how messages name it: "--lr", "--set train.lr=1"
 }
 
-// override writes the overrides into the tree, so that whatever is wrong with
-// them is reported like anything else, under the flag's name.
+// override writes the overrides into the tree, so that their problems are reported
+// like any others, under the flag's name.
 func (d *decoder) override(root *value, overrides []Override) {
 	d.written = map[*value]string{}
 	for _, o := range overrides {
@@ -22,7 +22,7 @@ func (d *decoder) override(root *value, overrides []Override) {
 		if bad != nil || v == nil {
 			v = &value{scalar: o.Value}
 		}
-		stamp(v, place{flag: o.Flag})
+		stamp(v, Place{flag: o.Flag})
 		d.written[v] = o.Value
 		paths := strings.Split(o.Path, "|")
 		var problems []*Diagnostic
@@ -38,20 +38,20 @@ func (d *decoder) override(root *value, overrides []Override) {
 	}
 }
 
-func stamp(v *value, at place) {
-	v.place = at
+func stamp(v *value, at Place) {
+	v.Place = at
 	for _, item := range v.items {
 		stamp(item, at)
 	}
 	for _, e := range v.entries {
-		e.place = at
+		e.Place = at
 		stamp(e.val, at)
 	}
 }
 
 func overrideOne(root *value, path []string, v *value) *Diagnostic {
 	if len(path) < 2 {
-		return &Diagnostic{Message: "want STAGE.KEY or run.KEY"}
+		return &Diagnostic{Summary: "want STAGE.KEY or run.KEY"}
 	}
 	var into *value
 	if path[0] == "run" {
@@ -67,34 +67,34 @@ func overrideOne(root *value, path []string, v *value) *Diagnostic {
 	}
 	into.isMap = true
 	for _, key := range path[1 : len(path)-1] {
-		into = child(into, key, v.place)
+		into = child(into, key, v.Place)
 	}
 	into.set(path[len(path)-1], v)
 	return nil
 }
 
-// runOf is the run section, made where there is none.
+// runOf returns the run section, and makes one if there is none.
 func runOf(root *value) *value {
 	e := root.get("run")
 	if e == nil {
-		root.set("run", &value{isMap: true, place: root.place})
+		root.set("run", &value{isMap: true, Place: root.Place})
 		e = root.get("run")
 	}
 	return e.val
 }
 
-// child is the map under key, made by the override at that place where there is none.
-func child(v *value, key string, at place) *value {
+// child is the map under key, made by the override at that Place where there is none.
+func child(v *value, key string, at Place) *value {
 	e := v.get(key)
 	if e == nil || !e.val.isMap {
-		v.set(key, &value{isMap: true, place: at})
+		v.set(key, &value{isMap: true, Place: at})
 		e = v.get(key)
 	}
 	return e.val
 }
 
-// findStage is the config of a stage by its name in the flow or its index; nil
-// where there is no flow.
+// findStage returns the keys of a stage, by its name in the flow or its index, or
+// nil if there is no flow.
 func findStage(root *value, name string) (*value, *Diagnostic) {
 	flow := root.get("flow")
 	if flow == nil || !flow.val.isList {
@@ -102,7 +102,7 @@ func findStage(root *value, name string) (*value, *Diagnostic) {
 	}
 	if index, err := strconv.Atoi(name); err == nil {
 		if index < 0 || index >= len(flow.val.items) {
-			return nil, &Diagnostic{Message: fmt.Sprintf("the flow has no stage %d: they are 0 to %d", index, len(flow.val.items)-1)}
+			return nil, &Diagnostic{Summary: fmt.Sprintf("the flow has no stage %d: they are 0 to %d", index, len(flow.val.items)-1)}
 		}
 		_, config := stageOf(flow.val.items[index])
 		return config, nil
@@ -116,22 +116,22 @@ func findStage(root *value, name string) (*value, *Diagnostic) {
 			continue
 		}
 		if found != nil {
-			return nil, &Diagnostic{Message: name + " stands in the flow more than once: address it by its index"}
+			return nil, &Diagnostic{Summary: name + " stands in the flow more than once: address it by its index"}
 		}
 		found = config
 	}
 	if found == nil {
-		return nil, &Diagnostic{Message: fmt.Sprintf("the spec has no %s stage", name), Suggestion: nearest(name, names)}
+		return nil, &Diagnostic{Summary: fmt.Sprintf("the spec has no %s stage", name), Suggestion: nearest(name, names)}
 	}
 	return found, nil
 }
 
-// stageOf is a flow item's stage and its config, made where there is none; nil
-// for what is no stage.
+// stageOf returns the name and the keys of a flow's item, makes keys if there are
+// none, and returns nil for anything else.
 func stageOf(item *value) (string, *value) {
 	if name, ok := item.scalar.(string); ok { // a bare name becomes a map that can hold keys
-		at := item.place
-		*item = value{isMap: true, place: at, entries: []*entry{{place: at, key: name, val: &value{isMap: true, place: at}}}}
+		at := item.Place
+		*item = value{isMap: true, Place: at, entries: []*entry{{Place: at, key: name, val: &value{isMap: true, Place: at}}}}
 	}
 	if !item.isMap || len(item.entries) != 1 {
 		return "", nil

@@ -1,4 +1,4 @@
-package pipeline
+package profile
 
 import (
 	"cmp"
@@ -9,21 +9,19 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"fmsr/internal/torchx"
 )
 
-// breakdown is where the time of the steps watched went. The parts add up to the
-// wall time, and the ops to what of it passed on the torch thread.
+// breakdown says where the time of the watched steps went. The parts add up to the
+// wall time, the ops to the share of it that the leader's thread was busy.
 type breakdown struct {
 	steps int
 	wall  time.Duration // without apart
 	parts [partCount]time.Duration
-	apart time.Duration // of the stages below, the moving average left out: evaluation, sinks
+	apart time.Duration // of the stages below the leader without the moving average: evaluation, sinks
 	kinds []opTime
 }
 
-// The parts of a step, in the order that they are told in.
+// The parts of a step, in the order of the table.
 const (
 	forward = iota
 	backward
@@ -36,7 +34,7 @@ const (
 
 var partNames = [partCount]string{"forward", "backward", "optimizer", "EMA", "wait for data", "other"}
 
-// partOf finds the part of a span of the torch thread that lies in no other.
+// partOf returns the part of a step that an op without a parent belongs to.
 func partOf(name string) int {
 	if part := slices.Index([]string{"forward", "backward", "optimizer", "ema"}, name); part >= 0 {
 		return part
@@ -44,7 +42,7 @@ func partOf(name string) int {
 	return other
 }
 
-// opTime is the time of an op itself, without the ops that it calls; or of a kind of ops.
+// opTime is the time of an op without the ops that it calls, or of a kind of ops.
 type opTime struct {
 	name  string
 	calls int
@@ -52,17 +50,17 @@ type opTime struct {
 	ops   []opTime // of a kind
 }
 
-// breakdown holds the stages' spans against the ops'. Between two pieces of the
-// stepper's work lie the stages below, to which its element goes and from which it
-// returns, and then, if the next element has not come by that time, the wait for it.
-func (w *watched) breakdown(stepper int) breakdown {
+// breakdown compares the stages' spans with the ops'. Between two pieces of the
+// leader's work, the stages below work on its element; then, if the next element has
+// not arrived, the leader waits for it.
+func (w *watched) breakdown(leader int) breakdown {
 	b := breakdown{steps: w.steps, wall: w.ended.Sub(w.began)}
 	var own, below []stageSpan
 	for _, s := range w.stages {
 		switch {
-		case s.track == stepper:
+		case s.stage == leader:
 			own = append(own, s)
-		case s.track > stepper:
+		case s.stage > leader:
 			below = append(below, s)
 		}
 	}
@@ -75,7 +73,7 @@ func (w *watched) breakdown(stepper int) breakdown {
 		if i < len(w.arrivals) {
 			arrived = w.arrivals[i]
 		}
-		free := s.end // when nothing but the next element was missing
+		free := s.end // from here on only the next element is missing
 		for _, s := range below {
 			begin, end := later(free, s.begin), s.end
 			if end.After(next) {
@@ -122,11 +120,11 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// opTimes sums the ops that count by kind and name, the longest first.
-func opTimes(ops []torchx.Span, counted []bool) []opTime {
+// opTimes adds up the ops that count, by kind and name, the longest first.
+func opTimes(ops []Op, counted []bool) []opTime {
 	type place struct{ kind, name string }
 	places := make([]place, len(ops))
-	sums := map[place]*opTime{} // a kind's is under no name
+	sums := map[place]*opTime{} // a kind's own has no name
 	sum := func(p place) *opTime {
 		if sums[p] == nil {
 			sums[p] = &opTime{name: cmp.Or(p.name, p.kind)}
@@ -176,7 +174,7 @@ func opTimes(ops []torchx.Span, counted []bool) []opTime {
 	return kinds
 }
 
-// write tells it to a person; of the ops, those that take a hundredth of the step.
+// write writes the table, with the ops that take at least a hundredth of the step.
 func (b breakdown) write(w io.Writer, unit string) {
 	steps := float64(b.steps)
 	share := func(d time.Duration) float64 { return 100 * d.Seconds() / b.wall.Seconds() }

@@ -1,11 +1,11 @@
-package pipeline
+package profile
 
 import "strings"
 
-// updates is the kind of all that the optimizer and the average do.
+// updates is the kind of every op of the optimizer and the average.
 const updates = "optimizer, average"
 
-// opKinds sort ops by what their names contain, the first that fits: libtorch's
+// opKinds sorts ops by what their names contain. The first kind that fits is taken: libtorch's
 // own ("mkldnn_convolution"), nodes of a backward pass ("ConvolutionBackward0")
 // and torchx's ("norm_silu").
 var opKinds = []struct {
@@ -26,11 +26,11 @@ var opKinds = []struct {
 	{"between operations", []string{"forward"}},
 }
 
-// wholeNames are too short to be looked for inside of others.
+// wholeNames are too short to be searched for within other names.
 var wholeNames = map[string]bool{"to": true, "ema": true, "mm": true, "sin": true, "cos": true, "pad": true, "cat": true, "read": true, "write": true}
 
-// kindOf is "" for an op that tells nothing by itself, a view, say: it belongs to
-// what it serves.
+// kindOf returns the kind of an op, or "" for an op, such as a view, that belongs to
+// its caller's kind.
 func kindOf(name string) string {
 	name = strings.ToLower(name)
 	base := strings.TrimSuffix(strings.TrimRight(name, "0123456789"), "backward")
@@ -44,8 +44,9 @@ func kindOf(name string) string {
 	return ""
 }
 
-// shortName leaves out where a name is from: aten::add, the engine's evaluate_function:
-// AddBackward0, and torch::autograd::CppNode<fx::(anonymous namespace)::NormSiLU>.
+// shortName removes the namespaces of aten::add, the engine's prefix of
+// "evaluate_function: AddBackward0", and both of
+// torch::autograd::CppNode<fx::(anonymous namespace)::NormSiLU>.
 func shortName(name string) string {
 	name = strings.TrimPrefix(name, "autograd::engine::evaluate_function: ")
 	inner, ours := strings.CutPrefix(name, "torch::autograd::CppNode<")

@@ -1,4 +1,4 @@
-package pipeline
+package profile
 
 import (
 	"encoding/json"
@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"fmsr/internal/torchx"
 )
 
 // twoSteps are, in ms, with the trainer on track 1 of loader, train, ema, eval:
@@ -25,7 +23,7 @@ var (
 			{1, at(50), at(90)}, {2, at(91), at(94)}, {0, at(60), at(99)},
 		},
 		arrivals: []time.Time{at(41), at(99)},
-		ops: []torchx.Span{
+		ops: []Op{
 			span("randn", 0, 1, -1),
 			span("forward", 2, 12, -1),
 			span("conv2d", 3, 9, 1), span("aten::to", 3, 4, 2), span("aten::conv2d", 4, 9, 2), span("aten::empty", 5, 6, 4),
@@ -43,8 +41,8 @@ var (
 
 func at(ms int) time.Time { return origin.Add(time.Duration(ms) * time.Millisecond) }
 
-func span(name string, begin, end, parent int) torchx.Span {
-	return torchx.Span{Name: name, Begin: at(begin), End: at(end), Parent: parent}
+func span(name string, begin, end, parent int) Op {
+	return Op{Name: name, Begin: at(begin), End: at(end), Parent: parent}
 }
 
 func TestBreakdown(t *testing.T) {

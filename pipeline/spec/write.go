@@ -1,4 +1,4 @@
-package pipeline
+package spec
 
 import (
 	"fmt"
@@ -8,32 +8,40 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// YAML is the spec with every key written out, which runs again to the same result.
-func (s *Spec) YAML() []byte {
-	flow := make([]yaml.MapSlice, len(s.Flow))
-	for i, n := range s.Flow {
-		flow[i] = yaml.MapSlice{{Key: n.Name, Value: ordered(reflect.ValueOf(n.Config).Elem())}}
+// Write returns a spec with every key written out. Reading it gives the same
+// configs again.
+func Write(run any, flow []Item) []byte {
+	items := make([]yaml.MapSlice, len(flow))
+	for i, n := range flow {
+		items[i] = yaml.MapSlice{{Key: n.Name, Value: ordered(reflect.ValueOf(n.Config).Elem())}}
 	}
 	out, err := yaml.MarshalWithOptions(yaml.MapSlice{
 		{Key: "version", Value: 1},
-		{Key: "run", Value: ordered(reflect.ValueOf(&s.Run).Elem())},
-		{Key: "flow", Value: flow},
+		{Key: "run", Value: ordered(reflect.ValueOf(run).Elem())},
+		{Key: "flow", Value: items},
 	}, yaml.IndentSequence(true))
 	if err != nil {
-		panic(fmt.Sprintf("pipeline: a config cannot be written: %v", err)) // configs are plain structs
+		panic(fmt.Sprintf("spec: a config cannot be written: %v", err)) // configs are plain structs
 	}
 	return out
 }
 
-// ordered is a config as a map in the order of its fields.
+// Item is a name and its config, a pointer to a struct: an item of a flow, or the
+// owner of flags.
+type Item struct {
+	Name   string
+	Config any
+}
+
+// ordered returns a config as a map in the order of its fields.
 func ordered(config reflect.Value) yaml.MapSlice {
 	m := yaml.MapSlice{}
 	for _, f := range fieldsOf(config.Type()) {
-		x := config.Field(f.index)
+		x := config.FieldByIndex(f.index)
 		if x.Kind() == reflect.Pointer && x.IsNil() {
-			continue // what is not written stays nil
+			continue // absent stays absent
 		}
-		m = append(m, yaml.MapItem{Key: f.key, Value: written(x)})
+		m = append(m, yaml.MapItem{Key: f.Key, Value: written(x)})
 	}
 	return m
 }
@@ -58,7 +66,7 @@ func written(x reflect.Value) any {
 	return x.Interface()
 }
 
-// quoted is text that stays text when it is read again: a plain 1e3 would be a
+// quoted is text that is written so that it is text again: a plain 1e3 would be a
 // number, and a plain null nothing.
 type quoted string
 

@@ -1,6 +1,8 @@
-package pipeline
+package spec
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -13,7 +15,7 @@ import (
 // sampleConfig has a field of every kind that configs have.
 type sampleConfig struct {
 	Flag   bool             `yaml:"flag" flag:"sample-flag" doc:"a switch"`
-	Count  int              `yaml:"count" flag:"sample-count" doc:"a whole number"`
+	Count  int              `yaml:"count" min:"0" flag:"sample-count" doc:"a whole number"`
 	Scale  float64          `yaml:"scale" doc:"a number"`
 	Seed   uint64           `yaml:"seed" doc:"a seed"`
 	Name   string           `yaml:"name" doc:"text"`
@@ -22,15 +24,19 @@ type sampleConfig struct {
 	Levels []int            `yaml:"levels" doc:"a list of whole numbers"`
 	Box    []float64        `yaml:"box" doc:"a list of numbers"`
 	Split  map[string][]int `yaml:"split" doc:"lists by name"`
-	Inner  Grid             `yaml:"inner" doc:"a struct"`
-	Maybe  *Grid            `yaml:"maybe" doc:"a struct that may be absent"`
+	Inner  grid             `yaml:"inner" doc:"a struct"`
+	Maybe  *grid            `yaml:"maybe" doc:"a struct that may be absent"`
 	Files  []string         `yaml:"files" path:"file" doc:"paths"`
 }
 
-func (c *sampleConfig) Validate(_ *Run, report func(key, format string, args ...any)) {
-	if c.Count < 0 {
-		report("count", "is %d: want at least 0", c.Count)
-	}
+// grid is a config in a config.
+type grid struct {
+	Box      []float64 `yaml:"box" doc:"two numbers"`
+	Boundary []string  `yaml:"boundary" doc:"two names"`
+}
+
+// validate reports as a caller of this package would.
+func (c *sampleConfig) validate(report func(key, format string, args ...any)) {
 	if c.Name == "bad" {
 		report("name", "is bad")
 		report("scale", "does not go with name %q", c.Name)
@@ -40,21 +46,63 @@ func (c *sampleConfig) Validate(_ *Run, report func(key, format string, args ...
 	}
 }
 
-func init() {
-	Register(Declaration{Name: "sample_source", Doc: "For tests.", Link: Link{Source: true, Adds: Planar},
-		Config: func() any { return &sampleConfig{Count: 1, Names: []string{"x"}} }})
-	Register(Declaration{Name: "sample_change", Doc: "For tests.", Link: Link{Needs: Planar, Adds: Stored, Drops: Planar},
-		Config: func() any { return &struct{}{} }})
-	Register(Declaration{Name: "sample_after", Doc: "For tests.", Link: Link{Needs: Steps}, Config: func() any { return &struct{}{} }})
-	Register(Declaration{Name: "sample_paths", Doc: "For tests.", Link: Link{Needs: Planar}, Config: func() any {
-		return &struct {
-			File  string   `yaml:"file" path:"file" doc:"a path with a default"`
-			Files []string `yaml:"files" path:"file" doc:"paths with defaults"`
-		}{"here", []string{"~/a", "/b", ""}}
-	}})
-	Register(Declaration{Name: "sample_sink", Doc: "For tests.", Link: Link{Needs: Planar}, Config: func() any { return &sampleConfig{} }})
-	Register(Declaration{Name: "sample_steps", Doc: "For tests.", Link: Link{Needs: Batched, Adds: Steps}, Config: func() any { return &struct{}{} }})
-	Register(Declaration{Name: "sample_batch", Doc: "For tests.", Link: Link{Needs: Planar, Adds: Batched}, Config: func() any { return &struct{}{} }})
+// sampleRun is the run section of these tests.
+type sampleRun struct {
+	Name            string `yaml:"name" doc:"a name"`
+	Seed            uint64 `yaml:"seed" flag:"seed" doc:"a seed"`
+	Overfit         bool   `yaml:"overfit" flag:"overfit" doc:"a switch"`
+	CheckpointEvery int    `yaml:"checkpoint_every" min:"1" doc:"a whole number"`
+}
+
+// samplePaths has defaults that are paths.
+type samplePaths struct {
+	File  string   `yaml:"file" path:"file" doc:"a path with a default"`
+	Files []string `yaml:"files" path:"file" doc:"paths with defaults"`
+}
+
+// sampleConfigs makes the configs of these tests by the names of their items.
+var sampleConfigs = map[string]func() any{
+	"sample_source": func() any { return &sampleConfig{Count: 1, Names: []string{"x"}} },
+	"sample_sink":   func() any { return &sampleConfig{} },
+	"sample_paths":  func() any { return &samplePaths{"here", []string{"~/a", "/b", ""}} },
+	"sample_rules": func() any {
+		return &sampleRules{Boundary: "open", Axes: []string{"y"}, sampleInline: sampleInline{Steps: 9, Start: 0.5}}
+	},
+}
+
+// sampleSpec is what the tests decode a document into.
+type sampleSpec struct {
+	Run  sampleRun
+	Flow []Item
+}
+
+// parse decodes a document as package pipeline does, with these tests' configs.
+func parse(file string, src []byte, overrides []Override) (*sampleSpec, error) {
+	doc := Read(file, src, overrides)
+	s := &sampleSpec{Run: sampleRun{Name: "run", CheckpointEvery: 1}}
+	if doc.Run != nil {
+		doc.Decode(doc.Run, &s.Run)
+	}
+	for _, part := range doc.Flow {
+		if part == nil {
+			continue
+		}
+		config, ok := sampleConfigs[part.Name]
+		if !ok {
+			doc.Unknown(part.Place, part.Path, "no such stage", part.Name, slices.Sorted(maps.Keys(sampleConfigs)))
+			continue
+		}
+		item := Item{part.Name, config()}
+		section := doc.Decode(part, item.Config)
+		if c, ok := item.Config.(*sampleConfig); ok {
+			c.validate(section.Report)
+		}
+		s.Flow = append(s.Flow, item)
+	}
+	if diags := doc.Diagnostics(); diags.Failed() {
+		return nil, diags
+	}
+	return s, nil
 }
 
 // source is a flow of a sample_source with those keys.
@@ -64,7 +112,7 @@ func source(keys string) string {
 
 func TestDecode(t *testing.T) {
 	t.Setenv("HOME", "/home/me")
-	spec, err := Parse("/specs/a.yaml", []byte(source(`
+	spec, err := parse("/specs/a.yaml", []byte(source(`
       flag: true
       count: 1e4
       scale: 2
@@ -85,7 +133,7 @@ func TestDecode(t *testing.T) {
 	want := &sampleConfig{
 		Flag: true, Count: 10000, Scale: 2, Seed: 18, Name: "7", File: "/data", Names: []string{"Bx", "jz"},
 		Levels: []int{1, 3, 4, 5, 9}, Box: []float64{1, 0.25}, Split: map[string][]int{"train": {0, 1, 2}, "val": {7}},
-		Inner: Grid{Box: []float64{1, 2}}, Maybe: &Grid{Boundary: []string{"open"}}, Files: []string{"/specs/a", "/home/me/b", "/c"},
+		Inner: grid{Box: []float64{1, 2}}, Maybe: &grid{Boundary: []string{"open"}}, Files: []string{"/specs/a", "/home/me/b", "/c"},
 	}
 	if diff := cmp.Diff(want, spec.Flow[0].Config); diff != "" {
 		t.Errorf("decoded differently (-want +got):\n%s", diff)
@@ -95,7 +143,7 @@ func TestDecode(t *testing.T) {
 // TestDecodeAbsent: what is not said keeps its default, a byte order mark is no
 // part of a key.
 func TestDecodeAbsent(t *testing.T) {
-	spec, err := Parse("s.yaml", []byte("\ufeff"+source("      maybe:\n      split:\n      inner:\n")), nil)
+	spec, err := parse("s.yaml", []byte("\ufeff"+source("      maybe:\n      split:\n      inner:\n")), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,17 +194,6 @@ func TestDiagnostics(t *testing.T) {
 		"in a pointer": {source("      maybe: {bix: 3}\n"), []string{`s.yaml:4:15: flow[0].sample_source.maybe.bix: unknown key (did you mean "box"?)`}},
 		"negative seed": {source("      seed: -1\n"), []string{
 			`s.yaml:4:13: flow[0].sample_source.seed: wants a whole number from 0 to 18446744073709551615, got -1`}},
-		"keys and links at once": {"version: 1\nflow:\n  - sample_source: {cuont: 2}\n  - sample_steps:\n", []string{
-			`s.yaml:3:21: flow[0].sample_source.cuont: unknown key (did you mean "count"?)`,
-			`s.yaml:4:5: flow[1].sample_steps: needs batched frames: put sample_batch above it`}},
-		"run": {"version: 1\nrun: {name: .., device: tpu, threads: -1, max_steps: -1, checkpoint_every: 0, grid: {box: [0, 1], boundary: [wall, open]}}\nflow: [sample_source]\n", []string{
-			`s.yaml:2:13: run.name: is "..": want a name that can be a folder's`,
-			`s.yaml:2:25: run.device: device "tpu": want auto, cpu, cuda or cuda:INDEX`,
-			`s.yaml:2:39: run.threads: is -1: want at least 0`,
-			`s.yaml:2:54: run.max_steps: is -1: want at least 0`,
-			`s.yaml:2:76: run.checkpoint_every: is 0: want at least 1`,
-			`s.yaml:2:91: run.grid.box: is [0 1]: want the height and the width, more than 0`,
-			`s.yaml:2:109: run.grid.boundary: is [wall open]: want periodic or open for y and for x`}},
 		"run is no map": {"version: 1\nrun: 7\nflow: [sample_source]\n", []string{`s.yaml:2:6: run: wants keys and values, got 7`}},
 		"top": {"vesion: 1\nflow: [sample_source]\n", []string{
 			`s.yaml:1:1: vesion: unknown key (did you mean "version"?)`, `s.yaml:1:1: version: is missing: want version: 1`}},
@@ -182,7 +219,7 @@ func TestDiagnostics(t *testing.T) {
 func wantDiagnostics(t *testing.T, yaml string, overrides []Override, want ...string) {
 	t.Helper()
 	got := ""
-	if _, err := Parse("s.yaml", []byte(yaml), overrides); err != nil {
+	if _, err := parse("s.yaml", []byte(yaml), overrides); err != nil {
 		got = err.Error()
 	}
 	if diff := cmp.Diff(strings.Join(want, "\n"), got); diff != "" {
@@ -190,33 +227,23 @@ func wantDiagnostics(t *testing.T, yaml string, overrides []Override, want ...st
 	}
 }
 
-// FuzzParse: any text gives a spec or an error, never a panic, and a spec that
-// is parsed can be written and parsed again.
-func FuzzParse(f *testing.F) {
+// FuzzRead: any text gives a spec or an error, never a panic, and a spec that is
+// read can be written and read again.
+func FuzzRead(f *testing.F) {
 	f.Add(source("      {count: 1, names: [a, b], split: {train: 0-3}}\n"))
-	f.Add("version: 1\nrun: {grid: {box: [1, 2]}}\nflow: [a: {}, b]\n")
 	f.Add("a: &x [*x]")
 	f.Add("<<: {a: 1}")
-	f.Add(source("      levels: [" + strings.Repeat("0-9999,", 20) + "]\n"))
-	f.Add("version: 1\nrun: {units: [a=a,a=a,b]}\nflow: [" + strings.Repeat("a,", 200) + "]\n")
 	f.Add(strings.Repeat("a:\nb:\n", 50) + "[,")
 	f.Fuzz(func(t *testing.T, text string) {
-		fuzzlimit.Run(t, len(text), func() { parseTwice(t, text) })
+		fuzzlimit.Run(t, len(text), func() {
+			spec, err := parse("f.yaml", []byte(text), []Override{{"sample_source.count", "3", "--set"}})
+			if err != nil || !utf8.ValidString(text) {
+				return
+			}
+			again := Write(&spec.Run, spec.Flow)
+			if _, err := parse("f.yaml", again, nil); err != nil {
+				t.Errorf("written: %v\n%s", err, again)
+			}
+		})
 	})
-}
-
-func parseTwice(t *testing.T, text string) {
-	spec, err := Parse("f.yaml", []byte(text), []Override{{"sample_source.count", "3", "--set"}})
-	if (spec == nil) != (err != nil) {
-		t.Errorf("spec %v, error %v", spec, err)
-	}
-	if err != nil {
-		_ = err.Error() // all lines of it
-	}
-	if spec == nil || !utf8.ValidString(text) {
-		return
-	}
-	if _, err := Parse("f.yaml", spec.YAML(), nil); err != nil {
-		t.Errorf("the resolved spec: %v\n%s", err, spec.YAML())
-	}
 }

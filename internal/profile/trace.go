@@ -1,4 +1,4 @@
-package pipeline
+package profile
 
 import (
 	"bufio"
@@ -22,8 +22,8 @@ type traceEvent struct {
 	Args map[string]string `json:"args,omitempty"`
 }
 
-// writeTrace writes a track for each stage that worked, in the flow's order, and
-// one for the torch thread, whose spans nest.
+// writeTrace writes a track for each stage, in the flow's order, and one for the
+// leader's thread, whose spans nest.
 func writeTrace(path string, tracks []string, w *watched) error {
 	f, err := atomicfile.Create(path)
 	if err != nil {
@@ -66,7 +66,7 @@ func encodeTrace(out io.Writer, tracks []string, w *watched) error {
 		}
 	}
 	for _, s := range w.stages {
-		if err := span(tracks[s.track], "stage", s.track, s.begin, s.end); err != nil {
+		if err := span(tracks[s.stage], "stage", s.stage, s.begin, s.end); err != nil {
 			return err
 		}
 	}

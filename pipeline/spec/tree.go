@@ -1,4 +1,4 @@
-package pipeline
+package spec
 
 import (
 	"errors"
@@ -13,9 +13,9 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// value is a YAML value with its place: what a spec is before it is typed.
+// value is a YAML value and its place, before it is decoded into a struct.
 type value struct {
-	place
+	Place
 	scalar  any      // nil, bool, int64, uint64, float64 or string
 	items   []*value // of a list
 	entries []*entry // of a map
@@ -24,18 +24,19 @@ type value struct {
 }
 
 type entry struct {
-	place
+	Place
 	key string
 	val *value
 }
 
-// place is where a value was written: in the file, or by a flag.
-type place struct {
+// Place is where a value was written: in the file, or by a flag. The zero value is
+// no place.
+type Place struct {
 	line, col int
 	flag      string
 }
 
-// what names a value for a message.
+// what describes a value in messages.
 func (v *value) what() string {
 	switch {
 	case v.isMap:
@@ -60,17 +61,17 @@ func (v *value) get(key string) *entry {
 	return nil
 }
 
-// set writes v under key, replacing what is there.
+// set writes a value under a key, in place of the old one.
 func (v *value) set(key string, val *value) {
 	if e := v.get(key); e != nil {
-		e.place, e.val = val.place, val
+		e.Place, e.val = val.Place, val
 		return
 	}
-	v.entries = append(v.entries, &entry{place: val.place, key: key, val: val})
+	v.entries = append(v.entries, &entry{Place: val.Place, key: key, val: val})
 }
 
-// parseYAML is the one document of src as a tree; nil for an empty one. Errors
-// come with their place.
+// parseYAML returns the one document of src as a tree, nil for an empty one, or
+// an error with its place.
 func parseYAML(src []byte) (*value, *Diagnostic) {
 	file, err := parser.ParseBytes(src, 0)
 	if err != nil {
@@ -83,7 +84,7 @@ func parseYAML(src []byte) (*value, *Diagnostic) {
 		}
 		if body != nil {
 			at := doc.Body.GetToken().Position
-			return nil, &Diagnostic{Line: at.Line, Col: at.Column, Message: "a second YAML document: a spec is one"}
+			return nil, &Diagnostic{Line: at.Line, Col: at.Column, Summary: "a second YAML document: a spec is one"}
 		}
 		body = doc.Body
 	}
@@ -96,16 +97,16 @@ func parseYAML(src []byte) (*value, *Diagnostic) {
 func syntaxDiagnostic(err error) *Diagnostic {
 	var syntax yaml.Error
 	if !errors.As(err, &syntax) {
-		return &Diagnostic{Message: err.Error()}
+		return &Diagnostic{Summary: err.Error()}
 	}
-	d := &Diagnostic{Message: syntax.GetMessage()} // its Error prints the file, in memory of the square of its length
+	d := &Diagnostic{Summary: syntax.GetMessage()} // its Error prints the file, and needs memory of the square of its length
 	if t := syntax.GetToken(); t != nil && t.Position != nil {
 		d.Line, d.Col = t.Position.Line, t.Position.Column
 	}
 	return d
 }
 
-// deepest bounds recursion into a hostile file.
+// deepest limits the recursion into a hostile file.
 const deepest = 64
 
 func convert(n ast.Node, depth int) (*value, *Diagnostic) {
@@ -114,7 +115,7 @@ func convert(n ast.Node, depth int) (*value, *Diagnostic) {
 		v.line, v.col = t.Position.Line, t.Position.Column
 	}
 	fail := func(format string, args ...any) (*value, *Diagnostic) {
-		return nil, &Diagnostic{Line: v.line, Col: v.col, Message: fmt.Sprintf(format, args...)}
+		return nil, &Diagnostic{Line: v.line, Col: v.col, Summary: fmt.Sprintf(format, args...)}
 	}
 	if depth > deepest {
 		return fail("nested more than %d deep", deepest)
@@ -128,14 +129,14 @@ func convert(n ast.Node, depth int) (*value, *Diagnostic) {
 			}
 		}
 		if len(v.entries) > 0 { // a block map's own token is its first colon
-			v.place = v.entries[0].place
+			v.Place = v.entries[0].Place
 		}
 	case *ast.MappingValueNode:
 		v.isMap = true
 		if d := v.addEntry(n, depth); d != nil {
 			return nil, d
 		}
-		v.place = v.entries[0].place
+		v.Place = v.entries[0].Place
 	case *ast.SequenceNode:
 		v.isList = true
 		for _, item := range n.Values {
@@ -173,17 +174,17 @@ func convert(n ast.Node, depth int) (*value, *Diagnostic) {
 
 func (v *value) addEntry(n *ast.MappingValueNode, depth int) *Diagnostic {
 	at := n.Key.GetToken().Position
-	e := &entry{place: place{line: at.Line, col: at.Column}}
+	e := &entry{Place: Place{line: at.Line, col: at.Column}}
 	switch k := n.Key.(type) {
 	case *ast.StringNode:
 		e.key = k.Value
 	case *ast.MergeKeyNode:
-		return &Diagnostic{Line: at.Line, Col: at.Column, Message: "merge keys are not used in specs"}
+		return &Diagnostic{Line: at.Line, Col: at.Column, Summary: "merge keys are not used in specs"}
 	default:
 		e.key = n.Key.GetToken().Value
 	}
 	if v.get(e.key) != nil {
-		return &Diagnostic{Line: at.Line, Col: at.Column, Message: fmt.Sprintf("key %q stands twice", e.key)}
+		return &Diagnostic{Line: at.Line, Col: at.Column, Summary: fmt.Sprintf("key %q is given twice", e.key)}
 	}
 	var d *Diagnostic
 	if e.val, d = convert(n.Value, depth+1); d != nil {

@@ -1,4 +1,4 @@
-package pipeline
+package spec
 
 import (
 	"fmt"
@@ -23,7 +23,6 @@ func TestTooMuch(t *testing.T) {
 		"stages":    {"version: 1\nflow: [" + strings.Repeat("a,", 20_000) + "]", `s.yaml:2:1: flow: has 20000 stages: want at most 100`},
 		"ranges":    {source("      levels: [" + strings.Repeat("0-9999,", 20_000) + "]\n"), `s.yaml:4:58: flow[0].sample_source.levels[6]: the lists of the spec have more than 65536 items`},
 		"a range":   {source("      levels: 0-2000000000\n"), `s.yaml:4:15: flow[0].sample_source.levels[0]: the lists of the spec have more than 65536 items`},
-		"units":     {"version: 1\nrun: {units: [" + strings.Repeat("a=a,", 10_000) + "]}\nflow: [sample_source, sample_sink]", "s.yaml:2:14: run.units: is [" + strings.TrimSpace(strings.Repeat("a=a ", 10_000)) + "]: want one unit for all, and one FIELD=UNIT a field"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()

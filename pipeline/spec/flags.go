@@ -1,4 +1,4 @@
-package pipeline
+package spec
 
 import (
 	"fmt"
@@ -9,14 +9,14 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// flagDef is a flag that stands for a key, or for the same key of several stages.
+// flagDef is a flag for a key, or for the same key of several owners.
 type flagDef struct {
 	name, doc, kind string
 	paths, presets  []string // of each key: "train.lr", "0.0002"
 	isBool          bool
 }
 
-// usage is the flag's line in the help: what it is, its keys and their defaults.
+// usage returns the flag's line in the help: what it is, its keys and their defaults.
 func (d flagDef) usage() string {
 	if len(slices.Compact(slices.Clone(d.presets))) == 1 {
 		return fmt.Sprintf("%s [%s%s]", d.doc, strings.Join(d.paths, ", "), orNothing(", default ", d.presets[0]))
@@ -28,7 +28,7 @@ func (d flagDef) usage() string {
 	return fmt.Sprintf("%s [%s]", d.doc, strings.Join(keys, "; "))
 }
 
-// orNothing is text after what introduces it.
+// orNothing puts text after what introduces it, and nothing if there is no text.
 func orNothing(before, text string) string {
 	if text == "" {
 		return ""
@@ -36,59 +36,31 @@ func orNothing(before, text string) string {
 	return before + text
 }
 
-// flagDefs are the flags that the fields of Run and of the stages' configs ask for.
-func flagDefs() []flagDef {
-	run := defaultRun()
-	all := flagsOf("run", &run)
-	for _, d := range Declarations() {
-		all = append(all, flagsOf(d.Name, d.Config())...)
-	}
+// flagDefs lists the flags that the fields of the owners' configs ask for. A flag
+// of several owners stands for the key of each.
+func flagDefs(owners []Item) []flagDef {
 	var defs []flagDef
 	index := map[string]int{}
-	for _, d := range all {
-		if i, ok := index[d.name]; ok {
-			defs[i].paths = append(defs[i].paths, d.paths...)
-			defs[i].presets = append(defs[i].presets, d.presets...)
-			continue
-		}
-		index[d.name] = len(defs)
-		defs = append(defs, d)
-	}
-	return defs
-}
-
-func flagsOf(owner string, config any) []flagDef {
-	var defs []flagDef
-	eachKey(reflect.ValueOf(config).Elem(), owner+".", func(path string, f field, x reflect.Value) {
-		if f.flag == "" {
-			return
-		}
-		defs = append(defs, flagDef{
-			name: f.flag, paths: []string{path}, doc: f.doc, kind: kindName(x.Type()),
-			presets: []string{presetText(x)}, isBool: x.Kind() == reflect.Bool,
+	for _, owner := range owners {
+		EachKey(owner.Config, func(key string, f Field, x reflect.Value) {
+			if f.Flag == "" {
+				return
+			}
+			i, ok := index[f.Flag]
+			if !ok {
+				i = len(defs)
+				index[f.Flag] = i
+				defs = append(defs, flagDef{name: f.Flag, doc: f.Doc(), kind: KindName(x.Type()), isBool: x.Kind() == reflect.Bool})
+			}
+			defs[i].paths = append(defs[i].paths, owner.Name+"."+key)
+			defs[i].presets = append(defs[i].presets, Text(x))
 		})
-	})
+	}
 	return defs
 }
 
-func kindName(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Bool:
-		return "bool"
-	case reflect.Int, reflect.Uint64:
-		return "int"
-	case reflect.Float64:
-		return "number"
-	case reflect.Slice:
-		return "list"
-	case reflect.Map:
-		return "map"
-	default:
-		return "text"
-	}
-}
-
-func presetText(v reflect.Value) string {
+// Text returns a value as a flag would give it.
+func Text(v reflect.Value) string {
 	if v.Kind() == reflect.Slice {
 		parts := make([]string, v.Len())
 		for i := range parts {
@@ -102,8 +74,7 @@ func presetText(v reflect.Value) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// overrideFlag is a pflag.Value that only remembers that it was given, in order
-// with the others.
+// overrideFlag is a pflag.Value that only adds to the list of flags that were given.
 type overrideFlag struct {
 	def     flagDef
 	value   string // instead of what is given, for --no-NAME
@@ -119,7 +90,7 @@ func (f *overrideFlag) Type() string {
 	return f.def.kind
 }
 
-// Set is called by pflag when the flag is met.
+// Set is called by pflag when the flag is given.
 func (f *overrideFlag) Set(text string) error {
 	if f.value != "" {
 		if text != "true" {
@@ -131,11 +102,12 @@ func (f *overrideFlag) Set(text string) error {
 	return nil
 }
 
-// AddFlags adds a flag for every key that declares one, --NAME and --no-NAME for
-// switches, and returns where the overrides that they stand for are gathered.
-func AddFlags(fs *pflag.FlagSet) *[]Override {
+// AddFlags adds a flag for every key of the owners that declares one, --NAME and
+// --no-NAME for switches. The overrides of the flags that are given gather in the
+// list that it returns.
+func AddFlags(fs *pflag.FlagSet, owners []Item) *[]Override {
 	given := &[]Override{}
-	for _, def := range flagDefs() {
+	for _, def := range flagDefs(owners) {
 		f := fs.VarPF(&overrideFlag{def: def, written: "--" + def.name, given: given}, def.name, "", def.usage())
 		if def.isBool {
 			f.NoOptDefVal = "true"

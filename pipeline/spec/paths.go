@@ -1,4 +1,4 @@
-package pipeline
+package spec
 
 import (
 	"os"
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// resolve makes a path absolute: those in the spec start at its folder, those
-// of flags at the current one.
-func (d *decoder) resolve(path string, at place) string {
+// resolve makes a path absolute. A path in the spec starts at the spec's folder, a
+// flag's at the current one.
+func (d *decoder) resolve(path string, at Place) string {
 	if path == "" {
 		return ""
 	}
@@ -17,10 +17,10 @@ func (d *decoder) resolve(path string, at place) string {
 	if at.flag == "" && !filepath.IsAbs(path) {
 		path = filepath.Join(d.folder, path)
 	}
-	return absolute(path)
+	return Absolute(path)
 }
 
-// atHome puts the home folder where a path starts with ~/.
+// atHome replaces a leading ~/ by the home folder.
 func atHome(path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {
@@ -30,19 +30,20 @@ func atHome(path string) string {
 	return path
 }
 
-// absolute leaves a path as it is where the current folder is not known.
-func absolute(path string) string {
+// Absolute returns a path from the root on, or the path as it is if the current
+// folder is not known.
+func Absolute(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		return abs
 	}
 	return path
 }
 
-// defaultPaths makes the paths among a config's defaults absolute: they start at
-// the current folder, and must still do so when a resolved spec lies elsewhere.
+// defaultPaths makes the paths among a config's defaults absolute. They start at the
+// current folder, and must still do so when the resolved spec is in another folder.
 func defaultPaths(config reflect.Value) {
 	for _, f := range fieldsOf(config.Type()) {
-		x := config.Field(f.index)
+		x := config.FieldByIndex(f.index)
 		switch {
 		case x.Kind() == reflect.Struct:
 			defaultPaths(x)
@@ -60,6 +61,6 @@ func defaultPaths(config reflect.Value) {
 
 func setAbsolute(path reflect.Value) {
 	if path.String() != "" {
-		path.SetString(absolute(atHome(path.String())))
+		path.SetString(Absolute(atHome(path.String())))
 	}
 }

@@ -1,4 +1,4 @@
-package pipeline
+package spec
 
 import (
 	"os"
@@ -15,7 +15,7 @@ func TestDefaultPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec, err := Parse("/specs/a.yaml", []byte("version: 1\nflow: [sample_source, sample_paths]\n"), nil)
+	spec, err := parse("/specs/a.yaml", []byte("version: 1\nflow: [sample_source, sample_paths]\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,8 +25,5 @@ func TestDefaultPaths(t *testing.T) {
 	}
 	if got, want := c.Field(1).Interface(), []string{"/home/me/a", "/b", ""}; !reflect.DeepEqual(got, want) {
 		t.Errorf("files %q, want %q", got, want)
-	}
-	if want := filepath.Join(cwd, "runs", "run"); spec.Run.Dir != want {
-		t.Errorf("dir %s, want %s", spec.Run.Dir, want)
 	}
 }

@@ -1,4 +1,4 @@
-package pipeline
+package spec
 
 import (
 	"strings"
@@ -7,6 +7,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 )
+
+// sampleOwners are the run section and two stages.
+func sampleOwners() []Item {
+	return []Item{{"run", &sampleRun{}}, {"sample_sink", &sampleConfig{}}, {"sample_source", &sampleConfig{Count: 1}}}
+}
 
 func TestFlags(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -24,7 +29,7 @@ func TestFlags(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
-			given := AddFlags(fs)
+			given := AddFlags(fs, sampleOwners())
 			err := fs.Parse(c.args)
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
@@ -45,7 +50,7 @@ func TestFlags(t *testing.T) {
 // TestFlagShared: one flag for a key of several stages names each, with its default.
 func TestFlagShared(t *testing.T) {
 	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
-	given := AddFlags(fs)
+	given := AddFlags(fs, sampleOwners())
 	const want = "a whole number [sample_sink.count, default 0; sample_source.count, default 1]"
 	if got := fs.Lookup("sample-count").Usage; got != want {
 		t.Errorf("usage %q, want %q", got, want)
@@ -58,7 +63,7 @@ func TestFlagShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, flow := range []string{"[sample_source]", "[sample_source, sample_sink]"} {
-		spec, err := Parse("s.yaml", []byte("version: 1\nflow: "+flow+"\n"), *given)
+		spec, err := parse("s.yaml", []byte("version: 1\nflow: "+flow+"\n"), *given)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package pipeline
+package spec
 
 import (
 	"cmp"
@@ -7,18 +7,33 @@ import (
 	"strings"
 )
 
+// Severity says whether a spec can run as it is.
+type Severity int
+
+// An Error keeps a spec from running. A Warning marks what is legal and probably
+// not meant.
+const (
+	Error Severity = iota
+	Warning
+)
+
 // Diagnostic is one problem of a spec, with its place.
 type Diagnostic struct {
+	Severity  Severity
 	File      string
-	Line, Col int    // from 1; 0 where the problem has no place in the file
+	Line, Col int    // from 1; 0: the problem has no place in the file
 	Flag      string // the flag that brought the value, instead of a place
 	Path      string // "flow[3].pool_upsample.factor"
-	Message   string
-	// Suggestion is the known name that an unknown one was probably meant to be.
+	Summary   string // what is wrong: "is 0"
+	Detail    string // what would be right: "want at least 1"; may be empty
+	// Suggestion is the known name that an unknown name was probably meant to be.
 	Suggestion string
 }
 
-// String is specs/full.yaml:14:7: flow[3].pool_upsample.facter: unknown key (did you mean "factor"?)
+// String returns a line for a person:
+//
+//	specs/full.yaml:14:7: flow[3].pool_upsample.facter: unknown key (did you mean "factor"?)
+//	specs/full.yaml:20:5: warning: flow[7].eval: gets no averaged steps: put ema above it
 func (d Diagnostic) String() string {
 	var parts []string
 	switch {
@@ -29,14 +44,21 @@ func (d Diagnostic) String() string {
 	default:
 		parts = append(parts, d.File)
 	}
+	if d.Severity == Warning {
+		parts = append(parts, "warning")
+	}
 	if d.Path != "" && d.Flag == "" {
 		parts = append(parts, d.Path)
 	}
-	message := d.Message
-	if d.Suggestion != "" {
-		message += fmt.Sprintf(" (did you mean %q?)", d.Suggestion)
+	parts = append(parts, d.Summary)
+	if d.Detail != "" {
+		parts = append(parts, d.Detail)
 	}
-	return strings.Join(append(parts, message), ": ")
+	line := strings.Join(parts, ": ")
+	if d.Suggestion != "" {
+		line += fmt.Sprintf(" (did you mean %q?)", d.Suggestion)
+	}
+	return line
 }
 
 // Diagnostics are all problems of a spec, in the order of their places.
@@ -50,14 +72,20 @@ func (ds Diagnostics) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Failed reports whether an error is among them.
+func (ds Diagnostics) Failed() bool {
+	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == Error })
+}
+
+// sort puts what has a place in the file first, in order, and then what flags brought.
 func (ds Diagnostics) sort() {
 	slices.SortStableFunc(ds, func(a, b Diagnostic) int {
 		return cmp.Or(strings.Compare(a.Flag, b.Flag), a.Line-b.Line, a.Col-b.Col)
 	})
 }
 
-// nearest is the one of the names that name was probably meant to be, or empty.
-// At least half of it must be right: any two letters are near any other two.
+// nearest returns the name that was probably meant, or an empty string. At least
+// half of it must be right, since any two letters are near any other two.
 func nearest(name string, names []string) string {
 	best, distance := "", max(2, len(name)/3)+1
 	for _, n := range names {
@@ -68,7 +96,7 @@ func nearest(name string, names []string) string {
 	return best
 }
 
-// editDistance is Levenshtein's.
+// editDistance is Levenshtein's distance.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

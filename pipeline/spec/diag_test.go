@@ -1,14 +1,14 @@
-package pipeline
+package spec
 
 import "testing"
 
 func TestDiagnosticString(t *testing.T) {
 	for want, d := range map[string]Diagnostic{
 		`specs/full.yaml:14:7: flow[3].pool_upsample.facter: unknown key (did you mean "factor"?)`: {
-			File: "specs/full.yaml", Line: 14, Col: 7, Path: "flow[3].pool_upsample.facter", Message: "unknown key", Suggestion: "factor"},
+			File: "specs/full.yaml", Line: 14, Col: 7, Path: "flow[3].pool_upsample.facter", Summary: "unknown key", Suggestion: "factor"},
 		`--set pool_upsample.facter=2: unknown key (did you mean "factor"?)`: {
-			File: "a.yaml", Flag: "--set pool_upsample.facter=2", Path: "flow[3].pool_upsample.facter", Message: "unknown key", Suggestion: "factor"},
-		`a.yaml: the spec is empty`: {File: "a.yaml", Message: "the spec is empty"},
+			File: "a.yaml", Flag: "--set pool_upsample.facter=2", Path: "flow[3].pool_upsample.facter", Summary: "unknown key", Suggestion: "factor"},
+		`a.yaml: the spec is empty`: {File: "a.yaml", Summary: "the spec is empty"},
 	} {
 		if got := d.String(); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
@@ -18,11 +18,11 @@ func TestDiagnosticString(t *testing.T) {
 
 // TestDiagnosticOrder: by place in the file, then what flags brought.
 func TestDiagnosticOrder(t *testing.T) {
-	ds := Diagnostics{{Flag: "--lr", Message: "e"}, {Line: 10, Col: 1, Message: "d"}, {Line: 2, Col: 9, Message: "c"}, {Line: 2, Col: 3, Message: "b"}, {File: "f", Message: "a"}}
+	ds := Diagnostics{{Flag: "--lr", Summary: "e"}, {Line: 10, Col: 1, Summary: "d"}, {Line: 2, Col: 9, Summary: "c"}, {Line: 2, Col: 3, Summary: "b"}, {File: "f", Summary: "a"}}
 	ds.sort()
 	got := ""
 	for _, d := range ds {
-		got += d.Message
+		got += d.Summary
 	}
 	if got != "abcde" {
 		t.Errorf("order %s", got)

@@ -1,4 +1,4 @@
-package pipeline
+package spec
 
 import (
 	"math"
@@ -11,16 +11,16 @@ import (
 	"fmsr/internal/testkit/fuzzlimit"
 )
 
-// TestResolved: the resolved spec parses to the same spec, wherever it lies.
-func TestResolved(t *testing.T) {
-	spec, err := Parse("/specs/a.yaml", []byte(source("      {levels: 0-3, file: x, files: [y], split: {val: 1}, scale: 1.0000000000000002, maybe: {box: [1e-300, 0.1]}}\n")), nil)
+// TestWritten: the written spec reads as the same spec, whichever folder it is in.
+func TestWritten(t *testing.T) {
+	spec, err := parse("/specs/a.yaml", []byte(source("      {levels: 0-3, file: x, files: [y], split: {val: 1}, scale: 1.0000000000000002, maybe: {box: [1e-300, 0.1]}}\n")), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	spec.Run.Seed, spec.Run.Name = math.MaxUint64, "1e3" // a number would be another name
-	again, err := Parse("/elsewhere/b.yaml", spec.YAML(), nil)
+	again, err := parse("/elsewhere/b.yaml", Write(&spec.Run, spec.Flow), nil)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, spec.YAML())
+		t.Fatalf("%v\n%s", err, Write(&spec.Run, spec.Flow))
 	}
 	empty := cmpopts.EquateEmpty() // nil and [] are the same in YAML
 	if diff := cmp.Diff(spec.Flow[0].Config, again.Flow[0].Config, empty); diff != "" {
@@ -31,7 +31,7 @@ func TestResolved(t *testing.T) {
 	}
 }
 
-// FuzzText: whatever text a key holds, a resolved spec gives it back.
+// FuzzText: whatever text a key holds, the written spec gives it back.
 func FuzzText(f *testing.F) {
 	for _, s := range []string{"", "x", "1e3", "0x1p-2", "7", "null", "~", "true", "no", "- a", "a: b", "a #b", "#", "a\nb\n", "\t", " ", "'", `"`, "*x", "&x", "!x", "[a", "{a", "é", "\u2028", "|", ">", "%a", "@", "`", "---", "...", "?", "? a", "<<", "=", ".inf", ".nan", "0o7", "1_000", "2001-01-01", "a,b", "\r", "\x00", "\x7f", "\ufeff", "\U0001F600", "a\\b"} {
 		f.Add(s)
@@ -45,14 +45,13 @@ func FuzzText(f *testing.F) {
 }
 
 func writeAndParse(t *testing.T, text string) {
-	decl, _ := Lookup("sample_source")
 	want := &sampleConfig{Name: text, Names: []string{text, "x"}}
-	spec := &Spec{Run: defaultRun(), Flow: []Node{{Name: decl.Name, Decl: decl, Config: want}}}
-	again, err := Parse("s.yaml", spec.YAML(), nil)
+	spec := &sampleSpec{Run: sampleRun{CheckpointEvery: 1}, Flow: []Item{{"sample_source", want}}}
+	again, err := parse("s.yaml", Write(&spec.Run, spec.Flow), nil)
 	if err != nil {
-		t.Fatalf("%q: %v\n%s", text, err, spec.YAML())
+		t.Fatalf("%q: %v\n%s", text, err, Write(&spec.Run, spec.Flow))
 	}
 	if diff := cmp.Diff(want, again.Flow[0].Config, cmpopts.EquateEmpty()); diff != "" {
-		t.Fatalf("%q came back otherwise (-want +got):\n%s\n%s", text, diff, spec.YAML())
+		t.Fatalf("%q came back otherwise (-want +got):\n%s\n%s", text, diff, Write(&spec.Run, spec.Flow))
 	}
 }

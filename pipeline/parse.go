@@ -1,0 +1,84 @@
+package pipeline
+
+import "fmsr/pipeline/spec"
+
+// Override is a value from outside a spec's file: a flag's, or a --set's.
+type Override = spec.Override
+
+// Spec is a flow with its configs, ready to run.
+type Spec struct {
+	File     string
+	Run      Run
+	Flow     []Node
+	Warnings spec.Diagnostics // what is legal and probably not meant
+}
+
+// Node is a stage of a flow.
+type Node struct {
+	Name   string
+	Decl   Declared
+	Config any    // pointer to the stage's config
+	Traits Traits // of what it sends
+	at     spec.Place
+}
+
+// Parse reads a spec and applies overrides. The error is spec.Diagnostics, all
+// problems at once.
+func Parse(file string, src []byte, overrides []Override) (*Spec, error) {
+	doc := spec.Read(file, src, overrides)
+	s := &Spec{File: file, Run: defaultRun()}
+	if doc.Run == nil {
+		return nil, doc.Diagnostics()
+	}
+	validate(doc.Decode(doc.Run, &s.Run), &s.Run, &s.Run)
+	settle(&s.Run)
+	known := true // a stage below an unknown one cannot be linked
+	for _, part := range doc.Flow {
+		if part == nil {
+			known = false
+			continue
+		}
+		decl, ok := Lookup(part.Name)
+		if !ok {
+			doc.Unknown(part.Place, part.Path, "no such stage", part.Name, namesOf(func(Declared) bool { return true }))
+			known = false
+			continue
+		}
+		n := Node{Name: part.Name, Decl: decl, Config: decl.Config(), at: part.Place}
+		validate(doc.Decode(part, n.Config), n.Config, &s.Run)
+		if known {
+			s.Flow = append(s.Flow, n)
+		}
+	}
+	link(doc, s.Flow)
+	return s.checked(doc)
+}
+
+// checked returns the spec with its warnings, or all problems if one is an error.
+func (s *Spec) checked(doc *spec.Document) (*Spec, error) {
+	s.Warnings = doc.Diagnostics()
+	if s.Warnings.Failed() {
+		return nil, s.Warnings
+	}
+	return s, nil
+}
+
+// validate has a config report what is wrong with it beyond its fields' tags and,
+// if nothing is, what is unwise.
+func validate(s *spec.Section, config any, run *Run) {
+	if v, ok := config.(Validator); ok {
+		v.Validate(run, s.Report)
+	}
+	if a, ok := config.(Adviser); ok && !s.Failed() {
+		a.Advise(run, s.Warn)
+	}
+}
+
+// YAML returns the spec with every key written out, which runs again to the same result.
+func (s *Spec) YAML() []byte {
+	items := make([]spec.Item, len(s.Flow))
+	for i, n := range s.Flow {
+		items[i] = spec.Item{Name: n.Name, Config: n.Config}
+	}
+	return spec.Write(&s.Run, items)
+}

@@ -1,0 +1,21 @@
+package stages
+
+import (
+	"context"
+
+	"fmsr/internal/profile"
+	"fmsr/internal/torchx"
+)
+
+// recorder lets a profile record a torch thread's operations.
+type recorder struct{ *torchx.Thread }
+
+// Recorded ends what Record began.
+func (r recorder) Recorded(ctx context.Context) ([]profile.Op, error) {
+	spans, err := r.Thread.Recorded(ctx)
+	ops := make([]profile.Op, len(spans))
+	for i, s := range spans {
+		ops[i] = profile.Op(s)
+	}
+	return ops, err
+}
