@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"golang.org/x/sys/unix"
 
+	"fmsr/internal/field"
 	"fmsr/internal/format/torchfile"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/atomicfile"
@@ -19,7 +20,7 @@ import (
 // Checkpoint is what a checkpoint.pt holds besides the trainer's tensors.
 type Checkpoint struct {
 	Channels []string
-	Stats    *frames.Stats
+	Stats    *field.Stats
 	Input    Input
 	Inputs   *Inputs // what x_lo was made of; nil if unknown
 	Frames   int     // of the training split

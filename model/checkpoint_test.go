@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"fmsr/internal/field"
 	"fmsr/internal/format/torchfile"
-	"fmsr/internal/frames"
 	"fmsr/internal/torchx"
 )
 
@@ -33,7 +33,7 @@ func TestCheckpointKeepsInputs(t *testing.T) {
 	open := func(in *Inputs) (*Loaded, error) {
 		path := filepath.Join(t.TempDir(), "checkpoint.pt")
 		c := Checkpoint{
-			Channels: []string{"a", "b"}, Stats: &frames.Stats{Mean: []float64{0, 1}, Std: []float64{1, 4}},
+			Channels: []string{"a", "b"}, Stats: &field.Stats{Mean: []float64{0, 1}, Std: []float64{1, 4}},
 			Input: Input{Factor: 2, Periodic: true}, Inputs: in,
 		}
 		if err := save(ctx, trainer, path, c); err != nil {
@@ -126,7 +126,7 @@ func TestStatsMustBeUsable(t *testing.T) {
 		{[]float64{0, math.Inf(1)}, []float64{1, 2}, "stats.mean of b is +Inf"},
 	} {
 		path := filepath.Join(t.TempDir(), "checkpoint.pt")
-		err := save(ctx, trainer, path, Checkpoint{Channels: []string{"a", "b"}, Stats: &frames.Stats{Mean: c.mean, Std: c.std}, Input: Input{Factor: 2}})
+		err := save(ctx, trainer, path, Checkpoint{Channels: []string{"a", "b"}, Stats: &field.Stats{Mean: c.mean, Std: c.std}, Input: Input{Factor: 2}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,8 +6,8 @@ import (
 	"math"
 	"strings"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/spectra"
+	"fmsr/internal/field"
+	"fmsr/internal/field/plan"
 	"fmsr/internal/torchx"
 )
 
@@ -23,8 +23,8 @@ type Inputs struct {
 // InputMeter gathers Inputs. Close it.
 type InputMeter struct {
 	inputs  Inputs
-	welford []frames.Welford
-	shells  *spectra.Shells
+	welford []field.Welford
+	shells  *field.Shells
 	thread  *torchx.Thread
 }
 
@@ -34,7 +34,7 @@ func NewInputMeter(fields int) (*InputMeter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &InputMeter{thread: thread, welford: make([]frames.Welford, fields), inputs: Inputs{Power: make([][]float64, fields)}}, nil
+	return &InputMeter{thread: thread, welford: make([]field.Welford, fields), inputs: Inputs{Power: make([][]float64, fields)}}, nil
 }
 
 // Add takes a frame in, planes (C,h,w) in physical units; one of another grid
@@ -42,7 +42,7 @@ func NewInputMeter(fields int) (*InputMeter, error) {
 func (m *InputMeter) Add(ctx context.Context, planes []float32, h, w int) error {
 	if m.shells == nil {
 		m.inputs.H, m.inputs.W = h, w
-		m.shells = spectra.NewShells(h, w, 0, 0)
+		m.shells = field.NewShells(field.Grid{H: h, W: w})
 	}
 	if h != m.inputs.H || w != m.inputs.W {
 		return nil
@@ -58,7 +58,7 @@ func (m *InputMeter) Add(ctx context.Context, planes []float32, h, w int) error 
 	m.inputs.Frames++
 	half := h * (w/2 + 1)
 	for c := range m.welford {
-		m.welford[c].Add(planes[c*h*w : (c+1)*h*w])
+		m.welford[c].Merge(plan.Moments(planes[c*h*w : (c+1)*h*w]))
 		p := m.shells.Sum(power[c*half : (c+1)*half])
 		if m.inputs.Power[c] == nil {
 			m.inputs.Power[c] = make([]float64, len(p))
@@ -130,7 +130,7 @@ func (in Inputs) octaves(c int) []float64 {
 	var powers []float64
 	n := max(in.H, in.W)
 	for n >= 2*shortestOctave {
-		powers = append(powers, spectra.Band(in.Power[c], n/4+1, n/2+1))
+		powers = append(powers, field.Band(in.Power[c], n/4+1, n/2+1))
 		n /= 2
 	}
 	return powers

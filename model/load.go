@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"fmsr/internal/field"
 	"fmsr/internal/format/torchfile"
-	"fmsr/internal/frames"
 	"fmsr/internal/torchx"
 )
 
@@ -63,7 +63,7 @@ func (l *Loaded) read() error {
 	if !ok {
 		return fmt.Errorf("stats is %s: want a dict", torchfile.What(root.Get("stats")))
 	}
-	l.Stats = &frames.Stats{}
+	l.Stats = &field.Stats{}
 	for name, into := range map[string]*[]float64{"mean": &l.Stats.Mean, "std": &l.Stats.Std} {
 		values, err := l.floats(stats, "stats", name)
 		if err != nil {

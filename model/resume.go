@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"fmsr/internal/field"
 	"fmsr/internal/format/torchfile"
-	"fmsr/internal/frames"
 	"fmsr/internal/torchx"
 )
 
@@ -81,7 +81,7 @@ func (l *Loaded) Passed() (bool, error) {
 
 // CheckData errs unless the training split has the statistics, to float32, and
 // the number of frames of the one that the checkpoint's run was trained on.
-func (l *Loaded) CheckData(now *frames.Stats, n int) error {
+func (l *Loaded) CheckData(now *field.Stats, n int) error {
 	r, err := l.resumption()
 	if err != nil {
 		return err

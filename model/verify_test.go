@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"fmsr/internal/field"
 	"fmsr/internal/format/torchfile"
 	"fmsr/internal/frames"
 	"fmsr/internal/torchx"
@@ -40,7 +41,7 @@ func saved(t *testing.T) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "checkpoint.pt")
-	if err := save(ctx, trainer, path, Checkpoint{Channels: []string{"a"}, Stats: &frames.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2}}); err != nil {
+	if err := save(ctx, trainer, path, Checkpoint{Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2}}); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -32,7 +32,7 @@ type Meta struct {
 	Files      []File               // input files, where a frame's seed is the index of its file
 	Samples    int                  // elements that a model makes of each frame, one after the other; 0 above it
 	Batch      int                  // frames in a full batch, once batched
-	Stats      *frames.Stats        // what normalize subtracts and divides by; filled before the run starts
+	Stats      *maths.Stats         // what normalize subtracts and divides by; filled before the run starts
 	Identity   string               // hash of the input files' names, sizes and times
 }
 

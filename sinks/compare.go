@@ -4,46 +4,43 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"fmsr/internal/dataset"
 	"fmsr/internal/evaluate"
+	"fmsr/internal/field"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/spectra"
 	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/torchx"
 	"fmsr/pipeline"
 )
 
-// Compare holds what superres makes against the truth, where it is given.
+// Compare compares superres's samples with the truth, if there is one.
 //
 //	fine, x_lo (1,C,H,W)   -- a.0 -- a.1 -- b.0 --
 //	                       [ errors and spectra  ] --> a table, comparison.json, images/
 //	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 type Compare struct {
-	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields, to compare with: a file, a folder or a glob of npy files of the inputs' names; empty: nothing is compared"`
-	Fields []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in their order; empty: they are the model's"`
+	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy files named like the inputs; empty: nothing is compared"`
+	Fields []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in order; empty: the model's channels"`
 }
 
 func init() {
 	pipeline.Register(pipeline.Declaration{
 		Name: "compare",
-		Doc: `Holds what superres makes against the truth, where it is given.
+		Doc: `Compares superres's samples with the truth, if there is one.
 
 	fine, x_lo (1,C,H,W)   -- a.0 -- a.1 -- b.0 --
 	                       [ errors and spectra  ] --> a table, comparison.json, images/
 	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 
-The truth of NAME.npy is the file of that name, (F,H,W,C) on the fine grid. For the
-bilinear input, the samples and, where there are several, their mean: the mean squared
-error in physical units, that over the input's, and the power in the band that pooling
-lost (N/2f <= k < N/2), over the truth's. An ensemble's spread over error is the root
-of (1 + 1/N) of its mean variance over the root mean squared error of its mean: 1 where
-truth and samples come from one distribution, less where the samples are too alike.
+The truth of NAME.npy is the file of that name, (F,H,W,C) on the fine grid. Metrics, in
+physical units, of the bilinear input, of the samples and, if there are several, of
+their mean:
+
+` + evaluate.Standard.Help(evaluate.Files) + `
 Grids of different sizes are compared apart. Only what pictures show is held in memory.`,
 		Link:   pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
 		Config: func() any { return &Compare{} },
@@ -57,16 +54,15 @@ type compare struct {
 	in      pipeline.Meta
 	samples int
 	paths   []string // the truth of each input file
-	pick    []int    // of each channel in the truth
-	thread  *torchx.Thread
+	pick    []int    // index in the truth of each channel of the model
 
-	file     *npy.File // of the input file whose frames are coming
-	of       int       // its index
+	file     *npy.File // the truth that is open
+	of       int       // index of its input file
 	grids    []*evaluate.Comparison
 	ensemble evaluate.Ensemble
 }
 
-// Open finds each input's truth and checks its shape.
+// Open finds the truth of each input and checks its shape.
 func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if c.Truth == "" {
 		return in, nil
@@ -90,11 +86,10 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 		}
 		c.paths = append(c.paths, found[i])
 	}
-	c.thread, err = torchx.StartThread(env.Run.Threads)
-	return in, err
+	return in, nil
 }
 
-// findChannels finds the model's channels in the truth.
+// findChannels finds the channels of the model in the truth.
 func (c *compare) findChannels() error {
 	for i, name := range c.in.Channels {
 		if len(c.Fields) > 0 {
@@ -107,6 +102,7 @@ func (c *compare) findChannels() error {
 	return nil
 }
 
+// check checks the shape of a truth.
 func (c *compare) check(path string, input pipeline.File) error {
 	f, err := npy.Open(path)
 	if err != nil {
@@ -124,7 +120,7 @@ func (c *compare) check(path string, input pipeline.File) error {
 	return nil
 }
 
-// Process takes a sample in and passes it on.
+// Process compares a sample and passes it on.
 func (c *compare) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	if c.Truth != "" {
 		if err := c.add(in.(*frames.Frames)); err != nil {
@@ -137,7 +133,10 @@ func (c *compare) Process(_ context.Context, in pipeline.Element) ([]pipeline.El
 
 func (c *compare) add(f *frames.Frames) error {
 	origin := f.Origins[0]
-	g := c.grid(f.H, f.W)
+	g, err := c.comparison(f.Grid)
+	if err != nil {
+		return err
+	}
 	if origin.Sample == 0 {
 		if err := c.start(g, f); err != nil {
 			return err
@@ -159,7 +158,7 @@ func (c *compare) add(f *frames.Frames) error {
 // start begins a frame with its truth and the bilinear input.
 func (c *compare) start(g *evaluate.Comparison, f *frames.Frames) error {
 	origin := f.Origins[0]
-	truth, err := c.truth(origin, f.H*f.W)
+	truth, err := c.truth(origin, f.Grid)
 	if err != nil {
 		return err
 	}
@@ -172,24 +171,24 @@ func (c *compare) start(g *evaluate.Comparison, f *frames.Frames) error {
 	return g.Add(evaluate.Bilinear, frames.Floats(f.Lo))
 }
 
-// grid returns the comparison of frames of that size.
-func (c *compare) grid(h, w int) *evaluate.Comparison {
+// comparison returns the comparison of frames on that grid.
+func (c *compare) comparison(grid field.Grid) (*evaluate.Comparison, error) {
 	for _, g := range c.grids {
-		if g.H == h && g.W == w {
-			return g
+		if g.Grid == grid {
+			return g, nil
 		}
 	}
-	ly, lx := c.env.Run.Box()
-	shells := spectra.NewShells(h, w, ly, lx)
-	g := evaluate.New(evaluate.Standard, c.in.Channels, shells, c.in.Factor, torchSpectra(shells, c.in.Factor, func(f func(*torchx.Scope) error) error {
-		return c.thread.Do(context.Background(), f)
-	}))
+	k, err := kernels(grid, c.in.Factor)
+	if err != nil {
+		return nil, err
+	}
+	g := evaluate.New(evaluate.Standard, c.in.Channels, grid, c.in.Factor, k)
 	c.grids = append(c.grids, g)
-	return g
+	return g, nil
 }
 
-// truth is the true planes (C,H,W) of a frame. One file is open at a time.
-func (c *compare) truth(origin frames.Origin, cells int) ([]float32, error) {
+// truth returns the true planes (C,H,W) of a frame. One file is open at a time.
+func (c *compare) truth(origin frames.Origin, grid field.Grid) ([]float32, error) {
 	if c.file == nil || c.of != origin.Seed {
 		c.closeFile()
 		var err error
@@ -198,20 +197,17 @@ func (c *compare) truth(origin frames.Origin, cells int) ([]float32, error) {
 		}
 		c.of = origin.Seed
 	}
-	channels := c.file.Shape[3]
+	channels, cells := c.file.Shape[3], grid.Cells()
 	frame := make([]float32, cells*channels)
 	if err := c.file.Read(frame, origin.Frame*len(frame)); err != nil {
 		return nil, fmt.Errorf("truth: %w", err)
 	}
 	planes := make([]float32, len(c.pick)*cells)
 	for k, channel := range c.pick {
-		plane := planes[k*cells : (k+1)*cells]
-		for i := range plane {
-			if plane[i] = frame[i*channels+channel]; math.IsNaN(float64(plane[i])) || math.IsInf(float64(plane[i]), 0) {
-				w := c.file.Shape[2]
-				return nil, fmt.Errorf("truth %s: frame %d: field %s: %g at y=%d, x=%d", c.file.Path, origin.Frame, c.in.Channels[k], plane[i], i/w, i%w)
-			}
-		}
+		field.Gather(planes[k*cells:(k+1)*cells], frame, channel, channels)
+	}
+	if err := grid.CheckFinite(c.in.Channels, planes); err != nil {
+		return nil, fmt.Errorf("truth %s: frame %d: %w", c.file.Path, origin.Frame, err)
 	}
 	return planes, nil
 }
@@ -226,10 +222,10 @@ func (c *compare) Flush(context.Context) ([]pipeline.Element, error) {
 	all := comparisonFile{Truth: c.Truth, Samples: c.samples}
 	for _, g := range c.grids {
 		all.Grids = append(all.Grids, newGridResult(g))
-		fmt.Fprintf(c.env.Out, "\n%s\n", g.Figures().Table(fmt.Sprintf("%d frames, %d x %d", g.Truth.Frames, g.H, g.W)))
+		fmt.Fprintf(c.env.Out, "\n%s\n", g.Figures().Table(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
 		images := filepath.Join(dir, "images")
 		if len(c.grids) > 1 {
-			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.H, g.W))
+			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.Grid.H, g.Grid.W))
 		}
 		if err := c.draw(g, images); err != nil {
 			return nil, err
@@ -268,12 +264,8 @@ func (c *compare) closeFile() {
 	}
 }
 
-// Close closes the truth and ends the thread.
+// Close closes the truth.
 func (c *compare) Close() error {
 	c.closeFile()
-	if c.thread != nil {
-		c.thread.Close()
-		c.thread = nil
-	}
 	return nil
 }

@@ -22,7 +22,7 @@ type gridResult struct {
 
 // newGridResult returns what comparison.json holds of a comparison.
 func newGridResult(c *evaluate.Comparison) gridResult {
-	r := gridResult{H: c.H, W: c.W, Frames: c.Truth.Frames, Sources: map[evaluate.Source]object{}, Spectra: map[string]map[string]evaluate.Series{}}
+	r := gridResult{H: c.Grid.H, W: c.Grid.W, Frames: c.Truth.Frames, Sources: map[evaluate.Source]object{}, Spectra: map[string]map[string]evaluate.Series{}}
 	spectra := func(name string, of func(field int) []float64) {
 		r.Spectra[name] = map[string]evaluate.Series{}
 		for i, field := range c.Fields {

@@ -1,14 +1,15 @@
-// Package sinks holds the stages at a flow's end, one file each. Some look at the
-// model at a step, and at what was found:
+// Package sinks holds the stages at the end of a flow, one file each. Some follow
+// the model from step to step. eval fills step.Eval, and the sinks below it write
+// what it holds; they are adapters, which stepSink makes short:
 //
-//	steps -> eval --(step.Eval: scalars, pictures)--> metrics -> images -> tensorboard -> wandb -> report
+//	steps -> eval --(step.Eval: figures, pictures)--> metrics -> images -> tensorboard -> wandb -> report
 //
-// Each passes the step on, so that any of them can be left out or added. The
-// others take frames:
+// Each passes the step on, so any of them can be left out. Metrics, sources and
+// pictures are not here but in internal/evaluate. The others take frames:
 //
-//	frames of seeds          export        a data set: a file a seed, and manifest.json
-//	                         spectra       P(k) of every frame and field
-//	                         layout_save   the folders that npy_load reads
-//	what superres has made   compare       held against the truth; passes frames on
-//	                         files_save    a file for each input file
+//	frames of seeds       export        a data set: a file for each seed, and manifest.json
+//	                      spectra       P(k) of every frame and field
+//	                      layout_save   the folders that npy_load reads
+//	samples of superres   compare       compares them with the truth, and passes them on
+//	                      files_save    a file for each input file
 package sinks

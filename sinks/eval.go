@@ -8,11 +8,9 @@ import (
 	"time"
 
 	"fmsr/internal/evaluate"
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
-	"fmsr/internal/linear"
-	"fmsr/internal/prep"
 	"fmsr/internal/rng"
-	"fmsr/internal/spectra"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -25,7 +23,7 @@ import (
 //	steps                       -------- 1 -- 2 -- ... -- 100 + figures
 type Eval struct {
 	LogEvery    int     `yaml:"log_every" flag:"log-every" doc:"steps between evaluations; the last step is always evaluated"`
-	Batches     int     `yaml:"batches" flag:"eval-batches" doc:"validation batches that are looked at"`
+	Batches     int     `yaml:"batches" flag:"eval-batches" doc:"validation batches that are sampled"`
 	SampleSteps int     `yaml:"sample_steps" flag:"sample-steps" doc:"steps of a sampler"`
 	Solver      string  `yaml:"solver" flag:"solver" doc:"of the ODE: euler, midpoint, heun, rk4 or multistep"`
 	TMin        float64 `yaml:"t_min" flag:"t-min-sample" doc:"where sampling starts"`
@@ -44,14 +42,17 @@ func init() {
 	                            [ every log_every steps: sample, measure ]
 	steps                       -------- 1 -- 2 -- ... -- 100 + figures
 
-Figures, in physical units: train/loss, the gradient norm before clipping, the share
-of steps that were clipped and the number of those that were skipped; val/mse and val/mse_ema of the raw and the
-averaged model's samples (and val/mse_sde); as baselines val/mse_lo of the bilinear
-input and val/mse_linear of a 9x9 least-squares filter of the coarse field that it was
-interpolated from, for each sub-pixel; val/band...
-is the power in the band that pooling lost (N/2f <= k < N/2), over the truth's;
-val/mse.../FIELD is one field's, and val/nmse... the mean over the fields of each
-one's error over its variance. It warns when an SDE is stiff.
+Training figures: train/loss, the gradient norm before clipping, the learning rate, the
+share of steps that were clipped since the last evaluation, and the number of skipped
+steps. Metrics, in physical units, as val/NAME, the mean over the fields:
+
+` + evaluate.Standard.Help(evaluate.Logs) + `
+A suffix names the source: val/mse is of samples of the raw model, val/mse_ema of the
+averaged model, val/mse_sde of the averaged model's SDE, val/mse_lo of the bilinear
+input, and val/mse_linear of a least-squares filter of 9x9 coarse cells with weights for
+each sub-pixel. val/mse/FIELD is the error of one field. A warning says so if the SDE is
+stiff.
+
 Pictures: samples, diffs and power spectra.`,
 		Link: pipeline.Link{Needs: pipeline.Steps},
 		Config: func() any {
@@ -81,11 +82,11 @@ func (c *Eval) sampler(f model.Flow, delta float64) model.Sampler {
 
 type eval struct {
 	Eval
-	env    *pipeline.Env
-	in     pipeline.Meta
-	shells *spectra.Shells
-	linear []*linear.Filter // one a field
-	val    []*frames.Frames // normalized, held to the end of the run
+	env     *pipeline.Env
+	in      pipeline.Meta
+	linear  []*field.Linear  // of each field
+	val     []*frames.Frames // normalized, held until the run ends
+	kernels evaluate.Kernels
 
 	warned bool
 }
@@ -94,44 +95,45 @@ type eval struct {
 // 82 weights well; a fit of that many takes a second or two.
 const enoughCells = 1 << 19
 
-// Open checks that there is something to compare with.
+// Open checks that there are validation frames.
 func (e *eval) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if in.Frames[frames.Val] == 0 {
 		return in, fmt.Errorf("there are no validation frames: name some in npy_load.split, or set run.overfit")
 	}
 	e.env, e.in = env, in
-	ly, lx := env.Run.Box()
-	e.shells = spectra.NewShells(in.H, in.W, ly, lx)
 	for range in.Channels {
-		e.linear = append(e.linear, linear.New(in.Factor, env.Run.PeriodicBoundary()))
+		e.linear = append(e.linear, field.NewLinear(in.Factor, in.Wraps()))
 	}
-	return in, nil
+	var err error
+	e.kernels, err = kernels(in.Grid, in.Factor)
+	return in, err
 }
 
-// FitKey is nil when no filter is wanted.
+// FitKey returns what the fit depends on, or nil if no filter is wanted.
 func (e *eval) FitKey() any {
 	if !e.Linear {
 		return nil
 	}
-	return struct { // which training frames come first, and are enough, is the seed's doing
+	return struct { // the seed decides which training frames come first
 		Grid pipeline.Grid
 		Seed uint64
 	}{e.env.Run.Grid, e.env.Run.Seed}
 }
 
-// Fit takes training frames in until they determine the filter.
+// Fit adds the training frames of in to the fit of each field's filter. It returns
+// true once the filters have enough.
 func (e *eval) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	f := in.(*frames.Frames)
 	if f.Split() != frames.Train {
 		return false, nil
 	}
 	e.coarse(f, func(i int, coarse []float32) {
-		e.linear[i%len(e.linear)].Add(coarse, f.XHi()[i*f.H*f.W:][:f.H*f.W], f.H, f.W)
+		e.linear[i%len(e.linear)].Add(coarse, f.XHi()[i*f.Cells():][:f.Cells()], f.Grid)
 	})
 	return e.linear[0].Cells() >= enoughCells, nil
 }
 
-// Fitted is the filters, solved.
+// Fitted solves the filters and returns them.
 func (e *eval) Fitted() (any, error) {
 	for i, f := range e.linear {
 		if err := f.Solve(); err != nil {
@@ -141,9 +143,9 @@ func (e *eval) Fitted() (any, error) {
 	return e.linear, nil
 }
 
-// Restore takes solved filters back.
+// Restore uses filters that an earlier run has solved.
 func (e *eval) Restore(data []byte) error {
-	var filters []*linear.Filter
+	var filters []*field.Linear
 	if err := json.Unmarshal(data, &filters); err != nil {
 		return fmt.Errorf("linear filters: %w", err)
 	}
@@ -175,7 +177,7 @@ func (e *eval) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Ele
 	return []pipeline.Element{in}, nil
 }
 
-// warnIfStiff says once what the SDE will make of well-determined cells.
+// warnIfStiff warns once if the SDE makes well-determined cells too noisy.
 func (e *eval) warnIfStiff(step *model.Step) {
 	if e.warned || e.SDEDelta == 0 {
 		return
@@ -195,12 +197,10 @@ func (e *eval) Close() error {
 	return nil
 }
 
-// evaluate fills step.Eval.
+// evaluate compares every validation batch with the truth and fills step.Eval.
 func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	began := time.Now()
-	c := evaluate.New(evaluate.Standard, e.in.Channels, e.shells, e.in.Factor, torchSpectra(e.shells, e.in.Factor, func(f func(*torchx.Scope) error) error {
-		return step.Trainer.Do(ctx, f)
-	}))
+	c := evaluate.New(evaluate.Standard, e.in.Channels, e.in.Grid, e.in.Factor, e.kernels)
 	for i, batch := range e.val {
 		if err := e.compare(ctx, step, c, i, batch); err != nil {
 			return err
@@ -221,7 +221,8 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	return nil
 }
 
-// compare adds the i-th validation batch, its baselines and its samples.
+// compare adds the i-th validation batch to the comparison: the truth, the
+// baselines and samples.
 func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Comparison, i int, batch *frames.Frames) error {
 	var labels []string
 	for _, o := range batch.Origins {
@@ -241,9 +242,9 @@ func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Compar
 	for _, s := range e.samplers(step) {
 		out, err := e.sample(ctx, step.Trainer, i, batch, s)
 		if err != nil {
-			return fmt.Errorf("sampling: %w", err)
+			return err
 		}
-		if err := c.Add(s.source, e.physical(batch, out)); err != nil {
+		if err := c.Add(s.source, out); err != nil {
 			return err
 		}
 	}
@@ -253,87 +254,96 @@ func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Compar
 // sampler is one way to draw samples at a step.
 type sampler struct {
 	source evaluate.Source
-	net    *model.UNet
-	delta  float64 // of the SDE; 0: the ODE
+	ema    bool    // by the averaged model
+	delta  float64 // sde_delta; 0: the ODE
 }
 
+// samplers returns the ways to draw samples at this step.
 func (e *eval) samplers(step *model.Step) []sampler {
-	tr := step.Trainer
-	all := []sampler{{evaluate.ODE, tr.Net, 0}}
+	all := []sampler{{source: evaluate.ODE}}
 	if step.Averaged {
-		all = append(all, sampler{evaluate.ODEEMA, tr.EMA, 0})
+		all = append(all, sampler{source: evaluate.ODEEMA, ema: true})
 	}
 	if e.SDEDelta > 0 {
-		all = append(all, sampler{evaluate.SDEEMA, tr.EMA, e.SDEDelta})
+		all = append(all, sampler{evaluate.SDEEMA, true, e.SDEDelta})
 	}
 	return all
 }
 
-// trainScalars are the training's own figures; a step that was skipped has no loss.
-func trainScalars(step *model.Step) []evaluate.Scalar {
-	var figures []evaluate.Scalar
-	if !step.Skipped() {
-		figures = append(figures, evaluate.Scalar{Name: "train/loss", Value: evaluate.Figure(step.Loss)}, evaluate.Scalar{Name: "train/grad_norm", Value: evaluate.Figure(step.GradNorm)})
+// trainScalars returns the training's own figures. A skipped step has no loss.
+func trainScalars(step *model.Step) (figures []evaluate.Scalar) {
+	add := func(name string, value float64) {
+		figures = append(figures, evaluate.Scalar{Name: "train/" + name, Value: evaluate.Figure(value)})
 	}
-	return append(figures, evaluate.Scalar{Name: "train/lr", Value: evaluate.Figure(step.LR)}, evaluate.Scalar{Name: "train/clipped", Value: evaluate.Figure(clippedShare(step))},
-		evaluate.Scalar{Name: "train/skipped", Value: evaluate.Figure(step.Trainer.Skips.Total)})
+	if !step.Skipped() {
+		add("loss", step.Loss)
+		add("grad_norm", step.GradNorm)
+	}
+	add("lr", step.LR)
+	add("clipped", clippedShare(step))
+	add("skipped", float64(step.Trainer.Skips.Total))
+	return figures
 }
 
-// physical is normalized values in physical units.
+// physical returns normalized values (N,C,H,W) in physical units.
 func (e *eval) physical(batch *frames.Frames, values []float32) []float32 {
 	out := make([]float32, len(values))
-	cells := batch.H * batch.W
-	for i := range out {
-		channel := i / cells % len(e.in.Channels)
-		out[i] = float32(float64(values[i])*e.in.Stats.Std[channel] + e.in.Stats.Mean[channel])
-	}
+	e.in.Stats.PhysicalPlanes(out, values, batch.Cells())
 	return out
 }
 
-// clippedShare is the share of the steps since the last evaluation whose gradient
-// was clipped.
+// clippedShare returns the share of the steps since the last evaluation whose
+// gradient was clipped.
 func clippedShare(step *model.Step) float64 {
-	c := &step.Trainer.Clips // the token is here: nobody else looks at it
+	c := &step.Trainer.Clips // this stage holds the token, so nobody else reads it
 	share := float64(c.Total-c.AtEval) / float64(step.N-c.EvalStep)
 	c.AtEval, c.EvalStep = c.Total, step.N
 	return share
 }
 
-// filtered is the linear baseline's prediction, normalized.
+// filtered returns the linear filter's prediction (N,C,H,W), normalized.
 func (e *eval) filtered(batch *frames.Frames) []float32 {
 	out := make([]float32, batch.N()*batch.FrameLen())
 	e.coarse(batch, func(i int, coarse []float32) {
-		e.linear[i%len(e.linear)].Apply(out[i*batch.H*batch.W:][:batch.H*batch.W], coarse, batch.H, batch.W)
+		e.linear[i%len(e.linear)].Apply(out[i*batch.Cells():][:batch.Cells()], coarse, batch.Grid)
 	})
 	return out
 }
 
-// coarse calls do with the coarse plane of every plane of x_lo in turn.
+// coarse calls do with the coarse plane (H/f,W/f) of every plane of x_lo (N,C,H,W).
 func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 	lo, cells := f.XLo(), f.H*f.W
 	coarse := make([]float32, cells/(e.in.Factor*e.in.Factor))
 	for i := range len(lo) / cells {
-		prep.Coarse(coarse, lo[i*cells:][:cells], f.H, f.W, e.in.Factor, e.in.Periodic)
+		field.Coarse(coarse, lo[i*cells:][:cells], f.Grid, e.in.Factor, e.in.Periodic)
 		do(i, coarse)
 	}
 }
 
-// sample draws one sample of each frame of the i-th validation batch, (N,C,H,W)
-// normalized. Its noise is the same at every step, so that curves over steps show
-// the model alone.
-func (e *eval) sample(ctx context.Context, tr *model.Trainer, i int, batch *frames.Frames, by sampler) (out []float32, err error) {
-	err = tr.Do(ctx, func(s *torchx.Scope) error {
+// sample draws one sample of each frame of the i-th validation batch, (N,C,H,W) in
+// physical units. Its noise is the same at every step, so that curves over steps
+// show the model alone.
+func (e *eval) sample(ctx context.Context, tr *model.Trainer, i int, batch *frames.Frames, by sampler) ([]float32, error) {
+	net := tr.Net
+	if by.ema {
+		net = tr.EMA
+	}
+	var out []float32
+	err := tr.Do(ctx, func(s *torchx.Scope) error {
 		torchx.NoGrad(func() {
-			xLo := by.net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
+			xLo := net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
 			noise := func(s *torchx.Scope, k uint64) torchx.Tensor {
 				seed := rng.Stream(tr.Seed, rng.EvalNoise, uint64(i), k)
-				return s.To(s.Randn(seed, xLo.Shape()...), torchx.Float32, by.net.Device, by.net.Format)
+				return s.To(s.Randn(seed, xLo.Shape()...), torchx.Float32, net.Device, net.Format)
 			}
 			x0 := tr.SampleBase(s, xLo, noise(s, 0))
 			stepNoise := func(s *torchx.Scope, n int) torchx.Tensor { return noise(s, uint64(n)+1) }
-			out = s.Floats(e.sampler(tr.Flow, by.delta).Sample(ctx, s, tr.Velocity(by.net, xLo), x0, xLo, stepNoise))
+			out = s.Floats(e.sampler(tr.Flow, by.delta).Sample(ctx, s, tr.Velocity(net, xLo), x0, xLo, stepNoise))
 		})
 		return s.Err()
 	})
-	return out, err
+	if err != nil {
+		return nil, fmt.Errorf("sampling: %w", err)
+	}
+	return e.physical(batch, out), nil
 }

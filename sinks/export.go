@@ -11,9 +11,10 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/dataset/exportset"
+	"fmsr/internal/field"
+	"fmsr/internal/field/plan"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
-	"fmsr/internal/prep"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
@@ -66,7 +67,7 @@ func (c *Export) Validate(_ *pipeline.Run, report func(key, format string, args 
 type exporter struct {
 	Export
 	keeper
-	plan   *prep.Plan
+	plan   *plan.Plan
 	paired bool
 	file   *exportSeed // nil: none is begun
 
@@ -78,14 +79,14 @@ type exportSeed struct {
 	*exportFiles
 	seed   pipeline.Seed
 	frames []int
-	states []frames.Welford // of each channel
+	states []field.Welford // of each channel
 }
 
 // exportExtra is kept of a seed beside its files.
 type exportExtra struct {
-	Split   string           `json:"split"`
-	Frames  []int            `json:"frames"`
-	Welford []frames.Welford `json:"welford"`
+	Split   string          `json:"split"`
+	Frames  []int           `json:"frames"`
+	Welford []field.Welford `json:"welford"`
 }
 
 // Open checks that the frames will come seed by seed.
@@ -93,7 +94,7 @@ func (e *exporter) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) 
 	if err := e.open("export", env, in); err != nil {
 		return in, err
 	}
-	e.plan, e.paired = &prep.Plan{}, in.Factor != 0
+	e.plan, e.paired = &plan.Plan{}, in.Factor != 0
 	e.group = min(max(1, exportGroup/e.frameBytes()), 256)
 	return in, nil
 }
@@ -108,7 +109,7 @@ func (e *exporter) Resume(_ context.Context, key string) (map[int]bool, error) {
 
 // Fuse takes over the preprocessing above.
 func (e *exporter) Fuse(above []pipeline.Stage) (n int) {
-	e.plan, n = prep.Fold(above)
+	e.plan, n = plan.Fold(above)
 	return n
 }
 
@@ -123,7 +124,7 @@ func (e *exporter) begin(seed pipeline.Seed) error {
 	if err != nil {
 		return err
 	}
-	e.file = &exportSeed{exportFiles: files, seed: seed, states: make([]frames.Welford, len(e.in.Channels))}
+	e.file = &exportSeed{exportFiles: files, seed: seed, states: make([]field.Welford, len(e.in.Channels))}
 	return nil
 }
 
@@ -146,7 +147,7 @@ func (e *exporter) work() error {
 		origins = append(origins, e.origin(i))
 		e.file.frames = append(e.file.frames, origins[i].Frame)
 	}
-	states := make([][]frames.Welford, n)
+	states := make([][]field.Welford, n)
 	err := parallel.Each(n, func(i int) error {
 		hi, lo := frames.Floats(tensors[0])[i*size:][:size], []float32(nil)
 		if e.paired {
@@ -181,11 +182,11 @@ func (e *exporter) work() error {
 }
 
 // moments are the states of a frame's channels.
-func moments(hi []float32, channels int) []frames.Welford {
-	states := make([]frames.Welford, channels)
+func moments(hi []float32, channels int) []field.Welford {
+	states := make([]field.Welford, channels)
 	cells := len(hi) / channels
 	for c := range states {
-		states[c].Add(hi[c*cells:][:cells])
+		states[c] = plan.Moments(hi[c*cells:][:cells])
 	}
 	return states
 }

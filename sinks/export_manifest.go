@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 
 	"fmsr/internal/dataset/exportset"
-	"fmsr/internal/frames"
+	"fmsr/internal/field"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/parts"
 	"fmsr/internal/store/seal"
@@ -21,7 +21,7 @@ func (e *exporter) writeManifest(path string, records []parts.Record) error {
 			m.Boundary = "periodic"
 		}
 	}
-	states := make([]frames.Welford, len(e.in.Channels))
+	states := make([]field.Welford, len(e.in.Channels))
 	rows, bytes := 0, int64(0)
 	for _, r := range records {
 		var extra exportExtra

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/dataset/exportset"
+	"fmsr/internal/field"
 	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
@@ -269,7 +270,7 @@ func TestSharedWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	merged, files := make([]frames.Welford, 2), map[string]bool{}
+	merged, files := make([]field.Welford, 2), map[string]bool{}
 	for i := range 3 {
 		data, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("manifest.%d-of-3.json", i+1)))
 		if err != nil {
@@ -286,7 +287,7 @@ func TestSharedWork(t *testing.T) {
 			files[f.Path] = true
 		}
 		for c := range m.Mean {
-			merged[c].Merge(frames.Welford{Count: m.Count, Mean: m.Mean[c], M2: m.Std[c] * m.Std[c] * m.Count})
+			merged[c].Merge(field.Welford{Count: m.Count, Mean: m.Mean[c], M2: m.Std[c] * m.Std[c] * m.Count})
 		}
 	}
 	if len(files) != len(all.Files) {

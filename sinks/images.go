@@ -12,7 +12,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// Images writes every evaluation's pictures as PNG files.
+// Images writes the pictures of every evaluation as PNG files.
 //
 //	steps   -- 1 -- ... -- 100 + pictures ----
 //	        [ images/samples/velx/100.png ... ]
@@ -22,7 +22,7 @@ type Images struct{}
 func init() {
 	pipeline.Register(pipeline.Declaration{
 		Name: "images",
-		Doc: `Writes every evaluation's pictures to images/NAME/STEP.png in the run's folder.
+		Doc: `Writes the pictures of every evaluation to images/NAME/STEP.png in the run's folder.
 
 	steps   -- 1 -- ... -- 100 + pictures ----
 	        [ images/samples/velx/100.png ... ]
@@ -38,7 +38,7 @@ type images struct {
 	dir string
 }
 
-// Open notes the folder.
+// Open finds the folder.
 func (i *images) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	i.dir, i.on = filepath.Join(env.Run.Dir, "images"), i.write
 	return in, nil
@@ -62,6 +62,7 @@ func writePicture(path string, p evaluate.Picture) error {
 	return atomicfile.WriteFile(path, p.PNG)
 }
 
+// path returns the file of a picture: images/NAME/STEP.png.
 func (i *images) path(name string, step int) string {
 	return filepath.Join(i.dir, filepath.FromSlash(name), fmt.Sprintf("%d.png", step))
 }

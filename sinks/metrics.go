@@ -14,7 +14,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// Metrics appends every evaluation's figures to metrics.jsonl.
+// Metrics appends the figures of every evaluation to metrics.jsonl.
 //
 //	steps   -- 1 -- ... -- 100 + figures --
 //	        [ one JSON object a line       ]
@@ -24,7 +24,7 @@ type Metrics struct{}
 func init() {
 	pipeline.Register(pipeline.Declaration{
 		Name: "metrics",
-		Doc: `Appends every evaluation's figures to metrics.jsonl in the run's folder.
+		Doc: `Appends the figures of every evaluation to metrics.jsonl in the run's folder.
 
 	steps   -- 1 -- ... -- 100 + figures --
 	        [ one JSON object a line       ]
@@ -50,7 +50,7 @@ func (m *metrics) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 	return in, env.MakeFolder()
 }
 
-// Start begins both files, or goes on with them.
+// Start creates both files; a resumed run appends to them.
 func (m *metrics) Start() (err error) {
 	dir, resume := m.env.Run.Dir, m.env.Resume
 	if m.figures, err = openLog(filepath.Join(dir, "metrics.jsonl"), resume, linesUpTo); err != nil {
@@ -60,7 +60,7 @@ func (m *metrics) Start() (err error) {
 	return err
 }
 
-// linesUpTo is the length of the whole lines of steps up to that one.
+// linesUpTo returns the length of the complete lines of steps up to this one.
 func linesUpTo(data []byte, step int) int {
 	length := 0
 	for {
@@ -73,7 +73,7 @@ func linesUpTo(data []byte, step int) int {
 	}
 }
 
-// write writes the line of an evaluated step.
+// write appends the line of an evaluated step to each file.
 func (m *metrics) write(step *model.Step) error {
 	line, err := figuresLine(step)
 	if err != nil {
@@ -109,5 +109,5 @@ func summary(step *model.Step) string {
 	return text
 }
 
-// Close closes the files; what was written stays.
+// Close closes the files.
 func (m *metrics) Close() error { return errors.Join(closeLog(m.figures), closeLog(m.timing)) }

@@ -15,24 +15,24 @@ import (
 	"fmsr/pipeline"
 )
 
-// Report ends a run with what it learned, for a person.
+// Report writes the last evaluation for a person to read.
 //
 //	steps   -- 1 -- ... -- 300 + figures --
-//	        [ the last evaluation's rows   ] --> report.html, and a table at the end
+//	        [ keeps the last evaluation    ] --> report.html, and a table at the end
 //	steps   -- 1 -- ... -- 300 ------------
 type Report struct{}
 
 func init() {
 	pipeline.Register(pipeline.Declaration{
 		Name: "report",
-		Doc: `Ends a run with what it learned: a table, and report.html with the pictures.
+		Doc: `Writes the last evaluation when a run ends: a table, and report.html with pictures.
 
 	steps   -- 1 -- ... -- 300 + figures --
-	        [ the last evaluation's rows   ] --> report.html, and a table at the end
+	        [ keeps the last evaluation    ] --> report.html, and a table at the end
 	steps   -- 1 -- ... -- 300 ------------
 
-Rows: the bilinear input, the linear filter and the model, each with its mean
-squared error and its power in the band that pooling lost, relative to the truth.`,
+The table has a row for each source (the bilinear input, the linear filter, the model)
+and a column for each metric; report.html says what each metric means.`,
 		Link:   pipeline.Link{Needs: pipeline.Steps, Bystander: true},
 		Config: func() any { return &Report{} },
 		New:    func(any) pipeline.Stage { return &report{} },
@@ -47,22 +47,22 @@ type report struct {
 	step int
 }
 
-// Open makes the folder.
+// Open makes the run's folder.
 func (r *report) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	r.env, r.in, r.on = env, in, r.keep
 	return in, env.MakeFolder()
 }
 
-// keep keeps the newest evaluation.
+// keep replaces the evaluation by a newer one.
 func (r *report) keep(step *model.Step) error {
 	r.last, r.step = step.Eval, step.N
 	return nil
 }
 
-// Flush writes report.html and the table.
+// Flush writes report.html and prints the table.
 func (r *report) Flush(context.Context) ([]pipeline.Element, error) {
 	if r.last == nil {
-		return nil, nil // stopped before the first evaluation
+		return nil, nil // the run ended before the first evaluation
 	}
 	path := filepath.Join(r.env.Run.Dir, "report.html")
 	page, err := r.page()
@@ -81,7 +81,7 @@ func (r *report) title() string {
 	return fmt.Sprintf("step %d, %d validation frames", r.step, r.in.Frames[frames.Val])
 }
 
-// page is report.html, pictures included.
+// page returns report.html, with the pictures inside.
 func (r *report) page() ([]byte, error) {
 	type shown struct {
 		Name string

@@ -7,10 +7,9 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"fmsr/internal/field/plan"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
-	"fmsr/internal/prep"
-	"fmsr/internal/spectra"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
@@ -54,9 +53,9 @@ job array, N runs share the seeds, in one folder; the last one writes the tables
 // spectraSink gathers frames, a few for each core, and works on them in parallel.
 type spectraSink struct {
 	keeper
-	plan    *prep.Plan // what is done to the frames first
-	kernel  *spectra.Plan
-	coarse  *spectra.Plan // of a coarse run's own frames; nil where there are none
+	plan    *plan.Plan // what is done to the frames first
+	kernel  *plan.Spectra
+	coarse  *plan.Spectra // of a coarse run's own frames; nil where there are none
 	sources []powerSource
 	powers  []framePowers // of the frames worked on
 	file    *seedPowers   // of the seed whose frames are coming
@@ -70,9 +69,8 @@ func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 	if err := s.open("spectra", env, in); err != nil {
 		return in, err
 	}
-	s.plan = &prep.Plan{}
-	ly, lx := env.Run.Box()
-	kernel, err := spectra.NewPlan(spectra.NewShells(in.H, in.W, ly, lx), in.Factor)
+	s.plan = &plan.Plan{}
+	kernel, err := plan.NewSpectra(in.Grid, in.Factor)
 	if err != nil {
 		return in, err
 	}
@@ -82,11 +80,11 @@ func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 		s.sources = append(s.sources, powerSource{"lo", kernel.Lo})
 	}
 	if in.Coarse {
-		h, w := in.H/in.Factor, in.W/in.Factor
-		if s.coarse, err = spectra.NewPlan(spectra.NewShells(h, w, ly, lx), 0); err != nil {
+		coarse := in.Coarser(in.Factor)
+		if s.coarse, err = plan.NewSpectra(coarse, 0); err != nil {
 			return in, err
 		}
-		s.sources = append(s.sources, powerSource{fmt.Sprintf("sim%d", max(h, w)), s.coarse.Hi})
+		s.sources = append(s.sources, powerSource{fmt.Sprintf("sim%d", max(coarse.H, coarse.W)), s.coarse.Hi})
 	}
 	s.group = 4 * runtime.GOMAXPROCS(0)
 	for range s.group {
@@ -116,7 +114,7 @@ func (s *spectraSink) frameBytes() int64 {
 
 // Fuse takes over the preprocessing above; x_lo is not made.
 func (s *spectraSink) Fuse(above []pipeline.Stage) (n int) {
-	s.plan, n = prep.Fold(above)
+	s.plan, n = plan.Fold(above)
 	return n
 }
 
@@ -148,7 +146,7 @@ func (s *spectraSink) work() error {
 				return frames.At(f.Origins[n], errors.New("a stage above lost the coarse run's frame"))
 			}
 			own := &frames.Frames{Grid: f.Coarser(s.in.Factor), Channels: f.Channels, Hi: f.Coarse}
-			err = s.coarse.Run(own, n, &prep.Plan{Mean: s.plan.Mean, Std: s.plan.Std}, p[2], nil)
+			err = s.coarse.Run(own, n, &plan.Plan{Stats: s.plan.Stats}, p[2], nil)
 		}
 		if err != nil {
 			return frames.At(f.Origins[n], err)
@@ -189,12 +187,8 @@ func (s *spectraSink) Flush(context.Context) ([]pipeline.Element, error) {
 	return nil, nil
 }
 
-// Close frees the plans and what an interrupted run left here.
+// Close releases what an interrupted run left here.
 func (s *spectraSink) Close() error {
 	s.close()
-	s.kernel.Close()
-	if s.coarse != nil {
-		s.coarse.Close()
-	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"unsafe"
 
-	"fmsr/internal/spectra"
+	"fmsr/internal/field"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
@@ -15,7 +15,7 @@ import (
 // powerSource is whose spectra they are: hi, lo.
 type powerSource struct {
 	name   string
-	shells *spectra.Shells
+	shells *field.Shells
 }
 
 // seedPowers is the P(k) of a seed's frames, in a file as in memory: for each

@@ -42,8 +42,7 @@ type spectraTables struct {
 }
 
 func (s *spectraSink) tables(records []parts.Record) (*spectraTables, error) {
-	ly, lx := s.env.Run.Box()
-	t := &spectraTables{dir: s.env.Run.Dir, fields: s.in.Channels, sources: s.sources, longest: max(ly, lx), records: records}
+	t := &spectraTables{dir: s.env.Run.Dir, fields: s.in.Channels, sources: s.sources, longest: max(s.in.Box[0], s.in.Box[1]), records: records}
 	if t.longest == 0 {
 		t.longest = 1
 	}

@@ -16,10 +16,10 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
+	"fmsr/internal/field"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
 	"fmsr/internal/rng"
-	"fmsr/internal/spectra"
 	"fmsr/pipeline"
 )
 
@@ -141,7 +141,7 @@ func TestSpectraReport(t *testing.T) {
 			defer table.Release()
 			power := columnOf[float64](t, table, "power")
 			rows := rowsOf(t, table)
-			hi := spectra.NewShells(h, w, 0, 0)
+			hi := field.NewShells(field.Grid{H: h, W: w})
 			splits := []string{"train", "val", "test"}
 			per := map[string][]float64{}
 			at := 0
@@ -163,9 +163,9 @@ func TestSpectraReport(t *testing.T) {
 						}
 						for _, src := range []struct {
 							name   string
-							shells *spectra.Shells
+							shells *field.Shells
 							plane  []float64
-						}{{"hi", hi, plane}, {"lo", hi.Coarser(2), coarse}} {
+						}{{"hi", hi, plane}, {"lo", field.NewShells(hi.Coarser(2)), coarse}} {
 							sum := 0.0
 							for k, want := range powerOf(src.shells, src.plane) {
 								key := fmt.Sprintf("%d %d %s %c %s %d %.6f", seed, frame, splits[seed], 'a'+c, src.name, k, 2*math.Pi*float64(k))
@@ -245,7 +245,7 @@ func momentsOf(values []float32, c, channels int) (mean, std float64) {
 }
 
 // powerOf is P(k) by the definition.
-func powerOf(s *spectra.Shells, plane []float64) []float64 {
+func powerOf(s *field.Shells, plane []float64) []float64 {
 	p := make([]float64, s.Len())
 	longest := float64(max(s.H, s.W))
 	for ky := range s.H {

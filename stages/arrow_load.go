@@ -12,6 +12,7 @@ import (
 
 	"fmsr/internal/dataset"
 	"fmsr/internal/dataset/exportset"
+	"fmsr/internal/field"
 	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
@@ -93,7 +94,7 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 	}
 	meta = pipeline.Meta{Channels: m.ChannelNames, Grid: env.Run.Domain(m.H, m.W), Factor: m.Factor, Periodic: m.Boundary == "periodic"}
 	if m.Normalized {
-		meta.Stats = &frames.Stats{Mean: m.Mean, Std: m.Std}
+		meta.Stats = &field.Stats{Mean: m.Mean, Std: m.Std}
 	}
 	chosen, err := l.choose(path, m)
 	if err != nil {

@@ -5,9 +5,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/field/plan"
 	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/internal/prep"
 	"fmsr/pipeline"
 )
 
@@ -46,26 +45,20 @@ func (c *Batch) Validate(_ *pipeline.Run, report func(key, format string, args .
 type batch struct {
 	Batch
 	mem  memory.Allocator
-	plan *prep.Plan // what is done to the frames on their way into a batch
-	held []held
-}
-
-// held is a frame that waits for its batch: the n-th of f.
-type held struct {
-	f *frames.Frames
-	n int
+	plan *plan.Plan // done to the frames on their way into a batch
+	held []plan.Frame
 }
 
 // Open announces the batch size.
 func (b *batch) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	b.mem, b.plan = env.Mem, &prep.Plan{}
+	b.mem, b.plan = env.Mem, &plan.Plan{}
 	in.Batch = b.Size
 	return in, nil
 }
 
 // Fuse takes over the preprocessing above.
 func (b *batch) Fuse(above []pipeline.Stage) (n int) {
-	b.plan, n = prep.Fold(above)
+	b.plan, n = plan.Fold(above)
 	return n
 }
 
@@ -79,14 +72,14 @@ func (b *batch) Process(_ context.Context, in pipeline.Element) (out []pipeline.
 		}
 		return err
 	}
-	if len(b.held) > 0 && b.held[0].f.Split() != f.Split() {
+	if len(b.held) > 0 && b.held[0].Split() != f.Split() {
 		if err := join(); err != nil {
 			return out, err
 		}
 	}
 	for n := range f.N() {
 		f.Retain()
-		b.held = append(b.held, held{f, n})
+		b.held = append(b.held, plan.Frame{Frames: f, Index: n})
 		if len(b.held) == b.Size {
 			if err := join(); err != nil {
 				return out, err
@@ -108,41 +101,16 @@ func (b *batch) Flush(context.Context) ([]pipeline.Element, error) {
 	return []pipeline.Element{whole}, nil
 }
 
-// join makes one element of those held, the frames in parallel.
+// join makes one element of the frames held.
 func (b *batch) join() (*frames.Frames, error) {
 	defer b.drop()
-	first := b.held[0].f
-	var origins []frames.Origin
-	for _, h := range b.held {
-		origins = append(origins, h.f.Origins[h.n])
-	}
-	channels := b.plan.Names(first.Channels)
-	size := len(channels) * first.H * first.W
-	out := frames.New(channels, first.Grid, origins, frames.NewBuffer(b.mem, len(origins)*size), nil)
-	if b.plan.Pairs(first) {
-		out.Lo = frames.NewBuffer(b.mem, len(origins)*size)
-	}
-	err := parallel.Each(len(b.held), func(i int) error {
-		var lo []float32
-		if out.Lo != nil {
-			lo = frames.Floats(out.Lo)[i*size:][:size]
-		}
-		if err := b.plan.Pair(b.held[i].f, b.held[i].n, frames.Floats(out.Hi)[i*size:][:size], lo); err != nil {
-			return frames.At(origins[i], err)
-		}
-		return nil
-	})
-	if err != nil {
-		out.Release()
-		return nil, err
-	}
-	return out, nil
+	return b.plan.Join(b.mem, b.held)
 }
 
 // drop releases what is held.
 func (b *batch) drop() {
-	for _, h := range b.held {
-		h.f.Release()
+	for _, f := range b.held {
+		f.Release()
 	}
 	b.held = b.held[:0]
 }

@@ -3,14 +3,12 @@ package stages
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/prep"
+	"fmsr/internal/field/plan"
 	"fmsr/pipeline"
 )
 
@@ -75,53 +73,16 @@ func (c *channelSelect) Open(_ context.Context, env *pipeline.Env, in pipeline.M
 	return in, nil
 }
 
-// Process gathers each kept channel into a plane.
+// Process selects the channels of the frames.
 func (c *channelSelect) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
-	f := in.(*frames.Frames)
-	buffer := frames.NewBuffer(c.mem, f.N()*len(c.index)*f.H*f.W)
-	out := frames.New(c.Channels, f.Grid, f.Origins, buffer, nil)
-	src, dst := frames.Floats(f.Hi), frames.Floats(out.Hi)
-	cells := f.H * f.W
-	for n := range f.N() {
-		for k, channel := range c.index {
-			plane := dst[(n*len(c.index)+k)*cells:][:cells]
-			gather(plane, src[n*f.FrameLen():][:f.FrameLen()], channel, len(f.Channels))
-			if at := firstNonFinite(plane); at >= 0 {
-				out.Release()
-				return nil, prep.NonFinite(c.Channels[k], float64(plane[at]), at, f.W)
-			}
-		}
-	}
-	return []pipeline.Element{out}, nil
+	return applied(c, c.mem, in)
 }
 
-// Fold leaves the gathering to a plan.
-func (c *channelSelect) Fold(p *prep.Plan) bool {
+// Fold adds the selection to a plan.
+func (c *channelSelect) Fold(p *plan.Plan) bool {
 	p.Stored, p.Select, p.Channels = true, c.index, c.Channels
 	return true
 }
 
 // Close has nothing to free.
 func (c *channelSelect) Close() error { return nil }
-
-// gather copies every stride-th value of src, from channel on.
-func gather(dst, src []float32, channel, stride int) {
-	for i := range dst {
-		dst[i] = src[i*stride+channel]
-	}
-}
-
-// firstNonFinite is the index of the first NaN or Inf, or -1. x-x is 0 for
-// every finite x, so that a sum of them finds out without a branch a value.
-func firstNonFinite(values []float32) int {
-	var sum float32
-	for _, v := range values {
-		sum += v - v
-	}
-	if sum == 0 {
-		return -1
-	}
-	return slices.IndexFunc(values, func(v float32) bool {
-		return math.IsNaN(float64(v)) || math.IsInf(float64(v), 0)
-	})
-}

@@ -18,22 +18,25 @@ func TestFusedIsTheChain(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		h, w, c    int
+		factor     int
 		selects    []string
 		boundary   string
 		normalized bool
 	}{
-		{"all eight", 16, 16, 8, []string{"all"}, "clamp", true},
-		{"periodic", 8, 24, 8, []string{"all"}, "periodic", true},
-		{"some", 12, 10, 3, []string{"c", "a"}, "periodic", true},
-		{"one", 4, 6, 8, []string{"d"}, "clamp", true},
-		{"physical", 16, 16, 8, []string{"all"}, "clamp", false},
-		{"smallest", 2, 2, 1, []string{"a"}, "periodic", true},
+		{"all eight", 16, 16, 8, 2, []string{"all"}, "clamp", true},
+		{"periodic", 8, 24, 8, 2, []string{"all"}, "periodic", true},
+		{"some", 12, 10, 3, 2, []string{"c", "a"}, "periodic", true},
+		{"one", 4, 6, 8, 2, []string{"d"}, "clamp", true},
+		{"physical", 16, 16, 8, 2, []string{"all"}, "clamp", false},
+		{"factor 3", 12, 9, 3, 3, []string{"b", "a"}, "clamp", true},
+		{"factor 4", 8, 16, 8, 4, []string{"all"}, "periodic", true},
+		{"smallest", 2, 2, 1, 2, []string{"a"}, "periodic", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			chain := func() []pipeline.Stage {
 				stages := []pipeline.Stage{
 					&channelSelect{ChannelSelect: ChannelSelect{Channels: slices.Clone(c.selects)}},
-					&poolUpsample{PoolUpsample: PoolUpsample{Factor: 2, Boundary: c.boundary}},
+					&poolUpsample{PoolUpsample: PoolUpsample{Factor: c.factor, Boundary: c.boundary}},
 				}
 				if c.normalized {
 					stages = append(stages, &normalize{})
@@ -124,7 +127,7 @@ func TestFoldStopsAtTheUnknown(t *testing.T) {
 		want  int
 	}{
 		{[]pipeline.Stage{selects(), pool(2), &normalize{}}, 3},
-		{[]pipeline.Stage{selects(), pool(4), &normalize{}}, 1},
+		{[]pipeline.Stage{selects(), pool(4), &normalize{}}, 3},
 		{[]pipeline.Stage{selects(), &normalize{}, pool(2)}, 1}, // a plan normalizes last
 		{[]pipeline.Stage{selects(), pool(2), pool(2)}, 1},
 		{[]pipeline.Stage{selects(), pool(2), &ema{}, &normalize{}}, 1},

@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/dataset"
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/pipeline"
 )
@@ -85,7 +86,7 @@ type pairLoad struct {
 	fine, coarse dataset.Run
 	seeds        []seedPair
 	keep         channelSelect
-	upscale      *upsampler
+	upscale      *field.Upsampler
 }
 
 // seedPair is a seed in both runs. Frame i of the one matches frame i of the other.
@@ -118,7 +119,7 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 	}
 	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.fine.Grid, hex.EncodeToString(identity.Sum(nil))
 	meta.Factor, meta.Periodic, meta.Coarse = factor, l.Boundary == "periodic", true
-	l.upscale = newUpsampler(l.coarse.H, l.coarse.W, meta.Factor, meta.Periodic)
+	l.upscale = field.NewUpsampler(l.coarse.Grid, meta.Factor, meta.Periodic)
 	l.keep = channelSelect{ChannelSelect: ChannelSelect{Channels: l.Channels}}
 	return l.keep.Open(ctx, env, meta)
 }
@@ -258,7 +259,7 @@ func (l *pairLoad) pair(fine, coarse *frames.Frames) *frames.Frames {
 	cells, cellsLo := fine.Cells(), coarse.Cells()
 	lo, small := frames.Floats(out.Lo), frames.Floats(out.Coarse)
 	for c := range fine.Channels {
-		l.upscale.plane(lo[c*cells:][:cells], small[c*cellsLo:][:cellsLo])
+		l.upscale.Plane(lo[c*cells:][:cells], small[c*cellsLo:][:cellsLo])
 	}
 	return out
 }

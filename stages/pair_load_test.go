@@ -11,9 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"fmsr/internal/field"
+	"fmsr/internal/field/plan"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
-	"fmsr/internal/prep"
 	"fmsr/internal/testkit/golden"
 	"fmsr/pipeline"
 )
@@ -148,10 +149,10 @@ func TestPairLoadRealRuns(t *testing.T) {
 		n++
 		small, large := frames.Floats(f.Coarse), frames.Floats(f.Lo)
 		for i, name := range f.Channels {
-			var coarse, lo, hi frames.Welford
-			coarse.Add(small[i*128*128:][:128*128])
-			lo.Add(large[i*256*256:][:256*256])
-			hi.Add(frames.Floats(f.Hi)[i*256*256:][:256*256])
+			var coarse, lo, hi field.Welford
+			coarse.Merge(plan.Moments(small[i*128*128:][:128*128]))
+			lo.Merge(plan.Moments(large[i*256*256:][:256*256]))
+			hi.Merge(plan.Moments(frames.Floats(f.Hi)[i*256*256:][:256*256]))
 			golden.Near(t, f.Origin()+" "+name+": mean of x_lo", lo.Mean, coarse.Mean, 1e-5*max(1, coarse.Std()))
 			if lo.Std() > coarse.Std() || lo.Std() < 0.5*coarse.Std() || hi.Std() < 0.3*coarse.Std() || hi.Std() > 30*coarse.Std() {
 				t.Errorf("%s %s: spread of x_hi %g, x_lo %g, coarse %g", f.Origin(), name, hi.Std(), lo.Std(), coarse.Std())
@@ -160,26 +161,5 @@ func TestPairLoadRealRuns(t *testing.T) {
 	})
 	if err != nil || n != 3 {
 		t.Errorf("%d pairs, %v", n, err)
-	}
-}
-
-// TestCoarse: a coarse plane is found again in its interpolation, to rounding.
-func TestCoarse(t *testing.T) {
-	for factor := 2; factor <= 5; factor++ {
-		for _, periodic := range []bool{false, true} {
-			const ch, cw = 3, 4
-			coarse, again := make([]float32, ch*cw), make([]float32, ch*cw)
-			for i := range coarse {
-				coarse[i] = float32(golden.N(1, uint64(i)))
-			}
-			lo := make([]float32, len(coarse)*factor*factor)
-			newUpsampler(ch, cw, factor, periodic).plane(lo, coarse)
-			prep.Coarse(again, lo, ch*factor, cw*factor, factor, periodic)
-			for i, want := range coarse {
-				if d := again[i] - want; !(d < 2e-6 && d > -2e-6) {
-					t.Errorf("factor %d, periodic %v, cell %d: %g, want %g", factor, periodic, i, again[i], want)
-				}
-			}
-		}
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"fmsr/internal/field"
+	"fmsr/internal/field/plan"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
-	"fmsr/internal/prep"
 	"fmsr/internal/testkit/golden"
 	"fmsr/pipeline"
 )
@@ -51,7 +51,7 @@ func BenchmarkCacheReplay(b *testing.B) {
 	b.Run("replay", func(b *testing.B) {
 		clear(c.verified)
 		b.SetBytes(int64(bytes))
-		joined := &batch{Batch: Batch{Size: 4}, mem: pool, plan: &prep.Plan{}}
+		joined := &batch{Batch: Batch{Size: 4}, mem: pool, plan: &plan.Plan{}}
 		sent := 0
 		err := c.Emit(context.Background(), pipeline.Endless, func(e pipeline.Element) error {
 			defer e.Release()

@@ -10,8 +10,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
-	"fmsr/internal/prep"
 	"fmsr/internal/rng"
 	"fmsr/internal/torchx"
 	"fmsr/model"
@@ -124,7 +124,7 @@ type superres struct {
 	thread  *torchx.Thread
 	net     *model.UNet
 	pick    []int // of each channel in the files
-	up      map[[2]int]*upsampler
+	up      map[field.Grid]*field.Upsampler
 	tile    int // 0: whole fields
 	meter   *model.InputMeter
 	seen    int // frames, by meter
@@ -166,7 +166,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if warning := r.sampler.Stiff(); warning != "" {
 		env.Progress.Note("%s", warning)
 	}
-	r.env, r.mem, r.files, r.up = env, env.Mem, in.Files, map[[2]int]*upsampler{}
+	r.env, r.mem, r.files, r.up = env, env.Mem, in.Files, map[field.Grid]*field.Upsampler{}
 	if err := r.check(in.Channels, in.Files); err != nil {
 		return in, err
 	}
@@ -241,27 +241,25 @@ func (r *superres) Process(ctx context.Context, in pipeline.Element) (out []pipe
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	defer xLo.Release()
-	factor := r.loaded.Input.Factor
-	h, w := f.H*factor, f.W*factor
+	fine := f.Finer(r.loaded.Input.Factor)
 	for origin.Sample = range r.Samples {
-		fine := frames.NewBuffer(r.mem, len(frames.Floats(xLo)))
+		x := frames.NewBuffer(r.mem, len(frames.Floats(xLo)))
 		xLo.Retain()
-		out = append(out, frames.New(r.loaded.Channels, f.Finer(factor), []frames.Origin{origin}, fine, xLo))
+		out = append(out, frames.New(r.loaded.Channels, fine, []frames.Origin{origin}, x, xLo))
 		err := r.thread.Do(ctx, func(s *torchx.Scope) error {
-			torchx.NoGrad(func() { torchx.Read(s, r.draw(ctx, s, xLo, h, w, origin), frames.Floats(fine)) })
+			torchx.NoGrad(func() { torchx.Read(s, r.draw(ctx, s, xLo, fine.H, fine.W, origin), frames.Floats(x)) })
 			return s.Err()
 		})
 		if err != nil {
 			return out, fmt.Errorf("%s: %w", file, err)
 		}
-		values := frames.Floats(fine)
-		r.physical(values, h*w)
-		if at := firstNonFinite(values); at >= 0 {
-			cell := at % (h * w)
-			return out, fmt.Errorf("%s: the model gives %w", file, prep.NonFinite(r.loaded.Channels[at/(h*w)], float64(values[at]), cell, w))
+		values := frames.Floats(x)
+		r.loaded.Stats.PhysicalPlanes(values, values, fine.Cells())
+		if err := fine.CheckFinite(r.loaded.Channels, values); err != nil {
+			return out, fmt.Errorf("%s: the model gives %w", file, err)
 		}
 	}
-	r.physical(frames.Floats(xLo), h*w) // the network has seen it
+	r.loaded.Stats.PhysicalPlanes(frames.Floats(xLo), frames.Floats(xLo), fine.Cells()) // the network has seen it
 	r.done++
 	r.env.Progress.Note("%s, frame %d: %d of %d", file, origin.Frame, r.done, r.total)
 	return out, nil
@@ -269,25 +267,21 @@ func (r *superres) Process(ctx context.Context, in pipeline.Element) (out []pipe
 
 // condition is x_lo (C,h,w): the coarse frame, normalized and interpolated.
 func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
-	channels, factor, cells := len(r.loaded.Channels), r.loaded.Input.Factor, f.H*f.W
-	size := [2]int{f.H, f.W}
-	if r.up[size] == nil {
-		r.up[size] = newUpsampler(f.H, f.W, factor, r.loaded.Input.Periodic)
+	channels, factor, cells := len(r.loaded.Channels), r.loaded.Input.Factor, f.Cells()
+	if r.up[f.Grid] == nil {
+		r.up[f.Grid] = field.NewUpsampler(f.Grid, factor, r.loaded.Input.Periodic)
 	}
 	out := frames.NewBuffer(r.mem, channels*cells*factor*factor)
 	plane := make([]float32, cells)
 	fine := cells * factor * factor
 	for c := range channels {
-		gather(plane, frames.Floats(f.Hi), r.pick[c], len(f.Channels))
-		if at := firstNonFinite(plane); at >= 0 {
+		field.Gather(plane, frames.Floats(f.Hi), r.pick[c], len(f.Channels))
+		if err := f.CheckFinite(r.loaded.Channels[c:c+1], plane); err != nil {
 			out.Release()
-			return nil, fmt.Errorf("field %s: %g at y=%d, x=%d", r.loaded.Channels[c], plane[at], at/f.W, at%f.W)
+			return nil, err
 		}
-		mean, scale := float32(r.loaded.Stats.Mean[c]), float32(1/r.loaded.Stats.Std[c])
-		for i, v := range plane {
-			plane[i] = (v - mean) * scale
-		}
-		r.up[size].plane(frames.Floats(out)[c*fine:(c+1)*fine], plane)
+		r.loaded.Stats.Normalize(plane, plane, c)
+		r.up[f.Grid].Plane(frames.Floats(out)[c*fine:(c+1)*fine], plane)
 	}
 	return out, nil
 }
@@ -323,17 +317,8 @@ func (r *superres) velocity(condition torchx.Tensor, h, w int) model.Velocity {
 }
 
 // wraps says whether tiles wrap around the field's edges.
-func (r *superres) wraps() bool { return r.loaded.Input.Periodic && r.env.Run.PeriodicBoundary() }
-
-// physical undoes the normalization of planes (C,h,w).
-func (r *superres) physical(planes []float32, cells int) {
-	for c := range r.loaded.Channels {
-		mean, std := r.loaded.Stats.Mean[c], r.loaded.Stats.Std[c]
-		plane := planes[c*cells : (c+1)*cells]
-		for i, v := range plane {
-			plane[i] = float32(float64(v)*std + mean)
-		}
-	}
+func (r *superres) wraps() bool {
+	return r.loaded.Input.Periodic && r.env.Run.Domain(0, 0).Wraps()
 }
 
 // Close frees the network and closes the checkpoint.

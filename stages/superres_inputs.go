@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -40,9 +41,9 @@ func (r *superres) Fit(ctx context.Context, in pipeline.Element) (bool, error) {
 	cells := f.H * f.W
 	planes := make([]float32, len(r.pick)*cells)
 	for c, channel := range r.pick {
-		gather(planes[c*cells:(c+1)*cells], frames.Floats(f.Hi), channel, len(f.Channels))
+		field.Gather(planes[c*cells:(c+1)*cells], frames.Floats(f.Hi), channel, len(f.Channels))
 	}
-	if firstNonFinite(planes) >= 0 {
+	if field.FirstNonFinite(planes) >= 0 {
 		return false, nil // the run will say where
 	}
 	return false, r.meter.Add(ctx, planes, f.H, f.W)

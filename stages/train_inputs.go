@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
-	"fmsr/internal/prep"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -49,10 +49,8 @@ func (t *train) coarse(coarse, lo []float32) {
 	cells := len(coarse) / len(t.in.Channels)
 	for c := range t.in.Channels {
 		plane := coarse[c*cells : (c+1)*cells]
-		prep.Coarse(plane, lo[c*t.in.H*t.in.W:(c+1)*t.in.H*t.in.W], t.in.H, t.in.W, t.in.Factor, t.in.Periodic)
-		for i, v := range plane {
-			plane[i] = float32(float64(v)*t.in.Stats.Std[c] + t.in.Stats.Mean[c])
-		}
+		field.Coarse(plane, lo[c*t.in.Cells():(c+1)*t.in.Cells()], t.in.Grid, t.in.Factor, t.in.Periodic)
+		t.in.Stats.Physical(plane, plane, c)
 	}
 }
 

@@ -3,12 +3,18 @@ package evaluate
 import (
 	"fmt"
 
-	"fmsr/internal/spectra"
+	"fmsr/internal/field"
 )
 
-// Spectra returns P(k) of each plane of values (N,H,W) and, if coarse is set, of
-// each plane averaged over factor x factor cells, on the coarse grid.
-type Spectra func(values []float32, coarse bool) (fine, low [][]float64, err error)
+// Kernels is the arithmetic that libtorch or our C++ does. The caller provides it, so
+// that this package builds without them.
+type Kernels struct {
+	// Power adds P(k) of planes (C,H,W) to fine (C,shells) and, unless low is nil, P(k)
+	// of their averages over factor x factor cells to low (C,shells of the coarse grid).
+	Power func(fine, low [][]float64, planes []float32) error
+	// Moments returns the mean and variance of a plane (H,W).
+	Moments func(plane []float32) field.Welford
+}
 
 // Comparison compares fields with the truth as frames come, in physical units.
 // Errors and spectra are summed; whole fields are kept only of the frames that
@@ -18,62 +24,63 @@ type Spectra func(values []float32, coarse bool) (fine, low [][]float64, err err
 //	Figures, Pictures                       at the end
 type Comparison struct {
 	Results
-	suite   Suite
-	spectra Spectra
-	truth   []float32 // of the current batch
-	shown   shown
+	suite             Suite
+	kernels           Kernels
+	shells, lowShells int       // of the grid and of the coarse one
+	truth             []float32 // of the current batch
+	shown             shown
 }
 
-// shown is the frames that pictures show, the first that came: (N,C,H,W) each.
+// shown is the frames that pictures show, the first few: (N,C,H,W) of each source.
 type shown struct {
 	columns []string // a label for each frame
 	truth   []float32
 	made    map[Source][]float32
 }
 
-// New returns an empty comparison of frames with these fields on the grid of
-// shells; factor is how many fine cells pooling averaged along an axis.
-func New(suite Suite, fields []string, shells *spectra.Shells, factor int, power Spectra) *Comparison {
-	return &Comparison{Results: newResults(fields, shells.H, shells.W, factor), suite: suite, spectra: power, shown: shown{made: map[Source][]float32{}}}
+// New returns an empty comparison of frames with these fields on a grid. factor is
+// how many fine cells pooling averaged along an axis.
+func New(suite Suite, fields []string, grid field.Grid, factor int, kernels Kernels) *Comparison {
+	return &Comparison{
+		Results: newResults(fields, grid, factor), suite: suite, kernels: kernels,
+		shells: field.NewShells(grid).Len(), lowShells: field.NewShells(grid.Coarser(factor)).Len(),
+		shown: shown{made: map[Source][]float32{}},
+	}
 }
 
-func (c *Comparison) cells() int { return c.H * c.W }
+func (c *Comparison) cells() int { return c.Grid.Cells() }
 
 // plane returns the i-th plane of values (...,H,W).
 func (c *Comparison) plane(values []float32, i int) []float32 {
 	return values[i*c.cells() : (i+1)*c.cells()]
 }
 
-// Start begins a batch with its truth (N,C,H,W) and a label for each frame. truth
-// must stay as it is until the next Start.
+// Start begins a batch of frames: the truth (N,C,H,W) and a label for each frame.
+// The caller must not change truth before the next Start.
 func (c *Comparison) Start(labels []string, truth []float32) error {
 	fields := len(c.Fields)
 	if len(truth) != len(labels)*fields*c.cells() {
-		return fmt.Errorf("truth of %d values: want %d frames of %d fields at %d x %d", len(truth), len(labels), fields, c.H, c.W)
+		return fmt.Errorf("truth of %d values: want %d frames of %d fields at %s", len(truth), len(labels), fields, c.Grid)
 	}
 	room := min(len(labels), shownFrames-len(c.shown.columns))
 	c.shown.columns = append(c.shown.columns, labels[:room]...)
 	c.shown.truth = append(c.shown.truth, truth[:room*fields*c.cells()]...)
-	fine, low, err := c.spectra(truth, true)
-	if err != nil {
+	if err := c.addPower(c.Truth.Power, c.Truth.Low, truth); err != nil {
 		return fmt.Errorf("spectra of the truth: %w", err)
 	}
-	for i := range fine {
-		field := i % fields
-		c.Truth.Moments[field].Add(c.plane(truth, i))
-		c.Truth.Power[field] = c.Truth.Power[field].plus(fine[i])
-		c.Truth.Low[field] = c.Truth.Low[field].plus(low[i])
+	for i := range len(truth) / c.cells() {
+		c.Truth.Moments[i%fields].Merge(c.kernels.Moments(c.plane(truth, i)))
 	}
 	c.Truth.Frames += len(labels)
 	c.truth = truth
 	return nil
 }
 
-// Add adds what a source made of the batch, (N,C,H,W). It may be called several
-// times with several samples; pictures show the first.
+// Add compares what a source made of the batch, (N,C,H,W), with the truth. Several
+// samples are several calls; pictures show the first. Pictures need Bilinear.
 func (c *Comparison) Add(src Source, values []float32) error { return c.add(src, values, nil) }
 
-// AddEnsemble adds the mean of an ensemble that was made of the batch.
+// AddEnsemble compares the mean of an ensemble of the batch with the truth.
 func (c *Comparison) AddEnsemble(e *Ensemble) error {
 	c.made(Mean).Members = e.Members
 	return c.add(Mean, e.Mean(), e.Variance())
@@ -83,23 +90,21 @@ func (c *Comparison) add(src Source, values []float32, variance []float64) error
 	if len(values) != len(c.truth) {
 		return fmt.Errorf("%s of %d values, and a truth of %d", src.label(), len(values), len(c.truth))
 	}
-	power, _, err := c.spectra(values, false)
-	if err != nil {
+	m, fields := c.made(src), len(c.Fields)
+	if err := c.addPower(m.Power, nil, values); err != nil {
 		return fmt.Errorf("spectra of the %s: %w", src.label(), err)
 	}
-	m, fields := c.made(src), len(c.Fields)
-	for i := range power {
-		field := i % fields
-		p := Pair{H: c.H, W: c.W, Made: c.plane(values, i), Truth: c.plane(c.truth, i)}
+	for i := range len(values) / c.cells() {
+		k := i % fields
+		p := Pair{Grid: c.Grid, Made: c.plane(values, i), Truth: c.plane(c.truth, i)}
 		if variance != nil {
 			p.Variance = variance[i*c.cells() : (i+1)*c.cells()]
 		}
-		m.Power[field] = m.Power[field].plus(power[i])
 		for j, v := range p.Made {
 			d := float64(v) - float64(p.Truth[j])
-			m.SquaredError[field] += d * d
+			m.SquaredError[k] += d * d
 		}
-		c.addOwn(m, field, p)
+		c.addOwn(m, k, p)
 	}
 	m.Frames += len(values) / (fields * c.cells())
 	shown := c.shown.made[src]
@@ -107,7 +112,33 @@ func (c *Comparison) add(src Source, values []float32, variance []float64) error
 	return nil
 }
 
-// addOwn adds a plane to the sums that metrics have of their own.
+// addPower adds P(k) of values (N,C,H,W) to fine and, unless it is nil, that of their
+// averages to low.
+func (c *Comparison) addPower(fine, low []Series, values []float32) error {
+	fineRows, lowRows := rows(fine, c.shells), rows(low, c.lowShells)
+	frame := len(c.Fields) * c.cells()
+	for ; len(values) > 0; values = values[frame:] {
+		if err := c.kernels.Power(fineRows, lowRows, values[:frame]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rows returns series as rows of n numbers, zeros at first, in the same memory. It
+// returns nil for nil.
+func rows(series []Series, n int) [][]float64 {
+	var all [][]float64
+	for i := range series {
+		if len(series[i]) == 0 {
+			series[i] = make(Series, n)
+		}
+		all = append(all, series[i])
+	}
+	return all
+}
+
+// addOwn adds a plane to the own sums of each metric.
 func (c *Comparison) addOwn(m *Made, field int, p Pair) {
 	for i := range c.suite {
 		metric := &c.suite[i]
@@ -122,5 +153,5 @@ func (c *Comparison) addOwn(m *Made, field int, p Pair) {
 	}
 }
 
-// Figures returns the suite's values so far.
+// Figures returns the values of the suite over all frames so far.
 func (c *Comparison) Figures() Figures { return c.Results.Figures(c.suite) }

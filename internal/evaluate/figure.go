@@ -54,9 +54,9 @@ func (s *Series) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// plus returns s + o; either may be nil, for zeros.
+// plus returns s + o. Either may be empty, for zeros.
 func (s Series) plus(o Series) Series {
-	if s == nil {
+	if len(s) == 0 {
 		s = make(Series, len(o))
 	}
 	for i, v := range o {

@@ -1,6 +1,12 @@
 package evaluate
 
-import "fmsr/internal/frames"
+import (
+	"bytes"
+	"fmt"
+	"text/tabwriter"
+
+	"fmsr/internal/field"
+)
 
 // Metric is one way to compare fields with the truth.
 type Metric struct {
@@ -12,13 +18,14 @@ type Metric struct {
 
 	In           Outlets // where it is shown; zero: everywhere
 	LogFields    bool    // logs also have val/NAME/FIELD
-	EnsembleOnly bool    // it is known of an ensemble's mean only
+	EnsembleOnly bool    // only the mean of an ensemble has it
 
-	// Add adds a plane to the metric's own sums, which have length Sums and start at
-	// zero. Nil: its value needs no sums but those of Totals.
+	// Add adds a plane to the own sums of the metric: Sums numbers for each field,
+	// zero at first. A metric that needs only the other members of Totals has no Add.
 	Sums int
 	Add  func(sums []float64, p Pair)
-	// Value returns the figure of these fields together; of a single one for one field.
+	// Value returns one figure for all these fields. It is called with all fields, and
+	// with each field alone.
 	Value func(fields []Totals) float64
 }
 
@@ -42,28 +49,42 @@ func (m *Metric) Head() string {
 	return m.Title
 }
 
-// Suite is metrics, in the order in which outlets show them.
+// Suite is a list of metrics, in the order in which outlets show them.
 type Suite []Metric
 
-// Pair is a plane of a field and the true one, (H,W), in physical units.
+// Help returns a line for each metric that the outlet shows: its name and its
+// sentence.
+func (s Suite) Help(where Outlets) string {
+	var text bytes.Buffer
+	tw := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for i := range s {
+		if m := &s[i]; m.ShownIn(where) {
+			fmt.Fprintf(tw, "  %s\t%s\n", m.Name, m.Doc)
+		}
+	}
+	tw.Flush()
+	return text.String()
+}
+
+// Pair is a plane of a field, (H,W), and the true plane, in physical units.
 type Pair struct {
-	H, W        int
+	Grid        field.Grid
 	Made, Truth []float32
-	Variance    []float64 // of the ensemble whose mean Made is, in each cell; nil for other sources
+	Variance    []float64 // if Made is the mean of an ensemble, its variance (H,W), else nil
 }
 
-// Totals is what is known of one field of a source, over all its frames.
+// Totals is one field of a source, summed up over all frames.
 type Totals struct {
-	Frames       int // each sample of a frame is counted
-	Cells        int // of a frame
-	Members      int // of the ensemble whose mean this is
+	Grid         field.Grid
+	Factor       int // fine cells that pooling averaged, along an axis
+	Frames       int // each sample of a frame counts
+	Members      int // samples of an ensemble, if the source is its mean
 	SquaredError float64
-	Moments      frames.Welford // of the truth
-	Power, Truth []float64      // mean P(k), and the truth's
-	Lost         Band           // shells that pooling lost
-	Sums         []float64      // the metric's own
-	Bilinear     *Totals        // of the bilinear input; its Sums are not set
+	Moments      field.Welford // of the truth
+	Power, Truth []float64     // mean P(k), and that of the truth
+	Sums         []float64     // own sums of the metric
+	Bilinear     *Totals       // the same field of the bilinear input, without Sums; nil if it was not added
 }
 
-// Band is the shells Lo <= k < Hi.
-type Band struct{ Lo, Hi int }
+// Values returns how many values of the field were compared.
+func (t Totals) Values() int { return t.Frames * t.Grid.Cells() }

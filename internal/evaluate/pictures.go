@@ -10,7 +10,7 @@ import (
 	"fmsr/internal/picture"
 )
 
-// shownFrames is how many frames a picture has room for.
+// shownFrames is how many frames a picture shows.
 const shownFrames = 4
 
 // Pictures draws samples and differences of each field for each source that is a
@@ -48,7 +48,7 @@ func (c *Comparison) Pictures(unit func(field string) string) ([]Picture, error)
 	return out, err
 }
 
-// row is one field of the shown frames; minus is subtracted where given.
+// row returns one field of the shown frames (N,C,H,W), less minus unless it is nil.
 func (c *Comparison) row(label string, field int, values, minus []float32) picture.Row {
 	cells, fields := c.cells(), len(c.Fields)
 	row := picture.Row{Label: label}
@@ -60,11 +60,12 @@ func (c *Comparison) row(label string, field int, values, minus []float32) pictu
 				plane[i] -= minus[at+i]
 			}
 		}
-		row.Fields = append(row.Fields, picture.Field{H: c.H, W: c.W, Data: plane})
+		row.Fields = append(row.Fields, picture.Field{H: c.Grid.H, W: c.Grid.W, Data: plane})
 	}
 	return row
 }
 
+// panel returns the input, the target and what a source made of a field.
 func (c *Comparison) panel(field int, unit string, src Source) picture.Panel {
 	return picture.Panel{
 		Title: c.Fields[field], Unit: unit, Columns: c.shown.columns,
@@ -77,6 +78,7 @@ func (c *Comparison) panel(field int, unit string, src Source) picture.Panel {
 	}
 }
 
+// diffs returns what the input and a source lack of a field.
 func (c *Comparison) diffs(field int, unit string, src Source) picture.Panel {
 	return picture.Panel{
 		Title: c.Fields[field] + ", differences", Unit: unit, Columns: c.shown.columns, Diverging: true,
@@ -87,10 +89,10 @@ func (c *Comparison) diffs(field int, unit string, src Source) picture.Panel {
 	}
 }
 
-// plots are one spectrum plot a field.
+// plots returns a plot of spectra for each field.
 func (c *Comparison) plots() []picture.SpectraPlot {
 	var plots []picture.SpectraPlot
-	lost := c.LostBand().Lo
+	lost, _ := c.Grid.LostBand(c.Factor)
 	for field, name := range c.Fields {
 		plot := picture.SpectraPlot{
 			Title: name, XLabel: "k L / 2π", YLabel: "P(k)",

@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"slices"
 
-	"fmsr/internal/frames"
+	"fmsr/internal/field"
 )
 
 // Results is what a comparison sums up over the frames of one grid.
 type Results struct {
 	Fields []string         `json:"fields"`
-	H      int              `json:"h"`
-	W      int              `json:"w"`
+	Grid   field.Grid       `json:"grid"`
 	Factor int              `json:"factor"`
 	Truth  Truth            `json:"truth"`
 	Made   map[Source]*Made `json:"made"`
@@ -19,10 +18,10 @@ type Results struct {
 
 // Truth is the sums of the true fields.
 type Truth struct {
-	Frames  int              `json:"frames"`
-	Moments []frames.Welford `json:"moments"` // of each field
-	Power   []Series         `json:"power"`   // P(k) of each field, summed over frames
-	Low     []Series         `json:"low"`     // that of the field averaged over factor x factor cells, on its own grid
+	Frames  int             `json:"frames"`
+	Moments []field.Welford `json:"moments"` // of each field
+	Power   []Series        `json:"power"`   // P(k) of each field, summed over frames
+	Low     []Series        `json:"low"`     // that of the field averaged over factor x factor cells, on its own grid
 }
 
 // Made is the sums of one source.
@@ -34,38 +33,44 @@ type Made struct {
 	Sums         map[string][]Series `json:"sums,omitempty"`    // of metrics that have sums of their own, by name: of each field
 }
 
-func newResults(fields []string, h, w, factor int) Results {
+func newResults(fields []string, grid field.Grid, factor int) Results {
 	return Results{
-		Fields: fields, H: h, W: w, Factor: factor, Made: map[Source]*Made{},
-		Truth: Truth{Moments: make([]frames.Welford, len(fields)), Power: make([]Series, len(fields)), Low: make([]Series, len(fields))},
+		Fields: fields, Grid: grid, Factor: factor,
+		Truth: Truth{Moments: make([]field.Welford, len(fields)), Power: make([]Series, len(fields)), Low: make([]Series, len(fields))},
 	}
 }
 
-// made returns the sums of a source, empty ones at first.
+// made returns the sums of a source, which are empty at first.
 func (r *Results) made(src Source) *Made {
 	m := r.Made[src]
 	if m == nil {
-		m = &Made{SquaredError: make(Series, len(r.Fields)), Power: make([]Series, len(r.Fields)), Sums: map[string][]Series{}}
+		if r.Made == nil {
+			r.Made = map[Source]*Made{}
+		}
+		m = &Made{SquaredError: make(Series, len(r.Fields)), Power: make([]Series, len(r.Fields))}
 		r.Made[src] = m
 	}
 	return m
 }
 
-// sums returns a metric's own sums, of each field.
+// sums returns the own sums of a metric, of each field.
 func (m *Made) sums(name string, fields int) []Series {
 	s := m.Sums[name]
 	if s == nil {
+		if m.Sums == nil {
+			m.Sums = map[string][]Series{}
+		}
 		s = make([]Series, fields)
 		m.Sums[name] = s
 	}
 	return s
 }
 
-// Merge adds the results of other frames of the same grid and fields.
+// Merge adds the results of other frames. Their fields, grid and factor must be the
+// same.
 func (r *Results) Merge(o *Results) error {
-	if !slices.Equal(r.Fields, o.Fields) || r.H != o.H || r.W != o.W || r.Factor != o.Factor {
-		return fmt.Errorf("results of %v at %d x %d, factor %d, and of %v at %d x %d, factor %d, cannot be merged",
-			r.Fields, r.H, r.W, r.Factor, o.Fields, o.H, o.W, o.Factor)
+	if !slices.Equal(r.Fields, o.Fields) || r.Grid != o.Grid || r.Factor != o.Factor {
+		return fmt.Errorf("results of %v on %+v, factor %d, and of %v on %+v, factor %d, cannot be merged", r.Fields, r.Grid, r.Factor, o.Fields, o.Grid, o.Factor)
 	}
 	r.Truth.Frames += o.Truth.Frames
 	for i := range r.Fields {
@@ -86,16 +91,11 @@ func (r *Results) Merge(o *Results) error {
 	return nil
 }
 
+// addEach adds the series of from to those of into.
 func addEach(into, from []Series) {
 	for i, s := range from {
 		into[i] = into[i].plus(s)
 	}
-}
-
-// LostBand returns the band that pooling lost, N/2f <= k < N/2.
-func (r *Results) LostBand() Band {
-	n := max(r.H, r.W)
-	return Band{n / (2 * r.Factor), n / 2}
 }
 
 // Spectrum returns the mean P(k) of a source's field.
@@ -112,6 +112,7 @@ func (r *Results) TrueSpectrum(field int) []float64 {
 // cells, on its own grid.
 func (r *Results) LowSpectrum(field int) []float64 { return over(r.Truth.Low[field], r.Truth.Frames) }
 
+// over returns the mean of a sum over frames.
 func over(sum Series, frames int) []float64 {
 	p := slices.Clone(sum)
 	for k := range p {
@@ -120,14 +121,14 @@ func over(sum Series, frames int) []float64 {
 	return p
 }
 
-// totals returns what is known of each field of a source, without metrics' own sums.
+// totals returns the totals of each field of a source, with no metric's own sums.
 func (r *Results) totals(src Source) []Totals {
 	m := r.Made[src]
 	out := make([]Totals, len(r.Fields))
 	for i := range out {
 		out[i] = Totals{
-			Frames: m.Frames, Cells: r.H * r.W, Members: m.Members, SquaredError: m.SquaredError[i], Moments: r.Truth.Moments[i],
-			Power: r.Spectrum(src, i), Truth: r.TrueSpectrum(i), Lost: r.LostBand(),
+			Grid: r.Grid, Factor: r.Factor, Frames: m.Frames, Members: m.Members, SquaredError: m.SquaredError[i], Moments: r.Truth.Moments[i],
+			Power: r.Spectrum(src, i), Truth: r.TrueSpectrum(i),
 		}
 	}
 	return out

@@ -3,7 +3,7 @@ package evaluate
 import (
 	"math"
 
-	"fmsr/internal/spectra"
+	"fmsr/internal/field"
 )
 
 // Standard is the suite that ships. An entry added here shows in every outlet.
@@ -15,24 +15,25 @@ var Standard = Suite{
 	},
 	{
 		Name: "of_bilinear", Unit: "1", Title: "of bilinear", Cell: "%.3f", In: Tables | Files,
-		Doc:   "MSE over that of the bilinear input. Less is better; below 1 it beats interpolation.",
+		Doc:   "MSE over the MSE of the bilinear input. Less is better; below 1 beats interpolation.",
 		Value: func(fields []Totals) float64 { return mean(mse)(fields) / mean(bilinearMSE)(fields) },
 	},
 	{
 		Name: "nmse", Unit: "1", Title: "NMSE", In: Logs | Files,
-		Doc:   "MSE over the variance of the truth, of which a constant field counts as having 1. Less is better; 1 is what the mean of the truth would get.",
+		Doc:   "MSE over the variance of the truth. Less is better; 1 is no better than the mean of the truth.",
 		Value: mean(func(f Totals) float64 { return mse(f) / variance(f) }),
 	},
 	{
 		Name: "band", Unit: "1", Title: "power in the lost band, of truth's", Cell: "%.3f",
-		Doc: "Power in the band that pooling lost (N/2f <= k < N/2), over the truth's. 1 is right; less is too smooth, more is too rough.",
+		Doc: "Power in the band that pooling lost (N/2f <= k < N/2), over the power of the truth. 1 is right; less is too smooth, more is too rough.",
 		Value: mean(func(f Totals) float64 {
-			return spectra.Band(f.Power, f.Lost.Lo, f.Lost.Hi) / spectra.Band(f.Truth, f.Lost.Lo, f.Lost.Hi)
+			lo, hi := f.Grid.LostBand(f.Factor)
+			return field.Band(f.Power, lo, hi) / field.Band(f.Truth, lo, hi)
 		}),
 	},
 	{
 		Name: "spread_over_error", Unit: "1", Title: "spread over error", Cell: "%.3f", EnsembleOnly: true,
-		Doc:  "Root of (1 + 1/N) times the mean variance of an ensemble of N samples, over the root of its mean's MSE. 1 is right; less means that the samples are too alike.",
+		Doc:  "Root of (1 + 1/N) times the mean variance of an ensemble of N samples, over the root of the MSE of its mean. 1 is right; less means that the samples are too alike.",
 		Sums: 1,
 		Add: func(sums []float64, p Pair) {
 			for _, v := range p.Variance {
@@ -40,13 +41,13 @@ var Standard = Suite{
 			}
 		},
 		Value: mean(func(f Totals) float64 {
-			expected := f.Sums[0] / float64(f.Frames*f.Cells) * (1 + 1/float64(f.Members))
+			expected := f.Sums[0] / float64(f.Values()) * (1 + 1/float64(f.Members))
 			return math.Sqrt(expected / mse(f))
 		}),
 	},
 }
 
-// mean returns the value that is the mean of each field's.
+// mean returns a function of several fields: the mean of value over them.
 func mean(value func(Totals) float64) func([]Totals) float64 {
 	return func(fields []Totals) float64 {
 		sum := 0.0
@@ -57,11 +58,17 @@ func mean(value func(Totals) float64) func([]Totals) float64 {
 	}
 }
 
-func mse(f Totals) float64         { return f.SquaredError / float64(f.Frames*f.Cells) }
-func bilinearMSE(f Totals) float64 { return mse(*f.Bilinear) }
+func mse(f Totals) float64 { return f.SquaredError / float64(f.Values()) }
 
-// variance returns the truth's about its mean over the frames. A constant field
-// has none: 1 is returned, so that its error can be divided by it.
+func bilinearMSE(f Totals) float64 {
+	if f.Bilinear == nil {
+		return math.NaN()
+	}
+	return mse(*f.Bilinear)
+}
+
+// variance returns the variance of the truth over all frames, or 1 for a constant
+// field, so that the error can be divided by it.
 func variance(f Totals) float64 {
 	if v := math.Pow(f.Moments.Std(), 2); v > 0 {
 		return v

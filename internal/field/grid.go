@@ -17,8 +17,8 @@ import "fmt"
 // Boundary says what lies beyond an edge of the domain. Its zero value is Periodic.
 type Boundary uint8
 
-// The boundaries. A spec calls an open one "open" in run.grid; interpolation there
-// repeats the edge's value ("clamp"), and convolutions pad with "zeros".
+// The boundaries. They are the domain's; how interpolation and convolutions continue
+// a field beyond its edges ("clamp", "zeros") is their own choice.
 const (
 	Periodic Boundary = iota
 	Open
@@ -26,8 +26,8 @@ const (
 
 func (b Boundary) String() string { return [...]string{"periodic", "open"}[b] }
 
-// BoundaryNamed returns the boundary that a spec or a manifest calls by that name:
-// Periodic for "periodic", Open for "open", "clamp" and "zeros".
+// BoundaryNamed returns the boundary that a spec calls by that name, "periodic" or
+// "open".
 func BoundaryNamed(name string) Boundary {
 	if name == Periodic.String() {
 		return Periodic

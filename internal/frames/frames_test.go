@@ -1,11 +1,9 @@
 package frames
 
 import (
-	"math"
 	"testing"
 
 	"fmsr/internal/field"
-	"fmsr/internal/testkit/golden"
 )
 
 func TestReferences(t *testing.T) {
@@ -60,32 +58,6 @@ func TestPoolReuses(t *testing.T) {
 	}
 	if pool.Allocate(0) != nil {
 		t.Error("nothing has an address")
-	}
-}
-
-// TestWelfordMerges: parts merge to the whole, to float64 round-off.
-func TestWelfordMerges(t *testing.T) {
-	values := make([]float32, 10000)
-	sum, sum2 := 0.0, 0.0
-	for i := range values {
-		values[i] = float32(1000 + golden.N(1, uint64(i)))
-		sum += float64(values[i])
-	}
-	mean := sum / 10000
-	for _, v := range values {
-		sum2 += (float64(v) - mean) * (float64(v) - mean)
-	}
-	var whole Welford
-	whole.Add(values)
-	var left, right Welford
-	left.Add(values[:1])
-	left.Add(values[1:3000])
-	right.Add(values[3000:])
-	left.Merge(right)
-	left.Merge(Welford{})
-	for name, w := range map[string]Welford{"whole": whole, "merged": left} {
-		golden.Near(t, name+" mean", w.Mean, mean, 1e-10)
-		golden.Near(t, name+" std", w.Std(), math.Sqrt(sum2/10000), 1e-10)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/gonum/dsp/fourier"
 	"gonum.org/v1/gonum/stat"
 
-	"fmsr/internal/spectra"
+	"fmsr/internal/field"
 )
 
 var grids = [][2]int{{64, 64}, {32, 48}, {45, 30}, {4, 4}}
@@ -163,7 +163,7 @@ func power(m *Maker, f func(y, x int) float64) []float64 {
 			out[y*half+x] = float32((real(v)*real(v) + imag(v)*imag(v)) / float64(m.H*m.W*m.H*m.W))
 		}
 	}
-	return spectra.NewShells(m.H, m.W, 0, 0).Sum(out)
+	return field.NewShells(field.Grid{H: m.H, W: m.W}).Sum(out)
 }
 
 // TestFrames: a frame is a function of the stream and its number, and no other

@@ -1,4 +1,4 @@
-package linear
+package field
 
 import (
 	"encoding/json"
@@ -40,14 +40,14 @@ func worst(a, b []float32) float64 {
 	return d
 }
 
-// TestRecoversALinearMap: the fit finds a filter that is there, for both
+// TestLinearRecoversAMap: the fit finds a filter that is there, for both
 // boundaries, and a stored one predicts the same.
-func TestRecoversALinearMap(t *testing.T) {
+func TestLinearRecoversAMap(t *testing.T) {
 	for _, periodic := range []bool{true, false} {
-		f := New(2, periodic)
+		f := NewLinear(2, periodic)
 		for seed := range uint64(4) {
 			coarse, fine := planes(seed, 12, 16, periodic)
-			f.Add(coarse, fine, 24, 32)
+			f.Add(coarse, fine, Grid{H: 24, W: 32})
 		}
 		if f.Cells() != 4*12*16 {
 			t.Errorf("%d cells seen, want %d", f.Cells(), 4*12*16)
@@ -57,7 +57,7 @@ func TestRecoversALinearMap(t *testing.T) {
 		}
 		coarse, unseen := planes(9, 12, 16, periodic)
 		got := make([]float32, len(unseen))
-		f.Apply(got, coarse, 24, 32)
+		f.Apply(got, coarse, Grid{H: 24, W: 32})
 		if d := worst(got, unseen); d > 1e-4 {
 			t.Errorf("periodic %v: off by %g on an unseen field", periodic, d)
 		}
@@ -65,34 +65,34 @@ func TestRecoversALinearMap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var stored Filter
+		var stored Linear
 		if err := json.Unmarshal(data, &stored); err != nil {
 			t.Fatal(err)
 		}
 		again := make([]float32, len(unseen))
-		stored.Apply(again, coarse, 24, 32)
+		stored.Apply(again, coarse, Grid{H: 24, W: 32})
 		if d := worst(got, again); d != 0 {
 			t.Errorf("a stored filter differs by %g", d)
 		}
 	}
 }
 
-// TestNothingToFit: no frame is an error, a constant field is not.
-func TestNothingToFit(t *testing.T) {
-	if err := New(2, true).Solve(); err == nil {
+// TestLinearNothingToFit: no frame is an error, a constant field is not.
+func TestLinearNothingToFit(t *testing.T) {
+	if err := NewLinear(2, true).Solve(); err == nil {
 		t.Error("solved without data")
 	}
-	f := New(2, true)
+	f := NewLinear(2, true)
 	flat := make([]float32, 24*24)
 	for i := range flat {
 		flat[i] = 3
 	}
-	f.Add(flat[:12*12], flat, 24, 24)
+	f.Add(flat[:12*12], flat, Grid{H: 24, W: 24})
 	if err := f.Solve(); err != nil {
 		t.Fatal(err)
 	}
 	got := make([]float32, len(flat))
-	f.Apply(got, flat[:12*12], 24, 24)
+	f.Apply(got, flat[:12*12], Grid{H: 24, W: 24})
 	if d := worst(got, flat); d > 1e-3 {
 		t.Errorf("a constant field is predicted with an error of %g", d)
 	}

@@ -1,41 +1,32 @@
-package spectra
+package plan
 
 import (
-	"context"
 	"math"
 	"testing"
 
+	"fmsr/internal/field"
 	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
 )
 
-// powerOf is the spectrum of each (h,w) plane of values.
-func powerOf(t *testing.T, s *Shells, values []float64) [][]float64 {
+// powerOf returns P(k) of each plane of values on a grid, by Add in one call.
+func powerOf(t *testing.T, grid field.Grid, values []float64) [][]float64 {
 	t.Helper()
-	thread, err := torchx.StartThread(1)
+	p, err := NewSpectra(grid, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer thread.Close()
-	var out [][]float64
-	err = thread.Do(context.Background(), func(sc *torchx.Scope) error {
-		planes := len(values) / (s.H * s.W)
-		floats := make([]float32, len(values))
-		for i, v := range values {
-			floats[i] = float32(v)
-		}
-		x := sc.FromFloats(floats, int64(planes), int64(s.H), int64(s.W))
-		p := sc.Floats(sc.PowerSpectrum2d(x))
-		half := s.H * (s.W/2 + 1)
-		for i := range planes {
-			out = append(out, s.Sum(p[i*half:(i+1)*half]))
-		}
-		return nil
-	})
-	if err != nil {
+	planes := make([]float32, len(values))
+	for i, v := range values {
+		planes[i] = float32(v)
+	}
+	power := make([][]float64, len(values)/grid.Cells())
+	for c := range power {
+		power[c] = make([]float64, p.Hi.Len())
+	}
+	if err := p.Add(power, nil, planes); err != nil {
 		t.Fatal(err)
 	}
-	return out
+	return power
 }
 
 // float32 transforms are off by 2.4e-7 of the largest shell in the oracle too.
@@ -55,7 +46,7 @@ func TestGoldenSums(t *testing.T) {
 			}
 		}
 		w := want[name]
-		got := powerOf(t, NewShells(grid.h, grid.w, 0, 0), f)[0]
+		got := powerOf(t, field.Grid{H: grid.h, W: grid.w}, f)[0]
 		if len(got) != len(w.P) {
 			t.Errorf("%s: %d shells, want %d", name, len(got), len(w.P))
 			continue
@@ -75,8 +66,9 @@ func TestGoldenMeans(t *testing.T) {
 		P     [][]float64 `json:"P"`
 	}
 	golden.Load(t, "spectra", &want)
-	s := NewShells(64, 64, 0, 0)
-	got := powerOf(t, s, golden.Fields(2, 3, 64))
+	grid := field.Grid{H: 64, W: 64}
+	s := field.NewShells(grid)
+	got := powerOf(t, grid, golden.Fields(2, 3, 64))
 	for c := range 3 {
 		for k, modes := range want.Modes {
 			mean := (got[c][k] + got[3+c][k]) / 2 / modes
@@ -99,9 +91,9 @@ func TestParseval(t *testing.T) {
 			f[i] = golden.N(3, uint64(i))
 			mean += f[i] * f[i] / float64(len(f))
 		}
-		s := NewShells(h, w, 0, 0)
+		s := field.NewShells(field.Grid{H: h, W: w})
 		total, modes := 0.0, 0
-		for k, p := range powerOf(t, s, f)[0] {
+		for k, p := range powerOf(t, s.Grid, f)[0] {
 			total += p
 			modes += s.Count[k]
 		}
@@ -120,7 +112,7 @@ func TestBox(t *testing.T) {
 	for i := range f {
 		f[i] = math.Cos(2 * math.Pi * float64(i%n) / n)
 	}
-	p := powerOf(t, NewShells(n, n, 2, 1), f)[0]
+	p := powerOf(t, field.Grid{H: n, W: n, Box: [2]float64{2, 1}}, f)[0]
 	golden.Near(t, "P(2)", p[2], 0.5, 1e-6)
 	golden.Near(t, "P(1)", p[1], 0, 1e-6)
 }

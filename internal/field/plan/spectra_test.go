@@ -1,4 +1,4 @@
-package spectra
+package plan
 
 import (
 	"fmt"
@@ -12,7 +12,6 @@ import (
 
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
-	"fmsr/internal/prep"
 	"fmsr/internal/testkit/golden"
 )
 
@@ -30,7 +29,7 @@ func frame(mem memory.Allocator, h, w, c int, value func(y, x, c int) float64) *
 }
 
 // direct is P(k) of a plane in float64, by gonum's transforms.
-func direct(s *Shells, plane []float64) []float64 {
+func direct(s *field.Shells, plane []float64) []float64 {
 	h, w := s.H, s.W
 	z := make([]complex128, h*w)
 	for i, v := range plane {
@@ -47,7 +46,8 @@ func direct(s *Shells, plane []float64) []float64 {
 			column[y] = z[y*w+x]
 		}
 		for y, v := range columns.Coefficients(nil, column) {
-			ky, kx := float64(min(y, h-y))*max(s.ly, s.lx)/s.ly, float64(min(x, w-x))*max(s.ly, s.lx)/s.lx
+			ly, lx := s.Lengths()
+			ky, kx := float64(min(y, h-y))*max(ly, lx)/ly, float64(min(x, w-x))*max(ly, lx)/lx
 			p[int(math.RoundToEven(math.Hypot(ky, kx)))] += math.Pow(cmplx.Abs(v)/float64(h*w), 2)
 		}
 	}
@@ -64,27 +64,27 @@ func pooled(plane []float64, h, w, f int) []float64 {
 	return out
 }
 
-// TestPlan holds every kind of grid and of work against float64.
-func TestPlan(t *testing.T) {
+// TestSpectra checks every kind of grid and of work against float64.
+func TestSpectra(t *testing.T) {
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	defer mem.AssertSize(t, 0)
 	for _, grid := range []struct{ h, w, c, factor int }{
 		{1, 1, 1, 0}, {2, 2, 8, 2}, {4, 4, 8, 2}, {8, 8, 8, 2}, {16, 8, 8, 4}, {32, 64, 8, 2}, {64, 64, 8, 2}, {128, 32, 8, 2}, {256, 16, 8, 2},
 		{6, 10, 8, 2}, {12, 20, 3, 2}, {7, 9, 8, 0}, {45, 45, 2, 3}, {17, 34, 8, 0}, {1, 16, 8, 0}, {16, 1, 8, 0}, {48, 32, 11, 2}, {18, 6, 8, 6},
 	} {
-		for _, do := range []*prep.Plan{
+		for _, do := range []*Plan{
 			{Stored: true}, {}, {Stored: true, Select: []int{grid.c - 1, 0}, Channels: []string{"last", "first"}},
-			{Stored: true, Mean: constants(grid.c, 0.5), Std: constants(grid.c, 3)},
+			{Stored: true, Stats: &field.Stats{Mean: constants(grid.c, 0.5), Std: constants(grid.c, 3)}},
 		} {
 			what := fmt.Sprintf("%+v %+v", grid, do)
 			f := frame(mem, grid.h, grid.w, grid.c, func(y, x, c int) float64 {
 				return 1 + golden.N(5, uint64((y*grid.w+x)*grid.c+c))
 			})
-			s := NewShells(grid.h, grid.w, 0, 0)
-			p, err := NewPlan(s, grid.factor)
+			p, err := NewSpectra(f.Grid, grid.factor)
 			if err != nil {
 				t.Fatal(err)
 			}
+			s := p.Hi
 			names := do.Names(f.Channels)
 			hi := make([]float64, len(names)*len(s.Count))
 			var lo []float64
@@ -101,26 +101,25 @@ func TestPlan(t *testing.T) {
 				for _, v := range plane {
 					square += v * v / float64(len(plane))
 				}
-				golden.Near(t, what+" sum of P", Band(hi[i*len(s.Count):][:len(s.Count)], 0, len(s.Count)), square, 1e-6*square)
+				golden.Near(t, what+" sum of P", field.Band(hi[i*len(s.Count):][:len(s.Count)], 0, len(s.Count)), square, 1e-6*square)
 				if grid.factor != 0 {
 					n := len(p.Lo.Count)
 					near(t, what+" lo", lo[i*n:][:n], direct(p.Lo, pooled(plane, grid.h, grid.w, grid.factor)))
 				}
 			}
-			p.Close()
 			f.Release()
 		}
 	}
 }
 
 // plane is the i-th field that comes out of do, in float64.
-func plane(f *frames.Frames, do *prep.Plan, i int) []float64 {
+func plane(f *frames.Frames, do *Plan, i int) []float64 {
 	c, mean, std := i, 0.0, 1.0
 	if do.Select != nil {
 		c = do.Select[i]
 	}
-	if do.Mean != nil {
-		mean, std = do.Mean[i], do.Std[i]
+	if do.Stats != nil {
+		mean, std = do.Stats.Mean[i], do.Stats.Std[i]
 	}
 	out := make([]float64, f.H*f.W)
 	for cell := range out {
@@ -162,16 +161,15 @@ func TestPlaneWaves(t *testing.T) {
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	defer mem.AssertSize(t, 0)
 	const n = 32
-	s := NewShells(n, n, 0, 0)
-	p, err := NewPlan(s, 0)
+	p, err := NewSpectra(field.Grid{H: n, W: n}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close()
+	s := p.Hi
 	for ky := range n / 2 {
 		f := frame(mem, n, n, 8, func(y, x, c int) float64 { return math.Cos(2 * math.Pi * float64(ky*y+c*x) / n) })
 		hi := make([]float64, 8*len(s.Count))
-		if err := p.Run(f, 0, &prep.Plan{Stored: true}, hi, nil); err != nil {
+		if err := p.Run(f, 0, &Plan{Stored: true}, hi, nil); err != nil {
 			t.Fatal(err)
 		}
 		f.Release()
@@ -186,14 +184,13 @@ func TestPlaneWaves(t *testing.T) {
 	}
 }
 
-func TestPlanNonFinite(t *testing.T) {
+func TestSpectraNonFinite(t *testing.T) {
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	defer mem.AssertSize(t, 0)
-	p, err := NewPlan(NewShells(8, 8, 0, 0), 2)
+	p, err := NewSpectra(field.Grid{H: 8, W: 8}, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close()
 	for value, want := range map[float64]string{math.NaN(): "field d: NaN at y=2, x=5", math.Inf(-1): "field d: -Inf at y=2, x=5", 1e30: "field d: its power is beyond float32"} {
 		f := frame(mem, 8, 8, 8, func(y, x, c int) float64 {
 			if y == 2 && x == 5 && c == 3 {
@@ -202,11 +199,11 @@ func TestPlanNonFinite(t *testing.T) {
 			return 1
 		})
 		for _, kept := range []int{3, 4} {
-			do := &prep.Plan{Stored: true, Select: []int{kept}, Channels: []string{map[int]string{3: "d", 4: "e"}[kept]}}
+			do := &Plan{Stored: true, Select: []int{kept}, Channels: []string{map[int]string{3: "d", 4: "e"}[kept]}}
 			err := p.Run(f, 0, do, make([]float64, len(p.Hi.Count)), make([]float64, len(p.Lo.Count)))
 			switch {
 			case kept == 4 && err != nil:
-				t.Errorf("what is not kept matters: %v", err)
+				t.Errorf("a channel that is not kept matters: %v", err)
 			case kept == 3 && (err == nil || !strings.Contains(err.Error(), want)):
 				t.Errorf("error %v, want %s", err, want)
 			}

@@ -1,4 +1,4 @@
-package spectra
+package plan
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/prep"
 	"fmsr/internal/testkit/golden"
 	"fmsr/internal/torchx"
 )
@@ -16,15 +15,14 @@ import (
 func BenchmarkSpectraFrame(b *testing.B) {
 	f := frame(memory.DefaultAllocator, 256, 256, 8, func(y, x, c int) float64 { return golden.N(1, uint64((y*256+x)*8+c)) })
 	defer f.Release()
-	p, err := NewPlan(NewShells(256, 256, 0, 0), 2)
+	p, err := NewSpectra(f.Grid, 2)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer p.Close()
-	hi, lo := make([]float64, 8*len(p.Hi.Count)), make([]float64, 8*len(p.Lo.Count))
+	hi, lo := make([]float64, 8*p.Hi.Len()), make([]float64, 8*p.Lo.Len())
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := p.Run(f, 0, &prep.Plan{Stored: true}, hi, lo); err != nil {
+		if err := p.Run(f, 0, &Plan{Stored: true}, hi, lo); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,0 +1,220 @@
+package evaluate
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"fmsr/internal/field"
+	"fmsr/internal/testkit/golden"
+)
+
+const h, w = 4, 4
+
+// power stands in for Fourier transforms: shell 1, the band that pooling lost at
+// this size, has the mean square of each plane.
+func power(fine, low [][]float64, planes []float32) error {
+	for i, v := range planes {
+		fine[i/(h*w)][1] += float64(v) * float64(v) / (h * w)
+	}
+	for i := range low {
+		low[i][0]++
+	}
+	return nil
+}
+
+func moments(plane []float32) (w field.Welford) {
+	for _, v := range plane {
+		w.Merge(field.Welford{Count: 1, Mean: float64(v)})
+	}
+	return w
+}
+
+// noise returns a frame of two fields.
+func noise(seed uint64) []float32 {
+	x := make([]float32, 2*h*w)
+	for i := range x {
+		x[i] = float32(golden.N(seed, uint64(i)))
+	}
+	return x
+}
+
+// compared returns the comparison of these frames, with two samples of each.
+func compared(t *testing.T, suite Suite, frames ...uint64) *Comparison {
+	t.Helper()
+	c := New(suite, []string{"a", "b"}, field.Grid{H: h, W: w}, 2, Kernels{power, moments})
+	var e Ensemble
+	for _, n := range frames {
+		must(t, c.Start([]string{"frame"}, noise(n)))
+		must(t, c.Add(Bilinear, noise(100+n)))
+		e.Reset()
+		for k := range uint64(2) {
+			sample := noise(200 + 10*n + k)
+			must(t, c.Add(Sample, sample))
+			e.Add(sample)
+		}
+		must(t, c.AddEnsemble(&e))
+	}
+	return c
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// value returns a figure of a source.
+func value(t *testing.T, f Figures, src Source, name string) Value {
+	t.Helper()
+	for _, s := range f.Sources {
+		for _, v := range s.Values {
+			if s.Source == src && v.Name == name {
+				return v
+			}
+		}
+	}
+	t.Fatalf("no %s of %s", name, src)
+	return Value{}
+}
+
+// TestStandard checks each metric against its formula.
+func TestStandard(t *testing.T) {
+	f := compared(t, Standard, 1).Figures()
+	x, lo, a, b := noise(1), noise(101), noise(210), noise(211)
+	var mse, loMSE, meanMSE, spread, mean, square, sampled [2]float64
+	const n = h * w
+	for i, v := range x {
+		p, q, u := float64(a[i]), float64(b[i]), float64(v)
+		m := (p + q) / 2
+		mse[i/n] += ((p-u)*(p-u) + (q-u)*(q-u)) / 2 / n
+		loMSE[i/n] += (float64(lo[i]) - u) * (float64(lo[i]) - u) / n
+		meanMSE[i/n] += (m - u) * (m - u) / n
+		spread[i/n] += ((p-m)*(p-m) + (q-m)*(q-m)) / n
+		sampled[i/n] += (p*p + q*q) / 2 / n
+		mean[i/n] += u / n
+		square[i/n] += u * u / n
+	}
+	for field := range 2 {
+		variance := square[field] - mean[field]*mean[field]
+		near := func(src Source, name string, want float64) {
+			golden.Near(t, name, float64(value(t, f, src, name).Fields[field]), want, 1e-6)
+		}
+		near(Sample, "mse", mse[field])
+		near(Bilinear, "mse", loMSE[field])
+		near(Sample, "of_bilinear", mse[field]/loMSE[field])
+		near(Sample, "nmse", mse[field]/variance)
+		near(Sample, "band", sampled[field]/square[field])
+		near(Mean, "mse", meanMSE[field])
+		near(Mean, "spread_over_error", math.Sqrt(1.5*spread[field]/meanMSE[field]))
+	}
+	golden.Near(t, "mse of all", float64(value(t, f, Sample, "mse").All), (mse[0]+mse[1])/2, 1e-6)
+	golden.Near(t, "of_bilinear of all: a ratio of means", float64(value(t, f, Sample, "of_bilinear").All), (mse[0]+mse[1])/(loMSE[0]+loMSE[1]), 1e-6)
+	for _, s := range f.Sources {
+		for _, v := range s.Values {
+			if v.EnsembleOnly && s.Source != Mean {
+				t.Errorf("%s has %s", s.Source, v.Name)
+			}
+		}
+	}
+}
+
+// TestMerge checks that results of parts, sent as JSON, merge to those of the whole.
+func TestMerge(t *testing.T) {
+	whole, left, right := compared(t, Standard, 1, 2, 3), compared(t, Standard, 1), compared(t, Standard, 2, 3)
+	data, err := json.Marshal(right.Results)
+	must(t, err)
+	var sent Results
+	must(t, json.Unmarshal(data, &sent))
+	all := newResults(sent.Fields, sent.Grid, sent.Factor)
+	must(t, all.Merge(&left.Results))
+	must(t, all.Merge(&sent))
+	want, got := whole.Figures(), all.Figures(Standard)
+	count := 0
+	for _, s := range want.Sources {
+		for _, v := range s.Values {
+			g := value(t, got, s.Source, v.Name)
+			golden.Near(t, string(s.Source)+" "+v.Name, float64(g.All), float64(v.All), 1e-12)
+			count++
+		}
+	}
+	if count != 4+4+5 {
+		t.Errorf("%d figures", count)
+	}
+	if all.Truth.Frames != 3 || all.Made[Sample].Frames != 6 {
+		t.Errorf("%d frames, %d samples: want 3 and 6", all.Truth.Frames, all.Made[Sample].Frames)
+	}
+	var other Results
+	must(t, json.Unmarshal(data, &other))
+	other.Factor = 4
+	if err := all.Merge(&other); err == nil || !strings.Contains(err.Error(), "factor 4") {
+		t.Errorf("another factor: %v", err)
+	}
+}
+
+// TestNotFinite checks that no NaN or Inf stops results or figures from being written.
+func TestNotFinite(t *testing.T) {
+	c := compared(t, Standard, 1)
+	bad := noise(5)
+	bad[3] = float32(math.NaN())
+	must(t, c.Add(ODE, bad))
+	data, err := json.Marshal(c.Results)
+	must(t, err)
+	var back Results
+	must(t, json.Unmarshal(data, &back))
+	if e := back.Made[ODE].SquaredError; !math.IsNaN(e[0]) || math.IsNaN(e[1]) {
+		t.Errorf("squared errors %v, want NaN and a number", e)
+	}
+	finite, others := Finite(c.Figures().Scalars())
+	if got := strings.Join(others, " "); got != "val/mse val/nmse val/band val/mse/a" {
+		t.Errorf("not finite: %s", got)
+	}
+	for _, s := range finite {
+		if !s.Value.Finite() {
+			t.Errorf("%s is %g", s.Name, float64(s.Value))
+		}
+	}
+}
+
+// TestScalars checks the names that logs have, in their order.
+func TestScalars(t *testing.T) {
+	var names []string
+	for _, s := range compared(t, Standard, 1).Figures().Scalars() {
+		names = append(names, s.Name)
+	}
+	want := "val/mse_lo val/nmse_lo val/band_lo val/mse_lo/a val/mse_lo/b " +
+		"val/mse val/nmse val/band val/mse/a val/mse/b " +
+		"val/mse_mean val/nmse_mean val/band_mean val/spread_over_error_mean val/mse_mean/a val/mse_mean/b"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("names\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestTable(t *testing.T) {
+	text := compared(t, Standard, 1).Figures().Table("one frame").String()
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	if len(lines) != 4 {
+		t.Fatalf("%s", text)
+	}
+	if !strings.HasSuffix(lines[0], "power in the lost band, of truth's   spread over error") {
+		t.Errorf("heads: %s", lines[0])
+	}
+	for i, cells := range []int{2 + 3, 1 + 3, 2 + 4} { // words of the label, figures
+		if got := len(strings.Fields(lines[i+1])); got != cells {
+			t.Errorf("row %q has %d words, want %d", lines[i+1], got, cells)
+		}
+	}
+}
+
+// TestWrongSizes checks that values of another size than the truth are refused.
+func TestWrongSizes(t *testing.T) {
+	c := compared(t, Standard, 1)
+	if err := c.Add(Sample, noise(1)[1:]); err == nil {
+		t.Error("a sample of another size was compared")
+	}
+	if err := c.Start([]string{"x", "y"}, noise(1)); err == nil {
+		t.Error("a truth of another size was taken")
+	}
+}

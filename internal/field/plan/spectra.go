@@ -1,0 +1,136 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+
+	"fmsr/internal/field"
+	"fmsr/internal/frames"
+	"fmsr/internal/torchx"
+)
+
+// Spectra computes P(k) of fields on a grid and, with a factor, of the fields
+// averaged over factor x factor cells, on the coarse grid. Several goroutines may
+// use it at once. Its tables are freed with the last reference to it.
+//
+//	frame (H,W,C) or (C,H,W) --> hi (C,shells), lo (C,shells of the coarse grid)
+type Spectra struct {
+	Hi, Lo  *field.Shells // Lo is nil without a factor
+	kernel  *torchx.Spectrum
+	scratch sync.Pool
+}
+
+// NewSpectra plans the transforms of fields on a grid. Factor 0 means no coarse
+// grid; any other must divide the grid.
+func NewSpectra(grid field.Grid, factor int) (*Spectra, error) {
+	p := &Spectra{Hi: field.NewShells(grid)}
+	var coarse *torchx.SpectrumGrid
+	if factor != 0 {
+		if !grid.Divides(factor) {
+			return nil, fmt.Errorf("spectra: a grid %s cannot be averaged over %d x %d cells", grid, factor, factor)
+		}
+		p.Lo = field.NewShells(grid.Coarser(factor))
+		coarse = kernelGrid(p.Lo)
+	}
+	var err error
+	if p.kernel, err = torchx.NewSpectrum(*kernelGrid(p.Hi), coarse); err != nil {
+		return nil, err
+	}
+	runtime.AddCleanup(p, (*torchx.Spectrum).Close, p.kernel)
+	n := p.kernel.ScratchLen()
+	p.scratch.New = func() any { b := make([]byte, n); return &b }
+	return p, nil
+}
+
+func kernelGrid(s *field.Shells) *torchx.SpectrumGrid {
+	return &torchx.SpectrumGrid{H: s.H, W: s.W, Shells: s.Len(), Index: s.Index}
+}
+
+// Run computes the powers of frame n of f, of the fields that do selects, and as it
+// normalizes them: hi (fields,shells) and, with a factor, lo. The error names the
+// field and the cell of a value that is not finite.
+func (p *Spectra) Run(f *frames.Frames, n int, do *Plan, hi, lo []float64) error {
+	names := do.Names(f.Channels)
+	in := torchx.SpectrumInput{Values: f.XHi()[n*f.FrameLen():][:f.FrameLen()], CellStride: 1, ChannelStride: f.Cells()}
+	if do.Stored {
+		in.CellStride, in.ChannelStride = len(f.Channels), 1
+	}
+	channels := do.Select
+	if channels == nil {
+		channels = upTo(len(names))
+	}
+	if err := p.run(&in, channels, do, hi, lo); err != nil {
+		return err
+	}
+	for i := range names {
+		if v := hi[i*p.Hi.Len()]; math.IsNaN(v) || math.IsInf(v, 0) {
+			plane := make([]float32, f.Cells())
+			field.Gather(plane, in.Values[channels[i]*in.ChannelStride:], 0, in.CellStride)
+			if err := f.CheckFinite(names[i:i+1], plane); err != nil {
+				return err
+			}
+			return fmt.Errorf("field %s: its power is beyond float32", names[i])
+		}
+	}
+	return nil
+}
+
+// Add adds P(k) of planes (C,H,W) to hi (C,shells) and, with a factor, P(k) of
+// their averages to lo; a lo of nil leaves these out. A plane with a NaN or Inf has
+// no finite power.
+func (p *Spectra) Add(hi, lo [][]float64, planes []float32) error {
+	in := torchx.SpectrumInput{Values: planes, CellStride: 1, ChannelStride: p.Hi.Cells()}
+	power := make([]float64, len(hi)*p.Hi.Len())
+	var pooled []float64
+	if p.Lo != nil {
+		pooled = make([]float64, len(hi)*p.Lo.Len())
+	}
+	if err := p.run(&in, upTo(len(hi)), &Plan{}, power, pooled); err != nil {
+		return err
+	}
+	accumulate(hi, power)
+	accumulate(lo, pooled)
+	return nil
+}
+
+// accumulate adds power (len(sums),shells) to sums.
+func accumulate(sums [][]float64, power []float64) {
+	for c, sum := range sums {
+		for k := range sum {
+			sum[k] += power[c*len(sum)+k]
+		}
+	}
+}
+
+// run computes the powers of some channels, several at a time.
+func (p *Spectra) run(in *torchx.SpectrumInput, channels []int, do *Plan, hi, lo []float64) error {
+	scratch := p.scratch.Get().(*[]byte)
+	defer p.scratch.Put(scratch)
+	for at := 0; at < len(channels); at += torchx.Lanes {
+		end := min(at+torchx.Lanes, len(channels))
+		in.Channels = channels[at:end]
+		in.Mean, in.Scale = do.factors(at, end)
+		part := func(s *field.Shells, power []float64) []float64 {
+			if s == nil {
+				return nil
+			}
+			return power[at*s.Len() : end*s.Len()]
+		}
+		if err := p.kernel.Run(in, *scratch, part(p.Hi, hi), part(p.Lo, lo)); err != nil {
+			return err
+		}
+	}
+	runtime.KeepAlive(p)
+	return nil
+}
+
+// upTo returns 0, 1, ... n-1.
+func upTo(n int) []int {
+	index := make([]int, n)
+	for i := range index {
+		index[i] = i
+	}
+	return index
+}

@@ -1,0 +1,87 @@
+package field
+
+import "math"
+
+// Stats are the mean and the population standard deviation of each channel, in
+// physical units.
+type Stats struct {
+	Mean []float64 `json:"mean"`
+	Std  []float64 `json:"std"`
+}
+
+// Normalize fills dst with (src - mean) / std of that channel. dst may be src.
+// Arithmetic is float32, and 1 / std is rounded to it first, as the kernels do.
+func (s *Stats) Normalize(dst, src []float32, channel int) {
+	mean, scale := s.Factors(channel)
+	for i, v := range src {
+		dst[i] = (v - mean) * scale
+	}
+}
+
+// Factors returns the mean and 1 / std of a channel, as Normalize uses them.
+func (s *Stats) Factors(channel int) (mean, scale float32) {
+	return float32(s.Mean[channel]), float32(1 / s.Std[channel])
+}
+
+// Physical undoes Normalize: it fills dst with src * std + mean of that channel,
+// in float64. dst may be src.
+func (s *Stats) Physical(dst, src []float32, channel int) {
+	mean, std := s.Mean[channel], s.Std[channel]
+	for i, v := range src {
+		dst[i] = float32(float64(v)*std + mean)
+	}
+}
+
+// PhysicalPlanes is Physical of planes (N,C,H,W) of as many cells each.
+func (s *Stats) PhysicalPlanes(dst, src []float32, cells int) {
+	for i := range len(src) / cells {
+		s.Physical(dst[i*cells:][:cells], src[i*cells:][:cells], i%len(s.Mean))
+	}
+}
+
+// smallestStd keeps a constant channel from being divided by zero, or by the
+// round-off of its mean. It is in units of the mean, whatever the field's unit is.
+const smallestStd = 1e-8
+
+// StatsOf returns the statistics that channels are normalized by. A channel that
+// is constant gets a small deviation in place of zero.
+func StatsOf(channels []Welford) Stats {
+	var s Stats
+	for _, w := range channels {
+		std := max(w.Std(), smallestStd*math.Abs(w.Mean))
+		if std == 0 {
+			std = smallestStd
+		}
+		s.Mean, s.Std = append(s.Mean, w.Mean), append(s.Std, std)
+	}
+	return s
+}
+
+// Welford is the mean and variance of the values seen so far; two merge into that
+// of all their values (Chan, Golub & LeVeque 1979). Its zero value has seen none.
+// Package plan's Moments returns a plane's.
+type Welford struct {
+	Count float64 `json:"count"`
+	Mean  float64 `json:"mean"`
+	M2    float64 `json:"m2"` // sum of squared distances from the mean
+}
+
+// Merge adds the values that o has seen.
+func (w *Welford) Merge(o Welford) {
+	total := w.Count + o.Count
+	if total == 0 {
+		return
+	}
+	d := o.Mean - w.Mean
+	w.Mean += d * o.Count / total
+	w.M2 += o.M2 + d*d*w.Count*o.Count/total
+	w.Count = total
+}
+
+// Std returns the population standard deviation.
+func (w Welford) Std() float64 {
+	if w.Count == 0 {
+		return 0
+	}
+	return math.Sqrt(w.M2 / w.Count)
+}

@@ -1,0 +1,16 @@
+package sinks
+
+import (
+	"fmsr/internal/evaluate"
+	"fmsr/internal/field"
+	"fmsr/internal/field/plan"
+)
+
+// kernels returns the arithmetic of comparisons on a grid.
+func kernels(grid field.Grid, factor int) (evaluate.Kernels, error) {
+	spectra, err := plan.NewSpectra(grid, factor)
+	if err != nil {
+		return evaluate.Kernels{}, err
+	}
+	return evaluate.Kernels{Power: spectra.Add, Moments: plan.Moments}, nil
+}

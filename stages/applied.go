@@ -1,0 +1,21 @@
+package stages
+
+import (
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"fmsr/internal/field/plan"
+	"fmsr/internal/frames"
+	"fmsr/pipeline"
+)
+
+// applied is Process of a stage that folds: a plan of its work alone, carried out
+// at once.
+func applied(s plan.Folder, mem memory.Allocator, in pipeline.Element) ([]pipeline.Element, error) {
+	p := &plan.Plan{}
+	s.Fold(p)
+	out, err := p.Apply(mem, in.(*frames.Frames))
+	if err != nil {
+		return nil, err
+	}
+	return []pipeline.Element{out}, nil
+}
