@@ -1,76 +1,69 @@
 package model
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"strings"
 
 	"fmsr/internal/field"
 	"fmsr/internal/field/plan"
-	"fmsr/internal/torchx"
 )
 
-// Inputs is what coarse fields were, in physical units: those that a network was
+// Inputs describes coarse fields in physical units: those that a network was
 // trained on, or those that it is to be applied to.
 type Inputs struct {
 	H, W   int         // grid, coarse cells
-	Frames int         // how many were looked at
-	Std    []float64   // of each field, over all of them
+	Frames int         // number of frames measured
+	Std    []float64   // of each field, over all frames
 	Power  [][]float64 // of each field: the mean of P(k), cells taken as square
 }
 
-// InputMeter gathers Inputs. Close it.
+// InputMeter measures Inputs.
 type InputMeter struct {
 	inputs  Inputs
 	welford []field.Welford
-	shells  *field.Shells
-	thread  *torchx.Thread
+	spectra *plan.Spectra // of the first frame's grid
 }
 
-// NewInputMeter is for that many fields.
-func NewInputMeter(fields int) (*InputMeter, error) {
-	thread, err := torchx.StartThread(1)
-	if err != nil {
-		return nil, err
-	}
-	return &InputMeter{thread: thread, welford: make([]field.Welford, fields), inputs: Inputs{Power: make([][]float64, fields)}}, nil
+// NewInputMeter makes a meter for that many fields.
+func NewInputMeter(fields int) *InputMeter {
+	return &InputMeter{welford: make([]field.Welford, fields), inputs: Inputs{Power: make([][]float64, fields)}}
 }
 
-// Add takes a frame in, planes (C,h,w) in physical units; one of another grid
-// than the first's is passed over, since its wave numbers are not the first's.
-func (m *InputMeter) Add(ctx context.Context, planes []float32, h, w int) error {
-	if m.shells == nil {
-		m.inputs.H, m.inputs.W = h, w
-		m.shells = field.NewShells(field.Grid{H: h, W: w})
+// Add measures a frame on a coarse grid, planes (C,H,W) in physical units. A frame
+// on another grid than the first's is skipped, since its wavenumbers differ.
+func (m *InputMeter) Add(planes []float32, grid field.Grid) error {
+	if m.spectra == nil {
+		var err error
+		if m.spectra, err = plan.NewSpectra(field.Grid{H: grid.H, W: grid.W}, 0); err != nil {
+			return fmt.Errorf("spectrum of the input: %w", err)
+		}
+		m.inputs.H, m.inputs.W = grid.H, grid.W
+		for c := range m.inputs.Power {
+			m.inputs.Power[c] = make([]float64, m.spectra.Hi.Len())
+		}
 	}
-	if h != m.inputs.H || w != m.inputs.W {
+	if grid.H != m.inputs.H || grid.W != m.inputs.W {
 		return nil
 	}
-	var power []float32
-	err := m.thread.Do(ctx, func(s *torchx.Scope) error {
-		power = s.Floats(s.PowerSpectrum2d(s.FromFloats(planes, int64(len(m.welford)), int64(h), int64(w))))
-		return s.Err()
-	})
-	if err != nil {
+	power := make([][]float64, len(m.welford))
+	for c := range power {
+		power[c] = make([]float64, m.spectra.Hi.Len())
+	}
+	if err := m.spectra.Add(power, nil, planes); err != nil {
 		return fmt.Errorf("spectrum of the input: %w", err)
 	}
 	m.inputs.Frames++
-	half := h * (w/2 + 1)
 	for c := range m.welford {
-		m.welford[c].Merge(plan.Moments(planes[c*h*w : (c+1)*h*w]))
-		p := m.shells.Sum(power[c*half : (c+1)*half])
-		if m.inputs.Power[c] == nil {
-			m.inputs.Power[c] = make([]float64, len(p))
-		}
-		for k, v := range p {
+		m.welford[c].Merge(plan.Moments(planes[c*grid.Cells():][:grid.Cells()]))
+		for k, v := range power[c] {
 			m.inputs.Power[c][k] += (v - m.inputs.Power[c][k]) / float64(m.inputs.Frames)
 		}
 	}
 	return nil
 }
 
-// Inputs is what was gathered.
+// Inputs returns what was measured.
 func (m *InputMeter) Inputs() Inputs {
 	in := m.inputs
 	for _, w := range m.welford {
@@ -79,19 +72,15 @@ func (m *InputMeter) Inputs() Inputs {
 	return in
 }
 
-// Close ends the meter's thread.
-func (m *InputMeter) Close() { m.thread.Close() }
-
-// alike is how far a spread, or a power, may be from training's, as a factor.
+// alike is the factor by which a spread or a power may differ from training's.
 const alike = 1.3
 
-// negligible is a share of a field's variance that single precision does not
-// tell from nothing.
+// negligible is a share of a field's variance that is lost in float32's round-off.
 const negligible = 1e-8
 
-// Differences says, a line a field, where the spread of what is given, or its
-// power in an octave of wavelength, is not within 30% of training's. Wavelengths
-// are in cells, so that fields of other sizes compare.
+// Differences returns a line for each field whose spread, or whose power in an
+// octave of wavelength, is not within 30% of training's. Wavelengths are in cells,
+// so that fields of other sizes compare.
 func (trained Inputs) Differences(channels []string, given Inputs) []string {
 	var lines []string
 	for c, name := range channels {
@@ -121,11 +110,11 @@ func (trained Inputs) Differences(channels []string, given Inputs) []string {
 	return lines
 }
 
-// shortestOctave is the least shell that an octave is judged by: below it are so
-// few waves that their power is a matter of chance.
+// shortestOctave is the lowest shell at which an octave is compared: shells below it
+// have so few waves that their power is a matter of chance.
 const shortestOctave = 8
 
-// octaves is a field's power in waves of 2 to 4 cells, 4 to 8, and so on.
+// octaves returns a field's power in waves of 2 to 4 cells, 4 to 8, and so on.
 func (in Inputs) octaves(c int) []float64 {
 	var powers []float64
 	n := max(in.H, in.W)
@@ -136,7 +125,7 @@ func (in Inputs) octaves(c int) []float64 {
 	return powers
 }
 
-// Check refuses what no meter gives.
+// Check returns an error for values that no meter gives.
 func (in Inputs) Check(fields int) error {
 	if in.H < 1 || in.W < 1 || len(in.Std) != fields || len(in.Power) != fields {
 		return fmt.Errorf("grid %d x %d, %d spreads and %d spectra for %d fields", in.H, in.W, len(in.Std), len(in.Power), fields)

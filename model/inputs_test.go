@@ -1,12 +1,12 @@
 package model
 
 import (
-	"context"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 
+	"fmsr/internal/field"
 	"fmsr/internal/testkit/golden"
 )
 
@@ -29,16 +29,12 @@ func add(a, b []float32) []float32 {
 
 func gathered(t *testing.T, n int, fields ...[]float32) Inputs {
 	t.Helper()
-	m, err := NewInputMeter(len(fields))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
+	m := NewInputMeter(len(fields))
 	for range 3 {
-		if err := m.Add(context.Background(), slices.Concat(fields...), n, n); err != nil {
+		if err := m.Add(slices.Concat(fields...), field.Grid{H: n, W: n}); err != nil {
 			t.Fatal(err)
 		}
-		if err := m.Add(context.Background(), make([]float32, len(fields)*4*4), 4, 4); err != nil { // another grid
+		if err := m.Add(make([]float32, len(fields)*4*4), field.Grid{H: 4, W: 4}); err != nil { // another grid
 			t.Fatal(err)
 		}
 	}

@@ -327,10 +327,6 @@ func (r *superres) Close() error {
 		_ = r.thread.Do(context.Background(), func(*torchx.Scope) error { r.net.Free(); return nil })
 		r.net = nil
 	}
-	if r.meter != nil {
-		r.meter.Close()
-		r.meter = nil
-	}
 	if r.thread != nil {
 		r.thread.Close()
 		r.thread = nil

@@ -25,7 +25,7 @@ func (r *superres) FitKey() any {
 }
 
 // Fit takes in the frames to be looked at.
-func (r *superres) Fit(ctx context.Context, in pipeline.Element) (bool, error) {
+func (r *superres) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	f := in.(*frames.Frames)
 	at := r.seen
 	r.seen++
@@ -33,12 +33,9 @@ func (r *superres) Fit(ctx context.Context, in pipeline.Element) (bool, error) {
 		return false, nil
 	}
 	if r.meter == nil {
-		var err error
-		if r.meter, err = model.NewInputMeter(len(r.pick)); err != nil {
-			return false, err
-		}
+		r.meter = model.NewInputMeter(len(r.pick))
 	}
-	cells := f.H * f.W
+	cells := f.Cells()
 	planes := make([]float32, len(r.pick)*cells)
 	for c, channel := range r.pick {
 		field.Gather(planes[c*cells:(c+1)*cells], frames.Floats(f.Hi), channel, len(f.Channels))
@@ -46,7 +43,7 @@ func (r *superres) Fit(ctx context.Context, in pipeline.Element) (bool, error) {
 	if field.FirstNonFinite(planes) >= 0 {
 		return false, nil // the run will say where
 	}
-	return false, r.meter.Add(ctx, planes, f.H, f.W)
+	return false, r.meter.Add(planes, f.Grid)
 }
 
 // Fitted is the inputs' spread and spectrum.

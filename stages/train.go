@@ -343,10 +343,6 @@ func (t *train) Flush(context.Context) ([]pipeline.Element, error) {
 // its end or was told to stop, and frees the network. It comes after all that the
 // stages below write at the end: with that checkpoint, the run is over.
 func (t *train) Close() (err error) {
-	if t.meter != nil {
-		t.meter.Close()
-		t.meter = nil
-	}
 	if t.from != nil {
 		err = t.from.Close()
 		t.from = nil

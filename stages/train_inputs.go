@@ -19,22 +19,19 @@ const inputFrames = 64
 func (t *train) FitKey() any { return struct{ Seed uint64 }{t.env.Run.Seed} }
 
 // Fit takes in the coarse fields of the first training frames.
-func (t *train) Fit(ctx context.Context, in pipeline.Element) (bool, error) {
+func (t *train) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	batch := in.(*frames.Frames)
 	if batch.Split() != frames.Train {
 		return false, nil
 	}
 	if t.meter == nil {
-		var err error
-		if t.meter, err = model.NewInputMeter(len(t.in.Channels)); err != nil {
-			return false, err
-		}
+		t.meter = model.NewInputMeter(len(t.in.Channels))
 	}
-	h, w := t.in.H/t.in.Factor, t.in.W/t.in.Factor
-	coarse := make([]float32, batch.FrameLen()/(t.in.Factor*t.in.Factor))
+	grid := t.in.Coarser(t.in.Factor)
+	coarse := make([]float32, len(t.in.Channels)*grid.Cells())
 	for n := range batch.N() {
 		t.coarse(coarse, batch.XLo()[n*batch.FrameLen():][:batch.FrameLen()])
-		if err := t.meter.Add(ctx, coarse, h, w); err != nil {
+		if err := t.meter.Add(coarse, grid); err != nil {
 			return false, err
 		}
 		if t.fitted++; t.fitted == inputFrames {
