@@ -70,7 +70,7 @@ func cacheList(out io.Writer, folder func() (string, error)) *cobra.Command {
 	}
 }
 
-// known is a value, or a dash.
+// known returns the text of a value, or a dash if it is not known.
 func known(is bool, v any) string {
 	if !is {
 		return "-"
@@ -137,7 +137,7 @@ What a run uses stays. What killed runs have left goes with --all and --older.`,
 	return cmd
 }
 
-// removeCaches goes on after one that cannot be removed.
+// removeCaches removes caches. It continues after one that cannot be removed.
 func removeCaches(out io.Writer, dir string, keys []string) error {
 	var errs []error
 	for _, key := range keys {
@@ -155,7 +155,7 @@ func removeCaches(out io.Writer, dir string, keys []string) error {
 	return errors.Join(errs...)
 }
 
-// parseAge is Go's durations, and days.
+// parseAge reads a duration of Go's, or a number of days: 30d.
 func parseAge(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		if n, err := strconv.ParseUint(days, 10, 16); err == nil {

@@ -53,7 +53,7 @@ Exit status: 0 all is whole, 1 something is damaged or has weights that are not 
 	}
 }
 
-// verify says what a path is. It errs unless that is whole.
+// verify returns what a path is, in words. It returns an error unless that is whole.
 func verify(ctx context.Context, path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -94,13 +94,13 @@ func verifyFile(ctx context.Context, path string) ([]string, error) {
 	return []string{is}, err
 }
 
-// What a folder's files are called.
+// Names of files in a folder.
 const (
 	manifests   = "manifest*.json"
 	metricsName = "metrics.jsonl"
 )
 
-// verifyFolder is about all that a folder holds of what can be verified.
+// verifyFolder verifies everything in a folder that can be verified, and says what it is.
 func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 	if there(dir, framecache.Index) || there(dir, framecache.Frames) {
 		c, err := framecache.Verify(ctx, dir)
@@ -138,7 +138,8 @@ func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 	return verifyResults(ctx, dir, found)
 }
 
-// verifyResults adds to found an export's manifests and a keeper's records.
+// verifyResults verifies an export's manifests and the records of finished seeds, and
+// adds them to found.
 func verifyResults(ctx context.Context, dir string, found []string) ([]string, error) {
 	verified := map[parts.File]bool{} // records and manifests name the same files
 	paths, err := matching(dir, manifests)
@@ -178,7 +179,7 @@ func verifyExport(ctx context.Context, path string, verified map[parts.File]bool
 	return fmt.Sprintf("export, %s: %d %s files of %d rows, %d x %d, %s", filepath.Base(path), len(m.Files), m.Format, rows, m.H, m.W, strings.Join(m.ChannelNames, ",")), nil
 }
 
-// verifyMetrics counts the lines of metrics.jsonl, all of which must be objects
+// verifyMetrics returns the number of lines of metrics.jsonl. Each must be an object
 // with a step.
 func verifyMetrics(path string) (int, error) {
 	data, err := os.ReadFile(path)
@@ -207,7 +208,7 @@ func there(dir, name string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// matching are the files in a folder whose names match.
+// matching returns the files of a folder whose names match.
 func matching(dir, pattern string) (paths []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -51,7 +51,7 @@ type File struct {
 // largest is how many bytes of a manifest are read: a million files have less.
 const largest = 1 << 28
 
-// Read reads a manifest and checks what it says of itself. Errors name the path.
+// Read reads a manifest and checks it for contradictions. Errors name the path.
 func Read(path string) (m Manifest, err error) {
 	f, err := os.Open(path)
 	if err != nil {
