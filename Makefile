@@ -1,18 +1,18 @@
-# make          builds bin/fmsr, fetching and building what it needs
+# make          builds bin/fmsr, after fetching and building what it needs
 # make demo     trains on the frames in testdata/ and shows what was learned
 # make test     runs every test
-# make race     runs the tests under the race detector, heavy training left out
+# make race     runs the tests under the race detector, without the heavy training
 # make lint     gofmt, go vet, staticcheck
-# make interop  opens a run's files with PyTorch, TensorBoard and W&B (interop/check.py says how to install them)
-# make chaos    kills a hundred training runs, and looks whether they go on as if nothing had been
-# make soak     trains for half an hour, and looks whether memory, files, goroutines or tensors grow
+# make interop  opens fmsr's files with PyTorch, TensorBoard, W&B, pyarrow, ... (the scripts in interop/ say what to install)
+# make chaos    kills a hundred training runs, and checks that each resumes to the same result
+# make soak     trains for half an hour, and checks that memory, files, goroutines and tensors do not grow
 # make bench    prints one JSON line a benchmark
-# make cuda     compiles fmsr's CUDA code, by a compiler from PyPI and without a GPU, into bin/libfmsr_cuda.so
-# make gpu-kit  puts what a machine with a GPU and PyTorch, but without Go, needs for gpu-check into bin/gpu-kit
-# make gpu-check   tests and times on this machine's GPU; on another: bin/gpu-kit/gpu-check.sh
+# make cuda     compiles fmsr's CUDA code into bin/libfmsr_cuda.so, with a compiler from PyPI and without a GPU
+# make gpu-kit  builds bin/gpu-kit: gpu-check for a machine with a GPU and PyTorch, but without Go
+# make gpu-check   tests and times on this machine's GPU; on another, run bin/gpu-kit/gpu-check.sh
 #
-# PEER=DIR make bench   also runs DIR/bench.py, which prints the same of another implementation; so does gpu-check
-# PEER=DIR make ratios  times training and sampling steps against DIR/bench.py's, in alternating runs
+# PEER=DIR make bench   also runs DIR/bench.py, the benchmarks of another implementation; so does gpu-check
+# PEER=DIR make ratios  times training and sampling steps beside DIR/bench.py's, in alternating runs
 # LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
 # CUDA=1 make         fetches the CUDA libraries too
 

@@ -68,19 +68,19 @@ func BenchmarkTrainStep(b *testing.B) {
 // BenchmarkSampleStep is an Euler step of the ODE.
 func BenchmarkSampleStep(b *testing.B) {
 	benchSteps(b, func(b *testing.B, thread *torchx.Thread, c Config, bf16 bool) func(s *torchx.Scope, x torchx.Tensor) error {
-		var net *UNet
+		var net Net
 		do := func(f func(s *torchx.Scope) error) {
 			if err := thread.Do(context.Background(), f); err != nil {
 				b.Fatal(err)
 			}
 		}
-		do(func(s *torchx.Scope) (err error) { net, err = NewUNet(s, c, 1); return err })
+		do(func(s *torchx.Scope) (err error) { net, err = NewNet(s, c, 1); return err })
 		b.Cleanup(func() {
 			do(func(*torchx.Scope) error { net.Free(); return nil })
 			thread.Close()
 		})
 		return func(s *torchx.Scope, x torchx.Tensor) error {
-			torchx.NoGrad(func() { s.AddInPlace(s.Clone(x), net.Velocity(x, bf16)(s, x, 0.5), 0.01) })
+			torchx.NoGrad(func() { s.AddInPlace(s.Clone(x), NewInference(net, bf16).Velocity(x)(s, x, 0.5), 0.01) })
 			return s.Err()
 		}
 	})

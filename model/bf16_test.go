@@ -11,7 +11,7 @@ import (
 // out a little different, and leaves float32 what must be.
 func TestBF16(t *testing.T) {
 	onOneCore(t, func(s *torchx.Scope) error {
-		net, err := NewUNet(s, Config{Fields: 1, Channels: 8, Mult: []int{1, 2, 2}}, 1)
+		net, err := NewNet(s, Config{Fields: 1, Channels: 8, Mult: []int{1, 2, 2}}, 1)
 		if err != nil {
 			return err
 		}
@@ -31,10 +31,10 @@ func TestBF16(t *testing.T) {
 		run := func(bf16 bool) (r results) {
 			torchx.NoGrad(func() {
 				s.Autocast(torchx.CPU, bf16, func() {
-					r.features = doubles(s, is32("the time features", net.TimeFeatures(s, times)))
+					r.features = doubles(s, is32("the time features", net.(*UNet).TimeFeatures(s, times)))
 					r.loss = doubles(s, is32("the loss", flow.Loss(s, net, xLo, x1, x0, times)))
 				})
-				v := net.Velocity(xLo, bf16)
+				v := NewInference(net, bf16).Velocity(xLo)
 				velocity := is32("the velocity", v(s, x0, 0.5))
 				r.velocity = doubles(s, velocity)
 				r.score = doubles(s, is32("the score", flow.Score(s, x0, 0.5, velocity, xLo)))

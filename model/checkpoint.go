@@ -24,7 +24,6 @@ type Checkpoint struct {
 	Input    Input
 	Inputs   *Inputs // what x_lo was made of; nil if unknown
 	Frames   int     // of the training split
-	Passed   bool    // every stage below the trainer has seen the step
 }
 
 // Input is how x_lo was made.
@@ -45,7 +44,7 @@ type Snapshot struct {
 // Snapshot copies the state. Close frees the copy.
 func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error) {
 	lists := t.lists()
-	mem, err := unix.Mmap(-1, 0, 4*len(lists)*t.Net.Count(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	mem, err := unix.Mmap(-1, 0, 4*len(lists)*Count(t.Net), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, fmt.Errorf("memory for a checkpoint: %w", err)
 	}
@@ -55,7 +54,7 @@ func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error)
 	err = t.Do(ctx, func(s *torchx.Scope) error {
 		for j, list := range lists {
 			var state torchfile.Dict
-			for i, p := range t.Net.Params {
+			for i, p := range t.Net.Params() {
 				values := free[:numel(p.Shape)]
 				free = free[len(values):]
 				torchx.Read(s, list[i], values)
@@ -74,10 +73,6 @@ func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error)
 
 // root is the whole checkpoint.
 func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile.Dict {
-	clips := t.Clips
-	if !c.Passed { // the step will be sent, and perhaps evaluated, once more
-		clips = t.fresh
-	}
 	root := torchfile.Dict{
 		{Key: "model_state_dict", Value: states["model_state_dict"]},
 		{Key: "ema_state_dict", Value: states["ema_state_dict"]},
@@ -85,18 +80,29 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 		{Key: "channel_names", Value: names(c.Channels)},
 		{Key: "step", Value: t.Step},
 		{Key: "optimizer_state", Value: torchfile.Dict{{Key: "exp_avg", Value: states["exp_avg"]}, {Key: "exp_avg_sq", Value: states["exp_avg_sq"]}}},
-		{Key: "resume", Value: resumption{t.averaged, c.Passed, c.Frames, t.Last, t.Skips, clips}.dict()},
-		{Key: "config", Value: torchfile.Dict{
-			{Key: "base_dist", Value: string(t.Base)}, {Key: "base_noise_scale", Value: t.NoiseScale},
-			{Key: "periodic_padding", Value: t.Net.Periodic},
-			{Key: "factor", Value: c.Input.Factor}, {Key: "periodic_input", Value: c.Input.Periodic},
-		}},
+		{Key: "resume", Value: resumption{t.Position, c.Frames, t.Last, t.Skips, t.Clips}.dict()},
+		{Key: "config", Value: t.config(c.Input)},
 		{Key: "format", Value: 1},
 	}
 	if c.Inputs != nil {
 		root = append(root, torchfile.Entry{Key: "inputs", Value: inputsDict(*c.Inputs)})
 	}
 	return root
+}
+
+// config is how to apply the network. It names the network where that is not the
+// default one.
+func (t *Trainer) config(in Input) torchfile.Dict {
+	net := t.Net.Config()
+	d := torchfile.Dict{
+		{Key: "base_dist", Value: string(t.Base)}, {Key: "base_noise_scale", Value: t.NoiseScale},
+		{Key: "periodic_padding", Value: net.Periodic},
+		{Key: "factor", Value: in.Factor}, {Key: "periodic_input", Value: in.Periodic},
+	}
+	if net.Network != DefaultNetwork {
+		d = append(d, torchfile.Entry{Key: "network", Value: net.Network})
+	}
+	return d
 }
 
 // ErrUnhealthy is the error of a state that holds a number which is not finite.

@@ -106,7 +106,7 @@ func BenchmarkDevice(b *testing.B) {
 		})
 		run("sample", 1, func() {
 			do(func(s *torchx.Scope) error {
-				torchx.NoGrad(func() { x := field(s); tr.Velocity(tr.EMA, x)(s, x, 0.5) })
+				torchx.NoGrad(func() { x := field(s); tr.Inference(true).Velocity(x)(s, x, 0.5) })
 				s.Synchronize(device)
 				return s.Err()
 			})

@@ -53,7 +53,7 @@ func (f Flow) Interpolate(s *torchx.Scope, x0, x1, t torchx.Tensor) torchx.Tenso
 }
 
 // Loss is the flow-matching loss of the network, a tensor of one element.
-func (f Flow) Loss(s *torchx.Scope, net *UNet, xLo, x1, x0, t torchx.Tensor) torchx.Tensor {
+func (f Flow) Loss(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) torchx.Tensor {
 	xt := f.Interpolate(s, x0, x1, t)
 	v := s.AddScaled(x1, x0, -1)
 	predicted := net.Forward(s, s.Cat(1, xt, xLo), t)

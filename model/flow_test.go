@@ -85,7 +85,7 @@ func TestLossOfAFreshNetwork(t *testing.T) {
 		square += (x1[i] - x0[i]) * (x1[i] - x0[i]) / 512
 	}
 	onOneCore(t, func(s *torchx.Scope) error {
-		net, err := NewUNet(s, Config{Fields: 1, Channels: 16, DType: torchx.Float64}, 3)
+		net, err := NewNet(s, Config{Fields: 1, Channels: 16, DType: torchx.Float64}, 3)
 		if err != nil {
 			return err
 		}
@@ -102,8 +102,8 @@ func TestLossOfAFreshNetwork(t *testing.T) {
 
 // randomized fills every parameter, also those that start at zero, from its
 // index, so that all of the network takes part.
-func randomized(s *torchx.Scope, u *UNet) {
-	for j, p := range u.Params {
+func randomized(s *torchx.Scope, u Net) {
+	for j, p := range u.Params() {
 		values := make([]float64, numel(p.Shape))
 		for i := range values {
 			values[i] = golden.Weight(uint64(j), uint64(i), p.Name, p.Shape)
@@ -125,24 +125,24 @@ func onOneCore(t *testing.T, f func(s *torchx.Scope) error) {
 func forward(t *testing.T, config Config, bf16 bool, input uint64) (v, norms []float64) {
 	onOneCore(t, func(s *torchx.Scope) error {
 		config.Fields, config.Channels = 2, 16
-		net, err := NewUNet(s, config, 1)
+		net, err := NewNet(s, config, 1)
 		if err != nil {
 			return err
 		}
 		defer net.Free()
 		randomized(s, net)
-		for _, p := range net.Params {
+		for _, p := range net.Params() {
 			s.RequiresGrad(p.Tensor, true)
 		}
-		x := s.To(grid(s, normals(2*input+1, 2*4*16*16), 2, 4, 16, 16), net.DType, torchx.CPU, net.Format)
-		times := s.To(vector(s, []float64{0.2, 0.7}), net.DType, torchx.CPU, torchx.NCHW)
+		x := s.To(grid(s, normals(2*input+1, 2*4*16*16), 2, 4, 16, 16), net.Config().DType, torchx.CPU, net.Config().Format)
+		times := s.To(vector(s, []float64{0.2, 0.7}), net.Config().DType, torchx.CPU, torchx.NCHW)
 		var out torchx.Tensor
 		s.Autocast(torchx.CPU, bf16, func() { out = net.Forward(s, x, times) })
 		v = doubles(s, out)
 		// not the mean square: behind a norm that hardly depends on the weights
-		weights := s.To(grid(s, normals(2*input+2, 2*2*16*16), 2, 2, 16, 16), out.Dtype(), torchx.CPU, net.Format)
+		weights := s.To(grid(s, normals(2*input+2, 2*2*16*16), 2, 2, 16, 16), out.Dtype(), torchx.CPU, net.Config().Format)
 		s.Backward(s.Mean(s.Mul(out, weights)))
-		for _, p := range net.Params {
+		for _, p := range net.Params() {
 			norms = append(norms, l2(doubles(s, s.Grad(p.Tensor))))
 		}
 		return s.Err()
@@ -204,7 +204,7 @@ func TestPeriodicShift(t *testing.T) {
 	}
 	for _, periodic := range []bool{true, false} {
 		onOneCore(t, func(s *torchx.Scope) error {
-			net, err := NewUNet(s, Config{Fields: 1, Channels: 16, Periodic: periodic}, 1)
+			net, err := NewNet(s, Config{Fields: 1, Channels: 16, Periodic: periodic}, 1)
 			if err != nil {
 				return err
 			}
@@ -263,7 +263,7 @@ func trained(t *testing.T, seed uint64, bf16 bool) (losses []float64, weights []
 		}
 	}
 	err = tr.Do(ctx, func(s *torchx.Scope) error {
-		for _, list := range [][]torchx.Tensor{tr.Net.Tensors(), tr.EMA.Tensors(), tr.m, tr.v} {
+		for _, list := range [][]torchx.Tensor{Tensors(tr.Net), Tensors(tr.EMA), tr.m, tr.v} {
 			for _, x := range list {
 				weights = append(weights, s.Floats(x)...)
 			}

@@ -55,7 +55,7 @@ func FuzzCheckpoint(f *testing.F) {
 			}
 			for _, key := range []string{"model_state_dict", "ema_state_dict"} {
 				err := thread.Do(ctx, func(s *torchx.Scope) error {
-					net, err := l.Net(s, key, l.Config)
+					net, err := l.Net(s, key, torchx.CPU)
 					if err == nil {
 						net.Free()
 					}

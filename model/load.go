@@ -15,6 +15,7 @@ import (
 type Loaded struct {
 	Checkpoint
 	Config Config // shape of the network, from the tensors' shapes
+	Plan   Net    // the network of that shape, without tensors
 	Flow   Flow
 	Step   int
 
@@ -89,7 +90,11 @@ func (l *Loaded) read() error {
 	if err := l.readInputs(); err != nil {
 		return err
 	}
-	return l.readConfig()
+	if err := l.readConfig(); err != nil {
+		return err
+	}
+	l.Plan, err = Plan(l.Config)
+	return err
 }
 
 // floats is a tensor of a dict, in float64.
@@ -186,54 +191,54 @@ func stateOf(dict *torchfile.Map, key string) (*torchfile.Map, error) {
 	return state, nil
 }
 
-// shape reads widths and levels off the tensors: the stem's output is the first
-// level's width, the time embedding's input is model_channels, and each level's
-// second residual block tells its width.
+// shape finds the network that the tensors of a state dict are of.
 func (l *Loaded) shape(state *torchfile.Map) error {
-	dim := func(name string, d int) int {
-		t, ok := state.Get(name).(*torchfile.Stored)
-		if !ok || d >= len(t.Shape) {
-			return 0
-		}
-		return int(t.Shape[d])
+	name := ""
+	if config, ok := l.file.Root.Get("config").(*torchfile.Map); ok {
+		name, _ = config.Get("network").(string)
 	}
-	c := Config{Fields: dim("out.2.weight", 0), Channels: dim("time_embed.0.weight", 1)}
-	if c.Fields == 0 || c.Channels == 0 {
-		return fmt.Errorf("model_state_dict is not of this network: want ADM's names, time_embed.0.weight and out.2.weight among them")
+	n, err := networkOf(name)
+	if err != nil {
+		return err
+	}
+	c, err := n.recognize(func(name string) []int64 {
+		if t, ok := state.Get(name).(*torchfile.Stored); ok {
+			return t.Shape
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if c.Fields != len(l.Channels) {
 		return fmt.Errorf("a network of %d fields, but channel_names has %d: %s", c.Fields, len(l.Channels), strings.Join(l.Channels, ", "))
 	}
-	for block := 1; ; block += resBlocks + 1 {
-		width := dim(fmt.Sprintf("input_blocks.%d.0.out_layers.3.weight", block), 0)
-		if width == 0 {
-			break
-		}
-		c.Mult = append(c.Mult, width/c.Channels)
-	}
-	if err := c.Validate(); err != nil {
+	if err := n.validate(c); err != nil {
 		return err
 	}
+	c.Network = n.name
 	l.Config = c
 	return nil
 }
 
 // Net makes the network and fills it with the weights under model_state_dict or
-// ema_state_dict, which must be exactly its own, by name and shape. It must be
-// called on the torch thread; Free releases the network.
-func (l *Loaded) Net(s *torchx.Scope, key string, c Config) (*UNet, error) {
+// ema_state_dict, which must be exactly its own, by name and shape, on the device.
+// It must be called on the torch thread; Free releases the network.
+func (l *Loaded) Net(s *torchx.Scope, key string, device torchx.Device) (Net, error) {
 	state, err := l.state(key)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.check(Parameters(c), key, state); err != nil { // before memory is asked for
+	if err := l.check(l.Plan.Params(), key, state); err != nil { // before memory is asked for
 		return nil, err
 	}
-	net, err := NewUNet(s, c, 0)
+	c := l.Config
+	c.Device = device
+	net, err := NewNet(s, c, 0)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.fill(net.Params, net.Tensors(), key, state); err != nil {
+	if err := l.fill(net.Params(), Tensors(net), key, state); err != nil {
 		net.Free()
 		return nil, err
 	}

@@ -4,15 +4,11 @@ package model
 // their padded and reordered copies, by the peak of whole runs on the CPU.
 const workspace = 3
 
-// SampleBytes is about what one evaluation of the network takes for an h x w
-// field, in bytes, without its weights: the skips, and at the widest point of the
-// finest level the block's input, its normalized copy and its output. Attention is
-// taken to keep no table of all pairs.
-func (c Config) SampleBytes(h, w int) int64 {
-	mult := c.Mult
-	if len(mult) == 0 {
-		mult = DefaultMult
-	}
+// SampleBytes estimates the memory of one evaluation for one h x w sample, without
+// the weights: the skips, and at the widest point of the finest level the block's
+// input, its normalized copy and its output. Attention keeps no table of all pairs.
+func (u *UNet) SampleBytes(h, w int) int64 {
+	mult := u.config.Mult
 	values := float64(mult[0]) // the stem's output
 	cells := 1.0
 	for level, m := range mult {
@@ -27,5 +23,5 @@ func (c Config) SampleBytes(h, w int) int64 {
 		widest += float64(mult[1])
 	}
 	values += 3 * widest
-	return int64(4 * workspace * values * float64(c.Channels) * float64(h) * float64(w))
+	return int64(4 * workspace * values * float64(u.config.Channels) * float64(h) * float64(w))
 }

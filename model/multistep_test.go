@@ -83,7 +83,7 @@ func TestMultistepIsClose(t *testing.T) {
 // theirs to first order in their distance.
 func TestSeveralTimes(t *testing.T) {
 	onThread(t, func(s *torchx.Scope) error {
-		net, err := NewUNet(s, Config{Fields: 2, Channels: 16, DType: torchx.Float64}, 3)
+		net, err := NewNet(s, Config{Fields: 2, Channels: 16, DType: torchx.Float64}, 3)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func TestSeveralTimes(t *testing.T) {
 		randomized(s, net)
 		at := func(x torchx.Tensor) torchx.Tensor { return s.To(x, torchx.Float64, torchx.CPU, torchx.NCHW) }
 		x, xLo := at(s.Randn(1, 2, 2, 16, 16)), at(s.Randn(2, 2, 2, 16, 16))
-		v := net.Velocity(xLo, false)
+		v := NewInference(net, false).Velocity(xLo)
 		apart := func(a, b torchx.Tensor) float64 {
 			worst, other := 0.0, doubles(s, b)
 			for i, value := range doubles(s, a) {

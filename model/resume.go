@@ -27,17 +27,16 @@ type Clips struct {
 // besides weights, average and moments. Nothing random is in it: what step n
 // draws is a function of the seed and n.
 type resumption struct {
-	averaged bool // the average has seen the step
-	passed   bool // every stage below the trainer has
-	frames   int  // of the training split
-	last     Result
-	skips    Skips
-	clips    Clips
+	Position
+	frames int // of the training split
+	last   Result
+	skips  Skips
+	clips  Clips
 }
 
 func (r resumption) dict() torchfile.Dict {
 	return torchfile.Dict{
-		{Key: "averaged", Value: r.averaged}, {Key: "passed", Value: r.passed}, {Key: "frames", Value: r.frames},
+		{Key: "averaged", Value: r.Averaged}, {Key: "passed", Value: r.Passed}, {Key: "frames", Value: r.frames},
 		{Key: "loss", Value: r.last.Loss}, {Key: "grad_norm", Value: r.last.GradNorm}, {Key: "lr", Value: r.last.LR},
 		{Key: "skipped", Value: r.skips.Total}, {Key: "skipped_in_a_row", Value: r.skips.InARow},
 		{Key: "clipped", Value: r.clips.Total}, {Key: "clipped_at_eval", Value: r.clips.AtEval}, {Key: "eval_step", Value: r.clips.EvalStep},
@@ -46,11 +45,12 @@ func (r resumption) dict() torchfile.Dict {
 
 // resumption reads the key "resume".
 func (l *Loaded) resumption() (r resumption, err error) {
+	r.Step = l.Step
 	dict, ok := l.file.Root.Get("resume").(*torchfile.Map)
 	if !ok {
 		return r, errors.New("it has weights, but not what a run needs to go on from it (a key resume)")
 	}
-	for key, into := range map[string]*bool{"averaged": &r.averaged, "passed": &r.passed} {
+	for key, into := range map[string]*bool{"averaged": &r.Averaged, "passed": &r.Passed} {
 		if *into, ok = dict.Get(key).(bool); !ok {
 			return r, fmt.Errorf("resume.%s is %s: want true or false", key, torchfile.What(dict.Get(key)))
 		}
@@ -71,12 +71,11 @@ func (l *Loaded) resumption() (r resumption, err error) {
 	return r, nil
 }
 
-// Passed says whether the checkpoint was written after every stage had seen its
-// step: else the step's token must pass them first. It errs where the file
-// holds no training to be gone on with.
-func (l *Loaded) Passed() (bool, error) {
+// Position returns how far the training had come when the checkpoint was
+// written. The error says why no training can resume from the file.
+func (l *Loaded) Position() (Position, error) {
 	r, err := l.resumption()
-	return r.passed, err
+	return r.Position, err
 }
 
 // CheckData errs unless the training split has the statistics, to float32, and
@@ -113,12 +112,15 @@ func (l *Loaded) training(c Config) (states [4]*torchfile.Map, err error) {
 	if !ok {
 		return states, errors.New("it has no optimizer_state")
 	}
-	params := Parameters(c)
+	plan, err := Plan(c)
+	if err != nil {
+		return states, err
+	}
 	for i, dict := range []*torchfile.Map{l.file.Root, l.file.Root, optimizer, optimizer} {
 		if states[i], err = stateOf(dict, trainingKeys[i]); err != nil {
 			return states, err
 		}
-		if err := l.check(params, trainingKeys[i], states[i]); err != nil {
+		if err := l.check(plan.Params(), trainingKeys[i], states[i]); err != nil {
 			return states, err
 		}
 	}
@@ -127,7 +129,7 @@ func (l *Loaded) training(c Config) (states [4]*torchfile.Map, err error) {
 
 // lists are the trainer's tensors under trainingKeys.
 func (t *Trainer) lists() [4][]torchx.Tensor {
-	return [4][]torchx.Tensor{t.Net.Tensors(), t.EMA.Tensors(), t.m, t.v}
+	return [4][]torchx.Tensor{Tensors(t.Net), Tensors(t.EMA), t.m, t.v}
 }
 
 // Restore puts the trainer where the run was that wrote the checkpoint: weights,
@@ -137,24 +139,24 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 	if err != nil {
 		return err
 	}
-	states, err := l.training(t.Net.Config)
+	states, err := l.training(t.Net.Config())
 	if err != nil {
 		return err
 	}
 	err = t.Do(ctx, func(s *torchx.Scope) (err error) {
 		torchx.NoGrad(func() {
 			for i, into := range t.lists() {
-				if err = l.fill(t.Net.Params, into, trainingKeys[i], states[i]); err != nil {
+				if err = l.fill(t.Net.Params(), into, trainingKeys[i], states[i]); err != nil {
 					return
 				}
 			}
-			s.Copy(t.report, s.NewReport(t.Net.Device, l.Step-r.skips.Total))
+			s.Copy(t.report, s.NewReport(t.Net.Config().Device, l.Step-r.skips.Total))
 		})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	t.Step, t.Last, t.Skips, t.Clips, t.fresh, t.averaged = l.Step, r.last, r.skips, r.clips, r.clips, r.averaged
+	t.Position, t.Last, t.Skips, t.Clips = r.Position, r.last, r.skips, r.clips
 	return nil
 }

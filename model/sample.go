@@ -2,43 +2,14 @@ package model
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"fmsr/internal/torchx"
 )
 
-// Schedule is w(t), the strength of the noise that an SDE sampler adds and its
-// score takes away again.
-type Schedule string
-
-// The schedules. With sigma the base's deviation and delta the strength:
-// constant: w = delta, stiff near t = 1 where the truth is nearly determined;
-// matched: w = delta (1-t) sigma^2, stable for delta <= 1 at any number of steps;
-// quadratic: w = delta sigma^2 (1-t)^2, delta being how many times over the noise is forgotten.
-const (
-	Constant  Schedule = "constant"
-	Matched   Schedule = "matched"
-	Quadratic Schedule = "quadratic"
-)
-
-// Solver is a method for the ODE.
-type Solver string
-
-// The solvers, of order 1, 2, 2, 4 and 2, with 1, 2, 2, 4 and 1 evaluations a
-// step. Multistep has one more in all, and steps that grow.
-const (
-	Euler     Solver = "euler"
-	Midpoint  Solver = "midpoint"
-	Heun      Solver = "heun"
-	RK4       Solver = "rk4"
-	Multistep Solver = "multistep"
-)
-
-// Sampler integrates dx = v dt by Solver, or with Delta > 0 the SDE that has the
-// same marginals, dx = [v + w s] dt + sqrt(2 w) dW (Song et al. 2021,
-// arXiv:2011.13456), by Euler-Maruyama, in Steps steps from TMin to
-// TMax: equal ones, but for Multistep.
+// Sampler carries samples from t = TMin to TMax in Steps steps: by the ODE
+// dx = v dt and its Solver, or with Delta > 0 by the SDE of sde.go, which has the
+// same marginals.
 type Sampler struct {
 	Flow
 	Solver     Solver // of the ODE
@@ -46,145 +17,108 @@ type Sampler struct {
 	TMin, TMax float64
 	Delta      float64
 	Schedule   Schedule
+
+	// Watch sees x (N,C,H,W) at the start, step 0 at t = TMin, and after each step:
+	// the frames of a film of x_t. It must not change x. nil: nobody watches.
+	Watch func(s *torchx.Scope, step int, t float64, x torchx.Tensor)
+	// Constrain returns the fields nearest to x1 (N,C,H,W) that satisfy a
+	// constraint, given x_lo (N,C,H,W). Each step arrives where the straight path to
+	// the constrained x1 leads instead of the path to
+	//
+	//	x1 = x + (1-t) k,   k = (y - x) / dt
+	//
+	// with y the solver's own result of the step from t, before an SDE's noise.
+	// A step that ends at t = 1 and adds no noise ends at the constrained x1 itself.
+	// nil: no constraint.
+	Constrain func(s *torchx.Scope, x1, xLo torchx.Tensor) torchx.Tensor
 }
 
-// Noise gives the standard normal noise (N,C,H,W) of a step.
+// Noise returns the standard normal noise (N,C,H,W) of a step.
 type Noise func(s *torchx.Scope, step int) torchx.Tensor
 
-// Sample carries x0 to t = TMax under the condition x_lo, both (N,C,H,W); noise
-// is not asked for by the ODE. x stays in x0's type throughout.
-// When ctx ends it stops between steps, with ctx's cause.
+// run is a sampling that is under way.
+type run struct {
+	Sampler
+	velocity Velocity
+	xLo      torchx.Tensor // (N,C,H,W)
+
+	x            torchx.Tensor // (N,C,H,W), at the start of the step
+	from, to, dt float64       // times of the step
+	past         [2]slope      // of the steps before, the newest first; filled for solvers that return slopes
+}
+
+// slope is dx/dt (N,C,H,W) at the middle of a step.
+type slope struct {
+	k torchx.Tensor
+	t float64
+}
+
+// Sample returns x (N,C,H,W) at t = TMax for x0 at TMin under the condition x_lo,
+// both (N,C,H,W), in x0's type. The ODE asks for no noise. When ctx ends, Sample
+// stops between two steps with ctx's cause.
 func (p Sampler) Sample(ctx context.Context, s *torchx.Scope, v Velocity, x0, xLo torchx.Tensor, noise Noise) torchx.Tensor {
-	if p.Solver == Multistep && p.Delta == 0 {
-		return s.Within(func(s *torchx.Scope) torchx.Tensor { return p.multistep(ctx, s, v, x0) })
-	}
-	dt := (p.TMax - p.TMin) / float64(p.Steps)
-	x := s.Clone(x0)
+	r := &run{Sampler: p, velocity: v, xLo: xLo, x: s.Clone(x0)}
+	defer r.forget()
+	method := p.method()
+	r.watch(s, 0, p.TMin)
 	for i := range p.Steps {
 		if ctx.Err() != nil {
 			s.Fail(context.Cause(ctx))
 			return torchx.Tensor{}
 		}
-		t := p.TMin + float64(i)*dt
+		r.from, r.to, r.dt = method.times(p, i)
 		next := s.Within(func(s *torchx.Scope) torchx.Tensor {
-			if p.Delta == 0 {
-				return p.odeStep(s, v, x, t, dt)
+			y, k := method.step(r, s)
+			if p.Constrain != nil {
+				y, k = r.constrain(s, y, k)
 			}
-			return p.sdeStep(s, v, x, xLo, i, dt, noise)
+			r.remember(s, k)
+			if w := p.noiseAt(i, r.from); w > 0 {
+				y = s.AddScaled(y, noise(s, i), math.Sqrt(2*w*r.dt))
+			}
+			return y
 		})
-		torchx.Free(s.Keep(x))
-		x = next
+		torchx.Free(s.Keep(r.x))
+		r.x = next
 		if s.Err() != nil {
 			return torchx.Tensor{}
 		}
+		r.watch(s, i+1, r.to)
 	}
-	return x
+	return r.x
 }
 
-// odeStep is one step of the ODE's solver.
-func (p Sampler) odeStep(s *torchx.Scope, v Velocity, x torchx.Tensor, t, dt float64) torchx.Tensor {
-	k1 := v(s, x, t)
-	switch p.Solver {
-	case Midpoint:
-		return s.AddScaled(x, v(s, s.AddScaled(x, k1, dt/2), t+dt/2), dt)
-	case Heun:
-		k2 := v(s, s.AddScaled(x, k1, dt), t+dt)
-		return s.AddScaled(s.AddScaled(x, k1, dt/2), k2, dt/2)
-	case RK4:
-		k2 := v(s, s.AddScaled(x, k1, dt/2), t+dt/2)
-		k3 := v(s, s.AddScaled(x, k2, dt/2), t+dt/2)
-		k4 := v(s, s.AddScaled(x, k3, dt), t+dt)
-		middle := s.AddScaled(s.AddScaled(x, k2, dt/3), k3, dt/3)
-		return s.AddScaled(s.AddScaled(middle, k1, dt/6), k4, dt/6)
-	default:
-		return s.AddScaled(x, k1, dt)
+func (r *run) watch(s *torchx.Scope, step int, t float64) {
+	if r.Watch != nil && s.Err() == nil {
+		r.Watch(s, step, t, r.x)
 	}
 }
 
-// sdeStep is the i-th step of Euler and Maruyama.
-func (p Sampler) sdeStep(s *torchx.Scope, v Velocity, x, xLo torchx.Tensor, i int, dt float64, noise Noise) torchx.Tensor {
-	t := p.TMin + float64(i)*dt
-	velocity := v(s, x, t)
-	w := p.strength(t)
-	y := s.AddScaled(x, velocity, dt)
-	y = s.AddScaled(y, p.Score(s, x, t, velocity, xLo), w*dt)
-	if p.lastIsQuiet() && i == p.Steps-1 {
-		return y
+// constrain returns the step's end y (N,C,H,W) and, where the solver gave one, its
+// slope k, moved to the straight path to the constrained x1: Sampler.Constrain has
+// the formula.
+func (r *run) constrain(s *torchx.Scope, y, k torchx.Tensor) (torchx.Tensor, torchx.Tensor) {
+	left := (1 - r.from) / r.dt // how many such steps lead to t = 1
+	step := s.AddScaled(y, r.x, -1)
+	x1 := r.Constrain(s, s.AddScaled(r.x, step, left), r.xLo)
+	path := s.AddScaled(x1, r.x, -1)
+	if !torchx.IsNil(k) {
+		k = s.Affine(path, 1/(1-r.from), 0)
 	}
-	return s.AddScaled(y, noise(s, i), math.Sqrt(2*w*dt))
+	return s.AddScaled(r.x, path, 1/left), k
 }
 
-// strength is w(t).
-func (p Sampler) strength(t float64) float64 {
-	sigma := p.Sigma()
-	switch p.Schedule {
-	case Matched:
-		return p.Delta * (1 - t) * sigma * sigma
-	case Quadratic:
-		return p.Delta * sigma * sigma * (1 - t) * (1 - t)
-	default:
-		return p.Delta
+// remember takes the slope of the step out of s; nil is not remembered.
+func (r *run) remember(s *torchx.Scope, k torchx.Tensor) {
+	if torchx.IsNil(k) {
+		return
 	}
+	torchx.Free(r.past[1].k)
+	r.past[1], r.past[0] = r.past[0], slope{s.Keep(k), (r.from + r.to) / 2}
 }
 
-// lastIsQuiet says whether the last step keeps its drift and drops its noise:
-// the constant schedule, the original's, has noise in every step.
-func (p Sampler) lastIsQuiet() bool { return p.Schedule == Matched || p.Schedule == Quadratic }
-
-// Spread is the deviation that the SDE's samples have where the truth, given
-// x_lo, is Gaussian with deviation s1: about s1, unless the chain is stiff. On a
-// Gaussian x' = a x + b + sqrt(2 w dt) noise, so that variances follow exactly.
-func (p Sampler) Spread(s1 float64) float64 {
-	s0 := p.Sigma()
-	dt := (p.TMax - p.TMin) / float64(p.Steps)
-	variance := (1-p.TMin)*(1-p.TMin)*s0*s0 + p.TMin*p.TMin*s1*s1
-	for i := range p.Steps {
-		t := p.TMin + float64(i)*dt
-		slope := (t*s1*s1 - (1-t)*s0*s0) / ((1-t)*(1-t)*s0*s0 + t*t*s1*s1) // dv/dx
-		w := p.strength(t)
-		a := 1 + dt*(slope-w*(1-t*slope)/((1-t)*s0*s0))
-		variance *= a * a
-		if !p.lastIsQuiet() || i < p.Steps-1 {
-			variance += 2 * w * dt
-		}
+func (r *run) forget() {
+	for _, past := range r.past {
+		torchx.Free(past.k)
 	}
-	return math.Sqrt(variance)
-}
-
-// narrow is a spread, in units of the fields' own, that a well-determined cell has.
-const narrow = 0.01
-
-// Stiff is a warning, with the number, where the SDE makes of well-determined
-// cells what is far from what it should; else it is empty.
-func (p Sampler) Stiff() string {
-	if p.Delta == 0 {
-		return ""
-	}
-	spread := p.Spread(narrow)
-	if spread < 2*narrow {
-		return ""
-	}
-	return fmt.Sprintf("warning: the SDE is stiff: where the spread should be %g it comes out as %.2g (sde_schedule %s, sde_delta %g, %d steps): use the matched or quadratic schedule, or more steps",
-		narrow, spread, p.Schedule, p.Delta, p.Steps)
-}
-
-// Validate reports unusable settings.
-func (p Sampler) Validate() error {
-	switch {
-	case p.Steps < 1:
-		return fmt.Errorf("sample_steps %d: want at least 1", p.Steps)
-	case !(p.TMin >= 0 && p.TMin < p.TMax && p.TMax <= 1): // NaN too
-		return fmt.Errorf("t_min %g, t_max %g: want 0 <= t_min < t_max <= 1", p.TMin, p.TMax)
-	case !(p.Delta >= 0) || math.IsInf(p.Delta, 0):
-		return fmt.Errorf("sde_delta %g: want a number of at least 0", p.Delta)
-	case p.Delta > 0 && p.Sigma() == 0:
-		return fmt.Errorf("sde_delta %g with base_noise_scale 0: the score is not defined", p.Delta)
-	case p.Delta > 0 && p.TMax == 1 && p.TMin+(p.TMax-p.TMin)*float64(p.Steps-1)/float64(p.Steps) >= 1:
-		return fmt.Errorf("t_max %g: the score is not defined at t = 1", p.TMax)
-	case p.Solver != "" && p.Solver != Euler && p.Solver != Midpoint && p.Solver != Heun && p.Solver != RK4 && p.Solver != Multistep:
-		return fmt.Errorf("solver %q: want %s, %s, %s, %s or %s", p.Solver, Euler, Midpoint, Heun, RK4, Multistep)
-	case p.Schedule != Constant && p.Schedule != Matched && p.Schedule != Quadratic:
-		return fmt.Errorf("sde_schedule %q: want %s, %s or %s", p.Schedule, Constant, Matched, Quadratic)
-	}
-	return nil
 }

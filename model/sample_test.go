@@ -128,7 +128,6 @@ func TestODEGolden(t *testing.T) {
 // quadratic, midpoint and RK4 do better than their order; on x' = (1+t) x they
 // do not.
 func TestSolverOrders(t *testing.T) {
-	orders := map[Solver]float64{Euler: 1, Midpoint: 2, Heun: 2, RK4: 4, Multistep: 2}
 	order := func(s *torchx.Scope, p Sampler, v Velocity, start, exact float64) float64 {
 		errorAt := func(steps int) float64 {
 			p.Steps = steps
@@ -142,7 +141,8 @@ func TestSolverOrders(t *testing.T) {
 	}
 	for base, c := range gaussianCases(t) {
 		onThread(t, func(s *torchx.Scope) error {
-			for solver, want := range orders {
+			for _, m := range methods {
+				solver, want := m.name, float64(m.order)
 				p := c.sampler(1, 0, Constant)
 				p.Solver, p.TMin, p.TMax = solver, 0.05, 0.95
 				std := func(t float64) float64 { return math.Hypot((1-t)*c.S0, t*c.S1) }
@@ -155,7 +155,8 @@ func TestSolverOrders(t *testing.T) {
 		})
 	}
 	onThread(t, func(s *torchx.Scope) error {
-		for solver, want := range orders {
+		for _, m := range methods {
+			solver, want := m.name, float64(m.order)
 			p := Sampler{Solver: solver, TMin: 0, TMax: 1}
 			v := func(s *torchx.Scope, x torchx.Tensor, times ...float64) torchx.Tensor {
 				mean := 0.0
@@ -486,14 +487,14 @@ func TestSamplerValidateNames(t *testing.T) {
 		t.Error(err)
 	}
 	for want, change := range map[string]func(*Sampler){
-		"sample_steps -3":        func(p *Sampler) { p.Steps = -3 },
-		"t_min 0.6, t_max 0.4":   func(p *Sampler) { p.TMin, p.TMax = 0.6, 0.4 },
-		"t_min -0.1, t_max 1":    func(p *Sampler) { p.TMin = -0.1 },
-		"t_min 0.5, t_max 0.5":   func(p *Sampler) { p.TMin, p.TMax = 0.5, 0.5 },
-		"sde_delta -0.5":         func(p *Sampler) { p.Delta = -0.5 },
-		`sde_schedule "linear"`:  func(p *Sampler) { p.Schedule = "linear" },
-		`solver "dopri5"`:        func(p *Sampler) { p.Solver = "dopri5" },
-		"sde_delta 0.1 with bas": func(p *Sampler) { p.Flow = Flow{Base: XLoPlusNoise} },
+		"sample_steps is -3":         func(p *Sampler) { p.Steps = -3 },
+		"t_min is 0.6 and t_max 0.4": func(p *Sampler) { p.TMin, p.TMax = 0.6, 0.4 },
+		"t_min is -0.1 and t_max 1":  func(p *Sampler) { p.TMin = -0.1 },
+		"t_min is 0.5 and t_max 0.5": func(p *Sampler) { p.TMin, p.TMax = 0.5, 0.5 },
+		"sde_delta is -0.5":          func(p *Sampler) { p.Delta = -0.5 },
+		`sde_schedule is "linear"`:   func(p *Sampler) { p.Schedule = "linear" },
+		`solver is "dopri5"`:         func(p *Sampler) { p.Solver = "dopri5" },
+		"sde_delta is 0.1 with bas":  func(p *Sampler) { p.Flow = Flow{Base: XLoPlusNoise} },
 	} {
 		p := good
 		change(&p)

@@ -56,7 +56,7 @@ func stepOn(t *testing.T, tr *Trainer, value float32) Result {
 func state(t *testing.T, tr *Trainer) (all []float32) {
 	t.Helper()
 	err := tr.Do(context.Background(), func(s *torchx.Scope) error {
-		for _, list := range [][]torchx.Tensor{tr.Net.Tensors(), tr.EMA.Tensors(), tr.m, tr.v} {
+		for _, list := range [][]torchx.Tensor{Tensors(tr.Net), Tensors(tr.EMA), tr.m, tr.v} {
 			for _, x := range list {
 				all = append(all, s.Floats(x)...)
 			}
@@ -118,7 +118,7 @@ func TestUnhealthyIsNotSaved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, list := range [][]torchx.Tensor{tr.Net.Tensors(), tr.EMA.Tensors(), tr.m, tr.v} {
+	for _, list := range [][]torchx.Tensor{Tensors(tr.Net), Tensors(tr.EMA), tr.m, tr.v} {
 		for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
 			set := func(value float32) {
 				err := tr.Do(ctx, func(s *torchx.Scope) error {

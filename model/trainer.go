@@ -49,43 +49,61 @@ func (a Averaging) DecayAt(n int) float64 {
 // the optimizer's moments, on one torch thread, which all its methods use.
 type Trainer struct {
 	Hyper
-	Net, EMA *UNet
-	Step     int    // steps taken
-	Last     Result // of the last of them
+	Position
+	Net, EMA Net
+	Last     Result // of the newest step
 	Skips    Skips
 	Clips    Clips
 
-	averaged bool  // the average has seen the last step
-	fresh    Clips // as they were when it had just been taken
-	thread   *torchx.Thread
-	adamw    torchx.AdamW
-	m, v     []torchx.Tensor
-	loss     torchx.Tensor // of the step being accumulated
-	report   torchx.Tensor // of the last update
-	average  *Averaging    // what UpdateEMA was last asked for: Update does it in the same pass
-	graph    *torchx.Graph // the whole step
-	notice   func(string)
+	thread  *torchx.Thread
+	adamw   torchx.AdamW
+	m, v    []torchx.Tensor
+	loss    torchx.Tensor // of the step being accumulated
+	report  torchx.Tensor // of the last update
+	average *Averaging    // what UpdateEMA was last asked for: Update does it in the same pass
+	graph   *torchx.Graph // the whole step
+	drawn   [2]*Inference // of Net and EMA
+	notice  func(string)
+}
+
+// Position is how far a training has come: its newest step, and what has been
+// done about that step. A checkpoint holds it.
+type Position struct {
+	Step     int  // steps taken
+	Averaged bool // the average includes the newest step, or leaves it out for good since it was skipped
+	Passed   bool // every stage below the trainer has seen the newest step
+}
+
+// StepPassed records that the newest step's token has come back, so that the
+// figures of the next evaluation begin after this one's.
+func (t *Trainer) StepPassed(token *Step) {
+	t.Passed = true
+	if token.Eval != nil {
+		t.Clips.AtEval, t.Clips.EvalStep = t.Clips.Total, t.Step
+	}
 }
 
 // NewTrainer makes a freshly initialized network and takes over the thread.
 func NewTrainer(ctx context.Context, thread *torchx.Thread, c Config, h Hyper) (*Trainer, error) {
-	t := &Trainer{Hyper: h, thread: thread, adamw: torchx.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: h.WeightDecay}}
+	t := &Trainer{Hyper: h, Position: Position{Passed: true}, thread: thread, adamw: torchx.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: h.WeightDecay}}
 	t.graph = torchx.NewGraph(c.Device, func(line string) { t.notice(line) })
 	t.notice = func(string) {}
 	err := t.Do(ctx, func(s *torchx.Scope) (err error) {
 		t.loss, t.report = s.Keep(s.Full(0, torchx.Float64, c.Device)), s.Keep(s.NewReport(c.Device, 0))
-		if t.Net, err = NewUNet(s, c, h.Seed); err != nil {
+		if t.Net, err = NewNet(s, c, h.Seed); err != nil {
 			return err
 		}
-		if t.EMA, err = NewUNet(s, c, h.Seed); err != nil {
+		if t.EMA, err = NewNet(s, c, h.Seed); err != nil {
 			return err
 		}
-		for _, p := range t.Net.Params {
+		t.drawn = [2]*Inference{NewInference(t.Net, h.BF16), NewInference(t.EMA, h.BF16)}
+		c = t.Net.Config()
+		for _, p := range t.Net.Params() {
 			s.RequiresGrad(p.Tensor, true)
 			zeros := func() torchx.Tensor {
 				return s.Keep(s.Within(func(s *torchx.Scope) torchx.Tensor {
-					z := s.Full(0, t.Net.DType, c.Device, p.Shape...)
-					return s.To(z, t.Net.DType, c.Device, c.Format)
+					z := s.Full(0, c.DType, c.Device, p.Shape...)
+					return s.To(z, c.DType, c.Device, c.Format)
 				}))
 			}
 			t.m, t.v = append(t.m, zeros()), append(t.v, zeros())
@@ -111,7 +129,10 @@ func (t *Trainer) Notices(to func(string)) { t.notice = to }
 func (t *Trainer) Close() {
 	_ = t.Do(context.Background(), func(*torchx.Scope) error {
 		t.graph.Close()
-		for _, net := range []*UNet{t.Net, t.EMA} {
+		for i, net := range []Net{t.Net, t.EMA} {
+			if t.drawn[i] != nil {
+				t.drawn[i].Close()
+			}
 			if net != nil {
 				net.Free()
 			}
@@ -165,21 +186,21 @@ func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times 
 		}
 		return rng.Stream(t.Seed, purpose, n, uint64(i))
 	}
-	shape := x1.Shape()
-	noise = s.To(s.RandnOn(t.Net.Device, draw(rng.BaseNoise), shape...), torchx.Float32, t.Net.Device, t.Net.Format)
-	times = s.To(s.FromFloats(t.times(draw(rng.Time), int(shape[0])), shape[0]), torchx.Float32, t.Net.Device, torchx.NCHW)
+	shape, c := x1.Shape(), t.Net.Config()
+	noise = s.To(s.RandnOn(c.Device, draw(rng.BaseNoise), shape...), torchx.Float32, c.Device, c.Format)
+	times = s.To(s.FromFloats(t.times(draw(rng.Time), int(shape[0])), shape[0]), torchx.Float32, c.Device, torchx.NCHW)
 	return noise, times
 }
 
 // accumulate is Accumulate for given x0 and t.
 func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, i, parts int) {
 	if i == 0 {
-		s.ZeroGrads(t.Net.Tensors())
-		s.Copy(t.loss, s.Full(0, torchx.Float64, t.Net.Device))
+		s.ZeroGrads(Tensors(t.Net))
+		s.Copy(t.loss, s.Full(0, torchx.Float64, t.Net.Config().Device))
 	}
 	var loss torchx.Tensor
 	s.Part("forward", func() {
-		s.Autocast(t.Net.Device, t.BF16, func() { loss = t.Loss(s, t.Net, xLo, x1, x0, times) })
+		s.Autocast(t.Net.Config().Device, t.BF16, func() { loss = t.Loss(s, t.Net, xLo, x1, x0, times) })
 	})
 	if parts > 1 {
 		loss = s.Affine(loss, 1/float64(parts), 0)
@@ -201,15 +222,15 @@ func (t *Trainer) schedule(s *torchx.Scope) torchx.Tensor {
 	if t.average != nil {
 		decay = t.average.DecayAt(n)
 	}
-	return s.UpdateSchedule(t.Net.Device, t.LRAt(n), decay)
+	return s.UpdateSchedule(t.Net.Config().Device, t.LRAt(n), decay)
 }
 
 func (t *Trainer) update(s *torchx.Scope, schedule torchx.Tensor) {
 	var ema []torchx.Tensor
 	if t.average != nil {
-		ema = t.EMA.Tensors()
+		ema = Tensors(t.EMA)
 	}
-	s.Part("optimizer", func() { s.Update(t.adamw, t.GradClip, t.Net.Tensors(), t.m, t.v, ema, t.loss, schedule, t.report) })
+	s.Part("optimizer", func() { s.Update(t.adamw, t.GradClip, Tensors(t.Net), t.m, t.v, ema, t.loss, schedule, t.report) })
 }
 
 // taken counts the step just taken, and reads what came of it.
@@ -220,7 +241,7 @@ func (t *Trainer) taken(s *torchx.Scope) (Result, error) {
 		return Result{}, fmt.Errorf("training step %d: %w", n, err)
 	}
 	r := Result{Loss: report.Loss, GradNorm: report.GradNorm, LR: t.LRAt(n)}
-	t.Step, t.Last, t.averaged = n, r, r.Skipped() || t.average != nil
+	t.Position, t.Last = Position{Step: n, Averaged: r.Skipped() || t.average != nil}, r
 	t.count(r)
 	return r, nil
 }
@@ -237,7 +258,6 @@ func (t *Trainer) count(r Result) {
 	default:
 		t.Skips.InARow = 0
 	}
-	t.fresh = t.Clips
 }
 
 // times are t ~ U(TMin, TMax), one for each sample of a batch; stratified ones
@@ -254,40 +274,27 @@ func (h Hyper) times(stream uint64, batch int) []float32 {
 	return ts
 }
 
-// UpdateEMA moves the average towards the weights of the step just taken, once:
-// a run that goes on may send that step again. Later updates do it themselves.
+// UpdateEMA moves the average towards the weights of the newest step, unless the
+// average includes that step already. From then on Update moves the average in
+// the same pass over the weights as the optimizer.
 func (t *Trainer) UpdateEMA(ctx context.Context, a Averaging) error {
 	t.average = &a
-	if t.averaged {
+	if t.Averaged {
 		return nil
 	}
 	err := t.Do(ctx, func(s *torchx.Scope) error {
-		s.EMAUpdate(t.EMA.Tensors(), t.Net.Tensors(), a.DecayAt(t.Step))
+		s.EMAUpdate(Tensors(t.EMA), Tensors(t.Net), a.DecayAt(t.Step))
 		return nil
 	})
-	t.averaged = err == nil
+	t.Averaged = err == nil
 	return err
 }
 
-// Velocity is net's velocity field under the condition x_lo, with bf16 autocast
-// where training has it; x and the result stay float32.
-func (t *Trainer) Velocity(net *UNet, xLo torchx.Tensor) Velocity {
-	return net.Velocity(xLo, t.BF16)
-}
-
-// Velocity is the network as a velocity field under the condition x_lo, without
-// gradients. A mean over times costs one evaluation: Forward says how.
-func (u *UNet) Velocity(xLo torchx.Tensor, bf16 bool) Velocity {
-	return func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor {
-		in := []torchx.Tensor{s.Cat(1, x, xLo), u.times(s, x.Shape()[0], t)}
-		var out []torchx.Tensor
-		s.Part("forward", func() {
-			out = u.graph.Run(s, in, func(s *torchx.Scope, in []torchx.Tensor) []torchx.Tensor {
-				var v torchx.Tensor
-				s.Autocast(u.Device, bf16, func() { v = u.Forward(s, in[0], in[1]) })
-				return []torchx.Tensor{s.To(v, u.DType, u.Device, u.Format)}
-			})
-		})
-		return s.Clone(out[0]) // the next one may overwrite it
+// Inference returns the weights of the last step, or their average, as they are
+// applied: with bf16 autocast where training has it. It lives as long as the trainer.
+func (t *Trainer) Inference(average bool) *Inference {
+	if average {
+		return t.drawn[1]
 	}
+	return t.drawn[0]
 }

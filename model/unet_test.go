@@ -65,11 +65,11 @@ func TestParameterListing(t *testing.T) {
 	}
 	onThread(t, func(s *torchx.Scope) error {
 		for _, c := range counts {
-			u, err := NewUNet(s, Config{Fields: c.fields, Channels: c.channels}, 1)
+			u, err := NewNet(s, Config{Fields: c.fields, Channels: c.channels}, 1)
 			if err != nil {
 				return err
 			}
-			if got := u.Count(); got != c.want {
+			if got := Count(u); got != c.want {
 				t.Errorf("%d fields, %d channels: %d parameters, want %d", c.fields, c.channels, got, c.want)
 			}
 			if c.fields == 1 && c.channels == 128 {
@@ -81,15 +81,15 @@ func TestParameterListing(t *testing.T) {
 	})
 }
 
-func checkListing(t *testing.T, s *torchx.Scope, u *UNet, listing [][2]any, zeroInit []string) {
+func checkListing(t *testing.T, s *torchx.Scope, u Net, listing [][2]any, zeroInit []string) {
 	zero := map[string]bool{}
 	for _, name := range zeroInit {
 		zero[name] = true
 	}
-	if len(u.Params) != len(listing) {
-		t.Fatalf("%d parameters, want %d", len(u.Params), len(listing))
+	if len(u.Params()) != len(listing) {
+		t.Fatalf("%d parameters, want %d", len(u.Params()), len(listing))
 	}
-	for i, p := range u.Params {
+	for i, p := range u.Params() {
 		got := fmt.Sprintf("%s %v", p.Name, p.Shape)
 		if want := fmt.Sprintf("%v %v", listing[i][0], listing[i][1]); got != want {
 			t.Errorf("parameter %d is %s, want %s", i, got, want)
@@ -179,8 +179,8 @@ func checkNetwork(t *testing.T, name string, dtype torchx.DType, format torchx.F
 	}
 	err = tr.Do(context.Background(), func(s *torchx.Scope) error {
 		setGoldenWeights(s, tr)
-		in := goldenInputs(s, want, tr.Net.Config)
-		net := tr.Net
+		in := goldenInputs(s, want, tr.Net.Config())
+		net := tr.Net.(*UNet)
 		check := func(what string, d golden.Digest, x torchx.Tensor) {
 			d.Check(t, what, doubles(s, x), tol.element)
 		}
@@ -197,7 +197,7 @@ func checkNetwork(t *testing.T, name string, dtype torchx.DType, format torchx.F
 		s.Backward(loss)
 		golden.Near(t, "loss", s.Item(loss), want.Loss, tol.norm*want.Loss)
 		total := 0.0
-		for i, p := range net.Params {
+		for i, p := range net.Params() {
 			norm := l2(doubles(s, s.Grad(p.Tensor)))
 			total += norm * norm
 			golden.Near(t, "gradient norm of "+p.Name, norm, want.GradNorms[i], tol.norm*(want.GradNorms[i]+want.GradNorm/100))
@@ -210,7 +210,7 @@ func checkNetwork(t *testing.T, name string, dtype torchx.DType, format torchx.F
 	}
 	for i, w := range want.Train {
 		err := tr.Do(context.Background(), func(s *torchx.Scope) error {
-			in := goldenInputs(s, want, tr.Net.Config)
+			in := goldenInputs(s, want, tr.Net.Config())
 			tr.accumulate(s, in.xLo, in.x1, in.x0, in.t, 0, 1)
 			r, err := tr.Update(s)
 			golden.Near(t, fmt.Sprintf("step %d: loss", i+1), r.Loss, w[0], tol.after*w[0])
@@ -225,7 +225,7 @@ func checkNetwork(t *testing.T, name string, dtype torchx.DType, format torchx.F
 		}
 	}
 	err = tr.Do(context.Background(), func(s *torchx.Scope) error {
-		in := goldenInputs(s, want, tr.Net.Config)
+		in := goldenInputs(s, want, tr.Net.Config())
 		x := s.Cat(1, tr.Interpolate(s, in.x0, in.x1, in.t), in.xLo)
 		after := max(tol.element, tol.after)
 		torchx.NoGrad(func() {
@@ -246,7 +246,7 @@ func checkNetwork(t *testing.T, name string, dtype torchx.DType, format torchx.F
 }
 
 func setGoldenWeights(s *torchx.Scope, tr *Trainer) {
-	for j, p := range tr.Net.Params {
+	for j, p := range tr.Net.Params() {
 		values := make([]float64, numel(p.Shape))
 		for i := range values {
 			values[i] = golden.Weight(uint64(j), uint64(i), p.Name, p.Shape)
@@ -255,7 +255,7 @@ func setGoldenWeights(s *torchx.Scope, tr *Trainer) {
 		torchx.Write(s, w, values)
 		w = s.To(w, torchx.Float32, torchx.CPU, torchx.NCHW) // as the oracle's, whatever its type
 		s.Copy(p.Tensor, w)
-		s.Copy(tr.EMA.Params[j].Tensor, w)
+		s.Copy(tr.EMA.Params()[j].Tensor, w)
 	}
 }
 

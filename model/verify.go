@@ -35,7 +35,7 @@ func (l *Loaded) verify(ctx context.Context) (string, error) {
 	if _, ok := root.Get("step").(int64); !ok {
 		return "", fmt.Errorf("step is %s: want a whole number", torchfile.What(root.Get("step")))
 	}
-	params := Parameters(l.Config)
+	params := l.Plan.Params()
 	var states []*torchfile.Map // under trainingKeys
 	is := "weights, without what a run needs to go on"
 	if root.Get("resume") != nil || root.Get("optimizer_state") != nil {
@@ -74,9 +74,5 @@ func (l *Loaded) verify(ctx context.Context) (string, error) {
 			}
 		}
 	}
-	n := 0
-	for _, p := range params {
-		n += numel(p.Shape)
-	}
-	return fmt.Sprintf("checkpoint of step %d, %d fields, %d parameters, %s", l.Step, len(l.Channels), n, is), unhealthy
+	return fmt.Sprintf("checkpoint of step %d, %d fields, %d parameters, %s", l.Step, len(l.Channels), Count(l.Plan), is), unhealthy
 }

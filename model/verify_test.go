@@ -33,7 +33,7 @@ func saved(t *testing.T) string {
 	defer trainer.Close()
 	err = trainer.Do(ctx, func(s *torchx.Scope) error {
 		torchx.NoGrad(func() {
-			s.Copy(trainer.EMA.Tensors()[1], s.FromFloats([]float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, 16))
+			s.Copy(Tensors(trainer.EMA)[1], s.FromFloats([]float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, 16))
 		})
 		return s.Err()
 	})
@@ -111,8 +111,12 @@ func TestVerifyUnhealthy(t *testing.T) {
 // what a run needs to go on is there whole or not at all.
 func TestVerifyKeys(t *testing.T) {
 	c := Config{Fields: 1, Channels: 4, Mult: []int{1, 1}}
+	plan, err := Plan(c)
+	if err != nil {
+		t.Fatal(err)
+	}
 	state := func(shift int64) (d torchfile.Dict) {
-		for _, p := range Parameters(c) {
+		for _, p := range plan.Params() {
 			shape := append([]int64{p.Shape[0] + shift}, p.Shape[1:]...)
 			d = append(d, torchfile.Entry{Key: p.Name, Value: floatTensor(make([]float64, numel(shape)), shape...)})
 		}

@@ -21,7 +21,7 @@ type Env struct {
 	Cache    string           // folder for what can be made again
 	Out      io.Writer        // for a person to read
 	Progress *Progress
-	Resume   Resume
+	Resume   Resume   // where the run continues; not known before every stage has been opened
 	Profile  *Profile // nil: steps are not watched
 
 	ctx context.Context // the run's, which its caller may end
@@ -49,14 +49,15 @@ func (e *Env) MakeFolder(within ...string) error {
 // Failed says, when stages close, whether the run has ended by an error.
 func (e *Env) Failed() bool { return e.failed != nil }
 
-// Resume is where a training run that goes on begins. The trainer, which knows,
-// fills it in when it opens; sinks, below it, and sources, when they emit, look.
+// Resume is where a resumed run continues. The run itself fills it in, once every
+// stage has been opened (see Resumer); sources read it when they emit, and sinks
+// when they start.
 type Resume struct {
-	From   string // checkpoint; empty: the run starts afresh
-	Logged int    // logs of steps up to this one stay
-	Skip   int    // training frames that were used up
-	Dir    string // the run's folder
+	Done
+	From string // the checkpoint; empty: the run starts from the beginning
+	Dir  string // the run's folder
 }
 
-// Here says whether the checkpoint is the run folder's own, so that its logs go on.
+// Here reports whether the checkpoint is in the run's own folder, so that the
+// run's logs are continued.
 func (r Resume) Here() bool { return r.From != "" && filepath.Dir(r.From) == r.Dir }

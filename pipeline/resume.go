@@ -56,6 +56,30 @@ func (r *runner) resume(opt Options) error {
 	return nil
 }
 
+// resumeFrom has the trainer continue from the checkpoint, and notes what the
+// earlier run has done for the stages above and below it.
+func (r *runner) resumeFrom() error {
+	from := r.env.Resume.From
+	if from == "" {
+		return nil
+	}
+	for _, n := range r.nodes {
+		s, ok := n.Stage.(Resumer)
+		if !ok {
+			continue
+		}
+		err := guard(func() (err error) {
+			r.env.Resume.Done, err = s.ResumeFrom(from)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", n.label, err)
+		}
+		return nil
+	}
+	return fmt.Errorf("resume from %s: no stage of this flow can", from)
+}
+
 // setAside renames the checkpoints that are in a training run's folder and are not
 // gone on from: with the new spec beside them, they would be taken for this run's.
 func (r *runner) setAside() error {

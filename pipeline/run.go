@@ -58,6 +58,9 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	if err := r.open(ctx); err != nil {
 		return &InputError{Err: err}
 	}
+	if err := r.resumeFrom(); err != nil {
+		return &InputError{Err: err}
+	}
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}

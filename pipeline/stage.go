@@ -133,6 +133,21 @@ type Keeper interface {
 	Resume(ctx context.Context, key string) (finished map[int]bool, err error)
 }
 
+// Resumer is the stage whose checkpoints a run resumes from: the trainer.
+type Resumer interface {
+	Stage
+	// ResumeFrom makes the run continue from a checkpoint. It is called once, when
+	// every stage has been opened and nothing has been done yet, and returns what
+	// the earlier run has done. Its errors are the user's input being wrong.
+	ResumeFrom(checkpoint string) (Done, error)
+}
+
+// Done is what an earlier run has done, which a run that resumes does not repeat.
+type Done struct {
+	Steps  int // logs of steps up to this one stay, logs of later steps are dropped
+	Frames int // training frames that are used up: the source skips them
+}
+
 // Starter is a stage with something to do right before the run itself, when what
 // comes before has gone well: what it replaces must not be lost to a run that
 // cannot begin.

@@ -70,14 +70,13 @@ func (c *Eval) Validate(_ *pipeline.Run, report func(key, format string, args ..
 	if c.Batches < 1 {
 		report("batches", "is %d: want at least 1", c.Batches)
 	}
-	sampler := c.sampler(model.Flow{Base: model.XLoPlusNoise, NoiseScale: 1}, c.SDEDelta)
-	if err := sampler.Validate(); err != nil {
-		report("sample_steps", "%v", err)
-	}
+	c.sampling(c.SDEDelta).Validate(report)
 }
 
-func (c *Eval) sampler(f model.Flow, delta float64) model.Sampler {
-	return model.Sampler{Flow: f, Solver: model.Solver(c.Solver), Steps: c.SampleSteps, TMin: c.TMin, TMax: c.TMax, Delta: delta, Schedule: model.Schedule(c.SDESchedule)}
+func (c *Eval) sampling(delta float64) model.SamplerConfig {
+	return model.SamplerConfig{
+		SampleSteps: c.SampleSteps, Solver: c.Solver, TMin: c.TMin, TMax: c.TMax, SDEDelta: delta, SDESchedule: c.SDESchedule,
+	}
 }
 
 type eval struct {
@@ -183,7 +182,7 @@ func (e *eval) warnIfStiff(step *model.Step) {
 		return
 	}
 	e.warned = true
-	if warning := e.sampler(step.Trainer.Flow, e.SDEDelta).Stiff(); warning != "" {
+	if warning := e.sampling(e.SDEDelta).Sampler(step.Trainer.Flow).Stiff(); warning != "" {
 		e.env.Progress.Note("%s", warning)
 	}
 }
@@ -295,10 +294,8 @@ func (e *eval) physical(batch *frames.Frames, values []float32) []float32 {
 // clippedShare returns the share of the steps since the last evaluation whose
 // gradient was clipped.
 func clippedShare(step *model.Step) float64 {
-	c := &step.Trainer.Clips // this stage holds the token, so nobody else reads it
-	share := float64(c.Total-c.AtEval) / float64(step.N-c.EvalStep)
-	c.AtEval, c.EvalStep = c.Total, step.N
-	return share
+	c := step.Trainer.Clips
+	return float64(c.Total-c.AtEval) / float64(step.N-c.EvalStep)
 }
 
 // filtered returns the linear filter's prediction (N,C,H,W), normalized.
@@ -324,26 +321,17 @@ func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 // physical units. Its noise is the same at every step, so that curves over steps
 // show the model alone.
 func (e *eval) sample(ctx context.Context, tr *model.Trainer, i int, batch *frames.Frames, by sampler) ([]float32, error) {
-	net := tr.Net
-	if by.ema {
-		net = tr.EMA
+	g := model.Generator{
+		Inference: tr.Inference(by.ema), Sampler: e.sampling(by.delta).Sampler(tr.Flow), Stats: e.in.Stats,
+		Streams: func(k uint64) []uint64 { return []uint64{rng.Stream(tr.Seed, rng.EvalNoise, uint64(i), k)} },
 	}
-	var out []float32
+	out := make([]float32, batch.N()*batch.FrameLen())
 	err := tr.Do(ctx, func(s *torchx.Scope) error {
-		torchx.NoGrad(func() {
-			xLo := net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
-			noise := func(s *torchx.Scope, k uint64) torchx.Tensor {
-				seed := rng.Stream(tr.Seed, rng.EvalNoise, uint64(i), k)
-				return s.To(s.Randn(seed, xLo.Shape()...), torchx.Float32, net.Device, net.Format)
-			}
-			x0 := tr.SampleBase(s, xLo, noise(s, 0))
-			stepNoise := func(s *torchx.Scope, n int) torchx.Tensor { return noise(s, uint64(n)+1) }
-			out = s.Floats(e.sampler(tr.Flow, by.delta).Sample(ctx, s, tr.Velocity(net, xLo), x0, xLo, stepNoise))
-		})
+		g.Draw(ctx, s, model.NetInput(s, g.Net, batch.Lo.Bytes(), batch.N(), batch.H, batch.W), out)
 		return s.Err()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sampling: %w", err)
 	}
-	return e.physical(batch, out), nil
+	return out, nil
 }

@@ -28,7 +28,7 @@ func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) in
 		if err != nil {
 			return nil, err
 		}
-		length = keep(data, r.Logged)
+		length = keep(data, r.Steps)
 	}
 	if err := f.Truncate(int64(length)); err != nil {
 		return nil, err

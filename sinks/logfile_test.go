@@ -45,7 +45,7 @@ func FuzzLinesUpTo(f *testing.F) {
 func TestOpenLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	must(t, os.WriteFile(path, []byte("{\"step\":1}\n{\"step\":2}\n{\"st"), 0o644))
-	f, err := openLog(path, pipeline.Resume{From: "run/checkpoint.pt", Dir: "run", Logged: 1}, linesUpTo)
+	f, err := openLog(path, pipeline.Resume{From: "run/checkpoint.pt", Dir: "run", Done: pipeline.Done{Steps: 1}}, linesUpTo)
 	must(t, err)
 	_, err = f.WriteString("more")
 	must(t, err)
@@ -55,7 +55,7 @@ func TestOpenLog(t *testing.T) {
 	if want := "{\"step\":1}\nmore"; string(got) != want {
 		t.Errorf("log %q, want %q", got, want)
 	}
-	f, err = openLog(path, pipeline.Resume{From: "other/checkpoint.pt", Dir: "run", Logged: 1}, linesUpTo)
+	f, err = openLog(path, pipeline.Resume{From: "other/checkpoint.pt", Dir: "run", Done: pipeline.Done{Steps: 1}}, linesUpTo)
 	must(t, err)
 	must(t, f.Close())
 	if got, _ := os.ReadFile(path); len(got) != 0 {

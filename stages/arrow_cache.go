@@ -327,7 +327,7 @@ func (c *arrowCache) Abort() {
 
 // Emit replays the frames, a few at a time, and checks each before its first use.
 func (c *arrowCache) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
-	return replay(ctx, pass, c.env.Run.Seed, c.env.Resume.Skip, c.splits, func(some []int) error {
+	return replay(ctx, pass, c.env.Run.Seed, c.env.Resume.Frames, c.splits, func(some []int) error {
 		if err := parallel.Each(len(some), func(i int) error { return c.verify(some[i]) }); err != nil {
 			// without its index it is no cache, and the next run makes it again
 			return errors.Join(fmt.Errorf("the cache %s is damaged, run again to make a new one: %w", c.dir, err), os.Remove(filepath.Join(c.dir, framecache.Index)))

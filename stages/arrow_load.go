@@ -183,7 +183,7 @@ func identity(path string) (string, error) {
 // Emit sends the frames, a single pass seed by seed.
 func (l *arrowLoad) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
 	if pass == pipeline.Endless {
-		return replay(ctx, pass, l.env.Run.Seed, l.env.Resume.Skip, l.splits, func(some []int) error {
+		return replay(ctx, pass, l.env.Run.Seed, l.env.Resume.Frames, l.splits, func(some []int) error {
 			for _, i := range some {
 				if err := send(l.frame(l.listed[i])); err != nil {
 					return err

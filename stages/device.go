@@ -5,7 +5,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// openDevice is the run's device; what it does without is told.
+// openDevice returns the run's device, and notes what fmsr has to do without on it.
 func openDevice(env *pipeline.Env) (torchx.Device, error) {
 	device, err := torchx.OpenDevice(env.Run.Device)
 	if err != nil {
@@ -15,4 +15,15 @@ func openDevice(env *pipeline.Env) (torchx.Device, error) {
 		env.Progress.Note("%s", notice)
 	}
 	return device, nil
+}
+
+// usesBF16 reports whether to compute in bf16, where wanted. A device without
+// instructions for bf16 would emulate them, several times slower than float32 and
+// less exact: there it notes so and reports false.
+func usesBF16(env *pipeline.Env, device torchx.Device, wanted bool) bool {
+	if wanted && !device.HasBF16() {
+		env.Progress.Note("this processor has no instructions for bf16: computing in float32")
+		return false
+	}
+	return wanted
 }

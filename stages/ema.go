@@ -26,7 +26,9 @@ func init() {
 	           [ ema += (1-d)(w-ema)]
 	steps      -- 1 -------- 2 ------
 
-From step 1 on, starting at the initial weights, without bias correction.`,
+From step 1 on, starting at the initial weights, without bias correction. The trainer
+updates the average together with the weights from its second step on: this stage
+says how, and updates it after the first.`,
 		Link:   pipeline.Link{Needs: pipeline.Steps},
 		Config: func() any { return &EMA{Decay: 0.9999, Ramp: "none"} },
 		New:    func(config any) pipeline.Stage { return &ema{EMA: *config.(*EMA)} },
@@ -45,12 +47,14 @@ func (c *EMA) Validate(_ *pipeline.Run, report func(key, format string, args ...
 
 type ema struct{ EMA }
 
-// Open passes on what it is told.
+// Open passes on what it receives.
 func (e *ema) Open(_ context.Context, _ *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	return in, nil
 }
 
-// Process updates the average and passes the step on.
+// Process asks the trainer for the average and passes the step on. The first time
+// that updates the average; after that the trainer has updated it already, in the
+// optimizer's pass over the weights.
 func (e *ema) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	in.Retain()
 	if step, ok := in.(*model.Step); ok {

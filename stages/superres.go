@@ -36,7 +36,7 @@ type Superres struct {
 	Samples        int     `yaml:"samples" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
 	Noise          string  `yaml:"noise" flag:"noise" doc:"per_frame, or fixed: the same noise for every frame of a time series"`
 	Tile           int     `yaml:"tile" flag:"tile" doc:"side in fine cells of overlapping tiles whose velocities are blended at every step; 0: the whole field at once, unless memory is short"`
-	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast instead of float32"`
+	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast instead of float32, where the device has instructions for it"`
 }
 
 func init() {
@@ -86,31 +86,15 @@ func (c *Superres) Validate(_ *pipeline.Run, report func(key, format string, arg
 	if c.Tile < 0 {
 		report("tile", "is %d: want at least 0", c.Tile)
 	}
-	if err := c.sampler(model.Flow{Base: model.XLoPlusNoise, NoiseScale: 1}).Validate(); err != nil {
-		report("sample_steps", "%v", err)
-	}
+	c.sampling().Validate(report)
 }
 
 // asTrained is the base_noise_scale that stands for the checkpoint's.
 const asTrained = -1
 
-// steps is sample_steps, or where that is 0 what serves: nine of Multistep's come
-// closer to the ODE than a hundred of Euler's (docs/sampling.md).
-func (c *Superres) steps() int {
-	switch {
-	case c.SampleSteps != 0:
-		return c.SampleSteps
-	case c.Solver == string(model.Multistep) && c.SDEDelta == 0:
-		return 9
-	default:
-		return 100
-	}
-}
-
-func (c *Superres) sampler(f model.Flow) model.Sampler {
-	return model.Sampler{
-		Flow: f, Solver: model.Solver(c.Solver), Steps: c.steps(), TMin: c.TMin, TMax: c.TMax,
-		Delta: c.SDEDelta, Schedule: model.Schedule(c.SDESchedule),
+func (c *Superres) sampling() model.SamplerConfig {
+	return model.SamplerConfig{
+		SampleSteps: c.SampleSteps, Solver: c.Solver, TMin: c.TMin, TMax: c.TMax, SDEDelta: c.SDEDelta, SDESchedule: c.SDESchedule,
 	}
 }
 
@@ -122,7 +106,7 @@ type superres struct {
 	loaded  *model.Loaded
 	sampler model.Sampler
 	thread  *torchx.Thread
-	net     *model.UNet
+	net     *model.Inference
 	pick    []int // of each channel in the files
 	up      map[field.Grid]*field.Upsampler
 	tile    int // 0: whole fields
@@ -156,7 +140,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		}
 		flow.NoiseScale = r.BaseNoiseScale
 	}
-	r.sampler = r.Superres.sampler(flow)
+	r.sampler = r.sampling().Sampler(flow)
 	if err := r.sampler.Validate(); err != nil {
 		return in, err
 	}
@@ -176,11 +160,12 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if r.thread, err = torchx.StartThread(env.Run.Threads); err != nil {
 		return in, err
 	}
-	config := r.loaded.Config
-	config.Device = device
 	key := map[string]string{"ema": "ema_state_dict", "raw": "model_state_dict"}[r.Weights]
 	err = r.thread.Do(ctx, func(s *torchx.Scope) (err error) {
-		r.net, err = r.loaded.Net(s, key, config)
+		net, err := r.loaded.Net(s, key, device)
+		if err == nil {
+			r.net = model.NewInference(net, usesBF16(env, device, r.UseBF16))
+		}
 		return err
 	})
 	if err != nil {
@@ -212,7 +197,7 @@ func (r *superres) find(names []string) error {
 
 // check holds every file's shape against the network.
 func (r *superres) check(named []string, files []pipeline.File) error {
-	factor, multiple := r.loaded.Input.Factor, r.loaded.Config.Downsampling()
+	factor, multiple := r.loaded.Input.Factor, r.loaded.Plan.Multiple()
 	for _, f := range files {
 		if named == nil && f.C != len(r.loaded.Channels) {
 			return fmt.Errorf("%s: %d channels, but the checkpoint's are %d: %s (name the file's by --fields)", f.Path, f.C, len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
@@ -247,15 +232,13 @@ func (r *superres) Process(ctx context.Context, in pipeline.Element) (out []pipe
 		xLo.Retain()
 		out = append(out, frames.New(r.loaded.Channels, fine, []frames.Origin{origin}, x, xLo))
 		err := r.thread.Do(ctx, func(s *torchx.Scope) error {
-			torchx.NoGrad(func() { torchx.Read(s, r.draw(ctx, s, xLo, fine.H, fine.W, origin), frames.Floats(x)) })
+			r.draw(ctx, s, xLo, fine, origin, frames.Floats(x))
 			return s.Err()
 		})
 		if err != nil {
 			return out, fmt.Errorf("%s: %w", file, err)
 		}
-		values := frames.Floats(x)
-		r.loaded.Stats.PhysicalPlanes(values, values, fine.Cells())
-		if err := fine.CheckFinite(r.loaded.Channels, values); err != nil {
+		if err := fine.CheckFinite(r.loaded.Channels, frames.Floats(x)); err != nil {
 			return out, fmt.Errorf("%s: the model gives %w", file, err)
 		}
 	}
@@ -286,34 +269,23 @@ func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
 	return out, nil
 }
 
-// draw is one sample (1,C,h,w), normalized.
-func (r *superres) draw(ctx context.Context, s *torchx.Scope, xLo *memory.Buffer, h, w int, origin frames.Origin) torchx.Tensor {
-	condition := r.net.Input(s, xLo.Bytes(), 1, h, w)
+// draw is one sample (1,C,h,w), in physical units.
+func (r *superres) draw(ctx context.Context, s *torchx.Scope, xLo *memory.Buffer, fine field.Grid, origin frames.Origin, out []float32) {
 	frame := uint64(origin.Frame)
 	if r.Noise == "fixed" {
 		frame = 0
 	}
-	noise := func(s *torchx.Scope, k uint64) torchx.Tensor {
-		stream := rng.Stream(r.env.Run.Seed, rng.SampleNoise, frame, k)
-		if origin.Sample > 0 { // an ensemble's first sample is the one without an ensemble
-			stream = rng.Stream(stream, uint64(origin.Sample))
-		}
-		return s.To(s.Randn(stream, condition.Shape()...), torchx.Float32, r.net.Device, r.net.Format)
+	g := model.Generator{
+		Inference: r.net, Sampler: r.sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
+		Streams: func(k uint64) []uint64 {
+			stream := rng.Stream(r.env.Run.Seed, rng.SampleNoise, frame, k)
+			if origin.Sample > 0 { // an ensemble's first sample is the one without an ensemble
+				stream = rng.Stream(stream, uint64(origin.Sample))
+			}
+			return []uint64{stream}
+		},
 	}
-	x0 := r.sampler.SampleBase(s, condition, noise(s, 0))
-	stepNoise := func(s *torchx.Scope, n int) torchx.Tensor { return noise(s, uint64(n)+1) }
-	return r.sampler.Sample(ctx, s, r.velocity(condition, h, w), x0, condition, stepNoise)
-}
-
-// velocity is the network's under that condition, whole or in tiles.
-func (r *superres) velocity(condition torchx.Tensor, h, w int) model.Velocity {
-	of := func(xLo torchx.Tensor) model.Velocity { return r.net.Velocity(xLo, r.UseBF16) }
-	if r.tile == 0 {
-		return of(condition)
-	}
-	tiling := model.NewTiling(h, w, r.tile, r.loaded.Config.Downsampling(), r.wraps())
-	tiling.Device = r.net.Device
-	return tiling.Velocity(condition, of)
+	g.Draw(ctx, s, model.NetInput(s, r.net.Net, xLo.Bytes(), 1, fine.H, fine.W), out)
 }
 
 // wraps says whether tiles wrap around the field's edges.
@@ -324,7 +296,7 @@ func (r *superres) wraps() bool {
 // Close frees the network and closes the checkpoint.
 func (r *superres) Close() error {
 	if r.net != nil {
-		_ = r.thread.Do(context.Background(), func(*torchx.Scope) error { r.net.Free(); return nil })
+		_ = r.thread.Do(context.Background(), func(*torchx.Scope) error { r.net.Close(); r.net.Net.Free(); return nil })
 		r.net = nil
 	}
 	if r.thread != nil {

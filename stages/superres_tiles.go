@@ -12,7 +12,7 @@ import (
 // chooseTile sets the side of tiles: what is asked for, or what memory demands,
 // on the CPU, where what is left can be known.
 func (r *superres) chooseTile(device torchx.Device) error {
-	multiple := r.loaded.Config.Downsampling()
+	multiple := r.loaded.Plan.Multiple()
 	if r.Tile > 0 {
 		if least := model.MinTile(multiple); r.Tile%multiple != 0 || r.Tile < least {
 			return fmt.Errorf("tile %d: want a multiple of %d, as the network's levels halve the grid, and at least %d, for what tiles share", r.Tile, multiple, least)
@@ -30,9 +30,9 @@ func (r *superres) chooseTile(device torchx.Device) error {
 		}
 	}
 	left := hostmem.Available(os.DirFS("/"))
-	if r.tile = tileFor(r.loaded.Config, h, w, left); r.tile > 0 {
+	if r.tile = tileFor(r.loaded.Plan, h, w, left); r.tile > 0 {
 		r.env.Progress.Note("in tiles of %d x %d, blended at every step: %d x %d at once would take about %.1f GB, and %.1f GB of memory are left",
-			r.tile, r.tile, h, w, gigabytes(r.loaded.Config.SampleBytes(h, w)), gigabytes(left))
+			r.tile, r.tile, h, w, gigabytes(r.loaded.Plan.SampleBytes(h, w)), gigabytes(left))
 	}
 	return nil
 }
@@ -41,13 +41,13 @@ func gigabytes(n int64) float64 { return float64(n) / 1e9 }
 
 // tileFor is 0 where a whole field fits in that many bytes, else the side of the
 // largest tile that takes half of them, which leaves room for the fields.
-func tileFor(c model.Config, h, w int, left int64) int {
-	if c.SampleBytes(h, w) <= left {
+func tileFor(net model.Net, h, w int, left int64) int {
+	if net.SampleBytes(h, w) <= left {
 		return 0
 	}
-	multiple := c.Downsampling()
+	multiple := net.Multiple()
 	tile := model.MinTile(multiple)
-	for c.SampleBytes(tile+multiple, tile+multiple) <= left/2 {
+	for net.SampleBytes(tile+multiple, tile+multiple) <= left/2 {
 		tile += multiple
 	}
 	return tile

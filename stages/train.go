@@ -34,7 +34,7 @@ type Train struct {
 	TMin           float64 `yaml:"t_min" flag:"t-min-train" doc:"smallest time drawn"`
 	TMax           float64 `yaml:"t_max" flag:"t-max-train" doc:"largest time drawn"`
 	TDist          string  `yaml:"t_dist" flag:"t-dist" doc:"uniform, or stratified: one time in each of as many equal parts as the batch has samples"`
-	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss"`
+	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss, where the device has instructions for it"`
 	ModelChannels  int     `yaml:"model_channels" flag:"model-channels" doc:"width of the UNet's first level"`
 	ChannelMult    []int   `yaml:"channel_mult" flag:"channel-mult" doc:"width of each level over model_channels"`
 	MaxBadSteps    int     `yaml:"max_bad_steps" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
@@ -126,20 +126,26 @@ func (c *Train) hyper(run *pipeline.Run) model.Hyper {
 
 var errNoTraining = errors.New("no training frame came")
 
+var (
+	_ pipeline.Processor = (*train)(nil)
+	_ pipeline.Flusher   = (*train)(nil)
+	_ pipeline.Fitter    = (*train)(nil)
+	_ pipeline.Stepper   = (*train)(nil)
+	_ pipeline.Resumer   = (*train)(nil)
+)
+
 type train struct {
 	Train
-	env     *pipeline.Env
-	in      pipeline.Meta
-	config  model.Config
-	trainer *model.Trainer
-	thread  *torchx.Thread    // the trainer's
-	stop    int               // the step at which this run ends
-	part    int               // batches of the next step that have come
-	frames  [][]frames.Origin // theirs
+	env    *pipeline.Env
+	in     pipeline.Meta
+	config model.Config
+	stop   int // the step at which this run ends
 
-	from   *model.Loaded // checkpoint to go on from; nil once the trainer is there
-	again  bool          // the trainer's step must pass the stages below first
-	passed int           // the last step that is known to have passed them
+	from    *model.Loaded     // checkpoint to resume from; nil once the trainer has its state
+	trainer *model.Trainer    // nil before the first training batch
+	thread  *torchx.Thread    // the trainer's
+	sent    *model.Step       // token of the newest step, while it is with the stages below
+	batches [][]frames.Origin // the batches of the next step that have come
 
 	checkpoints checkpoints
 
@@ -148,7 +154,7 @@ type train struct {
 	inputs *model.Inputs
 }
 
-// Open checks grid and device; the network is made when the first batch comes.
+// Open checks grid and device. The network is made when the first batch comes.
 func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if in.Factor == 0 { // a data set may have been exported without
 		return in, errors.New("there is no x_lo: put pool_upsample above it")
@@ -157,32 +163,33 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	if err != nil {
 		return in, err
 	}
-	t.env, t.in = env, in
+	t.env, t.in, t.UseBF16 = env, in, usesBF16(env, device, t.UseBF16)
 	t.config = model.Config{
 		Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
 		Periodic: t.Padding == "periodic", Device: device,
 	}
-	if d := t.config.Downsampling(); in.H%d != 0 || in.W%d != 0 {
+	plan, err := model.Plan(t.config)
+	if err != nil {
+		return in, err
+	}
+	if d := plan.Multiple(); in.H%d != 0 || in.W%d != 0 {
 		return in, fmt.Errorf("grid %d x %d: the network's %d levels want multiples of %d", in.H, in.W, len(t.ChannelMult), d)
 	}
 	t.stop = t.TotalSteps
 	if limit := env.Run.MaxSteps; limit > 0 {
 		t.stop = min(t.stop, limit)
 	}
-	if env.Resume.From != "" {
-		return in, t.openFrom(env.Resume.From)
-	}
 	return in, nil
 }
 
-// openFrom reads the checkpoint that the run goes on from, and says where that is.
-// A step that was taken, but may not have passed every stage, is sent again: its
-// batches come once more, and its logs are dropped.
-func (t *train) openFrom(path string) (err error) {
+// ResumeFrom opens a checkpoint, and returns what the earlier run has done. The
+// step of a checkpoint that not every stage had seen is not done: its batches
+// come once more, its token is sent once more, and its logs are dropped.
+func (t *train) ResumeFrom(path string) (done pipeline.Done, err error) {
 	if t.from, err = model.OpenCheckpoint(path); err != nil {
-		return err
+		return done, err
 	}
-	passed, err := t.from.Passed()
+	at, err := t.from.Position()
 	if err == nil && !slices.Equal(t.from.Channels, t.in.Channels) {
 		err = fmt.Errorf("its channels are %s, the run's are %s", strings.Join(t.from.Channels, ", "), strings.Join(t.in.Channels, ", "))
 	}
@@ -190,88 +197,102 @@ func (t *train) openFrom(path string) (err error) {
 		err = t.from.CheckTraining(t.config)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", path, err), t.from.Close())
+		return done, fmt.Errorf("%s: %w", path, err)
 	}
-	done := t.from.Step
-	if t.again = !passed; t.again {
-		done--
+	done.Steps = at.Step
+	if !at.Passed {
+		done.Steps--
 	}
-	t.env.Resume.Logged, t.env.Resume.Skip = done, done*t.Accumulate*t.in.Batch
-	return nil
+	done.Frames = done.Steps * t.Accumulate * t.in.Batch
+	return done, nil
 }
 
 // Steps are the training's; libtorch makes its kernels in the first.
 func (*train) Steps() (name string, warmUp int) { return "step", 3 }
 
-// Process takes one training step, when enough batches have come; validation batches are passed on.
+// Process is the training loop: a step for every Accumulate training batches.
 func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	batch := in.(*frames.Frames)
 	if batch.Split() != frames.Train {
 		batch.Retain()
 		return []pipeline.Element{batch}, nil
 	}
-	if t.trainer == nil {
-		if err := t.begin(ctx); err != nil {
-			return nil, err
-		}
+	if err := t.ready(ctx); err != nil {
+		return nil, err
 	}
-	last := t.part == t.Accumulate-1
-	if t.again {
-		if t.part++; !last {
-			return nil, nil
-		}
-		t.part, t.again = 0, false
-		return t.send(), nil
-	}
-	if t.passed = t.trainer.Step; t.passed >= t.stop {
-		t.env.Finish() // at once, where the run had ended before
+	if t.trainer.Passed && t.trainer.Step >= t.stop {
+		t.env.Finish()
 		return nil, nil
 	}
-	if t.part == 0 {
-		if err := t.saveIfDue(ctx); err != nil {
+	t.batches = append(t.batches, batch.Origins)
+	first, last := len(t.batches) == 1, len(t.batches) == t.Accumulate
+	if t.trainer.Passed { // else the earlier run took the step, and its token alone is missing
+		if first {
+			if err := t.saveIfDue(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if err := t.step(ctx, batch, first, last); err != nil {
 			return nil, err
 		}
-		t.frames = nil
-		if err := t.env.Profile.Step(ctx, t.thread); err != nil {
-			return nil, err
+		if last && t.trainer.Last.Skipped() {
+			if err := t.skipped(); err != nil {
+				return nil, err
+			}
 		}
 	}
-	t.frames = append(t.frames, batch.Origins)
-	err := t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
-		xLo := t.trainer.Net.Input(s, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
-		x1 := t.trainer.Net.Input(s, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
+	if !last {
+		return nil, nil
+	}
+	return t.send(), nil
+}
+
+// ready makes the trainer when the first training batch comes. When another one
+// comes, the token of the newest step has come back from the stages below.
+func (t *train) ready(ctx context.Context) error {
+	if t.trainer == nil {
+		return t.begin(ctx)
+	}
+	t.passed()
+	return nil
+}
+
+// passed records that the token that was sent has come back.
+func (t *train) passed() {
+	if t.sent != nil {
+		t.trainer.StepPassed(t.sent)
+		t.sent = nil
+	}
+}
+
+// step runs a batch forward and backward and, with the last one, updates the weights.
+func (t *train) step(ctx context.Context, batch *frames.Frames, first, last bool) error {
+	if first {
+		if err := t.env.Profile.Step(ctx, t.thread); err != nil {
+			return err
+		}
+	}
+	return t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
+		xLo := model.NetInput(s, t.trainer.Net, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
+		x1 := model.NetInput(s, t.trainer.Net, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
 		if t.Accumulate == 1 {
 			_, err = t.trainer.TrainStep(s, xLo, x1)
 			return err
 		}
-		t.trainer.Accumulate(s, xLo, x1, t.part, t.Accumulate)
+		t.trainer.Accumulate(s, xLo, x1, len(t.batches)-1, t.Accumulate)
 		if last {
 			_, err = t.trainer.Update(s)
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	if !last {
-		t.part++
-		return nil, nil
-	}
-	t.part = 0
-	if t.trainer.Last.Skipped() {
-		if err := t.skipped(); err != nil {
-			return nil, err
-		}
-	}
-	return t.send(), nil
 }
 
-// skipped says what was wrong with the step just taken, as an error when it was
+// skipped reports what was wrong with the step just taken, as an error when it was
 // one too many.
 func (t *train) skipped() error {
 	last, n := t.trainer.Last, t.trainer.Skips.InARow
 	var batches []string
-	for _, origins := range t.frames {
+	for _, origins := range t.batches {
 		batches = append(batches, frames.Names(origins))
 	}
 	what := fmt.Sprintf("step %d was skipped: loss %g, gradient norm %g, of %s", t.trainer.Step, last.Loss, last.GradNorm, strings.Join(batches, "; "))
@@ -282,60 +303,23 @@ func (t *train) skipped() error {
 	return fmt.Errorf("%s: that is %d in a row (train.max_bad_steps); a smaller train.lr may help", what, n)
 }
 
-// send is the token of the step just taken.
+// send returns the token of the newest step.
 func (t *train) send() []pipeline.Element {
-	step := model.NewStep(t.trainer, t.trainer.Last, t.TotalSteps)
-	t.env.Progress.Step(step.N, t.stop, t.TotalSteps, step.Loss)
-	if step.N >= t.stop {
+	t.batches = nil
+	t.sent = model.NewStep(t.trainer, t.trainer.Last, t.TotalSteps)
+	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, t.sent.Loss)
+	if t.sent.N >= t.stop {
 		t.env.Finish()
 	}
-	return []pipeline.Element{step}
+	return []pipeline.Element{t.sent}
 }
 
-// saveIfDue begins the checkpoint of the last step, whose average is up to date
-// now that the step has come back. Training waits for the copy of the weights only.
-func (t *train) saveIfDue(ctx context.Context) error {
-	err := t.checkpoints.look()
-	if err == nil && t.checkpoints.due(t.trainer.Step) && !t.trainer.Last.Skipped() {
-		if err = t.checkpoints.wait(); err == nil {
-			err = t.save(ctx)
-		}
-	}
-	if errors.Is(err, model.ErrUnhealthy) { // the steps to come will be bad, and end the run
-		t.env.Progress.Note("%v", err)
-		return nil
-	}
-	return err
-}
-
-func (t *train) save(ctx context.Context) error {
-	snapshot, err := t.trainer.Snapshot(ctx, model.Checkpoint{
-		Channels: t.in.Channels, Stats: t.in.Stats, Input: model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic}, Inputs: t.inputs,
-		Frames: t.in.Frames[frames.Train], Passed: t.passed == t.trainer.Step,
-	})
-	if err == nil {
-		t.checkpoints.begin(snapshot)
-	}
-	return err
-}
-
-// saveLast leaves the checkpoint of the last step.
-func (t *train) saveLast() error {
-	if err := t.checkpoints.wait(); err != nil && !errors.Is(err, model.ErrUnhealthy) || t.trainer.Step == t.checkpoints.saved {
-		return err
-	}
-	if err := t.save(context.Background()); err != nil {
-		return err
-	}
-	return t.checkpoints.wait()
-}
-
-// Flush notes that the last step has come back.
+// Flush notes that the last token has come back.
 func (t *train) Flush(context.Context) ([]pipeline.Element, error) {
 	if t.trainer == nil {
 		return nil, errNoTraining
 	}
-	t.passed = t.trainer.Step
+	t.passed()
 	return nil, nil
 }
 
@@ -350,21 +334,23 @@ func (t *train) Close() (err error) {
 	if t.trainer == nil {
 		return err
 	}
+	sent := t.trainer.Passed || t.sent != nil // else the checkpoint that the run resumed from has all that there is
 	switch {
 	case !t.env.Failed():
 		err = errors.Join(err, t.saveLast())
-	case t.env.Interrupted() && t.trainer.Step > t.checkpoints.saved && !t.again:
+	case t.env.Interrupted() && sent && t.trainer.Step > t.checkpoints.saved:
 		if err = errors.Join(err, t.saveLast()); err == nil {
 			t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, pipeline.CheckpointFile))
 		}
 	default:
-		_ = t.checkpoints.wait() // the run has failed, and has an error to say
+		_ = t.checkpoints.wait() // the run has failed, and has an error to report
 	}
 	t.trainer.Close()
 	t.trainer = nil
 	return err
 }
 
+// begin makes the trainer, or restores the trainer that the run resumes from.
 func (t *train) begin(ctx context.Context) error {
 	thread, err := torchx.StartThread(t.env.Run.Threads)
 	if err != nil {
@@ -382,12 +368,12 @@ func (t *train) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	bf16 := "float32"
+	precision := "float32"
 	if t.UseBF16 {
-		bf16 = "bf16"
+		precision = "bf16"
 	}
 	t.env.Progress.Note("training %d parameters on %s, %s: %s at %d x %d, %d training and %d validation frames",
-		t.trainer.Net.Count(), t.config.Device, bf16, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
+		model.Count(t.trainer.Net), t.config.Device, precision, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val])
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
 	return nil
@@ -404,14 +390,11 @@ func (t *train) restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if !t.again {
-		t.passed = t.trainer.Step
-	}
 	t.checkpoints.last = t.trainer.Step
-	if t.env.Resume.Here() && !t.again { // else it is written again once the step has passed
+	if t.env.Resume.Here() && t.trainer.Passed { // else it is written again once the step has passed
 		t.checkpoints.saved = t.trainer.Step
 	}
-	t.env.Progress.Note("going on from step %d of %s", t.trainer.Step, path)
+	t.env.Progress.Note("resuming from step %d of %s", t.trainer.Step, path)
 	err = t.from.Close()
 	t.from = nil
 	return err

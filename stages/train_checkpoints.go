@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,11 +9,52 @@ import (
 	"slices"
 	"time"
 
+	"fmsr/internal/frames"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
 
-// checkpoints writes those of a training run beside the training, one at a time.
+// saveIfDue begins the checkpoint of the newest step, if one is due. The step has
+// come back from the stages below, so its average is up to date. Training waits
+// for the copy of the weights only.
+func (t *train) saveIfDue(ctx context.Context) error {
+	err := t.checkpoints.look()
+	if err == nil && t.checkpoints.due(t.trainer.Step) && !t.trainer.Last.Skipped() {
+		if err = t.checkpoints.wait(); err == nil {
+			err = t.save(ctx)
+		}
+	}
+	if errors.Is(err, model.ErrUnhealthy) { // the steps to come will be bad, and end the run
+		t.env.Progress.Note("%v", err)
+		return nil
+	}
+	return err
+}
+
+func (t *train) save(ctx context.Context) error {
+	snapshot, err := t.trainer.Snapshot(ctx, model.Checkpoint{
+		Channels: t.in.Channels, Stats: t.in.Stats, Input: model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic}, Inputs: t.inputs,
+		Frames: t.in.Frames[frames.Train],
+	})
+	if err == nil {
+		t.checkpoints.begin(snapshot)
+	}
+	return err
+}
+
+// saveLast leaves the checkpoint of the last step.
+func (t *train) saveLast() error {
+	if err := t.checkpoints.wait(); err != nil && !errors.Is(err, model.ErrUnhealthy) || t.trainer.Step == t.checkpoints.saved {
+		return err
+	}
+	if err := t.save(context.Background()); err != nil {
+		return err
+	}
+	return t.checkpoints.wait()
+}
+
+// checkpoints writes the checkpoints of a training run beside the training, one
+// at a time.
 type checkpoints struct {
 	run   *pipeline.Run
 	saved int // step of the newest that is whole; 0: none

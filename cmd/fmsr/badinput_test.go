@@ -12,27 +12,27 @@ import (
 	"testing"
 )
 
-// badInput is something made wrong in one way, and what fmsr says of it.
+// badInput spoils one thing, and has the message that fmsr must give.
 type badInput struct {
 	name   string
-	spoil  func(p *place) // nil: the arguments are wrong
+	spoil  func(p *place) // nil: only the arguments are wrong
 	args   string
-	status int    // 2: before work began; 1: the run failed later; 0: it is made good
-	want   string // part of the error; of several, one a line. Of status 0: of the output
+	status int    // 2: refused before work began; 1: the run failed later; 0: fmsr repairs it
+	want   string // part of each error, one a line; with status 0, part of the output
 }
 
 // The commands of most rows.
 const (
 	export  = "run export.yaml --data-root data --out out"
 	train   = "run train.yaml --data-root data --out out"
-	cached  = "run train.yaml --data-root WHOLE/data --out out" // from the cache
+	cached  = "run train.yaml --data-root WHOLE/data --out out" // uses WHOLE's cache
 	apply   = "run specs/superres.yaml --checkpoint model/checkpoint.pt --input coarse --out out --sample-steps 1"
-	goOn    = "run train.yaml --data-root data --out out --resume model/checkpoint.pt --total-steps 3"
+	resumed = "run train.yaml --data-root data --out out --resume model/checkpoint.pt --total-steps 3"
 	again   = "run again.yaml --input set --out out"
 	weights = "weights model/checkpoint.pt out.safetensors"
 )
 
-// The things that most rows make wrong.
+// The files that most rows spoil.
 const (
 	array      = "data/set/seed_0001/npy/f.npy" // (4,8,8,2)
 	checkpoint = "model/checkpoint.pt"
@@ -43,12 +43,12 @@ const (
 // arrayShape is the shape of array.
 var arrayShape = []int{4, 8, 8, 2}
 
-// spec is a spec that is wrong.
+// spec writes a wrong spec.
 func spec(text string) func(*place) {
 	return func(p *place) { p.write("bad.yaml", text) }
 }
 
-// flow is a spec of those stages.
+// flow writes a spec with the given stages.
 func flow(lines ...string) func(*place) {
 	return spec("version: 1\nflow:\n  - " + strings.Join(lines, "\n  - ") + "\n")
 }
@@ -63,7 +63,7 @@ var badInputs = []badInput{
 		"seed_0001/npy/f.npy: truncated: 2172 bytes, want 2176 for shape [4 8 8 2]"},
 	{"array too long", func(p *place) { p.write(array, string(p.read(array))+"x") }, export, 2,
 		"seed_0001/npy/f.npy: longer than its array: 2177 bytes, want 2176 for shape [4 8 8 2]"},
-	{"no array", func(p *place) { p.write(array, "velocity of the flow") }, export, 2,
+	{"text in place of an array", func(p *place) { p.write(array, "velocity of the flow") }, export, 2,
 		`seed_0001/npy/f.npy: not an npy file: it starts with "veloci"`},
 	{"npy of another version", func(p *place) { p.edit(array, "NUMPY\x01", "NUMPY\x04") }, export, 2,
 		"seed_0001/npy/f.npy: npy version 4.0: want 1.0, 2.0 or 3.0"},
@@ -130,27 +130,27 @@ var badInputs = []badInput{
 		"flow[0].npy_load: root DIR/coarse has no folder set: it holds x.npy"},
 	{"set without seeds", func(p *place) { p.write("other/set/README", "none") }, "run export.yaml --data-root other --out out", 2,
 		"flow[0].npy_load: DIR/other/set: no folder seed_NNNN there"},
-	{"seed that is not there", nil, export + " --set npy_load.split={train:[0],val:[7]}", 2,
+	{"missing seed", nil, export + " --set npy_load.split={train:[0],val:[7]}", 2,
 		"flow[0].npy_load: seed 7 is not in DIR/data/set: it has 3 seeds, 0 to 2"},
 	{"seed in two splits", nil, export + " --set npy_load.split={train:[0,1],val:[1]}", 2,
 		"--set npy_load.split={train:[0,1],val:[1]}: puts seed 1 into both train and val"},
-	{"frame that is not there", nil, export + " --set npy_load.frames=3-4", 2,
+	{"missing frame", nil, export + " --set npy_load.frames=3-4", 2,
 		"seed_0000/npy/f.npy: 4 frames, but frame 4 is asked for"},
 	{"nothing to train on", nil, train + " --set npy_load.split={val:[0]}", 2,
 		"flow[4].normalize: there are no training frames to take the statistics from"},
 	{"nothing to validate on", nil, train + " --set npy_load.split={train:[0]}", 2,
 		"flow[8].eval: there are no validation frames: name some in npy_load.split, or set run.overfit"},
 
-	// caches, which are made again
+	// caches: damaged ones are made again
 	{"cache with a damaged index", func(p *place) { p.cut(p.cacheFile("index.json"), -10) }, cached, 0, "arrow_cache: making "},
 	{"cache with an edited index", func(p *place) { p.edit(p.cacheFile("index.json"), `"h":8`, `"h":9`) }, cached, 0,
 		"index.json: damaged, edited or of an older fmsr"},
 	{"cache with cut data", func(p *place) { p.cut(p.cacheFile("frames.arrow"), -1) }, cached, 0, "frames.arrow: "},
-	{"cache with a bit that has turned", func(p *place) {
+	{"cache with a flipped bit", func(p *place) {
 		p.damage(p.cacheFile("frames.arrow"), []float32{wave(arrayShape, 0), wave(arrayShape, 2), wave(arrayShape, 4)})
 	}, cached, 0, "checksum "},
 	{"cache without its index", func(p *place) { p.remove(p.cacheFile("index.json")) }, cached, 0, "index.json: no such file"},
-	{"cache that is another program's", func(p *place) {
+	{"cache of another program", func(p *place) {
 		p.write(p.cacheFile("frames.arrow"), "GIF89a")
 		p.write(p.cacheFile("index.json"), "[]")
 	}, cached, 0, "arrow_cache: making "},
@@ -212,24 +212,24 @@ var badInputs = []badInput{
 		"model/checkpoint.pt: stats.std of a is NaN"},
 	{"statistics of too few channels", func(p *place) { p.pickle(checkpoint, text("b"), text("b")+text("c")) }, apply, 2,
 		" has 2 values for 3 channels"},
-	{"checkpoint of other channels", func(p *place) { p.pickle(checkpoint, text("b"), text("z")) }, goOn, 2,
+	{"checkpoint of other channels", func(p *place) { p.pickle(checkpoint, text("b"), text("z")) }, resumed, 2,
 		"flow[6].train: DIR/model/checkpoint.pt: its channels are a, z, the run's are a, b"},
-	{"checkpoint of weights alone, gone on from", func(p *place) { p.pickle(checkpoint, "resume", "resumX") }, goOn, 2,
+	{"checkpoint of weights alone, resumed from", func(p *place) { p.pickle(checkpoint, "resume", "resumX") }, resumed, 2,
 		"flow[6].train: DIR/model/checkpoint.pt: it has weights, but not what a run needs to go on from it (a key resume)"},
-	{"checkpoint of another network, gone on from", nil, goOn + " --set train.model_channels=8", 2,
+	{"checkpoint of another network, resumed from", nil, resumed + " --set train.model_channels=8", 2,
 		"DIR/out goes on from model/checkpoint.pt, but train.model_channels was 4, and is 8: go back to that, or start over by --resume never"},
-	{"checkpoint without moments, gone on from", func(p *place) { p.pickle(checkpoint, "optimizer_state", "optimizer_stale") }, goOn, 2,
+	{"checkpoint without moments, resumed from", func(p *place) { p.pickle(checkpoint, "optimizer_state", "optimizer_stale") }, resumed, 2,
 		"flow[6].train: DIR/model/checkpoint.pt: it has no optimizer_state"},
-	{"damaged weights, gone on from", func(p *place) { p.damage(checkpoint, p.weights(checkpoint)) }, goOn, 1,
+	{"damaged weights, resumed from", func(p *place) { p.damage(checkpoint, p.weights(checkpoint)) }, resumed, 1,
 		"model/checkpoint.pt: ema_state_dict: out.2.bias: record data/"},
-	{"checkpoint of other data, gone on from", func(p *place) { p.value("data/set/seed_0000/npy/f.npy", 0, 9) }, goOn, 1,
+	{"checkpoint of other data, resumed from", func(p *place) { p.value("data/set/seed_0000/npy/f.npy", 0, 9) }, resumed, 1,
 		"model/checkpoint.pt: the training data are not those that it was trained on: a has mean "},
-	{"spec beside a checkpoint is damaged", func(p *place) { p.cut("model/spec.yaml", 30) }, goOn, 2,
+	{"spec beside a checkpoint is damaged", func(p *place) { p.cut("model/spec.yaml", 30) }, resumed, 2,
 		"the spec of the run to go on with: model/spec.yaml:1:1: flow: is missing: list the stages"},
 	{"checkpoint in the run's folder is damaged", func(p *place) { p.cut(checkpoint, -9) }, "run train.yaml --data-root data --out model --total-steps 3", 2,
 		"flow[6].train: DIR/model/checkpoint.pt: not a PyTorch checkpoint"},
 
-	// what superres is given
+	// superres' input
 	{"no input", nil, "run specs/superres.yaml --checkpoint model/checkpoint.pt --out out", 2,
 		"flow[0].files_load: input is not set: give an npy file, a folder or a glob by --input"},
 	{"no model", nil, "run specs/superres.yaml --input coarse --out out", 2,
@@ -329,16 +329,16 @@ var badInputs = []badInput{
 	{"--set of an unknown key", nil, train + " --set train.lrr=1", 2, `--set train.lrr=1: unknown key (did you mean "lr"?)`},
 	{"--set of an unknown stage", nil, train + " --set trian.lr=1", 2, `--set trian.lr=1: the spec has no trian stage (did you mean "train"?)`},
 	{"--set of a stage beyond the flow", nil, train + " --set 99.lr=1", 2, "--set 99.lr=1: the flow has no stage 99: they are 0 to 13"},
-	{"flag of a stage that is not there", nil, export + " --lr 1", 2, "--lr: the spec has no train stage"},
+	{"flag of a missing stage", nil, export + " --lr 1", 2, "--lr: the spec has no train stage"},
 	{"negative learning rate", nil, train + " --lr -1", 2, "--lr: is -1: want a number of more than 0"},
 	{"learning rate in words", nil, train + " --lr fast", 2, `--lr: wants a number, got "fast"`},
-	{"no sample steps", nil, train + " --sample-steps 0", 2, "--sample-steps: sample_steps 0: want at least 1"},
+	{"negative sample steps", nil, train + " --sample-steps -1", 2, "--sample-steps: is -1: want at least 1"},
 	{"negative steps", nil, train + " --max-steps -1", 2, "--max-steps: is -1: want at least 0"},
 	{"times upside down", nil, train + " --t-min-train 0.9 --t-max-train 0.1", 2, "--t-min-train: is 0.9 and t_max 0.1: want 0 <= t_min < t_max <= 1"},
 	{"network with odd channels", nil, train + " --model-channels 5", 2, "--model-channels: unet: model_channels 5: want an even number of at least 2"},
 	{"unknown channel", nil, train + " --channels a,z", 2, `flow[1].channel_select: channels: no field "z" in the data: it has a, b`},
 	{"unknown device", nil, train + " --device tpu", 2, `--device: device "tpu": want auto, cpu, cuda or cuda:INDEX`},
-	{"device that is not there", nil, train + " --device cuda:7", 2, "flow[6].train: device cuda:7: this libtorch has no CUDA: "},
+	{"missing device", nil, train + " --device cuda:7", 2, "flow[6].train: device cuda:7: this libtorch has no CUDA: "},
 	{"resumed from nowhere", nil, train + " --resume nowhere.pt", 2, "--resume nowhere.pt: want auto, never or a checkpoint: no such file or directory"},
 	{"resumed where nothing is trained", nil, export + " --resume model/checkpoint.pt", 2, "resume from model/checkpoint.pt: this flow trains nothing"},
 	{"share 3 of 2", nil, export + " --shard 3/2", 2, `shard "3/2": want I/N, I from 1 to N: 1/4, 2/4, 3/4, 4/4`},
@@ -366,7 +366,7 @@ var badInputs = []badInput{
 
 	// disks that are full
 	{"training on a full disk", func(p *place) { p.disk("full", 64) }, "run train.yaml --data-root data --out full", 1,
-		": no space left on device"}, // of the checkpoint or, beside it, of a log
+		": no space left on device"}, // of the checkpoint, or of a log written at the same time
 	{"export on a disk too small", func(p *place) { p.disk("full", 16) }, "run export.yaml --data-root data --out full", 2, "flow[3].export: DIR/full: 16.4 kB free, 24.6 kB needed"},
 	{"export on a disk that fills", func(p *place) { p.disk("full", 36) }, "run export.yaml --data-root data --out full", 1,
 		"flow[3].export: DIR/full/.parts/seed_0002.json: no space left on device"},
@@ -375,7 +375,7 @@ var badInputs = []badInput{
 	{"synth on a full disk", func(p *place) { p.disk("full", 64) }, "run specs/synth.yaml --out full --synth-seeds 2 --synth-frames 4 --grid 16,16", 1,
 		"flow[1].layout_save: seed 1, frame 2: DIR/full/synth/seed_0001/npy/all_fields_16x16.npy: no space left on device"},
 
-	// and a limit to what a file may grow to, which is another way for a write to fail
+	// files that reach a size limit, which is another way for a write to fail
 	{"checkpoint that cannot be written", func(p *place) { p.limit(20) }, train, 1, ": file too large"},
 	{"cache that cannot be written", func(p *place) { p.limit(4) }, train, 1,
 		"flow[2].arrow_cache: seed 0, frame 3: writing the cache: "},
@@ -386,12 +386,12 @@ var badInputs = []badInput{
 	{"weights that cannot be written", func(p *place) { p.limit(4) }, weights, 1, "fmsr: out.safetensors: file too large"},
 }
 
-// noise is what a user should never see.
+// noise matches what a user should never see.
 var noise = regexp.MustCompile(`panic|goroutine |runtime error|what\(\)|Exception raised from|terminate called|signal arrived|\.(go|cc|cpp|cu):\d+|%!`)
 
-// TestBadInput: whatever is wrong with what fmsr is given, it says so in one line
-// that names it, ends with the status that tells whether work had begun, leaves no
-// half file, and changes nothing that was there.
+// TestBadInput checks for each bad input that fmsr names it in one line, that the exit
+// status tells whether work had begun, that no half-written file is left, and that
+// existing files are unchanged.
 func TestBadInput(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts the program once a row")
@@ -411,7 +411,7 @@ func TestBadInput(t *testing.T) {
 	})
 }
 
-// test runs the row, of which everything but its own fault is whole.
+// test runs the row in a place that has no other fault.
 func (row badInput) test(p *place) {
 	before, cmd := p.contents(), p.command(row.args)
 	var stdout, stderr bytes.Buffer
@@ -425,7 +425,7 @@ func (row badInput) test(p *place) {
 		p.Errorf("exit status %d, want %d", got, row.status)
 	}
 	if found := noise.FindString(stdout.String() + stderr.String()); found != "" {
-		p.Errorf("it says %q", found)
+		p.Errorf("the output has %q", found)
 	}
 	after := p.contents()
 	want := strings.ReplaceAll(row.want, "DIR", p.dir)
@@ -435,7 +435,7 @@ func (row badInput) test(p *place) {
 		}
 		for _, file := range []string{"metrics.jsonl", "checkpoint.pt"} {
 			if after["out/"+file] != before["model/"+file] {
-				p.Errorf("%s is not what it is with nothing wrong", file)
+				p.Errorf("%s differs from the one made with nothing wrong", file)
 			}
 		}
 	} else {
@@ -448,15 +448,16 @@ func (row badInput) test(p *place) {
 	}
 	for _, name := range added(before, after) {
 		if why := p.whyNotWhole(name, after[name]); why != "" {
-			p.Errorf("it leaves %s: %s", name, why)
+			p.Errorf("it left %s: %s", name, why)
 		}
 		if row.status == 2 && after[name] != folder && !strings.HasPrefix(name, "cache/") {
-			p.Errorf("it leaves %s, before work began", name)
+			p.Errorf("it left %s, before work began", name)
 		}
 	}
 }
 
-// wantErrors wants one line for each, the first of which says whose they are.
+// wantErrors checks that stderr has one line for each wanted error, and that only the
+// first starts with "fmsr: ".
 func (row badInput) wantErrors(p *place, stderr string, want []string) {
 	got := strings.Split(strings.TrimSuffix(stderr, "\n"), "\n")
 	ok := len(got) == len(want) && strings.HasPrefix(got[0], "fmsr: ")

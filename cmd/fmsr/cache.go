@@ -23,10 +23,10 @@ func cacheCommand(out io.Writer) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "cache",
-		Short: "List and remove what arrow_cache keeps",
+		Short: "List and remove the frames that arrow_cache keeps",
 		Args:  cobra.NoArgs,
 	}
-	cmd.PersistentFlags().StringVar(&dir, "dir", "", "folder of the caches, arrow_cache.dir; empty: fmsr in the user's cache folder")
+	cmd.PersistentFlags().StringVar(&dir, "dir", "", "folder of the caches (arrow_cache.dir); empty: fmsr/frames in the user's cache folder")
 	folder := func() (string, error) {
 		if dir != "" {
 			return dir, nil
@@ -44,7 +44,7 @@ func cacheCommand(out io.Writer) *cobra.Command {
 func cacheList(out io.Writer, folder func() (string, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls",
-		Short: "List the caches, the least recently used first",
+		Short: "List the caches, least recently used first",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			dir, err := folder()
@@ -70,7 +70,7 @@ func cacheList(out io.Writer, folder func() (string, error)) *cobra.Command {
 	}
 }
 
-// known returns the text of a value, or a dash if it is not known.
+// known returns v as text, or a dash if it is not known.
 func known(is bool, v any) string {
 	if !is {
 		return "-"
@@ -78,6 +78,7 @@ func known(is bool, v any) string {
 	return fmt.Sprint(v)
 }
 
+// state returns what a person should know of a cache, or an empty string.
 func state(c framecache.Info) string {
 	switch {
 	case c.Whole && c.InUse:
@@ -87,7 +88,7 @@ func state(c framecache.Info) string {
 	case !c.Whole && strings.HasPrefix(c.Key, framecache.Making):
 		return "left by a run that was killed"
 	case !c.Whole:
-		return "damaged, or of another fmsr"
+		return "damaged, or made by another version of fmsr"
 	default:
 		return ""
 	}
@@ -99,12 +100,12 @@ func cacheRemove(out io.Writer, folder func() (string, error)) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rm KEY... | --all | --older AGE",
 		Short: "Remove caches that no run uses",
-		Long: `rm removes caches by key, all of them, or those that were not used for so long.
-What a run uses stays. What killed runs have left goes with --all and --older.`,
+		Long: `rm removes caches by key, all caches, or the caches that were not used for some time.
+It keeps a cache that a run uses. --all and --older also remove what killed runs left.`,
 		Example: "  fmsr cache rm --older 30d",
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "remove every cache")
-	cmd.Flags().StringVar(&older, "older", "", "remove what was not used for so long: 30d, 12h")
+	cmd.Flags().StringVar(&older, "older", "", "remove caches that were not used for this long: 30d, 12h")
 	cmd.RunE = func(_ *cobra.Command, keys []string) error {
 		if given := len(keys) > 0; given && (all || older != "") || !given && all == (older != "") {
 			return &pipeline.InputError{Err: errors.New("cache rm: want keys, --all or --older AGE")}
@@ -137,7 +138,8 @@ What a run uses stays. What killed runs have left goes with --all and --older.`,
 	return cmd
 }
 
-// removeCaches removes caches. It continues after one that cannot be removed.
+// removeCaches removes the caches with the given keys, and tries all of them even
+// if one cannot be removed.
 func removeCaches(out io.Writer, dir string, keys []string) error {
 	var errs []error
 	for _, key := range keys {
@@ -155,7 +157,7 @@ func removeCaches(out io.Writer, dir string, keys []string) error {
 	return errors.Join(errs...)
 }
 
-// parseAge reads a duration of Go's, or a number of days: 30d.
+// parseAge parses an age: a number of days (30d) or one of Go's durations (12h).
 func parseAge(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		if n, err := strconv.ParseUint(days, 10, 16); err == nil {

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// tensorboardLog is a run's events but for the times at which they were written.
+// tensorboardLog returns a run's events without the times at which they were written.
 func tensorboardLog(t *testing.T, parts ...string) []byte {
 	t.Helper()
 	const wallTime = 1
@@ -27,7 +27,7 @@ func tensorboardLog(t *testing.T, parts ...string) []byte {
 	return log
 }
 
-// wandbLog is a run's records but for its name and the times in them.
+// wandbLog returns a run's records without the run's name and without times.
 func wandbLog(t *testing.T, parts ...string) []byte {
 	t.Helper()
 	const history, run = 2, 17
@@ -54,7 +54,8 @@ func wandbLog(t *testing.T, parts ...string) []byte {
 	return log
 }
 
-// wandbRecords joins the chunks of a LevelDB log of blocks of 32 KiB.
+// wandbRecords returns the records of a LevelDB log of 32 KiB blocks, with their
+// chunks joined.
 func wandbRecords(data []byte) (records [][]byte) {
 	const block, header = 32 << 10, 7
 	var record []byte
@@ -73,7 +74,8 @@ func wandbRecords(data []byte) (records [][]byte) {
 	return records
 }
 
-// fields calls do with each field of a message: whole, and its value where that is bytes.
+// fields calls do with each field of a protobuf message: the whole field, and its
+// value if that is bytes.
 func fields(t *testing.T, message []byte, do func(number protowire.Number, whole, value []byte)) {
 	t.Helper()
 	for len(message) > 0 {

@@ -37,7 +37,7 @@ flow:
   - report:
 `
 
-// chaosKills is how many kills the harness tries, FMSR_CHAOS=N (make chaos), or a few.
+// chaosKills returns how many kills to try: FMSR_CHAOS=N (make chaos), or a few.
 func chaosKills(t *testing.T) (kills int, all bool) {
 	t.Helper()
 	if n, err := strconv.Atoi(os.Getenv("FMSR_CHAOS")); err == nil {
@@ -49,9 +49,9 @@ func chaosKills(t *testing.T) (kills int, all bool) {
 	return 10, false
 }
 
-// TestChaos kills real runs at moments spread over their whole length, start-up,
-// cache, evaluations and checkpoints among them, and interrupts some more. Run
-// again, each ends as the run that was left alone.
+// TestChaos kills real runs at moments spread over their whole length, which
+// includes start-up, cache, evaluations and checkpoints, and interrupts some more.
+// It checks that each, run again, ends with the results of an undisturbed run.
 func TestChaos(t *testing.T) {
 	kills, _ := chaosKills(t)
 	c := newChaos(t)
@@ -74,13 +74,13 @@ func TestChaos(t *testing.T) {
 		err := cmd.Wait()
 		timer.Stop()
 		if signal != syscall.SIGKILL && err != nil && cmd.ProcessState.ExitCode() != 128+int(signal) &&
-			!cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled() { // before the program had started
+			!cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled() { // the signal came before the program had started
 			t.Errorf("%s: %v\n%s", name, err, out.Bytes())
 		}
 		if _, err := os.Stat(filepath.Join(c.dir, "run", "checkpoint.pt")); err == nil {
 			saved++
 		}
-		c.goOn(name)
+		c.resume(name)
 	}
 	t.Logf("%d kills and %d interrupts over %v, %d left a checkpoint: %d runs equal, %d different", kills, kills/4, c.took.Round(time.Millisecond), saved, c.equal, c.different)
 	if saved == 0 {
@@ -88,13 +88,13 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// TestChaosWithinCheckpoint kills runs right before, and half-way through, each
-// operation on the file of a checkpoint.
+// TestChaosWithinCheckpoint kills runs at each operation on a checkpoint's file:
+// half-way through a write, right before any other.
 func TestChaosWithinCheckpoint(t *testing.T) {
 	_, all := chaosKills(t)
 	c := newChaos(t)
 	list := filepath.Join(c.dir, "operations")
-	cmd := c.command("run", "--max-steps", "5") // a first checkpoint, then one that a kill is tried in
+	cmd := c.command("run", "--max-steps", "5") // a first checkpoint, then one to kill within
 	cmd.Env = append(cmd.Env, "FMSR_TEST_OPERATIONS="+list)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -113,17 +113,17 @@ func TestChaosWithinCheckpoint(t *testing.T) {
 		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(err.Error(), "killed") {
 			t.Fatalf("operation %d, %s: %v, want it killed\n%s", i, operation, err, out)
 		}
-		c.goOn(fmt.Sprintf("killed at operation %d, %s", i, operation))
+		c.resume(fmt.Sprintf("killed at operation %d, %s", i, operation))
 	}
 	t.Logf("operations %v: %d runs equal, %d different", kinds, c.equal, c.different)
 	if kinds["write"] < 4 || kinds["sync"] == 0 || kinds["rename"] == 0 || c.equal == 0 {
-		t.Errorf("operations %v, %d runs that were killed in one", kinds, c.equal)
+		t.Errorf("operations %v, %d equal runs: too few", kinds, c.equal)
 	}
 }
 
-// fallOver has the program list the operations on checkpoints, or end itself in
-// one of them, a write being half done; TestMain calls it before main.
-func fallOver() {
+// killWithin makes the program list its operations on checkpoints, or kill itself
+// in one of them, half-way through a write. TestMain calls it before main.
+func killWithin() {
 	list, at := os.Getenv("FMSR_TEST_OPERATIONS"), os.Getenv("FMSR_TEST_KILL")
 	if list == "" && at == "" {
 		return
@@ -151,7 +151,7 @@ func fallOver() {
 	}
 }
 
-// chaos is a run that was left alone, and what others are held against.
+// chaos has an undisturbed run, with which the others are compared.
 type chaos struct {
 	t    *testing.T
 	dir  string
@@ -174,7 +174,7 @@ func newChaos(t *testing.T) *chaos {
 	return c
 }
 
-// command is the program itself, with a cache of its own.
+// command returns a command that runs the program with a cache of its own.
 func (c *chaos) command(name string, flags ...string) *exec.Cmd {
 	args := []string{"run", filepath.Join(c.dir, "spec.yaml"), "--data-root", filepath.Join(c.dir, "data"), "--out", filepath.Join(c.dir, name), "--threads", "1"}
 	cmd := exec.Command(c.program, append(args, flags...)...)
@@ -191,8 +191,8 @@ func (c *chaos) clear(name string) {
 	}
 }
 
-// goOn runs what was stopped to its end, and compares it with the whole.
-func (c *chaos) goOn(name string) {
+// resume runs a stopped run to its end and compares it with the undisturbed one.
+func (c *chaos) resume(name string) {
 	c.t.Helper()
 	defer c.clear("run")
 	if out, err := c.command("run").CombinedOutput(); err != nil {
@@ -220,7 +220,7 @@ func (c *chaos) compare(name, what string, want, got []byte) {
 	}
 }
 
-// chaosFiles lists a run's files; names that have a time in them are left out.
+// chaosFiles lists a run's files, without wandb/, whose names contain times.
 func chaosFiles(t *testing.T, parts ...string) []byte {
 	t.Helper()
 	var list []byte

@@ -12,7 +12,7 @@ import (
 func lintCommand(out io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:     "lint SPEC...",
-		Short:   "Check specs: every problem, with its place",
+		Short:   "Check specs: report every problem with its place",
 		Example: "  fmsr lint specs/full.yaml my.yaml",
 		Args:    usage(cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -13,11 +13,12 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"fmsr/internal/format/npy"
+	"fmsr/internal/torchx"
 	"fmsr/pipeline"
 )
 
-// hyperparameters is every one of the original trainer's, and fmsr's own: its
-// flag, its key, the default and a value with another result.
+// hyperparameters lists the original trainer's and fmsr's own: flag, key, default,
+// and a value that gives another result.
 var hyperparameters = []struct{ flag, key, preset, other string }{
 	{"batch-size", "batch.size", "4", "3"},
 	{"lr", "train.lr", "0.0002", "1e-3"},
@@ -51,7 +52,7 @@ var hyperparameters = []struct{ flag, key, preset, other string }{
 	{"seed", "run.seed", "0", "1"},
 }
 
-// resolved is what a spec's keys come to.
+// resolved returns the value of each key of a spec with its overrides applied.
 func resolved(t *testing.T, path string, overrides ...pipeline.Override) map[string]any {
 	t.Helper()
 	spec, err := loadSpec(path, overrides)
@@ -79,8 +80,9 @@ func resolved(t *testing.T, path string, overrides ...pipeline.Override) map[str
 	return keys
 }
 
-// TestHyperparameterDefaults: the original's default run has its defaults, and
-// what fmsr adds leaves it as it was; its full run is two flags away.
+// TestHyperparameterDefaults checks that specs/overfit.yaml has the original's
+// defaults, that fmsr's own keys do not change it, and that specs/full.yaml differs
+// from it by two flags only.
 func TestHyperparameterDefaults(t *testing.T) {
 	keys := resolved(t, "specs/overfit.yaml")
 	for _, h := range hyperparameters {
@@ -114,8 +116,8 @@ flow:
   - metrics:
 `
 
-// tinyRun runs the program on three seeds of small frames and returns what it
-// printed, the figures and the run's folder.
+// tinyRun runs the program on tinyData's frames and returns its output, its metrics
+// and the run's folder.
 func tinyRun(t *testing.T, dir string, args ...string) (out, metrics, run string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -131,6 +133,7 @@ func tinyRun(t *testing.T, dir string, args ...string) (out, metrics, run string
 	return stdout.String(), string(data), run
 }
 
+// tinyData writes three seeds of small frames and tiny.yaml, and returns their folder.
 func tinyData(t *testing.T) string {
 	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
@@ -154,16 +157,17 @@ func tinyData(t *testing.T) string {
 	return dir
 }
 
-// TestHyperparameterEffects: every flag changes what a training finds, and only
-// print_every changes nothing but what is printed. --set KEY is the same.
+// TestHyperparameterEffects checks that every flag changes the metrics, except
+// print_every, which changes only what is printed, and bf16 on a processor without
+// instructions for it, and that a flag equals --set KEY.
 func TestHyperparameterEffects(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a training a hyperparameter")
+		t.Skip("it trains once for each hyperparameter")
 	}
 	dir := tinyData(t)
 	baseOut, base, _ := tinyRun(t, dir)
 	if _, again, _ := tinyRun(t, dir); again != base {
-		t.Fatal("the same training gave other figures")
+		t.Fatal("the same training gave other metrics")
 	}
 	for _, h := range hyperparameters {
 		t.Run(h.flag, func(t *testing.T) {
@@ -177,10 +181,10 @@ func TestHyperparameterEffects(t *testing.T) {
 			out, got, run := tinyRun(t, dir, flag...)
 			if h.flag == "print-every" {
 				if got != base || strings.Count(out, "step ") <= strings.Count(baseOut, "step ") {
-					t.Errorf("figures\n%s, want\n%s and more lines than\n%s, got\n%s", got, base, baseOut, out)
+					t.Errorf("metrics\n%s, want\n%s and more lines than\n%s, got\n%s", got, base, baseOut, out)
 				}
-			} else if got == base {
-				t.Errorf("%v changed no figure", flag)
+			} else if unused := h.flag == "bf16" && !torchx.CPU.HasBF16(); unused != (got == base) {
+				t.Errorf("%v changed the metrics: %v", flag, got != base)
 			}
 			value := h.other
 			if strings.Contains(value, ",") {

@@ -22,9 +22,9 @@ flow:
   - export:
 `
 
-// TestKilledWorkGoesOn: an export whose process is killed again and again, at
-// whatever moments, is in the end the same as one made in one go.
-func TestKilledWorkGoesOn(t *testing.T) {
+// TestKilledExportResumes kills an export again and again at random moments, and
+// checks that it ends with the same files as an export in one piece.
+func TestKilledExportResumes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts the program many times")
 	}
@@ -58,8 +58,8 @@ func TestKilledWorkGoesOn(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(whole/4 + time.Duration(random.Int64N(int64(whole/2)))) // past the start, where nothing is at stake
-		_ = cmd.Process.Kill()                                             // it may be done already
+		time.Sleep(whole/4 + time.Duration(random.Int64N(int64(whole/2)))) // after the start, where there is nothing to lose
+		_ = cmd.Process.Kill()                                             // it may have ended
 		if err := cmd.Wait(); err != nil {
 			killed++
 			if !strings.Contains(err.Error(), "killed") {
@@ -79,7 +79,7 @@ func TestKilledWorkGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range want {
-		if e.IsDir() || e.Name() == "spec.yaml" { // which has the run's folder in it
+		if e.IsDir() || e.Name() == "spec.yaml" { // it names the run's folder
 			continue
 		}
 		a, errA := os.ReadFile(filepath.Join(dir, "whole", e.Name()))
@@ -90,6 +90,6 @@ func TestKilledWorkGoesOn(t *testing.T) {
 	}
 	got, err := os.ReadDir(filepath.Join(dir, "killed"))
 	if err != nil || len(got) != len(want) {
-		t.Errorf("the folder has %d entries, want %d: something is left: %v, %v", len(got), len(want), got, err)
+		t.Errorf("the folder has %d entries, want %d: something was left over: %v, %v", len(got), len(want), got, err)
 	}
 }

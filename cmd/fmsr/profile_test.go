@@ -12,10 +12,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// traceCommand checks a trace: trace FILE STAGE ROOT... It has a track for the stage
-// and one for the torch thread, on every track spans nest, those of the torch thread
-// that lie in no other and in the stage's take most of its time, and among them is
-// each ROOT, with ops inside.
+// traceCommand checks a trace: trace FILE STAGE ROOT...
+//   - Spans nest on every track.
+//   - The torch thread's outermost spans within the stage's spans take at least half
+//     of the stage's time.
+//   - Each ROOT is an outermost span of the torch thread, with ops inside.
 func traceCommand(ts *testscript.TestScript, _ bool, args []string) {
 	type event struct {
 		Name, Ph string

@@ -16,8 +16,9 @@ import (
 	"fmsr/internal/format/npy"
 )
 
-// retypeCommand writes an array as numpy would with another type, in an npz under
-// those names: retype FROM TO.npy DTYPE, retype FROM TO.npz DTYPE stored|deflated NAME...
+// retypeCommand writes an array with another dtype, as numpy would, to an npy file or
+// under each NAME of an npz file: retype FROM TO.npy DTYPE, or
+// retype FROM TO.npz DTYPE stored|deflated NAME...
 func retypeCommand(ts *testscript.TestScript, _ bool, args []string) {
 	f, err := npy.Open(ts.MkAbs(args[0]))
 	ts.Check(err)

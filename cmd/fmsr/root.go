@@ -24,12 +24,12 @@ const (
 	exitInput  = 2
 )
 
-// interrupted is the cause of a context that a signal has ended.
+// interrupted is the cause of a context that a signal ended.
 type interrupted struct{ signal syscall.Signal }
 
 func (i interrupted) Error() string { return "interrupted by " + i.signal.String() }
 
-// execute is the program: it returns the exit status.
+// execute runs the program and returns its exit status.
 func execute(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signalContext()
 	defer stop()
@@ -59,17 +59,17 @@ func exitStatus(err error) int {
 	case errors.As(err, &failed):
 		return exitFailed
 	default:
-		return exitInput // cobra's: an unknown verb or flag
+		return exitInput // from cobra: an unknown verb or flag
 	}
 }
 
-// runFailed marks errors of a run that had begun.
+// runFailed marks an error of a run that had begun.
 type runFailed struct{ error }
 
 func (r *runFailed) Unwrap() error { return r.error }
 
-// signalContext ends with the first SIGINT, SIGTERM or SIGUSR1; a second one
-// ends the process at once.
+// signalContext returns a context that the first SIGINT, SIGTERM or SIGUSR1 ends.
+// A second signal ends the process at once.
 func signalContext() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2) // a second one must not be lost while the first is handled
@@ -95,8 +95,8 @@ func newRoot(out io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fmsr",
 		Short: "Flow-matching super-resolution of MHD fields",
-		Long: `fmsr learns, from pairs of fields, to turn a coarse MHD field into a fine one
-that is right in its statistics, and applies what it has learned.`,
+		Long: `fmsr learns from pairs of fields to turn a coarse MHD field into a fine one that is
+right in its statistics, and applies the trained model.`,
 		Example: `  fmsr run specs/demo.yaml
   fmsr run specs/overfit.yaml --data-root /data --channels Bx --lr 1e-4
   fmsr lint my.yaml
@@ -109,7 +109,7 @@ that is right in its statistics, and applies what it has learned.`,
 	return root
 }
 
-// usage has an error about arguments show what they should be.
+// usage returns check with an error that shows which arguments are wanted.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if check(cmd, args) != nil {
@@ -128,7 +128,7 @@ func versionCommand(out io.Writer) *cobra.Command {
 	}
 }
 
-// version is the module's version, or the commit that the binary was built from.
+// version returns the commit that the binary was built from, or else the module's version.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

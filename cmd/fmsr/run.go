@@ -13,7 +13,8 @@ import (
 	"fmsr/pipeline"
 )
 
-// shards are the part of the work that the flag names and that of a Slurm array's task.
+// shards returns the part of the work that the flag names and, without the flag,
+// the part of a Slurm array's task.
 func shards(flag string) (part, task pipeline.Shard, err error) {
 	if flag != "" {
 		part, err = pipeline.ParseShard(flag)
@@ -30,17 +31,17 @@ func runCommand(out io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run SPEC",
 		Short: "Run a flow: train, export, report",
-		Long: `run reads a spec, wires its stages and runs them. Each flag stands for the key of
-the stage that uses it (fmsr describe STAGE shows them); --set reaches every key.`,
+		Long: `run reads a spec, connects its stages and runs them. Each flag sets a key of the stage
+that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		Example: `  fmsr run specs/demo.yaml
   fmsr run specs/overfit.yaml --data-root /data --channels Bx,jz --no-bf16
   fmsr run specs/full.yaml --data-root /data --out runs/a --set train.channel_mult=[1,2,2]`,
 		Args: usage(cobra.ExactArgs(1)),
 	}
 	cmd.Flags().StringArrayVar(&sets, "set", nil, "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE")
-	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: go on where the run in this folder was stopped; never: start afresh, replacing the run's files; or a checkpoint to go on from")
-	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, I = 1..N; by itself in a Slurm job array")
-	cmd.Flags().IntVar(&profile, "profile", 0, "tell where the time of so many steps goes, and write profile.json, a trace, into the run's folder")
+	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint to resume from")
+	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, I = 1..N; set automatically in a Slurm job array")
+	cmd.Flags().IntVar(&profile, "profile", 0, "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	given := pipeline.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -12,14 +12,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"fmsr/internal/format/npy"
+	"fmsr/internal/torchx"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fmsr": func() { fallOver(); main() }})
+	testscript.Main(m, map[string]func(){"fmsr": func() { killWithin(); main() }})
 }
 
-// TestScripts runs the real program through testdata/script, which reads like
-// its manual.
+// TestScripts runs the real program through testdata/script, which reads like its
+// manual.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -28,12 +29,18 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			return nil
 		},
+		Condition: func(name string) (bool, error) {
+			if name == "bf16" { // the processor has instructions for it
+				return torchx.CPU.HasBF16(), nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand, "pool": poolCommand, "retype": retypeCommand, "flip": flipCommand, "trace": traceCommand},
 	})
 }
 
-// programLink is a path that runs the test binary as the program, which it is by
-// the name fmsr.
+// programLink returns a link named fmsr to the test binary. By that name the binary
+// runs as the program.
 func programLink(t *testing.T) string {
 	t.Helper()
 	self, err := os.Executable()
@@ -47,7 +54,7 @@ func programLink(t *testing.T) string {
 	return link
 }
 
-// writeArray makes an npy file, and the folder for it, of value(i) at position i.
+// writeArray writes an npy file with value(i) at position i, and makes its folder.
 func writeArray(path string, shape []int, value func(i int) float32) error {
 	total := 1
 	for _, d := range shape {
@@ -63,7 +70,7 @@ func writeArray(path string, shape []int, value func(i int) float32) error {
 	return npy.WriteFile(path, shape, values)
 }
 
-// wave is the i-th value of an array of that shape, the last axes W and channels: smooth
+// wave returns the i-th value of an array whose last axes are W and channels: smooth
 // waves along W, different in every frame and channel.
 func wave(shape []int, i int) float32 {
 	c := shape[len(shape)-1]
@@ -71,7 +78,7 @@ func wave(shape []int, i int) float32 {
 	return float32(math.Sin(0.7*float64(i/c%w)+float64(i%c)) * math.Cos(0.001*float64(i)))
 }
 
-// npyCommand makes an array of waves: npy PATH F,H,W,C [POSITION=VALUE].
+// npyCommand writes an array of waves: npy PATH F,H,W,C [POSITION=VALUE].
 func npyCommand(ts *testscript.TestScript, _ bool, args []string) {
 	var shape []int
 	for _, d := range strings.Split(args[1], ",") {
@@ -96,7 +103,7 @@ func npyCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 }
 
-// flipCommand changes a bit of a file, and back: flip PATH BYTE.
+// flipCommand flips a bit of a file; a second flip restores it: flip PATH BYTE.
 func flipCommand(ts *testscript.TestScript, _ bool, args []string) {
 	data, err := os.ReadFile(ts.MkAbs(args[0]))
 	ts.Check(err)
@@ -106,7 +113,7 @@ func flipCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
 }
 
-// exitsCommand runs fmsr and wants that exit status: exits 2 fmsr run ...
+// exitsCommand runs fmsr and checks its exit status: exits 2 fmsr run ...
 func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	err := ts.Exec(args[1], args[2:]...)
 	got := "0"
@@ -118,7 +125,7 @@ func exitsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// shapeCommand wants an array of that shape: shape PATH F,H,W,C.
+// shapeCommand checks the shape of an array: shape PATH F,H,W,C.
 func shapeCommand(ts *testscript.TestScript, _ bool, args []string) {
 	f, err := npy.Open(ts.MkAbs(args[0]))
 	ts.Check(err)

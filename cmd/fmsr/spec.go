@@ -13,7 +13,8 @@ import (
 	"fmsr/specs"
 )
 
-// loadSpec parses a spec file, or the shipped one of that name.
+// loadSpec parses a spec file, or the shipped spec of that name if there is no such
+// file. Errors are InputErrors.
 func loadSpec(path string, overrides []pipeline.Override) (*pipeline.Spec, error) {
 	src, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

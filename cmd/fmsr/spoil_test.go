@@ -25,7 +25,7 @@ import (
 	"fmsr/model"
 )
 
-// The specs of a spoiled place.
+// The specs in a place.
 const (
 	trainSpec = `version: 1
 run: {name: train, overfit: false, threads: 1, checkpoint_every: 1}
@@ -61,24 +61,25 @@ flow:
 `
 )
 
-// place is a folder with everything that fmsr takes, whole:
+// place is a folder with every kind of input that fmsr takes:
 //
 //	data/set/seed_000{0,1,2}/npy/f.npy   (4,8,8,2)
 //	train.yaml export.yaml again.yaml
-//	set/      what export.yaml makes of it
-//	model/    what train.yaml makes of it
-//	cache/    what that has cached
+//	set/      export.yaml's output for data/
+//	model/    train.yaml's output for data/
+//	cache/    train.yaml's caches
 //	coarse/x.npy                         (2,8,8,2)
-//	full/     a disk of 64 kB, where the test may mount one
 //
-// whole is the one that the others are copied from.
+// A place is whole until a test spoils it; tests spoil copies of one whole place.
 type place struct {
 	*testing.T
-	dir, whole, program string
-	under               []string // the command that fmsr runs under; nil: none
+	dir     string
+	whole   string // the whole place that this is a copy of
+	program string
+	under   []string // the command that fmsr runs under; nil: none
 }
 
-// newPlace makes the whole place.
+// newPlace makes a whole place.
 func newPlace(t *testing.T) *place {
 	t.Helper()
 	dir := t.TempDir()
@@ -98,7 +99,7 @@ func newPlace(t *testing.T) *place {
 	return p
 }
 
-// copy is a copy of the whole, for t.
+// copy returns a copy of the place, for t.
 func (p *place) copy(t *testing.T) *place {
 	t.Helper()
 	c := &place{T: t, dir: t.TempDir(), whole: p.dir, program: p.program}
@@ -113,8 +114,8 @@ func (p *place) check(err error) {
 	}
 }
 
-// command is fmsr with those arguments, in the place. WHOLE stands for the whole
-// place, whose data the copied caches are of.
+// command returns a command that runs fmsr in the place. WHOLE in args is replaced
+// by the whole place, whose data the copied caches belong to.
 func (p *place) command(args string) *exec.Cmd {
 	words := slices.Concat(p.under, []string{p.program}, strings.Fields(strings.ReplaceAll(args, "WHOLE", p.whole)))
 	cmd := exec.Command(words[0], words[1:]...)
@@ -138,7 +139,7 @@ func (p *place) read(name string) []byte {
 	return data
 }
 
-// edit changes the first old in a file into new.
+// edit replaces the first old in a file by new.
 func (p *place) edit(name, old, new string) {
 	p.Helper()
 	data := p.read(name)
@@ -148,7 +149,7 @@ func (p *place) edit(name, old, new string) {
 	p.write(name, string(bytes.Replace(data, []byte(old), []byte(new), 1)))
 }
 
-// cut leaves a file's first n bytes, all but -n if n is negative.
+// cut truncates a file to n bytes, or by -n bytes if n is negative.
 func (p *place) cut(name string, n int) {
 	p.Helper()
 	if n < 0 {
@@ -159,20 +160,20 @@ func (p *place) cut(name string, n int) {
 
 func (p *place) remove(name string) { p.Helper(); p.check(os.RemoveAll(p.path(name))) }
 
-// array writes an array of that shape, as the scripts' npy does.
+// array writes an array of the given shape, as the command npy of scripts does.
 func (p *place) array(name string, shape ...int) {
 	p.Helper()
 	p.check(writeArray(p.path(name), shape, func(i int) float32 { return wave(shape, i) }))
 }
 
-// header writes an npy file of that header and 4*8*8*2 zeros.
+// header writes an npy file with the given header and 4*8*8*2 zeros.
 func (p *place) header(name, dict string) {
 	p.Helper()
 	head := "\x93NUMPY\x01\x00" + string(binary.LittleEndian.AppendUint16(nil, uint16(len(dict)+1))) + dict + "\n"
 	p.write(name, head+strings.Repeat("\x00", 4*4*8*8*2))
 }
 
-// value writes v over the i-th value of an array.
+// value overwrites the i-th value of an array (4,8,8,2) with v.
 func (p *place) value(name string, i int, v float32) {
 	p.Helper()
 	data := p.read(name)
@@ -180,7 +181,7 @@ func (p *place) value(name string, i int, v float32) {
 	p.write(name, string(data))
 }
 
-// records changes a checkpoint's records as change does.
+// records replaces each of a checkpoint's records by change's result; nil removes it.
 func (p *place) records(name string, change func(record string, data []byte) []byte) {
 	p.Helper()
 	in, err := zip.OpenReader(p.path(name))
@@ -204,7 +205,7 @@ func (p *place) records(name string, change func(record string, data []byte) []b
 	p.write(name, out.String())
 }
 
-// tuple and text are whole numbers and text as pickle has them.
+// tuple and text encode whole numbers and text as pickle does.
 func tuple(values ...uint32) string {
 	s := "("
 	for _, v := range values {
@@ -217,7 +218,7 @@ func text(s string) string {
 	return "X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) + s
 }
 
-// pickle changes the first old of a checkpoint's pickle into new.
+// pickle replaces the first old in a checkpoint's pickle by new.
 func (p *place) pickle(name, old, new string) {
 	p.Helper()
 	done := false
@@ -233,7 +234,8 @@ func (p *place) pickle(name, old, new string) {
 	}
 }
 
-// floats overwrites the first value of the storages that hold exactly those.
+// floats overwrites the first value of each storage that holds exactly the values
+// holding.
 func (p *place) floats(name string, holding []float32, with float32) {
 	p.Helper()
 	done := false
@@ -249,7 +251,7 @@ func (p *place) floats(name string, holding []float32, with float32) {
 	}
 }
 
-// std are a checkpoint's deviations, weights those of its last layer's average.
+// std returns a checkpoint's standard deviations.
 func (p *place) std(name string) (std []float32) {
 	p.Helper()
 	c, err := model.OpenCheckpoint(p.path(name))
@@ -261,6 +263,7 @@ func (p *place) std(name string) (std []float32) {
 	return std
 }
 
+// weights returns the averaged weights of a checkpoint's last tensor.
 func (p *place) weights(name string) []float32 {
 	p.Helper()
 	c, err := model.OpenCheckpoint(p.path(name))
@@ -273,7 +276,7 @@ func (p *place) weights(name string) []float32 {
 	return values
 }
 
-// cacheFile is the path of a file of the only cache.
+// cacheFile returns the path of a file of the only cache, relative to the place.
 func (p *place) cacheFile(name string) string {
 	p.Helper()
 	found, err := filepath.Glob(p.path("cache/fmsr/frames/*/" + name))
@@ -286,7 +289,7 @@ func (p *place) cacheFile(name string) string {
 	return rel
 }
 
-// disk mounts a file system of so many kB at a folder.
+// disk mounts a file system of kB kilobytes at a folder.
 func (p *place) disk(name string, kB int) {
 	p.Helper()
 	p.check(os.MkdirAll(p.path(name), 0o755))
@@ -296,7 +299,7 @@ func (p *place) disk(name string, kB int) {
 	p.Cleanup(func() { p.check(unix.Unmount(p.path(name), unix.MNT_DETACH)) })
 }
 
-// readOnly makes a folder read-only for root, too.
+// readOnly makes a folder read-only, for root too.
 func (p *place) readOnly(name string) {
 	p.Helper()
 	p.disk(name, 64)
@@ -305,10 +308,10 @@ func (p *place) readOnly(name string) {
 	}
 }
 
-// folder stands for what is in a folder.
+// folder is the content that contents gives for a folder.
 const folder = "a folder"
 
-// contents is every file and folder: what is in it, by its path.
+// contents returns the content of every file and folder, by path.
 func (p *place) contents() map[string]string {
 	p.Helper()
 	all := map[string]string{}
@@ -328,7 +331,7 @@ func (p *place) contents() map[string]string {
 		default:
 			var data []byte
 			data, err = os.ReadFile(path)
-			if errors.Is(err, fs.ErrPermission) { // forbid's doing
+			if errors.Is(err, fs.ErrPermission) { // made by forbid
 				data, err = nil, nil
 			}
 			all[name] = string(data)
@@ -338,7 +341,7 @@ func (p *place) contents() map[string]string {
 	return all
 }
 
-// whyNotWhole says what is wrong with a file that fmsr has left; "" if nothing is.
+// whyNotWhole returns what is wrong with a file that fmsr left, or "" if nothing is.
 func (p *place) whyNotWhole(name, data string) string {
 	var err error
 	switch path := p.path(name); filepath.Ext(name) {
@@ -376,12 +379,12 @@ func (p *place) whyNotWhole(name, data string) string {
 	case err != nil:
 		return err.Error()
 	case strings.Contains(name, ".tmp-") || strings.Contains(name, ".making-"):
-		return "it is half a file"
+		return "it is a half-written file"
 	}
 	return ""
 }
 
-// added are the paths of after that before has not, sorted.
+// added returns the paths that are in after but not in before, sorted.
 func added(before, after map[string]string) (names []string) {
 	for name := range after {
 		if _, ok := before[name]; !ok {
@@ -392,7 +395,7 @@ func added(before, after map[string]string) (names []string) {
 	return names
 }
 
-// unzip takes a record out of a checkpoint.
+// unzip removes a record from a checkpoint.
 func (p *place) unzip(name, record string) {
 	p.Helper()
 	p.records(name, func(r string, data []byte) []byte {
@@ -403,7 +406,8 @@ func (p *place) unzip(name, record string) {
 	})
 }
 
-// damage turns a bit of the stored values, behind the archive's back.
+// damage flips a bit of the values holding where a file stores them, without
+// updating checksums.
 func (p *place) damage(name string, holding []float32) {
 	p.Helper()
 	data := p.read(name)
@@ -415,7 +419,7 @@ func (p *place) damage(name string, holding []float32) {
 	p.write(name, string(data))
 }
 
-// zipped writes an npz of those arrays.
+// zipped writes an npz of arrays with the given names.
 func (p *place) zipped(name string, arrays ...string) {
 	p.Helper()
 	var out bytes.Buffer
@@ -430,8 +434,8 @@ func (p *place) zipped(name string, arrays ...string) {
 	p.write(name, out.String())
 }
 
-// forbid takes the permissions of a file, and the right to write of its folder.
-// Root keeps to permissions only without its capabilities.
+// forbid removes all permissions of a file, and write permission from its folder.
+// For root it also drops the capabilities that override permissions.
 func (p *place) forbid(name string) {
 	p.Helper()
 	if os.Geteuid() == 0 {
@@ -446,7 +450,7 @@ func (p *place) forbid(name string) {
 	p.Cleanup(func() { p.check(os.Chmod(filepath.Dir(p.path(name)), 0o755)) })
 }
 
-// limit has every write fail beyond so many kB of a file.
+// limit makes every write beyond kB kilobytes of a file fail.
 func (p *place) limit(kB int) {
 	p.under = []string{"/bin/sh", "-c", fmt.Sprintf(`ulimit -f %d; exec "$@"`, 2*kB), "sh"}
 }

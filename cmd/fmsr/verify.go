@@ -25,17 +25,17 @@ func verifyCommand(out io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify PATH...",
 		Short: "Check that checkpoints, caches, exports and reports are whole",
-		Long: `verify reads everything that a path holds, checks it against its checksums, and says
-in a line what it is and that it is whole, or in one what is wrong. PATH is
+		Long: `verify reads everything in a path and checks it against its checksums. It prints a line
+for each path: what it is and that it is whole, or what is wrong. PATH is one of
 
-  checkpoint.pt        its records, the network's tensors, that all values are finite
-  a training's folder  its checkpoints, and metrics.jsonl: no checksum, but each line is JSON
-  a cache's folder     or that of all caches (fmsr cache ls names it)
-  an export's folder   or its manifest.json: the manifest and the files that it lists
-  a report's folder    of spectra: the tables, the picture and what they were made of
+  checkpoint.pt      checks its records, the network's tensors, that all values are finite
+  training folder    checks its checkpoints, and that each line of metrics.jsonl is JSON
+  cache folder       or the folder of all caches (fmsr cache ls names it)
+  export folder      or its manifest.json: checks the manifest and the files that it lists
+  spectra folder     checks the tables, the picture and the results that they are made from
 
-Exit status: 0 all is whole, 1 something is damaged or has weights that are not finite,
-2 a path is not there or is none of these.`,
+Exit status: 0 everything is whole, 1 something is damaged or has weights that are not
+finite, 2 a path is missing or is none of these.`,
 		Example: "  fmsr verify runs/first set",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
@@ -53,7 +53,7 @@ Exit status: 0 all is whole, 1 something is damaged or has weights that are not 
 	}
 }
 
-// verify returns what a path is, in words. It returns an error unless that is whole.
+// verify returns what a path is, or an error if it is damaged.
 func verify(ctx context.Context, path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -94,13 +94,14 @@ func verifyFile(ctx context.Context, path string) ([]string, error) {
 	return []string{is}, err
 }
 
-// Names of files in a folder.
+// Names of a folder's files.
 const (
 	manifests   = "manifest*.json"
 	metricsName = "metrics.jsonl"
 )
 
-// verifyFolder verifies everything in a folder that can be verified, and says what it is.
+// verifyFolder verifies everything in a folder that can be verified, and returns
+// what it is.
 func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 	if there(dir, framecache.Index) || there(dir, framecache.Frames) {
 		c, err := framecache.Verify(ctx, dir)
@@ -138,8 +139,8 @@ func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 	return verifyResults(ctx, dir, found)
 }
 
-// verifyResults verifies an export's manifests and the records of finished seeds, and
-// adds them to found.
+// verifyResults verifies an export's manifests and the records of finished seeds,
+// and appends to found what they are.
 func verifyResults(ctx context.Context, dir string, found []string) ([]string, error) {
 	verified := map[parts.File]bool{} // records and manifests name the same files
 	paths, err := matching(dir, manifests)
@@ -179,8 +180,8 @@ func verifyExport(ctx context.Context, path string, verified map[parts.File]bool
 	return fmt.Sprintf("export, %s: %d %s files of %d rows, %d x %d, %s", filepath.Base(path), len(m.Files), m.Format, rows, m.H, m.W, strings.Join(m.ChannelNames, ",")), nil
 }
 
-// verifyMetrics returns the number of lines of metrics.jsonl. Each must be an object
-// with a step.
+// verifyMetrics returns how many lines metrics.jsonl has, or an error if a line is
+// not an object with a step.
 func verifyMetrics(path string) (int, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -208,7 +209,7 @@ func there(dir, name string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// matching returns the files of a folder whose names match.
+// matching returns the paths of the files in a folder whose names match a pattern.
 func matching(dir, pattern string) (paths []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// stateDicts are where a checkpoint keeps each kind of weights.
+// stateDicts names the checkpoint's key for each kind of weights.
 var stateDicts = map[string]string{"ema": "ema_state_dict", "raw": "model_state_dict"}
 
 func weightsCommand(out io.Writer) *cobra.Command {
@@ -22,8 +22,8 @@ func weightsCommand(out io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "weights CHECKPOINT FILE.safetensors",
 		Short: "Export a checkpoint's weights as safetensors",
-		Long: `weights writes the network's weights under their ADM names. The file's metadata has,
-as text, channel_names, mean and std (JSON lists), step, weights and config (a JSON object).`,
+		Long: `weights writes the network's weights under their ADM names. The file's metadata has
+channel_names, mean and std (JSON lists), step, weights and config (a JSON object), all as text.`,
 		Example: "  fmsr weights runs/demo/checkpoint.pt demo.safetensors --weights raw",
 		Args:    usage(cobra.ExactArgs(2)),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -55,17 +55,18 @@ as text, channel_names, mean and std (JSON lists), step, weights and config (a J
 	return cmd
 }
 
-// describeWeights is what applying the weights needs besides them.
+// describeWeights returns the metadata that applying the weights needs.
 func describeWeights(c *model.Loaded, kind string) (map[string]string, error) {
 	metadata := map[string]string{"step": strconv.Itoa(c.Step), "weights": kind}
-	for key, value := range map[string]any{
-		"channel_names": c.Channels, "mean": c.Stats.Mean, "std": c.Stats.Std,
-		"config": map[string]any{
-			"model_channels": c.Config.Channels, "channel_mult": c.Config.Mult, "periodic_padding": c.Config.Periodic,
-			"base_dist": c.Flow.Base, "base_noise_scale": c.Flow.NoiseScale,
-			"factor": c.Input.Factor, "periodic_input": c.Input.Periodic,
-		},
-	} {
+	config := map[string]any{
+		"model_channels": c.Config.Channels, "channel_mult": c.Config.Mult, "periodic_padding": c.Config.Periodic,
+		"base_dist": c.Flow.Base, "base_noise_scale": c.Flow.NoiseScale,
+		"factor": c.Input.Factor, "periodic_input": c.Input.Periodic,
+	}
+	if c.Config.Network != model.DefaultNetwork {
+		config["network"] = c.Config.Network
+	}
+	for key, value := range map[string]any{"channel_names": c.Channels, "mean": c.Stats.Mean, "std": c.Stats.Std, "config": config} {
 		text, err := json.Marshal(value)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", key, err) // NaN and Inf have no JSON

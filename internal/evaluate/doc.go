@@ -1,15 +1,19 @@
-// Package evaluate judges samples against the truth. It knows nothing of specs,
-// stages or networks: fields come in as planes in physical units, and figures and
+// Package evaluate compares samples with the truth. It knows nothing of specs,
+// stages, networks or libtorch: planes in physical units come in, figures and
 // pictures come out.
 //
-//	truth (N,C,H,W)   --Start-.                         .-> Figures -> scalars, tables, comparison.json
-//	made by a Source  --Add---+--> Comparison: Results -+
-//	Ensemble of it    --Add---'       (they merge)      '-> Pictures: samples, diffs, spectra
+//	truth (N,C,H,W)    --Start-.                         .-> Figures: scalars, tables, comparison.json
+//	made by a Source   --Add---+--> Comparison: Results -+
+//	Ensemble of it     --Add---'     (sums that merge)   '-> Pictures: samples, diffs, spectra
 //
-// A metric is one entry of a Suite: a name, a unit, a sentence, what it sums up
-// over frames and its value (standard.go lists those that ship). Every outlet
-// reads the list, so a new entry shows in metrics.jsonl, TensorBoard, W&B, the
-// report and comparison.json. Results are sums by source and field, as plain
-// data: those of other frames, or of another rank, are merged, and values are
-// computed at the end.
+//	standard.go    the metrics that ship: the list to add one to
+//	metric.go      what a metric is
+//	source.go      what is compared: baselines, samples, the mean of an ensemble
+//	results.go     sums by source and field; those of other frames or ranks merge
+//	figures.go     the metrics' values, for every outlet
+//	figure.go      numbers on their way to JSON, finite or null
+//
+// A metric is one entry of a Suite: a name, a unit, a sentence, what to sum up over
+// frames, and a value. metrics.jsonl, TensorBoard, W&B, the report, printed tables
+// and comparison.json all read the list.
 package evaluate

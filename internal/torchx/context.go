@@ -29,6 +29,12 @@ func (s *Scope) Autocast(device Device, on bool, f func()) {
 	f()
 }
 
+// HasBF16 reports whether the device has instructions for matrix products of
+// bf16: AVX-512 BF16 or AMX on the CPU; every CUDA device that libtorch 2.11
+// supports counts. Without them libtorch emulates bf16, which is several times
+// slower than float32.
+func (d Device) HasBF16() bool { return bool(C.fx_has_bf16(d.index())) }
+
 // Synchronize waits for what was queued on the device.
 func (s *Scope) Synchronize(device Device) {
 	s.do("synchronize", func() C.fx_error { return C.fx_synchronize(device.index()) })

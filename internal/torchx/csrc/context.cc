@@ -67,6 +67,16 @@ fx_error fx_cuda_device_count(int *out) {
   return guard([&] { *out = static_cast<int>(at::detail::getCUDAHooks().deviceCount()); });
 }
 
+// Without such instructions libtorch emulates the products, at a fifth of float32's speed.
+bool fx_has_bf16(int device) {
+  if (device >= 0) return true;
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16") || __builtin_cpu_supports("amx-bf16");
+#else
+  return false;
+#endif
+}
+
 fx_error fx_synchronize(int device) {
   return guard([&] {
     if (device >= 0) c10::impl::VirtualGuardImpl(at::kCUDA).synchronizeDevice(device);

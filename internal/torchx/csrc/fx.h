@@ -140,6 +140,7 @@ bool fx_set_grad_mode(bool on);
 fx_error fx_autocast_begin(int device, bool bf16);
 fx_error fx_autocast_end(int device);
 fx_error fx_cuda_device_count(int *out);
+bool fx_has_bf16(int device);  // whether it has instructions for matrix products of bf16
 fx_error fx_synchronize(int device);
 int64_t fx_live_tensors(void);
 void fx_count_adopted(void);

@@ -1,0 +1,83 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// SamplerConfig are the keys of a sampler in specs.
+type SamplerConfig struct {
+	SampleSteps int     `yaml:"sample_steps" flag:"sample-steps" doc:"steps of the sampler; 0: 9 with multistep, 100 otherwise"`
+	Solver      string  `yaml:"solver" flag:"solver" doc:"of the ODE: multistep, euler, midpoint, heun or rk4"`
+	TMin        float64 `yaml:"t_min" flag:"t-min-sample" doc:"where sampling starts"`
+	TMax        float64 `yaml:"t_max" flag:"t-max-sample" doc:"where sampling ends"`
+	SDEDelta    float64 `yaml:"sde_delta" flag:"sde-delta" doc:"strength of the SDE's noise; 0: the ODE alone"`
+	SDESchedule string  `yaml:"sde_schedule" flag:"sde-schedule" doc:"w(t) of the SDE: constant, matched or quadratic"`
+}
+
+// Sampler returns the sampler of a flow.
+func (c SamplerConfig) Sampler(f Flow) Sampler {
+	return Sampler{
+		Flow: f, Solver: Solver(c.Solver), Steps: c.steps(), TMin: c.TMin, TMax: c.TMax,
+		Delta: c.SDEDelta, Schedule: Schedule(c.SDESchedule),
+	}
+}
+
+// steps returns sample_steps or, where it is 0, a number that serves: nine steps of
+// Multistep come closer to the ODE than a hundred of Euler (docs/sampling.md).
+func (c SamplerConfig) steps() int {
+	switch {
+	case c.SampleSteps != 0:
+		return c.SampleSteps
+	case c.Solver == string(Multistep) && c.SDEDelta == 0:
+		return 9
+	default:
+		return 100
+	}
+}
+
+// Validate reports unusable values, each under its own key. The flow is not known
+// here: Sampler.Validate checks the sampler against it.
+func (c SamplerConfig) Validate(report func(key, format string, args ...any)) {
+	c.Sampler(Flow{Base: Gaussian}).problems(report)
+}
+
+// Validate returns the first problem of the sampler, by its key in specs.
+func (p Sampler) Validate() (err error) {
+	p.problems(func(key, format string, args ...any) {
+		if err == nil {
+			err = fmt.Errorf(key+" "+format, args...)
+		}
+	})
+	return err
+}
+
+func (p Sampler) problems(report func(key, format string, args ...any)) {
+	inside := func(t float64) bool { return t >= 0 && t <= 1 } // NaN is not
+	timesOK := inside(p.TMin) && inside(p.TMax) && p.TMin < p.TMax
+	if p.Steps < 1 {
+		report("sample_steps", "is %d: want at least 1", p.Steps)
+	}
+	switch {
+	case timesOK:
+	case inside(p.TMin) && !inside(p.TMax):
+		report("t_max", "is %g and t_min %g: want 0 <= t_min < t_max <= 1", p.TMax, p.TMin)
+	default:
+		report("t_min", "is %g and t_max %g: want 0 <= t_min < t_max <= 1", p.TMin, p.TMax)
+	}
+	switch {
+	case !(p.Delta >= 0) || math.IsInf(p.Delta, 0):
+		report("sde_delta", "is %g: want a number of at least 0", p.Delta)
+	case p.Delta > 0 && p.Sigma() == 0:
+		report("sde_delta", "is %g with base_noise_scale 0: the score is not defined", p.Delta)
+	case p.Delta > 0 && p.TMax == 1 && p.Steps > 0 && timesOK && p.TMin+(p.TMax-p.TMin)*float64(p.Steps-1)/float64(p.Steps) >= 1:
+		report("t_max", "is %g: the score is not defined at t = 1", p.TMax)
+	}
+	if p.Solver != "" && !slices.ContainsFunc(methods, func(m method) bool { return m.name == p.Solver }) {
+		report("solver", "is %q: want %s", p.Solver, solverNames())
+	}
+	if p.Schedule != Constant && p.Schedule != Matched && p.Schedule != Quadratic {
+		report("sde_schedule", "is %q: want %s, %s or %s", p.Schedule, Constant, Matched, Quadratic)
+	}
+}
