@@ -80,13 +80,6 @@ type exportSeed struct {
 	states []field.Welford // of each channel
 }
 
-// exportExtra is kept of a seed beside its files.
-type exportExtra struct {
-	Split   string          `json:"split"`
-	Frames  []int           `json:"frames"`
-	Welford []field.Welford `json:"welford"`
-}
-
 // Open checks that the frames will come seed by seed.
 func (e *exporter) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if err := e.open("export", env, in); err != nil {
@@ -98,7 +91,9 @@ func (e *exporter) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) 
 }
 
 // frameBytes is the size of a frame's tensors.
-func (e *exporter) frameBytes() int { return 4 * len(e.columns()) * len(e.in.Channels) * e.in.Cells() }
+func (e *exporter) frameBytes() int {
+	return 4 * len(exportset.Columns(e.paired)) * len(e.in.Channels) * e.in.Cells()
+}
 
 // Resume looks for the seeds that are there, and for room for the others.
 func (e *exporter) Resume(_ context.Context, key string) (map[int]bool, error) {
@@ -131,7 +126,7 @@ func (e *exporter) begin(seed pipeline.Seed) error {
 func (e *exporter) work() error {
 	size := len(e.in.Channels) * e.in.Cells()
 	n := len(e.held)
-	tensors := make([]*memory.Buffer, len(e.columns()))
+	tensors := make([]*memory.Buffer, len(exportset.Columns(e.paired)))
 	for i := range tensors {
 		tensors[i] = frames.NewBuffer(e.env.Mem, n*size)
 	}
@@ -204,7 +199,7 @@ func (e *exporter) end() error {
 		if err != nil {
 			return err
 		}
-		extra, err := json.Marshal(exportExtra{Split: f.seed.Split.String(), Frames: f.frames, Welford: f.states})
+		extra, err := json.Marshal(exportset.Seed{Split: f.seed.Split.String(), Frames: f.frames, Welford: f.states})
 		if err != nil {
 			return err
 		}
@@ -238,6 +233,33 @@ func (e *exporter) Flush(context.Context) ([]pipeline.Element, error) {
 		return nil, nil
 	}
 	return nil, e.writeManifest(filepath.Join(dir, exportset.ManifestName), records)
+}
+
+// writeManifest writes the manifest of those seeds, and says so.
+func (e *exporter) writeManifest(path string, records []parts.Record) error {
+	m := exportset.Manifest{Format: e.Format, Files: []exportset.File{}, ChannelNames: e.in.Channels, H: e.in.H, W: e.in.W}
+	if e.paired {
+		m.Factor, m.Boundary = e.in.Factor, "clamp"
+		if e.in.Periodic {
+			m.Boundary = "periodic"
+		}
+	}
+	if e.in.Stats != nil {
+		m.Normalized, m.Mean, m.Std = true, e.in.Stats.Mean, e.in.Stats.Std
+	}
+	n, err := m.Add(records)
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Dir(path), err)
+	}
+	if err := m.WriteFile(path); err != nil {
+		return err
+	}
+	bytes := int64(0)
+	for _, f := range m.Files {
+		bytes += f.Bytes
+	}
+	e.env.Progress.Note("export    %s: %d files, %d frames, %.3g GB", path, len(m.Files), n, float64(bytes)/1e9)
+	return nil
 }
 
 // Close removes what an interrupted run has left half-written.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/dataset/exportset"
 	"fmsr/internal/format/fieldfile"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/parts"
@@ -18,20 +19,12 @@ type exportFiles struct {
 	rows    int
 }
 
-// columns are the names of a frame's tensors.
-func (e *exporter) columns() []string {
-	if e.paired {
-		return []string{"x_hi", "x_lo"}
-	}
-	return []string{"x_hi"}
-}
-
 // create starts a seed's files: one table, or an npy file a column.
 func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
 	suffixes := []string{e.Format}
 	if e.Format == "npy" {
 		suffixes = nil
-		for _, column := range e.columns() {
+		for _, column := range exportset.Columns(e.paired) {
 			suffixes = append(suffixes, column+".npy")
 		}
 	}
@@ -44,7 +37,7 @@ func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
 		}
 		w, err := fieldfile.New(out, fieldfile.Layout{
 			Format: e.Format, Channels: e.in.Channels, H: e.in.H, W: e.in.W,
-			Origin: []string{"seed", "frame", "split"}, Columns: e.columns(), Rows: []int{seed.Frames},
+			Origin: []string{"seed", "frame", "split"}, Columns: exportset.Columns(e.paired), Rows: []int{seed.Frames},
 		})
 		if err != nil {
 			f.close()

@@ -62,7 +62,7 @@ type filesSave struct {
 	ensemble evaluate.Ensemble
 }
 
-// The kinds of output, by what stands between the name and its extension.
+// The kinds of output, by the text between the name and its extension.
 const (
 	kindFirst   = ""
 	kindSamples = ".samples"
@@ -70,7 +70,7 @@ const (
 	kindSpread  = ".spread"
 )
 
-// kinds are the outputs of an input file.
+// kinds returns the outputs of an input file.
 func (n *filesSave) kinds() []string {
 	switch {
 	case n.samples == 1:

@@ -75,8 +75,8 @@ type layoutSave struct {
 	out      *npy.Writer  // of it; nil: none is
 }
 
-// Open refuses a folder that holds seeds from elsewhere, and takes stock of those
-// that are there.
+// Open refuses a folder with seeds that were made from something else, and finds the
+// seeds that are whole.
 func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if len(in.Seeds) == 0 {
 		return in, errors.New("it knows no seeds: put npy_load or synth at the start")
@@ -112,7 +112,7 @@ func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 	return in, nil
 }
 
-// checkSource errs unless the set was made from what is coming.
+// checkSource returns an error unless the set was made from the frames that will come.
 func (l *layoutSave) checkSource(example string) error {
 	foreign := fmt.Errorf("%s already holds %s, which was made from something else: give another folder by --out", l.folder, example)
 	data, err := os.ReadFile(l.sourcePath())
@@ -135,7 +135,7 @@ func (l *layoutSave) path(seed int) string {
 	return filepath.Join(l.folder, fmt.Sprintf("seed_%04d", seed), "npy", fmt.Sprintf("all_fields_%dx%d.npy", l.source.H, l.source.W))
 }
 
-// Resume is the seeds that need not come again.
+// Resume returns the seeds that need not come again.
 func (l *layoutSave) Resume(context.Context, string) (map[int]bool, error) { return l.finished, nil }
 
 // Process appends a frame to its seed's file, and finishes it with the last one.
@@ -162,7 +162,7 @@ func (l *layoutSave) Process(_ context.Context, in pipeline.Element) ([]pipeline
 	return nil, nil
 }
 
-// begin starts a seed's file, and removes what a run that was killed left of it.
+// begin starts a seed's file, and removes what a killed run left of it.
 func (l *layoutSave) begin(seed int, f *frames.Frames) error {
 	if err := l.saveSource(); err != nil {
 		return err
@@ -182,8 +182,8 @@ func (l *layoutSave) begin(seed int, f *frames.Frames) error {
 	return nil
 }
 
-// saveSource stands before the first seed's folder, which without it would be
-// anybody's to another run that shares the work.
+// saveSource writes source.json before there is a seed's folder: another run that shares
+// the work refuses a folder of seeds without it.
 func (l *layoutSave) saveSource() error {
 	if err := os.MkdirAll(l.folder, 0o755); err != nil {
 		return err
@@ -204,7 +204,7 @@ func (l *layoutSave) finish() error {
 	return nil
 }
 
-// Flush errs if the last seed is not whole.
+// Flush returns an error if the last seed is not whole.
 func (l *layoutSave) Flush(context.Context) ([]pipeline.Element, error) {
 	if l.out == nil {
 		return nil, nil

@@ -65,7 +65,7 @@ type spectraSink struct {
 	file    *seedPowers   // of the seed whose frames are coming
 }
 
-// framePowers is a frame's P(k) of every source, (C,shells).
+// framePowers is the P(k) of a frame, (C,shells) for each source.
 type framePowers [][]float64
 
 // Open plans the transforms.
@@ -107,7 +107,7 @@ func (s *spectraSink) Resume(_ context.Context, key string) (map[int]bool, error
 	return s.resume(key, room{seed: s.frameBytes(), summary: s.frameBytes()}, append(reportFiles, parts.Whole)...)
 }
 
-// frameBytes is about what a frame's powers take in a file.
+// frameBytes returns about how many bytes a frame's powers take in a file.
 func (s *spectraSink) frameBytes() int64 {
 	n := 0
 	for _, src := range s.sources {
@@ -191,7 +191,7 @@ func (s *spectraSink) Flush(context.Context) ([]pipeline.Element, error) {
 	return nil, nil
 }
 
-// Close frees what an interrupted run left here.
+// Close releases what an interrupted run left here.
 func (s *spectraSink) Close() error {
 	s.close()
 	return nil

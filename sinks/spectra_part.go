@@ -12,7 +12,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// powerSource is whose spectra they are: hi, lo.
+// powerSource is a field that spectra are taken of, hi or lo, with its shells.
 type powerSource struct {
 	name   string
 	shells *field.Shells
@@ -40,7 +40,7 @@ func newSeedPowers(seed pipeline.Seed, fields int, sources []powerSource) *seedP
 	return p
 }
 
-// offset is where the block of a source and a field begins, in values.
+// offset returns where the block of a source and a field begins, in values.
 func (p *seedPowers) offset(source, field int) int {
 	at := 0
 	for _, s := range p.sources[:source] {
@@ -63,7 +63,7 @@ func (p *seedPowers) add(frame int, powers framePowers) {
 	p.frames = append(p.frames, frame)
 }
 
-// of is P(k) of the n-th frame.
+// of returns P(k) of the n-th frame.
 func (p *seedPowers) of(n, source, field int) []float64 {
 	k := p.sources[source].shells.Len()
 	return p.values[p.offset(source, field)+n*k:][:k]
@@ -89,7 +89,7 @@ func (p *seedPowers) commit(set *parts.Set) error {
 	return set.Commit(parts.Record{Seed: p.seed.Seed, Files: []parts.File{file.Entry(len(p.frames))}, Extra: extra})
 }
 
-// read fills values with those of the file that begin at value from.
+// read fills values from the file, starting at value from.
 func (p *seedPowers) read(dir string, record parts.Record, from int, values []float64) error {
 	file, err := os.Open(filepath.Join(dir, record.Files[0].Path))
 	if err != nil {

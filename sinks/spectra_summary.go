@@ -20,15 +20,14 @@ var quantiles = []struct {
 	at   float64
 }{{"q05", 0.05}, {"q25", 0.25}, {"q50", 0.5}, {"q75", 0.75}, {"q95", 0.95}}
 
-// spectrumSummary is of a split, a field and a source: for each k.
+// spectrumSummary is the statistics of a split, a field and a source, for each k.
 type spectrumSummary struct {
 	count int
 	mean  []float64
 	q     [5][]float64
 }
 
-// writeSummary goes through the powers field by field and source by source, so
-// that it needs memory for one of them.
+// writeSummary summarizes one field and source at a time, so that it needs memory for one.
 func (t *spectraTables) writeSummary() error {
 	var splits []frames.Split
 	for _, s := range t.seeds {
@@ -88,7 +87,7 @@ func (t *spectraTables) summarize(split frames.Split, field, source int) (spectr
 	return sum, err
 }
 
-// quantile of sorted values.
+// quantile returns the q-quantile of sorted values.
 func quantile(sorted []float64, q float64) float64 {
 	at := q * float64(len(sorted)-1)
 	low := int(math.Floor(at))
@@ -139,7 +138,8 @@ func (t *spectraTables) writeSummaryTable(splits []frames.Split, all map[frames.
 	})
 }
 
-// distinct is values without repetition, and the places of values[at[i]] in it.
+// distinct returns the values without repetition, and the places of values[at[i]] among
+// them.
 func distinct(values []int, at []int32) (unique []int, places []int32) {
 	for _, v := range values {
 		if !slices.Contains(unique, v) {
@@ -152,7 +152,7 @@ func distinct(values []int, at []int32) (unique []int, places []int32) {
 	return unique, places
 }
 
-// draw shows the mean over all frames: hi as the truth, lo dashed.
+// draw draws the mean over all frames: hi as the truth, lo dashed.
 func (t *spectraTables) draw(all map[frames.Split][][]spectrumSummary) error {
 	var plots []picture.SpectraPlot
 	for field, name := range t.fields {

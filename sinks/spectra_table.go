@@ -68,10 +68,10 @@ func (s *spectraSink) tables(records []parts.Record) (*spectraTables, error) {
 
 var folderLine = regexp.MustCompile(`(?m)^  dir: .*\n`)
 
-// withoutFolder is the spec without run.dir: a report's bytes are the same
-// wherever it is written.
+// withoutFolder returns the spec without run.dir, so that a report's bytes do not depend
+// on its folder.
 func withoutFolder(spec []byte) string {
-	at := folderLine.FindIndex(spec) // run stands above the flow
+	at := folderLine.FindIndex(spec) // run is above the flow
 	if at == nil {
 		return string(spec)
 	}
@@ -91,7 +91,7 @@ func (t *spectraTables) write() error {
 	return parallel.Each(len(files), func(i int) error { return files[i]() })
 }
 
-// wavenumbers are those of the largest grid's shells.
+// wavenumbers returns the wavenumbers of the largest grid's shells.
 func (t *spectraTables) wavenumbers() []float64 {
 	k := make([]float64, t.shells())
 	for i := range k {
@@ -156,7 +156,7 @@ func (t *spectraTables) writePowers() error {
 	})
 }
 
-// tableRows is columns as places in their dictionaries.
+// tableRows is columns of places in dictionaries.
 type tableRows struct{ columns [][]int32 }
 
 func (r *tableRows) reset(n int) {
@@ -253,7 +253,7 @@ func (w *tableWriter) dictionary(values arrow.Array, places []int32) {
 		if err := encoder.PutDictionary(values); err != nil {
 			return err
 		}
-		if values.DataType().ID() != arrow.BINARY { // of which Arrow's statistics index out of range
+		if values.DataType().ID() != arrow.BINARY { // Arrow's statistics of it index out of range
 			if err := c.PageStatistics().UpdateFromArrow(values, false); err != nil {
 				return err
 			}

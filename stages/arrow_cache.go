@@ -71,7 +71,7 @@ type arrowCache struct {
 	verified []bool
 }
 
-// Open takes note of what will come; the cache's place is known by its key.
+// Open notes what will come. The cache's folder is settled later, by its key.
 func (c *arrowCache) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	c.env, c.meta = env, in
 	if c.Dir == "" {
@@ -114,7 +114,7 @@ func (c *arrowCache) load(ctx context.Context) (err error) {
 	return err
 }
 
-// unload gives back what load took.
+// unload unmaps and unlocks the cache.
 func (c *arrowCache) unload() {
 	if c.whole != nil {
 		c.whole.Release()
@@ -159,10 +159,10 @@ func (c *arrowCache) check(ctx context.Context) (err error) {
 	})
 }
 
-// paired says whether frames come with an x_lo.
+// paired reports whether frames come with an x_lo.
 func (c *arrowCache) paired() bool { return c.meta.Factor != 0 }
 
-// tensor is the values of one, a view of the file.
+// tensor returns a tensor's values (C,H,W), a view of the file.
 func (c *arrowCache) tensor(t framecache.Tensor) *memory.Buffer {
 	return frames.Slice(c.whole, int(t.Offset), int(c.FrameBytes()))
 }
@@ -264,8 +264,8 @@ func (b *cacheBuild) add(f *frames.Frames, n int) error {
 	return nil
 }
 
-// Commit finishes the copy and puts it in its place by renaming the folder. If
-// another run has put the same one there meanwhile, that one is used.
+// Commit finishes the cache and renames its folder into place. If another run has made
+// the same cache meanwhile, it uses that one.
 func (c *arrowCache) Commit(ctx context.Context) error {
 	b := c.build
 	if b == nil {
@@ -319,8 +319,7 @@ func (c *arrowCache) Abort() {
 	c.build = nil
 }
 
-// Emit replays, a few frames at a time: those are checked in parallel at their
-// first use.
+// Emit replays the frames, a few at a time, and checks each before its first use.
 func (c *arrowCache) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
 	return replay(ctx, pass, c.env.Run.Seed, c.env.Resume.Frames, c.splits, func(some []int) error {
 		if err := parallel.Each(len(some), func(i int) error { return c.verify(some[i]) }); err != nil {
@@ -346,7 +345,7 @@ func (c *arrowCache) frame(i int) *frames.Frames {
 	return f
 }
 
-// Close removes a copy that was not finished, and gives the other back.
+// Close removes a cache that was not finished, and unmaps one that was.
 func (c *arrowCache) Close() error {
 	c.Abort()
 	c.unload()

@@ -65,7 +65,7 @@ type loaded struct {
 	origin    frames.Origin
 }
 
-// Open maps the files and holds them against the manifest.
+// Open maps the files and checks them against the manifest.
 func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (meta pipeline.Meta, err error) {
 	defer func() {
 		if err != nil {
@@ -107,7 +107,7 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 	return meta, err
 }
 
-// choose is the manifest's files that are wanted.
+// choose returns the wanted ones of the manifest's files.
 func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportset.File, err error) {
 	there := map[int]bool{}
 	for _, f := range m.Files {
@@ -137,17 +137,8 @@ func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportse
 func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*arrowtensor.File, error) {
 	files := make([]*arrowtensor.File, len(chosen))
 	err := parallel.Each(len(chosen), func(i int) (err error) {
-		path := filepath.Join(l.Input, chosen[i].Path)
-		if info, err := os.Stat(path); err == nil && info.Size() != chosen[i].Bytes {
-			return fmt.Errorf("%s: %d bytes, want %d: the manifest is not of this file, or it is truncated", path, info.Size(), chosen[i].Bytes)
-		}
-		if files[i], err = arrowtensor.Open(path); err != nil {
-			return err
-		}
-		if err := l.check(m, chosen[i], files[i]); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		return nil
+		files[i], err = m.Open(l.Input, chosen[i], l.Verify)
+		return err
 	})
 	if err != nil {
 		for _, f := range files {
@@ -158,33 +149,6 @@ func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*arro
 		return nil, err
 	}
 	return files, nil
-}
-
-// check holds a file against what the manifest says of it.
-func (l *arrowLoad) check(m exportset.Manifest, listed exportset.File, f *arrowtensor.File) error {
-	columns := []string{"x_hi"}
-	if m.Factor != 0 {
-		columns = append(columns, "x_lo")
-	}
-	switch {
-	case !slices.Equal(f.Channels, m.ChannelNames) || f.H != m.H || f.W != m.W:
-		return fmt.Errorf("%v at %d x %d, and the manifest says %v at %d x %d", f.Channels, f.H, f.W, m.ChannelNames, m.H, m.W)
-	case !slices.Equal(f.Columns, columns):
-		return fmt.Errorf("columns %v, want %v", f.Columns, columns)
-	case len(f.Rows) != listed.Rows:
-		return fmt.Errorf("%d rows, and the manifest says %d", len(f.Rows), listed.Rows)
-	}
-	for i, row := range f.Rows {
-		if row.Seed != listed.Seed || row.Split.String() != listed.Split {
-			return fmt.Errorf("row %d is of seed %d, %s, and the manifest says seed %d, %s", i, row.Seed, row.Split, listed.Seed, listed.Split)
-		}
-	}
-	if l.Verify {
-		if sum := sha256.Sum256(f.Bytes()); hex.EncodeToString(sum[:]) != listed.SHA256 {
-			return fmt.Errorf("SHA-256 %x, and the manifest says %s: the file is damaged", sum, listed.SHA256)
-		}
-	}
-	return nil
 }
 
 // list adds a file's frames to what is sent.
@@ -198,7 +162,7 @@ func (l *arrowLoad) list(meta *pipeline.Meta, file int, split frames.Split) {
 	meta.Announce(pipeline.Seed{Seed: rows[0].Seed, Frames: len(rows), Split: split})
 }
 
-// identity is the manifest's: it has the sums of the files.
+// identity hashes the manifest, which has the checksums of the files.
 func identity(path string) (string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

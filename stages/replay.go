@@ -8,14 +8,14 @@ import (
 	"fmsr/pipeline"
 )
 
-// replayed is how many frames a replay asks for at once.
+// replayed is how many frames replay sends at once.
 const replayed = 16
 
-// replay is the order in which kept frames are sent: the validation frames, then
-// the training frames, shuffled as a function of the run's seed and the epoch;
-// once, or epoch after epoch and without the first skip of them, which a run that
-// goes on has used up. A single pass ends with the test frames. splits are the
-// frames'; send gets their indices, a few at a time.
+// replay sends stored frames in their order: the validation frames, then the training
+// frames, shuffled as a function of the run's seed and the epoch. A single pass has one
+// epoch and ends with the test frames. An endless pass has epoch after epoch, skipping the
+// first skip training frames, which a resumed run has already consumed. splits is the
+// split of each frame; send gets indices of frames, a few at a time.
 func replay(ctx context.Context, pass pipeline.Pass, seed uint64, skip int, splits []frames.Split, send func(some []int) error) error {
 	of := map[frames.Split][]int{}
 	for i, s := range splits {

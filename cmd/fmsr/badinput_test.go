@@ -40,6 +40,9 @@ const (
 	shard      = "set/seed_0001.arrow"
 )
 
+// arrayShape is the shape of array.
+var arrayShape = []int{4, 8, 8, 2}
+
 // spec writes a wrong spec.
 func spec(text string) func(*place) {
 	return func(p *place) { p.write("bad.yaml", text) }
@@ -144,7 +147,7 @@ var badInputs = []badInput{
 		"index.json: damaged, edited or of an older fmsr"},
 	{"cache with cut data", func(p *place) { p.cut(p.cacheFile("frames.arrow"), -1) }, cached, 0, "frames.arrow: "},
 	{"cache with a flipped bit", func(p *place) {
-		p.damage(p.cacheFile("frames.arrow"), []float32{sample(0), sample(2), sample(4)})
+		p.damage(p.cacheFile("frames.arrow"), []float32{wave(arrayShape, 0), wave(arrayShape, 2), wave(arrayShape, 4)})
 	}, cached, 0, "checksum "},
 	{"cache without its index", func(p *place) { p.remove(p.cacheFile("index.json")) }, cached, 0, "index.json: no such file"},
 	{"cache of another program", func(p *place) {

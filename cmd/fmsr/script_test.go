@@ -70,34 +70,37 @@ func writeArray(path string, shape []int, value func(i int) float32) error {
 	return npy.WriteFile(path, shape, values)
 }
 
-// npyCommand writes an array of smooth waves, different in every frame and channel:
-// npy PATH F,H,W,C [POSITION=VALUE].
+// wave returns the i-th value of an array whose last axes are W and channels: smooth
+// waves along W, different in every frame and channel.
+func wave(shape []int, i int) float32 {
+	c := shape[len(shape)-1]
+	w := shape[max(0, len(shape)-2)]
+	return float32(math.Sin(0.7*float64(i/c%w)+float64(i%c)) * math.Cos(0.001*float64(i)))
+}
+
+// npyCommand writes an array of waves: npy PATH F,H,W,C [POSITION=VALUE].
 func npyCommand(ts *testscript.TestScript, _ bool, args []string) {
-	path := ts.MkAbs(args[0])
 	var shape []int
-	total := 1
 	for _, d := range strings.Split(args[1], ",") {
 		n, err := strconv.Atoi(d)
 		ts.Check(err)
 		shape = append(shape, n)
-		total *= n
 	}
-	values := make([]float32, total)
-	for i := range values {
-		c := shape[len(shape)-1]
-		w := shape[max(0, len(shape)-2)]
-		values[i] = float32(math.Sin(0.7*float64(i/c%w)+float64(i%c)) * math.Cos(0.001*float64(i)))
-	}
+	at, v := -1, 0.0
 	if len(args) > 2 {
-		at, value, _ := strings.Cut(args[2], "=")
-		i, err := strconv.Atoi(at)
+		position, value, _ := strings.Cut(args[2], "=")
+		var err error
+		at, err = strconv.Atoi(position)
 		ts.Check(err)
-		v, err := strconv.ParseFloat(value, 32)
+		v, err = strconv.ParseFloat(value, 32)
 		ts.Check(err)
-		values[i] = float32(v)
 	}
-	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
-	ts.Check(npy.WriteFile(path, shape, values))
+	ts.Check(writeArray(ts.MkAbs(args[0]), shape, func(i int) float32 {
+		if i == at {
+			return float32(v)
+		}
+		return wave(shape, i)
+	}))
 }
 
 // flipCommand flips a bit of a file; a second flip restores it: flip PATH BYTE.

@@ -160,13 +160,10 @@ func (p *place) cut(name string, n int) {
 
 func (p *place) remove(name string) { p.Helper(); p.check(os.RemoveAll(p.path(name))) }
 
-// sample returns the i-th value of every array.
-func sample(i int) float32 { return float32(math.Sin(float64(i)*0.37) + math.Cos(float64(i*i)*0.01)) }
-
-// array writes an array of the given shape.
+// array writes an array of the given shape, as the command npy of scripts does.
 func (p *place) array(name string, shape ...int) {
 	p.Helper()
-	p.check(writeArray(p.path(name), shape, sample))
+	p.check(writeArray(p.path(name), shape, func(i int) float32 { return wave(shape, i) }))
 }
 
 // header writes an npy file with the given header and 4*8*8*2 zeros.

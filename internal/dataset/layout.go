@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Layout says where the files of seeds lie. The first field that is set decides:
+// Layout says where the files of seeds are. The first field that is set decides:
 //
 //	Files     the files themselves, as seeds 0, 1, ...
 //	Pattern   files below Root, see Pattern

@@ -1,4 +1,10 @@
-// Package exportset is what is said of an exported data set in its manifest.json.
+// Package exportset describes an exported data set by its manifest.json:
+//
+//	export       finished seeds -- Add --> Manifest -- WriteFile --> DIR/manifest.json
+//	arrow_load   DIR/manifest.json -- Read --> Manifest -- Open --> DIR/seed_0000.arrow, mapped
+//	verify       DIR/manifest.json -- Verify: every byte of every file
+//
+// Several runs that share an export leave a manifest of their own seeds each.
 package exportset
 
 import (
@@ -11,7 +17,9 @@ import (
 	"slices"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/parts"
+	"fmsr/internal/store/seal"
 )
 
 // ManifestName is the manifest's name in the folder of the set.
@@ -43,7 +51,7 @@ type File struct {
 // largest is how many bytes of a manifest are read: a million files have less.
 const largest = 1 << 28
 
-// Read reads a manifest and checks what it says of itself. Errors name the path.
+// Read reads a manifest and checks it for contradictions. Errors name the path.
 func Read(path string) (m Manifest, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -58,6 +66,15 @@ func Read(path string) (m Manifest, err error) {
 		return m, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
+}
+
+// WriteFile writes the manifest, with its checksum.
+func (m *Manifest) WriteFile(path string) error {
+	data, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(path, seal.Object(data))
 }
 
 // Parse reads a manifest from its bytes.

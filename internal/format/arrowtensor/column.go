@@ -1,11 +1,11 @@
-// Package arrowtensor is frames as rows of Arrow tables, their values in
-// columns of arrow.fixed_shape_tensor, without a copy either way:
+// Package arrowtensor writes and reads frames as rows of Arrow tables, without copying
+// their values, which are in columns of arrow.fixed_shape_tensor:
 //
 //	seed int32 | frame int32 | split string | x_hi float32 (C,H,W) | x_lo float32 (C,H,W)
 //	                                          Writer: around buffers; Open: maps a file
 //
-// pyarrow opens such columns as tensors; whoever does not know the extension
-// sees lists of C*H*W numbers.
+// pyarrow opens such columns as tensors. A reader that does not know the extension sees
+// lists of C*H*W numbers. Writer also writes Parquet.
 package arrowtensor
 
 import (
@@ -27,15 +27,15 @@ const (
 	channelNames      = "channel_names"
 )
 
-// Schema is of rows that are a frame each: seed, frame and split, and tensors of
-// that shape in the columns named.
+// Schema returns the schema of rows that hold a frame each: seed, frame, split, and
+// tensors (C,H,W) in the named columns.
 func Schema(channels []string, h, w int, tensors ...string) *arrow.Schema {
 	return SchemaOf([]string{"seed", "frame", "split"}, channels, h, w, tensors...)
 }
 
-// SchemaOf is of rows that start with those columns of a frame's origin: seed,
-// frame, sample or split. Tensors are nullable by type: a required fixed-size
-// list comes out of Arrow v15's Parquet writer as nulls.
+// SchemaOf returns the schema of rows that start with the given columns of a frame's
+// origin: seed, frame, sample or split. Tensors are nullable, because Arrow v15's
+// Parquet writer makes nulls of a required fixed-size list.
 func SchemaOf(origin, channels []string, h, w int, tensors ...string) *arrow.Schema {
 	var fields []arrow.Field
 	for _, name := range origin {
@@ -63,7 +63,7 @@ type tensorShape struct {
 	Names []string `json:"dim_names"`
 }
 
-// Record is rows of a schema around the memory of its tensors: one buffer
+// Record returns rows of a schema around the memory of their tensors, one buffer
 // (N,C,H,W) a column. Release it.
 func Record(schema *arrow.Schema, origins []frames.Origin, tensors ...*memory.Buffer) arrow.Record {
 	fields := schema.Fields()
@@ -95,7 +95,7 @@ func Record(schema *arrow.Schema, origins []frames.Origin, tensors ...*memory.Bu
 	return array.NewRecord(schema, columns, int64(len(origins)))
 }
 
-// lists is n lists that are the buffer.
+// lists returns n lists that together are the buffer.
 func lists(list arrow.DataType, n int, values *memory.Buffer) arrow.Array {
 	item := array.NewData(arrow.PrimitiveTypes.Float32, values.Len()/4, []*memory.Buffer{nil, values}, nil, 0, 0)
 	defer item.Release()

@@ -27,8 +27,8 @@ const (
 	kindInt, kindFloat, kindText, kindList         = 2, 3, 5, 16
 )
 
-// column is a field of a schema. It keeps to what Schema makes: Arrow's own
-// reader allocates what a damaged file's counts say.
+// column is a field of a schema. Only what Schema makes is read, because Arrow's own
+// reader allocates as much memory as the counts of a damaged file say.
 type column struct {
 	name     string
 	kind     byte
@@ -59,7 +59,7 @@ func (c column) isFloats(n int) bool {
 	return item.kind == kindFloat && item.typ.GetInt16Slot(slot(0), 0) == 1
 }
 
-// layout is what a file's schema says, if it is one that Schema makes.
+// layout reads a file's schema. It returns an error unless Schema makes such a schema.
 func layout(schema *flatbuffers.Table) (l Layout, err error) {
 	if schema.GetInt16Slot(slot(schemaEndianness), 0) != 0 {
 		return l, errors.New("its numbers are big-endian")
@@ -99,7 +99,7 @@ func layout(schema *flatbuffers.Table) (l Layout, err error) {
 	return l, nil
 }
 
-// sane shapes have lists that Arrow can count.
+// sane reports whether Arrow can count the values of a tensor of that shape.
 func sane(shape []int) bool {
 	total := 1
 	for _, d := range shape {
@@ -115,11 +115,11 @@ func root(b []byte) *flatbuffers.Table {
 	return &flatbuffers.Table{Bytes: b, Pos: flatbuffers.GetUOffsetT(b)}
 }
 
-// slot is a field's place in a table's index.
+// slot returns a field's place in a table's index.
 func slot(field int) flatbuffers.VOffsetT { return flatbuffers.VOffsetT(4 + 2*field) }
 
-// vector is where a table's vector of items of that size starts, and its length.
-// It panics on one that does not lie in the buffer, as flatbuffers does.
+// vector returns where a table's vector of items of that size starts, and its length.
+// It panics if the vector is not within the buffer, as flatbuffers does.
 func vector(t *flatbuffers.Table, field, size int) (at flatbuffers.UOffsetT, n int) {
 	o := flatbuffers.UOffsetT(t.Offset(slot(field)))
 	if o == 0 {
@@ -132,11 +132,11 @@ func vector(t *flatbuffers.Table, field, size int) (at flatbuffers.UOffsetT, n i
 	return at, n
 }
 
-// mostTables of a vector: a small file can list one table thousands of times, and
-// in it another.
+// mostTables bounds the tables of a vector: a small file can list one table thousands of
+// times, and in it another.
 const mostTables = 16
 
-// tables are a table's vector of tables.
+// tables returns a table's vector of tables.
 func tables(t *flatbuffers.Table, field int) []*flatbuffers.Table {
 	at, n := vector(t, field, 4)
 	if n > mostTables {
@@ -149,7 +149,7 @@ func tables(t *flatbuffers.Table, field int) []*flatbuffers.Table {
 	return list
 }
 
-// lookup is the value under a key in a table's vector of keys and values.
+// lookup returns the value under a key in a table's vector of keys and values.
 func lookup(t *flatbuffers.Table, field int, key string) string {
 	for _, pair := range tables(t, field) {
 		if text(pair, 0) == key {

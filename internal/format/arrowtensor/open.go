@@ -20,14 +20,14 @@ type File struct {
 	whole *memory.Buffer
 }
 
-// Row is a frame: where it comes from and where its tensors lie in the file.
+// Row is a frame: its origin, and the positions of its tensors in the file.
 type Row struct {
 	frames.Origin
 	at []int // of each column
 }
 
-// Open maps a file and checks that all that its metadata says is so. Errors name
-// the path and what is wrong. Release it; what Tensor gave keeps the map alive.
+// Open maps a file and checks its metadata against its bytes. Errors name the path and
+// what is wrong. Release it; a buffer from Tensor keeps the map alive.
 func Open(path string) (*File, error) {
 	whole, err := frames.MapFile(path)
 	if err != nil {
@@ -41,12 +41,12 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-// Tensor is the values of a row in the i-th tensor column, a view of the file.
+// Tensor returns the values (C,H,W) of a row in the i-th tensor column, a view of the file.
 func (f *File) Tensor(row, i int) *memory.Buffer {
 	return frames.Slice(f.whole, f.Rows[row].at[i], f.FrameBytes())
 }
 
-// Bytes is the whole file.
+// Bytes returns the whole file.
 func (f *File) Bytes() []byte { return f.whole.Bytes() }
 
 // Release unmaps the file, once no tensor of it is left.
@@ -85,7 +85,8 @@ func (f *File) parse() (err error) {
 
 var magic = []byte("ARROW1")
 
-// checkEnds refuses what is cut or something else before its contents are trusted.
+// checkEnds refuses a file that is cut or of another format, before its contents are
+// trusted.
 func checkEnds(data []byte) error {
 	switch {
 	case !bytes.HasPrefix(data, magic):
@@ -104,10 +105,10 @@ func footerSize(data []byte) int {
 	return int(int32(binary.LittleEndian.Uint32(data[len(data)-len(magic)-4:])))
 }
 
-// block is where a record batch lies.
+// block is the position of a record batch.
 type block struct{ at, metadata, body int }
 
-// blocks are the footer's structs of int64, int32 and int64.
+// blocks returns the footer's blocks, structs of int64, int32 and int64.
 func blocks(footer *flatbuffers.Table) []block {
 	at, n := vector(footer, footerBatches, 24)
 	var list []block

@@ -24,8 +24,8 @@ type Writer struct {
 	}
 }
 
-// NewWriter starts a file of a Schema: an Arrow IPC file, uncompressed, with the
-// format "arrow", else Parquet. The file itself stays the caller's to close.
+// NewWriter starts a table of a Schema: an uncompressed Arrow IPC file if the format is
+// "arrow", else a Parquet file. The caller closes the file.
 func NewWriter(format string, file io.Writer, schema *arrow.Schema) (w *Writer, err error) {
 	out := &position{Writer: file}
 	defer func() { // Arrow panics if it cannot write Parquet's first bytes
@@ -43,8 +43,8 @@ func NewWriter(format string, file io.Writer, schema *arrow.Schema) (w *Writer, 
 	return w, err
 }
 
-// parquetProperties compress with zstd; statistics and dictionaries of
-// turbulence are of no use.
+// parquetProperties returns zstd compression without statistics and dictionaries of the
+// tensors, which are of no use for turbulence.
 func parquetProperties(schema *arrow.Schema) *parquet.WriterProperties {
 	options := []parquet.WriterProperty{parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(1), parquet.WithCreatedBy("fmsr")}
 	for _, field := range schema.Fields() {
@@ -65,17 +65,17 @@ func (w *Writer) Write(origins []frames.Origin, tensors ...*memory.Buffer) error
 	return w.table.Write(record)
 }
 
-// Offsets are where in an Arrow file the tensors of the last Write lie.
+// Offsets returns the positions, in an Arrow file, of the tensors of the last Write.
 func (w *Writer) Offsets() []int64 { return w.out.seen }
 
-// Size is how many bytes the file has so far.
+// Size returns how many bytes the file has so far.
 func (w *Writer) Size() int64 { return w.out.n }
 
 // Close writes the table's end.
 func (w *Writer) Close() error { return w.table.Close() }
 
-// position is a file that knows how much was written, and where some memory
-// went: Arrow's writer hands a record's buffers over as they are.
+// position is a file that counts what is written to it, and notes where the watched
+// memory goes: Arrow's writer passes a record's buffers on as they are.
 type position struct {
 	io.Writer
 	n       int64
@@ -103,7 +103,7 @@ func (p *position) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// Seek serves Arrow's question for the current position; nothing moves it.
+// Seek answers Arrow's question for the current position. Nothing else is allowed.
 func (p *position) Seek(offset int64, whence int) (int64, error) {
 	if offset != 0 || whence != io.SeekCurrent {
 		return 0, fmt.Errorf("seek to %d: the file is written from front to back", offset)

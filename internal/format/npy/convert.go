@@ -8,10 +8,10 @@ import (
 	"github.com/x448/float16"
 )
 
-// sizes are the types that are read and the bytes of one value.
+// sizes are the types that can be read, with the bytes of one value.
 var sizes = map[string]int{"<f2": 2, ">f2": 2, "<f4": 4, ">f4": 4, "<f8": 8, ">f8": 8}
 
-// convert fills dst from src, values of that type, however aligned.
+// convert fills dst from src, the bytes of values of that type, with any alignment.
 func convert(dst []float32, src []byte, dtype string) {
 	if dtype == "<f4" { // only misaligned
 		copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), 4*len(dst)), src)

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// longestHeader bounds what is read before anything is known of a file.
+// longestHeader bounds the bytes that are read before anything is known of a file.
 const longestHeader = 1 << 16
 
 // File is an open array of floats in C order.
@@ -38,10 +38,10 @@ type File struct {
 // Open opens an .npy file, or an .npz file of one array. See OpenArray.
 func Open(path string) (*File, error) { return OpenArray(path, "") }
 
-// OpenArray opens an .npy file, or the array of that name in an .npz file; ""
-// is its only one. What is stored is mapped; what numpy.savez_compressed wrote
-// is inflated while it is read. Errors name the path, what was found and what is
-// wanted. The file must not be truncated by others while it is open.
+// OpenArray opens an .npy file, or the array of that name in an .npz file, where ""
+// means its only array. A stored array is mapped. A compressed array, as
+// numpy.savez_compressed writes it, is inflated while it is read. Errors name the path,
+// what was found and what is wanted. Others must not truncate the file while it is open.
 func OpenArray(path, array string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -70,7 +70,7 @@ func OpenArray(path, array string) (*File, error) {
 	return a, nil
 }
 
-// mapArray maps f, of which the bytes from start to end are an npy file.
+// mapArray maps f. Its bytes from start to end are an npy file.
 func mapArray(f *os.File, start, end int64) (*File, error) {
 	a, length, err := readHeader(io.NewSectionReader(f, start, end-start))
 	if err != nil {
@@ -87,7 +87,7 @@ func mapArray(f *os.File, start, end int64) (*File, error) {
 	return a, nil
 }
 
-// checkLength holds an npy file's size against its header.
+// checkLength checks an npy file's size against its header.
 func (f *File) checkLength(header int, found int64) error {
 	size, err := dataSize(f.Shape, sizes[f.DType])
 	if err != nil {
@@ -103,8 +103,8 @@ func (f *File) checkLength(header int, found int64) error {
 	return nil
 }
 
-// Data are the values in C order, a view of the file: invalid after Close. It is
-// nil where they must be converted, inflated or moved: Read serves them all.
+// Data returns the values in C order, a view of the file that is invalid after Close. It
+// returns nil if the values must be converted, inflated or aligned: Read does that.
 func (f *File) Data() []float32 {
 	if f.DType != "<f4" || f.values == nil || uintptr(unsafe.Pointer(unsafe.SliceData(f.values)))%4 != 0 {
 		return nil
@@ -112,8 +112,8 @@ func (f *File) Data() []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(f.values))), len(f.values)/4)
 }
 
-// Read fills dst with the values from the one at index at on. It is not safe for
-// concurrent use; on a compressed array it is fast only in order.
+// Read fills dst with values, starting at index at. It is not safe for concurrent use.
+// A compressed array is fast to read only in order.
 func (f *File) Read(dst []float32, at int) error {
 	size := sizes[f.DType]
 	if f.stream == nil {
@@ -139,7 +139,7 @@ func (f *File) Close() error {
 	return unix.Munmap(data)
 }
 
-// readHeader is the shape and type, and how many bytes the header has.
+// readHeader returns the shape and type, and how many bytes the header has.
 func readHeader(r io.Reader) (f *File, length int, err error) {
 	// magic, version (2), header length (2 or, from version 2 on, 4)
 	prefix := make([]byte, 12)
@@ -183,7 +183,7 @@ func readHeader(r io.Reader) (f *File, length int, err error) {
 	return &File{Shape: parsed.Descr.Shape, DType: parsed.Descr.Type}, len(head), nil
 }
 
-// parse has npyio read the header; it panics on some malformed ones.
+// parse has npyio read the header. npyio panics on some malformed headers.
 func parse(head []byte) (h npy.Header, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -197,7 +197,7 @@ func parse(head []byte) (h npy.Header, err error) {
 	return r.Header, nil
 }
 
-// dataSize is the bytes of an array of that shape and element size.
+// dataSize returns the number of bytes of an array.
 func dataSize(shape []int, element int) (int64, error) {
 	if len(shape) == 0 {
 		return 0, errors.New("a number without axes: want an array of frames")

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// zipMagic starts a zip file that holds something.
+// zipMagic starts a zip file that is not empty.
 const zipMagic = "PK\x03\x04"
 
 // openZip opens an array of an npz file.
@@ -42,7 +42,7 @@ func openMember(path string, z *zip.ReadCloser, array string) (*File, error) {
 	return f, nil
 }
 
-// choose is the member that holds the array of that name; "" is the only one.
+// choose returns the member that holds the array of that name, or the only array for "".
 func choose(members []*zip.File, array string) (*zip.File, error) {
 	var names []string
 	var last *zip.File
@@ -97,8 +97,8 @@ func mapMember(path string, _ *zip.ReadCloser, m *zip.File) (*File, error) {
 	return mapArray(f, start, start+int64(m.UncompressedSize64))
 }
 
-// inflated reads an array that numpy.savez_compressed wrote. It holds a piece of
-// it in memory and no more, whatever its size.
+// inflated reads an array that numpy.savez_compressed wrote. It keeps one piece of the
+// array in memory, whatever the array's size.
 type inflated struct {
 	zip    *zip.ReadCloser
 	member *zip.File
@@ -108,7 +108,7 @@ type inflated struct {
 	piece  []byte
 }
 
-// pieceSize is how many bytes are inflated at a time, a multiple of every type's.
+// pieceSize is how many bytes are inflated at a time: a multiple of every type's size.
 const pieceSize = 1 << 16
 
 func inflate(_ string, z *zip.ReadCloser, m *zip.File) (*File, error) {
@@ -131,8 +131,8 @@ func inflate(_ string, z *zip.ReadCloser, m *zip.File) (*File, error) {
 	return f, nil
 }
 
-// read fills dst from the value at on: forward from where the last read ended,
-// or again from the start.
+// read fills dst with values, starting at index at. It continues where the last read
+// ended, or starts again from the beginning.
 func (s *inflated) read(dst []float32, at int, dtype string) error {
 	if s.r == nil || at < s.next {
 		if err := s.restart(); err != nil {
@@ -156,7 +156,7 @@ func (s *inflated) read(dst []float32, at int, dtype string) error {
 	return s.checkSum()
 }
 
-// checkSum reads on at the array's end: only then zip looks at the CRC.
+// checkSum reads beyond the array's end, because only then zip checks the CRC.
 func (s *inflated) checkSum() error {
 	total := 1
 	for _, d := range s.shape {

@@ -28,7 +28,7 @@ type Map struct {
 	Values []any
 }
 
-// Get is the value under a string key, nil if there is none.
+// Get returns the value under a string key, or nil if there is none.
 func (m *Map) Get(key string) any {
 	for i, k := range m.Keys {
 		if k == key {
@@ -75,8 +75,8 @@ type Stored struct {
 // longestPickle bounds data.pkl: a checkpoint of many thousand tensors has less.
 const longestPickle = 64 << 20
 
-// Open reads a checkpoint's pickle; tensors are read when asked for. It makes
-// only what a checkpoint consists of and refuses everything else by its name, so
+// Open reads a checkpoint's pickle; tensors are read when asked for. It makes only the
+// objects that a checkpoint consists of, and refuses every other object by its name, so
 // that no code in a file ever runs.
 func Open(path string) (*File, error) {
 	z, err := zip.OpenReader(path)
@@ -175,8 +175,8 @@ func read(name string, r *zip.File, most int64) ([]byte, error) {
 
 var elementSizes = map[string]int64{"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2, "int64": 8, "int32": 4}
 
-// Check errs unless a tensor's storage is there, as long as it must be, so that
-// memory for what a file only promises is never asked for.
+// Check returns an error unless a tensor's storage is there with its full length. It
+// keeps a damaged file from asking for more memory than the file has.
 func (f *File) Check(t *Stored) error {
 	r, ok := f.records["data/"+t.key]
 	want := t.numel * elementSizes[t.DType]
@@ -186,7 +186,7 @@ func (f *File) Check(t *Stored) error {
 	return nil
 }
 
-// Floats is a tensor's values, row-major, whatever its strides and type.
+// Floats returns a tensor's values, row-major, whatever its strides and type.
 func (f *File) Floats(t *Stored) ([]float32, error) {
 	size := elementSizes[t.DType]
 	want := t.numel * size
@@ -237,7 +237,7 @@ func element(dtype string, b []byte) float32 {
 	}
 }
 
-// mostElements of a storage: products of two such numbers fit in an int64.
+// mostElements bounds a storage: the product of two such numbers fits in an int64.
 const mostElements = 1 << 31
 
 // check refuses a view that leaves its storage.

@@ -8,9 +8,9 @@ import (
 )
 
 // unpickle runs a pickle over a closed set of opcodes and classes. Python's own
-// unpickler calls whatever a file names; this one knows OrderedDict, tensors and
-// their storages, and every allocation is bounded by the pickle's length. Messages
-// show no values: a small file can nest what would take forever to print.
+// unpickler calls whatever a file names. This one knows OrderedDict, tensors and their
+// storages, and the pickle's length bounds every allocation. Messages show no values,
+// because a small file can nest values that would take forever to print.
 func unpickle(data []byte) (any, error) {
 	u := &unpickler{data: data, memo: map[uint32]any{}}
 	for {
@@ -76,7 +76,7 @@ func (u *unpickler) pop() (any, error) {
 	return v, nil
 }
 
-// popMark is what lies above the topmost mark.
+// popMark takes the values above the topmost mark from the stack.
 func (u *unpickler) popMark() ([]any, error) {
 	for i := len(u.stack) - 1; i >= 0; i-- {
 		if _, ok := u.stack[i].(mark); ok {
@@ -97,7 +97,7 @@ func (u *unpickler) popN(n int) ([]any, error) {
 	return items, nil
 }
 
-// step runs one opcode; done after STOP.
+// step runs one opcode, and reports whether it was STOP.
 func (u *unpickler) step() (done bool, err error) {
 	op, err := u.take(1)
 	if err != nil {
@@ -244,7 +244,7 @@ func (u *unpickler) global(op byte) error {
 	return nil
 }
 
-// line is what a newline ends.
+// line reads up to a newline.
 func (u *unpickler) line() (string, error) {
 	for i := u.at; i < len(u.data); i++ {
 		if u.data[i] == '\n' {
@@ -331,7 +331,7 @@ func (u *unpickler) collect(op byte) error {
 	return nil
 }
 
-// persistent is a storage: ("storage", class, key, location, numel).
+// persistent makes a storage: ("storage", class, key, location, numel).
 func (u *unpickler) persistent() error {
 	v, err := u.pop()
 	if err != nil {
@@ -377,7 +377,7 @@ func (u *unpickler) reduce() error {
 	}
 }
 
-// tensorOf is _rebuild_tensor_v2(storage, offset, size, stride, ...).
+// tensorOf calls _rebuild_tensor_v2(storage, offset, size, stride, ...).
 func tensorOf(args tuple) (*Stored, error) {
 	if len(args) < 4 {
 		return nil, fmt.Errorf("a tensor of %d arguments", len(args))

@@ -12,11 +12,10 @@ import (
 	"os"
 )
 
-// Verify reads every record and checks its CRC-32, one in memory at a time. Of a
-// file that Write made it checks every other byte too, headers and padding: the
-// same records, written again, must give the same bytes. Of one that torch.save
-// made it can't: what nothing reads there (the padding and times in headers) may
-// be anything. path is where the file lies.
+// Verify reads every record, one in memory at a time, and checks its CRC-32. In a file
+// that Write made it checks every other byte too, headers and padding: the same records,
+// written again, must give the same bytes. In a file that torch.save made, padding and
+// times in headers may be anything. path is the file's.
 func (f *File) Verify(ctx context.Context, path string) error {
 	check := func(string, []byte) error { return nil }
 	end := func() error { return nil }
@@ -58,8 +57,8 @@ func (f *File) Verify(ctx context.Context, path string) error {
 	return end()
 }
 
-// ours says whether Write made the file: fmsr gives a checkpoint a format, and
-// torch.save, which may have written one of fmsr's again, a serialization_id.
+// ours reports whether Write made the file. fmsr gives a checkpoint a format; torch.save,
+// which may have saved fmsr's checkpoint again, gives it a serialization_id.
 func (f *File) ours() bool {
 	_, torchs := f.records[".data/serialization_id"]
 	return f.Root.Get("format") != nil && !torchs
@@ -67,7 +66,7 @@ func (f *File) ours() bool {
 
 var errOther = errors.New("its header or the padding around it is damaged")
 
-// same is a writer that takes only what the file has.
+// same is a writer that accepts only the bytes that the file has.
 type same struct{ file io.Reader }
 
 func (s *same) Write(p []byte) (int, error) {

@@ -80,11 +80,11 @@ func Write(w io.Writer, root Dict) error {
 	return z.Close()
 }
 
-// alignment of every record, as torch's own; readers may map it.
+// alignment of every record, as in torch's own files; readers may map it.
 const alignment = 64
 
-// putAligned stores a record whose data starts at a multiple of 64, by way of
-// padding in the header's extra field, as PyTorch does.
+// putAligned stores a record. Padding in the header's extra field, as PyTorch has it,
+// makes its data start at a multiple of 64.
 func putAligned(z *zip.Writer, out *counted, name string, data []byte) error {
 	if uint64(len(data)) > math.MaxUint32 || out.n > math.MaxUint32 {
 		return fmt.Errorf("record %s: beyond 4 GiB, which this format is not written for", name)
@@ -203,7 +203,7 @@ func (p *pickler) boolean(v bool) {
 
 func (p *pickler) global(module, name string) { p.raw("c" + module + "\n" + name + "\n") }
 
-// tensor is torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks).
+// tensor writes torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks).
 func (p *pickler) tensor(t Tensor) error {
 	storage, ok := storages[t.DType]
 	if !ok {

@@ -1,5 +1,9 @@
-// Package atomicfile writes files that appear under their name only when they
-// are whole.
+// Package atomicfile writes files that appear under their name only when they are whole:
+//
+//	Create --> DIR/.NAME.tmp-123 -- Write ... --> Commit: sync, rename --> DIR/NAME
+//	                                         \--> Close: removed
+//
+// Sweep removes the temporary files of killed processes. Room asks for free disk space.
 package atomicfile
 
 import (
@@ -13,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Before, where a test has set it, is called before each operation on a file that
-// is being written (write, sync, rename, sync folder), so that it can fall over there.
+// Before, if a test has set it, is called before each operation on a file that is being
+// written (write, sync, rename, sync folder), so that the test can stop the process there.
 var Before func(operation string, f *File, data []byte)
 
 func before(operation string, f *File, data []byte) {
@@ -40,7 +44,7 @@ func Create(path string) (*File, error) {
 	return &File{File: f, path: path}, nil
 }
 
-// Path is where Commit will put the file.
+// Path returns where Commit will put the file.
 func (f *File) Path() string { return f.path }
 
 // Write adds to the file.
@@ -50,8 +54,8 @@ func (f *File) Write(data []byte) (int, error) {
 	return n, Cause(err)
 }
 
-// Cause leaves out the path that os puts into its errors: a temporary one, or one
-// that the caller names itself.
+// Cause returns an error without the path that os puts into it: the path is temporary, or
+// the caller names it anyway.
 func Cause(err error) error {
 	var named *fs.PathError
 	if errors.As(err, &named) {
@@ -60,8 +64,8 @@ func Cause(err error) error {
 	return err
 }
 
-// Sweep removes what processes that were killed have left of files that were to
-// be at path. A file that is still being written is left alone.
+// Sweep removes the temporary files that killed processes have left for a file at path.
+// It leaves a file alone that is still being written.
 func Sweep(path string) error {
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*"))
 	if err != nil {
@@ -85,7 +89,7 @@ func SweepTree(dir string) error {
 	})
 }
 
-// sweep removes a file that nobody is writing. One that is gone, another has swept.
+// sweep removes a file that nobody is writing. If it is gone, another process swept it.
 func sweep(name string) error {
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {

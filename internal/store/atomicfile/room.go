@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Room is an error unless so many bytes are free where dir is.
+// Room returns an error unless so many bytes are free on dir's disk.
 func Room(dir string, bytes int64) error {
 	var disk unix.Statfs_t
 	if err := unix.Statfs(dir, &disk); err != nil {
@@ -18,7 +18,7 @@ func Room(dir string, bytes int64) error {
 	return nil
 }
 
-// Size is so many bytes for people: 1.5 GB.
+// Size returns a number of bytes for people to read: "1.5 GB".
 func Size(bytes int64) string {
 	for _, unit := range []struct {
 		name string

@@ -1,13 +1,13 @@
-// Package framecache is the folder of arrow_cache: which caches it holds, which
-// are in use, and how they are removed.
+// Package framecache manages the folder of arrow_cache: which caches it holds, which are
+// in use, and how they are removed.
 //
 //	ROOT/KEY/frames.arrow    record batches, one frame each
-//	ROOT/KEY/index.json      where each frame's values lie; its time is that of the last use
+//	ROOT/KEY/index.json      the position of each frame's values; its time is that of the last use
 //	ROOT/.making-*/          a cache being written; it becomes KEY by rename
 //
 // A run holds a shared lock on index.json while it uses a cache, and an exclusive
-// one on the frames.arrow that it writes. Whoever removes takes an exclusive lock
-// first, so that what is in use, in this process or another, stays.
+// one on the frames.arrow that it writes. Remove takes an exclusive lock first, so that a
+// cache in use, in this process or another, stays.
 package framecache
 
 import (
@@ -30,11 +30,11 @@ const (
 	Making = ".making-"
 )
 
-// ErrInUse is for what another run uses.
+// ErrInUse says that another run uses a cache.
 var ErrInUse = errors.New("in use")
 
-// Use takes a shared lock on a cache, which lasts until the file is closed, and
-// notes the time. Without a cache it is fs.ErrNotExist.
+// Use takes a shared lock on a cache, which lasts until the file is closed, and notes the
+// time. It returns fs.ErrNotExist if there is no cache.
 func Use(dir string) (lock *os.File, c Contents, err error) {
 	if lock, c, err = open(dir); err != nil {
 		return nil, c, err
@@ -71,7 +71,8 @@ func (c *Contents) read(index *os.File) error {
 	return c.parse(index)
 }
 
-// lockFile does not wait. Where a file system knows no locks, nothing is locked.
+// lockFile locks a file or returns ErrInUse, without waiting. On a file system without
+// locks it does nothing.
 func lockFile(f *os.File, how int) error {
 	err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
@@ -80,7 +81,7 @@ func lockFile(f *os.File, how int) error {
 	return nil
 }
 
-// Hold marks a file of a cache being made as being written, until it is closed.
+// Hold marks a file of a new cache as being written, until the file is closed.
 func Hold(f *os.File) { _ = lockFile(f, unix.LOCK_EX) }
 
 // Info describes a cache, or what is left of one that was being made.
@@ -95,7 +96,7 @@ type Info struct {
 	Fields []string
 }
 
-// List is all that root holds, the least recently used first.
+// List returns everything that root holds, the least recently used first.
 func List(root string) ([]Info, error) {
 	entries, err := os.ReadDir(root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -117,8 +118,8 @@ func List(root string) ([]Info, error) {
 	return all, nil
 }
 
-// isCache says whether a folder's name is one that caches have, whole or being
-// made: the folder that they lie in is the user's.
+// isCache reports whether a folder has the name of a cache, whole or being made. The
+// folder of the caches is the user's, and may hold other folders.
 func isCache(name string) bool { return strings.HasPrefix(name, Making) || cacheKey.MatchString(name) }
 
 var cacheKey = regexp.MustCompile(`^[0-9a-f]{24}$`)
@@ -154,8 +155,8 @@ func inspect(dir string) (info Info, ok bool) {
 	return info, ok
 }
 
-// Remove takes a cache away, or what is left of one. It is ErrInUse if a run
-// uses it, and fs.ErrNotExist if there is none.
+// Remove removes a cache, or what is left of one. It returns ErrInUse if a run uses the
+// cache, and fs.ErrNotExist if there is none.
 func Remove(root, key string) error {
 	dir := filepath.Join(root, key)
 	if _, ok := inspect(dir); !ok || !isCache(key) {
@@ -179,8 +180,8 @@ func Remove(root, key string) error {
 	return os.Remove(dir)
 }
 
-// Evict removes what killed processes left and then, while the rest takes more
-// than limit bytes, what was used longest ago. What is in use stays.
+// Evict removes what killed processes left. Then, while the caches take more than limit
+// bytes, it removes the least recently used one. Caches in use stay.
 func Evict(root string, limit int64) (removed []Info, err error) {
 	all, err := List(root)
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 	"fmsr/internal/store/seal"
 )
 
-// Format is of the caches that are written and read here.
+// Format is the version of the caches that are written and read here.
 const Format = 2
 
-// Tensor is where a frame's values lie in frames.arrow.
+// Tensor is the position of a frame's values in frames.arrow.
 type Tensor struct {
 	Offset int64  `json:"offset"`
 	CRC    uint32 `json:"crc32c"`
@@ -30,7 +30,7 @@ type Entry struct {
 	Lo *Tensor `json:"x_lo,omitempty"`
 }
 
-// Tensors are the frame's, in the file's order.
+// Tensors returns the frame's tensors, in the file's order.
 func (e Entry) Tensors() []Tensor {
 	if e.Lo == nil {
 		return []Tensor{e.Tensor}
@@ -38,7 +38,7 @@ func (e Entry) Tensors() []Tensor {
 	return []Tensor{e.Tensor, *e.Lo}
 }
 
-// Contents is index.json, which is written last: a cache without it is not one.
+// Contents is index.json, which is written last: without it there is no cache.
 type Contents struct {
 	Format   int      `json:"format"`
 	Channels []string `json:"channels"`
@@ -51,26 +51,26 @@ type Contents struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Checksum is CRC-32C.
+// Checksum returns the CRC-32C of data.
 func Checksum(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
 
-// Summed passes on what is written to it and has Sum32, its CRC-32C.
+// Summed is a writer that computes the CRC-32C of what it passes on.
 type Summed struct {
 	io.Writer
 	sum uint32
 }
 
-// Write writes.
+// Write passes data on.
 func (s *Summed) Write(p []byte) (int, error) {
 	n, err := s.Writer.Write(p)
 	s.sum = crc32.Update(s.sum, castagnoli, p[:n])
 	return n, err
 }
 
-// Sum32 is the checksum of what was written.
+// Sum32 returns the checksum of what was written.
 func (s *Summed) Sum32() uint32 { return s.sum }
 
-// Encode is index.json's text.
+// Encode returns the text of index.json.
 func (c Contents) Encode() ([]byte, error) {
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -79,10 +79,10 @@ func (c Contents) Encode() ([]byte, error) {
 	return seal.Object(text), nil
 }
 
-// FrameBytes is the size of a tensor.
+// FrameBytes returns the size of a tensor (C,H,W).
 func (c Contents) FrameBytes() int64 { return 4 * int64(len(c.Channels)) * int64(c.H) * int64(c.W) }
 
-// parse reads an index and checks what it says of itself. Errors name the file.
+// parse reads an index and checks it for contradictions. Errors name the file.
 func (c *Contents) parse(index io.Reader) error {
 	text, err := io.ReadAll(index)
 	if err == nil {
@@ -100,8 +100,7 @@ func (c *Contents) parse(index io.Reader) error {
 	return nil
 }
 
-// check errs unless there is a tensor's room where each is said to lie, one after
-// the other.
+// check returns an error unless the tensors follow each other within the file.
 func (c *Contents) check() error {
 	if c.Format != Format {
 		return fmt.Errorf("format %d, want %d: another fmsr wrote it", c.Format, Format)

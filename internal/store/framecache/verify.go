@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// Verify reads a cache whole and checks every byte of its two files, which may
-// be in use meanwhile. An error names the cache, and the frame where it is one's.
+// Verify checks every byte of the two files of a cache, which may be in use. An error
+// names the cache and, if its values are wrong, the frame.
 func Verify(ctx context.Context, dir string) (Contents, error) {
 	lock, c, err := open(dir)
 	if err != nil {
@@ -64,8 +64,8 @@ func (c *Contents) verify(ctx context.Context, path string) error {
 	return nil
 }
 
-// VerifyAll verifies the caches in root, and stops at the first that is not whole.
-// What is being made, or was left half-made, is none.
+// VerifyAll verifies the caches in root, and stops at the first that is not whole. It
+// skips caches that are being made, or were left half-made.
 func VerifyAll(ctx context.Context, root string) (caches []Contents, err error) {
 	all, err := List(root)
 	if err != nil {

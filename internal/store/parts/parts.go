@@ -1,15 +1,15 @@
-// Package parts keeps the results of a run seed by seed, so that a run that was
-// stopped goes on where it was and several runs share the work in one folder:
+// Package parts keeps the results of a run seed by seed, so that a stopped run can be
+// resumed, and several runs can share the work in one folder:
 //
 //	DIR/seed_0000.arrow ...        the results: data files, each put there whole
 //	DIR/.parts/seed_0000.json ...  a Record each, written once its files are in place
-//	DIR/.parts/whole.json          one of the files that a summary is, if there are such
+//	DIR/.parts/whole.json          a Record of the summary's files, if there are any
 //
-// A seed is finished when its record is there, under the run's key, and so are
-// the files that it names, with their sizes. Records are small, and all that a
-// summary of the whole (a manifest, a table of means) is made of: whichever run
-// finds the last one missing no more makes it, and since it goes through the
-// records in the order of the seeds, it makes the same bytes whoever does.
+// A seed is finished when its record is there under the run's key, and the files that it
+// names are there with their sizes. Records are small, and the summary of the whole (a
+// manifest, a table of means) is made of them alone. The run that finds no record missing
+// makes the summary. It takes the records in the order of the seeds, so that every run
+// would make the same bytes.
 package parts
 
 import (
@@ -24,7 +24,7 @@ import (
 	"fmsr/internal/store/seal"
 )
 
-// Folder is where, in a folder of results, the records are.
+// Folder is the folder of the records, in the folder of the results.
 const Folder = ".parts"
 
 // Record is what is kept of a finished seed.
@@ -52,9 +52,9 @@ type Set struct {
 // ErrOther says that a folder holds results of another key.
 var ErrOther = errors.New("it holds the results of another spec or of other data: give another --out, remove it, or start afresh with --resume never")
 
-// Open prepares a folder for the results of the seeds under key. It is ErrOther
-// if there are results of another key already, unless it is to start afresh:
-// then those go, and so do the results of the seeds for which mine is true.
+// Open prepares a folder for the results of the seeds under key. It returns ErrOther if
+// the folder holds results of another key. With fresh it removes them instead, and the
+// records of the seeds for which mine is true.
 func Open(dir, key string, seeds []int, fresh bool, mine func(i int) bool) (*Set, error) {
 	s := &Set{dir: dir, key: key, seeds: seeds}
 	if err := os.MkdirAll(filepath.Join(dir, Folder), 0o755); err != nil {
@@ -88,7 +88,7 @@ func Open(dir, key string, seeds []int, fresh bool, mine func(i int) bool) (*Set
 	return s, nil
 }
 
-// Finished are the seeds whose results are whole.
+// Finished returns the seeds whose results are whole.
 func (s *Set) Finished() (map[int]bool, error) {
 	records, _, err := s.All()
 	if err != nil {
@@ -112,8 +112,8 @@ func (s *Set) Commit(r Record) error {
 	return atomicfile.WriteFile(s.path(r.Seed), seal.Object(data))
 }
 
-// All are the records of the finished seeds, in the order of the seeds, and how
-// many seeds are missing.
+// All returns the records of the finished seeds, in the order of the seeds, and how many
+// seeds are missing.
 func (s *Set) All() (records []Record, missing int, err error) {
 	for _, seed := range s.seeds {
 		r, err := read(s.path(seed))
@@ -144,7 +144,7 @@ func (s *Set) present(r Record) bool {
 	return len(r.Files) > 0
 }
 
-// remove takes away a record, first, and its files.
+// remove removes a record and then its files.
 func (s *Set) remove(path string, r Record) error {
 	paths := []string{path}
 	for _, f := range r.Files {
@@ -160,7 +160,7 @@ func (s *Set) remove(path string, r Record) error {
 	return nil
 }
 
-// damaged is a record that cannot be read as one.
+// damaged says that a record cannot be read.
 type damaged struct{ error }
 
 func read(path string) (r Record, err error) {

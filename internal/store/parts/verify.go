@@ -17,11 +17,11 @@ import (
 	"fmsr/internal/store/seal"
 )
 
-// Whole is the record of the files that a summary of the whole is.
+// Whole is the record of the summary's files.
 const Whole = Folder + "/whole.json"
 
-// Summarize records files that were made of all the records. Several runs may do
-// so at the same time, for the same bytes.
+// Summarize records the files of a summary that was made of all records. Several runs
+// may do so at the same time, because they make the same bytes.
 func (s *Set) Summarize(names ...string) error {
 	r := Record{Key: s.key}
 	for _, name := range names {
@@ -39,9 +39,9 @@ func (s *Set) Summarize(names ...string) error {
 	return atomicfile.WriteFile(filepath.Join(s.dir, Whole), seal.Object(data))
 }
 
-// Verify reads all files of a folder of results and holds them against its
-// records, but for those in verified, which it adds to. It returns how many seeds
-// are finished. An error names the file.
+// Verify reads all files of a folder of results and checks them against its records. It
+// skips the files in verified, and adds the others. It returns how many seeds are
+// finished. An error names the file.
 func Verify(ctx context.Context, dir string, verified map[File]bool) (seeds int, err error) {
 	paths, err := filepath.Glob(filepath.Join(dir, Folder, "seed_*.json"))
 	if err != nil {
@@ -64,8 +64,8 @@ func Verify(ctx context.Context, dir string, verified map[File]bool) (seeds int,
 	return len(paths), nil
 }
 
-// Verify reads the file, in the folder of the results, unless it is in verified,
-// and adds it.
+// Verify reads the file, in the folder of the results, and checks its size and checksum.
+// It skips a file in verified, or adds it.
 func (f File) Verify(ctx context.Context, dir string, verified map[File]bool) error {
 	if verified[f] {
 		return nil

@@ -1,9 +1,9 @@
-// Package seal ends JSON objects with a checksum of all that stands before it:
+// Package seal ends JSON objects with a checksum of everything before it:
 //
 //	{"format":2, ...,
 //	"crc32c": "1a2b3c4d"}
 //
-// They stay JSON for whoever reads them, and any bit that changes is found.
+// They stay JSON, and a change of any bit is found.
 package seal
 
 import (
@@ -20,14 +20,14 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Object is the text of a JSON object that has members, with the checksum as
-// one more.
+// Object returns the text of a JSON object with the checksum as its last member. The
+// object has other members already.
 func Object(text []byte) []byte {
 	open := bytes.TrimRight(bytes.TrimSuffix(bytes.TrimRight(text, "\n"), []byte("}")), "\n")
 	return fmt.Appendf(bytes.Clone(open), ending, crc32.Checksum(open, castagnoli))
 }
 
-// Check errs unless an object ends with its checksum.
+// Check returns an error unless an object ends with its checksum.
 func Check(sealed []byte) error {
 	at := len(sealed) - length
 	if at < 0 || string(sealed[at:]) != fmt.Sprintf(ending, crc32.Checksum(sealed[:at], castagnoli)) {

@@ -1,0 +1,49 @@
+package exportset
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"fmsr/internal/field"
+	"fmsr/internal/store/parts"
+)
+
+// Seed is what an export keeps of a finished seed beside its files: a record's Extra.
+type Seed struct {
+	Split   string          `json:"split"`
+	Frames  []int           `json:"frames"`
+	Welford []field.Welford `json:"welford"` // of each channel of x_hi, over training frames
+}
+
+// Add lists the files of finished seeds, and returns how many frames they have. Without
+// a mean yet, it takes mean and deviation from the seeds' statistics.
+func (m *Manifest) Add(records []parts.Record) (frames int, err error) {
+	states := make([]field.Welford, len(m.ChannelNames))
+	for _, r := range records {
+		var seed Seed
+		if err := json.Unmarshal(r.Extra, &seed); err != nil {
+			return 0, fmt.Errorf("seed %d: record: %w", r.Seed, err)
+		}
+		if len(seed.Welford) != len(states) {
+			return 0, fmt.Errorf("seed %d: record: %d channels, want %d", r.Seed, len(seed.Welford), len(states))
+		}
+		for c := range states {
+			states[c].Merge(seed.Welford[c])
+		}
+		for _, f := range r.Files {
+			file := File{File: f, Seed: r.Seed, Split: seed.Split}
+			if m.Format == "npy" {
+				file.Frames = seed.Frames
+			}
+			m.Files = append(m.Files, file)
+		}
+		frames += len(seed.Frames)
+	}
+	if m.Mean == nil && states[0].Count > 0 {
+		for _, w := range states {
+			m.Mean, m.Std = append(m.Mean, w.Mean), append(m.Std, w.Std())
+		}
+		m.Count = states[0].Count
+	}
+	return frames, nil
+}

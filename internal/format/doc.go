@@ -1,0 +1,14 @@
+// Package format is the shelf of the file formats that other programs define. Each
+// package knows one format and no stage:
+//
+//	npy           NumPy's .npy and .npz           read, .npy written
+//	arrowtensor   Arrow and Parquet tensors       written, Arrow read by mapping the file
+//	fieldfile     fields as npy, arrow or parquet written: the one writer over both
+//	torchfile     PyTorch's zip and pickle        read and written
+//	safetensors   Hugging Face's weights          written
+//	tfevents      TensorBoard's event files       written, and cut where a run resumes
+//	wandb         Weights & Biases' offline logs  written, and cut where a run resumes
+//	protofield    single protobuf fields          for tfevents and wandb
+//
+// A new format is one package here, its tests, and a fuzz target for its reader.
+package format
