@@ -63,11 +63,12 @@ func times(s *torchx.Scope, c Config, n int64, t []float64) torchx.Tensor {
 // be kept between draws.
 type Generator struct {
 	*Inference
-	Sampler Sampler
-	Streams Streams
-	Stats   *field.Stats // of the fields; nil: samples stay normalized
-	Tile    int          // side of tiles in cells, as NewTiling wants it; 0: whole fields
-	Wraps   bool         // tiles wrap around the field's edges
+	Sampler   Sampler
+	Streams   Streams
+	Stats     *field.Stats // of the fields; nil: samples stay normalized
+	Constrain Constraint   // of the x1 predicted at each step; nil: none
+	Tile      int          // side of tiles in cells, as NewTiling wants it; 0: whole fields
+	Wraps     bool         // tiles wrap around the field's edges
 }
 
 // Streams returns the random streams of a batch's k-th noise: x0's for k = 0, that
@@ -86,7 +87,11 @@ func (g Generator) Draw(ctx context.Context, s *torchx.Scope, xLo torchx.Tensor,
 func (g Generator) Sample(ctx context.Context, s *torchx.Scope, xLo torchx.Tensor) torchx.Tensor {
 	x0 := g.Sampler.SampleBase(s, xLo, g.noise(s, 0, xLo.Shape()))
 	noise := func(s *torchx.Scope, step int) torchx.Tensor { return g.noise(s, uint64(step)+1, xLo.Shape()) }
-	return g.Sampler.Sample(ctx, s, g.velocity(xLo), x0, xLo, noise)
+	sampler := g.Sampler
+	if g.Constrain != nil {
+		sampler.Constrain = g.Constrain(s, g.Net.Config(), xLo)
+	}
+	return sampler.Sample(ctx, s, g.velocity(xLo), x0, xLo, noise)
 }
 
 // Read copies normalized fields (N,C,H,W) to out, in physical units where Stats

@@ -55,6 +55,8 @@ type Trainer struct {
 	Skips    Skips
 	Clips    Clips
 
+	accumulated int // batches of the next step
+
 	thread  *torchx.Thread
 	adamw   torchx.AdamW
 	m, v    []torchx.Tensor
@@ -163,7 +165,7 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
 	noise, times := t.draws(s, x1, 0)
 	t.graph.Run(s, []torchx.Tensor{xLo, x1, noise, times, t.schedule(s)}, func(s *torchx.Scope, in []torchx.Tensor) []torchx.Tensor {
-		t.accumulate(s, in[0], in[1], t.SampleBase(s, in[0], in[2]), in[3], 0, 1)
+		t.accumulate(s, in[0], in[1], t.SampleBase(s, in[0], in[2]), in[3], true, 1)
 		t.update(s, in[4])
 		return nil
 	})
@@ -172,9 +174,12 @@ func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, err
 
 // Accumulate runs batch i of the next step forward and backward: x_lo and x1
 // (N,C,H,W), of parts batches. Update then takes the step, on the mean of the losses.
+// A trainer may take a share of the batches: the step is the whole batch's if the
+// gradients and losses of all shares are summed before Update.
 func (t *Trainer) Accumulate(s *torchx.Scope, xLo, x1 torchx.Tensor, i, parts int) {
 	noise, times := t.draws(s, x1, i)
-	t.accumulate(s, xLo, x1, t.SampleBase(s, xLo, noise), times, i, parts)
+	t.accumulate(s, xLo, x1, t.SampleBase(s, xLo, noise), times, t.accumulated == 0, parts)
+	t.accumulated++
 }
 
 // draws returns the noise (N,C,H,W) and the times (N) of batch i of the next step.
@@ -192,9 +197,10 @@ func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times 
 	return noise, times
 }
 
-// accumulate is Accumulate for given x0 (N,C,H,W) and times (N).
-func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, i, parts int) {
-	if i == 0 {
+// accumulate is Accumulate for given x0 (N,C,H,W) and times (N). The first batch of a
+// step clears the gradients of the step before.
+func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, first bool, parts int) {
+	if first {
 		s.ZeroGrads(Tensors(t.Net))
 		s.Copy(t.loss, s.Full(0, torchx.Float64, t.Net.Config().Device))
 	}
@@ -236,6 +242,7 @@ func (t *Trainer) update(s *torchx.Scope, schedule torchx.Tensor) {
 // taken counts the step just taken and reads its result.
 func (t *Trainer) taken(s *torchx.Scope) (Result, error) {
 	n := t.Step + 1
+	t.accumulated = 0
 	report := s.ReadReport(t.report)
 	if err := s.Err(); err != nil {
 		return Result{}, fmt.Errorf("training step %d: %w", n, err)

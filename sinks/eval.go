@@ -327,7 +327,8 @@ func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 func (e *eval) sample(ctx context.Context, tr *model.Trainer, i int, batch *frames.Frames, by sampler) ([]float32, error) {
 	g := model.Generator{
 		Inference: tr.Inference(by.ema), Sampler: e.sampling(by.delta).Sampler(tr.Flow), Stats: e.in.Stats,
-		Streams: func(k uint64) []uint64 { return []uint64{rng.Stream(tr.Seed, rng.EvalNoise, uint64(i), k)} },
+		Constrain: model.NewConstraint(e.Constraints, model.Input{Factor: e.in.Factor, Periodic: e.in.Periodic}),
+		Streams:   func(k uint64) []uint64 { return []uint64{rng.Stream(tr.Seed, rng.EvalNoise, uint64(i), k)} },
 	}
 	out := make([]float32, batch.N()*batch.FrameLen())
 	err := tr.Do(ctx, func(s *torchx.Scope) error {

@@ -1,6 +1,7 @@
 package sinks_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"math"
@@ -39,9 +40,18 @@ func trained(t *testing.T) string {
 // apply runs the shipped spec and fails on what it leaves.
 func apply(t *testing.T, checkpoint, input string, sets map[string]string) (dir, out string) {
 	t.Helper()
+	return applyWith(t, "", checkpoint, input, sets)
+}
+
+// applyWith is apply with one more stage right below superres.
+func applyWith(t *testing.T, stage, checkpoint, input string, sets map[string]string) (dir, out string) {
+	t.Helper()
 	src, err := specs.FS.ReadFile("superres.yaml")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if stage != "" {
+		src = bytes.Replace(src, []byte("  - superres:\n"), []byte("  - superres:\n  - "+stage+":\n"), 1)
 	}
 	dir = t.TempDir()
 	overrides := []pipeline.Override{
@@ -322,5 +332,53 @@ func TestCompare(t *testing.T) {
 	golden.Near(t, "MSE", g.Sources["sample"].MSE, (mse[0]+mse[1])/2, 1e-5)
 	if !strings.Contains(out, "ensemble mean") {
 		t.Errorf("no table:\n%s", out)
+	}
+}
+
+// TestCoarseConstraint checks that pooling the output gives the input, to round-off,
+// if the stage project follows or the sampler projects at each step, and that it does
+// not otherwise. eval's samples are projected by the same key.
+func TestCoarseConstraint(t *testing.T) {
+	checkpoint, input := trained(t), coarse(t)
+	given := values(t, input, 2, 4, 8, 2)
+	residual := func(dir string) (largest float64) {
+		fine := values(t, filepath.Join(dir, "x.npy"), 2, 8, 16, 2)
+		at := func(f, y, x, c int) float64 { return float64(fine[((f*8+y)*16+x)*2+c]) }
+		for i, want := range given {
+			f, y, x, c := i/64, i/16%4, i/2%8, i%2
+			pooled := (at(f, 2*y, 2*x, c) + at(f, 2*y, 2*x+1, c) + at(f, 2*y+1, 2*x, c) + at(f, 2*y+1, 2*x+1, c)) / 4
+			largest = max(largest, math.Abs(pooled-float64(want)))
+		}
+		return largest
+	}
+	free, _ := apply(t, checkpoint, input, nil)
+	if r := residual(free); r < 1e-2 {
+		t.Errorf("without a constraint: pooling residual %g: want one to take away", r)
+	}
+	after, _ := applyWith(t, "project", checkpoint, input, nil)
+	if r := residual(after); r > 2e-6 {
+		t.Errorf("project below superres: pooling residual %g", r)
+	}
+	within, _ := apply(t, checkpoint, input, map[string]string{"superres.constraints": "[coarse]", "superres.t_max": "1"})
+	if r := residual(within); r > 2e-6 {
+		t.Errorf("superres.constraints: pooling residual %g", r)
+	}
+
+	root := data(t, 0)
+	metrics := func(sets ...pipeline.Override) string {
+		var out strings.Builder
+		dir := t.TempDir()
+		sets = append(sets, pipeline.Override{Path: "run.dir", Value: dir, Flag: "--out"})
+		if err := run(t, context.Background(), root, &out, sets...); err != nil {
+			t.Fatalf("%v\n%s", err, out.String())
+		}
+		data, err := os.ReadFile(filepath.Join(dir, "metrics.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	if metrics() == metrics(pipeline.Override{Path: "eval.constraints", Value: "[coarse]", Flag: "--set"}) {
+		t.Error("eval.constraints changes no metric")
 	}
 }

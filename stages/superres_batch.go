@@ -78,6 +78,7 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 	defer fine.Release()
 	g := model.Generator{
 		Inference: r.net, Sampler: r.sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
+		Constrain: model.NewConstraint(r.Constraints, r.loaded.Input),
 		Streams: func(k uint64) (streams []uint64) {
 			for _, t := range tasks {
 				streams = append(streams, r.stream(r.held[t.frame].origin, t.sample, k))
