@@ -60,18 +60,25 @@ var networks = []network{
 	{DefaultNetwork, validateUNet, declareUNet, recognizeUNet},
 }
 
+// Networks returns the names of all networks.
+func Networks() []string {
+	var names []string
+	for _, n := range networks {
+		names = append(names, n.name)
+	}
+	return names
+}
+
 func networkOf(name string) (network, error) {
 	if name == "" {
 		name = DefaultNetwork
 	}
-	var known []string
 	for _, n := range networks {
 		if n.name == name {
 			return n, nil
 		}
-		known = append(known, n.name)
 	}
-	return network{}, fmt.Errorf("network %q: want %s", name, strings.Join(known, " or "))
+	return network{}, fmt.Errorf("network %q: want %s", name, strings.Join(Networks(), " or "))
 }
 
 // Validate reports a shape that cannot be.

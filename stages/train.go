@@ -34,7 +34,8 @@ type Train struct {
 	TMax           float64 `yaml:"t_max" max:"1" flag:"t-max-train" doc:"largest time drawn"`
 	TDist          string  `yaml:"t_dist" oneof:"uniform|stratified" flag:"t-dist" doc:"times drawn; stratified: one in each of as many equal parts as the batch has samples"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss, where the device has instructions for it"`
-	ModelChannels  int     `yaml:"model_channels" flag:"model-channels" doc:"width of the UNet's first level"`
+	Network        string  `yaml:"network" flag:"network" doc:"the velocity network, by name"`
+	ModelChannels  int     `yaml:"model_channels" flag:"model-channels" doc:"width of the network's first level"`
 	ChannelMult    []int   `yaml:"channel_mult" flag:"channel-mult" doc:"width of each level over model_channels"`
 	MaxBadSteps    int     `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
 	Padding        string  `yaml:"padding" oneof:"zeros|periodic" flag:"padding" doc:"of convolutions"`
@@ -61,7 +62,7 @@ or gradient is not finite is skipped: it leaves the weights as they are.`,
 		Default: Train{
 			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: 10000, Accumulate: 1, GradClip: 1, LossScale: 100,
 			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: 0.1, TMin: 1e-4, TMax: 1 - 1e-4,
-			TDist: "uniform", UseBF16: true, ModelChannels: 128, ChannelMult: model.DefaultMult,
+			TDist: "uniform", UseBF16: true, Network: model.DefaultNetwork, ModelChannels: 128, ChannelMult: model.DefaultMult,
 			MaxBadSteps: 10, Padding: "zeros",
 		},
 		New: func(c *Train) pipeline.Stage { return &train{Train: *c} },
@@ -80,7 +81,11 @@ func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args .
 	if !(c.TMin < c.TMax) {
 		report("t_min", "is %g: want less than t_max, which is %g", c.TMin, c.TMax)
 	}
-	shape := model.Config{Fields: 1, Channels: c.ModelChannels, Mult: c.ChannelMult}
+	if !slices.Contains(model.Networks(), c.Network) {
+		report("network", "is %q: want %s", c.Network, strings.Join(model.Networks(), " or "))
+		return
+	}
+	shape := model.Config{Network: c.Network, Fields: 1, Channels: c.ModelChannels, Mult: c.ChannelMult}
 	if err := shape.Validate(); err != nil {
 		report("model_channels", "%v", err)
 	}
@@ -106,14 +111,6 @@ func (c *Train) hyper(run *pipeline.Run) model.Hyper {
 }
 
 var errNoTraining = errors.New("no training frame came")
-
-var (
-	_ pipeline.Processor = (*train)(nil)
-	_ pipeline.Flusher   = (*train)(nil)
-	_ pipeline.Fitter    = (*train)(nil)
-	_ pipeline.Stepper   = (*train)(nil)
-	_ pipeline.Resumer   = (*train)(nil)
-)
 
 type train struct {
 	Train
@@ -146,7 +143,7 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	}
 	t.env, t.in, t.UseBF16 = env, in, usesBF16(env, device, t.UseBF16)
 	t.config = model.Config{
-		Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
+		Network: t.Network, Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
 		Periodic: t.Padding == "periodic", Device: device,
 	}
 	plan, err := model.Plan(t.config)
