@@ -339,7 +339,7 @@ var badInputs = []badInput{
 	{"flag of a missing stage", nil, export + " --lr 1", 2, "--lr: the spec has no train stage"},
 	{"negative learning rate", nil, train + " --lr -1", 2, "--lr: is -1: want more than 0"},
 	{"learning rate in words", nil, train + " --lr fast", 2, `--lr: wants a number, got "fast"`},
-	{"negative sample steps", nil, train + " --sample-steps -1", 2, "--sample-steps: is -1: want at least 1"},
+	{"negative sample steps", nil, train + " --sample-steps -1", 2, "--sample-steps: is -1: want at least 0"},
 	{"negative steps", nil, train + " --max-steps -1", 2, "--max-steps: is -1: want at least 0"},
 	{"times upside down", nil, train + " --t-min-train 0.9 --t-max-train 0.1", 2, "--t-min-train: is 0.9: want less than t_max, which is 0.1"},
 	{"network with odd channels", nil, train + " --model-channels 5", 2, "--model-channels: unet: model_channels 5: want an even number of at least 2"},
