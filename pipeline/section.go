@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -31,14 +30,6 @@ type Grid struct {
 	Boundary []string  `yaml:"boundary" oneof:"periodic|open" doc:"of y and of x"`
 }
 
-// Box returns the domain's height and width, or zeros for square cells.
-func (r *Run) Box() (ly, lx float64) {
-	if len(r.Grid.Box) != 2 {
-		return 0, 0
-	}
-	return r.Grid.Box[0], r.Grid.Box[1]
-}
-
 // Unit returns a field's unit: its own if units names it, else the one for all.
 func (r *Run) Unit(field string) string {
 	common := ""
@@ -52,11 +43,6 @@ func (r *Run) Unit(field string) string {
 		}
 	}
 	return common
-}
-
-// PeriodicBoundary reports whether both axes wrap around.
-func (r *Run) PeriodicBoundary() bool {
-	return !slices.Contains(r.Grid.Boundary, "open")
 }
 
 func defaultRun() Run {
