@@ -3,7 +3,7 @@ package pipeline
 import (
 	"context"
 
-	maths "fmsr/internal/field"
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 )
 
@@ -22,7 +22,7 @@ type Frames = frames.Frames
 // Meta describes the elements that a stage will send, before anything flows. Each
 // stage receives the Meta of the stage above it and returns its own.
 type Meta struct {
-	maths.Grid                      // of x_hi
+	field.Grid                      // of x_hi
 	Channels   []string             // names, in order
 	Frames     map[frames.Split]int // how many frames each split has
 	Seeds      []Seed               // what the source will send in a single pass, in order; nil where it does not work by seeds
@@ -32,7 +32,7 @@ type Meta struct {
 	Files      []File               // input files, where a frame's seed is the index of its file
 	Samples    int                  // elements that a model makes of each frame, one after the other; 0 above it
 	Batch      int                  // frames in a full batch, once batched
-	Stats      *maths.Stats         // what normalize subtracts and divides by; filled before the run starts
+	Stats      *field.Stats         // what normalize subtracts and divides by; filled before the run starts
 	Identity   string               // hash of the input files' names, sizes and times
 }
 
