@@ -2,8 +2,7 @@ package pipeline
 
 import "fmsr/internal/field"
 
-// Domain returns an H x W grid of the run's domain: its box and boundaries are
-// those of run.grid.
+// Domain returns an H x W grid with the box and the boundaries of run.grid.
 func (r *Run) Domain(h, w int) field.Grid {
 	g := field.Grid{H: h, W: w}
 	copy(g.Box[:], r.Grid.Box)

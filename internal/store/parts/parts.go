@@ -50,7 +50,7 @@ type Set struct {
 }
 
 // ErrOther says that a folder holds results of another key.
-var ErrOther = errors.New("it holds the results of another spec or of other data: give another --out, remove it, or start afresh with --resume never")
+var ErrOther = errors.New("it holds the results of another spec or of other data: give another --out, remove it, or start over with --resume never")
 
 // Open prepares a folder for the results of the seeds under key. It returns ErrOther if
 // the folder holds results of another key. With fresh it removes them instead, and the
