@@ -215,7 +215,7 @@ var badInputs = []badInput{
 	{"checkpoint of other channels", func(p *place) { p.pickle(checkpoint, text("b"), text("z")) }, resumed, 2,
 		"flow[6].train: DIR/model/checkpoint.pt: its channels are a, z, the run's are a, b"},
 	{"checkpoint of weights alone, resumed from", func(p *place) { p.pickle(checkpoint, "resume", "resumX") }, resumed, 2,
-		"flow[6].train: DIR/model/checkpoint.pt: it has weights, but not what a run needs to resume (the key resume)"},
+		"flow[6].train: DIR/model/checkpoint.pt: it has weights, but not the state that a run resumes from (the key resume)"},
 	{"checkpoint of another network, resumed from", nil, resumed + " --set train.model_channels=8", 2,
 		"DIR/out resumes from model/checkpoint.pt, but train.model_channels was 4, and is 8: go back to that, or start over with --resume never"},
 	{"checkpoint without moments, resumed from", func(p *place) { p.pickle(checkpoint, "optimizer_state", "optimizer_stale") }, resumed, 2,
