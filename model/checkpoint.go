@@ -22,7 +22,7 @@ type Checkpoint struct {
 	Channels []string
 	Stats    *field.Stats
 	Input    Input
-	Inputs   *Inputs // what the coarse fields were like; nil if unknown
+	Inputs   *Inputs // statistics of the coarse training fields; nil if unknown
 	Frames   int     // number of training frames
 }
 
@@ -90,8 +90,8 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 	return root
 }
 
-// config returns what is needed to apply the network. The network's name is missing
-// if it is the default network.
+// config returns the keys that are needed to apply the network. The name of the default
+// network is left out.
 func (t *Trainer) config(in Input) torchfile.Dict {
 	net := t.Net.Config()
 	d := torchfile.Dict{
@@ -131,7 +131,7 @@ func (c *Snapshot) Save(path string) error {
 		return err
 	}
 	defer f.Close()
-	w := bufio.NewWriterSize(f, 64<<10) // for small tensors; large ones pass it by
+	w := bufio.NewWriterSize(f, 64<<10) // for small tensors; large ones bypass it
 	err = torchfile.Write(w, c.root)
 	if err == nil {
 		err = w.Flush()

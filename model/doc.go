@@ -1,5 +1,5 @@
-// Package model is the learning: the velocity network, flow matching, the samplers
-// and the optimization.
+// Package model holds the velocity network, flow matching, the samplers and the
+// optimization.
 //
 //	training   x_hi, x_lo --> Flow: x0, t, xt --> Net --> loss --> Trainer: backward, clip, AdamW --> EMA
 //	                                                                  |
@@ -11,17 +11,17 @@
 //
 // Where to find what:
 //
-//	net.go, parameters.go   Net, what a network is, and the list of them; declaring parameters
+//	net.go, parameters.go   Net, the interface of networks, and the list of networks; declaring parameters
 //	unet.go, memory.go      the UNet, and the memory that it needs
 //	flow.go                 the path, the loss, the base distribution, the score
 //	sample.go               Sampler: the one loop over steps, and where it is watched and constrained
 //	solver.go, multistep.go each solver's step and the list of solvers; sde.go: the SDE's step and w(t)
-//	samplerconfig.go        a sampler's keys in specs, and what is wrong with them
+//	samplerconfig.go        a sampler's keys in specs, and their checks
 //	generator.go            Generator: from x_lo to samples in physical units; undoing the normalization
 //	tiles.go                the velocity of a field that is too large, from windows of it
 //	trainer.go, step.go     Trainer: training steps and the EMA; the token of a step
-//	checkpoint.go           writing checkpoint.pt; load.go: reading it; resume.go: going on from it; verify.go, weights.go
-//	inputs.go               what the training inputs were like
+//	checkpoint.go           writing checkpoint.pt; load.go: reading it; resume.go: resuming from it; verify.go, weights.go
+//	inputs.go               statistics of the training inputs
 //
 // The package knows nothing of specs or stages. Tensors are (N,C,H,W), normalized,
 // float32 unless autocast says otherwise. Everything runs on the torch thread.

@@ -17,8 +17,8 @@ import (
 	"fmsr/internal/torchx"
 )
 
-// FuzzCheckpoint: whatever the pickle beside the tensors of a checkpoint, an error
-// or a checkpoint that can be applied and, by a trainer of its shape, gone on from.
+// FuzzCheckpoint: whatever the pickle beside the tensors of a checkpoint, an error or a
+// checkpoint that can be applied and that a trainer of its shape can resume.
 func FuzzCheckpoint(f *testing.F) {
 	ctx := context.Background()
 	thread, err := torchx.StartThread(1)

@@ -7,8 +7,8 @@ import (
 	"fmsr/internal/torchx"
 )
 
-// Inference is a network that is applied: without gradients, in one precision, and
-// recorded on CUDA.
+// Inference applies a network without gradients and in one precision. On CUDA it
+// records the network and replays the recording.
 type Inference struct {
 	Net  Net
 	BF16 bool // bf16 autocast; x and the velocity stay float32
@@ -16,13 +16,13 @@ type Inference struct {
 	graph *torchx.Graph
 }
 
-// NewInference applies a network. Close it before the network is freed, on the
-// torch thread.
+// NewInference returns an Inference of a network. Close it before the network is freed,
+// on the torch thread.
 func NewInference(net Net, bf16 bool) *Inference {
 	return &Inference{Net: net, BF16: bf16, graph: torchx.NewGraph(net.Config().Device, func(string) {})}
 }
 
-// Close frees what was recorded.
+// Close frees the recordings.
 func (f *Inference) Close() { f.graph.Close() }
 
 // Velocity returns the network as a velocity field under the condition x_lo
@@ -59,8 +59,8 @@ func times(s *torchx.Scope, c Config, n int64, t []float64) torchx.Tensor {
 //	x_lo (N,C,H,W), normalized --> noise, x0 --> Sampler over the network, whole or in tiles
 //	    --> x1, normalized --> Stats undone --> (N,C,H,W) in physical units
 //
-// It is a value to be put together where it is needed; Inference holds what must
-// be kept between draws.
+// It is a plain value, made where it is needed. Inference holds the state that is kept
+// between draws.
 type Generator struct {
 	*Inference
 	Sampler   Sampler
@@ -71,14 +71,14 @@ type Generator struct {
 	Wraps     bool         // tiles wrap around the field's edges
 }
 
-// Streams returns the random streams of a batch's k-th noise: x0's for k = 0, that
-// of step i of an SDE for k = i+1. It returns one stream for the whole batch, or
-// one for each sample, whose noise then does not depend on the batch that the
-// sample is drawn in.
+// Streams returns the random streams of a batch's k-th noise: the noise of x0 for k =
+// 0, the noise of step i of an SDE for k = i+1. It returns one stream for the whole
+// batch, or one for each sample. With one for each sample, a sample's noise does not
+// depend on its batch.
 type Streams func(k uint64) []uint64
 
-// Draw draws a sample for each frame of the normalized x_lo (N,C,H,W) and copies
-// them to out, N C H W values, in physical units where Stats are given.
+// Draw draws a sample for each frame of the normalized x_lo (N,C,H,W) and copies the
+// samples to out (N,C,H,W), in physical units if there are Stats.
 func (g Generator) Draw(ctx context.Context, s *torchx.Scope, xLo torchx.Tensor, out []float32) {
 	torchx.NoGrad(func() { g.Read(s, g.Sample(ctx, s, xLo), out) })
 }
@@ -94,8 +94,8 @@ func (g Generator) Sample(ctx context.Context, s *torchx.Scope, xLo torchx.Tenso
 	return sampler.Sample(ctx, s, g.velocity(xLo), x0, xLo, noise)
 }
 
-// Read copies normalized fields (N,C,H,W) to out, in physical units where Stats
-// are given. It serves Sampler.Watch too.
+// Read copies normalized fields (N,C,H,W) to out, in physical units if there are Stats.
+// Sampler.Watch can use it too.
 func (g Generator) Read(s *torchx.Scope, x torchx.Tensor, out []float32) {
 	torchx.Read(s, x, out)
 	if g.Stats == nil || s.Err() != nil {

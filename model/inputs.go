@@ -9,8 +9,8 @@ import (
 	"fmsr/internal/field/plan"
 )
 
-// Inputs describes coarse fields in physical units: those that a network was
-// trained on, or those that it is to be applied to.
+// Inputs are statistics of coarse fields in physical units: of a network's training
+// fields, or of fields to apply it to.
 type Inputs struct {
 	H, W   int         // grid, coarse cells
 	Frames int         // number of frames measured
@@ -18,20 +18,20 @@ type Inputs struct {
 	Power  [][]float64 // of each field: the mean of P(k), cells taken as square
 }
 
-// InputMeter measures Inputs.
+// InputMeter computes Inputs from frames.
 type InputMeter struct {
 	inputs  Inputs
 	welford []field.Welford
 	spectra *plan.Spectra // of the first frame's grid
 }
 
-// NewInputMeter makes a meter for that many fields.
+// NewInputMeter returns a meter for frames of `fields` fields.
 func NewInputMeter(fields int) *InputMeter {
 	return &InputMeter{welford: make([]field.Welford, fields), inputs: Inputs{Power: make([][]float64, fields)}}
 }
 
-// Add measures a frame on a coarse grid, planes (C,H,W) in physical units. A frame
-// on another grid than the first's is skipped, since its wavenumbers differ.
+// Add measures a frame on a coarse grid, planes (C,H,W) in physical units. A frame on
+// another grid than the first frame is skipped, since its wavenumbers differ.
 func (m *InputMeter) Add(planes []float32, grid field.Grid) error {
 	if m.spectra == nil {
 		var err error
@@ -63,7 +63,7 @@ func (m *InputMeter) Add(planes []float32, grid field.Grid) error {
 	return nil
 }
 
-// Inputs returns what was measured.
+// Inputs returns the statistics of all frames so far.
 func (m *InputMeter) Inputs() Inputs {
 	in := m.inputs
 	for _, w := range m.welford {
@@ -125,7 +125,7 @@ func (in Inputs) octaves(c int) []float64 {
 	return powers
 }
 
-// Check returns an error for values that no meter gives.
+// Check returns an error for values that no meter can give.
 func (in Inputs) Check(fields int) error {
 	if in.H < 1 || in.W < 1 || len(in.Std) != fields || len(in.Power) != fields {
 		return fmt.Errorf("grid %d x %d, %d spreads and %d spectra for %d fields", in.H, in.W, len(in.Std), len(in.Power), fields)

@@ -23,9 +23,9 @@ type Loaded struct {
 	file *torchfile.File
 }
 
-// OpenCheckpoint reads all of a checkpoint.pt but the weights, which Net reads. The
-// five keys model_state_dict, ema_state_dict, stats, channel_names and step are
-// enough: PyTorch may have written the file.
+// OpenCheckpoint reads a checkpoint.pt without the weights, which Net reads. The five
+// keys model_state_dict, ema_state_dict, stats, channel_names and step are enough:
+// PyTorch may have written the file.
 func OpenCheckpoint(path string) (*Loaded, error) {
 	f, err := torchfile.Open(path)
 	if err != nil {
@@ -115,7 +115,7 @@ func (l *Loaded) floats(dict *torchfile.Map, dictName, name string) ([]float64, 
 	return out, nil
 }
 
-// readInputs reads what the coarse fields of training were like, if the file says.
+// readInputs reads the statistics of the coarse training fields, if the file has them.
 func (l *Loaded) readInputs() error {
 	dict, ok := l.file.Root.Get("inputs").(*torchfile.Map)
 	if !ok {
@@ -149,12 +149,12 @@ func (l *Loaded) readInputs() error {
 	return nil
 }
 
-// mostFactor is more than can be learned. Without a bound, a damaged file would have
-// fields of terabytes made.
+// mostFactor is more than can be learned. Without a bound, a damaged file could ask for
+// fields of terabytes.
 const mostFactor = 1024
 
-// readConfig reads how the network was trained, and takes the original's defaults
-// for what the file does not say.
+// readConfig reads the training config. A missing key gets the default of the original
+// code.
 func (l *Loaded) readConfig() error {
 	l.Flow = Flow{Base: XLoPlusNoise, NoiseScale: 0.1}
 	l.Input = Input{Factor: 2}
@@ -231,7 +231,7 @@ func (l *Loaded) Net(s *torchx.Scope, key string, device torchx.Device) (Net, er
 	if err != nil {
 		return nil, err
 	}
-	if err := l.check(l.Plan.Params(), key, state); err != nil { // before memory is asked for
+	if err := l.check(l.Plan.Params(), key, state); err != nil { // before memory is allocated
 		return nil, err
 	}
 	c := l.Config

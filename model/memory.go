@@ -1,7 +1,8 @@
 package model
 
-// workspace is the memory of a convolution over that of its values: it makes padded
-// and reordered copies. Measured by the peak of whole runs on the CPU.
+// workspace is the memory of a convolution divided by the memory of its values: the
+// convolution makes padded and reordered copies. It was measured as the peak of whole
+// runs on the CPU.
 const workspace = 3
 
 // SampleBytes estimates the memory of one evaluation for one h x w sample, without
@@ -15,7 +16,7 @@ func (u *UNet) SampleBytes(h, w int) int64 {
 		values += resBlocks * float64(m) * cells
 		cells /= 4
 		if level+1 < len(mult) {
-			values += float64(m) * cells // the one that halves
+			values += float64(m) * cells // the block that halves the grid
 		}
 	}
 	widest := float64(mult[0])

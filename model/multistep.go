@@ -58,20 +58,20 @@ func spread(from, to float64) []float64 {
 	return times
 }
 
-// growing gives steps that grow with t, by the timestep shift of Esser et al. 2024
-// (arXiv:2403.03206): the last is about shift^2 times the first.
+// growing returns the i-th step, from steps that grow with t by the timestep shift of
+// Esser et al. 2024 (arXiv:2403.03206): the last is about shift^2 times the first.
 func (p Sampler) growing(i int) (from, to, dt float64) {
 	from, to = p.graded(i), p.graded(i+1)
 	return from, to, to - from
 }
 
-// graded returns where the i-th step begins.
+// graded returns the time at which the i-th step begins.
 func (p Sampler) graded(i int) float64 {
 	u := float64(i) / float64(p.Steps)
 	return p.TMin + (p.TMax-p.TMin)*u/(u+p.shift()*(1-u))
 }
 
-// shift returns how much time the steps give to the start. A mode of the truth
+// shift returns how strongly the steps concentrate near the start. A mode of the truth
 // with deviation s1 given x_lo is carried from the base's sigma to s1. It turns from
 // the one to the other at about t = sigma / (sigma + s1): early where the base is
 // narrow. The square root serves modes of many s1 (docs/sampling.md), and the bound

@@ -7,8 +7,8 @@ import (
 	"fmsr/internal/torchx"
 )
 
-// Net is a velocity network: v = Net(cat(xt, x_lo), t). A new one is a file with
-// an implementation, as unet.go is, and a line in networks.
+// Net is a velocity network: v = Net(cat(xt, x_lo), t). A new network is a file with an
+// implementation, as unet.go is, and a line in networks.
 type Net interface {
 	// Config returns the network's shape, every default filled in.
 	Config() Config
@@ -19,9 +19,9 @@ type Net interface {
 	// SampleBytes estimates the memory of one evaluation for one h x w sample,
 	// without the weights.
 	SampleBytes(h, w int) int64
-	// Forward returns the velocity (N,C,H,W) at x = cat(xt, x_lo) (N,2C,H,W) and
-	// the times t in [0,1]: (N), one for each sample, or (N,M), and then the
-	// velocity is the mean over the M times, to first order in their distance.
+	// Forward returns the velocity (N,C,H,W) at x = cat(xt, x_lo) (N,2C,H,W) and the times
+	// t in [0,1], (N), one for each sample. For times (N,M) it returns the mean velocity
+	// over the M times, to first order in their distance.
 	Forward(s *torchx.Scope, x, t torchx.Tensor) torchx.Tensor
 	// Free releases the weights, on the torch thread.
 	Free()
@@ -43,19 +43,19 @@ type Config struct {
 // DefaultNetwork is the network of checkpoints and specs that name none.
 const DefaultNetwork = "unet"
 
-// network says how a kind of network is made.
+// network is how a kind of network is made.
 type network struct {
 	name string
-	// validate reports a shape that cannot be, zero fields included.
+	// validate returns an error for an impossible shape, zero fields included.
 	validate func(c Config) error
 	// declare makes the network of the builder's shape.
 	declare func(b *builder) Net
-	// recognize returns the shape of the network that a state dict is of, from the
-	// shapes of its tensors: shape returns nil where there is no tensor of that name.
+	// recognize returns the shape of a state dict's network, from the shapes of its
+	// tensors. shape returns nil if there is no tensor of that name.
 	recognize func(shape func(name string) []int64) (Config, error)
 }
 
-// networks are all that there are.
+// networks lists all networks.
 var networks = []network{
 	{DefaultNetwork, validateUNet, declareUNet, recognizeUNet},
 }
@@ -81,7 +81,7 @@ func networkOf(name string) (network, error) {
 	return network{}, fmt.Errorf("network %q: want %s", name, strings.Join(Networks(), " or "))
 }
 
-// Validate reports a shape that cannot be.
+// Validate returns an error for an impossible shape.
 func (c Config) Validate() error {
 	n, err := networkOf(c.Network)
 	if err != nil {
@@ -90,8 +90,8 @@ func (c Config) Validate() error {
 	return n.validate(c)
 }
 
-// Plan returns the network of a shape without its tensors: what it needs can be
-// asked before memory is.
+// Plan returns the network of a shape without its tensors, so that its parameters and
+// memory are known before anything is allocated.
 func Plan(c Config) (Net, error) { return declare(nil, c, 0) }
 
 // NewNet makes a freshly initialized network, a function of seed. It must be
@@ -146,7 +146,7 @@ func Count(n Net) int {
 }
 
 // NetInput views float32 bytes of n frames (n,C,H,W) as a tensor on the network's
-// device and in its memory format. It makes no copy where these are the bytes' own.
+// device and in its memory format. It makes no copy if the bytes have both already.
 func NetInput(s *torchx.Scope, net Net, data []byte, n, h, w int) torchx.Tensor {
 	c := net.Config()
 	x := s.FromBytes(data, torchx.Float32, int64(n), int64(c.Fields), int64(h), int64(w))

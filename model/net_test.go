@@ -160,7 +160,7 @@ func TestSecondNetwork(t *testing.T) {
 }
 
 // TestDefaultNetworkIsNotNamed: a UNet's checkpoint has no name of a network, and an
-// unknown name is refused with those that there are.
+// unknown name is refused with the list of known names.
 func TestDefaultNetworkIsNotNamed(t *testing.T) {
 	ctx := context.Background()
 	snapshot, err := tinyTrainer(t).Snapshot(ctx, Checkpoint{Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2}})

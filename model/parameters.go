@@ -15,7 +15,7 @@ type Param struct {
 	torchx.Tensor
 }
 
-// parameters are what a network is made of, by whatever formula. Networks embed them.
+// parameters are the config and the parameters of any network. Networks embed them.
 type parameters struct {
 	config Config
 	params []Param
@@ -37,7 +37,7 @@ func (p *parameters) Free() {
 // layer is a weight and a bias: of a convolution, a linear map or a norm.
 type layer struct{ w, b torchx.Tensor }
 
-// builder declares a network's parameters: each once, in order, by weights,
+// builder declares a network's parameters, each once and in order, by weights,
 // normWeights or param.
 type builder struct {
 	parameters

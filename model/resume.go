@@ -23,9 +23,9 @@ type Clips struct {
 	EvalStep int // step of the last evaluation
 }
 
-// resumption is what a checkpoint holds, besides weights, average and moments, so
-// that a run can resume exactly. It has no state of a random generator: the draws of
-// step n are a function of the seed and n.
+// resumption is the state, besides weights, average and moments, that a run needs to
+// resume exactly. It has no state of a random generator: the draws of step n are a
+// function of the seed and n.
 type resumption struct {
 	Position
 	frames int // number of training frames
@@ -48,7 +48,7 @@ func (l *Loaded) resumption() (r resumption, err error) {
 	r.Step = l.Step
 	dict, ok := l.file.Root.Get("resume").(*torchfile.Map)
 	if !ok {
-		return r, errors.New("it has weights, but not what a run needs to resume (the key resume)")
+		return r, errors.New("it has weights, but not the state that a run resumes from (the key resume)")
 	}
 	for key, into := range map[string]*bool{"averaged": &r.Averaged, "passed": &r.Passed} {
 		if *into, ok = dict.Get(key).(bool); !ok {
@@ -71,8 +71,8 @@ func (l *Loaded) resumption() (r resumption, err error) {
 	return r, nil
 }
 
-// Position returns how far the training had come when the checkpoint was
-// written. The error says why no training can resume from the file.
+// Position returns how far the training had come when the checkpoint was written. It
+// returns an error if no training can resume from the file.
 func (l *Loaded) Position() (Position, error) {
 	r, err := l.resumption()
 	return r.Position, err
@@ -97,8 +97,8 @@ func (l *Loaded) CheckData(now *field.Stats, n int) error {
 	return nil
 }
 
-// CheckTraining returns an error unless the checkpoint has what a network of that
-// shape resumes from: weights, average and moments, by name and shape.
+// CheckTraining returns an error unless the checkpoint has the state from which a
+// network of that shape resumes: weights, average and moments, by name and shape.
 func (l *Loaded) CheckTraining(c Config) error {
 	_, err := l.training(c)
 	return err

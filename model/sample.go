@@ -21,9 +21,9 @@ type Sampler struct {
 	// Watch sees x (N,C,H,W) at the start, step 0 at t = TMin, and after each step:
 	// the frames of a film of x_t. It must not change x. nil: nobody watches.
 	Watch func(s *torchx.Scope, step int, t float64, x torchx.Tensor)
-	// Constrain returns the fields nearest to x1 (N,C,H,W) that satisfy a
-	// constraint, given x_lo (N,C,H,W). Each step arrives where the straight path to
-	// the constrained x1 leads instead of the path to
+	// Constrain returns the fields nearest to x1 (N,C,H,W) that satisfy a constraint,
+	// given x_lo (N,C,H,W). Each step ends on the straight path to the constrained x1
+	// instead of the path to
 	//
 	//	x1 = x + (1-t) k,   k = (y - x) / dt
 	//
@@ -36,7 +36,7 @@ type Sampler struct {
 // Noise returns the standard normal noise (N,C,H,W) of a step.
 type Noise func(s *torchx.Scope, step int) torchx.Tensor
 
-// run is a sampling that is under way.
+// run is the state of one sampling.
 type run struct {
 	Sampler
 	velocity Velocity
@@ -108,7 +108,7 @@ func (r *run) constrain(s *torchx.Scope, y, k torchx.Tensor) (torchx.Tensor, tor
 	return s.AddScaled(r.x, path, 1/left), k
 }
 
-// remember takes the slope of the step out of s; nil is not remembered.
+// remember keeps the step's slope k (N,C,H,W) in past. It ignores a nil k.
 func (r *run) remember(s *torchx.Scope, k torchx.Tensor) {
 	if torchx.IsNil(k) {
 		return

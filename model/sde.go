@@ -33,8 +33,8 @@ func (r *run) drift(s *torchx.Scope) (y, k torchx.Tensor) {
 	return s.AddScaled(y, r.Score(s, r.x, r.from, v, r.xLo), r.strength(r.from)*r.dt), torchx.Tensor{}
 }
 
-// noiseAt returns w(t) of the noise that the i-th step, from t, adds: none for the
-// ODE, and none in the last step unless the schedule is constant.
+// noiseAt returns w(t) for the noise of the i-th step, which starts at t. It is 0 for
+// the ODE, and in the last step unless the schedule is constant.
 func (p Sampler) noiseAt(i int, t float64) float64 {
 	if p.Delta == 0 || p.lastIsQuiet() && i == p.Steps-1 {
 		return 0
@@ -55,8 +55,8 @@ func (p Sampler) strength(t float64) float64 {
 	}
 }
 
-// lastIsQuiet reports whether the last step keeps its drift and drops its noise.
-// The constant schedule, the original's, has noise in every step.
+// lastIsQuiet reports whether the last step keeps its drift and drops its noise. The
+// constant schedule, which the original code has, adds noise in every step.
 func (p Sampler) lastIsQuiet() bool { return p.Schedule == Matched || p.Schedule == Quadratic }
 
 // Spread returns the deviation of the SDE's samples where the truth, given x_lo,

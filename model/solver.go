@@ -18,17 +18,17 @@ const (
 	Multistep Solver = "multistep"
 )
 
-// method is how a step is taken.
+// method is a way to take a step.
 type method struct {
 	name        Solver
 	order       int // the error of a whole path is proportional to dt^order
 	evaluations int // of the network, a step
 
-	// step returns x (N,C,H,W) at the end of the step that r stands before. Where
-	// the method looks back, step also returns the step's slope dx/dt (N,C,H,W),
-	// which it finds in r.past from then on; else nil.
+	// step returns x (N,C,H,W) at the end of the current step. A multistep method also
+	// returns the step's slope dx/dt (N,C,H,W), and later finds it in r.past. Other
+	// methods return a nil slope.
 	step func(r *run, s *torchx.Scope) (y, k torchx.Tensor)
-	// times returns where the i-th step begins and ends, and dt.
+	// times returns the times at which the i-th step begins and ends, and dt.
 	times func(p Sampler, i int) (from, to, dt float64)
 }
 
@@ -44,7 +44,7 @@ var methods = []method{
 // eulerMaruyama is the SDE's method.
 var eulerMaruyama = method{"euler-maruyama", 1, 1, (*run).drift, Sampler.equal}
 
-// method returns the sampler's.
+// method returns the sampler's method.
 func (p Sampler) method() method {
 	if p.Delta > 0 {
 		return eulerMaruyama
@@ -67,7 +67,7 @@ func solverNames() string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// equal gives steps of one length.
+// equal returns the i-th step, from steps of equal length.
 func (p Sampler) equal(i int) (from, to, dt float64) {
 	dt = (p.TMax - p.TMin) / float64(p.Steps)
 	from = p.TMin + float64(i)*dt

@@ -6,14 +6,15 @@ import (
 	"fmsr/internal/torchx"
 )
 
-// Tiling covers a field that is too large for memory by overlapping windows that the
+// Tiling covers a field that is too large for memory with overlapping windows that the
 // network can take. There is one field x, from one noise field, and one velocity:
 //
 //	x (N,C,H,W) --> windows --> v of each --> sum of weight v --> v (N,C,H,W)
 //
 // The weights sum to one in every cell. So a velocity that depends on its own cell
-// alone is unchanged, and one that sees further is blended, at every step (Bar-Tal et
-// al. 2023, MultiDiffusion, arXiv:2302.08113). The weight of a window is
+// alone is unchanged. A velocity that depends on a neighbourhood is blended, at every
+// step (Bar-Tal et al. 2023, MultiDiffusion, arXiv:2302.08113). The weight of a window
+// is
 //
 //	0 0 0 / 1 1 1 ... 1 1 1 \ 0 0 0
 //	margin taper       taper margin
@@ -64,7 +65,7 @@ func overlap(multiple int) int { return (2*margin + taper) * multiple }
 // MinTile returns the side of the smallest tile that can cover a larger field.
 func MinTile(multiple int) int { return overlap(multiple) + multiple }
 
-// NewTiling covers h x w cells by windows of at most tile x tile cells. h, w, tile
+// NewTiling covers h x w cells with windows of at most tile x tile cells. h, w, tile
 // and the windows' positions are multiples of multiple, and tile is at least MinTile.
 // In a periodic field windows wrap around.
 func NewTiling(h, w, tile, multiple int, periodic bool) Tiling {
@@ -83,7 +84,7 @@ func windows(n, tile, multiple int, periodic bool) []window {
 	stride := tile - overlap(multiple)
 	gaps := (span + stride - 1) / stride
 	start := func(i int) int { return i * span / gaps / multiple * multiple }
-	// window i's weight lies between borders i and i+1, the middles of what neighbours share
+	// window i's weight is between borders i and i+1, each the middle of two windows' overlap
 	borders := []float64{math.Inf(-1)}
 	for i := range gaps {
 		borders = append(borders, float64(start(i)+tile+start(i+1))/2)

@@ -115,8 +115,8 @@ func TestTilingLeavesCellsAlone(t *testing.T) {
 	}
 }
 
-// TestTilingBlends: where windows disagree the result lies between them and has
-// no step: each window's velocity is the mean of its own x.
+// TestTilingBlends: where windows disagree the result is between them and has no step:
+// each window's velocity is the mean of its own x.
 func TestTilingBlends(t *testing.T) {
 	const n = 128
 	g := NewTiling(n, n, 64, 8, true)

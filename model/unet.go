@@ -9,7 +9,7 @@ import (
 
 // The rest of the ADM layout, which fmsr does not vary.
 const (
-	resBlocks   = 2  // residual blocks a level on the way down; one more on the way up
+	resBlocks   = 2  // residual blocks in a level on the way down; one more on the way up
 	attentionAt = 4  // downsampling factor of the level that attends, besides the middle
 	headWidth   = 64 // channels of an attention head, where the level is that wide
 	normGroups  = 32
@@ -43,8 +43,8 @@ type UNet struct {
 	head   layer
 }
 
-// block is one of the parts of input_blocks, middle_block and output_blocks. forward
-// maps x (N,in,h,w) and the time embedding emb (N,4m) to (N,out,h',w').
+// block is a part of input_blocks, middle_block and output_blocks. forward maps x
+// (N,in,h,w) and the time embedding emb (N,4m) to (N,out,h',w').
 type block interface {
 	forward(s *torchx.Scope, u *UNet, x, emb torchx.Tensor) torchx.Tensor
 }
@@ -61,9 +61,9 @@ func declareUNet(b *builder) Net {
 	return u
 }
 
-// recognizeUNet reads widths and levels off the tensors: the stem's output is the
-// first level's width, the time embedding's input is model_channels, and the
-// second residual block of each level has the level's width.
+// recognizeUNet finds widths and levels from the tensors' shapes: the stem's output is
+// the first level's width, the time embedding's input is model_channels, and the second
+// residual block of each level has the level's width.
 func recognizeUNet(shape func(name string) []int64) (Config, error) {
 	dim := func(name string, d int) int {
 		if dims := shape(name); d < len(dims) {
@@ -141,6 +141,7 @@ func (u *UNet) Forward(s *torchx.Scope, x, t torchx.Tensor) torchx.Tensor {
 	})
 }
 
+// run applies blocks one after the other to h (N,C,h,w) and emb (N,4m).
 func (u *UNet) run(s *torchx.Scope, blocks []block, h, emb torchx.Tensor) torchx.Tensor {
 	for _, b := range blocks {
 		h = s.Within(func(s *torchx.Scope) torchx.Tensor { return b.forward(s, u, h, emb) })
@@ -200,6 +201,7 @@ type resBlock struct {
 	skip         layer // skip_connection; nil where in == out
 }
 
+// forward maps x (N,in,h,w) and emb (N,4m) to (N,out,h',w'), where h' = h, h/2 or 2h.
 func (r *resBlock) forward(s *torchx.Scope, u *UNet, x, emb torchx.Tensor) torchx.Tensor {
 	h := s.NormSiLU(x, groups(r.in), r.norm1.w, r.norm1.b, normEps, torchx.Tensor{})
 	h = r.resample.apply(s, h)
@@ -220,6 +222,7 @@ type attention struct {
 	norm, qkv, projOut layer
 }
 
+// forward maps x (N,C,h,w) to the same shape.
 func (a *attention) forward(s *torchx.Scope, _ *UNet, x, _ torchx.Tensor) torchx.Tensor {
 	c := a.channels
 	qkv := s.GroupNorm(x, groups(c), a.norm.w, a.norm.b, normEps)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// tally is one stage's part of the account. Only the stage's goroutine writes it,
-// and it is read once that has ended.
+// tally is one stage's part of the account. Only the stage's goroutine writes it, and
+// it is read after that goroutine has ended.
 type tally struct {
 	elements      int
 	busy, waiting time.Duration
@@ -19,8 +19,9 @@ func (t *tally) add(busy, waiting time.Duration) {
 	t.waiting += waiting
 }
 
-// writeAccount shows where the time went. The stage with the largest share of busy
-// time is the bottleneck. A stage whose work another did is shown as part of it.
+// writeAccount writes where the time went. The stage with the largest share of busy
+// time is the bottleneck. A fused stage is shown as part of the stage that did its
+// work.
 func writeAccount(w io.Writer, nodes []*node) {
 	total := time.Duration(0)
 	for _, n := range nodes {

@@ -21,7 +21,7 @@ func List(w io.Writer) {
 	tw.Flush()
 }
 
-// title is the first line of a stage's doc.
+// title returns the first line of a stage's doc.
 func (d Declared) title() string {
 	first, _, _ := strings.Cut(d.Doc, "\n")
 	return first
@@ -54,7 +54,7 @@ func describeLink(w io.Writer, d Declared) {
 		text string
 	}{
 		{d.Source, "starts a flow"},
-		{d.Store, "keeps what reaches it, and then is the flow's source"},
+		{d.Store, "keeps the frames that reach it, and is then the flow's source"},
 		{d.Link.End, "ends a flow"},
 	} {
 		if line.is {
@@ -71,9 +71,8 @@ func describeLink(w io.Writer, d Declared) {
 	}
 }
 
-// AddFlags adds a flag for every key of the run section and the stages that
-// declares one. The overrides of the flags that are given gather in the list that
-// it returns.
+// AddFlags adds a flag for every key of the run section and of the stages that declares
+// a flag. It returns a list, to which each flag that the user gives adds an override.
 func AddFlags(fs *pflag.FlagSet) *[]Override {
 	run := defaultRun()
 	return spec.AddFlags(fs, append([]spec.Item{{Name: "run", Config: &run}}, stageItems()...))

@@ -29,7 +29,7 @@ Does something.
 	a picture
 
 starts a flow
-keeps what reaches it, and then is the flow's source
+keeps the frames that reach it, and is then the flow's source
 ends a flow
 needs  stored (channels-last), paired (x_hi, x_lo)
 wants  replayed

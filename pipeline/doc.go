@@ -8,10 +8,10 @@
 //	                                          v
 //	Open each -> fill stores -> fit -> run: source -> stage -> ... -> sink, on go-streams
 //
-// A stage registers a Declaration. Decoding, lint, fmsr list, describe and schema,
-// the flags and the linking of neighbours read it. The language of specs is package
-// spec; this package knows what a stage is, how stages connect and how a run goes,
-// no stage by name, and nothing of models.
+// A stage registers a Declaration. Decoding, lint, fmsr list, fmsr describe, the
+// schema, the flags and the linking of neighbours all read it. Package spec is the
+// language of specs. This package knows what a stage is, how stages connect and how a
+// run proceeds. It knows no stage by name, and nothing of models.
 //
 // A stage does its work through the interfaces that its type implements. Execute
 // calls them in this order:
@@ -34,8 +34,8 @@
 //	Flusher     Flush                            after a pass's last element        Process's
 //	Stage       Close                            once, from the last stage up       Execute's
 //
-// A pass is one time through the flow or a part of it: to fill a store, to fit, and
-// the run itself. In a pass, a stage's Process is called by one goroutine and never
-// twice at once, and no other method of the stage is. Configs take part before: a
-// Validator and an Adviser when the spec is parsed.
+// A pass is one time through the flow or a part of it: to fill a store, to fit, or to
+// run. During a pass one goroutine calls a stage's Process, one call at a time, and no
+// other method of the stage runs. Validator and Adviser are interfaces of configs,
+// which are called when the spec is parsed.
 package pipeline

@@ -27,7 +27,7 @@ type Env struct {
 	Profile  *profile.Profile // nil: steps are not watched
 
 	ctx    context.Context // the run's, which its caller may end
-	failed error           // why the run has ended; nil while it goes well
+	failed error           // the error that has ended the run; nil: none
 	finish func()
 }
 
@@ -35,7 +35,7 @@ type Env struct {
 // the run succeeds. The trainer calls it after its last step.
 func (e *Env) Finish() { e.finish() }
 
-// Interrupted reports whether the run was told to stop.
+// Interrupted reports whether the run has been asked to stop.
 func (e *Env) Interrupted() bool { return e.ctx.Err() != nil }
 
 // MakeFolder makes the run's folder, or a folder in it.
@@ -58,6 +58,6 @@ type Resume struct {
 	Dir  string // the run's folder
 }
 
-// Here reports whether the checkpoint is in the run's own folder, so that the
-// run's logs are continued.
+// Here reports whether the checkpoint is in the run's own folder, so that the run's
+// logs continue.
 func (r Resume) Here() bool { return r.From != "" && filepath.Dir(r.From) == r.Dir }

@@ -8,9 +8,9 @@ import (
 	"fmsr/pipeline/spec"
 )
 
-// link follows the traits down the flow and reports the stages that do not fit.
-// What a stage needs is reported once: the stages below are checked as if the
-// elements had it.
+// link follows the traits down the flow and reports the stages that do not fit. A
+// missing trait is reported once: the stages below are checked as if the elements had
+// it.
 func link(doc *spec.Document, flow []Node) {
 	l := linker{doc, flow}
 	var traits Traits
@@ -20,16 +20,16 @@ func link(doc *spec.Document, flow []Node) {
 		same := func(above Node) bool { return above.Name == n.Name }
 		switch {
 		case i > 0 && flow[i-1].Decl.Link.End:
-			l.report(i, "stands below "+flow[i-1].Name+", which sends nothing on", "put it above "+flow[i-1].Name)
+			l.report(i, "is below "+flow[i-1].Name+", which sends nothing on", "put it above "+flow[i-1].Name)
 			return
 		case i == 0 && !n.Decl.Source:
 			l.report(i, "starts the flow, but gives no frames", "put "+strings.Join(sources(), " or ")+" above it")
 			return
 		case i > 0 && n.Decl.Source:
-			l.report(i, "starts a flow", "it can only stand first")
+			l.report(i, "starts a flow", "put it first")
 			continue
 		case link.Bystander && slices.ContainsFunc(flow[:i], same):
-			l.report(i, "stands in the flow twice, and would write the same files", "")
+			l.report(i, "appears twice, and both would write the same files", "")
 			continue
 		case link.Needs&Steps == 0 && traits&Steps != 0:
 			l.report(i, "takes frames, but "+flow[i-1].Name+" above it gives training steps", "")
@@ -48,12 +48,12 @@ type linker struct {
 	flow []Node
 }
 
-// compare reports every trait that the i-th stage misses in what reaches it, or
-// refuses.
+// compare checks the traits that reach the i-th stage. It reports each trait that the
+// stage needs or wants and does not get, or refuses and gets.
 func (l linker) compare(i int, in Traits) {
 	link := l.flow[i].Decl.Link
 	if giver, t := l.giver(link.Refuses&in, i); giver != "" {
-		l.report(i, "stands below "+giver+", and takes no "+t.elements(), "put it above "+giver)
+		l.report(i, "is below "+giver+", but takes no "+t.elements(), "put it above "+giver)
 	}
 	for _, t := range traitNames {
 		switch {
@@ -71,8 +71,9 @@ func (l linker) report(i int, summary, detail string) {
 	l.doc.Add(l.flow[i].at, flowPath(i, l.flow[i].Name), spec.Diagnostic{Summary: summary, Detail: detail})
 }
 
-// remedy says how the i-th stage can get a trait: above the stage that drops it,
-// below the stage that gives it, or with one that gives it put above.
+// remedy returns how the i-th stage can get a trait: by moving above the stage that
+// drops the trait, or below the stage that gives it, or by putting such a stage above
+// it.
 func (l linker) remedy(t Traits, i int) string {
 	for j := i - 1; j > 0; j-- {
 		if l.flow[j].Decl.Link.Drops&t != 0 && l.flow[j-1].Traits&t != 0 {
@@ -87,8 +88,8 @@ func (l linker) remedy(t Traits, i int) string {
 	return strings.Join(givers(t), " or ") + " above it"
 }
 
-// giver returns the nearest stage above the i-th that gives some of the traits, and
-// which; an empty name if none does.
+// giver returns the nearest stage above the i-th that gives any of the traits, and the
+// traits that it gives. The name is empty if no stage does.
 func (l linker) giver(of Traits, i int) (name string, given Traits) {
 	for j := i - 1; j > 0; j-- {
 		if given := l.flow[j].Decl.Link.Adds & of; given != 0 {
@@ -122,5 +123,5 @@ func namesOf(which func(Declared) bool) []string {
 	return names
 }
 
-// flowPath names the i-th stage of a flow in messages.
+// flowPath returns the name of the i-th stage of a flow in messages.
 func flowPath(i int, name string) string { return fmt.Sprintf("flow[%d].%s", i, name) }

@@ -12,7 +12,7 @@ func TestLinkDiagnostics(t *testing.T) {
 		want []string
 	}{
 		"fits":               {"[sample_source, sample_batch, sample_steps, sample_after]", nil},
-		"source last":        {"[sample_source, sample_source]", []string{`s.yaml:2:23: flow[1].sample_source: starts a flow: it can only stand first`}},
+		"source last":        {"[sample_source, sample_source]", []string{`s.yaml:2:23: flow[1].sample_source: starts a flow: put it first`}},
 		"frames after steps": {"[sample_source, sample_batch, sample_steps, sample_batch]", []string{`s.yaml:2:51: flow[3].sample_batch: takes frames, but sample_steps above it gives training steps`}},
 		"missing":            {"[sample_source, sample_steps, sample_after]", []string{`s.yaml:2:23: flow[1].sample_steps: needs batched frames: put sample_batch above it`}},
 		"missing, once":      {"[sample_source, sample_after, sample_after]", []string{`s.yaml:2:23: flow[1].sample_after: needs training steps: put sample_steps above it`}},
@@ -23,12 +23,12 @@ func TestLinkDiagnostics(t *testing.T) {
 		"never judged":       {"[sample_source, sample_batch, sample_steps, sample_log]", []string{`s.yaml:2:51: flow[3].sample_log: needs evaluated steps: put sample_judge above it`}},
 		"averaged after that": {"[sample_source, sample_batch, sample_steps, sample_judge, sample_average]", []string{
 			`s.yaml:2:51: warning: flow[3].sample_judge: gets no averaged steps: no averaged figures: put it below sample_average`,
-			`s.yaml:2:65: flow[4].sample_average: stands below sample_judge, and takes no evaluated steps: put it above sample_judge`}},
-		"averaged late and twice": {"[sample_source, sample_batch, sample_steps, sample_average, sample_judge, sample_average]", []string{`s.yaml:2:81: flow[5].sample_average: stands below sample_judge, and takes no evaluated steps: put it above sample_judge`}},
+			`s.yaml:2:65: flow[4].sample_average: is below sample_judge, but takes no evaluated steps: put it above sample_judge`}},
+		"averaged late and twice": {"[sample_source, sample_batch, sample_steps, sample_average, sample_judge, sample_average]", []string{`s.yaml:2:81: flow[5].sample_average: is below sample_judge, but takes no evaluated steps: put it above sample_judge`}},
 		"one fault, not two":      {"[sample_source, sample_batch, sample_steps, sample_log, sample_average, sample_judge]", []string{`s.yaml:2:51: flow[3].sample_log: needs evaluated steps: put it below sample_judge`}},
-		"averaged twice":          {"[sample_source, sample_batch, sample_steps, sample_average, sample_average]", []string{`s.yaml:2:67: flow[4].sample_average: stands below sample_average, and takes no averaged steps: put it above sample_average`}},
-		"below the end":           {"[sample_source, sample_end, sample_change, sample_steps]", []string{`s.yaml:2:35: flow[2].sample_change: stands below sample_end, which sends nothing on: put it above sample_end`}},
-		"log twice":               {"[sample_source, sample_batch, sample_steps, sample_average, sample_judge, sample_log, sample_log]", []string{`s.yaml:2:93: flow[6].sample_log: stands in the flow twice, and would write the same files`}},
+		"averaged twice":          {"[sample_source, sample_batch, sample_steps, sample_average, sample_average]", []string{`s.yaml:2:67: flow[4].sample_average: is below sample_average, but takes no averaged steps: put it above sample_average`}},
+		"below the end":           {"[sample_source, sample_end, sample_change, sample_steps]", []string{`s.yaml:2:35: flow[2].sample_change: is below sample_end, which sends nothing on: put it above sample_end`}},
+		"log twice":               {"[sample_source, sample_batch, sample_steps, sample_average, sample_judge, sample_log, sample_log]", []string{`s.yaml:2:93: flow[6].sample_log: appears twice, and both would write the same files`}},
 		"below an unknown":        {"[sample_source, nonsense, sample_steps]", []string{`s.yaml:2:23: flow[1].nonsense: no such stage`}},
 	} {
 		t.Run(name, func(t *testing.T) {

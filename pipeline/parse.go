@@ -10,7 +10,7 @@ type Spec struct {
 	File     string
 	Run      Run
 	Flow     []Node
-	Warnings spec.Diagnostics // what is legal and probably not meant
+	Warnings spec.Diagnostics // legal, but probably not meant
 }
 
 // Node is a stage of a flow.
@@ -18,7 +18,7 @@ type Node struct {
 	Name   string
 	Decl   Declared
 	Config any    // pointer to the stage's config
-	Traits Traits // of what it sends
+	Traits Traits // of the elements that it sends
 	at     spec.Place
 }
 
@@ -63,8 +63,8 @@ func (s *Spec) checked(doc *spec.Document) (*Spec, error) {
 	return s, nil
 }
 
-// validate has a config report what is wrong with it beyond its fields' tags and,
-// if nothing is, what is unwise.
+// validate lets a config report problems that its fields' tags cannot express. If it
+// has none, the config can warn of unwise values.
 func validate(s *spec.Section, config any, run *Run) {
 	if v, ok := config.(Validator); ok {
 		v.Validate(run, s.Report)
@@ -74,7 +74,7 @@ func validate(s *spec.Section, config any, run *Run) {
 	}
 }
 
-// YAML returns the spec with every key written out, which runs again to the same result.
+// YAML returns the spec with every key written out. Running it gives the same result.
 func (s *Spec) YAML() []byte {
 	items := make([]spec.Item, len(s.Flow))
 	for i, n := range s.Flow {

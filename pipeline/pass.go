@@ -31,10 +31,10 @@ type node struct {
 //	source --chan--> FlatMap --> FlatMap --> ... --> consume
 //
 // Each FlatMap calls its stage on one goroutine. The channels between them are
-// unbuffered, which is all the back-pressure there is. go-streams knows no errors:
-// the first failure cancels the context with its cause, and every stage then releases
-// what reaches it, so that the channels drain and close in order and every goroutine
-// ends.
+// unbuffered, so that a slow stage holds back the stages above it. go-streams knows no
+// errors: the first failure cancels the context with its cause. Every stage then
+// releases the elements that reach it, so that the channels drain and close in order
+// and every goroutine ends.
 type pass struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -64,8 +64,8 @@ func newPass(ctx context.Context, watch *profile.Profile) (*pass, func()) {
 	}
 }
 
-// run sends the elements of the first node, a source, through the others, and lends
-// what comes out to consume. It returns when every goroutine has ended.
+// run sends the elements of the first node, a source, through the others, and lends the
+// elements that come out to consume. It returns when every goroutine has ended.
 func (p *pass) run(nodes []*node, how Pass, consume func(Element) error) error {
 	defer p.cancel(nil)
 	first := make(chan any)
@@ -197,7 +197,7 @@ func (p *pass) fail(n *node, origin string, err error, results []Element) []Elem
 		r.Release()
 	}
 	var at interface{ Origin() string }
-	if errors.As(err, &at) { // the error knows better
+	if errors.As(err, &at) { // the error names the frame itself
 		origin = at.Origin()
 	}
 	if p.ctx.Err() == nil {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Progress shows a person how far a run is: by a bar on a terminal, by plain lines
-// otherwise. One goroutine at a time may use it.
+// Progress shows how far a run has come: as a bar on a terminal, otherwise as plain
+// lines. One goroutine at a time may use it.
 type Progress struct {
 	out   io.Writer
 	every int // steps between plain lines
@@ -34,8 +34,8 @@ func NewProgress(out io.Writer) *Progress {
 	return p
 }
 
-// Start begins to count a run that has done n of total steps. A plain line follows
-// every so many steps.
+// Start begins to count, for a run that has done n of total steps. Plain lines are
+// `every` steps apart.
 func (p *Progress) Start(n, total, every int) {
 	p.every = max(1, every)
 	p.began, p.lastAt = time.Now(), time.Now()
@@ -46,8 +46,7 @@ func (p *Progress) Start(n, total, every int) {
 	}
 }
 
-// Step shows step n of total, and what there is to say about it. The run stops at
-// step stop.
+// Step shows step n of total, and a text about it. The run stops at step stop.
 func (p *Progress) Step(n, stop, total int, what string) {
 	if !p.started {
 		p.Start(n-1, total, p.every)

@@ -13,16 +13,16 @@ import (
 // flags of `fmsr run`, the schema and the wiring of neighbours all read it.
 type Declaration[C any] struct {
 	Name string
-	// Doc starts with a sentence that stands alone in `fmsr list`. The rest, the
-	// marble picture included, is for `fmsr describe`.
+	// Doc starts with a one-line summary, which `fmsr list` shows. `fmsr describe` shows
+	// all of it, the marble picture included.
 	Doc  string
 	Link Link
 	// Default is the config with its defaults. The tags of its fields say what the
 	// keys are and which values they can have (package spec). The config may
 	// implement Validator and Adviser.
 	Default C
-	// New makes the stage from a config of its own. It only builds: files, memory
-	// and threads are for Open.
+	// New makes the stage from a config of its own. It takes no files, memory or threads:
+	// Open does.
 	New func(config *C) Stage
 }
 
@@ -39,10 +39,10 @@ type Declared struct {
 // registry holds the stages by name. Only Register changes it, from init functions.
 var registry = map[string]Declared{}
 
-// Register makes a stage known. It panics on a programmer's error: a second stage
-// of that name, a config that cannot be read from a spec, a stage that is neither
-// Source nor Processor, or one with a method of an optional interface that it does
-// not implement.
+// Register adds a stage to the registry. It panics on a programming error: the name is
+// taken, the config cannot be read from a spec, the stage is neither a Source nor a
+// Processor, or it has a method of an optional interface but does not implement that
+// interface.
 func Register[C any](d Declaration[C]) {
 	if _, ok := registry[d.Name]; ok {
 		panic("pipeline: stage " + d.Name + " registered twice")
@@ -70,9 +70,9 @@ var optional = []reflect.Type{
 	reflect.TypeFor[Keeper](), reflect.TypeFor[Starter](), reflect.TypeFor[Resumer](), reflect.TypeFor[Stepper](),
 }
 
-// checkStage returns an error if no element can reach or leave a stage, or if a
-// method has the name of an optional interface's and another signature: the
-// pipeline would never call it.
+// checkStage returns an error if a stage is neither a Source nor a Processor. It also
+// returns one if a method has the name of an optional interface's method, but the stage
+// does not implement that interface: the pipeline would never call the method.
 func checkStage(s Stage) error {
 	t := reflect.TypeOf(s)
 	if t == nil {

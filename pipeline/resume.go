@@ -44,7 +44,7 @@ func (r *runner) resume(opt Options) error {
 		}
 		notes, err := compare(was, r.spec)
 		if err != nil {
-			return fmt.Errorf("%s resumes from %s, but %w: go back to that, or start over by --resume never", r.env.Run.Dir, from, err)
+			return fmt.Errorf("%s resumes from %s, but %w: go back to that, or start over with --resume never", r.env.Run.Dir, from, err)
 		}
 		for _, note := range notes {
 			r.env.Progress.Note("%s", note)
@@ -102,8 +102,8 @@ func (r *runner) setAside() error {
 	return nil
 }
 
-// compare returns an error if resuming a run of spec was under spec now would
-// change its results. The notes say what may change their last bits.
+// compare returns an error if resuming a run of spec was under spec now would change
+// its results. The notes name the keys that may change the last bits of the results.
 func compare(was, now *Spec) (notes []string, err error) {
 	if a, b := names(was), names(now); !reflect.DeepEqual(a, b) {
 		return nil, fmt.Errorf("its flow was %s, and is %s", strings.Join(a, ", "), strings.Join(b, ", "))
@@ -128,7 +128,7 @@ func compare(was, now *Spec) (notes []string, err error) {
 	return notes, nil
 }
 
-// names lists the stages that matter to others, in order.
+// names returns the stages that change what other stages see, in order.
 func names(s *Spec) []string {
 	var all []string
 	for _, n := range s.Flow {

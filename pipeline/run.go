@@ -19,7 +19,7 @@ import (
 	"fmsr/internal/store/atomicfile"
 )
 
-// Options are what a run needs besides its spec.
+// Options are the inputs of a run besides its spec.
 type Options struct {
 	Out     io.Writer        // progress and the account
 	Version string           // of fmsr, for the files that it writes
@@ -27,11 +27,11 @@ type Options struct {
 	Shard   Shard            // the part of the seeds to work on; zero: all
 	Resume  string           // file to resume from; empty: the newest in the run's folder, if there is one
 	Task    Shard            // the part of a job array's task, for flows that can be shared
-	Fresh   bool             // start from nothing, whatever earlier runs have left
+	Fresh   bool             // ignore the results of earlier runs
 	Profile int              // steps to profile; 0: none
 	Mem     memory.Allocator // for frames; nil: a pool of its own
 
-	Receive func(Element) error // borrows what the last stage sends; may be nil
+	Receive func(Element) error // borrows the elements that the last stage sends; may be nil
 }
 
 // Execute runs a spec to its end:
@@ -169,7 +169,7 @@ func (r *runner) share(opt Options) error {
 	r.env.Shard = opt.Shard
 	switch able := ok && r.hasKeeper(); {
 	case opt.Shard.N > 1 && !able:
-		return fmt.Errorf("shard %s: this flow cannot be shared: it wants a source of seeds and a sink that keeps a result of each", opt.Shard)
+		return fmt.Errorf("shard %s: this flow cannot be shared: that needs a source of seeds and a sink that keeps a result for each seed", opt.Shard)
 	case opt.Shard.N == 0 && able:
 		r.env.Shard = opt.Task
 	}
@@ -199,8 +199,8 @@ func (r *runner) close() error {
 	return errors.Join(errs...)
 }
 
-// prepare fills stores and fits fitters in the flow's order, so that each stage gets
-// what the prepared stages above it make.
+// prepare fills stores and fits fitters in the flow's order, so that each stage
+// receives the output of the prepared stages above it.
 func (r *runner) prepare(ctx context.Context) error {
 	for i, n := range r.nodes {
 		if f, ok := n.Stage.(Fitter); ok {
@@ -247,7 +247,8 @@ func (r *runner) fill(ctx context.Context, i int, s Store) error {
 }
 
 // fit shows a stage the frames that reach it or, for a stage below the trainer, the
-// frames that reach the trainer. A result kept under the same key saves that.
+// frames that reach the trainer. If there is a result under the same key, fit restores
+// it instead.
 func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	config := f.FitKey()
 	if config == nil {
@@ -310,7 +311,7 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	return nil
 }
 
-// begin replaces what an earlier run left in the run's folder.
+// begin prepares the run's folder: it replaces the files of an earlier run.
 func (r *runner) begin() error {
 	if err := r.setAside(); err != nil {
 		return err
@@ -344,7 +345,7 @@ func (r *runner) saveSpec() error {
 	return atomicfile.WriteFile(filepath.Join(dir, "spec.yaml"), r.env.Spec)
 }
 
-// pick limits the source to the seeds of this shard that a keeper has no result of.
+// pick limits the source to the seeds of this shard that still lack a keeper's result.
 func (r *runner) pick(ctx context.Context) error {
 	picker, ok := r.nodes[r.source].Stage.(Picker)
 	if !ok || !r.hasKeeper() {
@@ -417,8 +418,8 @@ func stagesOf(nodes []*node) []Stage {
 	return stages
 }
 
-// key hashes everything that the input of nodes[i] depends on: the configs above it,
-// run.overfit and the input files. It includes config, a part of the stage's own.
+// key returns a hash of everything that the result of nodes[i] depends on: the configs
+// above it, run.overfit, the input files, and config, a part of the stage's own config.
 func (r *runner) key(i int, config any) string {
 	type part struct {
 		Name   string
@@ -435,7 +436,7 @@ func (r *runner) key(i int, config any) string {
 		all.Identity = r.metas[i-1].Identity
 	}
 	for _, f := range r.spec.Flow[:i] {
-		if !f.Decl.Store && f.Decl.Link.Adds&Steps == 0 { // a store sends what it was given
+		if !f.Decl.Store && f.Decl.Link.Adds&Steps == 0 { // a store does not change the frames
 			all.Above = append(all.Above, part{f.Name, f.Config})
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"go.uber.org/goleak"
 
-	maths "fmsr/internal/field"
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 )
 
@@ -34,14 +34,14 @@ func (s *fakeSource) Open(_ context.Context, env *Env, _ Meta) (Meta, error) {
 	if s.Count < 0 {
 		return Meta{}, errors.New("count is negative")
 	}
-	return Meta{Channels: []string{"a"}, Grid: maths.Grid{H: 1, W: 1}, Frames: map[frames.Split]int{frames.Train: s.Count}, Identity: "id"}, nil
+	return Meta{Channels: []string{"a"}, Grid: field.Grid{H: 1, W: 1}, Frames: map[frames.Split]int{frames.Train: s.Count}, Identity: "id"}, nil
 }
 
 func (s *fakeSource) Emit(ctx context.Context, how Pass, send func(Element) error) error {
 	for i := 0; i < s.Count || how == Endless; i++ {
 		b := frames.NewBuffer(s.env.Mem, 1)
 		frames.Floats(b)[0] = float32(i)
-		if err := send(frames.New([]string{"a"}, maths.Grid{H: 1, W: 1}, []frames.Origin{{Seed: 1, Frame: i}}, b, nil)); err != nil {
+		if err := send(frames.New([]string{"a"}, field.Grid{H: 1, W: 1}, []frames.Origin{{Seed: 1, Frame: i}}, b, nil)); err != nil {
 			return err
 		}
 	}

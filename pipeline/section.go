@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -11,32 +10,24 @@ import (
 
 // Run is a spec's run section: the keys that concern the run and no single stage.
 type Run struct {
-	Name              string   `yaml:"name" doc:"of the run" resume:"free"`
+	Name              string   `yaml:"name" doc:"name of the run" resume:"free"`
 	Dir               string   `yaml:"dir" flag:"out" path:"file" doc:"the run's folder; empty: runs/NAME" resume:"free"`
-	Seed              uint64   `yaml:"seed" flag:"seed" doc:"of everything random"`
+	Seed              uint64   `yaml:"seed" flag:"seed" doc:"seed of all random numbers"`
 	Device            string   `yaml:"device" flag:"device" doc:"auto, cpu, cuda or cuda:INDEX" resume:"bits"`
 	Overfit           bool     `yaml:"overfit" flag:"overfit" doc:"train and validate on all frames of the first seed, without warm-up"`
 	Threads           int      `yaml:"threads" min:"0" flag:"threads" doc:"cores for the model; 0: all" resume:"bits"`
 	MaxSteps          int      `yaml:"max_steps" min:"0" flag:"max-steps" doc:"step at which the run stops; 0: train.total_steps" resume:"free"`
 	CheckpointEvery   int      `yaml:"checkpoint_every" min:"1" flag:"checkpoint-every" doc:"steps between checkpoints" resume:"free"`
-	CheckpointMinutes float64  `yaml:"checkpoint_minutes" min:"0" flag:"checkpoint-minutes" doc:"minutes after which a checkpoint is written in any case; 0: steps alone decide" resume:"free"`
-	Keep              int      `yaml:"keep" min:"1" flag:"keep" doc:"how many of the newest checkpoints are kept; more than 1: each also under its step's name" resume:"free"`
-	Units             []string `yaml:"units" doc:"of the fields, for colour bars: one for all, and FIELD=UNIT for fields with their own" resume:"free"`
+	CheckpointMinutes float64  `yaml:"checkpoint_minutes" min:"0" flag:"checkpoint-minutes" doc:"longest time between checkpoints, in minutes; 0: no limit" resume:"free"`
+	Keep              int      `yaml:"keep" min:"1" flag:"keep" doc:"number of checkpoints to keep, the newest ones; more than 1: each also under its step's name" resume:"free"`
+	Units             []string `yaml:"units" doc:"units of the fields, for colour bars: one for all, and FIELD=UNIT for fields with their own" resume:"free"`
 	Grid              Grid     `yaml:"grid" doc:"the domain's geometry"`
 }
 
 // Grid is the geometry of the simulated domain.
 type Grid struct {
-	Box      []float64 `yaml:"box" above:"0" doc:"its height and width, any unit; empty: square cells"`
-	Boundary []string  `yaml:"boundary" oneof:"periodic|open" doc:"of y and of x"`
-}
-
-// Box returns the domain's height and width, or zeros for square cells.
-func (r *Run) Box() (ly, lx float64) {
-	if len(r.Grid.Box) != 2 {
-		return 0, 0
-	}
-	return r.Grid.Box[0], r.Grid.Box[1]
+	Box      []float64 `yaml:"box" above:"0" doc:"height and width of the domain, in any unit; empty: square cells"`
+	Boundary []string  `yaml:"boundary" oneof:"periodic|open" doc:"boundaries along y and along x"`
 }
 
 // Unit returns a field's unit: its own if units names it, else the one for all.
@@ -54,11 +45,6 @@ func (r *Run) Unit(field string) string {
 	return common
 }
 
-// PeriodicBoundary reports whether both axes wrap around.
-func (r *Run) PeriodicBoundary() bool {
-	return !slices.Contains(r.Grid.Boundary, "open")
-}
-
 func defaultRun() Run {
 	return Run{
 		Name: "run", Device: "auto", Overfit: true, CheckpointEvery: 1000, CheckpointMinutes: 15, Keep: 1, Units: []string{"code units"},
@@ -69,7 +55,7 @@ func defaultRun() Run {
 // Validate reports values that no run can have.
 func (r *Run) Validate(_ *Run, report func(key, format string, args ...any)) {
 	if r.Name == "" || r.Name == "." || r.Name == ".." || strings.ContainsAny(r.Name, "/\\") {
-		report("name", "is %q: want a name that can be a folder's", r.Name)
+		report("name", "is %q: want a name that a folder can have", r.Name)
 	}
 	if !isDevice(r.Device) {
 		report("device", "device %q: want auto, cpu, cuda or cuda:INDEX", r.Device)
@@ -101,8 +87,8 @@ func (r *Run) validateUnits(report func(key, format string, args ...any)) {
 	}
 }
 
-// isDevice reports whether a name is one of a device. The stage that opens the
-// device finds out whether the machine has it.
+// isDevice reports whether a name is the name of a device. Opening the device shows
+// whether the machine has it.
 func isDevice(name string) bool {
 	index, ok := strings.CutPrefix(name, "cuda:")
 	if !ok {

@@ -3,7 +3,7 @@ package pipeline
 import (
 	"context"
 
-	maths "fmsr/internal/field"
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 )
 
@@ -22,7 +22,7 @@ type Frames = frames.Frames
 // Meta describes the elements that a stage will send, before anything flows. Each
 // stage receives the Meta of the stage above it and returns its own.
 type Meta struct {
-	maths.Grid                      // of x_hi
+	field.Grid                      // of x_hi
 	Channels   []string             // names, in order
 	Frames     map[frames.Split]int // how many frames each split has
 	Seeds      []Seed               // what the source will send in a single pass, in order; nil where it does not work by seeds
@@ -32,11 +32,11 @@ type Meta struct {
 	Files      []File               // input files, where a frame's seed is the index of its file
 	Samples    int                  // elements that a model makes of each frame, one after the other; 0 above it
 	Batch      int                  // frames in a full batch, once batched
-	Stats      *maths.Stats         // what normalize subtracts and divides by; filled before the run starts
+	Stats      *field.Stats         // mean and deviation that normalize uses; filled before the run starts
 	Identity   string               // hash of the input files' names, sizes and times
 }
 
-// Announce adds a seed to what a source will send.
+// Announce adds a seed that a source will send.
 func (m *Meta) Announce(s Seed) {
 	if m.Frames == nil {
 		m.Frames = map[frames.Split]int{}
@@ -58,11 +58,11 @@ type File struct {
 }
 
 // Stage is one step of a flow. Besides these two methods it implements Source or
-// Processor, and whichever of the other interfaces it takes part in. A stage's file
-// asserts each of them: var _ pipeline.Fitter = (*eval)(nil).
+// Processor, and any of the other interfaces that it needs. A stage's file asserts each
+// of them: var _ pipeline.Fitter = (*eval)(nil).
 type Stage interface {
-	// Open checks what the stage will receive and returns what it will send. Its
-	// errors mean that the user's input is wrong: nothing has been done yet.
+	// Open checks the Meta of the stage above and returns the stage's own. Its errors mean
+	// that the user's input is wrong: nothing has been done yet.
 	Open(ctx context.Context, env *Env, in Meta) (Meta, error)
 	// Close frees what Open and the run acquired. It is called exactly once
 	// after a successful Open, when no other method is running.
@@ -79,30 +79,30 @@ const (
 	Endless
 )
 
-// Source starts a flow. Emit sends elements until they end or send fails, and
-// returns send's error as it is. Sent elements are the receiver's.
+// Source starts a flow. Emit sends elements until they end or send fails, and returns
+// send's error as it is. The receiver owns the elements that were sent.
 type Source interface {
 	Stage
 	Emit(ctx context.Context, pass Pass, send func(Element) error) error
 }
 
-// Processor is a stage that takes elements. It borrows its input, which the
-// pipeline releases, and owns its outputs until it returns them. To pass an element
-// on it retains it.
+// Processor is a stage that takes elements. It borrows its input, which the pipeline
+// releases, and owns its outputs until it returns them. A stage that passes its input
+// on retains it.
 type Processor interface {
 	Stage
 	Process(ctx context.Context, in Element) ([]Element, error)
 }
 
-// Flusher is a Processor that holds elements back. Flush is called once, when
-// no more will come.
+// Flusher is a Processor that holds elements back. Flush is called once, after the last
+// element.
 type Flusher interface {
 	Flush(ctx context.Context) ([]Element, error)
 }
 
-// Fitter is a stage that must see the training data before the run: the normalizer
-// for its mean and deviation, the evaluator for its linear filter. The result is
-// kept under a key of everything that it depends on, and used again.
+// Fitter is a stage that must see the training data before the run: the normalizer for
+// its mean and deviation, the evaluator for its linear filter. The result is kept under
+// a key of everything that it depends on, and reused.
 type Fitter interface {
 	Stage
 	// FitKey returns the part of the configuration that the result depends on, or
@@ -146,13 +146,13 @@ type Starter interface {
 // folder, as a trainer does from its checkpoint.
 type Resumer interface {
 	Stage
-	// ResumeFiles returns the name of the file to resume from and a pattern of all
-	// files of its kind. A run that does not resume from its own folder renames
-	// them, since with its spec beside them they would be taken for its own.
+	// ResumeFiles returns the name of the file to resume from and a pattern of all files
+	// of its kind. A run that does not resume from its own folder renames them, since
+	// beside its spec they would be taken for its own.
 	ResumeFiles() (newest, pattern string)
-	// ResumeFrom makes the run continue from a file. It is called once, when every
-	// stage has been opened and nothing has been done yet, and returns what the
-	// earlier run has done. Its errors are the user's input being wrong.
+	// ResumeFrom makes the run continue from a file. It is called once, when every stage
+	// has been opened and nothing has been done yet, and returns what the earlier run has
+	// done. Its errors mean that the user's input is wrong.
 	ResumeFrom(path string) (Done, error)
 }
 
@@ -166,7 +166,7 @@ type Done struct {
 // can watch. It calls Env.Profile.Step where each step begins.
 type Stepper interface {
 	Processor
-	// Steps returns what a step is called, and how many slow ones come first.
+	// Steps returns the name of a step, and the number of slow steps that come first.
 	Steps() (name string, warmUp int)
 }
 
@@ -174,9 +174,9 @@ type Stepper interface {
 // one pass over memory, with the same result.
 type Fuser interface {
 	Processor
-	// Fuse is offered the stages above, the nearest last, once all stages are
-	// opened and fitted. It returns how many it takes over, counted from the
-	// nearest. The input of the first of them then goes to the Fuser.
+	// Fuse is offered the stages above, the nearest last, once all stages are opened and
+	// fitted. It returns how many it takes over, counted from the nearest. The input of
+	// the topmost of them then goes to the Fuser.
 	Fuse(above []Stage) int
 }
 
@@ -187,8 +187,8 @@ type FitFuser interface {
 	FuseFit(above []Stage) int
 }
 
-// Store is a stage that keeps what reaches it, and then is the flow's source in
-// place of the stages above.
+// Store is a stage that keeps the elements that reach it, and is then the flow's source
+// in place of the stages above.
 type Store interface {
 	Source
 	// Ready reports whether there is a whole, undamaged copy under this key.
@@ -200,9 +200,9 @@ type Store interface {
 	Abort()
 }
 
-// Validator is implemented by configs with rules that no tag can say, such as
-// relations between keys. Run is the flow's run section. Problems of keys that the
-// tags report already are dropped.
+// Validator is implemented by configs with rules that no tag can express, such as
+// relations between keys. Run is the flow's run section. Problems of keys that the tags
+// report already are dropped.
 type Validator interface {
 	Validate(run *Run, report func(key, format string, args ...any))
 }

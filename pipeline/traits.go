@@ -2,7 +2,7 @@ package pipeline
 
 import "strings"
 
-// Traits are what is known of the elements between two stages.
+// Traits are the known properties of the elements between two stages.
 type Traits uint16
 
 // The traits.
@@ -51,17 +51,17 @@ func (t Traits) elements() string {
 	}
 }
 
-// Link says how a stage connects. It takes elements with all of Needs and none of
-// Refuses, and sends them on with Adds and without Drops. Only a stage that needs
-// Steps takes steps.
+// Link is how a stage connects. The stage takes elements with all of Needs and none of
+// Refuses, and sends them on with Adds and without Drops. Only a stage that needs Steps
+// takes steps.
 type Link struct {
 	Needs, Refuses, Adds, Drops Traits
 
-	Wants     Traits // works without them, with less to show; Without says what is lost
+	Wants     Traits // it works without them, but loses what Without names
 	Without   string // "no val/mse_ema, no samples of the averaged weights"
 	End       bool   // sends nothing on
 	Bystander bool   // changes nothing that other stages see: a run may resume with or without it
 }
 
-// send returns the traits of what a stage sends when it gets elements with these.
+// send returns the traits of the elements that a stage sends, from those of its input.
 func (l Link) send(in Traits) Traits { return in&^l.Drops | l.Adds }

@@ -36,12 +36,13 @@ func init() {
 	                       [ errors and spectra  ] --> a table, comparison.json, images/
 	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 
-The truth of NAME.npy is the file of that name, (F,H,W,C) on the fine grid. Metrics, in
-physical units, of the bilinear input, of the samples and, if there are several, of
-their mean:
+The truth of NAME.npy is the file of the same name, (F,H,W,C) on the fine grid. These
+metrics are in physical units, of the bilinear input, of the samples and, if there are
+several, of their mean:
 
 ` + evaluate.Standard.Help(evaluate.Files) + `
-Grids of different sizes are compared apart. Only what pictures show is held in memory.`,
+Grids of different sizes are compared separately. Only the fields that pictures show
+are held in memory.`,
 		Link: pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
 		New:  func(c *Compare) pipeline.Stage { return &compare{Compare: *c} },
 	})
@@ -60,7 +61,7 @@ type compare struct {
 	paths   []string // the truth of each input file
 	pick    []int    // index in the truth of each channel of the model
 
-	file     *npy.File // the truth that is open
+	file     *npy.File // the open truth
 	of       int       // index of its input file
 	grids    []*evaluate.Comparison
 	ensemble evaluate.Ensemble
@@ -83,7 +84,7 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 		base := filepath.Base(f.Path)
 		i := slices.IndexFunc(found, func(path string) bool { return filepath.Base(path) == base })
 		if i < 0 {
-			return in, fmt.Errorf("truth %s: no %s there, which is wanted for %s", c.Truth, base, f.Path)
+			return in, fmt.Errorf("truth %s: no file %s there to compare with %s", c.Truth, base, f.Path)
 		}
 		if err := c.check(found[i], f); err != nil {
 			return in, err
@@ -98,7 +99,7 @@ func (c *compare) findChannels() error {
 	for i, name := range c.in.Channels {
 		if len(c.Fields) > 0 {
 			if i = slices.Index(c.Fields, name); i < 0 {
-				return fmt.Errorf("the truth's fields are %s: the model's are %s: %s is missing", strings.Join(c.Fields, ", "), strings.Join(c.in.Channels, ", "), name)
+				return fmt.Errorf("the truth has the fields %s, and the model %s: the truth lacks %s", strings.Join(c.Fields, ", "), strings.Join(c.in.Channels, ", "), name)
 			}
 		}
 		c.pick = append(c.pick, i)
@@ -175,7 +176,7 @@ func (c *compare) start(g *evaluate.Comparison, f *frames.Frames) error {
 	return g.Add(evaluate.Bilinear, frames.Floats(f.Lo))
 }
 
-// comparison returns the comparison of frames on that grid.
+// comparison returns the comparison of the frames on a grid.
 func (c *compare) comparison(grid field.Grid) (*evaluate.Comparison, error) {
 	for _, g := range c.grids {
 		if g.Grid == grid {

@@ -20,7 +20,7 @@ type gridResult struct {
 	Spectra map[string]map[string]evaluate.Series `json:"spectra"`
 }
 
-// newGridResult returns what comparison.json holds of a comparison.
+// newGridResult returns the entry of a comparison in comparison.json.
 func newGridResult(c *evaluate.Comparison) gridResult {
 	r := gridResult{H: c.Grid.H, W: c.Grid.W, Frames: c.Truth.Frames, Sources: map[evaluate.Source]object{}, Spectra: map[string]map[string]evaluate.Series{}}
 	spectra := func(name string, of func(field int) []float64) {
@@ -38,8 +38,8 @@ func newGridResult(c *evaluate.Comparison) gridResult {
 	return r
 }
 
-// sourceObject returns a source's figures of all fields together, and under
-// "fields" those of each, by metric.
+// sourceObject returns a source's figures by metric: of all fields together, and under
+// "fields" of each field.
 func sourceObject(s evaluate.SourceFigures, names []string) object {
 	var all object
 	fields := map[string]object{}

@@ -1,11 +1,11 @@
-// Package sinks holds the stages at the end of a flow, one file each. Some follow
-// the model from step to step. eval fills step.Eval, and the sinks below it write
-// what it holds; they are adapters, which stepSink makes short:
+// Package sinks holds the stages at the end of a flow, one file each. Some follow the
+// model from step to step. eval fills step.Eval with figures and pictures. Each sink
+// below it writes them in one format, and is short because it embeds stepSink:
 //
 //	steps -> eval --(step.Eval: figures, pictures)--> metrics -> images -> tensorboard -> wandb -> report
 //
 // Each passes the step on, so any of them can be left out. Metrics, sources and
-// pictures are not here but in internal/evaluate. The others take frames:
+// pictures are in package internal/evaluate. The other sinks take frames:
 //
 //	frames of seeds       export        a data set: a file for each seed, and manifest.json
 //	                      spectra       P(k) of every frame and field

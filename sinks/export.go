@@ -25,7 +25,7 @@ import (
 //	                   [                  export                  ]
 //	DIR/               ------- seed_0000.arrow ---- seed_0001.arrow, manifest.json
 type Export struct {
-	Format string `yaml:"format" oneof:"arrow|parquet|npy" flag:"format" doc:"of the files"`
+	Format string `yaml:"format" oneof:"arrow|parquet|npy" flag:"format" doc:"format of the files"`
 }
 
 func init() {
@@ -37,14 +37,15 @@ func init() {
 	                   [                  export                  ]
 	DIR/               ------- seed_0000.arrow ---- seed_0001.arrow, manifest.json
 
-A row is a frame: seed, frame, split and float32 tensors (C,H,W), x_hi and, below
-pool_upsample, x_lo; npy has (N,C,H,W) arrays seed_0000.x_hi.npy and .x_lo.npy. Units
-are physical unless normalize stands above. manifest.json lists the files with their
-sizes and SHA-256, the channels, and the training split's mean and deviation.
+A row is a frame: seed, frame, split, and float32 tensors (C,H,W), x_hi and, below
+pool_upsample, x_lo. With npy the tensors are arrays (N,C,H,W), seed_0000.x_hi.npy and
+seed_0000.x_lo.npy. Values are in physical units unless normalize is above.
+manifest.json lists the files with their sizes and SHA-256, the channels, and the
+training split's mean and deviation.
 
-A run that was stopped goes on with what is missing. With --shard I/N, or in a Slurm
-job array, N runs share the seeds, in one folder: each leaves manifest.I-of-N.json,
-and the last one manifest.json.`,
+A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
+array, N runs share the seeds in one folder: each writes manifest.I-of-N.json, and the
+last one also manifest.json.`,
 		Link:    pipeline.Link{Needs: pipeline.Planar, End: true},
 		Default: Export{Format: "arrow"},
 		New:     func(c *Export) pipeline.Stage { return &exporter{Export: *c} },
@@ -57,9 +58,9 @@ var (
 	_ pipeline.Keeper  = (*exporter)(nil)
 )
 
-// exportGroup is how many bytes of frames are prepared and written at once: a
-// record batch, or a Parquet row group, which is what reading one frame of a
-// compressed file costs. Eight frames of 8 fields at 256 x 256, paired.
+// exportGroup is the number of bytes of frames that are prepared and written at once: a
+// record batch or a Parquet row group. A reader of one compressed frame has to
+// decompress its whole group. It is eight frames of 8 fields at 256 x 256, paired.
 const exportGroup = 32 << 20
 
 type exporter struct {
@@ -67,9 +68,9 @@ type exporter struct {
 	keeper
 	plan   *plan.Plan
 	paired bool
-	file   *exportSeed // nil: none is begun
+	file   *exportSeed // nil: no seed is begun
 
-	writing parallel.Background // a group on its way to the file
+	writing parallel.Background // the group being written
 }
 
 // exportSeed is a seed being exported.
@@ -90,12 +91,12 @@ func (e *exporter) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) 
 	return in, nil
 }
 
-// frameBytes is the size of a frame's tensors.
+// frameBytes returns the size of a frame's tensors.
 func (e *exporter) frameBytes() int {
 	return 4 * len(exportset.Columns(e.paired)) * len(e.in.Channels) * e.in.Cells()
 }
 
-// Resume looks for the seeds that are there, and for room for the others.
+// Resume returns the finished seeds, and checks that the disk has room for the others.
 func (e *exporter) Resume(_ context.Context, key string) (map[int]bool, error) {
 	return e.resume(key, room{seed: int64(e.frameBytes() + 1024)}, exportset.ManifestName)
 }
@@ -121,8 +122,8 @@ func (e *exporter) begin(seed pipeline.Seed) error {
 	return nil
 }
 
-// work makes the frames held ready, in parallel, and has them written while the next
-// ones are gathered.
+// work prepares the held frames in parallel, and writes them in the background while
+// the next frames are gathered.
 func (e *exporter) work() error {
 	size := len(e.in.Channels) * e.in.Cells()
 	n := len(e.held)
@@ -174,7 +175,7 @@ func (e *exporter) work() error {
 	return err
 }
 
-// moments are the states of a frame's channels.
+// moments returns the mean and variance of each channel of x_hi (C,H,W).
 func moments(hi []float32, channels int) []field.Welford {
 	states := make([]field.Welford, channels)
 	cells := len(hi) / channels
@@ -184,8 +185,8 @@ func moments(hi []float32, channels int) []field.Welford {
 	return states
 }
 
-// end finishes the seed's files and records them: the disk works on them while the
-// next seed is written.
+// end finishes and records the seed's files, in the background while the next seed is
+// written.
 func (e *exporter) end() error {
 	err := errors.Join(e.writing.Wait(), e.ending.Wait())
 	if err != nil {
@@ -235,7 +236,7 @@ func (e *exporter) Flush(context.Context) ([]pipeline.Element, error) {
 	return nil, e.writeManifest(filepath.Join(dir, exportset.ManifestName), records)
 }
 
-// writeManifest writes the manifest of those seeds, and says so.
+// writeManifest writes the manifest of the recorded seeds, and notes their size.
 func (e *exporter) writeManifest(path string, records []parts.Record) error {
 	m := exportset.Manifest{Format: e.Format, Files: []exportset.File{}, ChannelNames: e.in.Channels, H: e.in.H, W: e.in.W}
 	if e.paired {
@@ -262,7 +263,7 @@ func (e *exporter) writeManifest(path string, records []parts.Record) error {
 	return nil
 }
 
-// Close removes what an interrupted run has left half-written.
+// Close removes the unfinished files of an interrupted run.
 func (e *exporter) Close() error {
 	e.close()
 	_ = e.writing.Wait()

@@ -127,7 +127,7 @@ func sameContents(t *testing.T, what string, got, want map[string]string) {
 	}
 }
 
-// TestExportValues: what is in the file is what the stages make of the input.
+// TestExportValues: the file has the values that the stages make of the input.
 func TestExportValues(t *testing.T) {
 	r := exportRun{root: exportData(t, 4), dir: t.TempDir()}
 	r.must(t)
@@ -203,7 +203,7 @@ func TestStoppedWorkGoesOn(t *testing.T) {
 				}
 			}
 			out := r.must(t)
-			if made > 0 && !strings.Contains(out, fmt.Sprintf("export: %d of 5 seeds are there already", made)) {
+			if made > 0 && !strings.Contains(out, fmt.Sprintf("export: %d of 5 seeds are finished already", made)) {
 				t.Errorf("%s, stopped after %d seeds: the next run says\n%s", format, made, out)
 			}
 			sameContents(t, fmt.Sprintf("%s, stopped after %d seeds", format, after), contents(t, r.dir), want)
@@ -315,7 +315,7 @@ func TestExportRefuses(t *testing.T) {
 	other.options.Fresh = true
 	other.must(t)
 	if got := contents(t, first.dir); got["seed_0000.arrow"] == want["seed_0000.arrow"] {
-		t.Error("afresh, the old file is still there")
+		t.Error("after starting over, the old file is still there")
 	}
 	over := exportRun{root: root, dir: t.TempDir(), sets: []pipeline.Override{{Path: "run.overfit", Value: "true", Flag: "--overfit"}}}
 	if _, err := over.do(t, context.Background()); err == nil || !strings.Contains(err.Error(), "set run.overfit to false") {

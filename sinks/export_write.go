@@ -15,7 +15,7 @@ import (
 // exportFiles are the files of a seed being exported. They appear with commit.
 type exportFiles struct {
 	outs    []*parts.Output
-	writers []*fieldfile.Writer // one for all columns or, of npy, one a column
+	writers []*fieldfile.Writer // one for all columns; for npy one a column
 	rows    int
 }
 

@@ -24,7 +24,7 @@ import (
 //	                      [      files_save     ]
 //	DIR/a.npy, DIR/b.npy  --------- a ---- b ----
 type FilesSave struct {
-	Format string `yaml:"format" oneof:"npy|arrow|parquet" flag:"format" doc:"of the files; arrow: IPC files"`
+	Format string `yaml:"format" oneof:"npy|arrow|parquet" flag:"format" doc:"format of the files; arrow: IPC files"`
 }
 
 func init() {
@@ -36,13 +36,14 @@ func init() {
 	                      [      files_save     ]
 	DIR/a.npy, DIR/b.npy  --------- a ---- b ----
 
-npy: NAME.npy (F,H,W,C) float32, channels last. With several samples of a frame that
-is the first one; NAME.samples.npy (F,N,H,W,C) is all of them, NAME.mean.npy and
-NAME.spread.npy (F,H,W,C) are their mean and their standard deviation (with N-1).
+npy: NAME.npy (F,H,W,C), float32, channels last. With several samples of a frame,
+NAME.npy has the first sample, NAME.samples.npy (F,N,H,W,C) has all of them, and
+NAME.mean.npy and NAME.spread.npy (F,H,W,C) have their mean and their standard
+deviation (with N-1).
 
-arrow, parquet: NAME.arrow has a row a sample: frame int32, sample int32 and x, an
-arrow.fixed_shape_tensor of float32 (C,H,W); NAME.mean.arrow and NAME.spread.arrow
-have a row a frame. channel_names is in the schema's metadata.
+arrow, parquet: NAME.arrow has a row for each sample: frame int32, sample int32 and x,
+an arrow.fixed_shape_tensor of float32 (C,H,W). NAME.mean.arrow and NAME.spread.arrow
+have a row for each frame. channel_names is in the schema's metadata.
 
 A file appears when it is whole.`,
 		Link:    pipeline.Link{Needs: pipeline.Planar, End: true},
@@ -58,7 +59,7 @@ type filesSave struct {
 	env      *pipeline.Env
 	files    []pipeline.File
 	samples  int
-	out      map[string]*fieldfile.Writer // of the input file whose frames are coming, by kind
+	out      map[string]*fieldfile.Writer // files of the current input file, by kind
 	ensemble evaluate.Ensemble
 }
 
@@ -86,7 +87,7 @@ func (n *filesSave) kinds() []string {
 func (n *filesSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	n.env, n.files, n.samples, n.out = env, in.Files, max(1, in.Samples), map[string]*fieldfile.Writer{}
 	if len(in.Files) == 0 {
-		return in, errors.New("it knows no input files: put files_load at the start")
+		return in, errors.New("there are no input files: put files_load at the start")
 	}
 	var inputs []os.FileInfo
 	for _, f := range in.Files {
@@ -100,7 +101,7 @@ func (n *filesSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 	for _, f := range in.Files {
 		for _, kind := range n.kinds() {
 			path := n.path(f, kind)
-			there, err := os.Stat(path) // by whatever name: through a link, too
+			there, err := os.Stat(path) // under any name, also through a link
 			if err == nil && slices.ContainsFunc(inputs, func(i os.FileInfo) bool { return os.SameFile(i, there) }) {
 				return in, fmt.Errorf("%s would be overwritten: give another folder by --out", path)
 			}
@@ -169,8 +170,9 @@ func (n *filesSave) create(file pipeline.File, f *frames.Frames) error {
 	return nil
 }
 
-// add writes a sample, and with a frame's last one the mean and the spread. Each write
-// is a record batch, or a row group, of its own, so that no more than one field is held.
+// add writes a sample and, after a frame's last sample, the mean and the spread. Each
+// write is a record batch, or a row group, of its own, so that only one frame is in
+// memory.
 func (n *filesSave) add(origin frames.Origin, planes []float32) error {
 	write := func(kind string, planes []float32) error {
 		return n.out[kind].Write([]frames.Origin{origin}, memory.NewBufferBytes(frames.Bytes(planes)))
@@ -201,7 +203,7 @@ func (n *filesSave) add(origin frames.Origin, planes []float32) error {
 	return write(kindSpread, n.ensemble.Spread())
 }
 
-// Close removes files that are not whole.
+// Close removes unfinished files.
 func (n *filesSave) Close() error {
 	var errs []error
 	for _, out := range n.out {

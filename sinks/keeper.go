@@ -13,9 +13,9 @@ import (
 	"fmsr/pipeline"
 )
 
-// keeper is the part that sinks with a result for each seed share: it skips seeds that
-// are finished, gathers the frames of the others in groups, and leaves a summary to the
-// run that finishes the last seed.
+// keeper is the common part of sinks that keep a result for each seed. It skips
+// finished seeds and gathers the frames of the others in groups. The run that finishes
+// the last seed makes the summary.
 //
 //	frames            -- seed 0: 1 - 2 - 3 - 4 ------- seed 1: 1 - 2 --
 //	                  [ begin   work      work  end   begin   work ... ]
@@ -27,26 +27,26 @@ type keeper struct {
 	seeds map[int]pipeline.Seed
 	set   *parts.Set
 
-	group int // frames that are worked on at once
+	group int // frames in a group
 	held  []*frames.Frames
 	index []int // which frame of each
 	seed  pipeline.Seed
-	count int // frames of seed that have come; 0: no seed is begun
+	count int // frames of seed so far; 0: no seed is begun
 
-	ending parallel.Background // the files of the seed before, on their way to the disk
+	ending parallel.Background // writes the files of the seed before
 }
 
 // seedWork is what a sink does with a seed.
 type seedWork interface {
 	begin(pipeline.Seed) error
-	work() error // on the frames held
+	work() error // on the held frames
 	end() error
 }
 
 // open checks that the frames will come seed by seed, and each seed once.
 func (k *keeper) open(name string, env *pipeline.Env, in pipeline.Meta) error {
 	if len(in.Seeds) == 0 {
-		return errors.New("frames do not come seed by seed: it wants npy_load or arrow_load at the start, and no arrow_cache")
+		return errors.New("frames do not come seed by seed: put npy_load or arrow_load at the start, and no arrow_cache")
 	}
 	k.name, k.env, k.in, k.seeds = name, env, in, map[int]pipeline.Seed{}
 	for _, s := range in.Seeds {
@@ -58,13 +58,12 @@ func (k *keeper) open(name string, env *pipeline.Env, in pipeline.Meta) error {
 	return nil
 }
 
-// room is about how many bytes a frame takes on disk: in its seed's files, which this
-// run writes if they are missing, and in the summary of all seeds.
+// room is the approximate size of a frame on disk: in its seed's files, which this run
+// writes if they are missing, and in the summary of all seeds.
 type room struct{ seed, summary int64 }
 
-// resume returns the seeds whose results are there. It returns an error if the disk has
-// no room for the others. While a seed is missing it removes the summary, which would be
-// of something else.
+// resume returns the finished seeds. It returns an error if the disk has no room for
+// the others. If a seed is missing, it removes the old summary.
 func (k *keeper) resume(key string, frame room, summary ...string) (map[int]bool, error) {
 	dir := k.env.Run.Dir
 	var seeds []int
@@ -97,7 +96,7 @@ func (k *keeper) resume(key string, frame room, summary ...string) (map[int]bool
 		return nil, &pipeline.InputError{Err: err}
 	}
 	if done > 0 {
-		k.env.Progress.Note("%s: %d of %d seeds are there already", k.name, done, mine)
+		k.env.Progress.Note("%s: %d of %d seeds are finished already", k.name, done, mine)
 	}
 	if len(finished) < len(seeds) {
 		for _, name := range summary {
@@ -109,7 +108,7 @@ func (k *keeper) resume(key string, frame room, summary ...string) (map[int]bool
 	return finished, nil
 }
 
-// take holds frames, and has a group worked on when it is full or its seed's last.
+// take holds frames, and works on the group when it is full or its seed ends.
 func (k *keeper) take(f *frames.Frames, w seedWork) error {
 	for n := range f.N() {
 		if err := k.takeOne(f, n, w); err != nil {
@@ -148,7 +147,7 @@ func (k *keeper) takeOne(f *frames.Frames, n int, w seedWork) error {
 	return w.end()
 }
 
-// origin is where the i-th frame held comes from.
+// origin returns the origin of the i-th held frame.
 func (k *keeper) origin(i int) frames.Origin { return k.held[i].Origins[k.index[i]] }
 
 // results waits for the last seed's files, and returns the records of the finished
@@ -161,17 +160,17 @@ func (k *keeper) results() (records []parts.Record, missing int, err error) {
 		return nil, 0, fmt.Errorf("seed %d ended after %d frames, want %d", k.seed.Seed, k.count, k.seed.Frames)
 	}
 	if k.set == nil {
-		return nil, 0, errors.New("internal error: it was not asked what is there already")
+		return nil, 0, errors.New("internal error: results before Resume")
 	}
 	return k.set.All()
 }
 
-// noteMissing says that other runs have yet to finish seeds.
+// noteMissing notes how many seeds other runs have yet to finish.
 func (k *keeper) noteMissing(done, missing int) {
-	k.env.Progress.Note("%-9s %s: %d of %d seeds, %d are missing still", k.name, k.env.Run.Dir, done, len(k.in.Seeds), missing)
+	k.env.Progress.Note("%-9s %s: %d of %d seeds, %d are still missing", k.name, k.env.Run.Dir, done, len(k.in.Seeds), missing)
 }
 
-// drop releases the frames held.
+// drop releases the held frames.
 func (k *keeper) drop() {
 	for _, f := range k.held {
 		f.Release()
@@ -179,7 +178,7 @@ func (k *keeper) drop() {
 	k.held, k.index = k.held[:0], k.index[:0]
 }
 
-// close releases what an interrupted run still holds.
+// close releases the frames that an interrupted run still holds.
 func (k *keeper) close() {
 	k.drop()
 	_ = k.ending.Wait() // the run has failed with its error already, or was stopped

@@ -34,10 +34,10 @@ func init() {
 	                                           [         layout_save        ]
 	DIR/SET/seed_NNNN/npy/all_fields_HxW.npy   ------------- 0 ---------- 1 -
 
-One array (frames, H, W, channels) a seed, float32. A file appears when its seed
-is whole; one that is there already is left as it is, so that a run which was
-stopped goes on. DIR/SET/source.json says what the seeds were made from; a folder
-of seeds that were made from anything else is refused.`,
+One array (frames, H, W, channels) a seed, float32. A file appears when its seed is
+complete. Finished files are kept, so that a stopped run resumes with the missing
+seeds. DIR/SET/source.json describes the source of the seeds. A folder with seeds of
+another source is refused.`,
 		Link:    pipeline.Link{Needs: pipeline.Stored, End: true},
 		Default: LayoutSave{Set: "mri256_nu3e-5"},
 		New:     func(c *LayoutSave) pipeline.Stage { return &layoutSave{LayoutSave: *c} },
@@ -50,14 +50,14 @@ var (
 	_ pipeline.Keeper    = (*layoutSave)(nil)
 )
 
-// Validate reports a set that is no folder in the run's.
+// Validate reports a set that is not the name of a folder.
 func (c *LayoutSave) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
 	if !filepath.IsLocal(c.Set) || filepath.Clean(c.Set) == "." {
 		report("set", "is %q: want a folder's name", c.Set)
 	}
 }
 
-// layoutSource is what a set was made from, in its source.json.
+// layoutSource describes the source of a set, in its source.json.
 type layoutSource struct {
 	Identity string   `json:"identity"`
 	Channels []string `json:"channels"`
@@ -69,17 +69,17 @@ type layoutSave struct {
 	LayoutSave
 	folder   string // DIR/SET
 	source   layoutSource
-	frames   map[int]int  // of each seed that comes
+	frames   map[int]int  // number of frames of each seed
 	finished map[int]bool // seeds whose file is there
-	seed     int          // that is being written
-	out      *npy.Writer  // of it; nil: none is
+	seed     int          // the seed being written
+	out      *npy.Writer  // its file; nil: no seed is begun
 }
 
 // Open refuses a folder with seeds that were made from something else, and finds the
-// seeds that are whole.
+// finished seeds.
 func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if len(in.Seeds) == 0 {
-		return in, errors.New("it knows no seeds: put npy_load or synth at the start")
+		return in, errors.New("there are no seeds: put npy_load or synth at the start")
 	}
 	if env.Run.Overfit {
 		return in, errors.New("run.overfit sends the first seed twice: turn it off (--no-overfit)")
@@ -135,7 +135,7 @@ func (l *layoutSave) path(seed int) string {
 	return filepath.Join(l.folder, fmt.Sprintf("seed_%04d", seed), "npy", fmt.Sprintf("all_fields_%dx%d.npy", l.source.H, l.source.W))
 }
 
-// Resume returns the seeds that need not come again.
+// Resume returns the finished seeds.
 func (l *layoutSave) Resume(context.Context, string) (map[int]bool, error) { return l.finished, nil }
 
 // Process appends a frame to its seed's file, and finishes it with the last one.
@@ -162,7 +162,7 @@ func (l *layoutSave) Process(_ context.Context, in pipeline.Element) ([]pipeline
 	return nil, nil
 }
 
-// begin starts a seed's file, and removes what a killed run left of it.
+// begin starts a seed's file, and removes the leftovers of a killed run.
 func (l *layoutSave) begin(seed int, f *frames.Frames) error {
 	if err := l.saveSource(); err != nil {
 		return err
@@ -204,7 +204,7 @@ func (l *layoutSave) finish() error {
 	return nil
 }
 
-// Flush returns an error if the last seed is not whole.
+// Flush returns an error if the last seed is not complete.
 func (l *layoutSave) Flush(context.Context) ([]pipeline.Element, error) {
 	if l.out == nil {
 		return nil, nil
@@ -212,7 +212,7 @@ func (l *layoutSave) Flush(context.Context) ([]pipeline.Element, error) {
 	return nil, l.finish()
 }
 
-// Close removes a file that is not whole, and its folders.
+// Close removes an unfinished file and its folders.
 func (l *layoutSave) Close() error {
 	if l.out == nil {
 		return nil

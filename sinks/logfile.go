@@ -9,8 +9,8 @@ import (
 )
 
 // openLog opens a log for appending. A new run empties it first. A resumed run cuts it
-// to the length that keep returns, which drops the records of steps that will be taken
-// again, and a record that a crash has torn.
+// to the length that keep returns, and so drops the records of steps that will be
+// repeated, and a record that a crash has cut.
 func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) int) (_ *os.File, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -37,7 +37,7 @@ func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) in
 	return f, err
 }
 
-// closeLog closes a log, or does nothing if it was not opened.
+// closeLog closes a log that was opened.
 func closeLog(f *os.File) error {
 	if f == nil {
 		return nil

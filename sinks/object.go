@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// object is a JSON object whose members keep their order, which those of
-// encoding/json's maps would not.
+// object is a JSON object whose members keep their order. Maps would be sorted by
+// encoding/json.
 type object []member
 
 type member struct {

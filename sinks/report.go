@@ -57,7 +57,7 @@ func (r *report) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (p
 	return in, env.MakeFolder()
 }
 
-// keep replaces the evaluation by a newer one.
+// keep replaces the evaluation with a newer one.
 func (r *report) keep(step *model.Step) error {
 	r.last, r.step = step.Eval, step.N
 	return nil

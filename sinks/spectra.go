@@ -32,17 +32,17 @@ func init() {
 
 P(k) is the sum of |fft2(f)/(H W)|^2 over the modes whose |k| rounds to k, in units of
 the longest side's fundamental; the P(k) of a field sum to its mean square. Sources are
-hi and, below pool_upsample, lo: the pooled field on its own grid; below pair_load also
-the coarse run's frames on theirs, as sim128 and the like. Below normalize they are
-spectra of normalized fields.
+hi and, below pool_upsample, lo, the pooled field on its own grid. Below pair_load the
+coarse run's own frames are a source too, named sim128 for a grid of 128. Below
+normalize, spectra are of normalized fields.
 
 spectra.parquet has a row for each seed, frame, split, field, source and k, with the
 wavenumber, 2 pi k / longest side of run.grid.box (1 without a box), and the power.
 spectra_summary.parquet has the mean and quantiles over the frames of a split, and
 spectra.png shows the mean over all frames.
 
-A run that was stopped goes on with what is missing. With --shard I/N, or in a Slurm
-job array, N runs share the seeds, in one folder; the last one writes the tables.`,
+A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
+array, N runs share the seeds in one folder, and the last one writes the tables.`,
 		Link: pipeline.Link{Needs: pipeline.Planar, End: true},
 		New:  func(*Spectra) pipeline.Stage { return &spectraSink{} },
 	})
@@ -57,12 +57,12 @@ var (
 // spectraSink gathers frames, a few for each core, and works on them in parallel.
 type spectraSink struct {
 	keeper
-	plan    *plan.Plan // what is done to the frames first
+	plan    *plan.Plan // preprocessing of the frames
 	kernel  *plan.Spectra
 	coarse  *plan.Spectra // of a coarse run's own frames; nil where there are none
 	sources []powerSource
-	powers  []framePowers // of the frames worked on
-	file    *seedPowers   // of the seed whose frames are coming
+	powers  []framePowers // of the current group of frames
+	file    *seedPowers   // of the current seed
 }
 
 // framePowers is the P(k) of a frame, (C,shells) for each source.
@@ -101,13 +101,13 @@ func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 	return in, nil
 }
 
-// Resume looks for the seeds that are there, and for room for the others.
+// Resume returns the finished seeds, and checks that the disk has room for the others.
 func (s *spectraSink) Resume(_ context.Context, key string) (map[int]bool, error) {
 	key = fmt.Sprintf("%s box %v", key, s.env.Run.Grid.Box)
 	return s.resume(key, room{seed: s.frameBytes(), summary: s.frameBytes()}, append(reportFiles, parts.Whole)...)
 }
 
-// frameBytes returns about how many bytes a frame's powers take in a file.
+// frameBytes returns the approximate size of a frame's powers in a file.
 func (s *spectraSink) frameBytes() int64 {
 	n := 0
 	for _, src := range s.sources {
@@ -133,14 +133,14 @@ func (s *spectraSink) begin(seed pipeline.Seed) error {
 	return nil
 }
 
-// end has the seed's powers written while the next seed is measured.
+// end writes the seed's powers in the background, while the next seed is measured.
 func (s *spectraSink) end() error {
 	file := s.file
 	s.file = nil
 	return s.ending.Start(func() error { return file.commit(s.set) })
 }
 
-// work measures the frames held, in parallel.
+// work measures the held frames in parallel.
 func (s *spectraSink) work() error {
 	err := parallel.Each(len(s.held), func(i int) error {
 		f, n, p := s.held[i], s.index[i], s.powers[i]
@@ -166,7 +166,7 @@ func (s *spectraSink) work() error {
 	return nil
 }
 
-// Flush writes the tables if this run found the last seed.
+// Flush writes the tables if no seed is missing.
 func (s *spectraSink) Flush(context.Context) ([]pipeline.Element, error) {
 	records, missing, err := s.results()
 	if err != nil {
@@ -191,7 +191,7 @@ func (s *spectraSink) Flush(context.Context) ([]pipeline.Element, error) {
 	return nil, nil
 }
 
-// Close releases what an interrupted run left here.
+// Close releases the frames that an interrupted run still holds.
 func (s *spectraSink) Close() error {
 	s.close()
 	return nil

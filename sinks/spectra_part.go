@@ -12,7 +12,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// powerSource is a field that spectra are taken of, hi or lo, with its shells.
+// powerSource is a source of spectra, such as hi or lo, with its shells.
 type powerSource struct {
 	name   string
 	shells *field.Shells
@@ -28,7 +28,7 @@ type seedPowers struct {
 	values  []float64
 }
 
-// seedExtra is kept of a seed beside its file.
+// seedExtra is the part of a seed's record besides its file.
 type seedExtra struct {
 	Split  string `json:"split"`
 	Frames []int  `json:"frames"`

@@ -138,8 +138,8 @@ func (t *spectraTables) writeSummaryTable(splits []frames.Split, all map[frames.
 	})
 }
 
-// distinct returns the values without repetition, and the places of values[at[i]] among
-// them.
+// distinct returns the values without repetition, and for each i the place of
+// values[at[i]] among them.
 func distinct(values []int, at []int32) (unique []int, places []int32) {
 	for _, v := range values {
 		if !slices.Contains(unique, v) {

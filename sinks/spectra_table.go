@@ -30,7 +30,7 @@ const (
 
 var reportFiles = []string{tableName, summaryName, pictureName}
 
-// spectraTables makes the report of the seeds' records, in their order.
+// spectraTables makes the report from the seeds' records, in their order.
 type spectraTables struct {
 	dir     string
 	fields  []string
@@ -59,7 +59,7 @@ func (s *spectraSink) tables(records []parts.Record) (*spectraTables, error) {
 		}
 		seed := s.seeds[r.Seed]
 		if len(extra.Frames) != seed.Frames || extra.Split != seed.Split.String() {
-			return nil, fmt.Errorf("%s: seed %d: record of %d %s frames, want %d %s ones: remove the folder", t.dir, r.Seed, len(extra.Frames), extra.Split, seed.Frames, seed.Split)
+			return nil, fmt.Errorf("%s: seed %d: record of %d %s frames, want %d %s frames: remove the folder", t.dir, r.Seed, len(extra.Frames), extra.Split, seed.Frames, seed.Split)
 		}
 		t.seeds = append(t.seeds, &seedPowers{seed: seed, sources: s.sources, fields: len(s.in.Channels), frames: extra.Frames})
 	}
@@ -123,7 +123,7 @@ func (t *spectraTables) writePowers() error {
 		var r tableRows
 		var power []float64
 		for i, empty := range t.seeds {
-			seed := *empty // the summary goes through them too
+			seed := *empty // the summary reads the seeds too
 			seed.values = make([]float64, seed.offset(len(t.sources), 0))
 			if err := seed.read(t.dir, t.records[i], 0, seed.values); err != nil {
 				return err

@@ -192,7 +192,7 @@ func TestSpectraReport(t *testing.T) {
 	}
 }
 
-// rowsOf is what stands in a row beside the power.
+// rowsOf returns each row without its power.
 func rowsOf(t *testing.T, table arrow.Table) (rows []string) {
 	seed, frame, k := columnOf[int32](t, table, "seed"), columnOf[int32](t, table, "frame"), columnOf[int32](t, table, "k")
 	split, field, source := columnOf[string](t, table, "split"), columnOf[string](t, table, "field"), columnOf[string](t, table, "source")

@@ -7,8 +7,8 @@ import (
 	"fmsr/pipeline"
 )
 
-// stepSink is the part that sinks of evaluated steps share: a sink embeds it, and
-// sets on in Open.
+// stepSink is the common part of sinks of evaluated steps. A sink embeds it, and sets
+// on in Open.
 //
 //	steps   -- 1 -- ... -- 100 + figures --
 //	        [       on(step 100)           ]

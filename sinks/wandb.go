@@ -36,7 +36,7 @@ func init() {
 	        [ wandb/offline-run-.../run-ID.wandb ]
 	steps   -- 1 -- ... -- 100 ---------------
 
-wandb sync RUN/wandb/offline-run-* uploads it; nothing leaves the machine before.`,
+wandb sync RUN/wandb/offline-run-* uploads it. Nothing leaves the machine before that.`,
 		Link:    pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		Default: WandB{Project: "mri"},
 		New:     func(c *WandB) pipeline.Stage { return &wandb{WandB: *c} },
@@ -66,7 +66,7 @@ type wandb struct {
 	started time.Time
 }
 
-// Open takes note of the run.
+// Open keeps the run for Start.
 func (w *wandb) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	w.env, w.on = env, w.write
 	return in, nil
@@ -99,7 +99,7 @@ func (w *wandb) Start() error {
 }
 
 // resume opens the run's only log and cuts it. It reports false if there is no log, or
-// none with a beginning.
+// only one without a beginning.
 func (w *wandb) resume(root string) (found bool, err error) {
 	logs, err := filepath.Glob(filepath.Join(root, "offline-run-*", "run-*.wandb"))
 	if err != nil || len(logs) != 1 {

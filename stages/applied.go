@@ -8,8 +8,8 @@ import (
 	"fmsr/pipeline"
 )
 
-// applied is Process of a stage that folds: a plan of its work alone, carried out
-// at once.
+// applied is the Process of a stage that folds: it applies a plan of the stage's work
+// alone.
 func applied(s plan.Folder, mem memory.Allocator, in pipeline.Element) ([]pipeline.Element, error) {
 	p := &plan.Plan{}
 	s.Fold(p)

@@ -21,7 +21,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// ArrowCache writes what reaches it once and replays it from then on.
+// ArrowCache writes the frames that reach it once, and replays them from then on.
 //
 //	frames, once     -- a - b - c - d ------------------------------
 //	                 [ frames.arrow + index.json, in the cache      ]
@@ -40,12 +40,12 @@ func init() {
 	                 [ frames.arrow + index.json, in the cache      ]
 	frames, mapped   -- val: a -- train: c - b - d -- d - c - b -- ...
 
-The first run writes what reaches it; later ones with the same stages above it and
-the same input files start from here. It replays the validation frames once, in
-order, and then the training frames for ever, each epoch in an order that is a
-function of the run's seed and the epoch. A cache that is damaged or half-written
-is made again. The x_lo of frames that have one is kept too, which doubles the cache:
-pool_upsample is better off below. fmsr cache lists the caches and removes them.`,
+The first run writes the frames that reach it. Later runs with the same stages above
+it and the same input files start from the cache. It replays the validation frames
+once, in order, and then the training frames for ever, each epoch in an order that
+depends only on the run's seed and the epoch. A damaged or half-written cache is made
+again. An x_lo that the frames already have is cached too, which doubles the size: put
+pool_upsample below. fmsr cache lists and removes caches.`,
 		Link: pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Replayed},
 		New:  func(c *ArrowCache) pipeline.Stage { return &arrowCache{ArrowCache: *c} },
 	})
@@ -53,8 +53,8 @@ pool_upsample is better off below. fmsr cache lists the caches and removes them.
 
 var _ pipeline.Store = (*arrowCache)(nil)
 
-// verifyAtOnce is the size up to which a cache is checked whole before a run; of
-// a larger one each frame is checked when it is first used.
+// verifyAtOnce is the size up to which a whole cache is checked before a run. Each
+// frame of a larger cache is checked before its first use.
 const verifyAtOnce = 1 << 30
 
 type arrowCache struct {
@@ -65,13 +65,13 @@ type arrowCache struct {
 
 	build *cacheBuild
 	framecache.Contents
-	lock     *os.File       // says that the cache is in use
+	lock     *os.File       // marks the cache as in use
 	whole    *memory.Buffer // frames.arrow, mapped
 	splits   []frames.Split // of each frame
 	verified []bool
 }
 
-// Open notes what will come. The cache's folder is settled later, by its key.
+// Open records the Meta of the frames. Ready finds the cache's folder, by its key.
 func (c *arrowCache) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	c.env, c.meta = env, in
 	if c.Dir == "" {
@@ -81,7 +81,8 @@ func (c *arrowCache) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 	return in, nil
 }
 
-// Ready looks for a whole copy under the key.
+// Ready reports whether there is a whole cache under the key, and removes a damaged
+// one.
 func (c *arrowCache) Ready(ctx context.Context, key string) (bool, error) {
 	c.dir = filepath.Join(c.Dir, key)
 	err := c.load(ctx)
@@ -91,12 +92,12 @@ func (c *arrowCache) Ready(ctx context.Context, key string) (bool, error) {
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
-	if _, statErr := os.Stat(c.dir); statErr != nil { // a whole cache appears by rename, index and all
+	if _, statErr := os.Stat(c.dir); statErr != nil { // a cache appears whole, by rename
 		return false, nil
 	}
 	c.env.Progress.Note("arrow_cache: making %s again: %v", c.dir, err)
 	if err := framecache.Remove(c.Dir, key); err == nil || errors.Is(err, fs.ErrNotExist) {
-		return false, os.RemoveAll(c.dir) // whatever else was in it
+		return false, os.RemoveAll(c.dir) // other files in it
 	}
 	return false, fmt.Errorf("%s: %w, and damaged: %w", c.dir, framecache.ErrInUse, err)
 }
@@ -265,11 +266,11 @@ func (b *cacheBuild) add(f *frames.Frames, n int) error {
 }
 
 // Commit finishes the cache and renames its folder into place. If another run has made
-// the same cache meanwhile, it uses that one.
+// the same cache meanwhile, Commit uses that one.
 func (c *arrowCache) Commit(ctx context.Context) error {
 	b := c.build
 	if b == nil {
-		return errors.New("no frame came to be cached")
+		return errors.New("no frame reached it")
 	}
 	if err := b.writer.Close(); err != nil {
 		return fmt.Errorf("writing the cache: %w", err)
@@ -288,7 +289,7 @@ func (c *arrowCache) Commit(ctx context.Context) error {
 	if err := os.Rename(b.dir, c.dir); err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	c.Abort() // closes the file, which was held until here, and removes what is left if another run was first
+	c.Abort() // closes the file, and removes the folder if another run was first
 	if err := c.load(ctx); err != nil {
 		return err
 	}
@@ -307,7 +308,7 @@ func (c *arrowCache) evict() error {
 	return err
 }
 
-// Abort removes what was written and not committed.
+// Abort removes a cache that was not committed.
 func (c *arrowCache) Abort() {
 	if c.build == nil {
 		return
@@ -323,7 +324,7 @@ func (c *arrowCache) Abort() {
 func (c *arrowCache) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
 	return replay(ctx, pass, c.env.Run.Seed, c.env.Resume.Frames, c.splits, func(some []int) error {
 		if err := parallel.Each(len(some), func(i int) error { return c.verify(some[i]) }); err != nil {
-			// without its index it is no cache, and the next run makes it again
+			// the next run makes a cache without an index again
 			return errors.Join(fmt.Errorf("the cache %s is damaged, run again to make a new one: %w", c.dir, err), os.Remove(filepath.Join(c.dir, framecache.Index)))
 		}
 		for _, i := range some {

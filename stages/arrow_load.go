@@ -40,9 +40,10 @@ func init() {
 	                                         [           arrow_load           ]
 	x_hi, x_lo (1,C,H,W), mapped             -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
 
-Seeds and splits are the manifest's. For training it replays as arrow_cache does, which
-is not needed below it, nor is pool_upsample where the set has x_lo. With run.overfit
-all frames of the first seed are both the training and the validation split.`,
+Seeds and splits are those of the manifest. For training it replays the frames as
+arrow_cache does, so the flow needs no arrow_cache. If the set has x_lo, it needs no
+pool_upsample either. With run.overfit all frames of the first seed are both the
+training and the validation split.`,
 		Link: pipeline.Link{Adds: pipeline.Planar | pipeline.Paired | pipeline.Replayed},
 		New:  func(c *ArrowLoad) pipeline.Stage { return &arrowLoad{ArrowLoad: *c} },
 	})
@@ -82,7 +83,7 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 		return meta, err
 	}
 	if m.Format != "arrow" {
-		return meta, fmt.Errorf("%s: the set is of %s files: want arrow (export with --format arrow)", path, m.Format)
+		return meta, fmt.Errorf("%s: the set has %s files: want arrow (export with --format arrow)", path, m.Format)
 	}
 	meta = pipeline.Meta{Channels: m.ChannelNames, Grid: env.Run.Domain(m.H, m.W), Factor: m.Factor, Periodic: m.Boundary == "periodic"}
 	if m.Normalized {
@@ -107,7 +108,7 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 	return meta, err
 }
 
-// choose returns the wanted ones of the manifest's files.
+// choose returns the wanted files of the manifest.
 func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportset.File, err error) {
 	there := map[int]bool{}
 	for _, f := range m.Files {
@@ -151,7 +152,7 @@ func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*arro
 	return files, nil
 }
 
-// list adds a file's frames to what is sent.
+// list adds a file's frames to the frames that will be sent.
 func (l *arrowLoad) list(meta *pipeline.Meta, file int, split frames.Split) {
 	rows := l.files[file].Rows
 	for i, row := range rows {
@@ -172,7 +173,7 @@ func identity(path string) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// Emit sends the frames, a single pass seed by seed.
+// Emit sends the frames. In a single pass they come seed by seed.
 func (l *arrowLoad) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
 	if pass == pipeline.Endless {
 		return replay(ctx, pass, l.env.Run.Seed, l.env.Resume.Frames, l.splits, func(some []int) error {
@@ -207,7 +208,7 @@ func (l *arrowLoad) frame(f loaded) *frames.Frames {
 	return out
 }
 
-// Close unmaps the files, which frames that are still held outlive.
+// Close releases the files. Frames that are still held keep their file mapped.
 func (l *arrowLoad) Close() error {
 	for _, f := range l.files {
 		f.Release()

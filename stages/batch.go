@@ -43,7 +43,7 @@ var (
 type batch struct {
 	Batch
 	mem  memory.Allocator
-	plan *plan.Plan // done to the frames on their way into a batch
+	plan *plan.Plan // preprocessing of the frames of a batch
 	held []plan.Frame
 }
 
@@ -87,7 +87,7 @@ func (b *batch) Process(_ context.Context, in pipeline.Element) (out []pipeline.
 	return out, nil
 }
 
-// Flush sends the frames held as a smaller batch.
+// Flush sends the held frames as a smaller batch.
 func (b *batch) Flush(context.Context) ([]pipeline.Element, error) {
 	if len(b.held) == 0 {
 		return nil, nil
@@ -99,13 +99,13 @@ func (b *batch) Flush(context.Context) ([]pipeline.Element, error) {
 	return []pipeline.Element{whole}, nil
 }
 
-// join makes one element of the frames held.
+// join makes one element of the held frames.
 func (b *batch) join() (*frames.Frames, error) {
 	defer b.drop()
 	return b.plan.Join(b.mem, b.held)
 }
 
-// drop releases the frames held.
+// drop releases the held frames.
 func (b *batch) drop() {
 	for _, f := range b.held {
 		f.Release()
@@ -113,7 +113,7 @@ func (b *batch) drop() {
 	b.held = b.held[:0]
 }
 
-// Close releases the frames that an interrupted run leaves held.
+// Close releases the frames that an interrupted run still holds.
 func (b *batch) Close() error {
 	b.drop()
 	return nil

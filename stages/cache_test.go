@@ -95,7 +95,7 @@ func TestArrowCacheInUse(t *testing.T) {
 	}
 }
 
-// TestArrowCacheLimit: a new cache pushes out those that are over the limit.
+// TestArrowCacheLimit: a new cache pushes out the caches beyond the limit.
 func TestArrowCacheLimit(t *testing.T) {
 	env := testEnv(t)
 	first := cacheOf(t, env, testKey)

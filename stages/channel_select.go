@@ -30,8 +30,8 @@ func init() {
 	                   [ Bx, jz of 8 ]
 	planar (N,2,H,W)   -- 1' ------ 2' -
 
-Every value that is kept is checked: NaN and Inf end the run with the seed, frame
-and field.`,
+Every kept value is checked: a NaN or Inf ends the run with an error that names the
+seed, frame and field.`,
 		Link:    pipeline.Link{Needs: pipeline.Stored, Adds: pipeline.Planar, Drops: pipeline.Stored},
 		Default: ChannelSelect{Channels: []string{"velx"}},
 		New:     func(c *ChannelSelect) pipeline.Stage { return &channelSelect{ChannelSelect: *c} },
@@ -40,7 +40,7 @@ and field.`,
 
 var _ pipeline.Processor = (*channelSelect)(nil)
 
-// Validate reports names that are repeated, and an empty list.
+// Validate reports repeated names and an empty list.
 func (c *ChannelSelect) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
 	if len(c.Channels) == 0 {
 		report("channels", "is empty: name fields, or all")

@@ -5,7 +5,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// openDevice returns the run's device, and notes what fmsr has to do without on it.
+// openDevice returns the run's device, and notes which kernels it lacks.
 func openDevice(env *pipeline.Env) (torchx.Device, error) {
 	device, err := torchx.OpenDevice(env.Run.Device)
 	if err != nil {
@@ -17,9 +17,9 @@ func openDevice(env *pipeline.Env) (torchx.Device, error) {
 	return device, nil
 }
 
-// usesBF16 reports whether to compute in bf16, where wanted. A device without
-// instructions for bf16 would emulate them, several times slower than float32 and
-// less exact: there it notes so and reports false.
+// usesBF16 reports whether to compute in bf16, if that is wanted. A device without
+// instructions for bf16 would emulate them, several times slower than float32 and less
+// exact: for such a device it writes a note and reports false.
 func usesBF16(env *pipeline.Env, device torchx.Device, wanted bool) bool {
 	if wanted && !device.HasBF16() {
 		env.Progress.Note("this processor has no instructions for bf16: computing in float32")

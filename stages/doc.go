@@ -1,18 +1,19 @@
 // Package stages holds the stages of a flow, one file each.
 //
-// A stage is a typed config with its defaults, a declaration that registers it
-// under its name, and the work: Open checks what it will receive and says what
-// it will send; Process takes one element and returns those that follow from
-// it. It borrows its input, which the pipeline releases, and returns outputs
-// that it owns; to pass its input on it retains it.
+// A stage is a typed config with its defaults, a declaration that registers it under
+// its name, and the work. Open checks the Meta of the elements that it will receive and
+// returns the Meta of the elements that it will send. Process takes one element and
+// returns the elements made of it. It borrows its input, which the pipeline releases,
+// and owns its outputs until it returns them. A stage that passes its input on retains
+// it.
 //
 //	npy_load -> channel_select -> arrow_cache -> pool_upsample -> normalize -> batch -> train -> ema -> sinks
 //	stored      planar            replayed       paired           normalized   batched  steps
 //
-// Other sources start where their frames are as far along, and any sink that
-// takes frames can end a flow:
+// Other sources skip the stages that their frames do not need, and any sink that takes
+// frames can end a flow:
 //
-//	synth        stored frames, made of nothing      -> channel_select, or layout_save
+//	synth        stored frames of random fields      -> channel_select, or layout_save
 //	pair_load    x_hi and x_lo of two runs           -> arrow_cache, or export
 //	arrow_load   x_hi and x_lo of an exported set    -> normalize
 //	files_load   coarse frames -> superres           -> compare, files_save

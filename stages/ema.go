@@ -26,9 +26,9 @@ func init() {
 	           [ ema += (1-d)(w-ema)]
 	steps      -- 1 -------- 2 ------
 
-From step 1 on, starting at the initial weights, without bias correction. The trainer
-updates the average together with the weights from its second step on: this stage
-says how, and updates it after the first.`,
+The average starts at the initial weights and is updated in every step, without bias
+correction. This stage sets the decay and makes the first update. From the second step
+on, the trainer updates the average together with the weights.`,
 		Link:    pipeline.Link{Needs: pipeline.Steps, Refuses: pipeline.Averaged | pipeline.Evaluated, Adds: pipeline.Averaged},
 		Default: EMA{Decay: 0.9999, Ramp: "none"},
 		New:     func(c *EMA) pipeline.Stage { return &ema{EMA: *c} },
@@ -39,13 +39,13 @@ var _ pipeline.Processor = (*ema)(nil)
 
 type ema struct{ EMA }
 
-// Open passes on what it receives.
+// Open passes the Meta on.
 func (e *ema) Open(_ context.Context, _ *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	return in, nil
 }
 
-// Process asks the trainer for the average and passes the step on. The first time
-// that updates the average; after that the trainer has updated it already, in the
+// Process asks the trainer for the average and passes the step on. The first call
+// updates the average. From then on the trainer has already updated it, in the
 // optimizer's pass over the weights.
 func (e *ema) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	in.Retain()

@@ -15,26 +15,27 @@ import (
 	"fmsr/pipeline"
 )
 
-// FilesLoad reads the frames of any npy files.
+// FilesLoad reads the frames of npy files.
 //
 //	a.npy, b.npy (F,H,W,C)   -- a ------------------ b --
 //	                         [        files_load        ]
 //	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 type FilesLoad struct {
 	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy file, a folder of them, or a glob pattern"`
-	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in their order, from which a model takes its own; empty: they are the model's"`
+	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels"`
 }
 
 func init() {
 	pipeline.Register(pipeline.Declaration[FilesLoad]{
 		Name: "files_load",
-		Doc: `Reads the frames of any npy files, of whatever grids.
+		Doc: `Reads the frames of npy files of any grid.
 
 	a.npy, b.npy (F,H,W,C)   -- a ------------------ b --
 	                         [        files_load        ]
 	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 
-(frames, H, W, channels) in C order; the types that npy_load reads. For superres.`,
+A file is an array (frames, H, W, channels) in C order, of a type that npy_load reads.
+The stage below is superres.`,
 		Link: pipeline.Link{Adds: pipeline.Stored},
 		New:  func(c *FilesLoad) pipeline.Stage { return &filesLoad{FilesLoad: *c} },
 	})

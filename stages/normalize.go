@@ -31,9 +31,9 @@ func init() {
 	             [ (x - mean) / std ]
 	normalized   -- x_hi', x_lo' ----
 
-The mean and the population standard deviation are x_hi's over the training split.
-One pass before the run finds them, and they are kept for later runs. x_lo is
-normalized by the same figures.`,
+The mean and the population standard deviation are those of x_hi over the training
+split. One pass before the run computes them, and later runs reuse them. x_lo is
+normalized with the same mean and deviation.`,
 		Link: pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Normalized},
 		New:  func(*Normalize) pipeline.Stage { return &normalize{} },
 	})
@@ -70,7 +70,7 @@ func (z *normalize) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 // FitKey is empty: the statistics depend on the frames alone.
 func (z *normalize) FitKey() any { return struct{}{} }
 
-// FuseFit takes over the work of the stages above, except that x_lo is not made.
+// FuseFit takes over the work of the stages above, but makes no x_lo.
 func (z *normalize) FuseFit(above []pipeline.Stage) int {
 	p, n := plan.Fold(above)
 	p.Factor = 0
@@ -111,12 +111,12 @@ func (z *normalize) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 // Fitted returns the Welford state of each channel.
 func (z *normalize) Fitted() (any, error) {
 	if z.welford[0].Count == 0 {
-		return nil, errors.New("no training frame came")
+		return nil, errors.New("no training frame reached it")
 	}
 	return z.welford, nil
 }
 
-// Restore makes the statistics from the states.
+// Restore computes the statistics from the states.
 func (z *normalize) Restore(data []byte) error {
 	var states []field.Welford
 	if err := json.Unmarshal(data, &states); err != nil {

@@ -27,7 +27,7 @@ type NpyLoad struct {
 	Files   []string         `yaml:"files" path:"file" doc:"instead of root and set: the files, as seeds 0, 1, ..."`
 	Array   string           `yaml:"array" doc:"name of the array in npz files; empty: their only one"`
 	Fields  []string         `yaml:"fields" doc:"channel names, in the order of the file's last axis"`
-	Seeds   []int            `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all that are there"`
+	Seeds   []int            `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all"`
 	Frames  []int            `yaml:"frames" doc:"frames of each file to read, 0-99 or a list; empty: all"`
 	Splits  []string         `yaml:"splits" oneof:"train|val|test" doc:"splits to read; empty: all"`
 	Split   map[string][]int `yaml:"split" doc:"seeds of each split; empty: the first 80% train, then 10% val, 10% test"`
@@ -47,26 +47,27 @@ func init() {
 	                                [           npy_load             ]
 	frames (1,H,W,C), with origin   -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
 
-A seed is one array (frames, H, W, channels) in C order. The header decides the
-grid. The files are, of the first that is set,
+A seed is one array (frames, H, W, channels) in C order. Its header gives the grid.
+The first of these keys that is set chooses the files:
 
-	files     those listed: seeds 0, 1, ...
-	pattern   those below root that match: {seed} stands for the seed's digits (in
-	          several places for the same), * and ? for any text in a name.
-	          {field} stands for a channel's name: each field has its own file,
+	files     the listed files, as seeds 0, 1, ...
+	pattern   the files below root that match. {seed} stands for the seed's digits, the
+	          same number in several places; * and ? stand for any text in a name.
+	          {field} stands for a channel's name: each field then has its own file,
 	          (frames, H, W) or (frames, H, W, 1).
 	set       ROOT/SET/seed_NNNN/npy/*.npy, one in each folder
 
-Little-endian float32 is mapped, without a copy, in an npz from numpy.savez too if
-it lies at a multiple of 4 there. Anything else is converted frame by frame:
-big-endian, float64 (a value beyond float32's range becomes Inf, which
-channel_select refuses), float16, and numpy.savez_compressed, which is inflated
-as it is read, in 64 KiB pieces: a damaged one is noticed at its end. Integers,
-complex numbers, objects and Fortran order are refused.
+Little-endian float32 is mapped without a copy, also in an npz from numpy.savez if the
+array starts at a multiple of 4 bytes. Other arrays are converted frame by frame:
+big-endian, float64 (a value beyond float32's range becomes Inf, which channel_select
+refuses), float16, and numpy.savez_compressed. A compressed array is inflated as it is
+read, in pieces of 64 KiB, so that damage shows only at its end. Integers, complex
+numbers, objects and Fortran order are refused.
 
-Seeds are split in order, 80/10/10; with fewer than 100, val and test get a tenth
-each (at least one seed, once there are two and three). With run.overfit all
-frames of the first seed are both the training and the validation split.`,
+Seeds are split in order, 80/10/10. Of fewer than 100 seeds val and test get a tenth
+each, and at least one seed each if there are three (of two, val gets one). With
+run.overfit all frames of the first seed are both the training and the validation
+split.`,
 		Link:    pipeline.Link{Adds: pipeline.Stored},
 		Default: NpyLoad{Set: "mri256_nu3e-5", Fields: allFields()},
 		New:     func(c *NpyLoad) pipeline.Stage { return &npyLoad{NpyLoad: *c} },
@@ -75,7 +76,7 @@ frames of the first seed are both the training and the validation split.`,
 
 var _ pipeline.Picker = (*npyLoad)(nil)
 
-// Validate reports keys that cannot be.
+// Validate reports keys that contradict each other.
 func (c *NpyLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
 	checkNames(c.Fields, report)
 	checkSplit(c.Split, report)
@@ -84,11 +85,11 @@ func (c *NpyLoad) Validate(_ *pipeline.Run, report func(key, format string, args
 			report("pattern", "%v", err)
 		}
 		if len(c.Files) > 0 {
-			report("pattern", "is set beside files: want one of them")
+			report("pattern", "is set as well as files: want one of them")
 		}
 	}
 	if c.Root != "" && len(c.Files) > 0 {
-		report("root", "is set beside files, which are not looked for in it: want one of them")
+		report("root", "is set as well as files, which do not use it: want one of them")
 	}
 	for i, path := range c.Files {
 		if slices.Contains(c.Files[:i], path) {
@@ -97,7 +98,7 @@ func (c *NpyLoad) Validate(_ *pipeline.Run, report func(key, format string, args
 	}
 }
 
-// checkNames reports names of fields that cannot be.
+// checkNames reports missing and repeated names of fields.
 func checkNames(fields []string, report func(key, format string, args ...any)) {
 	if len(fields) == 0 {
 		report("fields", "is empty: name the channels in the order of the file's last axis")
@@ -140,7 +141,7 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 	return meta, nil
 }
 
-// choose settles which seeds to read, and for which split.
+// choose finds the seeds to read and the split of each.
 func (l *npyLoad) choose(overfit bool) error {
 	layout := dataset.Layout{Root: l.Root, Set: l.Set, Pattern: l.Pattern, Files: l.Files, Fields: l.Fields}
 	found, err := layout.Find()
@@ -167,7 +168,7 @@ func (l *npyLoad) choose(overfit bool) error {
 	return nil
 }
 
-// measure reads a seed's headers, and fills in the frames to take.
+// measure reads a seed's headers, and fills in the frames to read.
 func (l *npyLoad) measure(s *dataset.Seed) error {
 	n, err := l.run.Measure(s.Files)
 	if err != nil {

@@ -30,8 +30,8 @@ type PairLoad struct {
 	Channels     []string         `yaml:"channels" flag:"channels" doc:"fields to keep, in that order; all: every field of the files"`
 	Seeds        []int            `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all of the fine run"`
 	FineFrames   []int            `yaml:"fine_frames" doc:"frames of each fine file, 0-3 or a list; empty: all"`
-	CoarseFrames []int            `yaml:"coarse_frames" doc:"the frames of each coarse file that match them, one by one; empty: those of the same index"`
-	Boundary     string           `yaml:"boundary" oneof:"clamp|periodic" doc:"what interpolation finds beyond the edges; clamp: the value at the edge"`
+	CoarseFrames []int            `yaml:"coarse_frames" doc:"frames of each coarse file, one for each of fine_frames; empty: the same indices"`
+	Boundary     string           `yaml:"boundary" oneof:"clamp|periodic" doc:"values that interpolation uses beyond the edges; clamp: the value at the edge"`
 	Splits       []string         `yaml:"splits" oneof:"train|val|test" doc:"splits to read; empty: all"`
 	Split        map[string][]int `yaml:"split" doc:"seeds of each split; empty: the first 80% train, then 10% val, 10% test"`
 }
@@ -46,15 +46,15 @@ func init() {
 	                                   [        pair_load         ]
 	x_hi, x_lo (1,C,H,W), with origin  -- pair 0 -- 1 -- 0 -- 1 ----
 
-x_hi is the fine frame, and x_lo the coarse one, interpolated bilinearly onto the
-fine grid as pool_upsample does, in place of what pooling x_hi gives. The fine grid
-is a multiple of the coarse one, the same along both axes. The coarse frame on its
-own grid goes along for a spectra stage right below.
+x_hi is the fine frame. x_lo is the coarse frame, interpolated bilinearly onto the fine
+grid as pool_upsample does; it replaces the pooled x_hi. The fine grid is the same
+multiple of the coarse grid along both axes. A spectra stage right below also gets the
+coarse frame on its own grid.
 
-Frames match where the two runs show the same moment and have not parted yet: MRI
-turbulence at 128 and at 256 parts after the linear phase. Without fine_frames and
-coarse_frames, both files have as many frames and match by index. A frame is
-called by its fine index.`,
+Frames match while the two runs show the same moment and have not diverged yet: MRI
+turbulence at 128 and at 256 diverges after the linear phase. Without fine_frames and
+coarse_frames both files have the same number of frames, which match by index. A
+pair's frame number is the fine one.`,
 		Link:    pipeline.Link{Adds: pipeline.Planar | pipeline.Paired},
 		Default: PairLoad{Fine: "mri256_nu3e-5", Coarse: "mri128_nu3e-5", Fields: allFields(), Channels: []string{"all"}, Boundary: "clamp"},
 		New:     func(c *PairLoad) pipeline.Stage { return &pairLoad{PairLoad: *c} },
@@ -63,7 +63,7 @@ called by its fine index.`,
 
 var _ pipeline.Picker = (*pairLoad)(nil)
 
-// Validate reports keys that cannot be.
+// Validate reports keys that contradict each other.
 func (c *PairLoad) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
 	checkNames(c.Fields, report)
 	checkSplit(c.Split, report)
@@ -86,7 +86,7 @@ type pairLoad struct {
 	upscale      *field.Upsampler
 }
 
-// seedPair is a seed in both runs. Frame i of the one matches frame i of the other.
+// seedPair is a seed in both runs. Its i-th fine frame matches its i-th coarse frame.
 type seedPair struct{ fine, coarse dataset.Seed }
 
 // Open finds the files, reads their headers and splits the seeds.
@@ -112,7 +112,7 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 	}
 	factor := l.fine.H / l.coarse.H
 	if factor < 2 || l.fine.Grid != l.coarse.Finer(factor) {
-		return pipeline.Meta{}, fmt.Errorf("fine grid %s, coarse grid %s: want a multiple of it, the same along both axes", l.fine.Grid, l.coarse.Grid)
+		return pipeline.Meta{}, fmt.Errorf("fine grid %s, coarse grid %s: want the fine grid to be the same multiple of the coarse grid along both axes", l.fine.Grid, l.coarse.Grid)
 	}
 	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.fine.Grid, hex.EncodeToString(identity.Sum(nil))
 	meta.Factor, meta.Periodic, meta.Coarse = factor, l.Boundary == "periodic", true
@@ -121,7 +121,7 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 	return l.keep.Open(ctx, env, meta)
 }
 
-// choose settles which seeds to read, and for which split.
+// choose finds the seeds to read and the split of each.
 func (l *pairLoad) choose(overfit bool) error {
 	fineLayout, coarseLayout := dataset.Layout{Root: l.Root, Set: l.Fine}, dataset.Layout{Root: l.Root, Set: l.Coarse}
 	fine, err := fineLayout.Find()
@@ -165,7 +165,7 @@ func (l *pairLoad) measure(p *seedPair) error {
 		return err
 	}
 	if len(l.FineFrames) == 0 && fine != coarse {
-		return fmt.Errorf("%s: %d frames, but %s has %d: say by fine_frames and coarse_frames which match", p.fine.Path, fine, p.coarse.Path, coarse)
+		return fmt.Errorf("%s: %d frames, but %s has %d: list the matching frames in fine_frames and coarse_frames", p.fine.Path, fine, p.coarse.Path, coarse)
 	}
 	p.fine.Frames = l.FineFrames
 	if len(l.FineFrames) == 0 {

@@ -115,9 +115,9 @@ func TestPairLoadErrors(t *testing.T) {
 	base := PairLoad{Root: root, Fine: "fine", Fields: []string{"a"}, Channels: []string{"all"}, Boundary: "clamp"}
 	for coarse, want := range map[string]string{
 		"short":  "f.npy: 2 frames, but ",
-		"odd":    "fine grid 4 x 8, coarse grid 3 x 4: want a multiple of it, the same along both axes",
-		"same":   "fine grid 4 x 8, coarse grid 4 x 8: want a multiple of it",
-		"uneven": "fine grid 4 x 8, coarse grid 1 x 4: want a multiple of it",
+		"odd":    "fine grid 4 x 8, coarse grid 3 x 4: want the fine grid to be the same multiple of the coarse grid along both axes",
+		"same":   "fine grid 4 x 8, coarse grid 4 x 8: want the fine grid to be the same multiple",
+		"uneven": "fine grid 4 x 8, coarse grid 1 x 4: want the fine grid to be the same multiple",
 		"other":  "seed 0 is not in " + filepath.Join(root, "other"),
 		"none":   "has no folder none: it holds",
 		"nan":    "seed 0: " + filepath.Join(root, "nan/seed_0000/npy/f.npy") + ": frame 1: field a: NaN at y=0, x=3",

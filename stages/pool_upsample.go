@@ -17,7 +17,7 @@ import (
 //	x_hi, x_lo       -- 1' ------- 2' -
 type PoolUpsample struct {
 	Factor   int    `yaml:"factor" min:"2" doc:"how many fine cells one coarse cell averages, along each axis"`
-	Boundary string `yaml:"boundary" oneof:"clamp|periodic" doc:"what interpolation finds beyond the edges; clamp: the value at the edge"`
+	Boundary string `yaml:"boundary" oneof:"clamp|periodic" doc:"values that interpolation uses beyond the edges; clamp: the value at the edge"`
 }
 
 func init() {
@@ -59,7 +59,7 @@ func (p *poolUpsample) Process(_ context.Context, in pipeline.Element) ([]pipeli
 	return applied(p, p.mem, in)
 }
 
-// Fold adds x_lo to a plan that makes none yet. It is made in physical units: a
+// Fold adds x_lo to a plan that makes none yet. x_lo is made in physical units, since a
 // plan normalizes last.
 func (p *poolUpsample) Fold(plan *plan.Plan) bool {
 	if plan.Stored || plan.Factor != 0 {

@@ -10,7 +10,7 @@ import (
 // recorder lets a profile record a torch thread's operations.
 type recorder struct{ *torchx.Thread }
 
-// Recorded ends what Record began.
+// Recorded ends the recording and returns its operations.
 func (r recorder) Recorded(ctx context.Context) ([]profile.Op, error) {
 	spans, err := r.Thread.Recorded(ctx)
 	ops := make([]profile.Op, len(spans))

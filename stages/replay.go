@@ -8,14 +8,14 @@ import (
 	"fmsr/pipeline"
 )
 
-// replayed is how many frames replay sends at once.
+// replayed is the number of frames that replay sends at once.
 const replayed = 16
 
 // replay sends stored frames in their order: the validation frames, then the training
 // frames, shuffled as a function of the run's seed and the epoch. A single pass has one
-// epoch and ends with the test frames. An endless pass has epoch after epoch, skipping the
-// first skip training frames, which a resumed run has already consumed. splits is the
-// split of each frame; send gets indices of frames, a few at a time.
+// epoch and ends with the test frames. An endless pass has epoch after epoch, skipping
+// the first skip training frames, which a resumed run has already consumed. splits[i]
+// is the split of frame i; send gets indices of frames, a few at a time.
 func replay(ctx context.Context, pass pipeline.Pass, seed uint64, skip int, splits []frames.Split, send func(some []int) error) error {
 	of := map[frames.Split][]int{}
 	for i, s := range splits {

@@ -7,8 +7,8 @@ import (
 	"fmsr/internal/frames"
 )
 
-// seedFilter is the pipeline.Picker of a source: it leaves seeds out of what the
-// source sends. Its zero value sends every seed.
+// seedFilter is the pipeline.Picker of a source: it leaves out seeds that nobody wants.
+// Its zero value sends every seed.
 type seedFilter struct{ want func(seed int) bool }
 
 // Pick keeps the seeds for which want is true.

@@ -16,13 +16,13 @@ import (
 	"fmsr/pipeline"
 )
 
-// Synth makes random fields, for measuring and for trying things out.
+// Synth makes random fields, for benchmarks and trials.
 //
 //	                                -- seed 0 -------- seed 1 --
 //	                                [          synth           ]
 //	frames (1,H,W,8), with origin   -- frame 0 -- 1 -- 0 -- 1 --
 type Synth struct {
-	Seeds  int              `yaml:"seeds" min:"1" flag:"synth-seeds" doc:"how many seeds, from 0 on"`
+	Seeds  int              `yaml:"seeds" min:"1" flag:"synth-seeds" doc:"number of seeds, from 0 on"`
 	Frames int              `yaml:"frames" min:"1" flag:"synth-frames" doc:"frames of each seed"`
 	Grid   []int            `yaml:"grid" min:"4" max:"16384" flag:"grid" doc:"cells along y and x"`
 	Slope  float64          `yaml:"slope" min:"0" max:"10" flag:"slope" doc:"power in shell k falls as k^-slope"`
@@ -45,9 +45,9 @@ corner divergence (average across, difference along), and jz is its curl by
 central differences. Nothing is simulated: a seed's frames are two random patterns
 that drift through each other. Seeds are split as npy_load does.
 
-A frame is a function of run.seed, its seed and its number: one program gives the
-same values on every machine. A seed is made in about a tenth of a second at
-256 x 256, and then a frame in a millisecond.`,
+A frame depends only on run.seed, its seed and its number: one program gives the same
+values on every machine. At 256 x 256 a seed takes about a tenth of a second, and each
+of its frames a millisecond.`,
 		Link:    pipeline.Link{Adds: pipeline.Stored},
 		Default: Synth{Seeds: 100, Frames: 200, Grid: []int{256, 256}, Slope: 5. / 3},
 		New:     func(c *Synth) pipeline.Stage { return &synthSource{Synth: *c} },
@@ -56,7 +56,7 @@ same values on every machine. A seed is made in about a tenth of a second at
 
 var _ pipeline.Picker = (*synthSource)(nil)
 
-// Validate reports values that cannot be.
+// Validate reports a grid without two sizes, and splits that contradict each other.
 func (c *Synth) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
 	if len(c.Grid) != 2 {
 		report("grid", "is %v: want the cells along y and x", c.Grid)

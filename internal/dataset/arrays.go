@@ -13,7 +13,7 @@ import (
 //
 //	one float32 file (F,H,W,C)        -- frame i: a view of the mapped file --
 //	another type, or compressed       -- frame i: converted into new memory --
-//	one file (F,H,W) a field          -- frame i: put together in new memory --
+//	one file (F,H,W) a field          -- frame i: assembled in new memory --
 type Arrays struct {
 	F, H, W, C int // frames, grid and channels
 

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// FindFiles returns the npy files that a path names, sorted: the file itself, those
-// of a folder, or those of a glob pattern. No file is an error.
+// FindFiles returns the npy files of a path, sorted: the file itself, the files of a
+// folder, or the files of a glob pattern. It returns an error if there is none.
 func FindFiles(path string) ([]string, error) {
 	pattern := path
 	info, err := os.Stat(path)

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Layout says where the files of seeds are. The first field that is set decides:
+// Layout is the place of the files of seeds. The first field that is set decides:
 //
 //	Files     the files themselves, as seeds 0, 1, ...
 //	Pattern   files below Root, see Pattern
@@ -161,8 +161,8 @@ func (l Layout) findPattern() (map[int]Files, error) {
 	return found, nil
 }
 
-// CheckFields returns an error if fields of a seed have no file. A seed that is not
-// read may lack some.
+// CheckFields returns an error if a field of the seed has no file. Seeds that are not
+// read may lack files.
 func (l Layout) CheckFields(seed int, f Files) error {
 	var missing []string
 	for i, path := range f.Fields {

@@ -34,7 +34,7 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 	case !strings.HasSuffix(text, ".npy") && !strings.HasSuffix(text, ".npz"):
 		return nil, fmt.Errorf("is %q: want .npy or .npz at its end", text)
 	case !strings.Contains(rest, "{seed}"):
-		return nil, fmt.Errorf("is %q: want {seed} where the seed's digits stand", text)
+		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits", text)
 	case strings.ContainsAny(placeholder.ReplaceAllString(text, ""), `{}[]\`):
 		return nil, fmt.Errorf("is %q: want a path with {seed}, {field}, * and ?", text)
 	}

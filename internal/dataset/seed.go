@@ -14,14 +14,14 @@ import (
 	"fmsr/internal/frames"
 )
 
-// Seed is what is read of a seed: its files, its split and the numbers of its frames.
+// Seed is a seed to read: its files, its split and the numbers of its frames.
 type Seed struct {
 	Files
 	Assignment
 	Frames []int
 }
 
-// Run is what all seeds of a simulation run have in common.
+// Run is the grid and the fields of all seeds of a simulation run.
 type Run struct {
 	field.Grid          // of x_hi; H and W are 0 until Measure has seen a seed
 	Fields     []string // names of the channels, in the order of the files' last axis
@@ -48,8 +48,8 @@ func (r *Run) Measure(f Files) (int, error) {
 	return a.F, nil
 }
 
-// ChooseFrames returns the wanted ones of n frames in ascending order; none wanted
-// means all. It returns an error if a wanted frame is not there.
+// ChooseFrames returns the numbers of the wanted frames, out of n, in ascending order.
+// An empty list means all. It returns an error if a wanted frame is missing.
 func ChooseFrames(n int, wanted []int) ([]int, error) {
 	var chosen []int
 	for i := range n {
@@ -65,8 +65,8 @@ func ChooseFrames(n int, wanted []int) ([]int, error) {
 	return chosen, nil
 }
 
-// Identify writes what changes when a file of the seed changes, or what is read of it:
-// paths, sizes, times, split and frames. A hash of it tells whether a cache is stale.
+// Identify writes the paths, sizes and times of the seed's files, its split and its
+// frames. A cache is stale if the hash of this text has changed.
 func (s Seed) Identify(w io.Writer) error {
 	for _, path := range s.Paths() {
 		info, err := os.Stat(path)

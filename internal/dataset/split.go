@@ -8,7 +8,7 @@ import (
 	"fmsr/internal/frames"
 )
 
-// Selection is what a user wants of the seeds that are there.
+// Selection is a user's choice among the seeds that were found.
 type Selection struct {
 	Seeds   []int            // seeds to read; empty: all
 	Splits  []string         // splits to read: train, val, test; empty: all
@@ -41,7 +41,7 @@ func (s Selection) Choose(found []int, place string) ([]int, error) {
 	return slices.Compact(slices.Sorted(slices.Values(wanted))), nil
 }
 
-// Assign gives each of the chosen seeds its split, and returns those of the wanted
+// Assign gives each of the chosen seeds its split, and returns the seeds of the wanted
 // splits.
 func (s Selection) Assign(seeds []int) ([]Assignment, error) {
 	if s.Overfit {
@@ -60,8 +60,8 @@ func (s Selection) Assign(seeds []int) ([]Assignment, error) {
 	return assigned, nil
 }
 
-// splitOf returns the split of the i-th of n seeds: the one that split names or, if
-// split is empty, the one of its place in the order. ok is false if split leaves the
+// splitOf returns the split of a seed, the i-th of n: the split that lists it or, if
+// split is empty, the split of its place in the order. ok is false if split leaves the
 // seed out.
 func splitOf(split map[string][]int, seed, i, n int) (of frames.Split, ok bool) {
 	for name, seeds := range split {

@@ -76,8 +76,8 @@ func (c *Comparison) Start(labels []string, truth []float32) error {
 	return nil
 }
 
-// Add compares what a source made of the batch, (N,C,H,W), with the truth. Several
-// samples are several calls; pictures show the first. Pictures need Bilinear.
+// Add compares a source's fields of the batch, (N,C,H,W), with the truth. It is called
+// once for each sample; pictures show the first. Pictures need Bilinear.
 func (c *Comparison) Add(src Source, values []float32) error { return c.add(src, values, nil) }
 
 // AddEnsemble compares the mean of an ensemble of the batch with the truth.
@@ -112,7 +112,7 @@ func (c *Comparison) add(src Source, values []float32, variance []float64) error
 	return nil
 }
 
-// addPower adds P(k) of values (N,C,H,W) to fine and, unless it is nil, that of their
+// addPower adds P(k) of values (N,C,H,W) to fine and, unless low is nil, P(k) of their
 // averages to low.
 func (c *Comparison) addPower(fine, low []Series, values []float32) error {
 	fineRows, lowRows := rows(fine, c.shells), rows(low, c.lowShells)

@@ -8,7 +8,7 @@
 //
 //	standard.go    the metrics that ship: the list to add one to
 //	metric.go      what a metric is
-//	source.go      what is compared: baselines, samples, the mean of an ensemble
+//	source.go      the sources of fields: baselines, samples, the mean of an ensemble
 //	results.go     sums by source and field; those of other frames or ranks merge
 //	figures.go     the metrics' values, for every outlet
 //	figure.go      numbers on their way to JSON, finite or null

@@ -44,7 +44,7 @@ func (e *Ensemble) Mean() []float32 {
 	return out
 }
 
-// Variance returns that of the samples in each cell, with N-1, (C,H,W).
+// Variance returns the variance of the samples in each cell, with N-1, (C,H,W).
 func (e *Ensemble) Variance() []float64 {
 	out := make([]float64, len(e.m2))
 	for i, v := range e.m2 {

@@ -1,8 +1,8 @@
 package evaluate
 
-// Evaluation is what was found at a training step, for the sinks that follow.
+// Evaluation is the result of evaluating a training step, for the sinks below.
 type Evaluation struct {
-	Scalars  []Scalar // finite, in the order in which logs have them
+	Scalars  []Scalar // finite, in the order of the logs
 	Figures  Figures
 	Pictures []Picture
 	Seconds  float64 // wall time that it took
@@ -20,8 +20,8 @@ type Picture struct {
 	PNG  []byte
 }
 
-// Finite splits scalars into those that are finite and the names of the others,
-// which logs have no way to write.
+// Finite returns the finite scalars, and the names of the others, which logs cannot
+// hold.
 func Finite(scalars []Scalar) (finite []Scalar, others []string) {
 	for _, s := range scalars {
 		if s.Value.Finite() {

@@ -32,7 +32,7 @@ func (f *Figure) UnmarshalJSON(data []byte) error {
 // Series is figures in a row, such as P(k) for k = 0, 1, ...
 type Series []float64
 
-// MarshalJSON writes an array; what is not finite becomes null.
+// MarshalJSON writes an array. A number that is not finite becomes null.
 func (s Series) MarshalJSON() ([]byte, error) {
 	figures := make([]Figure, len(s))
 	for i, v := range s {

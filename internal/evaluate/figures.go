@@ -20,15 +20,14 @@ type SourceFigures struct {
 	Values []Value
 }
 
-// Value is a metric's, of all fields together and of each.
+// Value is the value of a metric, for all fields together and for each field.
 type Value struct {
 	*Metric
 	All    Figure
 	Fields []Figure
 }
 
-// Scalars returns the figures under the names that logs have: val/mse_ema,
-// val/mse_ema/velx.
+// Scalars returns the figures under their names in logs: val/mse_ema, val/mse_ema/velx.
 func (f Figures) Scalars() []Scalar {
 	var out []Scalar
 	for _, s := range f.Sources {
@@ -49,8 +48,8 @@ func (f Figures) Scalars() []Scalar {
 	return out
 }
 
-// Headline returns the first metric's figures as logs name them, the model's
-// before those of the baselines.
+// Headline returns the figures of the first metric under their names in logs, the
+// model's before the baselines'.
 func (f Figures) Headline() []Scalar {
 	var model, baselines []Scalar
 	for _, s := range f.Sources {
@@ -91,7 +90,7 @@ type Table struct {
 	Rows  []Row
 }
 
-// Row is a source's; a cell is empty where a metric has no value.
+// Row is the row of a source. A cell is empty if its metric has no value.
 type Row struct {
 	Label string
 	Cells []string

@@ -12,7 +12,7 @@ import (
 type Metric struct {
 	Name  string // val/NAME in logs, NAME in comparison.json
 	Unit  string // "1": a ratio
-	Doc   string // one sentence: what it is, and which direction is good
+	Doc   string // one sentence: its meaning, and which direction is good
 	Title string // head of its column in tables; empty: its name
 	Cell  string // format of its cells in tables; empty: %.4g
 
@@ -20,8 +20,8 @@ type Metric struct {
 	LogFields    bool    // logs also have val/NAME/FIELD
 	EnsembleOnly bool    // only the mean of an ensemble has it
 
-	// Add adds a plane to the own sums of the metric: Sums numbers for each field,
-	// zero at first. A metric that needs only the other members of Totals has no Add.
+	// Add adds a plane to the metric's own sums: Sums numbers for each field, zero at
+	// first. A metric that needs only the other members of Totals has no Add.
 	Sums int
 	Add  func(sums []float64, p Pair)
 	// Value returns one figure for all these fields. It is called with all fields, and

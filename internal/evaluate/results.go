@@ -7,7 +7,7 @@ import (
 	"fmsr/internal/field"
 )
 
-// Results is what a comparison sums up over the frames of one grid.
+// Results are the sums of a comparison over the frames of one grid.
 type Results struct {
 	Fields []string         `json:"fields"`
 	Grid   field.Grid       `json:"grid"`
@@ -21,7 +21,7 @@ type Truth struct {
 	Frames  int             `json:"frames"`
 	Moments []field.Welford `json:"moments"` // of each field
 	Power   []Series        `json:"power"`   // P(k) of each field, summed over frames
-	Low     []Series        `json:"low"`     // that of the field averaged over factor x factor cells, on its own grid
+	Low     []Series        `json:"low"`     // P(k) of the field averaged over factor x factor cells, on its own grid
 }
 
 // Made is the sums of one source.
@@ -91,7 +91,7 @@ func (r *Results) Merge(o *Results) error {
 	return nil
 }
 
-// addEach adds the series of from to those of into.
+// addEach adds each series of from to the series of into.
 func addEach(into, from []Series) {
 	for i, s := range from {
 		into[i] = into[i].plus(s)

@@ -2,8 +2,8 @@ package evaluate
 
 import "slices"
 
-// Source says where fields that are compared with the truth come from. Its text
-// is the source's key in comparison.json.
+// Source is the origin of fields that are compared with the truth. Its text is the
+// source's key in comparison.json.
 type Source string
 
 const (
@@ -13,7 +13,7 @@ const (
 	ODEEMA   Source = "ode_ema"
 	SDEEMA   Source = "sde_ema"
 	Sample   Source = "sample" // samples of a model that is applied
-	Mean     Source = "mean"   // mean of an ensemble of them
+	Mean     Source = "mean"   // mean of an ensemble of samples
 )
 
 // sources lists every source, in the order in which outlets show them.

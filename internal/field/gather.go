@@ -28,8 +28,8 @@ func FirstNonFinite(values []float32) int {
 	})
 }
 
-// CheckFinite returns an error for the first NaN or Inf of planes (C,H,W), one for
-// each name: "field Bx: NaN at y=3, x=17".
+// CheckFinite returns an error for the first NaN or Inf of planes (C,H,W), one plane
+// for each name: "field Bx: NaN at y=3, x=17".
 func (g Grid) CheckFinite(names []string, planes []float32) error {
 	at := FirstNonFinite(planes)
 	if at < 0 {

@@ -14,11 +14,11 @@ package field
 
 import "fmt"
 
-// Boundary says what lies beyond an edge of the domain. Its zero value is Periodic.
+// Boundary is how the domain continues beyond an edge. Its zero value is Periodic.
 type Boundary uint8
 
-// The boundaries. They are the domain's; how interpolation and convolutions continue
-// a field beyond its edges ("clamp", "zeros") is their own choice.
+// The boundaries of the domain. Interpolation and convolutions choose for themselves
+// how to continue a field beyond its edges ("clamp", "zeros").
 const (
 	Periodic Boundary = iota
 	Open

@@ -24,8 +24,8 @@ const (
 //	       v                    v by least squares over the training frames
 //	fine (H, W)           the f x f cells that the middle cell averages
 //
-// It is the fit of one field. Make one by NewLinear, Add the training frames, Solve,
-// then Apply it; one that encoding/json has restored can be applied at once.
+// It is the fit of one field. Make it by NewLinear, Add the training frames, Solve,
+// then Apply. After encoding/json has restored it, it can be applied at once.
 type Linear struct {
 	Factor   int       `json:"factor"`
 	Periodic bool      `json:"periodic"` // whether the domain wraps around, else its edge is repeated
@@ -47,8 +47,7 @@ func NewLinear(factor int, periodic bool) *Linear {
 // Cells returns the number of coarse cells that were added.
 func (f *Linear) Cells() int { return f.cells }
 
-// Add adds a fine plane on that grid and its coarse plane (H/factor,W/factor) to
-// the fit.
+// Add adds a fine plane (H,W) and its coarse plane (H/factor,W/factor) to the fit.
 func (f *Linear) Add(coarse, fine []float32, grid Grid) {
 	ch, cw, w := grid.H/f.Factor, grid.W/f.Factor, grid.W
 	x := f.patches(coarse, ch, cw)
@@ -124,7 +123,7 @@ func (f *Linear) Solve() error {
 	return nil
 }
 
-// Apply predicts a fine plane on that grid from its coarse plane (H/factor,W/factor).
+// Apply predicts a fine plane (H,W) from its coarse plane (H/factor,W/factor).
 func (f *Linear) Apply(dst, coarse []float32, grid Grid) {
 	cw, w := grid.W/f.Factor, grid.W
 	x := f.patches(coarse, grid.H/f.Factor, cw)

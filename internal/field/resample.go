@@ -74,10 +74,10 @@ func taps(coarse, factor int, periodic bool) []tap {
 	return out
 }
 
-// Coarse undoes Upsampler: it fills dst (H/factor,W/factor) with the plane that a
-// plane lo (H,W) was interpolated from, to rounding. Along an axis the interpolated
-// values lie on straight lines between the middles of coarse cells, so that two
-// fine cells on a line lead back to a middle.
+// Coarse undoes Upsampler: it fills dst (H/factor,W/factor) with the plane that a plane
+// lo (H,W) was interpolated from, to rounding. Along an axis the interpolated values
+// are on straight lines between the middles of coarse cells, so that two fine cells on
+// a line lead back to a middle.
 func Coarse(dst, lo []float32, grid Grid, factor int, periodic bool) {
 	w := grid.W
 	rows, cols := middles(grid.H, factor, periodic), middles(w, factor, periodic)

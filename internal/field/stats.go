@@ -32,7 +32,7 @@ func (s *Stats) Physical(dst, src []float32, channel int) {
 	}
 }
 
-// PhysicalPlanes is Physical of planes (N,C,H,W) of as many cells each.
+// PhysicalPlanes is Physical for planes (N,C,H,W) of H W = cells values each.
 func (s *Stats) PhysicalPlanes(dst, src []float32, cells int) {
 	for i := range len(src) / cells {
 		s.Physical(dst[i*cells:][:cells], src[i*cells:][:cells], i%len(s.Mean))
@@ -57,9 +57,9 @@ func StatsOf(channels []Welford) Stats {
 	return s
 }
 
-// Welford is the mean and variance of the values seen so far; two merge into that
-// of all their values (Chan, Golub & LeVeque 1979). Its zero value has seen none.
-// Package plan's Moments returns a plane's.
+// Welford is the mean and variance of the values seen so far. Two of them merge into
+// the mean and variance of all their values (Chan, Golub & LeVeque 1979). The zero
+// value has seen none. Moments in package plan returns the Welford of a plane.
 type Welford struct {
 	Count float64 `json:"count"`
 	Mean  float64 `json:"mean"`

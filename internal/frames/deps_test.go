@@ -11,12 +11,9 @@ import (
 // test without it.
 var needTorch = []string{
 	"fmsr/cmd/fmsr",
-	"fmsr/internal/evaluate",
 	"fmsr/internal/field/plan",
-	"fmsr/internal/profile",
 	"fmsr/internal/torchx",
 	"fmsr/model",
-	"fmsr/pipeline",
 	"fmsr/sinks",
 	"fmsr/stages",
 }

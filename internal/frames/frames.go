@@ -1,5 +1,5 @@
-// Package frames holds what flows from the loader to the trainer: MHD frames on
-// Arrow memory, with their grid and origin.
+// Package frames is the element that flows from the loader to the trainer: MHD frames
+// on Arrow memory, with their grid and origin.
 //
 //	Frames
 //	  Grid      128 x 128, its box and boundaries
@@ -98,7 +98,7 @@ func (f *Frames) XLo() []float32 {
 	return Floats(f.Lo)
 }
 
-// Split returns the split of the frames. They all have the same.
+// Split returns the split of the frames. All frames have the same split.
 func (f *Frames) Split() Split { return f.Origins[0].Split }
 
 // Origin returns the first frame's origin, for messages.

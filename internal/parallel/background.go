@@ -4,8 +4,8 @@ package parallel
 // Its zero value is idle. Wait for it before what the work uses is freed.
 type Background struct{ done chan error }
 
-// Start does work once the work before it has ended. It returns the error of the work
-// before, and then does not start.
+// Start waits for the previous work, and then starts work. If the previous work failed,
+// Start returns its error and starts nothing.
 func (b *Background) Start(work func() error) error {
 	if err := b.Wait(); err != nil {
 		return err

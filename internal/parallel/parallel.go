@@ -8,10 +8,9 @@ import (
 	"sync/atomic"
 )
 
-// Each calls do for 0..n-1, on one goroutine for each core, and returns when all
-// calls have returned. After an error no further call starts. Each returns the error
-// with the smallest index, which is the one that calls in order would have returned.
-// A panic in do becomes an error.
+// Each calls do for 0..n-1, on one goroutine for each core, and returns when all calls
+// have returned. After an error no further call starts. Each returns the error with the
+// smallest index, as calls in order would. A panic in do becomes an error.
 func Each(n int, do func(i int) error) error {
 	workers := min(n, runtime.GOMAXPROCS(0))
 	if workers == 1 { // nor does a single piece need a goroutine

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// breakdown says where the time of the watched steps went. The parts add up to the
-// wall time, the ops to the share of it that the leader's thread was busy.
+// breakdown is the time of the watched steps by its use. The parts add up to the wall
+// time, the ops to the share of it that the leader's thread was busy.
 type breakdown struct {
 	steps int
 	wall  time.Duration // without apart

@@ -17,11 +17,11 @@ import (
 	"time"
 )
 
-// Config says what to watch.
+// Config selects the steps to watch.
 type Config struct {
 	Steps  int    // to watch
 	WarmUp int    // steps before them, which are slower
-	Unit   string // what a step is called: "step", "sample"
+	Unit   string // name of a step: "step", "sample"
 	Stages []string
 	Leader int    // index of the stage whose steps these are
 	Dir    string // folder of profile.json
@@ -54,7 +54,7 @@ type Profile struct {
 	seen     watched
 }
 
-// watched is what a profile is made from.
+// watched is the data of a profile.
 type watched struct {
 	began, ended time.Time
 	steps        int
@@ -72,7 +72,7 @@ type stageSpan struct {
 // New returns a profile that has not begun.
 func New(c Config) *Profile { return &Profile{Config: c} }
 
-// Step says that a step begins on a thread. It writes the profile as soon as the
+// Step records that a step begins on a thread. It writes the profile as soon as the
 // last step to watch has ended.
 func (p *Profile) Step(ctx context.Context, thread Recorder) error {
 	if p == nil {
@@ -96,7 +96,7 @@ func (p *Profile) Step(ctx context.Context, thread Recorder) error {
 	return nil
 }
 
-// Finish writes what has been seen if the run ends before Step wrote it.
+// Finish writes the profile of the steps so far if the run ends before Step wrote it.
 func (p *Profile) Finish(ctx context.Context) error {
 	switch {
 	case p == nil:
@@ -132,7 +132,7 @@ func (p *Profile) finish(ctx context.Context) error {
 	return nil
 }
 
-// Arrived says that an element has reached a stage.
+// Arrived records that an element has reached a stage.
 func (p *Profile) Arrived(stage int) {
 	if p == nil || stage != p.Leader {
 		return
@@ -144,7 +144,7 @@ func (p *Profile) Arrived(stage int) {
 	}
 }
 
-// Worked says that a stage has done a piece of work. Only the part within the
+// Worked records that a stage has done a piece of work. Only the part within the
 // watched steps is kept.
 func (p *Profile) Worked(stage int, begin, end time.Time) {
 	if p == nil {

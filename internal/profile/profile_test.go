@@ -96,7 +96,7 @@ func TestBreakdown(t *testing.T) {
 	}
 	for i := 1; i < len(b.kinds); i++ {
 		if b.kinds[i].self > b.kinds[i-1].self {
-			t.Errorf("%s stands below %s, which takes less", b.kinds[i].name, b.kinds[i-1].name)
+			t.Errorf("%s is below %s, which takes less", b.kinds[i].name, b.kinds[i-1].name)
 		}
 	}
 

@@ -3,7 +3,7 @@
 //	atomicfile   a file is written beside its place, synced and renamed; room on the disk
 //	seal         a checksum within a JSON file
 //	parts        the results of each seed, so that work can be resumed and shared
-//	framecache   the caches of frames that arrow_cache keeps: which, in use or not, removal
+//	framecache   the caches of arrow_cache: listing, locking and removing them
 //
 //	parts ------> seal, atomicfile
 //	framecache -> seal

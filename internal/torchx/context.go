@@ -65,7 +65,7 @@ func loadKernelsFrom(library string) error {
 	return check(C.fx_load_cuda_kernels(name))
 }
 
-// Notice returns a line that says what the device lacks, or an empty string.
+// Notice returns a line about the kernels that the device lacks, or an empty string.
 func (d Device) Notice() string {
 	if d == CPU {
 		return ""

@@ -34,8 +34,8 @@ type recording struct {
 	free    func()
 }
 
-// warmUp is the number of calls before the work is recorded. In these libtorch
-// chooses its convolutions and allocates what it keeps.
+// warmUp is the number of calls before the work is recorded. During these calls
+// libtorch chooses its convolutions and allocates its buffers.
 const warmUp = 3
 
 // NewGraph returns a Graph for work on that device. If recording fails, it calls

@@ -40,8 +40,8 @@ func (s *Scope) Sin(x Tensor) Tensor {
 	return s.one("sin", func(out *C.fx_tensor) C.fx_error { return C.fx_sin(handle(x), out) })
 }
 
-// Mean returns the mean over the given dimensions of x, which the result lacks, or
-// without any the mean over all, a scalar.
+// Mean returns the mean of x over the given dimensions, which the result lacks. Without
+// dimensions it returns the mean of all elements, a scalar.
 func (s *Scope) Mean(x Tensor, over ...int64) Tensor {
 	return s.one("mean", func(out *C.fx_tensor) C.fx_error {
 		p, n := dims(over)

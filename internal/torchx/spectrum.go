@@ -80,9 +80,9 @@ type SpectrumInput struct {
 	Mean, Scale               []float32 // one for each channel, to transform (x - mean) scale; nil to transform x
 }
 
-// Run fills hi with the power of each shell, (len(Channels), shells), and lo with
-// the same of the averages on the coarse grid, if there is one. A value that is not
-// finite makes all powers of its field so.
+// Run fills hi with the power of each shell, (len(Channels), shells), and lo with the
+// same of the averages on the coarse grid, if there is one. If a value is not finite,
+// no power of its field is finite.
 func (s *Spectrum) Run(in *SpectrumInput, scratch []byte, hi, lo []float64) error {
 	n := len(in.Channels)
 	if n < 1 || n > Lanes || len(hi) != n*s.hi.Shells || (s.loC != nil && len(lo) != n*s.lo.Shells) || len(scratch) < s.ScratchLen() ||

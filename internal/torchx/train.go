@@ -18,13 +18,14 @@ func (s *Scope) Watch(x Tensor) Tensor {
 	return s.one("watch", func(out *C.fx_tensor) C.fx_error { return C.fx_watch(handle(x), s.stop, out) })
 }
 
-// Backward computes the gradients of loss, a scalar, and adds them to those of the
-// leaves.
+// Backward computes the gradients of loss, a scalar, and adds them to the leaves'
+// gradients.
 func (s *Scope) Backward(loss Tensor) {
 	s.do("backward", func() C.fx_error { return C.fx_backward(handle(loss)) })
 }
 
-// Grad returns the gradient of the leaf t, of t's shape. Having none is an error.
+// Grad returns the gradient of the leaf t, of t's shape. A leaf without a gradient is
+// an error.
 func (s *Scope) Grad(t Tensor) Tensor {
 	return s.one("grad", func(out *C.fx_tensor) C.fx_error { return C.fx_grad(handle(t), out) })
 }

@@ -13,7 +13,7 @@ import (
 type decoder struct {
 	file    string
 	folder  string            // relative paths in the spec start here
-	written map[*value]string // what overrides hold, before YAML made something of it
+	written map[*value]string // texts of overrides, before YAML interprets them
 	diags   Diagnostics
 	items   int // of all lists so far
 }
@@ -41,7 +41,7 @@ type Section struct {
 	path    string
 	at      Place // of problems of keys that are not written
 	places  map[string]Place
-	faults  []string // paths of the keys that are not what was written, or break a rule
+	faults  []string // paths of the keys that could not be decoded or break a rule
 	failed  bool     // by Report
 }
 
@@ -65,8 +65,8 @@ func (d *Document) Decode(p *Part, config any) *Section {
 // Failed reports whether a key has an error.
 func (s *Section) Failed() bool { return s.failed || len(s.faults) > 0 }
 
-// Report adds an error of a key, unless the key has one already: its value is then
-// not what was written.
+// Report adds an error about a key, unless the key has one already: its value is then
+// not the one in the spec.
 func (s *Section) Report(key, format string, args ...any) {
 	if s.faulty(key) {
 		return
@@ -102,8 +102,9 @@ func within(path, outer string) bool {
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// keyPlaces notes where the values of keys were written, those of nested keys as
-// a.b, and those of lists' items as a[1] up to the first range.
+// keyPlaces records where the value of each key was written. A nested key is a.b, an
+// item of a list is a[1]. Items from a list's first range on have no place of their
+// own.
 func keyPlaces(v *value, prefix string, places map[string]Place) {
 	for _, e := range v.entries {
 		places[prefix+e.key] = e.val.Place
@@ -120,7 +121,7 @@ func keyPlaces(v *value, prefix string, places map[string]Place) {
 // isNull reports whether nothing is written after a key.
 func (v *value) isNull() bool { return !v.isMap && !v.isList && v.scalar == nil }
 
-// decodeStruct fills a struct from a map. Nothing leaves it as it is.
+// decodeStruct fills a struct from a map. An empty value leaves the struct unchanged.
 func (d *decoder) decodeStruct(v *value, path string, dst reflect.Value) {
 	if v.isNull() {
 		return
@@ -168,7 +169,8 @@ func (d *decoder) decode(v *value, path string, dst reflect.Value, f Field) {
 	}
 }
 
-// decodeScalar fills one value, and reports what it should be if its type is wrong.
+// decodeScalar fills one value. If its type is wrong, it reports the type that is
+// wanted.
 func (d *decoder) decodeScalar(v *value, path string, dst reflect.Value, f Field) {
 	wrong := func(want string) { d.Report(v.Place, path, "wants %s, got %s", want, v.what()) }
 	switch dst.Kind() {
@@ -309,7 +311,7 @@ func (d *decoder) splitText(v *value, element reflect.Type) []*value {
 }
 
 // text returns a value as text. A flag's value is taken as it was written, since a
-// shell removes YAML's quotes: --out 2026 is a folder and no number.
+// shell removes YAML's quotes: --out 2026 is a folder, not a number.
 func (d *decoder) text(v *value) (string, bool) {
 	text, ok := v.scalar.(string)
 	written, given := d.written[v]

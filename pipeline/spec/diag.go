@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Severity says whether a spec can run as it is.
+// Severity tells whether a spec can run.
 type Severity int
 
-// An Error keeps a spec from running. A Warning marks what is legal and probably
+// An Error keeps a spec from running. A Warning marks something legal that was probably
 // not meant.
 const (
 	Error Severity = iota
@@ -24,8 +24,8 @@ type Diagnostic struct {
 	Line, Col int    // from 1; 0: the problem has no place in the file
 	Flag      string // the flag that brought the value, instead of a place
 	Path      string // "flow[3].pool_upsample.factor"
-	Summary   string // what is wrong: "is 0"
-	Detail    string // what would be right: "want at least 1"; may be empty
+	Summary   string // the problem: "is 0"
+	Detail    string // the remedy: "want at least 1"; may be empty
 	// Suggestion is the known name that an unknown name was probably meant to be.
 	Suggestion string
 }
@@ -72,20 +72,21 @@ func (ds Diagnostics) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Failed reports whether an error is among them.
+// Failed reports whether any of them is an error.
 func (ds Diagnostics) Failed() bool {
 	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == Error })
 }
 
-// sort puts what has a place in the file first, in order, and then what flags brought.
+// sort puts problems with a place in the file first, in order, and then problems of
+// flags.
 func (ds Diagnostics) sort() {
 	slices.SortStableFunc(ds, func(a, b Diagnostic) int {
 		return cmp.Or(strings.Compare(a.Flag, b.Flag), a.Line-b.Line, a.Col-b.Col)
 	})
 }
 
-// nearest returns the name that was probably meant, or an empty string. At least
-// half of it must be right, since any two letters are near any other two.
+// nearest returns the name that was probably meant, or an empty string. At least half
+// of its letters must be right, since all short names are close to each other.
 func nearest(name string, names []string) string {
 	best, distance := "", max(2, len(name)/3)+1
 	for _, n := range names {

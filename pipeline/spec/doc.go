@@ -14,8 +14,8 @@
 //	yaml:"lr" doc:"learning rate"     the key, and a phrase for a reader
 //	flag:"lr"                         a flag of fmsr run
 //	oneof:"zeros|periodic"            the values that a text, or each item of a list, can have
-//	min:"0" max:"1"                   bounds of a number, or of each item of a list,
-//	above:"0" below:"1"               the bounds themselves allowed or not
+//	min:"0" max:"1"                   bounds of a number, or of each item of a list
+//	above:"0" below:"1"               the same, with the bounds themselves excluded
 //	path:"file"                       a path, relative to the spec's folder
 //	resume:"free", resume:"bits"      a resumed run may change it; "bits": with other round-off
 //

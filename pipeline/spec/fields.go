@@ -15,8 +15,8 @@ type Field struct {
 	index     []int
 }
 
-// Doc says what the key is and which values it can have. That a number is not
-// negative goes without saying.
+// Doc returns a description of the key and the values that it can have. It leaves out
+// the rule "at least 0", which no reader needs.
 func (f Field) Doc() string {
 	if text := f.rule.String(); text != "" && text != "at least 0" {
 		return f.doc + " (" + text + ")"
@@ -130,7 +130,7 @@ func Check(config any) error {
 	return checkFields(t.Elem(), map[string]bool{})
 }
 
-// checkFields checks a struct's fields; seen are the keys that are taken.
+// checkFields checks a struct's fields; seen holds the keys that are taken.
 func checkFields(t reflect.Type, seen map[string]bool) error {
 	for i := range t.NumField() {
 		x := t.Field(i)
@@ -148,7 +148,7 @@ func checkFields(t reflect.Type, seen map[string]bool) error {
 		case key == "" || x.Tag.Get("doc") == "":
 			return fmt.Errorf("field %s needs yaml and doc tags", x.Name)
 		case seen[key]:
-			return fmt.Errorf("field %s has the key %q of another", x.Name, key)
+			return fmt.Errorf("field %s has the key %q of another field", x.Name, key)
 		case x.Tag.Get("path") != "" && itemOf(x.Type).Kind() != reflect.String:
 			return fmt.Errorf("field %s is a %s: a path is a string or a []string", x.Name, x.Type)
 		case !decodable(x.Type):
@@ -178,7 +178,7 @@ func structOf(t reflect.Type) reflect.Type {
 	return t
 }
 
-// itemOf is the type of a list's items, or the type itself.
+// itemOf returns the type of a list's items, or the type itself.
 func itemOf(t reflect.Type) reflect.Type {
 	if t.Kind() == reflect.Slice {
 		return t.Elem()

@@ -16,7 +16,7 @@ type flagDef struct {
 	isBool          bool
 }
 
-// usage returns the flag's line in the help: what it is, its keys and their defaults.
+// usage returns the flag's line in the help: its meaning, its keys and their defaults.
 func (d flagDef) usage() string {
 	if len(slices.Compact(slices.Clone(d.presets))) == 1 {
 		return fmt.Sprintf("%s [%s%s]", d.doc, strings.Join(d.paths, ", "), orNothing(", default ", d.presets[0]))
@@ -28,7 +28,7 @@ func (d flagDef) usage() string {
 	return fmt.Sprintf("%s [%s]", d.doc, strings.Join(keys, "; "))
 }
 
-// orNothing puts text after what introduces it, and nothing if there is no text.
+// orNothing returns before and text, or nothing if there is no text.
 func orNothing(before, text string) string {
 	if text == "" {
 		return ""
@@ -77,7 +77,7 @@ func Text(v reflect.Value) string {
 // overrideFlag is a pflag.Value that only adds to the list of flags that were given.
 type overrideFlag struct {
 	def     flagDef
-	value   string // instead of what is given, for --no-NAME
+	value   string // of --no-NAME, which takes none; empty: the flag's own
 	written string // how the user wrote it
 	given   *[]Override
 }
@@ -103,8 +103,8 @@ func (f *overrideFlag) Set(text string) error {
 }
 
 // AddFlags adds a flag for every key of the owners that declares one, --NAME and
-// --no-NAME for switches. The overrides of the flags that are given gather in the
-// list that it returns.
+// --no-NAME for switches. It returns a list, to which each flag that the user gives
+// adds an override.
 func AddFlags(fs *pflag.FlagSet, owners []Item) *[]Override {
 	given := &[]Override{}
 	for _, def := range flagDefs(owners) {

@@ -13,7 +13,7 @@ import (
 type Document struct {
 	File string
 	Run  *Part   // the run section; without keys if the spec has none
-	Flow []*Part // the items of the flow; nil in place of an item that is none
+	Flow []*Part // the items of the flow; nil for an item that is not one
 
 	decoder
 }
@@ -37,8 +37,8 @@ func New(file string) *Document {
 // Part returns a part without keys.
 func (d *Document) Part(path string) *Part { return &Part{Path: path, keys: &value{}} }
 
-// Read reads a spec and applies overrides. If the text has not the form of a spec,
-// the parts that are missing are nil and Diagnostics says why.
+// Read reads a spec and applies overrides. If the text does not have the form of a
+// spec, the missing parts are nil and Diagnostics tells why.
 func Read(file string, src []byte, overrides []Override) *Document {
 	d := New(file)
 	src = bytes.TrimPrefix(src, []byte("\ufeff")) // Windows editors' byte order mark

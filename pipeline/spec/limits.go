@@ -11,8 +11,8 @@ import (
 // largest is the number of bytes that a spec can have. No resolved spec comes near it.
 const largest = 1 << 21
 
-// mostKeys is the number of keys that a spec can have. All stages with all keys have a
-// tenth of it.
+// mostKeys is the number of keys that a spec can have. All stages with all their keys
+// have a tenth of that.
 const mostKeys = 2000
 
 // mostStages is the number of stages that a flow can have.
@@ -22,10 +22,10 @@ const mostStages = 100
 // of a few characters can ask for any number.
 const mostItems = 1 << 16
 
-// tooMuch refuses text that the YAML parser would need minutes for. The parser's time
-// grows with the square of the depth (34 s for a hundred thousand "["), its memory
-// with the square of the number of keys (470 MB for ten thousand). The lexer, which
-// this uses, is linear.
+// tooMuch returns a problem for text that would take the YAML parser minutes. The
+// parser's time grows with the square of the depth (34 s for a hundred thousand "["),
+// its memory with the square of the number of keys (470 MB for ten thousand). The
+// lexer, which this uses, is linear.
 func tooMuch(src []byte) *Diagnostic {
 	if len(src) > largest {
 		return &Diagnostic{Summary: fmt.Sprintf("is %d bytes long: a spec has at most %d", len(src), largest)}

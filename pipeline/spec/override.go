@@ -8,7 +8,7 @@ import (
 
 // Override is a value from outside the file, a flag's or a --set's.
 type Override struct {
-	Path  string // train.lr, 3.factor, run.seed, npy_load.split.train; a|b: both, as far as the spec has them
+	Path  string // train.lr, 3.factor, run.seed, npy_load.split.train; a|b: each that the spec has
 	Value string // YAML; for a key that holds text, the text itself
 	Flag  string // how messages name it: "--lr", "--set train.lr=1"
 }
@@ -83,7 +83,8 @@ func runOf(root *value) *value {
 	return e.val
 }
 
-// child is the map under key, made by the override at that Place where there is none.
+// child returns the map under key. If there is none, it makes one, at the override's
+// place.
 func child(v *value, key string, at Place) *value {
 	e := v.get(key)
 	if e == nil || !e.val.isMap {
@@ -116,7 +117,7 @@ func findStage(root *value, name string) (*value, *Diagnostic) {
 			continue
 		}
 		if found != nil {
-			return nil, &Diagnostic{Summary: name + " stands in the flow more than once: address it by its index"}
+			return nil, &Diagnostic{Summary: name + " appears more than once in the flow: address it by its index"}
 		}
 		found = config
 	}
@@ -126,8 +127,8 @@ func findStage(root *value, name string) (*value, *Diagnostic) {
 	return found, nil
 }
 
-// stageOf returns the name and the keys of a flow's item, makes keys if there are
-// none, and returns nil for anything else.
+// stageOf returns the name and the keys of an item of the flow. It adds empty keys to a
+// bare name. For anything that is not a stage it returns nil.
 func stageOf(item *value) (string, *value) {
 	if name, ok := item.scalar.(string); ok { // a bare name becomes a map that can hold keys
 		at := item.Place

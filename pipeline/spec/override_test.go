@@ -25,7 +25,7 @@ func TestOverrideDiagnostics(t *testing.T) {
 		"one of stages":    {one, "sample_sink.count|sample_source.count", "-1", []string{`--f: is -1: want at least 0`}},
 		"index too large":  {one, "1.count", "3", []string{`--f: the flow has no stage 1: they are 0 to 0`}},
 		"index negative":   {one, "-1.count", "3", []string{`--f: the flow has no stage -1: they are 0 to 0`}},
-		"stage twice":      {twice, "sample_sink.count", "1", []string{`--f: sample_sink stands in the flow more than once: address it by its index`}},
+		"stage twice":      {twice, "sample_sink.count", "1", []string{`--f: sample_sink appears more than once in the flow: address it by its index`}},
 		"stage no map":     {source("      7\n"), "sample_source.count", "3", []string{`s.yaml:4:7: flow[0].sample_source: wants keys and values, got 7`}},
 		"run no map":       {"version: 1\nrun: [1]\nflow: [sample_source]\n", "run.seed", "3", []string{`s.yaml:2:6: run: wants keys and values, got a list`}},
 		"flow no list":     {"version: 1\nflow: 3\n", "sample_source.count", "3", []string{`s.yaml:2:1: flow: is 3: list the stages`}},

@@ -30,8 +30,8 @@ func atHome(path string) string {
 	return path
 }
 
-// Absolute returns a path from the root on, or the path as it is if the current
-// folder is not known.
+// Absolute returns the absolute path, or the path unchanged if the current folder is
+// unknown.
 func Absolute(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		return abs

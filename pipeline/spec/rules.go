@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// rule is what a field's tags say of its values, or of the items of a list: the
-// one place that the check, the help, the suggestion and the schema have it from.
+// rule is the set of values that a field, or each item of a list, can have. It is read
+// from the field's tags; the check, the help, the suggestions and the schema all use
+// it.
 type rule struct {
 	oneof []string
 	low   *bound
@@ -53,7 +54,8 @@ func ruleOf(x reflect.StructField) (r rule, err error) {
 	return r, nil
 }
 
-// String says what values there are: "zeros or periodic", "at least 1", "0 to 10".
+// String returns a description of the values: "zeros or periodic", "at least 1", "0 to
+// 10".
 func (r rule) String() string {
 	if len(r.oneof) > 0 {
 		return either(r.oneof)
@@ -78,7 +80,7 @@ func (r rule) String() string {
 	return strings.Join(ends, " and ")
 }
 
-// either is "a", "a or b", "a, b or c".
+// either returns "a", "a or b", "a, b or c".
 func either(names []string) string {
 	last := len(names) - 1
 	if last == 0 {
@@ -87,7 +89,7 @@ func either(names []string) string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// allows reports whether a value keeps the rule. NaN and Inf keep none.
+// allows reports whether a value satisfies the rule. NaN and Inf satisfy no bounds.
 func (r rule) allows(x reflect.Value) bool {
 	var v float64
 	switch x.Kind() {

@@ -106,11 +106,11 @@ func TestCheck(t *testing.T) {
 		"key twice": {&struct {
 			A int `yaml:"a" doc:"a"`
 			B int `yaml:"a" doc:"b"`
-		}{}, `field B has the key "a" of another`},
+		}{}, `field B has the key "a" of another field`},
 		"key of an embedded struct": {&struct {
 			A int `yaml:"steps" doc:"a"`
 			sampleInline
-		}{}, `sampleInline: field Steps has the key "steps" of another`},
+		}{}, `sampleInline: field Steps has the key "steps" of another field`},
 		"kind": {&struct {
 			A map[string]int `yaml:"a" doc:"a"`
 		}{}, "field A is a map[string]int, which is not decoded"},

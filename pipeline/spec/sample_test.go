@@ -140,8 +140,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// TestDecodeAbsent: what is not said keeps its default, a byte order mark is no
-// part of a key.
+// TestDecodeAbsent: an absent key keeps its default, a byte order mark is no part of a
+// key.
 func TestDecodeAbsent(t *testing.T) {
 	spec, err := parse("s.yaml", []byte("\ufeff"+source("      maybe:\n      split:\n      inner:\n")), nil)
 	if err != nil {

@@ -69,7 +69,8 @@ func schemaOfField(f Field, x reflect.Value) (s map[string]any) {
 	return s
 }
 
-// schemaOfList describes what decodeList takes: a list, or one text or number.
+// schemaOfList describes the values that decodeList accepts: a list, or one text or
+// number.
 func schemaOfList(t reflect.Type, r rule) map[string]any {
 	item := schemaOfScalar(t.Elem().Kind(), r)
 	alone := map[string]any{"type": []string{"string", "number"}} // items between commas

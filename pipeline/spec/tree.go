@@ -36,7 +36,7 @@ type Place struct {
 	flag      string
 }
 
-// what describes a value in messages.
+// what returns a description of the value for messages.
 func (v *value) what() string {
 	switch {
 	case v.isMap:
@@ -99,7 +99,7 @@ func syntaxDiagnostic(err error) *Diagnostic {
 	if !errors.As(err, &syntax) {
 		return &Diagnostic{Summary: err.Error()}
 	}
-	d := &Diagnostic{Summary: syntax.GetMessage()} // its Error prints the file, and needs memory of the square of its length
+	d := &Diagnostic{Summary: syntax.GetMessage()} // its Error prints the file, in memory that grows with the square of the file's length
 	if t := syntax.GetToken(); t != nil && t.Position != nil {
 		d.Line, d.Col = t.Position.Line, t.Position.Column
 	}

@@ -66,8 +66,8 @@ func written(x reflect.Value) any {
 	return x.Interface()
 }
 
-// quoted is text that is written so that it is text again: a plain 1e3 would be a
-// number, and a plain null nothing.
+// quoted is text that YAML reads back as text. A plain 1e3 would be a number, and a
+// plain null nothing.
 type quoted string
 
 // MarshalYAML is called by the YAML encoder.

@@ -34,7 +34,7 @@ type Manifest struct {
 	W            int       `json:"w"`
 	Mean         []float64 `json:"mean"` // of x_hi over the training split, physical units; null without training frames
 	Std          []float64 `json:"std"`
-	Count        float64   `json:"count,omitempty"`    // values of a channel that mean and std are of, so that shares merge
+	Count        float64   `json:"count,omitempty"`    // number of values behind the mean and std of a channel, to merge shares
 	Factor       int       `json:"factor,omitempty"`   // fine cells per coarse cell, where there is an x_lo
 	Boundary     string    `json:"boundary,omitempty"` // of x_lo's interpolation: clamp or periodic
 	Normalized   bool      `json:"normalized"`         // whether mean and std have been applied
@@ -45,10 +45,11 @@ type File struct {
 	parts.File
 	Seed   int    `json:"seed"`
 	Split  string `json:"split"`
-	Frames []int  `json:"frames,omitempty"` // of npy files, which cannot say it
+	Frames []int  `json:"frames,omitempty"` // of npy files, which do not hold it
 }
 
-// largest is how many bytes of a manifest are read: a million files have less.
+// largest is the number of bytes of a manifest that are read: a manifest of a million
+// files is smaller.
 const largest = 1 << 28
 
 // Read reads a manifest and checks it for contradictions. Errors name the path.

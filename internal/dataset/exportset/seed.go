@@ -8,15 +8,15 @@ import (
 	"fmsr/internal/store/parts"
 )
 
-// Seed is what an export keeps of a finished seed beside its files: a record's Extra.
+// Seed is the part of a finished seed's record besides its files: the record's Extra.
 type Seed struct {
 	Split   string          `json:"split"`
 	Frames  []int           `json:"frames"`
 	Welford []field.Welford `json:"welford"` // of each channel of x_hi, over training frames
 }
 
-// Add lists the files of finished seeds, and returns how many frames they have. Without
-// a mean yet, it takes mean and deviation from the seeds' statistics.
+// Add lists the files of finished seeds, and returns how many frames they have. If the
+// manifest has no mean yet, Add computes mean and deviation from the seeds' statistics.
 func (m *Manifest) Add(records []parts.Record) (frames int, err error) {
 	states := make([]field.Welford, len(m.ChannelNames))
 	for _, r := range records {

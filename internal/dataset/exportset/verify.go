@@ -14,9 +14,9 @@ import (
 	"fmsr/internal/store/seal"
 )
 
-// Verify reads a manifest and the whole files that it lists: its own checksum,
-// and their sizes, SHA-256 and rows. It adds the files to verified. An error names
-// the file and what is wrong.
+// Verify checks the checksum of a manifest, and the size, SHA-256 and rows of every
+// file that it lists. It adds the files to verified. An error names the file and the
+// problem.
 func Verify(ctx context.Context, path string, verified map[parts.File]bool) (m Manifest, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -44,7 +44,7 @@ func Verify(ctx context.Context, path string, verified map[parts.File]bool) (m M
 	return m, nil
 }
 
-// rows is how many frames a file has by its own account.
+// rows returns the number of frames in a file, as the file itself gives it.
 func rows(path, format string) (int, error) {
 	switch format {
 	case "arrow":

@@ -28,8 +28,8 @@ import (
 	"fmsr/internal/torchx"
 )
 
-// Plan is what is done to each frame. Its zero value passes planar frames on as
-// they are.
+// Plan is the preprocessing of each frame. Its zero value passes planar frames on
+// unchanged.
 type Plan struct {
 	Stored   bool         // the input is channels last
 	Select   []int        // channels to keep, in order, checked for NaN and Inf; nil: all, unchecked
@@ -41,13 +41,13 @@ type Plan struct {
 
 // Folder is a stage whose work a plan can do.
 type Folder interface {
-	// Fold adds the stage's work in front of p's. It returns false and leaves p as
-	// it is where no plan does the two in this order.
+	// Fold adds the stage's work in front of p's. It returns false and leaves p unchanged
+	// if no plan can do the two in this order.
 	Fold(p *Plan) bool
 }
 
-// Fold returns the plan that does the work of the nearest stages above, the nearest
-// last, as many as fold, and their number.
+// Fold returns a plan that does the work of the nearest stages above, as many as can
+// fold, and their number. above lists the nearest stage last.
 func Fold[Stage any](above []Stage) (p *Plan, n int) {
 	p = &Plan{}
 	for i := len(above) - 1; i >= 0; i-- {
@@ -205,7 +205,8 @@ func (p *Plan) work(f *frames.Frames) *torchx.Prepare {
 	return w
 }
 
-// factors are what the kernels normalize channels from <= c < to by; nil: not at all.
+// factors returns the mean and the scale by which kernels normalize channels from <= c
+// < to, or nil without normalization.
 func (p *Plan) factors(from, to int) (mean, scale []float32) {
 	for c := from; c < to && p.Stats != nil; c++ {
 		m, s := p.Stats.Factors(c)

@@ -48,9 +48,9 @@ func kernelGrid(s *field.Shells) *torchx.SpectrumGrid {
 	return &torchx.SpectrumGrid{H: s.H, W: s.W, Shells: s.Len(), Index: s.Index}
 }
 
-// Run computes the powers of frame n of f, of the fields that do selects, and as it
-// normalizes them: hi (fields,shells) and, with a factor, lo. The error names the
-// field and the cell of a value that is not finite.
+// Run computes the powers of frame n of f: hi (fields,shells) and, with a factor, lo.
+// The plan do selects and normalizes the fields. The error names the field and the cell
+// of a value that is not finite.
 func (p *Spectra) Run(f *frames.Frames, n int, do *Plan, hi, lo []float64) error {
 	names := do.Names(f.Channels)
 	in := torchx.SpectrumInput{Values: f.XHi()[n*f.FrameLen():][:f.FrameLen()], CellStride: 1, ChannelStride: f.Cells()}
@@ -77,9 +77,9 @@ func (p *Spectra) Run(f *frames.Frames, n int, do *Plan, hi, lo []float64) error
 	return nil
 }
 
-// Add adds P(k) of planes (C,H,W) to hi (C,shells) and, with a factor, P(k) of
-// their averages to lo; a lo of nil leaves these out. A plane with a NaN or Inf has
-// no finite power.
+// Add adds P(k) of planes (C,H,W) to hi (C,shells) and, with a factor, P(k) of their
+// averages to lo; a nil lo leaves the averages out. A plane with a NaN or Inf has no
+// finite power.
 func (p *Spectra) Add(hi, lo [][]float64, planes []float32) error {
 	in := torchx.SpectrumInput{Values: planes, CellStride: 1, ChannelStride: p.Hi.Cells()}
 	power := make([]float64, len(hi)*p.Hi.Len())

@@ -27,7 +27,7 @@ type Row struct {
 }
 
 // Open maps a file and checks its metadata against its bytes. Errors name the path and
-// what is wrong. Release it; a buffer from Tensor keeps the map alive.
+// the problem. Release it; a buffer from Tensor keeps the map alive.
 func Open(path string) (*File, error) {
 	whole, err := frames.MapFile(path)
 	if err != nil {
@@ -52,12 +52,12 @@ func (f *File) Bytes() []byte { return f.whole.Bytes() }
 // Release unmaps the file, once no tensor of it is left.
 func (f *File) Release() { f.whole.Release() }
 
-// parse reads footer, schema and the messages of the record batches. Flatbuffers
-// panic on offsets that lead nowhere.
+// parse reads footer, schema and the messages of the record batches. Flatbuffers panic
+// on offsets outside the file.
 func (f *File) parse() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = errors.New("not an Arrow file, or a damaged one: its metadata leads nowhere")
+			err = errors.New("not an Arrow file, or a damaged one: its metadata points outside the file")
 		}
 	}()
 	data := f.whole.Bytes()
@@ -85,8 +85,8 @@ func (f *File) parse() (err error) {
 
 var magic = []byte("ARROW1")
 
-// checkEnds refuses a file that is cut or of another format, before its contents are
-// trusted.
+// checkEnds returns an error for a file that is cut or of another format, before its
+// contents are trusted.
 func checkEnds(data []byte) error {
 	switch {
 	case !bytes.HasPrefix(data, magic):
@@ -137,7 +137,7 @@ func (f *File) batch(data []byte, b block) error {
 		return fmt.Errorf("damaged: the record batch at byte %d: "+format, append([]any{b.at}, args...)...)
 	}
 	if b.at < 8 || b.metadata < 16 || b.body < 0 || b.at > len(data) || b.metadata > len(data)-b.at || b.body > len(data)-b.at-b.metadata {
-		return damaged("%d and %d bytes do not lie in the file", b.metadata, b.body)
+		return damaged("%d and %d bytes are not within the file", b.metadata, b.body)
 	}
 	message := root(data[b.at+8 : b.at+b.metadata]) // after the continuation mark and the length
 	if kind := message.Offset(slot(messageType)); kind == 0 || message.GetByte(message.Pos+flatbuffers.UOffsetT(kind)) != recordBatch {

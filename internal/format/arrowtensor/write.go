@@ -68,13 +68,13 @@ func (w *Writer) Write(origins []frames.Origin, tensors ...*memory.Buffer) error
 // Offsets returns the positions, in an Arrow file, of the tensors of the last Write.
 func (w *Writer) Offsets() []int64 { return w.out.seen }
 
-// Size returns how many bytes the file has so far.
+// Size returns the number of bytes in the file so far.
 func (w *Writer) Size() int64 { return w.out.n }
 
 // Close writes the table's end.
 func (w *Writer) Close() error { return w.table.Close() }
 
-// position is a file that counts what is written to it, and notes where the watched
+// position is a file that counts the bytes written to it, and notes where the watched
 // memory goes: Arrow's writer passes a record's buffers on as they are.
 type position struct {
 	io.Writer

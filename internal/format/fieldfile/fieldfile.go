@@ -98,7 +98,7 @@ func (w *Writer) Commit() error {
 // Close removes the file unless it was committed.
 func (w *Writer) Close() error { return w.out.Close() }
 
-// named says which file an error is about. Of an error of the system it drops what
+// named adds the file's path to an error. From a system error it drops the text that
 // Arrow has put before it.
 func (w *Writer) named(err error) error {
 	if err == nil {

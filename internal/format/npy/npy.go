@@ -41,7 +41,8 @@ func Open(path string) (*File, error) { return OpenArray(path, "") }
 // OpenArray opens an .npy file, or the array of that name in an .npz file, where ""
 // means its only array. A stored array is mapped. A compressed array, as
 // numpy.savez_compressed writes it, is inflated while it is read. Errors name the path,
-// what was found and what is wanted. Others must not truncate the file while it is open.
+// what was found and what was expected. Others must not truncate the file while it is
+// open.
 func OpenArray(path, array string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {

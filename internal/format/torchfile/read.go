@@ -38,7 +38,7 @@ func (m *Map) Get(key string) any {
 	return nil
 }
 
-// What names what a value is, for messages.
+// What returns a description of a value, for messages.
 func What(v any) string {
 	switch v.(type) {
 	case nil:
@@ -206,7 +206,7 @@ func (f *File) Floats(t *Stored) ([]float32, error) {
 	at := t.offset
 	for i := range out {
 		out[i] = element(t.DType, data[at*size:])
-		for d := len(index) - 1; d >= 0; d-- { // on to the next index, row-major
+		for d := len(index) - 1; d >= 0; d-- { // the next index, row-major
 			index[d]++
 			at += t.stride[d]
 			if index[d] < t.Shape[d] {
@@ -240,7 +240,7 @@ func element(dtype string, b []byte) float32 {
 // mostElements bounds a storage: the product of two such numbers fits in an int64.
 const mostElements = 1 << 31
 
-// check refuses a view that leaves its storage.
+// check returns an error for a view that leaves its storage.
 func (t *Stored) check() error {
 	if t.numel < 0 || t.numel > mostElements || t.offset < 0 || len(t.Shape) != len(t.stride) || len(t.Shape) > 16 {
 		return fmt.Errorf("tensor of shape %v, stride %v", t.Shape, t.stride)

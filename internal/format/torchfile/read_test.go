@@ -248,8 +248,8 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// openAndRead reads each tensor that lies in the dict, or in a dict in it. An
-// error is as good as values.
+// openAndRead reads each tensor in the dict, or in a dict in it. An error is as good as
+// values.
 func openAndRead(t *testing.T, data []byte) {
 	f, err := openBytes(t, data)
 	if err != nil {

@@ -130,8 +130,8 @@ func Picture(name string, step int, encoded []byte) (path string, value map[stri
 	}, nil
 }
 
-// items are keys with their values as JSON, sorted by key: HistoryItems, with the key
-// in field 2 (nested_key), or ConfigItems, with the key in field 1.
+// items returns keys with their values as JSON, sorted by key: HistoryItems, with the
+// key in field 2 (nested_key), or ConfigItems, with the key in field 1.
 func items(key protofield.Number, values map[string]any) ([]byte, error) {
 	var list []byte
 	for _, name := range slices.Sorted(maps.Keys(values)) {

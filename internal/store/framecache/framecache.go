@@ -30,11 +30,11 @@ const (
 	Making = ".making-"
 )
 
-// ErrInUse says that another run uses a cache.
+// ErrInUse is the error of a cache that another run uses.
 var ErrInUse = errors.New("in use")
 
-// Use takes a shared lock on a cache, which lasts until the file is closed, and notes the
-// time. It returns fs.ErrNotExist if there is no cache.
+// Use takes a shared lock on a cache, which lasts until the file is closed, and sets
+// its time of last use. It returns fs.ErrNotExist if there is no cache.
 func Use(dir string) (lock *os.File, c Contents, err error) {
 	if lock, c, err = open(dir); err != nil {
 		return nil, c, err
@@ -84,13 +84,13 @@ func lockFile(f *os.File, how int) error {
 // Hold marks a file of a new cache as being written, until the file is closed.
 func Hold(f *os.File) { _ = lockFile(f, unix.LOCK_EX) }
 
-// Info describes a cache, or what is left of one that was being made.
+// Info describes a cache, a cache being made, or the leftovers of one.
 type Info struct {
 	Key    string // its folder
 	Bytes  int64  // on disk
 	Used   time.Time
 	InUse  bool
-	Whole  bool // else it is being made, what a killed process left, or damaged
+	Whole  bool // false: it is being made, left by a killed process, or damaged
 	Frames int
 	H, W   int
 	Fields []string
@@ -155,8 +155,8 @@ func inspect(dir string) (info Info, ok bool) {
 	return info, ok
 }
 
-// Remove removes a cache, or what is left of one. It returns ErrInUse if a run uses the
-// cache, and fs.ErrNotExist if there is none.
+// Remove removes a cache, or the leftovers of one. It returns ErrInUse if a run uses
+// the cache, and fs.ErrNotExist if there is none.
 func Remove(root, key string) error {
 	dir := filepath.Join(root, key)
 	if _, ok := inspect(dir); !ok || !isCache(key) {
@@ -180,8 +180,8 @@ func Remove(root, key string) error {
 	return os.Remove(dir)
 }
 
-// Evict removes what killed processes left. Then, while the caches take more than limit
-// bytes, it removes the least recently used one. Caches in use stay.
+// Evict removes the leftovers of killed processes. Then, while the caches take more
+// than limit bytes, it removes the least recently used one. Caches in use stay.
 func Evict(root string, limit int64) (removed []Info, err error) {
 	all, err := List(root)
 	if err != nil {

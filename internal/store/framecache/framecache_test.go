@@ -153,8 +153,8 @@ func TestEvict(t *testing.T) {
 	}
 }
 
-// TestOthersFolders: what lies beside caches and is none is not looked at, whatever
-// it holds, and of a cache only its own files go.
+// TestOthersFolders: a folder beside the caches that is not one is not looked at,
+// whatever it holds, and of a cache only its own files go.
 func TestOthersFolders(t *testing.T) {
 	root := t.TempDir()
 	put(t, root, "my-website", 10, time.Hour)

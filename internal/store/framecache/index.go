@@ -45,7 +45,7 @@ type Contents struct {
 	H        int      `json:"h"`
 	W        int      `json:"w"`
 	Bytes    int64    `json:"bytes"`       // of frames.arrow
-	CRC      uint32   `json:"file_crc32c"` // of all of them: what is around the tensors too
+	CRC      uint32   `json:"file_crc32c"` // of all these bytes, also those around the tensors
 	Frames   []Entry  `json:"frames"`
 }
 
@@ -54,7 +54,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Checksum returns the CRC-32C of data.
 func Checksum(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
 
-// Summed is a writer that computes the CRC-32C of what it passes on.
+// Summed is a writer that computes the CRC-32C of the bytes that it passes on.
 type Summed struct {
 	io.Writer
 	sum uint32
@@ -67,7 +67,7 @@ func (s *Summed) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Sum32 returns the checksum of what was written.
+// Sum32 returns the checksum of the bytes so far.
 func (s *Summed) Sum32() uint32 { return s.sum }
 
 // Encode returns the text of index.json.

@@ -59,7 +59,7 @@ func (c *Contents) verify(ctx context.Context, path string) error {
 		return err
 	}
 	if sum := whole.Sum32(); sum != c.CRC {
-		return fmt.Errorf("checksum of what is around the frames %08x, want %08x", sum, c.CRC)
+		return fmt.Errorf("checksum of the bytes around the frames %08x, want %08x", sum, c.CRC)
 	}
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 	"fmsr/internal/store/atomicfile"
 )
 
-// Output is a data file of a seed being written. It appears with Commit, and knows its
-// SHA-256, which is computed while it is written: both take as long.
+// Output is a data file of a seed being written. It appears with Commit. Its SHA-256 is
+// computed while it is written, since both take about as long.
 type Output struct {
 	*atomicfile.File
 	name string
@@ -27,8 +27,8 @@ type Output struct {
 // large is the least number of bytes for which another goroutine pays.
 const large = 1 << 18
 
-// Create starts the file of that name in the set's folder, and removes what killed
-// processes have left of it. Close it.
+// Create starts the file of that name in the set's folder, and removes the leftovers of
+// killed processes. Close it.
 func (s *Set) Create(name string) (*Output, error) {
 	path := filepath.Join(s.dir, name)
 	if err := atomicfile.Sweep(path); err != nil {

@@ -27,12 +27,12 @@ import (
 // Folder is the folder of the records, in the folder of the results.
 const Folder = ".parts"
 
-// Record is what is kept of a finished seed.
+// Record describes the result of a finished seed.
 type Record struct {
 	Key   string          `json:"key"` // of everything that the result depends on
 	Seed  int             `json:"seed"`
 	Files []File          `json:"files"`
-	Extra json.RawMessage `json:"extra,omitempty"` // what the summary of the whole needs besides
+	Extra json.RawMessage `json:"extra,omitempty"` // further input of the summary
 }
 
 // File is a data file of a seed. Its Path starts at the folder of the results.
@@ -49,8 +49,8 @@ type Set struct {
 	seeds    []int
 }
 
-// ErrOther says that a folder holds results of another key.
-var ErrOther = errors.New("it holds the results of another spec or of other data: give another --out, remove it, or start afresh with --resume never")
+// ErrOther is the error of a folder that holds results of another key.
+var ErrOther = errors.New("it holds the results of another spec or of other data: give another --out, remove it, or start over with --resume never")
 
 // Open prepares a folder for the results of the seeds under key. It returns ErrOther if
 // the folder holds results of another key. With fresh it removes them instead, and the
@@ -67,7 +67,7 @@ func Open(dir, key string, seeds []int, fresh bool, mine func(i int) bool) (*Set
 	for _, path := range there {
 		r, err := read(path)
 		switch {
-		case errors.Is(err, fs.ErrNotExist) || err == nil && r.Key == key: // another run's doing; ours
+		case errors.Is(err, fs.ErrNotExist) || err == nil && r.Key == key: // removed by another run; or ours
 		case err != nil && !errors.As(err, new(*damaged)):
 			return nil, err
 		case err == nil && !fresh && s.present(r):
@@ -160,7 +160,7 @@ func (s *Set) remove(path string, r Record) error {
 	return nil
 }
 
-// damaged says that a record cannot be read.
+// damaged is the error of a record that cannot be read.
 type damaged struct{ error }
 
 func read(path string) (r Record, err error) {

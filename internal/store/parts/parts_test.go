@@ -97,7 +97,7 @@ func TestOtherKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.arrow")); len(left) != 0 || err != nil {
-		t.Errorf("afresh, %v is left of the other key, %v", left, err)
+		t.Errorf("after starting over, %v is left of the other key, %v", left, err)
 	}
 	finish(t, s, 2, 10)
 	// nothing whole is there: the key is taken over
@@ -109,8 +109,8 @@ func TestOtherKey(t *testing.T) {
 	}
 }
 
-// TestFresh: a share that starts afresh forgets its own seeds and leaves the
-// others', which may have started afresh just before.
+// TestFresh: a share that starts over forgets its own seeds. It keeps the seeds of the
+// other shares, which may have started over just before.
 func TestFresh(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, "k")

@@ -3,8 +3,8 @@ package cutlog
 
 import "testing"
 
-// Test tears a log of six steps at many bytes. keep, which returns how much of a log
-// stays for steps up to the given one, must keep the whole steps up to it and nothing
+// Test tears a log of six steps at many bytes. keep returns the length of the log to
+// keep for steps up to the given one. It must keep the whole steps up to it and nothing
 // else. write makes the log of some steps, the same bytes every time.
 func Test(t *testing.T, write func(steps []int) []byte, keep func(data []byte, step int) int) {
 	t.Helper()
