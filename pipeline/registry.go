@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -76,7 +77,7 @@ var optional = []reflect.Type{
 func checkStage(s Stage) error {
 	t := reflect.TypeOf(s)
 	if t == nil {
-		return fmt.Errorf("New returns nothing")
+		return errors.New("the constructor New returns nothing")
 	}
 	for _, o := range optional {
 		for i := range o.NumMethod() {

@@ -36,7 +36,7 @@ func TestRegisterPanics(t *testing.T) {
 			}]{Name: "bad", Default: untagged})
 		}, "stage bad: field A needs yaml and doc tags"},
 		"no struct": {func() { Register(Declaration[int]{Name: "bad"}) }, "stage bad: config is *int: want a pointer to a struct"},
-		"no stage":  {func() { Register(Declaration[none]{Name: "bad", New: func(*none) Stage { return nil }}) }, "stage bad: New returns nothing"},
+		"no stage":  {func() { Register(Declaration[none]{Name: "bad", New: func(*none) Stage { return nil }}) }, "stage bad: the constructor New returns nothing"},
 		"idle": {func() { Register(Declaration[none]{Name: "bad", New: func(*none) Stage { return idle{} }}) },
 			"stage bad: pipeline.idle is neither a Source nor a Processor"},
 		"wrong signature": {func() { Register(Declaration[none]{Name: "bad", New: func(*none) Stage { return badFlush{} }}) },
