@@ -487,14 +487,14 @@ func TestSamplerValidateNames(t *testing.T) {
 		t.Error(err)
 	}
 	for want, change := range map[string]func(*Sampler){
-		"sample_steps is -3":         func(p *Sampler) { p.Steps = -3 },
-		"t_min is 0.6 and t_max 0.4": func(p *Sampler) { p.TMin, p.TMax = 0.6, 0.4 },
-		"t_min is -0.1 and t_max 1":  func(p *Sampler) { p.TMin = -0.1 },
-		"t_min is 0.5 and t_max 0.5": func(p *Sampler) { p.TMin, p.TMax = 0.5, 0.5 },
-		"sde_delta is -0.5":          func(p *Sampler) { p.Delta = -0.5 },
-		`sde_schedule is "linear"`:   func(p *Sampler) { p.Schedule = "linear" },
-		`solver is "dopri5"`:         func(p *Sampler) { p.Solver = "dopri5" },
-		"sde_delta is 0.1 with bas":  func(p *Sampler) { p.Flow = Flow{Base: XLoPlusNoise} },
+		"sample_steps is -3": func(p *Sampler) { p.Steps = -3 },
+		"t_min is 0.6: want less than t_max, which is 0.4": func(p *Sampler) { p.TMin, p.TMax = 0.6, 0.4 },
+		"t_min is -0.1: want at least 0":                   func(p *Sampler) { p.TMin = -0.1 },
+		"t_min is 0.5: want less than t_max, which is 0.5": func(p *Sampler) { p.TMin, p.TMax = 0.5, 0.5 },
+		"sde_delta is -0.5":                                func(p *Sampler) { p.Delta = -0.5 },
+		`sde_schedule is "linear"`:                         func(p *Sampler) { p.Schedule = "linear" },
+		`solver is "dopri5"`:                               func(p *Sampler) { p.Solver = "dopri5" },
+		"sde_delta is 0.1 with bas":                        func(p *Sampler) { p.Flow = Flow{Base: XLoPlusNoise} },
 	} {
 		p := good
 		change(&p)
