@@ -126,8 +126,8 @@ const (
 )
 
 // batchFor returns how many samples of a fine grid are drawn at once: the number
-// asked for, or the one that serves. On a GPU that is many, since one small field leaves it
-// idle. On the CPU it is one: two cores draw fields of 128 x 128 cells, by a network
+// that the user asks for. Without one, it is as many as fit on a GPU, which one small field
+// leaves idle, and one on the CPU: two cores draw fields of 128 x 128 cells, by a network
 // of 32 channels in float32, no faster in batches of 2 and more slowly in batches of
 // 4 and 8. Only small fields gain, 32 x 32 cells 1.8 times in batches of 8. One by
 // one, a sample does not depend on the batch either, to the last bit.

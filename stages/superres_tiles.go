@@ -9,8 +9,8 @@ import (
 	"fmsr/model"
 )
 
-// chooseTile sets the side of tiles: the one asked for, or on the CPU, where the free
-// memory is known, the one that memory demands.
+// chooseTile sets the side of tiles to the side that the user asks for. Without one, it
+// sets a side on the CPU, where the free memory is known, if a whole field does not fit.
 func (r *superres) chooseTile(device torchx.Device) error {
 	multiple := r.loaded.Plan.Multiple()
 	if r.Tile > 0 {

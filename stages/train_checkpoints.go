@@ -71,7 +71,7 @@ func (t *train) ResumeFiles() (newest, pattern string) {
 
 func (c *checkpoints) start(run *pipeline.Run) { c.run, c.at = run, time.Now() }
 
-// due says whether a run that has come to a step wants a checkpoint.
+// due reports whether a checkpoint of this step is due.
 func (c *checkpoints) due(step int) bool {
 	minutes := c.run.CheckpointMinutes
 	return step > c.last && (step/c.run.CheckpointEvery > c.last/c.run.CheckpointEvery ||
