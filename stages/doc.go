@@ -1,4 +1,5 @@
-// Package stages holds the stages of a flow, one file each.
+// Package stages holds the stages of a flow, each in the file of its name; parts of a
+// large one are in NAME_*.go. The other files are shared by several stages.
 //
 // A stage is a typed config with its defaults, a declaration that registers it under
 // its name, and the work. Open checks the Meta of the elements that it will receive and
@@ -16,8 +17,8 @@
 //	synth        stored frames of random fields      -> channel_select, or layout_save
 //	pair_load    x_hi and x_lo of two runs           -> arrow_cache, or export
 //	arrow_load   x_hi and x_lo of an exported set    -> normalize
-//	files_load   coarse frames -> superres           -> compare, files_save
+//	files_load   coarse frames -> superres           -> project, compare, files_save
 //
-// A new stage is one new file here: copy the shortest, channel_select.go, and
+// A new stage is one new file here: copy a short one, such as channel_select.go, and
 // see ExampleRegister in package pipeline.
 package stages

@@ -2,14 +2,15 @@
 // planes, without libtorch, so that every package may use them.
 //
 //	          grid.go         shape, box and boundaries of the domain
-//	x_hi ---> stats.go        mean and deviation; (x - mean) / std and its undoing
+//	x_hi ---> stats.go        mean and deviation; Normalize, (x - mean) / std; Physical undoes it
 //	     ---> resample.go     avg_pool, bilinear upsampling and its undoing
 //	x_lo ---> linear.go       the linear filter from a coarse field to the fine one
 //	     ---> spectrum.go     shells of wavenumbers, P(k) and bands of it
 //	     ---> gather.go       one channel of an interleaved frame; the first NaN or Inf
+//	     ---> project.go      the nearest fine plane with given coarse averages
 //
-// A plane is H x W values, row by row. Package plan does the same to whole frames
-// in one pass over their memory.
+// A plane is H x W values, row by row. Package plan prepares whole frames and
+// computes their spectra, by kernels that pass over a frame's memory once.
 package field
 
 import "fmt"

@@ -1,5 +1,5 @@
-// Package format is the shelf of the file formats that other programs define. Each
-// package knows one format and no stage:
+// Package format is the shelf of the file formats that other programs define. No
+// package knows a stage, and each but fieldfile knows one family of formats:
 //
 //	npy           NumPy's .npy and .npz           read, .npy written
 //	arrowtensor   Arrow and Parquet tensors       written, Arrow read by mapping the file

@@ -19,6 +19,9 @@
 //	path:"file"                       a path, relative to the spec's folder
 //	resume:"free", resume:"bits"      a resumed run may change it; "bits": with other round-off
 //
+// decode.go checks the type of a value, rules.go its tags. A check that spans keys is
+// the config's own Validate, which package pipeline calls.
+//
 // An embedded struct without a yaml tag has its keys among those of the struct
 // around it. A problem is a Diagnostic with a place: a line and column of the file,
 // or the flag that brought the value (diag.go).

@@ -4,7 +4,8 @@
 //	fields (C,H,W) ----> a row a field: columns of    an array (rows..., C,H,W), or
 //	                     its origin, and a tensor     (rows..., H,W,C): channels last
 //
-// Packages arrowtensor and npy know the formats; package store the files.
+// Packages arrowtensor and npy know the formats; the caller gives an
+// Output to write to, such as an atomicfile.
 package fieldfile
 
 import (

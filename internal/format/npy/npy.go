@@ -1,10 +1,14 @@
 // Package npy opens NumPy's array files, .npy and .npz, and writes .npy.
 //
-//	a.npy   header | values                    little-endian float32: mapped, Data()
-//	a.npz   zip of .npy: stored, or deflated   else: Read() converts piece by piece
+//	a.npy   header | values   mapped (npy.go)
+//	a.npz   zip of .npy       stored: mapped; deflated: inflated as it is read (npz.go)
+//
+// Data returns mapped, aligned little-endian float32 values. Read converts values of
+// any type, piece by piece (convert.go). write.go writes.
 //
 // The header, "\x93NUMPY", version, length and {'descr': '<f4', 'fortran_order':
-// False, 'shape': (F,H,W,C)}, is parsed by npyio and checked against the size.
+// False, 'shape': (F,H,W,C)}, is read and checked against the size in npy.go; npyio
+// parses the dict. Fortran order is refused.
 // float32, float64 and float16 are read, of either byte order, as float32: a
 // float64 beyond float32's range becomes Inf.
 package npy
