@@ -27,8 +27,8 @@ type Superres struct {
 	Weights    string `yaml:"weights" oneof:"ema|raw" flag:"weights" doc:"ema: the moving average"`
 	model.SamplerConfig
 	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise; -1: as trained; 0: the output is a function of the input alone"`
-	Samples        int     `yaml:"samples" min:"1" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
-	Batch          int     `yaml:"batch" min:"0" flag:"sample-batch" doc:"samples, of one frame or of several, drawn at once; 0: one on the CPU, and on a GPU as many as fit, at most 8"`
+	Samples        int     `yaml:"samples" min:"1" max:"1000000" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
+	Batch          int     `yaml:"batch" min:"0" max:"1000000" flag:"sample-batch" doc:"samples, of one frame or of several, drawn at once; 0: one on the CPU, and on a GPU as many as fit, at most 8"`
 	Noise          string  `yaml:"noise" oneof:"per_frame|fixed" flag:"noise" doc:"fixed: the same noise for every frame of a time series"`
 	Tile           int     `yaml:"tile" min:"0" flag:"tile" doc:"side in fine cells of overlapping tiles whose velocities are blended at every step; 0: the whole field at once, unless memory is short"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast instead of float32, where the device has instructions for it"`
@@ -192,6 +192,9 @@ func (r *superres) check(named []string, files []pipeline.File) error {
 		}
 		if f.H*factor%multiple != 0 || f.W*factor%multiple != 0 {
 			return fmt.Errorf("%s: grid %d x %d: want H and W that, times %d, are multiples of %d", f.Path, f.H, f.W, factor, multiple)
+		}
+		if err := r.env.Run.Domain(f.H, f.W).Check(); err != nil {
+			return fmt.Errorf("%s: %w", f.Path, err)
 		}
 		r.total += f.F
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/hostmem"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -35,8 +36,8 @@ type Train struct {
 	TDist          string  `yaml:"t_dist" oneof:"uniform|stratified" flag:"t-dist" doc:"times drawn; stratified: one in each of as many equal parts as the batch has samples"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss, where the device has instructions for it"`
 	Network        string  `yaml:"network" flag:"network" doc:"the velocity network, by name"`
-	ModelChannels  int     `yaml:"model_channels" flag:"model-channels" doc:"width of the network's first level"`
-	ChannelMult    []int   `yaml:"channel_mult" flag:"channel-mult" doc:"width of each level over model_channels"`
+	ModelChannels  int     `yaml:"model_channels" max:"8192" flag:"model-channels" doc:"width of the network's first level"`
+	ChannelMult    []int   `yaml:"channel_mult" min:"1" max:"64" flag:"channel-mult" doc:"width of each level over model_channels"`
 	MaxBadSteps    int     `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
 	Padding        string  `yaml:"padding" oneof:"zeros|periodic" flag:"padding" doc:"of convolutions"`
 }
@@ -153,11 +154,54 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	if d := plan.Multiple(); in.H%d != 0 || in.W%d != 0 {
 		return in, fmt.Errorf("grid %d x %d: the network's %d levels want multiples of %d", in.H, in.W, len(t.ChannelMult), d)
 	}
+	if err := t.checkStep(); err != nil {
+		return in, err
+	}
+	if err := t.checkMemory(plan, hostmem.Left()); err != nil {
+		return in, err
+	}
 	t.stop = t.TotalSteps
 	if limit := env.Run.MaxSteps; limit > 0 {
 		t.stop = min(t.stop, limit)
 	}
 	return in, nil
+}
+
+// checkStep returns an error if a step takes more frames than an epoch has.
+func (t *train) checkStep() error {
+	epoch := t.in.Frames[frames.Train]
+	if epoch == 0 || t.in.Batch <= epoch && t.Accumulate <= epoch/t.in.Batch {
+		return nil
+	}
+	step := fmt.Sprintf("%d frames (batch.size)", t.in.Batch)
+	if t.Accumulate > 1 {
+		step = fmt.Sprintf("%d x %d frames (train.accumulate batches of batch.size)", t.Accumulate, t.in.Batch)
+	}
+	return fmt.Errorf("a step takes %s, and the training split has %d: want at most as many", step, epoch)
+}
+
+// checkMemory returns an error if training needs more than the memory that is left on
+// the host. How much a GPU has left is not known here.
+func (t *train) checkMemory(net model.Net, left int64) error {
+	if t.config.Device != torchx.CPU {
+		return nil
+	}
+	weights, sample := float64(model.WeightBytes(net)), float64(net.TrainBytes(t.in.H, t.in.W))
+	if t.UseBF16 {
+		sample /= 2
+	}
+	need := weights + sample*float64(t.in.Batch)
+	if need <= float64(left) {
+		return nil
+	}
+	lack := &hostmem.Lack{
+		What: fmt.Sprintf("training %d parameters with batches of %d frames of %s cells", model.Count(net), t.in.Batch, t.in.Grid),
+		Need: need, Left: left, Advice: "lower batch.size (and raise train.accumulate)",
+	}
+	if weights+sample > float64(left) { // even one frame is too much
+		lack.Advice = "lower train.model_channels or train.channel_mult"
+	}
+	return lack
 }
 
 // ResumeFrom opens a checkpoint, and returns what the earlier run has done. The
