@@ -23,9 +23,9 @@ var hyperparameters = []struct{ flag, key, preset, other string }{
 	{"batch-size", "batch.size", "4", "3"},
 	{"lr", "train.lr", "0.0002", "1e-3"},
 	{"weight-decay", "train.weight_decay", "0", "0.5"},
-	{"total-steps", "train.total_steps", "50000", "3"},
+	{"total-steps", "train.total_steps", "50000", "4"},
 	{"print-every", "train.print_every", "100", "1"},
-	{"log-every", "eval.log_every", "100", "3"},
+	{"log-every", "eval.log_every", "100", "2"},
 	{"sample-steps", "eval.sample_steps", "100", "3"},
 	{"base-dist", "train.base_dist", "x_lo_plus_noise", "gaussian"},
 	{"base-noise-scale", "train.base_noise_scale", "0.1", "0.2"},
@@ -110,9 +110,9 @@ flow:
   - pool_upsample:
   - normalize:
   - batch: {size: 2}
-  - train: {model_channels: 4, channel_mult: [1, 1], total_steps: 4, warmup_steps: 0}
+  - train: {model_channels: 4, channel_mult: [1, 1], total_steps: 3, warmup_steps: 0}
   - ema:
-  - eval: {log_every: 2, sample_steps: 2, linear: false, sde_delta: 0.1, sde_schedule: matched}
+  - eval: {log_every: 3, sample_steps: 2, linear: false, sde_delta: 0.1, sde_schedule: matched}
   - metrics:
 `
 
@@ -171,6 +171,7 @@ func TestHyperparameterEffects(t *testing.T) {
 	}
 	for _, h := range hyperparameters {
 		t.Run(h.flag, func(t *testing.T) {
+			t.Cleanup(progress(t.Name()))
 			flag := []string{"--" + h.flag, h.other}
 			switch h.other { // a switch takes no value
 			case "true":
