@@ -40,7 +40,9 @@ type Options struct {
 //     ends the run here.
 //  2. Stores without a copy are filled by the stages above them. Stages that fit see
 //     the training data once, from the store if there is one.
-//  3. The flow runs, from its last store if it has one.
+//  3. Whatever can still be refused is refused. Only then are files of an earlier run set
+//     aside or replaced.
+//  4. The flow runs, from its last store if it has one.
 //
 // The error is an *InputError if nothing had been done yet. In any case every stage
 // is closed and every element released when Execute returns.
@@ -54,6 +56,11 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 		err = errors.Join(err, r.close())
 	}()
 	r.env.ctx = ctx
+	if _, err := os.Stat(r.env.Run.Dir); err == nil { // else there is nothing to guard yet
+		if err := r.use(); err != nil {
+			return &InputError{Err: err}
+		}
+	}
 	if err := r.resume(opt); err != nil {
 		return &InputError{Err: err}
 	}
@@ -63,11 +70,20 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	if err := r.resumeFrom(); err != nil {
 		return &InputError{Err: err}
 	}
+	if err := r.use(); err != nil {
+		return &InputError{Err: err}
+	}
+	if err := r.checkFolder(); err != nil {
+		return &InputError{Err: err}
+	}
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
 	if err := r.pick(ctx); err != nil { // before anything is written: the folder may hold other results
 		return err
+	}
+	if err := r.ready(ctx); err != nil {
+		return &InputError{Err: err}
 	}
 	if err := r.begin(); err != nil {
 		return err
@@ -176,7 +192,7 @@ func (r *runner) hasKeeper() bool {
 	return slices.ContainsFunc(r.nodes, func(n *node) bool { _, ok := n.Stage.(Keeper); return ok })
 }
 
-// close closes the stages in reverse order and frees the pool.
+// close closes the stages in reverse order, frees the pool, and lets go of the run's folder.
 func (r *runner) close() error {
 	r.env.Progress.Done()
 	var errs []error
@@ -191,6 +207,11 @@ func (r *runner) close() error {
 			errs = append(errs, fmt.Errorf("internal error: %d bytes of frames were not released", used))
 		}
 		errs = append(errs, r.pool.Close())
+	}
+	if r.env.Folder != nil {
+		if err := r.env.Folder.Release(); r.env.failed == nil {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -304,8 +325,25 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	return nil
 }
 
+// ready lets stages refuse what only shows once the frames are there and fitted.
+func (r *runner) ready(ctx context.Context) error {
+	for _, n := range r.nodes {
+		s, ok := n.Stage.(Preparer)
+		if !ok {
+			continue
+		}
+		if err := guard(func() error { return s.Prepare(ctx) }); err != nil {
+			return fmt.Errorf("%s: %w", n.label, err)
+		}
+	}
+	return nil
+}
+
 // begin prepares the run's folder: it replaces the files of an earlier run.
 func (r *runner) begin() error {
+	if err := r.env.Folder.Add(r.writes()...); err != nil {
+		return err
+	}
 	if err := r.setAside(); err != nil {
 		return err
 	}
@@ -313,7 +351,7 @@ func (r *runner) begin() error {
 		return err
 	}
 	if r.trains() {
-		if err := atomicfile.SweepTree(r.env.Run.Dir); err != nil {
+		if err := atomicfile.SweepFolder(r.env.Run.Dir); err != nil {
 			return fmt.Errorf("the run's folder: %w", err)
 		}
 	}
@@ -331,11 +369,7 @@ func (r *runner) begin() error {
 
 // saveSpec writes the resolved spec into the run's folder.
 func (r *runner) saveSpec() error {
-	dir := r.env.Run.Dir
-	if err := r.env.MakeFolder(); err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(filepath.Join(dir, "spec.yaml"), r.env.Spec)
+	return atomicfile.WriteFile(filepath.Join(r.env.Run.Dir, "spec.yaml"), r.env.Spec)
 }
 
 // pick limits the source to the seeds of this shard that still lack a keeper's result.

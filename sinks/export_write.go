@@ -19,8 +19,8 @@ type exportFiles struct {
 	rows    int
 }
 
-// create starts a seed's files: one table, or an npy file a column.
-func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
+// fileNames returns the names of a seed's files.
+func (e *exporter) fileNames(seed int) (names []string) {
 	suffixes := []string{e.Format}
 	if e.Format == "npy" {
 		suffixes = nil
@@ -28,9 +28,17 @@ func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
 			suffixes = append(suffixes, column+".npy")
 		}
 	}
-	f := &exportFiles{}
 	for _, suffix := range suffixes {
-		out, err := e.set.Create(fmt.Sprintf("seed_%04d.%s", seed.Seed, suffix))
+		names = append(names, fmt.Sprintf("seed_%04d.%s", seed, suffix))
+	}
+	return names
+}
+
+// create starts a seed's files: one table, or an npy file a column.
+func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
+	f := &exportFiles{}
+	for _, name := range e.fileNames(seed.Seed) {
+		out, err := e.set.Create(name)
 		if err != nil {
 			f.close()
 			return nil, err

@@ -3,6 +3,7 @@ package sinks
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -100,7 +101,7 @@ func (k *keeper) resume(key string, frame room, summary ...string) (map[int]bool
 	}
 	if len(finished) < len(seeds) {
 		for _, name := range summary {
-			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
 		}

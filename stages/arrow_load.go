@@ -49,7 +49,10 @@ training and the validation split.`,
 	})
 }
 
-var _ pipeline.Picker = (*arrowLoad)(nil)
+var (
+	_ pipeline.Picker = (*arrowLoad)(nil)
+	_ pipeline.Reader = (*arrowLoad)(nil)
+)
 
 type arrowLoad struct {
 	ArrowLoad
@@ -58,7 +61,11 @@ type arrowLoad struct {
 	files  []*arrowtensor.File
 	listed []loaded // in the order of a single pass
 	splits []frames.Split
+	reads  []string // the manifest and all its files
 }
+
+// Reads returns the manifest and the files of the set.
+func (l *arrowLoad) Reads() []string { return l.reads }
 
 // loaded is a frame: a row of a file.
 type loaded struct {
@@ -88,6 +95,10 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 	meta = pipeline.Meta{Channels: m.ChannelNames, Grid: env.Run.Domain(m.H, m.W), Factor: m.Factor, Periodic: m.Boundary == "periodic"}
 	if m.Normalized {
 		meta.Stats = &field.Stats{Mean: m.Mean, Std: m.Std}
+	}
+	l.reads = []string{path}
+	for _, f := range m.Files {
+		l.reads = append(l.reads, filepath.Join(l.Input, f.Path))
 	}
 	chosen, err := l.choose(path, m)
 	if err != nil {

@@ -74,7 +74,10 @@ split.`,
 	})
 }
 
-var _ pipeline.Picker = (*npyLoad)(nil)
+var (
+	_ pipeline.Picker = (*npyLoad)(nil)
+	_ pipeline.Reader = (*npyLoad)(nil)
+)
 
 // Validate reports keys that contradict each other.
 func (c *NpyLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
@@ -137,6 +140,14 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 	}
 	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.run.Grid, hex.EncodeToString(identity.Sum(nil))
 	return meta, nil
+}
+
+// Reads returns the seeds' files.
+func (l *npyLoad) Reads() (paths []string) {
+	for _, s := range l.seeds {
+		paths = append(paths, s.Paths()...)
+	}
+	return paths
 }
 
 // choose finds the seeds to read and the split of each.
