@@ -55,6 +55,17 @@ func (r *runner) resume(opt Options) error {
 	return nil
 }
 
+// resumable reports whether the run's folder says where this run can be resumed from.
+func (r *runner) resumable() bool {
+	_, resumer := r.resumer()
+	if !r.begun || resumer == nil || r.env.Resume.From == "" {
+		return r.begun
+	}
+	newest, _ := resumer.ResumeFiles()
+	_, err := os.Stat(filepath.Join(r.env.Run.Dir, newest))
+	return err == nil
+}
+
 // resumer returns the stage that can resume an earlier run, or nil.
 func (r *runner) resumer() (*node, Resumer) {
 	for _, n := range r.nodes {

@@ -31,7 +31,8 @@ type Options struct {
 	Profile int              // steps to profile; 0: none
 	Mem     memory.Allocator // for frames; nil: a pool of its own
 
-	Receive func(Element) error // borrows the elements that the last stage sends; may be nil
+	Resumable func()              // called once the run's folder says where to resume; may be nil
+	Receive   func(Element) error // borrows the elements that the last stage sends; may be nil
 }
 
 // Execute runs a spec to its end:
@@ -54,6 +55,9 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	defer func() {
 		r.env.failed = err
 		err = errors.Join(err, r.close())
+		if opt.Resumable != nil && r.resumable() {
+			opt.Resumable()
+		}
 	}()
 	r.env.ctx = ctx
 	if _, err := os.Stat(r.env.Run.Dir); err == nil { // else there is nothing to guard yet
@@ -98,6 +102,16 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	return nil
 }
 
+// Resumable reports whether a run of the spec that ends early can be resumed.
+func (s *Spec) Resumable() bool {
+	return slices.ContainsFunc(s.Flow, func(n Node) bool {
+		stage := n.Decl.New(n.Config)
+		_, keeps := stage.(Keeper)
+		_, resumes := stage.(Resumer)
+		return keeps || resumes
+	})
+}
+
 type runner struct {
 	spec   *Spec
 	env    *Env
@@ -105,6 +119,7 @@ type runner struct {
 	opened int
 	metas  []Meta // metas[i] describes what nodes[i] sends
 	source int    // index of the stage that frames come from now
+	begun  bool   // what the folder holds is this run's
 	pool   *frames.Pool
 
 	receive func(Element) error
@@ -350,6 +365,7 @@ func (r *runner) begin() error {
 	if err := r.saveSpec(); err != nil {
 		return err
 	}
+	r.begun = true
 	if r.trains() {
 		if err := atomicfile.SweepFolder(r.env.Run.Dir); err != nil {
 			return fmt.Errorf("the run's folder: %w", err)

@@ -197,6 +197,9 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		batch.Retain()
 		return []pipeline.Element{batch}, nil
 	}
+	if t.sent != nil && t.sent.N >= t.stop { // the last one: with what the stages below write at the end, it has passed
+		return nil, nil
+	}
 	t.begin()
 	t.passed()
 	if t.trainer.Passed && t.trainer.Step >= t.stop {

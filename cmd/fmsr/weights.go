@@ -47,10 +47,10 @@ channel_names, mean and std (JSON lists), step, weights and config (a JSON objec
 			}
 			metadata, err := describeWeights(c, kind)
 			if err != nil {
-				return &runFailed{err}
+				return &runFailed{error: err}
 			}
 			if err := writeWeights(args[1], weights, metadata); err != nil {
-				return &runFailed{err}
+				return &runFailed{error: err}
 			}
 			fmt.Fprintf(out, "%s: %d tensors of step %d, %s weights\n", args[1], len(weights), c.Step, kind)
 			return nil
