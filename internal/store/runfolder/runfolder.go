@@ -92,7 +92,7 @@ func (f *Folder) Check(names, inputs []string, owned bool) error {
 		path := filepath.Join(f.dir, name)
 		for _, input := range inputs {
 			if holds(path, input) {
-				return fmt.Errorf("%s is read, and %s would be overwritten: give another folder by --out", input, path)
+				return fmt.Errorf("%s, which is read, would be overwritten by %s: give another folder by --out", input, name)
 			}
 		}
 		if f.made[name] || owned {

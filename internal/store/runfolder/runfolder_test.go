@@ -96,8 +96,8 @@ func TestCheck(t *testing.T) {
 	f := use(t, dir, "train", false)
 	for name, want := range map[string]string{
 		"new": "", "new/deep": "", "notes": "fmsr did not make it", "images": "fmsr did not make it",
-		"link.npy": "would be overwritten", "hard.npy": "would be overwritten", "soft": "would be overwritten", "soft/x.npy": "would be overwritten",
-		"soft/y.npy": "", "../data": "would be overwritten",
+		"link.npy": "which is read, would be overwritten by", "hard.npy": "which is read, would be overwritten by", "soft": "which is read, would be overwritten by", "soft/x.npy": "which is read, would be overwritten by",
+		"soft/y.npy": "", "../data": "which is read, would be overwritten by",
 	} {
 		err := f.Check([]string{name}, []string{input}, false)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
@@ -107,7 +107,7 @@ func TestCheck(t *testing.T) {
 	if err := f.Check([]string{"notes"}, nil, true); err != nil {
 		t.Errorf("a resumed run's own file: %v", err)
 	}
-	wants(t, "a resumed run's input", f.Check([]string{"hard.npy"}, []string{input}, true), "would be overwritten")
+	wants(t, "a resumed run's input", f.Check([]string{"hard.npy"}, []string{input}, true), "which is read, would be overwritten by")
 	if err := f.Add("notes", "wandb/a", "odd\nname"); err != nil {
 		t.Fatal(err)
 	}
