@@ -18,6 +18,7 @@ import (
 //	frame (H,W,C) or (C,H,W) --> hi (C,shells), lo (C,shells of the coarse grid)
 type Spectra struct {
 	Hi, Lo  *field.Shells // Lo is nil without a factor
+	fine    *field.Shells // the kernel's: Hi, or Hi with the lost modes apart
 	kernel  *torchx.Spectrum
 	scratch sync.Pool
 }
@@ -25,7 +26,18 @@ type Spectra struct {
 // NewSpectra plans the transforms of fields on a grid. Factor 0 means no coarse
 // grid; any other must divide the grid.
 func NewSpectra(grid field.Grid, factor int) (*Spectra, error) {
-	p := &Spectra{Hi: field.NewShells(grid)}
+	hi := field.NewShells(grid)
+	return newSpectra(hi, hi, factor)
+}
+
+// NewSplitSpectra is NewSpectra for Add with the lost power. The factor must not be 0.
+func NewSplitSpectra(grid field.Grid, factor int) (*Spectra, error) {
+	hi := field.NewShells(grid)
+	return newSpectra(hi, hi.Apart(factor), factor)
+}
+
+func newSpectra(hi, fine *field.Shells, factor int) (*Spectra, error) {
+	p, grid := &Spectra{Hi: hi, fine: fine}, hi.Grid
 	var coarse *torchx.SpectrumGrid
 	if factor != 0 {
 		if !grid.Divides(factor) {
@@ -35,7 +47,7 @@ func NewSpectra(grid field.Grid, factor int) (*Spectra, error) {
 		coarse = kernelGrid(p.Lo)
 	}
 	var err error
-	if p.kernel, err = torchx.NewSpectrum(*kernelGrid(p.Hi), coarse); err != nil {
+	if p.kernel, err = torchx.NewSpectrum(*kernelGrid(p.fine), coarse); err != nil {
 		return nil, err
 	}
 	runtime.AddCleanup(p, (*torchx.Spectrum).Close, p.kernel)
@@ -78,11 +90,12 @@ func (p *Spectra) Run(f *frames.Frames, n int, do *Plan, hi, lo []float64) error
 }
 
 // Add adds P(k) of planes (C,H,W) to hi (C,shells) and, with a factor, P(k) of their
-// averages to lo; a nil lo leaves the averages out. A plane with a NaN or Inf has no
-// finite power.
-func (p *Spectra) Add(hi, lo [][]float64, planes []float32) error {
+// averages to lo; a nil lo leaves the averages out. To lost (C), unless it is nil, it adds
+// the power in the modes that averaging loses; only split spectra can do that. A plane
+// with a NaN or Inf has no finite power.
+func (p *Spectra) Add(hi, lo [][]float64, lost []float64, planes []float32) error {
 	in := torchx.SpectrumInput{Values: planes, CellStride: 1, ChannelStride: p.Hi.Cells()}
-	power := make([]float64, len(hi)*p.Hi.Len())
+	power := make([]float64, len(hi)*p.fine.Len())
 	var pooled []float64
 	if p.Lo != nil {
 		pooled = make([]float64, len(hi)*p.Lo.Len())
@@ -90,16 +103,23 @@ func (p *Spectra) Add(hi, lo [][]float64, planes []float32) error {
 	if err := p.run(&in, upTo(len(hi)), &Plan{}, power, pooled); err != nil {
 		return err
 	}
-	accumulate(hi, power)
-	accumulate(lo, pooled)
+	accumulate(hi, power, p.fine.Len())
+	accumulate(lo, pooled, len(pooled)/len(hi))
+	for c := range lost {
+		apart := power[c*p.fine.Len():][p.Hi.Len():p.fine.Len()]
+		for k, v := range apart {
+			hi[c][k] += v
+			lost[c] += v
+		}
+	}
 	return nil
 }
 
-// accumulate adds power (len(sums),shells) to sums.
-func accumulate(sums [][]float64, power []float64) {
+// accumulate adds the first shells of each row of power (len(sums),row) to sums.
+func accumulate(sums [][]float64, power []float64, row int) {
 	for c, sum := range sums {
 		for k := range sum {
-			sum[k] += power[c*len(sum)+k]
+			sum[k] += power[c*row+k]
 		}
 	}
 }
@@ -118,7 +138,7 @@ func (p *Spectra) run(in *torchx.SpectrumInput, channels []int, do *Plan, hi, lo
 			}
 			return power[at*s.Len() : end*s.Len()]
 		}
-		if err := p.kernel.Run(in, *scratch, part(p.Hi, hi), part(p.Lo, lo)); err != nil {
+		if err := p.kernel.Run(in, *scratch, part(p.fine, hi), part(p.Lo, lo)); err != nil {
 			return err
 		}
 	}

@@ -211,3 +211,37 @@ func TestSpectraNonFinite(t *testing.T) {
 		f.Release()
 	}
 }
+
+// TestLostPower: a wave that pooling keeps has no lost power and one that pooling loses
+// has nothing else, whatever the shape of the cells and of the grid.
+func TestLostPower(t *testing.T) {
+	for _, grid := range []field.Grid{
+		{H: 64, W: 64}, {H: 64, W: 64, Box: [2]float64{1, 4}}, {H: 64, W: 64, Box: [2]float64{4, 1}}, {H: 32, W: 64},
+	} {
+		p, err := NewSplitSpectra(grid, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plane := make([]float32, grid.Cells())
+		for i := range plane {
+			y, x := float64(i/grid.W)/float64(grid.H), float64(i%grid.W)/float64(grid.W)
+			plane[i] = float32(1 + math.Cos(2*math.Pi*5*y) + 0.1*math.Cos(2*math.Pi*28*x) + 0.2*math.Cos(2*math.Pi*(float64(grid.H/4)*y+x)))
+		}
+		hi, lo, lost := [][]float64{make([]float64, p.Hi.Len())}, [][]float64{make([]float64, p.Lo.Len())}, make([]float64, 1)
+		if err := p.Add(hi, lo, lost, plane); err != nil {
+			t.Fatal(err)
+		}
+		what := fmt.Sprintf("%+v: ", grid)
+		golden.Near(t, what+"lost power", lost[0], 0.1*0.1/2+0.2*0.2/2, 1e-6)
+		golden.Near(t, what+"sum of P", field.Band(hi[0], 0, p.Hi.Len()), 1+0.5+0.005+0.02, 1e-6)
+		near(t, what+"P", hi[0], direct(p.Hi, widened(plane)))
+	}
+}
+
+func widened(x []float32) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v)
+	}
+	return out
+}
