@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 
 	"fmsr/internal/field"
@@ -83,7 +84,7 @@ func (p *Spectra) Run(f *frames.Frames, n int, do *Plan, hi, lo []float64) error
 			if err := f.CheckFinite(names[i:i+1], plane); err != nil {
 				return err
 			}
-			return fmt.Errorf("field %s: its power is beyond float32", names[i])
+			return fmt.Errorf("field %s: its normalized values are beyond float32", names[i])
 		}
 	}
 	return nil
@@ -138,12 +139,73 @@ func (p *Spectra) run(in *torchx.SpectrumInput, channels []int, do *Plan, hi, lo
 			}
 			return power[at*s.Len() : end*s.Len()]
 		}
-		if err := p.kernel.Run(in, *scratch, part(p.fine, hi), part(p.Lo, lo)); err != nil {
+		if err := p.lanes(in, *scratch, part(p.fine, hi), part(p.Lo, lo)); err != nil {
 			return err
 		}
 	}
 	runtime.KeepAlive(p)
 	return nil
+}
+
+// The kernel squares in float32. A field whose mean square is between these limits keeps
+// all its powers there, on any grid that memory can hold.
+const leastSquare, mostSquare = 1e-12, 1e12
+
+// lanes runs the kernel once. Where a field's mean square is beyond the limits, it runs
+// the kernel again, with such fields scaled by powers of two, so that the powers are to
+// the bit those of fields near 1, scaled back in float64.
+func (p *Spectra) lanes(in *torchx.SpectrumInput, scratch []byte, hi, lo []float64) error {
+	if err := p.kernel.Run(in, scratch, hi, lo); err != nil {
+		return err
+	}
+	scaled := *in
+	scaled.Mean, scaled.Scale = slices.Clone(in.Mean), slices.Clone(in.Scale)
+	if in.Mean == nil {
+		scaled.Mean, scaled.Scale = make([]float32, len(in.Channels)), slices.Repeat([]float32{1}, len(in.Channels))
+	}
+	exponents := make([]int, len(in.Channels))
+	beyond := false
+	row, lowRow := len(hi)/len(exponents), len(lo)/len(exponents)
+	for i, c := range in.Channels {
+		if square := field.Band(hi[i*row:][:row], 0, row); square >= leastSquare && square <= mostSquare {
+			continue
+		}
+		exponents[i] = exponent(in.Values[c*in.ChannelStride:], in.CellStride, p.Hi.Cells(), scaled.Mean[i], scaled.Scale[i])
+		scaled.Scale[i] = float32(math.Ldexp(float64(scaled.Scale[i]), -exponents[i]))
+		beyond = beyond || exponents[i] != 0
+	}
+	if !beyond {
+		return nil
+	}
+	if err := p.kernel.Run(&scaled, scratch, hi, lo); err != nil {
+		return err
+	}
+	for i, e := range exponents {
+		raise(hi[i*row:][:row], 2*e)
+		raise(lo[i*lowRow:][:lowRow], 2*e)
+	}
+	return nil
+}
+
+// exponent returns the e by which 2^-e brings the largest |(x - mean) scale| close to 1,
+// or 0 if there is none: every value is zero, or one is not finite.
+func exponent(values []float32, stride, cells int, mean, scale float32) int {
+	most := 0.0
+	for i := range cells {
+		most = max(most, math.Abs(float64((values[i*stride]-mean)*scale)))
+	}
+	if most == 0 || math.IsNaN(most) || math.IsInf(most, 0) {
+		return 0
+	}
+	_, e := math.Frexp(most)
+	return max(e, -100) // 2^100 times any scale near 1 is a float32
+}
+
+// raise multiplies the powers by 2^e.
+func raise(powers []float64, e int) {
+	for k := range powers {
+		powers[k] = math.Ldexp(powers[k], e)
+	}
 }
 
 // upTo returns 0, 1, ... n-1.
