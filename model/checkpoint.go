@@ -3,8 +3,10 @@ package model
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -145,6 +147,7 @@ func (c *Snapshot) Save(path string) error {
 // Close frees the copy, after Save has returned.
 func (c *Snapshot) Close() error { return unix.Munmap(c.mem) }
 
+// inputsDict is in float64: a power is the square of a field that float32 can just hold.
 func inputsDict(in Inputs) torchfile.Dict {
 	var power []float64
 	for _, p := range in.Power {
@@ -152,9 +155,17 @@ func inputsDict(in Inputs) torchfile.Dict {
 	}
 	return torchfile.Dict{
 		{Key: "grid", Value: torchfile.List{in.H, in.W}}, {Key: "frames", Value: in.Frames},
-		{Key: "std", Value: statsTensor(in.Std)},
-		{Key: "power", Value: floatTensor(power, int64(len(in.Power)), int64(len(in.Power[0])))},
+		{Key: "std", Value: doubleTensor(in.Std, int64(len(in.Std)))},
+		{Key: "power", Value: doubleTensor(power, int64(len(in.Power)), int64(len(in.Power[0])))},
 	}
+}
+
+func doubleTensor(values []float64, shape ...int64) torchfile.Tensor {
+	var data []byte
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint64(data, math.Float64bits(v))
+	}
+	return torchfile.Tensor{DType: "float64", Shape: shape, Bytes: func() ([]byte, error) { return data, nil }}
 }
 
 func statsTensor(values []float64) torchfile.Tensor { return floatTensor(values, int64(len(values))) }

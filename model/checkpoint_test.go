@@ -29,7 +29,7 @@ func TestCheckpointKeepsInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer trainer.Close()
-	inputs := &Inputs{H: 4, W: 6, Frames: 3, Std: []float64{0.5, 2}, Power: [][]float64{{1, 2, 4, 0.25}, {0, 8, 0.5, 3}}}
+	inputs := &Inputs{H: 4, W: 6, Frames: 3, Std: []float64{0.5, 2}, Power: [][]float64{{1e60, 2, 4, 0.25}, {0, 8e-60, 0.5, 3}}}
 	open := func(in *Inputs) (*Loaded, error) {
 		path := filepath.Join(t.TempDir(), "checkpoint.pt")
 		c := Checkpoint{

@@ -104,15 +104,7 @@ func (l *Loaded) floats(dict *torchfile.Map, dictName, name string) ([]float64, 
 	if !ok {
 		return nil, fmt.Errorf("%s has no tensor %s", dictName, name)
 	}
-	values, err := l.file.Floats(t)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float64, len(values))
-	for i, v := range values {
-		out[i] = float64(v)
-	}
-	return out, nil
+	return l.file.Doubles(t)
 }
 
 // readInputs reads the statistics of the coarse training fields, if the file has them.
