@@ -51,7 +51,7 @@ stiff.
 Pictures: samples, diffs and power spectra.`,
 		Link: pipeline.Link{
 			Needs: pipeline.Steps, Adds: pipeline.Evaluated,
-			Wants: pipeline.Averaged, Without: "no samples or errors of the averaged model",
+			Wants: pipeline.Averaged, Without: "no samples or errors of the averaged model, by ODE or SDE",
 		},
 		Default: Eval{
 			LogEvery: 100, Frames: 4, Linear: true,
@@ -266,11 +266,11 @@ type sampler struct {
 // samplers returns the ways to draw samples at this step.
 func (e *eval) samplers(step *model.Step) []sampler {
 	all := []sampler{{source: evaluate.ODE}}
-	if step.Averaged {
+	if step.Averaged { // else the average has its initial weights
 		all = append(all, sampler{source: evaluate.ODEEMA, ema: true})
-	}
-	if e.SDEDelta > 0 {
-		all = append(all, sampler{evaluate.SDEEMA, true, e.SDEDelta})
+		if e.SDEDelta > 0 {
+			all = append(all, sampler{evaluate.SDEEMA, true, e.SDEDelta})
+		}
 	}
 	return all
 }
