@@ -26,6 +26,7 @@ type Checkpoint struct {
 	Input    Input
 	Inputs   *Inputs // statistics of the coarse training fields; nil if unknown
 	Frames   int     // number of training frames
+	Averaged bool    // with the weights' average: the flow has an ema stage
 }
 
 // Input is how x_lo was made.
@@ -55,6 +56,9 @@ func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error)
 	states := map[string]torchfile.Dict{}
 	err = t.Do(ctx, func(s *torchx.Scope) error {
 		for j, list := range lists {
+			if trainingKeys[j] == emaKey && !c.Averaged {
+				continue
+			}
 			var state torchfile.Dict
 			for i, p := range t.Net.Params() {
 				values := free[:numel(p.Shape)]
@@ -75,9 +79,11 @@ func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error)
 
 // root returns the whole checkpoint.
 func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile.Dict {
-	root := torchfile.Dict{
-		{Key: "model_state_dict", Value: states["model_state_dict"]},
-		{Key: "ema_state_dict", Value: states["ema_state_dict"]},
+	root := torchfile.Dict{{Key: rawKey, Value: states[rawKey]}}
+	if c.Averaged {
+		root = append(root, torchfile.Entry{Key: emaKey, Value: states[emaKey]})
+	}
+	root = append(root, torchfile.Dict{
 		{Key: "stats", Value: torchfile.Dict{{Key: "mean", Value: statsTensor(c.Stats.Mean)}, {Key: "std", Value: statsTensor(c.Stats.Std)}}},
 		{Key: "channel_names", Value: names(c.Channels)},
 		{Key: "step", Value: t.Step},
@@ -85,7 +91,7 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 		{Key: "resume", Value: resumption{t.Position, c.Frames, t.Last, t.Skips, t.Clips}.dict()},
 		{Key: "config", Value: t.config(c.Input)},
 		{Key: "format", Value: 1},
-	}
+	}...)
 	if c.Inputs != nil {
 		root = append(root, torchfile.Entry{Key: "inputs", Value: inputsDict(*c.Inputs)})
 	}
@@ -93,7 +99,7 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 }
 
 // config returns the keys that are needed to apply the network. The name of the default
-// network is left out.
+// network and the boundaries of a periodic domain are left out.
 func (t *Trainer) config(in Input) torchfile.Dict {
 	net := t.Net.Config()
 	d := torchfile.Dict{
@@ -103,6 +109,9 @@ func (t *Trainer) config(in Input) torchfile.Dict {
 	}
 	if net.Network != DefaultNetwork {
 		d = append(d, torchfile.Entry{Key: "network", Value: net.Network})
+	}
+	if b := net.Boundary; b != [2]field.Boundary{} {
+		d = append(d, torchfile.Entry{Key: "boundary", Value: torchfile.List{b[0].String(), b[1].String()}})
 	}
 	return d
 }
@@ -124,8 +133,8 @@ func healthy(name string, shape []int64, values []float32) torchfile.Tensor {
 }
 
 // Save writes checkpoint.pt, whole or not at all. PyTorch loads it with
-// weights_only=True: model_state_dict and ema_state_dict under the parameters' names,
-// stats, channel_names, step, and what Restore needs to resume. If a value is not
+// weights_only=True: model_state_dict and, if the flow averages, ema_state_dict under
+// the parameters' names, stats, channel_names, step, and what Restore needs to resume. If a value is not
 // finite, Save returns ErrUnhealthy and leaves the file at path alone.
 func (c *Snapshot) Save(path string) error {
 	f, err := atomicfile.Create(path)

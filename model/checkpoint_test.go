@@ -34,7 +34,7 @@ func TestCheckpointKeepsInputs(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "checkpoint.pt")
 		c := Checkpoint{
 			Channels: []string{"a", "b"}, Stats: &field.Stats{Mean: []float64{0, 1}, Std: []float64{1, 4}},
-			Input: Input{Factor: 2, Periodic: true}, Inputs: in,
+			Input: Input{Factor: 2, Periodic: true}, Inputs: in, Averaged: true,
 		}
 		if err := save(ctx, trainer, path, c); err != nil {
 			t.Fatal(err)
@@ -126,7 +126,7 @@ func TestStatsMustBeUsable(t *testing.T) {
 		{[]float64{0, math.Inf(1)}, []float64{1, 2}, "stats.mean of b is +Inf"},
 	} {
 		path := filepath.Join(t.TempDir(), "checkpoint.pt")
-		err := save(ctx, trainer, path, Checkpoint{Channels: []string{"a", "b"}, Stats: &field.Stats{Mean: c.mean, Std: c.std}, Input: Input{Factor: 2}})
+		err := save(ctx, trainer, path, Checkpoint{Channels: []string{"a", "b"}, Stats: &field.Stats{Mean: c.mean, Std: c.std}, Input: Input{Factor: 2}, Averaged: true})
 		if err != nil {
 			t.Fatal(err)
 		}

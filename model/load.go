@@ -25,7 +25,7 @@ type Loaded struct {
 
 // OpenCheckpoint reads a checkpoint.pt without the weights, which Net reads. The five
 // keys model_state_dict, ema_state_dict, stats, channel_names and step are enough:
-// PyTorch may have written the file.
+// PyTorch may have written the file. Without ema_state_dict there is no average.
 func OpenCheckpoint(path string) (*Loaded, error) {
 	f, err := torchfile.Open(path)
 	if err != nil {
@@ -81,7 +81,11 @@ func (l *Loaded) read() error {
 		}
 		*into = values
 	}
-	state, err := l.state("model_state_dict")
+	l.Averaged = root.Get(emaKey) != nil
+	if r, err := l.resumption(); err == nil && r.Step > 0 && r.Passed && !r.Averaged { // initial weights, of an older fmsr's flow without ema
+		l.Averaged = false
+	}
+	state, err := l.state(rawKey)
 	if err != nil {
 		return err
 	}
@@ -168,6 +172,11 @@ func (l *Loaded) readConfig() error {
 	}
 	if v, ok := config.Get("periodic_input").(bool); ok {
 		l.Input.Periodic = v
+	}
+	if boundary, ok := config.Get("boundary").(*torchfile.Sequence); ok && len(boundary.Items) == 2 {
+		for axis, name := range boundary.Items {
+			l.Config.Boundary[axis] = field.BoundaryNamed(fmt.Sprint(name))
+		}
 	}
 	if f := l.Input.Factor; f < 2 || f > mostFactor {
 		return fmt.Errorf("config.factor is %d: want 2 to %d", f, mostFactor)
