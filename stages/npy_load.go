@@ -60,7 +60,8 @@ The first of these keys that is set chooses the files:
 Little-endian float32 is mapped without a copy, also in an npz from numpy.savez if the
 array starts at a multiple of 4 bytes. Other arrays are converted frame by frame:
 big-endian, float64 (a value beyond float32's range becomes Inf, which channel_select
-refuses), float16, and numpy.savez_compressed. A compressed array is inflated as it is
+refuses, and so it refuses a field that varies so little beside its mean that float32
+keeps fewer than three digits of the variation), float16, and numpy.savez_compressed. A compressed array is inflated as it is
 read, in pieces of 64 KiB, so that damage shows only at its end. Integers, complex
 numbers, objects and Fortran order are refused.
 
@@ -135,6 +136,7 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 			return pipeline.Meta{}, err
 		}
 	}
+	meta.Lossy = l.run.Lossy
 	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.run.Grid, hex.EncodeToString(identity.Sum(nil))
 	return meta, nil
 }
