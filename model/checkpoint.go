@@ -22,7 +22,7 @@ type Checkpoint struct {
 	Channels []string
 	Stats    *field.Stats
 	Input    Input
-	Inputs   *Inputs // statistics of the coarse training fields; nil if unknown
+	Inputs   *Inputs // looks of the coarse training fields; nil if unknown
 	Frames   int     // number of training frames
 }
 
@@ -146,15 +146,19 @@ func (c *Snapshot) Save(path string) error {
 func (c *Snapshot) Close() error { return unix.Munmap(c.mem) }
 
 func inputsDict(in Inputs) torchfile.Dict {
-	var power []float64
-	for _, p := range in.Power {
-		power = append(power, p...)
-	}
 	return torchfile.Dict{
-		{Key: "grid", Value: torchfile.List{in.H, in.W}}, {Key: "frames", Value: in.Frames},
-		{Key: "std", Value: statsTensor(in.Std)},
-		{Key: "power", Value: floatTensor(power, int64(len(in.Power)), int64(len(in.Power[0])))},
+		{Key: "frames", Value: in.Frames}, {Key: "std", Value: statsTensor(in.Std)},
+		{Key: "low", Value: looksTensor(in.Low)}, {Key: "high", Value: looksTensor(in.High)},
 	}
+}
+
+// looksTensor returns a row for each field: mean, deviation, shares of the variance.
+func looksTensor(looks []Look) torchfile.Tensor {
+	var rows []float64
+	for _, l := range looks {
+		rows = append(append(rows, l.Mean, l.Std), l.Shares...)
+	}
+	return floatTensor(rows, int64(len(looks)), int64(len(rows)/len(looks)))
 }
 
 func statsTensor(values []float64) torchfile.Tensor { return floatTensor(values, int64(len(values))) }
