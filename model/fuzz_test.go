@@ -83,7 +83,7 @@ func smallCheckpoint(f *testing.F, trainer *Trainer) (pickle []byte, tensors map
 	in := Inputs{H: 16, W: 16, Frames: 1, Std: []float64{1}, Power: [][]float64{{1, 2, 3}}}
 	var file bytes.Buffer
 	snapshot, err := trainer.Snapshot(context.Background(), Checkpoint{
-		Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2, Periodic: true}, Inputs: &in,
+		Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2, Periodic: true}, Inputs: &in, Averaged: true,
 	})
 	if err != nil {
 		f.Fatal(err)

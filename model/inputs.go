@@ -50,7 +50,7 @@ func (m *InputMeter) Add(planes []float32, grid field.Grid) error {
 	for c := range power {
 		power[c] = make([]float64, m.spectra.Hi.Len())
 	}
-	if err := m.spectra.Add(power, nil, planes); err != nil {
+	if err := m.spectra.Add(power, nil, nil, planes); err != nil {
 		return fmt.Errorf("spectrum of the input: %w", err)
 	}
 	m.inputs.Frames++

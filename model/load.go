@@ -25,7 +25,7 @@ type Loaded struct {
 
 // OpenCheckpoint reads a checkpoint.pt without the weights, which Net reads. The five
 // keys model_state_dict, ema_state_dict, stats, channel_names and step are enough:
-// PyTorch may have written the file.
+// PyTorch may have written the file. Without ema_state_dict there is no average.
 func OpenCheckpoint(path string) (*Loaded, error) {
 	f, err := torchfile.Open(path)
 	if err != nil {
@@ -81,7 +81,11 @@ func (l *Loaded) read() error {
 		}
 		*into = values
 	}
-	state, err := l.state("model_state_dict")
+	l.Averaged = root.Get(emaKey) != nil
+	if r, err := l.resumption(); err == nil && r.Step > 0 && r.Passed && !r.Averaged { // initial weights, of an older fmsr's flow without ema
+		l.Averaged = false
+	}
+	state, err := l.state(rawKey)
 	if err != nil {
 		return err
 	}
@@ -104,15 +108,7 @@ func (l *Loaded) floats(dict *torchfile.Map, dictName, name string) ([]float64, 
 	if !ok {
 		return nil, fmt.Errorf("%s has no tensor %s", dictName, name)
 	}
-	values, err := l.file.Floats(t)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float64, len(values))
-	for i, v := range values {
-		out[i] = float64(v)
-	}
-	return out, nil
+	return l.file.Doubles(t)
 }
 
 // readInputs reads the statistics of the coarse training fields, if the file has them.

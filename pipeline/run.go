@@ -95,7 +95,7 @@ type runner struct {
 }
 
 func newRunner(spec *Spec, opt Options) (*runner, error) {
-	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
+	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Ends: spec.Flow[len(spec.Flow)-1].Traits, Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
 	if env.Out == nil {
 		env.Out = io.Discard
 	}
@@ -161,7 +161,7 @@ func (r *runner) open(ctx context.Context) error {
 }
 
 // trains reports whether the flow takes training steps.
-func (r *runner) trains() bool { return r.spec.Flow[len(r.spec.Flow)-1].Traits&Steps != 0 }
+func (r *runner) trains() bool { return r.env.Ends&Steps != 0 }
 
 // share decides which part of the work is this run's.
 func (r *runner) share(opt Options) error {

@@ -24,7 +24,7 @@ import (
 //	fine, x_lo (1,C,2H,2W)    -- 1' -- 1" --------- 2' -- 2" --------
 type Superres struct {
 	Checkpoint string `yaml:"checkpoint" flag:"checkpoint" path:"file" doc:"checkpoint.pt of a trained model"`
-	Weights    string `yaml:"weights" oneof:"ema|raw" flag:"weights" doc:"ema: the moving average"`
+	Weights    string `yaml:"weights" oneof:"ema|raw" flag:"weights" doc:"ema: the moving average, if the checkpoint has one"`
 	model.SamplerConfig
 	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise; -1: as trained; 0: the output is a function of the input alone"`
 	Samples        int     `yaml:"samples" min:"1" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
@@ -147,7 +147,10 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if r.thread, err = torchx.StartThread(env.Run.Threads); err != nil {
 		return in, err
 	}
-	key := map[string]string{"ema": "ema_state_dict", "raw": "model_state_dict"}[r.Weights]
+	key, notice := r.loaded.StateKey(r.Weights)
+	if notice != "" {
+		env.Progress.Note("%s", notice)
+	}
 	err = r.thread.Do(ctx, func(s *torchx.Scope) (err error) {
 		net, err := r.loaded.Net(s, key, device)
 		if err == nil {
