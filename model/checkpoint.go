@@ -99,7 +99,7 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 }
 
 // config returns the keys that are needed to apply the network. The name of the default
-// network is left out.
+// network and the boundaries of a periodic domain are left out.
 func (t *Trainer) config(in Input) torchfile.Dict {
 	net := t.Net.Config()
 	d := torchfile.Dict{
@@ -109,6 +109,9 @@ func (t *Trainer) config(in Input) torchfile.Dict {
 	}
 	if net.Network != DefaultNetwork {
 		d = append(d, torchfile.Entry{Key: "network", Value: net.Network})
+	}
+	if b := net.Boundary; b != [2]field.Boundary{} {
+		d = append(d, torchfile.Entry{Key: "boundary", Value: torchfile.List{b[0].String(), b[1].String()}})
 	}
 	return d
 }

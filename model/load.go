@@ -173,6 +173,11 @@ func (l *Loaded) readConfig() error {
 	if v, ok := config.Get("periodic_input").(bool); ok {
 		l.Input.Periodic = v
 	}
+	if boundary, ok := config.Get("boundary").(*torchfile.Sequence); ok && len(boundary.Items) == 2 {
+		for axis, name := range boundary.Items {
+			l.Config.Boundary[axis] = field.BoundaryNamed(fmt.Sprint(name))
+		}
+	}
 	if f := l.Input.Factor; f < 2 || f > mostFactor {
 		return fmt.Errorf("config.factor is %d: want 2 to %d", f, mostFactor)
 	}

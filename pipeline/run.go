@@ -296,6 +296,9 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 		return fail(err)
 	}
 	data, err := json.Marshal(result)
+	if bad := (*json.UnsupportedValueError)(nil); errors.As(err, &bad) {
+		err = fmt.Errorf("a result from the training frames is %s, not a finite number", bad.Str)
+	}
 	if err != nil {
 		return fail(err)
 	}
@@ -431,7 +434,7 @@ func (r *runner) key(i int, config any) string {
 		Identity string
 		Above    []part
 		Config   any
-	}{Format: 1, Overfit: r.spec.Run.Overfit, Config: config}
+	}{Format: 2, Overfit: r.spec.Run.Overfit, Config: config}
 	if i > 0 {
 		all.Identity = r.metas[i-1].Identity
 	}

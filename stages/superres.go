@@ -44,10 +44,11 @@ func init() {
 	fine, x_lo (1,C,2H,2W)    -- 1' -- 1" --------- 2' -- 2" --------
 
 Physical units in and out. The channels are the checkpoint's, in its order, unless
-files_load.fields names the files': then each is found by its name. H and W are
-multiples of 4, since the network halves the fine grid three times. A sample's noise
-is a function of run.seed, the frame's number and the sample's, whatever the batch.
-The size of a batch changes a sample by round-off.
+files_load.fields names the files': then each is found by its name. The grid
+may be of any size. Where the network's levels do not divide the fine grid, the network
+sees the field continued beyond its edges, as it did in training: see train. A
+sample's noise is a function of run.seed, the frame's number and the sample's, whatever
+the batch. The size of a batch changes a sample by round-off.
 
 It warns if the inputs' spread, or their power in an octave of wavelength, is not
 within 30% of the coarse fields that the model was trained on.
@@ -151,6 +152,11 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if notice != "" {
 		env.Progress.Note("%s", notice)
 	}
+	for axis, boundary := range env.Run.Domain(0, 0).Boundary {
+		if boundary == field.Open { // of this domain, whatever the training's was
+			r.loaded.Config.Boundary[axis] = boundary
+		}
+	}
 	err = r.thread.Do(ctx, func(s *torchx.Scope) (err error) {
 		net, err := r.loaded.Net(s, key, device)
 		if err == nil {
@@ -186,15 +192,11 @@ func (r *superres) find(names []string) error {
 	return nil
 }
 
-// check checks every file's shape against the network.
+// check checks every file's channels against the network's.
 func (r *superres) check(named []string, files []pipeline.File) error {
-	factor, multiple := r.loaded.Input.Factor, r.loaded.Plan.Multiple()
 	for _, f := range files {
 		if named == nil && f.C != len(r.loaded.Channels) {
 			return fmt.Errorf("%s: %d channels, but the checkpoint's are %d: %s (name the file's by --fields)", f.Path, f.C, len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
-		}
-		if f.H*factor%multiple != 0 || f.W*factor%multiple != 0 {
-			return fmt.Errorf("%s: grid %d x %d: want H and W that, times %d, are multiples of %d", f.Path, f.H, f.W, factor, multiple)
 		}
 		r.total += f.F
 	}

@@ -51,7 +51,8 @@ func (r *superres) Fitted() (any, error) {
 	if r.meter == nil {
 		return model.Inputs{}, nil
 	}
-	return r.meter.Inputs(), nil
+	inputs := r.meter.Inputs()
+	return inputs, inputs.Check(len(r.pick))
 }
 
 // Restore warns where the inputs are not like the training inputs.

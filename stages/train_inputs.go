@@ -56,7 +56,8 @@ func (t *train) Fitted() (any, error) {
 	if t.meter == nil {
 		return nil, errNoTraining
 	}
-	return t.meter.Inputs(), nil
+	inputs := t.meter.Inputs()
+	return inputs, inputs.Check(len(t.in.Channels))
 }
 
 // Restore takes them back.
