@@ -24,7 +24,7 @@ type Checkpoint struct {
 	Channels []string
 	Stats    *field.Stats
 	Input    Input
-	Inputs   *Inputs // statistics of the coarse training fields; nil if unknown
+	Inputs   *Inputs // looks of the coarse training fields; nil if unknown
 	Frames   int     // number of training frames
 	Averaged bool    // with the weights' average: the flow has an ema stage
 }
@@ -156,17 +156,21 @@ func (c *Snapshot) Save(path string) error {
 // Close frees the copy, after Save has returned.
 func (c *Snapshot) Close() error { return unix.Munmap(c.mem) }
 
-// inputsDict is in float64: a power is the square of a field that float32 can just hold.
+// inputsDict is in float64, since a mean or a deviation may be beyond float32.
 func inputsDict(in Inputs) torchfile.Dict {
-	var power []float64
-	for _, p := range in.Power {
-		power = append(power, p...)
-	}
 	return torchfile.Dict{
-		{Key: "grid", Value: torchfile.List{in.H, in.W}}, {Key: "frames", Value: in.Frames},
-		{Key: "std", Value: doubleTensor(in.Std, int64(len(in.Std)))},
-		{Key: "power", Value: doubleTensor(power, int64(len(in.Power)), int64(len(in.Power[0])))},
+		{Key: "frames", Value: in.Frames}, {Key: "std", Value: doubleTensor(in.Std, int64(len(in.Std)))},
+		{Key: "low", Value: looksTensor(in.Low)}, {Key: "high", Value: looksTensor(in.High)},
 	}
+}
+
+// looksTensor returns a row for each field: mean, deviation, shares of the variance.
+func looksTensor(looks []Look) torchfile.Tensor {
+	var rows []float64
+	for _, l := range looks {
+		rows = append(append(rows, l.Mean, l.Std), l.Shares...)
+	}
+	return doubleTensor(rows, int64(len(looks)), int64(len(rows)/len(looks)))
 }
 
 func doubleTensor(values []float64, shape ...int64) torchfile.Tensor {

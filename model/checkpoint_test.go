@@ -29,7 +29,11 @@ func TestCheckpointKeepsInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer trainer.Close()
-	inputs := &Inputs{H: 4, W: 6, Frames: 3, Std: []float64{0.5, 2}, Power: [][]float64{{1e60, 2, 4, 0.25}, {0, 8e-60, 0.5, 3}}}
+	inputs := &Inputs{
+		Frames: 3, Std: []float64{0.5, 2},
+		Low:  []Look{{Mean: -1, Std: 0.25, Shares: []float64{0, 0.5}}, {Mean: 4, Std: 1, Shares: []float64{0.125, 0.25}}},
+		High: []Look{{Mean: 2, Std: 0.5, Shares: []float64{0.5, 0.75}}, {Mean: 4, Std: 8, Shares: []float64{0.25, 1}}},
+	}
 	open := func(in *Inputs) (*Loaded, error) {
 		path := filepath.Join(t.TempDir(), "checkpoint.pt")
 		c := Checkpoint{

@@ -111,38 +111,45 @@ func (l *Loaded) floats(dict *torchfile.Map, dictName, name string) ([]float64, 
 	return l.file.Doubles(t)
 }
 
-// readInputs reads the statistics of the coarse training fields, if the file has them.
+// readInputs reads the looks of the coarse training fields. A file of PyTorch has none,
+// and a file of an older fmsr has others, which are ignored.
 func (l *Loaded) readInputs() error {
 	dict, ok := l.file.Root.Get("inputs").(*torchfile.Map)
-	if !ok {
+	if !ok || dict.Get("low") == nil {
 		return nil
 	}
-	in := &Inputs{}
-	grid, ok := dict.Get("grid").(*torchfile.Sequence)
-	if !ok || len(grid.Items) != 2 {
-		return fmt.Errorf("inputs.grid is %s: want two whole numbers", torchfile.What(dict.Get("grid")))
-	}
-	h, _ := grid.Items[0].(int64)
-	w, _ := grid.Items[1].(int64)
 	n, _ := dict.Get("frames").(int64)
-	in.H, in.W, in.Frames = int(h), int(w), int(n)
+	in := &Inputs{Frames: int(n)}
 	var err error
 	if in.Std, err = l.floats(dict, "inputs", "std"); err != nil {
 		return err
 	}
-	power, err := l.floats(dict, "inputs", "power")
-	if err != nil {
-		return err
-	}
-	each := len(power) / len(l.Channels)
-	for c := range l.Channels {
-		in.Power = append(in.Power, power[c*each:(c+1)*each])
+	for name, into := range map[string]*[]Look{"low": &in.Low, "high": &in.High} {
+		rows, err := l.floats(dict, "inputs", name)
+		if err != nil {
+			return err
+		}
+		if *into, err = looksOf(rows, len(l.Channels)); err != nil {
+			return fmt.Errorf("inputs.%s: %w", name, err)
+		}
 	}
 	if err := in.Check(len(l.Channels)); err != nil {
 		return fmt.Errorf("inputs: %w", err)
 	}
 	l.Inputs = in
 	return nil
+}
+
+// looksOf undoes looksTensor.
+func looksOf(rows []float64, fields int) (looks []Look, err error) {
+	each := len(rows) / fields
+	if each < 2 || len(rows) != each*fields {
+		return nil, fmt.Errorf("%d values for %d fields", len(rows), fields)
+	}
+	for ; len(rows) > 0; rows = rows[each:] {
+		looks = append(looks, Look{Mean: rows[0], Std: rows[1], Shares: rows[2:each:each]})
+	}
+	return looks, nil
 }
 
 // mostFactor is more than can be learned. Without a bound, a damaged file could ask for

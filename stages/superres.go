@@ -50,8 +50,10 @@ sees the field continued beyond its edges, as it did in training: see train. A
 sample's noise is a function of run.seed, the frame's number and the sample's, whatever
 the batch. The size of a batch changes a sample by round-off.
 
-It warns if the inputs' spread, or their power in an octave of wavelength, is not
-within 30% of the coarse fields that the model was trained on.
+It warns of each file in which a field is not like the coarse fields that the model was
+trained on: if its mean, its deviation or its share of the variance in an octave of
+wavelengths, on average over up to 16 frames, is outside the range of the training
+frames, by 0.3 deviations, a factor of 1.3 and a factor of 2.
 
 Tiles are for fields that are too large for the network to fit in memory. There is one
 noise field and one x; the tiles' velocities are blended at every step of the sampler.`,
@@ -98,8 +100,8 @@ type superres struct {
 	up      map[field.Grid]*field.Upsampler
 	tile    int         // 0: whole fields
 	held    []heldFrame // of one grid, to be drawn together
-	meter   *model.InputMeter
-	seen    int // frames offered to Fit
+	meter   model.InputMeter
+	looks   [][][]model.Look // of each file: of the frames that were looked at
 	done    int
 	total   int
 }

@@ -132,8 +132,7 @@ type train struct {
 
 	checkpoints checkpoints
 
-	meter  *model.InputMeter
-	fitted int // frames, by meter
+	meter  model.InputMeter
 	inputs *model.Inputs
 }
 

@@ -61,7 +61,7 @@ func TestDigits(t *testing.T) {
 			return c.field(frame, cell)
 		})
 		run := Run{Fields: []string{"u", "p"}}
-		if _, err := run.Measure(Files{Path: path}); err != nil || run.Lossy.Check([]string{"u"}) != nil {
+		if _, err := run.Measure(&Seed{Files: Files{Path: path}}); err != nil || run.Lossy.Check([]string{"u"}) != nil {
 			t.Errorf("%s: %v, %v", name, err, run.Lossy)
 		}
 		err := run.Lossy.Check(run.Fields)

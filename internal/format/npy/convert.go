@@ -30,10 +30,15 @@ func (f *File) Low(on bool) {
 	}
 }
 
+// bytesOf views values as the bytes that hold them.
+func bytesOf(values []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
+}
+
 // convert fills dst from src, the bytes of values of that type, with any alignment.
 func convert(dst []float32, src []byte, dtype string) {
-	if dtype == "<f4" { // only misaligned
-		copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), 4*len(dst)), src)
+	if dtype == "<f4" {
+		copy(bytesOf(dst), src)
 		return
 	}
 	var order binary.ByteOrder = binary.LittleEndian
