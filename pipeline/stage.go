@@ -152,6 +152,9 @@ type Resumer interface {
 	// of its kind. A run that does not resume from its own folder renames them, since
 	// beside its spec they would be taken for its own.
 	ResumeFiles() (newest, pattern string)
+	// ResumeSpec returns the Lasting spec of the run that wrote a file, or nothing if
+	// the file has none, and an error unless the file is whole. It is called before Open.
+	ResumeSpec(ctx context.Context, path string) ([]byte, error)
 	// ResumeFrom makes the run continue from a file. It is called once, when every stage
 	// has been opened and nothing has been done yet, and returns what the earlier run has
 	// done. Its errors mean that the user's input is wrong.
