@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/dataset"
 	"fmsr/internal/field/plan"
 	"fmsr/pipeline"
 )
@@ -45,10 +46,8 @@ func (c *ChannelSelect) Validate(_ *pipeline.Run, report func(key, format string
 	if len(c.Channels) == 0 {
 		report("channels", "is empty: name fields, or all")
 	}
-	for i, name := range c.Channels {
-		if slices.Contains(c.Channels[:i], name) {
-			report("channels", "names %q twice", name)
-		}
+	if err := dataset.CheckNames(c.Channels); err != nil {
+		report("channels", "%v", err)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	"fmsr/internal/dataset"
@@ -43,12 +42,10 @@ The stage below is superres.`,
 
 var _ pipeline.Source = (*filesLoad)(nil)
 
-// Validate reports repeated names.
+// Validate reports names that no fields may have.
 func (c *FilesLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	for i, name := range c.Fields {
-		if slices.Contains(c.Fields[:i], name) {
-			report("fields", "names %q twice", name)
-		}
+	if err := dataset.CheckNames(c.Fields); err != nil {
+		report("fields", "%v", err)
 	}
 }
 

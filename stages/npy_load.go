@@ -99,15 +99,13 @@ func (c *NpyLoad) Validate(run *pipeline.Run, report func(key, format string, ar
 	}
 }
 
-// checkNames reports missing and repeated names of fields.
+// checkNames reports missing and repeated names of fields, and names that no field may have.
 func checkNames(fields []string, report func(key, format string, args ...any)) {
 	if len(fields) == 0 {
 		report("fields", "is empty: name the channels in the order of the file's last axis")
 	}
-	for i, f := range fields {
-		if f == "" || slices.Contains(fields[:i], f) {
-			report("fields", "names %q twice or not at all", f)
-		}
+	if err := dataset.CheckNames(fields); err != nil {
+		report("fields", "%v", err)
 	}
 }
 

@@ -132,8 +132,7 @@ type train struct {
 
 	checkpoints checkpoints
 
-	meter  *model.InputMeter
-	fitted int // frames, by meter
+	meter  model.InputMeter
 	inputs *model.Inputs
 }
 
@@ -174,6 +173,9 @@ func (t *train) ResumeFrom(path string) (done pipeline.Done, err error) {
 	}
 	if err == nil {
 		err = t.from.CheckTraining(t.config)
+	}
+	if err == nil && t.averages() && !t.from.Averaged {
+		err = errors.New("it has no average of the weights, and the run's flow has an ema stage")
 	}
 	if err != nil {
 		return done, fmt.Errorf("%s: %w", path, err)

@@ -34,13 +34,16 @@ func (t *train) saveIfDue(ctx context.Context) error {
 func (t *train) save(ctx context.Context) error {
 	snapshot, err := t.trainer.Snapshot(ctx, model.Checkpoint{
 		Channels: t.in.Channels, Stats: t.in.Stats, Input: model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic}, Inputs: t.inputs,
-		Frames: t.in.Frames[frames.Train],
+		Frames: t.in.Frames[frames.Train], Averaged: t.averages(),
 	})
 	if err == nil {
 		t.checkpoints.begin(snapshot)
 	}
 	return err
 }
+
+// averages reports whether a stage of the flow averages the weights.
+func (t *train) averages() bool { return t.env.Ends&pipeline.Averaged != 0 }
 
 // saveLast leaves the checkpoint of the last step.
 func (t *train) saveLast() error {

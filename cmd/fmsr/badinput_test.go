@@ -339,6 +339,10 @@ var badInputs = []badInput{
 	{"negative steps", nil, train + " --max-steps -1", 2, "--max-steps: is -1: want at least 0"},
 	{"times upside down", nil, train + " --t-min-train 0.9 --t-max-train 0.1", 2, "--t-min-train: is 0.9: want less than t_max, which is 0.1"},
 	{"network with odd channels", nil, train + " --model-channels 5", 2, "--model-channels: unet: model_channels 5: want an even number of at least 2"},
+	{"fields that lead to another folder", flow(`npy_load: {root: d, fields: ["../../a", b]}`, `channel_select: {channels: ["/a"]}`), "run bad.yaml", 2,
+		`bad.yaml:3:33: flow[0].npy_load.fields: the name of field 0 is "../../a": want a name that a folder can have, without / and \` + "\n" +
+			`bad.yaml:4:32: flow[1].channel_select.channels: the name of field 0 is "/a": want a name that a folder can have, without / and \`},
+	{"fields with control characters", nil, apply + " --fields a,b\x1b[31m", 2, `--fields: the name of field 1 is "b\x1b[31m": want only characters that can be printed`},
 	{"unknown channel", nil, train + " --channels a,z", 2, `flow[1].channel_select: channels: no field "z" in the data: it has a, b`},
 	{"unknown device", nil, train + " --device tpu", 2, `--device: device "tpu": want auto, cpu, cuda or cuda:INDEX`},
 	{"missing device", nil, train + " --device cuda:7", 2, "flow[6].train: device cuda:7: this libtorch has no CUDA: "},

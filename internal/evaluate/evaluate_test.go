@@ -12,11 +12,12 @@ import (
 
 const h, w = 4, 4
 
-// power stands in for Fourier transforms: shell 1, the band that pooling lost at
-// this size, has the mean square of each plane.
-func power(fine, low [][]float64, planes []float32) error {
+// power stands in for Fourier transforms: shell 1, which pooling loses, has the mean
+// square of each plane.
+func power(fine, low [][]float64, lost []float64, planes []float32) error {
 	for i, v := range planes {
 		fine[i/(h*w)][1] += float64(v) * float64(v) / (h * w)
+		lost[i/(h*w)] += float64(v) * float64(v) / (h * w)
 	}
 	for i := range low {
 		low[i][0]++

@@ -82,6 +82,8 @@ type Totals struct {
 	SquaredError float64
 	Moments      field.Welford // of the truth
 	Power, Truth []float64     // mean P(k), and that of the truth
+	Lost         float64       // mean power in the modes that pooling lost
+	TrueLost     float64       // that of the truth
 	Sums         []float64     // own sums of the metric
 	Bilinear     *Totals       // the same field of the bilinear input, without Sums; nil if it was not added
 }

@@ -22,6 +22,7 @@ type Truth struct {
 	Moments []field.Welford `json:"moments"` // of each field
 	Power   []Series        `json:"power"`   // P(k) of each field, summed over frames
 	Low     []Series        `json:"low"`     // P(k) of the field averaged over factor x factor cells, on its own grid
+	Lost    Series          `json:"lost"`    // power of each field in the modes that this averaging loses
 }
 
 // Made is the sums of one source.
@@ -30,13 +31,17 @@ type Made struct {
 	Members      int                 `json:"members,omitempty"` // of the ensembles whose means these are
 	SquaredError Series              `json:"squared_error"`     // of each field
 	Power        []Series            `json:"power"`             // P(k) of each field, summed over frames
+	Lost         Series              `json:"lost"`              // power of each field in the modes that averaging loses
 	Sums         map[string][]Series `json:"sums,omitempty"`    // of metrics that have sums of their own, by name: of each field
 }
 
 func newResults(fields []string, grid field.Grid, factor int) Results {
 	return Results{
 		Fields: fields, Grid: grid, Factor: factor,
-		Truth: Truth{Moments: make([]field.Welford, len(fields)), Power: make([]Series, len(fields)), Low: make([]Series, len(fields))},
+		Truth: Truth{
+			Moments: make([]field.Welford, len(fields)), Power: make([]Series, len(fields)), Low: make([]Series, len(fields)),
+			Lost: make(Series, len(fields)),
+		},
 	}
 }
 
@@ -47,7 +52,7 @@ func (r *Results) made(src Source) *Made {
 		if r.Made == nil {
 			r.Made = map[Source]*Made{}
 		}
-		m = &Made{SquaredError: make(Series, len(r.Fields)), Power: make([]Series, len(r.Fields))}
+		m = &Made{SquaredError: make(Series, len(r.Fields)), Power: make([]Series, len(r.Fields)), Lost: make(Series, len(r.Fields))}
 		r.Made[src] = m
 	}
 	return m
@@ -78,12 +83,14 @@ func (r *Results) Merge(o *Results) error {
 	}
 	addEach(r.Truth.Power, o.Truth.Power)
 	addEach(r.Truth.Low, o.Truth.Low)
+	r.Truth.Lost = r.Truth.Lost.plus(o.Truth.Lost)
 	for src, from := range o.Made {
 		into := r.made(src)
 		into.Frames += from.Frames
 		into.Members = max(into.Members, from.Members)
 		into.SquaredError = into.SquaredError.plus(from.SquaredError)
 		addEach(into.Power, from.Power)
+		into.Lost = into.Lost.plus(from.Lost)
 		for name, sums := range from.Sums {
 			addEach(into.sums(name, len(r.Fields)), sums)
 		}
@@ -129,6 +136,7 @@ func (r *Results) totals(src Source) []Totals {
 		out[i] = Totals{
 			Grid: r.Grid, Factor: r.Factor, Frames: m.Frames, Members: m.Members, SquaredError: m.SquaredError[i], Moments: r.Truth.Moments[i],
 			Power: r.Spectrum(src, i), Truth: r.TrueSpectrum(i),
+			Lost: m.Lost[i] / float64(m.Frames), TrueLost: r.Truth.Lost[i] / float64(r.Truth.Frames),
 		}
 	}
 	return out

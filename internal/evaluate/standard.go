@@ -1,10 +1,6 @@
 package evaluate
 
-import (
-	"math"
-
-	"fmsr/internal/field"
-)
+import "math"
 
 // Standard is the suite that ships. An entry added here shows in every outlet.
 var Standard = Suite{
@@ -25,11 +21,8 @@ var Standard = Suite{
 	},
 	{
 		Name: "band", Unit: "1", Title: "power in the lost band, of truth's", Cell: "%.3f",
-		Doc: "Power in the band that pooling lost (N/2f <= k < N/2), over the power of the truth. 1 is right; less is too smooth, more is too rough.",
-		Value: mean(func(f Totals) float64 {
-			lo, hi := f.Grid.LostBand(f.Factor)
-			return field.Band(f.Power, lo, hi) / field.Band(f.Truth, lo, hi)
-		}),
+		Doc:   "Power in the modes that pooling lost (|ky| or |kx| at or beyond the coarse grid's Nyquist wavenumber), over the power of the truth. 1 is right; less is too smooth, more is too rough.",
+		Value: mean(func(f Totals) float64 { return f.Lost / f.TrueLost }),
 	},
 	{
 		Name: "spread_over_error", Unit: "1", Title: "spread over error", Cell: "%.3f", EnsembleOnly: true,
