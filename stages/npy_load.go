@@ -56,12 +56,12 @@ The first of these keys that is set chooses the files:
 	          (frames, H, W) or (frames, H, W, 1).
 	set       ROOT/SET/seed_NNNN/npy/*.npy, one in each folder
 
-Little-endian float32 is mapped without a copy, also in an npz from numpy.savez if the
-array starts at a multiple of 4 bytes. Other arrays are converted frame by frame:
-big-endian, float64 (a value beyond float32's range becomes Inf, which channel_select
-refuses), float16, and numpy.savez_compressed. A compressed array is inflated as it is
-read, in pieces of 64 KiB, so that damage shows only at its end. Integers, complex
-numbers, objects and Fortran order are refused.
+Little-endian float32 is read as it is, also in an npz from numpy.savez. Other arrays are
+converted frame by frame: big-endian, float64 (a value beyond float32's range becomes
+Inf, which channel_select refuses), float16, and numpy.savez_compressed. A compressed
+array is inflated as it is read, in pieces of 64 KiB, so that damage shows only at its
+end. Integers, complex numbers, objects and Fortran order are refused. A file that is
+replaced, changed or truncated during the run ends it with an error.
 
 Seeds are split in order, 80/10/10. Of fewer than 100 seeds val and test get a tenth
 each, and at least one seed each if there are three (of two, val gets one). With
@@ -133,9 +133,7 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 		}
 		s := l.seeds[i]
 		meta.Announce(pipeline.Seed{Seed: s.Seed, Frames: len(s.Frames), Split: s.Split, Cut: s.Cut})
-		if err := s.Identify(identity); err != nil {
-			return pipeline.Meta{}, err
-		}
+		s.Identify(identity)
 	}
 	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.run.Grid, hex.EncodeToString(identity.Sum(nil))
 	return meta, nil
@@ -170,7 +168,7 @@ func (l *npyLoad) choose(overfit bool) error {
 
 // measure reads a seed's headers, and fills in the frames to read.
 func (l *npyLoad) measure(s *dataset.Seed) error {
-	n, err := l.run.Measure(s.Files)
+	n, err := l.run.Measure(s)
 	if err != nil {
 		return err
 	}
@@ -202,5 +200,5 @@ func (l *npyLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.
 	return nil
 }
 
-// Close does nothing: the last frame of a file unmaps it.
+// Close has nothing to free.
 func (l *npyLoad) Close() error { return nil }

@@ -105,11 +105,8 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 			return pipeline.Meta{}, err
 		}
 		meta.Announce(pipeline.Seed{Seed: p.fine.Seed, Frames: len(p.fine.Frames), Split: p.fine.Split, Cut: p.fine.Cut})
-		for _, s := range []dataset.Seed{p.fine, p.coarse} {
-			if err := s.Identify(identity); err != nil {
-				return pipeline.Meta{}, err
-			}
-		}
+		p.fine.Identify(identity)
+		p.coarse.Identify(identity)
 	}
 	factor := l.fine.H / l.coarse.H
 	if factor < 2 || l.fine.Grid != l.coarse.Finer(factor) {
@@ -157,11 +154,11 @@ func (l *pairLoad) choose(overfit bool) error {
 
 // measure reads a seed's headers, and fills in the frames that match.
 func (l *pairLoad) measure(p *seedPair) error {
-	fine, err := l.fine.Measure(p.fine.Files)
+	fine, err := l.fine.Measure(&p.fine)
 	if err != nil {
 		return err
 	}
-	coarse, err := l.coarse.Measure(p.coarse.Files)
+	coarse, err := l.coarse.Measure(&p.coarse)
 	if err != nil {
 		return err
 	}
@@ -215,12 +212,12 @@ func (l *pairLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline
 }
 
 func (l *pairLoad) emit(ctx context.Context, p seedPair, send func(pipeline.Element) error) error {
-	fine, err := p.fine.Open()
+	fine, err := p.fine.Reopen()
 	if err != nil {
 		return err
 	}
 	defer fine.Close()
-	coarse, err := p.coarse.Open()
+	coarse, err := p.coarse.Reopen()
 	if err != nil {
 		return err
 	}
@@ -276,5 +273,5 @@ func (l *pairLoad) pair(fine, coarse *frames.Frames) *frames.Frames {
 	return out
 }
 
-// Close does nothing: the last frame of a file unmaps it.
+// Close has nothing to free.
 func (l *pairLoad) Close() error { return nil }

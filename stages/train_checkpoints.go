@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/glob"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -135,7 +136,7 @@ func (c *checkpoints) write(s *model.Snapshot) error {
 
 // prune removes the named checkpoints that are too old to be kept.
 func (c *checkpoints) prune(newest string) error {
-	named, err := filepath.Glob(filepath.Join(c.run.Dir, "checkpoint-*.pt"))
+	named, err := glob.In(c.run.Dir, "checkpoint-*.pt")
 	if err != nil {
 		return err
 	}

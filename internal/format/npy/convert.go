@@ -11,10 +11,15 @@ import (
 // sizes are the types that can be read, with the bytes of one value.
 var sizes = map[string]int{"<f2": 2, ">f2": 2, "<f4": 4, ">f4": 4, "<f8": 8, ">f8": 8}
 
+// bytesOf views values as the bytes that hold them.
+func bytesOf(values []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
+}
+
 // convert fills dst from src, the bytes of values of that type, with any alignment.
 func convert(dst []float32, src []byte, dtype string) {
-	if dtype == "<f4" { // only misaligned
-		copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), 4*len(dst)), src)
+	if dtype == "<f4" {
+		copy(bytesOf(dst), src)
 		return
 	}
 	var order binary.ByteOrder = binary.LittleEndian

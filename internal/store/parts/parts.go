@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/seal"
 )
@@ -66,7 +67,7 @@ func Open(dir, key string, all []frames.Part, fresh bool, mine func(i int) bool)
 	if err := os.MkdirAll(filepath.Join(dir, Folder), 0o755); err != nil {
 		return nil, err
 	}
-	there, err := filepath.Glob(filepath.Join(dir, Folder, "seed_*.json"))
+	there, err := glob.In(filepath.Join(dir, Folder), "seed_*.json")
 	if err != nil {
 		return nil, err
 	}
