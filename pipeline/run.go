@@ -354,7 +354,7 @@ func (r *runner) pick(ctx context.Context) error {
 	if !ok || !r.hasKeeper() {
 		return nil
 	}
-	missing := map[int]bool{}
+	missing := map[frames.Part]bool{}
 	for i, n := range r.nodes {
 		k, ok := n.Stage.(Keeper)
 		if !ok {
@@ -365,14 +365,14 @@ func (r *runner) pick(ctx context.Context) error {
 			return &StageError{Stage: n.label, Err: err}
 		}
 		for _, s := range r.metas[r.source].Seeds {
-			missing[s.Seed] = missing[s.Seed] || !finished[s.Seed]
+			missing[s.Part()] = missing[s.Part()] || !finished[s.Part()]
 		}
 	}
-	wanted := map[int]bool{}
+	wanted := map[frames.Part]bool{}
 	for i, s := range r.metas[r.source].Seeds {
-		wanted[s.Seed] = missing[s.Seed] && r.env.Shard.Has(i)
+		wanted[s.Part()] = missing[s.Part()] && r.env.Shard.Has(i)
 	}
-	picker.Pick(func(seed int) bool { return wanted[seed] })
+	picker.Pick(func(part frames.Part) bool { return wanted[part] })
 	return nil
 }
 
