@@ -22,7 +22,7 @@ type Env struct {
 	Fresh    bool             // keepers ignore what earlier runs have finished
 	Version  string           // of fmsr
 	Mem      memory.Allocator // of frames, outside Go's heap
-	Cache    string           // folder of files that can be made again
+	Cache    string           // folder of files that can be made again; empty: there is none
 	Out      io.Writer        // for a person to read
 	Progress *Progress
 	Resume   Resume           // where the run continues; not known before every stage has been opened
@@ -42,7 +42,7 @@ func (e *Env) Interrupted() bool { return e.ctx.Err() != nil }
 
 // MakeFolder makes the run's folder, or a folder in it.
 func (e *Env) MakeFolder(within ...string) error {
-	if err := os.MkdirAll(filepath.Join(append([]string{e.Run.Dir}, within...)...), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(append([]string{e.Run.Dir}, within...)...), 0o777); err != nil {
 		return fmt.Errorf("the run's folder %s: %w", e.Run.Dir, err)
 	}
 	return nil

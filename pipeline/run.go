@@ -101,11 +101,7 @@ func newRunner(spec *Spec, opt Options) (*runner, error) {
 	}
 	env.Progress = NewProgress(env.Out)
 	r := &runner{spec: spec, env: env, receive: opt.Receive}
-	if env.Cache == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			return nil, &InputError{Err: fmt.Errorf("cache folder: %w", err)}
-		}
+	if base, err := os.UserCacheDir(); err == nil && env.Cache == "" {
 		env.Cache = filepath.Join(base, "fmsr")
 	}
 	if env.Mem == nil {
@@ -256,7 +252,7 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	}
 	fail := func(err error) error { return &StageError{Stage: r.nodes[i].label, Err: err} }
 	path := filepath.Join(r.env.Cache, "fits", r.key(i, config)+".json")
-	if data, err := os.ReadFile(path); err == nil && json.Valid(data) {
+	if data, err := os.ReadFile(path); err == nil && r.env.Cache != "" && json.Valid(data) {
 		if f.Restore(data) == nil {
 			return nil
 		}
@@ -302,11 +298,8 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	if err != nil {
 		return fail(err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fail(err)
-	}
-	if err := atomicfile.WriteFile(path, data); err != nil {
-		return fail(err)
+	if r.env.Cache != "" && os.MkdirAll(filepath.Dir(path), 0o777) == nil {
+		_ = atomicfile.WriteFile(path, data) // without it, the next run fits again
 	}
 	if err := f.Restore(data); err != nil {
 		return fail(err)

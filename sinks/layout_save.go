@@ -178,7 +178,7 @@ func (l *layoutSave) begin(seed int, f *frames.Frames) error {
 		return err
 	}
 	path := l.path(seed)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	if err := atomicfile.Sweep(path); err != nil {
@@ -195,7 +195,7 @@ func (l *layoutSave) begin(seed int, f *frames.Frames) error {
 // saveSource writes source.json before there is a seed's folder: another run that shares
 // the work refuses a folder of seeds without it.
 func (l *layoutSave) saveSource() error {
-	if err := os.MkdirAll(l.folder, 0o755); err != nil {
+	if err := os.MkdirAll(l.folder, 0o777); err != nil {
 		return err
 	}
 	data, err := json.Marshal(l.source)

@@ -64,7 +64,7 @@ var ErrOther = errors.New("it holds the results of another spec or of other data
 // records of the seeds for which mine is true.
 func Open(dir, key string, all []frames.Part, fresh bool, mine func(i int) bool) (*Set, error) {
 	s := &Set{dir: dir, key: key, parts: all}
-	if err := os.MkdirAll(filepath.Join(dir, Folder), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, Folder), 0o777); err != nil {
 		return nil, err
 	}
 	there, err := glob.In(filepath.Join(dir, Folder), "seed_*.json")
