@@ -25,7 +25,7 @@ type Loaded struct {
 
 // OpenCheckpoint reads a checkpoint.pt without the weights, which Net reads. The five
 // keys model_state_dict, ema_state_dict, stats, channel_names and step are enough:
-// PyTorch may have written the file.
+// PyTorch may have written the file. Without ema_state_dict there is no average.
 func OpenCheckpoint(path string) (*Loaded, error) {
 	f, err := torchfile.Open(path)
 	if err != nil {
@@ -81,7 +81,11 @@ func (l *Loaded) read() error {
 		}
 		*into = values
 	}
-	state, err := l.state("model_state_dict")
+	l.Averaged = root.Get(emaKey) != nil
+	if r, err := l.resumption(); err == nil && r.Step > 0 && r.Passed && !r.Averaged { // initial weights, of an older fmsr's flow without ema
+		l.Averaged = false
+	}
+	state, err := l.state(rawKey)
 	if err != nil {
 		return err
 	}
@@ -104,49 +108,48 @@ func (l *Loaded) floats(dict *torchfile.Map, dictName, name string) ([]float64, 
 	if !ok {
 		return nil, fmt.Errorf("%s has no tensor %s", dictName, name)
 	}
-	values, err := l.file.Floats(t)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float64, len(values))
-	for i, v := range values {
-		out[i] = float64(v)
-	}
-	return out, nil
+	return l.file.Doubles(t)
 }
 
-// readInputs reads the statistics of the coarse training fields, if the file has them.
+// readInputs reads the looks of the coarse training fields. A file of PyTorch has none,
+// and a file of an older fmsr has others, which are ignored.
 func (l *Loaded) readInputs() error {
 	dict, ok := l.file.Root.Get("inputs").(*torchfile.Map)
-	if !ok {
+	if !ok || dict.Get("low") == nil {
 		return nil
 	}
-	in := &Inputs{}
-	grid, ok := dict.Get("grid").(*torchfile.Sequence)
-	if !ok || len(grid.Items) != 2 {
-		return fmt.Errorf("inputs.grid is %s: want two whole numbers", torchfile.What(dict.Get("grid")))
-	}
-	h, _ := grid.Items[0].(int64)
-	w, _ := grid.Items[1].(int64)
 	n, _ := dict.Get("frames").(int64)
-	in.H, in.W, in.Frames = int(h), int(w), int(n)
+	in := &Inputs{Frames: int(n)}
 	var err error
 	if in.Std, err = l.floats(dict, "inputs", "std"); err != nil {
 		return err
 	}
-	power, err := l.floats(dict, "inputs", "power")
-	if err != nil {
-		return err
-	}
-	each := len(power) / len(l.Channels)
-	for c := range l.Channels {
-		in.Power = append(in.Power, power[c*each:(c+1)*each])
+	for name, into := range map[string]*[]Look{"low": &in.Low, "high": &in.High} {
+		rows, err := l.floats(dict, "inputs", name)
+		if err != nil {
+			return err
+		}
+		if *into, err = looksOf(rows, len(l.Channels)); err != nil {
+			return fmt.Errorf("inputs.%s: %w", name, err)
+		}
 	}
 	if err := in.Check(len(l.Channels)); err != nil {
 		return fmt.Errorf("inputs: %w", err)
 	}
 	l.Inputs = in
 	return nil
+}
+
+// looksOf undoes looksTensor.
+func looksOf(rows []float64, fields int) (looks []Look, err error) {
+	each := len(rows) / fields
+	if each < 2 || len(rows) != each*fields {
+		return nil, fmt.Errorf("%d values for %d fields", len(rows), fields)
+	}
+	for ; len(rows) > 0; rows = rows[each:] {
+		looks = append(looks, Look{Mean: rows[0], Std: rows[1], Shares: rows[2:each:each]})
+	}
+	return looks, nil
 }
 
 // mostFactor is more than can be learned. Without a bound, a damaged file could ask for
@@ -176,6 +179,11 @@ func (l *Loaded) readConfig() error {
 	}
 	if v, ok := config.Get("periodic_input").(bool); ok {
 		l.Input.Periodic = v
+	}
+	if boundary, ok := config.Get("boundary").(*torchfile.Sequence); ok && len(boundary.Items) == 2 {
+		for axis, name := range boundary.Items {
+			l.Config.Boundary[axis] = field.BoundaryNamed(fmt.Sprint(name))
+		}
 	}
 	if f := l.Input.Factor; f < 2 || f > mostFactor {
 		return fmt.Errorf("config.factor is %d: want 2 to %d", f, mostFactor)

@@ -104,9 +104,9 @@ func (l *Loaded) CheckTraining(c Config) error {
 	return err
 }
 
-// trainingKeys are the state dicts that a run resumes from. The last two are in
-// optimizer_state.
-var trainingKeys = [4]string{"model_state_dict", "ema_state_dict", "exp_avg", "exp_avg_sq"}
+// trainingKeys are the state dicts that a run resumes from. emaKey is missing if no ema
+// stage averages the weights. The last two are in optimizer_state.
+var trainingKeys = [4]string{rawKey, emaKey, "exp_avg", "exp_avg_sq"}
 
 func (l *Loaded) training(c Config) (states [4]*torchfile.Map, err error) {
 	optimizer, ok := l.file.Root.Get("optimizer_state").(*torchfile.Map)
@@ -118,6 +118,9 @@ func (l *Loaded) training(c Config) (states [4]*torchfile.Map, err error) {
 		return states, err
 	}
 	for i, dict := range []*torchfile.Map{l.file.Root, l.file.Root, optimizer, optimizer} {
+		if trainingKeys[i] == emaKey && !l.Averaged {
+			continue
+		}
 		if states[i], err = stateOf(dict, trainingKeys[i]); err != nil {
 			return states, err
 		}
@@ -147,6 +150,9 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 	err = t.Do(ctx, func(s *torchx.Scope) (err error) {
 		torchx.NoGrad(func() {
 			for i, into := range t.lists() {
+				if states[i] == nil { // no average: the flow keeps none
+					continue
+				}
 				if err = l.fill(t.Net.Params(), into, trainingKeys[i], states[i]); err != nil {
 					return
 				}

@@ -48,6 +48,9 @@ func (l *Loaded) verify(ctx context.Context) (string, error) {
 		states, is = all[:], "all that a run needs to resume"
 	} else {
 		for _, key := range trainingKeys[:2] {
+			if key == emaKey && !l.Averaged {
+				continue
+			}
 			state, err := l.state(key)
 			if err == nil {
 				err = l.check(params, key, state)
@@ -60,6 +63,9 @@ func (l *Loaded) verify(ctx context.Context) (string, error) {
 	}
 	var unhealthy error
 	for k, state := range states {
+		if state == nil {
+			continue
+		}
 		for _, param := range params {
 			if ctx.Err() != nil {
 				return "", context.Cause(ctx)
@@ -73,5 +79,9 @@ func (l *Loaded) verify(ctx context.Context) (string, error) {
 			}
 		}
 	}
-	return fmt.Sprintf("checkpoint of step %d, %d fields, %d parameters, %s", l.Step, len(l.Channels), Count(l.Plan), is), unhealthy
+	average := ""
+	if !l.Averaged {
+		average = ", no average of the weights"
+	}
+	return fmt.Sprintf("checkpoint of step %d, %d fields, %d parameters%s, %s", l.Step, len(l.Channels), Count(l.Plan), average, is), unhealthy
 }

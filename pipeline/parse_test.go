@@ -92,7 +92,7 @@ func TestDiagnostics(t *testing.T) {
 			`s.yaml:3:21: flow[0].sample_source.cuont: unknown key (did you mean "count"?)`,
 			`s.yaml:4:5: flow[1].sample_steps: needs batched frames: put sample_batch above it`}},
 		"run": {"version: 1\nrun: {name: .., device: tpu, threads: -1, max_steps: -1, checkpoint_every: 0, grid: {box: [0, 1], boundary: [wall, open]}}\nflow: [sample_source]\n", []string{
-			`s.yaml:2:13: run.name: is "..": want a name that a folder can have`,
+			`s.yaml:2:13: run.name: is "..": want a name that a folder can have, without / and \`,
 			`s.yaml:2:25: run.device: device "tpu": want auto, cpu, cuda or cuda:INDEX`,
 			`s.yaml:2:39: run.threads: is -1: want at least 0`,
 			`s.yaml:2:54: run.max_steps: is -1: want at least 0`,

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 
+	"fmsr/internal/glob"
 	"fmsr/pipeline/spec"
 )
 
@@ -90,7 +91,7 @@ func (r *runner) setAside() error {
 		return nil
 	}
 	_, pattern := resumer.ResumeFiles()
-	old, err := filepath.Glob(filepath.Join(r.env.Run.Dir, pattern))
+	old, err := glob.In(r.env.Run.Dir, pattern)
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ type runner struct {
 }
 
 func newRunner(spec *Spec, opt Options) (*runner, error) {
-	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
+	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Ends: spec.Flow[len(spec.Flow)-1].Traits, Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
 	if env.Out == nil {
 		env.Out = io.Discard
 	}
@@ -161,7 +161,7 @@ func (r *runner) open(ctx context.Context) error {
 }
 
 // trains reports whether the flow takes training steps.
-func (r *runner) trains() bool { return r.spec.Flow[len(r.spec.Flow)-1].Traits&Steps != 0 }
+func (r *runner) trains() bool { return r.env.Ends&Steps != 0 }
 
 // share decides which part of the work is this run's.
 func (r *runner) share(opt Options) error {
@@ -296,6 +296,9 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 		return fail(err)
 	}
 	data, err := json.Marshal(result)
+	if bad := (*json.UnsupportedValueError)(nil); errors.As(err, &bad) {
+		err = fmt.Errorf("a result from the training frames is %s, not a finite number", bad.Str)
+	}
 	if err != nil {
 		return fail(err)
 	}
@@ -431,7 +434,7 @@ func (r *runner) key(i int, config any) string {
 		Identity string
 		Above    []part
 		Config   any
-	}{Format: 1, Overfit: r.spec.Run.Overfit, Config: config}
+	}{Format: 2, Overfit: r.spec.Run.Overfit, Config: config}
 	if i > 0 {
 		all.Identity = r.metas[i-1].Identity
 	}

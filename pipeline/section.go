@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"fmsr/internal/dataset"
 	"fmsr/pipeline/spec"
 )
 
@@ -54,8 +55,8 @@ func defaultRun() Run {
 
 // Validate reports values that no run can have.
 func (r *Run) Validate(_ *Run, report func(key, format string, args ...any)) {
-	if r.Name == "" || r.Name == "." || r.Name == ".." || strings.ContainsAny(r.Name, "/\\") {
-		report("name", "is %q: want a name that a folder can have", r.Name)
+	if err := dataset.CheckName(r.Name); err != nil {
+		report("name", "%v", err)
 	}
 	if !isDevice(r.Device) {
 		report("device", "device %q: want auto, cpu, cuda or cuda:INDEX", r.Device)

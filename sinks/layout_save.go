@@ -12,6 +12,7 @@ import (
 
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
+	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/pipeline"
 )
@@ -86,12 +87,12 @@ func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 	}
 	l.folder = filepath.Join(env.Run.Dir, l.Set)
 	l.source = layoutSource{Identity: in.Identity, Channels: in.Channels, H: in.H, W: in.W}
-	seeds, err := fs.Glob(os.DirFS(l.folder), "seed_*")
+	seeds, err := glob.In(l.folder, "seed_*")
 	if err != nil {
 		return in, err
 	}
 	if len(seeds) > 0 {
-		if err := l.checkSource(seeds[0]); err != nil {
+		if err := l.checkSource(filepath.Base(seeds[0])); err != nil {
 			return in, err
 		}
 	}
@@ -101,7 +102,7 @@ func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 	}
 	for _, name := range seeds {
 		var seed int
-		if _, err := fmt.Sscanf(name, "seed_%d", &seed); err != nil {
+		if _, err := fmt.Sscanf(filepath.Base(name), "seed_%d", &seed); err != nil {
 			continue
 		}
 		if f, err := npy.Open(l.path(seed)); err == nil && !env.Fresh { // whole, by its header

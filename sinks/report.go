@@ -82,7 +82,11 @@ func (r *report) Flush(context.Context) ([]pipeline.Element, error) {
 }
 
 func (r *report) title() string {
-	return fmt.Sprintf("step %d, %d validation frames", r.step, r.in.Frames[frames.Val])
+	of := ""
+	if all := r.in.Frames[frames.Val]; r.last.Frames < all {
+		of = fmt.Sprintf(" of %d", all)
+	}
+	return fmt.Sprintf("step %d, %d%s validation frames", r.step, r.last.Frames, of)
 }
 
 // page returns report.html, with the pictures inside.

@@ -24,7 +24,7 @@ import (
 //	fine, x_lo (1,C,2H,2W)    -- 1' -- 1" --------- 2' -- 2" --------
 type Superres struct {
 	Checkpoint string `yaml:"checkpoint" flag:"checkpoint" path:"file" doc:"checkpoint.pt of a trained model"`
-	Weights    string `yaml:"weights" oneof:"ema|raw" flag:"weights" doc:"ema: the moving average"`
+	Weights    string `yaml:"weights" oneof:"ema|raw" flag:"weights" doc:"ema: the moving average, if the checkpoint has one"`
 	model.SamplerConfig
 	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise; -1: as trained; 0: the output is a function of the input alone"`
 	Samples        int     `yaml:"samples" min:"1" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
@@ -44,13 +44,16 @@ func init() {
 	fine, x_lo (1,C,2H,2W)    -- 1' -- 1" --------- 2' -- 2" --------
 
 Physical units in and out. The channels are the checkpoint's, in its order, unless
-files_load.fields names the files': then each is found by its name. H and W are
-multiples of 4, since the network halves the fine grid three times. A sample's noise
-is a function of run.seed, the frame's number and the sample's, whatever the batch.
-The size of a batch changes a sample by round-off.
+files_load.fields names the files': then each is found by its name. The grid
+may be of any size. Where the network's levels do not divide the fine grid, the network
+sees the field continued beyond its edges, as it did in training: see train. A
+sample's noise is a function of run.seed, the frame's number and the sample's, whatever
+the batch. The size of a batch changes a sample by round-off.
 
-It warns if the inputs' spread, or their power in an octave of wavelength, is not
-within 30% of the coarse fields that the model was trained on.
+It warns of each file in which a field is not like the coarse fields that the model was
+trained on: if its mean, its deviation or its share of the variance in an octave of
+wavelengths, on average over up to 16 frames, is outside the range of the training
+frames, by 0.3 deviations, a factor of 1.3 and a factor of 2.
 
 Tiles are for fields that are too large for the network to fit in memory. There is one
 noise field and one x; the tiles' velocities are blended at every step of the sampler.`,
@@ -97,8 +100,8 @@ type superres struct {
 	up      map[field.Grid]*field.Upsampler
 	tile    int         // 0: whole fields
 	held    []heldFrame // of one grid, to be drawn together
-	meter   *model.InputMeter
-	seen    int // frames offered to Fit
+	meter   model.InputMeter
+	looks   [][][]model.Look // of each file: of the frames that were looked at
 	done    int
 	total   int
 }
@@ -134,6 +137,9 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if err := r.find(in.Channels); err != nil {
 		return in, err
 	}
+	if err := in.Lossy.Check(r.loaded.Channels); err != nil {
+		return in, err
+	}
 	if warning := r.sampler.Stiff(); warning != "" {
 		env.Progress.Note("%s", warning)
 	}
@@ -147,7 +153,15 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if r.thread, err = torchx.StartThread(env.Run.Threads); err != nil {
 		return in, err
 	}
-	key := map[string]string{"ema": "ema_state_dict", "raw": "model_state_dict"}[r.Weights]
+	key, notice := r.loaded.StateKey(r.Weights)
+	if notice != "" {
+		env.Progress.Note("%s", notice)
+	}
+	for axis, boundary := range env.Run.Domain(0, 0).Boundary {
+		if boundary == field.Open { // of this domain, whatever the training's was
+			r.loaded.Config.Boundary[axis] = boundary
+		}
+	}
 	err = r.thread.Do(ctx, func(s *torchx.Scope) (err error) {
 		net, err := r.loaded.Net(s, key, device)
 		if err == nil {
@@ -183,15 +197,11 @@ func (r *superres) find(names []string) error {
 	return nil
 }
 
-// check checks every file's shape against the network.
+// check checks every file's channels against the network's.
 func (r *superres) check(named []string, files []pipeline.File) error {
-	factor, multiple := r.loaded.Input.Factor, r.loaded.Plan.Multiple()
 	for _, f := range files {
 		if named == nil && f.C != len(r.loaded.Channels) {
 			return fmt.Errorf("%s: %d channels, but the checkpoint's are %d: %s (name the file's by --fields)", f.Path, f.C, len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
-		}
-		if f.H*factor%multiple != 0 || f.W*factor%multiple != 0 {
-			return fmt.Errorf("%s: grid %d x %d: want H and W that, times %d, are multiples of %d", f.Path, f.H, f.W, factor, multiple)
 		}
 		r.total += f.F
 	}

@@ -53,7 +53,12 @@ func init() {
 Flow matching along xt = (1-t) x0 + t x1 with target v = x1 - x0. The next step
 starts when every stage below has let go of the last one. Validation batches are
 passed on. What a step draws is a function of run.seed and the step. One whose loss
-or gradient is not finite is skipped: it leaves the weights as they are.`,
+or gradient is not finite is skipped: it leaves the weights as they are.
+
+The network's levels halve the grid, three times by default. If that does not divide H
+or W, the network sees the field continued to the next multiple (of 8): periodically,
+or reflected along an axis that is open in run.grid.boundary (unless padding is
+periodic). The loss is of the field's own cells alone.`,
 		Link: pipeline.Link{
 			Needs: pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed,
 			Adds:  pipeline.Steps,
@@ -127,8 +132,7 @@ type train struct {
 
 	checkpoints checkpoints
 
-	meter  *model.InputMeter
-	fitted int // frames, by meter
+	meter  model.InputMeter
 	inputs *model.Inputs
 }
 
@@ -144,14 +148,10 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	t.env, t.in, t.UseBF16 = env, in, usesBF16(env, device, t.UseBF16)
 	t.config = model.Config{
 		Network: t.Network, Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
-		Periodic: t.Padding == "periodic", Device: device,
+		Periodic: t.Padding == "periodic", Boundary: in.Boundary, Device: device,
 	}
-	plan, err := model.Plan(t.config)
-	if err != nil {
+	if _, err := model.Plan(t.config); err != nil {
 		return in, err
-	}
-	if d := plan.Multiple(); in.H%d != 0 || in.W%d != 0 {
-		return in, fmt.Errorf("grid %d x %d: the network's %d levels want multiples of %d", in.H, in.W, len(t.ChannelMult), d)
 	}
 	t.stop = t.TotalSteps
 	if limit := env.Run.MaxSteps; limit > 0 {
@@ -173,6 +173,9 @@ func (t *train) ResumeFrom(path string) (done pipeline.Done, err error) {
 	}
 	if err == nil {
 		err = t.from.CheckTraining(t.config)
+	}
+	if err == nil && t.averages() && !t.from.Averaged {
+		err = errors.New("it has no average of the weights, and the run's flow has an ema stage")
 	}
 	if err != nil {
 		return done, fmt.Errorf("%s: %w", path, err)

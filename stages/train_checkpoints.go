@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/glob"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -34,13 +35,16 @@ func (t *train) saveIfDue(ctx context.Context) error {
 func (t *train) save(ctx context.Context) error {
 	snapshot, err := t.trainer.Snapshot(ctx, model.Checkpoint{
 		Channels: t.in.Channels, Stats: t.in.Stats, Input: model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic}, Inputs: t.inputs,
-		Frames: t.in.Frames[frames.Train],
+		Frames: t.in.Frames[frames.Train], Averaged: t.averages(),
 	})
 	if err == nil {
 		t.checkpoints.begin(snapshot)
 	}
 	return err
 }
+
+// averages reports whether a stage of the flow averages the weights.
+func (t *train) averages() bool { return t.env.Ends&pipeline.Averaged != 0 }
 
 // saveLast leaves the checkpoint of the last step.
 func (t *train) saveLast() error {
@@ -132,7 +136,7 @@ func (c *checkpoints) write(s *model.Snapshot) error {
 
 // prune removes the named checkpoints that are too old to be kept.
 func (c *checkpoints) prune(newest string) error {
-	named, err := filepath.Glob(filepath.Join(c.run.Dir, "checkpoint-*.pt"))
+	named, err := glob.In(c.run.Dir, "checkpoint-*.pt")
 	if err != nil {
 		return err
 	}

@@ -14,9 +14,6 @@ import (
 	"fmsr/pipeline"
 )
 
-// stateDicts names the checkpoint's key for each kind of weights.
-var stateDicts = map[string]string{"ema": "ema_state_dict", "raw": "model_state_dict"}
-
 func weightsCommand(out io.Writer) *cobra.Command {
 	var kind string
 	cmd := &cobra.Command{
@@ -27,8 +24,7 @@ channel_names, mean and std (JSON lists), step, weights and config (a JSON objec
 		Example: "  fmsr weights runs/demo/checkpoint.pt demo.safetensors --weights raw",
 		Args:    usage(cobra.ExactArgs(2)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			key, ok := stateDicts[kind]
-			if !ok {
+			if kind != "ema" && kind != "raw" {
 				return &pipeline.InputError{Err: fmt.Errorf("--weights %q: want ema or raw", kind)}
 			}
 			c, err := model.OpenCheckpoint(args[0])
@@ -36,6 +32,11 @@ channel_names, mean and std (JSON lists), step, weights and config (a JSON objec
 				return &pipeline.InputError{Err: err}
 			}
 			defer c.Close()
+			key, notice := c.StateKey(kind)
+			if notice != "" {
+				fmt.Fprintln(out, notice)
+				kind = "raw"
+			}
 			weights, err := c.Weights(key)
 			if err != nil {
 				return &pipeline.InputError{Err: fmt.Errorf("%s: %w", args[0], err)}

@@ -115,6 +115,19 @@ func Names(origins []Origin) string {
 	return strings.Join(text, "; ")
 }
 
+// First returns the first n frames, which share the memory of f.
+func (f *Frames) First(n int) *Frames {
+	part := func(b *memory.Buffer) *memory.Buffer {
+		if b == nil {
+			return nil
+		}
+		return Slice(b, 0, b.Len()/f.N()*n)
+	}
+	first := New(f.Channels, f.Grid, f.Origins[:n], part(f.Hi), part(f.Lo))
+	first.Coarse = part(f.Coarse)
+	return first
+}
+
 // Retain adds a reference.
 func (f *Frames) Retain() { f.refs.Add(1) }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 )
@@ -74,7 +75,7 @@ type quoted string
 func (q quoted) MarshalYAML() ([]byte, error) {
 	text := string(q)
 	v, bad := parseYAML([]byte(text))
-	if bad == nil && v != nil && v.scalar == text {
+	if bad == nil && v != nil && v.scalar == text && !strings.ContainsAny(text[:1], "+-.0123456789") { // 0x10 is a number to others
 		return []byte(text), nil
 	}
 	return []byte(strconv.Quote(text)), nil

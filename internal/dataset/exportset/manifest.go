@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"fmsr/internal/dataset"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/infile"
@@ -102,6 +103,9 @@ func (m *Manifest) check() error {
 		return errors.New("normalized without a mean")
 	case m.Factor != 0 && m.Factor < 2:
 		return fmt.Errorf("factor %d: want at least 2", m.Factor)
+	}
+	if err := dataset.CheckNames(m.ChannelNames); err != nil {
+		return fmt.Errorf("channel_names: %w", err)
 	}
 	var paths []string
 	for _, f := range m.Files {

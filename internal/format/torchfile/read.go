@@ -187,7 +187,12 @@ func (f *File) Check(t *Stored) error {
 }
 
 // Floats returns a tensor's values, row-major, whatever its strides and type.
-func (f *File) Floats(t *Stored) ([]float32, error) {
+func (f *File) Floats(t *Stored) ([]float32, error) { return values[float32](f, t) }
+
+// Doubles is Floats in float64.
+func (f *File) Doubles(t *Stored) ([]float64, error) { return values[float64](f, t) }
+
+func values[Float float32 | float64](f *File, t *Stored) ([]Float, error) {
 	size := elementSizes[t.DType]
 	want := t.numel * size
 	data, err := f.record("data/"+t.key, want)
@@ -201,11 +206,11 @@ func (f *File) Floats(t *Stored) ([]float32, error) {
 	for _, d := range t.Shape {
 		n *= d
 	}
-	out := make([]float32, n)
+	out := make([]Float, n)
 	index := make([]int64, len(t.Shape))
 	at := t.offset
 	for i := range out {
-		out[i] = element(t.DType, data[at*size:])
+		out[i] = Float(element(t.DType, data[at*size:]))
 		for d := len(index) - 1; d >= 0; d-- { // the next index, row-major
 			index[d]++
 			at += t.stride[d]
@@ -219,21 +224,21 @@ func (f *File) Floats(t *Stored) ([]float32, error) {
 	return out, nil
 }
 
-func element(dtype string, b []byte) float32 {
+func element(dtype string, b []byte) float64 {
 	le := binary.LittleEndian
 	switch dtype {
 	case "float64":
-		return float32(math.Float64frombits(le.Uint64(b)))
+		return math.Float64frombits(le.Uint64(b))
 	case "bfloat16":
-		return math.Float32frombits(uint32(le.Uint16(b)) << 16)
+		return float64(math.Float32frombits(uint32(le.Uint16(b)) << 16))
 	case "float16":
-		return float16.Frombits(le.Uint16(b)).Float32()
+		return float64(float16.Frombits(le.Uint16(b)).Float32())
 	case "int64":
-		return float32(int64(le.Uint64(b)))
+		return float64(int64(le.Uint64(b)))
 	case "int32":
-		return float32(int32(le.Uint32(b)))
+		return float64(int32(le.Uint32(b)))
 	default:
-		return math.Float32frombits(le.Uint32(b))
+		return float64(math.Float32frombits(le.Uint32(b)))
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fmsr/internal/glob"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -36,7 +38,7 @@ type File struct {
 
 // Create starts a file that Commit will put at path.
 func Create(path string) (*File, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-")
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*") // the last * is the random part
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, Cause(err))
 	}
@@ -67,7 +69,7 @@ func Cause(err error) error {
 // Sweep removes the temporary files that killed processes have left for a file at path.
 // It leaves a file alone that is still being written.
 func Sweep(path string) error {
-	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*"))
+	left, err := glob.In(filepath.Dir(path), "."+glob.Quote(filepath.Base(path))+".tmp-*")
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}

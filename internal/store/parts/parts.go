@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/seal"
 )
@@ -60,7 +61,7 @@ func Open(dir, key string, seeds []int, fresh bool, mine func(i int) bool) (*Set
 	if err := os.MkdirAll(filepath.Join(dir, Folder), 0o755); err != nil {
 		return nil, err
 	}
-	there, err := filepath.Glob(filepath.Join(dir, Folder, "seed_*.json"))
+	there, err := glob.In(filepath.Join(dir, Folder), "seed_*.json")
 	if err != nil {
 		return nil, err
 	}

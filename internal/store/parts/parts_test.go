@@ -109,6 +109,23 @@ func TestOtherKey(t *testing.T) {
 	}
 }
 
+// TestBrackets: a folder named x[1] is not its neighbour x1.
+func TestBrackets(t *testing.T) {
+	dir := t.TempDir()
+	brackets, neighbour := filepath.Join(dir, "x[1]"), filepath.Join(dir, "x1")
+	finish(t, open(t, brackets, "other"), 2, 10)
+	finish(t, open(t, neighbour, "k"), 2, 10)
+	if _, err := Open(brackets, "k", []int{2}, false, nil); !errors.Is(err, ErrOther) {
+		t.Errorf("another key: %v, want ErrOther", err)
+	}
+	if _, err := Open(brackets, "k", []int{2}, true, func(int) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	if got := finished(t, open(t, neighbour, "k")); !reflect.DeepEqual(got, map[int]bool{2: true}) {
+		t.Errorf("the neighbour has finished %v, want 2", got)
+	}
+}
+
 // TestFresh: a share that starts over forgets its own seeds. It keeps the seeds of the
 // other shares, which may have started over just before.
 func TestFresh(t *testing.T) {
