@@ -35,7 +35,11 @@ type Meta struct {
 	Batch      int                  // frames in a full batch, once batched
 	Stats      *field.Stats         // mean and deviation that normalize uses; filled before the run starts
 	Lossy      dataset.Lossy        // fields that a stage must refuse to use
-	Identity   string               // hash of the input files' names, sizes and times
+	Identity   string               // hash of the input files' names and stamps (package infile)
+
+	// Digests is a hash of the values of each split's frames, in their order, or nil where no
+	// stage stores them. It is filled before the run starts.
+	Digests map[frames.Split]string
 }
 
 // Announce adds a seed that a source will send.

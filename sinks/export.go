@@ -40,9 +40,10 @@ func init() {
 A row is a frame: seed, frame, split, and float32 tensors (C,H,W), x_hi and, below
 pool_upsample, x_lo. With npy the tensors are arrays (N,C,H,W), seed_0000.x_hi.npy and
 seed_0000.x_lo.npy. Values are in physical units unless normalize is above.
-manifest.json lists the files with their sizes and SHA-256, the channels, and the
-training split's mean and deviation. A seed that npy_load cuts in time has a file for
-each split, seed_0000.train.arrow.
+manifest.json lists the files with their sizes, SHA-256 and frames, the channels, and
+the training split's mean and deviation. Of Arrow files it has the checksum of each
+tensor too, which arrow_load checks. seed is int64, frame int32. A seed that npy_load
+cuts in time has a file for each split, seed_0000.train.arrow.
 
 A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
 array, N runs share the seeds in one folder: each writes manifest.I-of-N.json, and the
@@ -201,7 +202,7 @@ func (e *exporter) end() error {
 		if err != nil {
 			return err
 		}
-		extra, err := json.Marshal(exportset.Seed{Split: f.seed.Split.String(), Frames: f.frames, Welford: f.states})
+		extra, err := json.Marshal(exportset.Seed{Split: f.seed.Split.String(), Frames: f.frames, Sums: f.sums, Welford: f.states})
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,9 @@ func TestSelection(t *testing.T) {
 
 // TestInTime: which frames of a seed are for which split.
 func TestInTime(t *testing.T) {
-	shares := func(train, val, test float64, gap int) *InTime { return &InTime{Shares: [3]float64{train, val, test}, Gap: gap} }
+	shares := func(train, val, test float64, gap int) *InTime {
+		return &InTime{Shares: [3]float64{train, val, test}, Gap: gap}
+	}
 	number := func(n int) (numbers []int) {
 		for i := range n {
 			numbers = append(numbers, 10+i)
