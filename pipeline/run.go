@@ -95,7 +95,7 @@ type runner struct {
 }
 
 func newRunner(spec *Spec, opt Options) (*runner, error) {
-	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Ends: spec.Flow[len(spec.Flow)-1].Traits, Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
+	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Lasting: spec.Lasting(), Ends: spec.Flow[len(spec.Flow)-1].Traits, Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
 	if env.Out == nil {
 		env.Out = io.Discard
 	}
@@ -354,7 +354,7 @@ func (r *runner) pick(ctx context.Context) error {
 	if !ok || !r.hasKeeper() {
 		return nil
 	}
-	missing := map[int]bool{}
+	missing := map[frames.Part]bool{}
 	for i, n := range r.nodes {
 		k, ok := n.Stage.(Keeper)
 		if !ok {
@@ -365,14 +365,14 @@ func (r *runner) pick(ctx context.Context) error {
 			return &StageError{Stage: n.label, Err: err}
 		}
 		for _, s := range r.metas[r.source].Seeds {
-			missing[s.Seed] = missing[s.Seed] || !finished[s.Seed]
+			missing[s.Part()] = missing[s.Part()] || !finished[s.Part()]
 		}
 	}
-	wanted := map[int]bool{}
+	wanted := map[frames.Part]bool{}
 	for i, s := range r.metas[r.source].Seeds {
-		wanted[s.Seed] = missing[s.Seed] && r.env.Shard.Has(i)
+		wanted[s.Part()] = missing[s.Part()] && r.env.Shard.Has(i)
 	}
-	picker.Pick(func(seed int) bool { return wanted[seed] })
+	picker.Pick(func(part frames.Part) bool { return wanted[part] })
 	return nil
 }
 
