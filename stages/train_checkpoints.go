@@ -35,7 +35,7 @@ func (t *train) saveIfDue(ctx context.Context) error {
 func (t *train) save(ctx context.Context) error {
 	snapshot, err := t.trainer.Snapshot(ctx, model.Checkpoint{
 		Channels: t.in.Channels, Stats: t.in.Stats, Input: model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic}, Inputs: t.inputs,
-		Frames: t.in.Frames[frames.Train], Averaged: t.averages(),
+		Frames: t.in.Frames[frames.Train], Digests: t.in.Digests, Averaged: t.averages(),
 	})
 	if err == nil {
 		t.checkpoints.begin(snapshot)
