@@ -33,7 +33,7 @@ func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
 	}
 	f := &exportFiles{format: e.Format}
 	for _, suffix := range suffixes {
-		out, err := e.set.Create(fmt.Sprintf("seed_%04d.%s", seed.Seed, suffix))
+		out, err := e.set.Create(fmt.Sprintf("%s.%s", seed.Part(), suffix))
 		if err != nil {
 			f.close()
 			return nil, err

@@ -78,7 +78,13 @@ type arrowCache struct {
 func (c *arrowCache) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	c.env, c.meta = env, in
 	if c.Dir == "" {
+		if env.Cache == "" {
+			return in, errors.New("there is no place for the cached frames, since neither HOME nor XDG_CACHE_HOME names a folder: set arrow_cache.dir")
+		}
 		c.Dir = filepath.Join(env.Cache, "frames")
+	}
+	if err := os.MkdirAll(c.Dir, 0o777); err != nil {
+		return in, fmt.Errorf("the folder of the cached frames: %w: set arrow_cache.dir to another", err)
 	}
 	c.digests = map[frames.Split]string{}
 	in.Seeds, in.Digests = nil, c.digests // the replay mixes seeds
@@ -211,9 +217,6 @@ func (c *arrowCache) Write(_ context.Context, in pipeline.Element) error {
 }
 
 func (c *arrowCache) begin(f *frames.Frames) error {
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return err
-	}
 	size, columns := 4*f.FrameLen(), []string{"x"}
 	if c.paired() {
 		size, columns = 2*size, []string{"x", "x_lo"}
@@ -225,9 +228,9 @@ func (c *arrowCache) begin(f *frames.Frames) error {
 	if err := atomicfile.Room(c.Dir, total); err != nil {
 		return fmt.Errorf("%w: make room or set arrow_cache.dir", err)
 	}
-	dir, err := os.MkdirTemp(c.Dir, framecache.Making)
+	dir, err := framecache.Make(c.Dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: set arrow_cache.dir to a folder that can be written", err)
 	}
 	b := &cacheBuild{dir: dir, index: framecache.Contents{Format: framecache.Format, Channels: f.Channels, H: f.H, W: f.W}}
 	c.build = b

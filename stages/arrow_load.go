@@ -54,12 +54,14 @@ type arrowLoad struct {
 	env    *pipeline.Env
 	files  []*exportset.Rows
 	listed []loaded // in the order of a single pass
+	cut    bool     // seeds have a file for each of several splits
 	splits []frames.Split
 }
 
 // loaded is a frame: a row of a file.
 type loaded struct {
 	file, row int
+	part      frames.Part
 	origin    frames.Origin
 }
 
@@ -94,8 +96,12 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 		return meta, err
 	}
 	if env.Run.Overfit {
-		l.list(&meta, 0, frames.Val)
-		l.list(&meta, 0, frames.Train)
+		l.cut = false
+		for _, split := range []frames.Split{frames.Val, frames.Train} {
+			for i := range l.files {
+				l.list(&meta, i, split)
+			}
+		}
 	} else {
 		for i := range l.files {
 			l.list(&meta, i, l.files[i].Rows[0].Split)
@@ -111,12 +117,14 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 
 // choose returns the wanted files of the manifest.
 func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportset.File, err error) {
-	there := map[int]bool{}
+	there, twice := map[int]bool{}, map[frames.Part]bool{}
 	for _, f := range m.Files {
-		if there[f.Seed] {
+		part := frames.Part{Seed: f.Seed, Split: f.Split}
+		if twice[part] {
 			return nil, fmt.Errorf("%s: seed %d is listed twice", path, f.Seed)
 		}
-		there[f.Seed] = true
+		l.cut = l.cut || there[f.Seed]
+		there[f.Seed], twice[part] = true, true
 		if (len(l.Seeds) == 0 || slices.Contains(l.Seeds, f.Seed)) && (len(l.Splits) == 0 || slices.Contains(l.Splits, f.Split)) {
 			chosen = append(chosen, f)
 		}
@@ -130,7 +138,8 @@ func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportse
 		return nil, fmt.Errorf("%s: no seed in the wanted splits", path)
 	}
 	if l.env.Run.Overfit {
-		chosen = chosen[:1]
+		first := chosen[0].Seed
+		chosen = slices.DeleteFunc(chosen, func(f exportset.File) bool { return f.Seed != first })
 	}
 	return chosen, nil
 }
@@ -156,12 +165,13 @@ func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*expo
 // list adds a file's frames to the frames that will be sent.
 func (l *arrowLoad) list(meta *pipeline.Meta, file int, split frames.Split) {
 	rows := l.files[file].Rows
+	part := frames.PartOf(rows[0].Seed, split, l.cut)
 	for i, row := range rows {
 		row.Origin.Split = split
-		l.listed = append(l.listed, loaded{file: file, row: i, origin: row.Origin})
+		l.listed = append(l.listed, loaded{file: file, row: i, part: part, origin: row.Origin})
 		l.splits = append(l.splits, split)
 	}
-	meta.Announce(pipeline.Seed{Seed: rows[0].Seed, Frames: len(rows), Split: split})
+	meta.Announce(pipeline.Seed{Seed: rows[0].Seed, Frames: len(rows), Split: split, Cut: l.cut})
 }
 
 // Emit sends the frames. In a single pass they come seed by seed.
@@ -174,7 +184,7 @@ func (l *arrowLoad) Emit(ctx context.Context, pass pipeline.Pass, send func(pipe
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if !l.wants(listed.origin.Seed) {
+		if !l.wants(listed.part) {
 			continue
 		}
 		f, err := l.frame(listed)

@@ -92,7 +92,7 @@ func TestArrowLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(meta.Channels, meta.H, meta.W, meta.Factor, meta.Periodic, meta.Frames, meta.Seeds) !=
-		"[a b] 8 8 2 true map[train:8 val:4] [{0 4 train} {1 4 val} {2 4 train}]" || meta.Identity == "" || meta.Stats != nil {
+		"[a b] 8 8 2 true map[train:8 val:4] [{0 4 train false} {1 4 val false} {2 4 train false}]" || meta.Identity == "" || meta.Stats != nil {
 		t.Errorf("meta %+v", meta)
 	}
 	once := emittedSet(t, env, l, pipeline.Once, 100)
@@ -110,7 +110,7 @@ func TestArrowLoad(t *testing.T) {
 	if len(seen) != 8 {
 		t.Errorf("two epochs have %v, want each training frame twice", seen)
 	}
-	l.Pick(func(seed int) bool { return seed == 2 })
+	l.Pick(func(p frames.Part) bool { return p.Seed == 2 })
 	if got := emittedSet(t, env, l, pipeline.Once, 100); got != "2.0t 2.1t 2.2t 2.3t" {
 		t.Errorf("seed 2 alone: %s", got)
 	}
@@ -151,7 +151,7 @@ func TestArrowLoadLies(t *testing.T) {
 		{`"w":8`, `"w":4`, "and the manifest says [a b] at 8 x 4"},
 		{`"factor":2,`, ``, "file seed_0000.arrow: 8 checksums of 4 rows"},
 		{`"seed":0`, `"seed":5`, "row 0 is of seed 0, train, and the manifest says seed 5, train"},
-		{`"seed":0`, `"seed":1`, "seed 1 is listed twice"},
+		{`"seed":0`, `"seed":2`, "seed 2 is listed twice"},
 		{`"path":"seed_0000.arrow"`, `"path":"seed_0009.arrow"`, "seed_0009.arrow: no such file"},
 		{`"frames":[0,1,`, `"frames":[1,0,`, "seed_0000.arrow: row 0 is frame 0, and the manifest says 1"},
 		{`"crc32c":[`, `"crc32c":[1,`, "file seed_0000.arrow: 9 checksums of 4 rows"},

@@ -55,6 +55,29 @@ type Origin struct {
 
 func (o Origin) String() string { return fmt.Sprintf("seed %d, frame %d", o.Seed, o.Frame) }
 
+// Part names the frames that a source sends one after the other, and that a sink keeps
+// one result of: those of a seed or, if the seed is cut in time, those of a split.
+type Part struct {
+	Seed  int
+	Split string // empty: the whole seed
+}
+
+// PartOf returns the part of a split's frames, of a seed that is cut or not.
+func PartOf(seed int, split Split, cut bool) Part {
+	if cut {
+		return Part{seed, split.String()}
+	}
+	return Part{Seed: seed}
+}
+
+// String returns a name for files, "seed_0003" or "seed_0003.val".
+func (p Part) String() string {
+	if p.Split == "" {
+		return fmt.Sprintf("seed_%04d", p.Seed)
+	}
+	return fmt.Sprintf("seed_%04d.%s", p.Seed, p.Split)
+}
+
 // Frames is N >= 1 frames of the same channels and grid.
 type Frames struct {
 	field.Grid
