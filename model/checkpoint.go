@@ -24,10 +24,11 @@ type Checkpoint struct {
 	Channels []string
 	Stats    *field.Stats
 	Input    Input
-	Inputs   *Inputs // looks of the coarse training fields; nil if unknown
-	Frames   int     // number of training frames
-	Spec     string  // YAML of the spec's keys that change the result; empty if unknown
-	Averaged bool    // with the weights' average: the flow has an ema stage
+	Inputs   *Inputs                 // looks of the coarse training fields; nil if unknown
+	Frames   int                     // number of training frames
+	Digests  map[frames.Split]string // of the values of each split's frames; nil if unknown
+	Spec     string                  // YAML of the spec's keys that change the result; empty if unknown
+	Averaged bool                    // with the weights' average: the flow has an ema stage
 }
 
 // Input is how x_lo was made.
@@ -98,6 +99,9 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 	}
 	if c.Inputs != nil {
 		root = append(root, torchfile.Entry{Key: "inputs", Value: inputsDict(*c.Inputs)})
+	}
+	if c.Digests != nil {
+		root = append(root, torchfile.Entry{Key: "data", Value: digestsDict(c.Digests)})
 	}
 	return root
 }

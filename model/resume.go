@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"fmsr/internal/field"
 	"fmsr/internal/format/torchfile"
 	"fmsr/internal/torchx"
 )
@@ -76,25 +75,6 @@ func (l *Loaded) resumption() (r resumption, err error) {
 func (l *Loaded) Position() (Position, error) {
 	r, err := l.resumption()
 	return r.Position, err
-}
-
-// CheckData returns an error unless the training frames have the statistics, to
-// float32, and the number of the frames that the checkpoint was trained on.
-func (l *Loaded) CheckData(now *field.Stats, n int) error {
-	r, err := l.resumption()
-	if err != nil {
-		return err
-	}
-	if r.frames != n {
-		return fmt.Errorf("it was trained on %d frames, and there are %d now", r.frames, n)
-	}
-	for c, name := range l.Channels {
-		if float32(now.Mean[c]) != float32(l.Stats.Mean[c]) || float32(now.Std[c]) != float32(l.Stats.Std[c]) {
-			return fmt.Errorf("the training data have changed: %s has mean %g and deviation %g, and had mean %g and deviation %g",
-				name, now.Mean[c], now.Std[c], l.Stats.Mean[c], l.Stats.Std[c])
-		}
-	}
-	return nil
 }
 
 // CheckTraining returns an error unless the checkpoint has the state from which a

@@ -378,7 +378,7 @@ func (t *train) restore(ctx context.Context) error {
 	path := t.env.Resume.From
 	err := t.trainer.Restore(ctx, t.from)
 	if err == nil {
-		err = t.from.CheckData(t.in.Stats, t.in.Frames[frames.Train])
+		err = t.from.CheckData(model.Data{Stats: t.in.Stats, Frames: t.in.Frames[frames.Train], Digests: t.in.Digests})
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
