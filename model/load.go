@@ -17,6 +17,8 @@ type Loaded struct {
 	Config Config // shape of the network, from the tensors' shapes
 	Plan   Net    // the network of that shape, without tensors
 	Flow   Flow
+	TMin   float64 // times that the network was trained on; 0 to 1 if the file does not say
+	TMax   float64
 	Step   int
 
 	path string
@@ -161,6 +163,7 @@ const mostFactor = 1024
 func (l *Loaded) readConfig() error {
 	l.Flow = Flow{Base: XLoPlusNoise, NoiseScale: 0.1}
 	l.Input = Input{Factor: 2}
+	l.TMin, l.TMax = 0, 1
 	config, ok := l.file.Root.Get("config").(*torchfile.Map)
 	if !ok {
 		return nil
@@ -173,6 +176,12 @@ func (l *Loaded) readConfig() error {
 	}
 	if v, ok := config.Get("periodic_padding").(bool); ok {
 		l.Config.Periodic = v
+	}
+	if v, ok := config.Get("t_min").(float64); ok {
+		l.TMin = v
+	}
+	if v, ok := config.Get("t_max").(float64); ok {
+		l.TMax = v
 	}
 	if v, ok := config.Get("factor").(int64); ok {
 		l.Input.Factor = int(v)

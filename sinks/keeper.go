@@ -51,7 +51,7 @@ func (k *keeper) open(name string, env *pipeline.Env, in pipeline.Meta) error {
 	k.name, k.env, k.in, k.seeds = name, env, in, map[int]pipeline.Seed{}
 	for _, s := range in.Seeds {
 		if _, ok := k.seeds[s.Seed]; ok {
-			return fmt.Errorf("seed %d would come twice: set run.overfit to false", s.Seed)
+			return fmt.Errorf("seed %d would come twice", s.Seed)
 		}
 		k.seeds[s.Seed] = s
 	}

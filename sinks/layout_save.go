@@ -38,7 +38,7 @@ One array (frames, H, W, channels) a seed, float32. A file appears when its seed
 complete. Finished files are kept, so that a stopped run resumes with the missing
 seeds. DIR/SET/source.json describes the source of the seeds. A folder with seeds of
 another source is refused.`,
-		Link:    pipeline.Link{Needs: pipeline.Stored, End: true},
+		Link:    pipeline.Link{Needs: pipeline.Stored, End: true, Once: true},
 		Default: LayoutSave{Set: "mri256_nu3e-5"},
 		New:     func(c *LayoutSave) pipeline.Stage { return &layoutSave{LayoutSave: *c} },
 	})
@@ -80,9 +80,6 @@ type layoutSave struct {
 func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if len(in.Seeds) == 0 {
 		return in, errors.New("there are no seeds: put npy_load or synth at the start")
-	}
-	if env.Run.Overfit {
-		return in, errors.New("run.overfit sends the first seed twice: turn it off (--no-overfit)")
 	}
 	l.folder = filepath.Join(env.Run.Dir, l.Set)
 	l.source = layoutSource{Identity: in.Identity, Channels: in.Channels, H: in.H, W: in.W}

@@ -77,9 +77,11 @@ split.`,
 var _ pipeline.Picker = (*npyLoad)(nil)
 
 // Validate reports keys that contradict each other.
-func (c *NpyLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+func (c *NpyLoad) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
 	checkNames(c.Fields, report)
 	checkSplit(c.Split, report)
+	checkOverfit(run, "split", len(c.Split) > 0, report)
+	checkOverfit(run, "splits", len(c.Splits) > 0, report)
 	if c.Pattern != "" {
 		if _, err := dataset.ParsePattern(c.Pattern, c.Fields); err != nil {
 			report("pattern", "%v", err)

@@ -67,6 +67,8 @@ var _ pipeline.Picker = (*pairLoad)(nil)
 func (c *PairLoad) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
 	checkNames(c.Fields, report)
 	checkSplit(c.Split, report)
+	checkOverfit(run, "split", len(c.Split) > 0, report)
+	checkOverfit(run, "splits", len(c.Splits) > 0, report)
 	(&ChannelSelect{Channels: c.Channels}).Validate(run, report)
 	if c.Fine == c.Coarse {
 		report("coarse", "is %q, as fine is: want another run", c.Coarse)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"fmsr/internal/frames"
+	"fmsr/pipeline"
 )
 
 // seedFilter is the pipeline.Picker of a source: it leaves out seeds that nobody wants.
@@ -15,6 +16,14 @@ type seedFilter struct{ want func(seed int) bool }
 func (f *seedFilter) Pick(want func(seed int) bool) { f.want = want }
 
 func (f *seedFilter) wants(seed int) bool { return f.want == nil || f.want(seed) }
+
+// checkOverfit reports a key that chooses splits beside run.overfit, which would ignore
+// it.
+func checkOverfit(run *pipeline.Run, key string, set bool, report func(key, format string, args ...any)) {
+	if set && run.Overfit {
+		report(key, "is set, but run.overfit (true unless the spec says otherwise) trains and validates on the first seed alone: set run.overfit to false, or leave %s out", key)
+	}
+}
 
 // checkSplit reports unknown names of splits, and seeds in two splits.
 func checkSplit(split map[string][]int, report func(key, format string, args ...any)) {

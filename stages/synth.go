@@ -57,11 +57,13 @@ of its frames a millisecond.`,
 var _ pipeline.Picker = (*synthSource)(nil)
 
 // Validate reports a grid without two sizes, and splits that contradict each other.
-func (c *Synth) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+func (c *Synth) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
 	if len(c.Grid) != 2 {
 		report("grid", "is %v: want the cells along y and x", c.Grid)
 	}
 	checkSplit(c.Split, report)
+	checkOverfit(run, "split", len(c.Split) > 0, report)
+	checkOverfit(run, "splits", len(c.Splits) > 0, report)
 }
 
 type synthSource struct {
