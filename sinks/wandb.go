@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	wandblog "fmsr/internal/format/wandb"
+	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -87,7 +88,7 @@ func (w *wandb) Start() error {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", w.env.Spec, w.started.UnixNano()))
 	id := hex.EncodeToString(sum[:4])
 	w.dir = filepath.Join(root, fmt.Sprintf("offline-run-%s-%s", w.started.Format("20060102_150405"), id))
-	if err := os.MkdirAll(filepath.Join(w.dir, "files"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(w.dir, "files"), 0o777); err != nil {
 		return err
 	}
 	file, err := os.Create(filepath.Join(w.dir, "run-"+id+".wandb"))
@@ -101,7 +102,7 @@ func (w *wandb) Start() error {
 // resume opens the run's only log and cuts it. It reports false if there is no log, or
 // only one without a beginning.
 func (w *wandb) resume(root string) (found bool, err error) {
-	logs, err := filepath.Glob(filepath.Join(root, "offline-run-*", "run-*.wandb"))
+	logs, err := glob.In(root, "offline-run-*/run-*.wandb")
 	if err != nil || len(logs) != 1 {
 		return false, err
 	}
@@ -159,7 +160,7 @@ func (w *wandb) write(step *model.Step) error {
 // save stores a file where W&B looks for it.
 func (w *wandb) save(name string, data []byte) error {
 	path := filepath.Join(w.dir, "files", filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	return atomicfile.WriteFile(path, data)

@@ -66,7 +66,7 @@ func TestRunMeasures(t *testing.T) {
 		if err := npy.WriteFile(path, c.shape, make([]float32, n)); err != nil {
 			t.Fatal(err)
 		}
-		switch got, err := run.Measure(Files{Path: path}); {
+		switch got, err := run.Measure(&Seed{Files: Files{Path: path}}); {
 		case c.err == "" && (err != nil || got != c.shape[0]):
 			t.Errorf("%s: %d frames, %v", c.name, got, err)
 		case c.err != "" && (err == nil || err.Error() != filepath.Join(dir, c.err)):
