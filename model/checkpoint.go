@@ -114,6 +114,7 @@ func (t *Trainer) config(in Input) torchfile.Dict {
 		{Key: "base_dist", Value: string(t.Base)}, {Key: "base_noise_scale", Value: t.NoiseScale},
 		{Key: "periodic_padding", Value: net.Periodic},
 		{Key: "factor", Value: in.Factor}, {Key: "periodic_input", Value: in.Periodic},
+		{Key: "t_min", Value: t.TMin}, {Key: "t_max", Value: t.TMax},
 	}
 	if net.Network != DefaultNetwork {
 		d = append(d, torchfile.Entry{Key: "network", Value: net.Network})

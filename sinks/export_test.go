@@ -313,10 +313,6 @@ func TestExportRefuses(t *testing.T) {
 	if got := contents(t, first.dir); got["seed_0000.arrow"] == want["seed_0000.arrow"] {
 		t.Error("after starting over, the old file is still there")
 	}
-	over := exportRun{root: root, dir: t.TempDir(), sets: []pipeline.Override{{Path: "run.overfit", Value: "true", Flag: "--overfit"}}}
-	if _, err := over.do(t, context.Background()); err == nil || !strings.Contains(err.Error(), "set run.overfit to false") {
-		t.Errorf("overfit: %v", err)
-	}
 	cached := exportRun{root: root, dir: t.TempDir(), spec: strings.Replace(exportSpec, "  - pool_upsample:", "  - arrow_cache:\n  - pool_upsample:", 1)}
 	if _, err := cached.do(t, context.Background()); err == nil || !strings.Contains(err.Error(), "no arrow_cache") {
 		t.Errorf("below a cache: %v", err)

@@ -69,8 +69,8 @@ periodic). The loss is of the field's own cells alone.`,
 			Drops: pipeline.Planar | pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed,
 		},
 		Default: Train{
-			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: 10000, LRSchedule: "constant", Accumulate: 1, GradClip: 1, LossScale: 100,
-			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: 0.1, TMin: 1e-4, TMax: 1 - 1e-4,
+			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: usualWarmup, LRSchedule: "constant", Accumulate: 1, GradClip: 1, LossScale: 100,
+			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: usualNoise, TMin: 1e-4, TMax: 1 - 1e-4,
 			TDist: "uniform", UseBF16: true, Network: model.DefaultNetwork, ModelChannels: 128, ChannelMult: model.DefaultMult,
 			MaxBadSteps: 10, Padding: "zeros",
 		},
@@ -106,12 +106,27 @@ func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args .
 	}
 }
 
-// Advise warns of a warm-up that never ends.
+// Advise warns of a warm-up that never ends, and of keys that do nothing.
 func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)) {
-	if c.WarmupSteps > c.TotalSteps && !run.Overfit {
-		warn("warmup_steps", fmt.Sprintf("is %d, and total_steps %d: the learning rate never reaches lr", c.WarmupSteps, c.TotalSteps), "set fewer")
+	switch {
+	case run.Overfit && c.WarmupSteps != usualWarmup:
+		warn("warmup_steps", fmt.Sprintf("is %d, but does nothing: run.overfit has no warm-up", c.WarmupSteps), "leave it out")
+	case !run.Overfit && c.WarmupSteps > c.TotalSteps:
+		warn("warmup_steps", fmt.Sprintf("is %d, and total_steps %d: the learning rate never reaches lr, and ends at %.2g of it", c.WarmupSteps, c.TotalSteps, float64(c.TotalSteps)/float64(c.WarmupSteps)), "set fewer")
+	}
+	if c.BaseDist == string(model.Gaussian) && c.BaseNoiseScale != usualNoise {
+		warn("base_noise_scale", fmt.Sprintf("is %g, but does nothing: base_dist gaussian has noise of deviation 1", c.BaseNoiseScale), "leave it out")
 	}
 }
+
+// Defaults of keys that do nothing beside certain others: only another value is warned of.
+const (
+	usualWarmup = 10000
+	usualNoise  = 0.1
+)
+
+// Times returns the times that the network is trained on.
+func (c *Train) Times() (from, to float64) { return c.TMin, c.TMax }
 
 func (c *Train) hyper(run *pipeline.Run) model.Hyper {
 	warmup := c.WarmupSteps
@@ -390,9 +405,13 @@ func (t *train) begin(ctx context.Context) error {
 	if t.UseBF16 {
 		precision = "bf16"
 	}
-	t.env.Progress.Note("training %d parameters on %s, %s: %s at %d x %d, %d training and %d validation frames",
+	same := ""
+	if t.env.Run.Overfit {
+		same = ", the same ones (run.overfit)"
+	}
+	t.env.Progress.Note("training %d parameters on %s, %s: %s at %d x %d, %d training and %d validation frames%s",
 		model.Count(t.trainer.Net), t.config.Device, precision, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
-		t.in.Frames[frames.Train], t.in.Frames[frames.Val])
+		t.in.Frames[frames.Train], t.in.Frames[frames.Val], same)
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
 	return nil
 }
