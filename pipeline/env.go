@@ -15,6 +15,8 @@ import (
 type Env struct {
 	Run      *Run             // the spec's run section, paths absolute
 	Spec     []byte           // the resolved spec, as YAML
+	Lasting  []byte           // the part of the spec that a resumed run must have in common, as YAML
+	Ends     Traits           // of the elements that the flow's last stage sends
 	Shard    Shard            // this run's part of the work
 	Fresh    bool             // keepers ignore what earlier runs have finished
 	Version  string           // of fmsr

@@ -126,7 +126,7 @@ type runner struct {
 }
 
 func newRunner(spec *Spec, opt Options) (*runner, error) {
-	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
+	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Lasting: spec.Lasting(), Ends: spec.Flow[len(spec.Flow)-1].Traits, Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
 	if env.Out == nil {
 		env.Out = io.Discard
 	}
@@ -188,7 +188,7 @@ func (r *runner) open(ctx context.Context) error {
 }
 
 // trains reports whether the flow takes training steps.
-func (r *runner) trains() bool { return r.spec.Flow[len(r.spec.Flow)-1].Traits&Steps != 0 }
+func (r *runner) trains() bool { return r.env.Ends&Steps != 0 }
 
 // share decides which part of the work is this run's.
 func (r *runner) share(opt Options) error {
@@ -287,11 +287,9 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 		return nil
 	}
 	fail := func(err error) error { return &StageError{Stage: r.nodes[i].label, Err: err} }
-	path := filepath.Join(r.env.Cache, "fits", r.key(i, config)+".json")
-	if data, err := os.ReadFile(path); err == nil && r.env.Cache != "" && json.Valid(data) {
-		if f.Restore(data) == nil {
-			return nil
-		}
+	key := r.key(i, config)
+	if data := r.readFit(key); data != nil && f.Restore(data) == nil {
+		return nil
 	}
 	until := i
 	for j := r.source; j < i; j++ {
@@ -328,12 +326,13 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 		return fail(err)
 	}
 	data, err := json.Marshal(result)
+	if bad := (*json.UnsupportedValueError)(nil); errors.As(err, &bad) {
+		err = fmt.Errorf("a result from the training frames is %s, not a finite number", bad.Str)
+	}
 	if err != nil {
 		return fail(err)
 	}
-	if r.env.Cache != "" && os.MkdirAll(filepath.Dir(path), 0o777) == nil {
-		_ = atomicfile.WriteFile(path, data) // without it, the next run fits again
-	}
+	_ = r.writeFit(key, data) // without it, the next run fits again
 	if err := f.Restore(data); err != nil {
 		return fail(err)
 	}
@@ -394,7 +393,7 @@ func (r *runner) pick(ctx context.Context) error {
 	if !ok || !r.hasKeeper() {
 		return nil
 	}
-	missing := map[int]bool{}
+	missing := map[frames.Part]bool{}
 	for i, n := range r.nodes {
 		k, ok := n.Stage.(Keeper)
 		if !ok {
@@ -405,14 +404,14 @@ func (r *runner) pick(ctx context.Context) error {
 			return &StageError{Stage: n.label, Err: err}
 		}
 		for _, s := range r.metas[r.source].Seeds {
-			missing[s.Seed] = missing[s.Seed] || !finished[s.Seed]
+			missing[s.Part()] = missing[s.Part()] || !finished[s.Part()]
 		}
 	}
-	wanted := map[int]bool{}
+	wanted := map[frames.Part]bool{}
 	for i, s := range r.metas[r.source].Seeds {
-		wanted[s.Seed] = missing[s.Seed] && r.env.Shard.Has(i)
+		wanted[s.Part()] = missing[s.Part()] && r.env.Shard.Has(i)
 	}
-	picker.Pick(func(seed int) bool { return wanted[seed] })
+	picker.Pick(func(part frames.Part) bool { return wanted[part] })
 	return nil
 }
 
@@ -474,7 +473,7 @@ func (r *runner) key(i int, config any) string {
 		Identity string
 		Above    []part
 		Config   any
-	}{Format: 1, Overfit: r.spec.Run.Overfit, Config: config}
+	}{Format: 3, Overfit: r.spec.Run.Overfit, Config: config}
 	if i > 0 {
 		all.Identity = r.metas[i-1].Identity
 	}

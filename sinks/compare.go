@@ -14,6 +14,7 @@ import (
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/infile"
 	"fmsr/pipeline"
 )
 
@@ -63,8 +64,9 @@ type compare struct {
 	env     *pipeline.Env
 	in      pipeline.Meta
 	samples int
-	paths   []string // the truth of each input file
-	pick    []int    // index in the truth of each channel of the model
+	paths   []string       // the truth of each input file
+	stamps  []infile.Stamp // of each, when its header was read
+	pick    []int          // index in the truth of each channel of the model
 
 	file     *npy.File // the open truth
 	of       int       // index of its input file
@@ -130,6 +132,7 @@ func (c *compare) check(path string, input pipeline.File) error {
 		return fmt.Errorf("truth: %w", err)
 	}
 	defer f.Close()
+	c.stamps = append(c.stamps, f.Stamp())
 	channels := len(c.Fields)
 	if channels == 0 {
 		channels = len(c.in.Channels)
@@ -137,6 +140,17 @@ func (c *compare) check(path string, input pipeline.File) error {
 	want := []int{input.F, input.H * c.in.Factor, input.W * c.in.Factor, channels}
 	if !slices.Equal(f.Shape, want) {
 		return fmt.Errorf("truth %s: shape %v, want %v for %s", path, f.Shape, want, input.Path)
+	}
+	names := c.Fields
+	if len(names) == 0 {
+		names = c.in.Channels
+	}
+	lossy, err := dataset.FindLossy(dataset.Files{Path: path}, names)
+	if err == nil {
+		err = lossy.Check(c.in.Channels)
+	}
+	if err != nil {
+		return fmt.Errorf("truth %w", err)
 	}
 	return nil
 }
@@ -214,6 +228,9 @@ func (c *compare) truth(origin frames.Origin, grid field.Grid) ([]float32, error
 		c.closeFile()
 		var err error
 		if c.file, err = npy.Open(c.paths[origin.Seed]); err != nil {
+			return nil, fmt.Errorf("truth: %w", err)
+		}
+		if err := c.file.Was(c.stamps[origin.Seed]); err != nil {
 			return nil, fmt.Errorf("truth: %w", err)
 		}
 		c.of = origin.Seed

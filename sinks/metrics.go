@@ -115,7 +115,7 @@ func figuresLine(step *model.Step) ([]byte, error) {
 
 // summary returns the evaluation in one line, for a person.
 func summary(step *model.Step) string {
-	text := fmt.Sprintf("eval at step %d (%.1f s):", step.N, step.Eval.Seconds)
+	text := fmt.Sprintf("eval at step %d, %d frames (%.1f s):", step.N, step.Eval.Frames, step.Eval.Seconds)
 	headline, _ := evaluate.Finite(step.Eval.Figures.Headline())
 	for _, s := range headline {
 		text += fmt.Sprintf("  %s %.4g", s.Name, float64(s.Value))

@@ -2,6 +2,7 @@ package sinks_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -16,6 +17,7 @@ import (
 
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
+	"fmsr/internal/testkit/golden"
 	"fmsr/internal/torchx"
 	"fmsr/pipeline"
 	_ "fmsr/sinks"
@@ -148,6 +150,72 @@ func TestBadNumbers(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOverfitIsSaid: the table of an overfit run says what its figures are of.
+func TestOverfitIsSaid(t *testing.T) {
+	var out strings.Builder
+	err := run(t, context.Background(), data(t, 0), &out,
+		pipeline.Override{Path: "run.overfit", Value: "true", Flag: "--overfit"},
+		pipeline.Override{Path: "npy_load.split", Value: "{}", Flag: "--set"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"4 training and 4 validation frames, the same ones (run.overfit)", "step 4, 4 training frames ", "run.overfit: the model was trained on the frames that it is judged by"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// TestEvalFrames: the figures are of eval.frames validation frames, whatever the batch,
+// and the table says how many.
+func TestEvalFrames(t *testing.T) {
+	root := data(t, 0)
+	var first map[string]float64
+	for _, size := range []string{"1", "2", "4"} {
+		dir := t.TempDir()
+		var out strings.Builder
+		err := run(t, context.Background(), root, &out,
+			pipeline.Override{Path: "batch.size", Value: size, Flag: "--batch-size"},
+			pipeline.Override{Path: "eval.frames", Value: "3", Flag: "--eval-frames"},
+			pipeline.Override{Path: "train.lr", Value: "1e-30", Flag: "--lr"}, // the weights stay the initial ones
+			pipeline.Override{Path: "run.dir", Value: dir, Flag: "--out"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"eval at step 2, 3 frames (", "step 4, 3 of 4 validation frames "} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("batches of %s: no %q in\n%s", size, want, out.String())
+			}
+		}
+		figures := metrics(t, dir)[0]
+		if first == nil {
+			first = figures
+		}
+		for name, v := range figures {
+			if strings.HasPrefix(name, "val/") {
+				golden.Near(t, "batches of "+size+": "+name, v, first[name], 1e-5*math.Abs(first[name]))
+			}
+		}
+	}
+}
+
+// metrics returns the lines of a run's metrics.jsonl.
+func metrics(t *testing.T, dir string) (lines []map[string]float64) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "metrics.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var figures map[string]float64
+		if err := json.Unmarshal([]byte(line), &figures); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		lines = append(lines, figures)
+	}
+	return lines
 }
 
 // TestCancelLeavesNothing ends runs at moments spread over start-up, training

@@ -43,7 +43,7 @@ spectra.png shows the mean over all frames.
 
 A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
 array, N runs share the seeds in one folder, and the last one writes the tables.`,
-		Link: pipeline.Link{Needs: pipeline.Planar, End: true},
+		Link: pipeline.Link{Needs: pipeline.Planar, End: true, Once: true},
 		New:  func(*Spectra) pipeline.Stage { return &spectraSink{} },
 	})
 }
@@ -106,7 +106,7 @@ func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 func (s *spectraSink) Writes() []string { return reportFiles }
 
 // Resume returns the finished seeds, and checks that the disk has room for the others.
-func (s *spectraSink) Resume(_ context.Context, key string) (map[int]bool, error) {
+func (s *spectraSink) Resume(_ context.Context, key string) (map[frames.Part]bool, error) {
 	key = fmt.Sprintf("%s box %v", key, s.env.Run.Grid.Box)
 	return s.resume(key, room{seed: s.frameBytes(), summary: s.frameBytes()}, append(reportFiles, parts.Whole)...)
 }
@@ -191,7 +191,7 @@ func (s *spectraSink) Flush(context.Context) ([]pipeline.Element, error) {
 	if err := s.set.Summarize(reportFiles...); err != nil {
 		return nil, err
 	}
-	s.env.Progress.Note("spectra   %s: %d seeds, %d frames", filepath.Join(dir, tableName), len(records), t.frames())
+	s.env.Progress.Note("spectra   %s: %d %s, %d frames", filepath.Join(dir, tableName), len(records), s.units(), t.frames())
 	return nil, nil
 }
 

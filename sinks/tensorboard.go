@@ -28,7 +28,8 @@ func init() {
 	        [ tb/events.out.tfevents...    ]
 	steps   -- 1 -- ... -- 100 ------------
 
-tensorboard --logdir RUN/tb shows them.`,
+tensorboard --logdir RUN/tb shows them. TensorBoard's numbers are float32: a figure that
+is too large or too small for it, such as val/mse of a field of 1e-24, is left out.`,
 		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		New:  func(*TensorBoard) pipeline.Stage { return &tensorboard{} },
 	})

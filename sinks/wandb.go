@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	wandblog "fmsr/internal/format/wandb"
+	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -114,7 +115,7 @@ func (w *wandb) Start() error {
 // resume opens the run's only log and cuts it. It reports false if there is no log, or
 // only one without a beginning.
 func (w *wandb) resume(root string) (found bool, err error) {
-	logs, err := filepath.Glob(filepath.Join(root, "offline-run-*", "run-*.wandb"))
+	logs, err := glob.In(root, "offline-run-*/run-*.wandb")
 	if made := w.env.Folder.Made(wandbFolder); len(made) > 0 {
 		logs = slices.DeleteFunc(logs, func(log string) bool {
 			return !slices.Contains(made, filepath.Join(wandbFolder, filepath.Base(filepath.Dir(log))))

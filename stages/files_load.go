@@ -5,12 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"strings"
 
 	"fmsr/internal/dataset"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/infile"
 	"fmsr/pipeline"
 )
 
@@ -54,8 +54,9 @@ func (c *FilesLoad) Validate(_ *pipeline.Run, report func(key, format string, ar
 
 type filesLoad struct {
 	FilesLoad
-	env   *pipeline.Env
-	files []pipeline.File
+	env    *pipeline.Env
+	files  []pipeline.File
+	stamps []infile.Stamp // of each file, when its header was read
 }
 
 // Open finds the files and reads their headers.
@@ -70,24 +71,26 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 	}
 	identity := sha256.New()
 	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return in, err
-		}
-		fmt.Fprintf(identity, "%s %d %d\n", path, info.Size(), info.ModTime().UnixNano())
 		f, err := npy.Open(path)
 		if err != nil {
 			return in, err
 		}
-		shape := f.Shape
+		shape, stamp := f.Shape, f.Stamp()
 		f.Close()
+		fmt.Fprintf(identity, "%s %v\n", path, stamp)
 		if len(shape) != 4 {
 			return in, fmt.Errorf("%s: shape %v, want (frames, H, W, channels)", path, shape)
 		}
 		if n := len(l.Fields); n > 0 && shape[3] != n {
 			return in, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, shape[3], n, strings.Join(l.Fields, ", "))
 		}
+		lossy, err := l.lossy(path, shape[3])
+		if err != nil {
+			return in, err
+		}
+		in.Lossy.Add(lossy)
 		l.files = append(l.files, pipeline.File{Path: path, F: shape[0], H: shape[1], W: shape[2], C: shape[3]})
+		l.stamps = append(l.stamps, stamp)
 	}
 	in.Files, in.Identity = l.files, hex.EncodeToString(identity.Sum(nil))
 	if len(l.Fields) > 0 {
@@ -104,6 +107,22 @@ func (l *filesLoad) Reads() (paths []string) {
 	return paths
 }
 
+// lossy finds the lossy fields of a file. Without names all fields are the model's, which
+// cannot do without one.
+func (l *filesLoad) lossy(path string, channels int) (dataset.Lossy, error) {
+	names := l.Fields
+	if len(names) == 0 {
+		for c := range channels {
+			names = append(names, fmt.Sprint(c))
+		}
+	}
+	found, err := dataset.FindLossy(dataset.Files{Path: path}, names)
+	if err == nil && len(l.Fields) == 0 {
+		err = found.Check(names)
+	}
+	return found, err
+}
+
 // Emit sends the frames, file by file.
 func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
 	for i, f := range l.files {
@@ -116,7 +135,7 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 			names = make([]string, f.C)
 		}
 		run := dataset.Run{Fields: names, Grid: l.env.Run.Domain(f.H, f.W)}
-		seed := dataset.Seed{Files: dataset.Files{Path: f.Path}, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}, Frames: all}
+		seed := dataset.Seed{Files: dataset.Files{Path: f.Path}, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}, Frames: all, Stamps: l.stamps[i : i+1]}
 		if err := seed.Emit(ctx, l.env.Mem, run, func(f *frames.Frames) error { return send(f) }); err != nil {
 			return err
 		}
@@ -124,5 +143,5 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 	return nil
 }
 
-// Close does nothing: the last frame of a file unmaps it.
+// Close has nothing to free.
 func (l *filesLoad) Close() error { return nil }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,10 +26,26 @@ func shards(flag string) (part, task pipeline.Shard, err error) {
 	return part, task, err
 }
 
+// steps is a flag's number of steps, in decimal digits: pflag takes 010 for 8.
+type steps int
+
+func (s *steps) String() string { return strconv.Itoa(int(*s)) }
+func (s *steps) Type() string   { return "int" }
+
+// Set is called by pflag when the flag is given.
+func (s *steps) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return errors.New("want the number of steps")
+	}
+	*s = steps(n)
+	return nil
+}
+
 func runCommand(out io.Writer) *cobra.Command {
 	var sets []string
 	var resume, shard string
-	var profile int
+	var profile steps
 	cmd := &cobra.Command{
 		Use:   "run SPEC",
 		Short: "Run a flow: train, export, report",
@@ -40,9 +57,9 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		Args: usage(cobra.ExactArgs(1)),
 	}
 	cmd.Flags().StringArrayVar(&sets, "set", nil, "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE")
-	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint to resume from")
+	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint or a run's folder to resume from")
 	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, I = 1..N; set automatically in a Slurm job array")
-	cmd.Flags().IntVar(&profile, "profile", 0, "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
+	cmd.Flags().Var(&profile, "profile", "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	given := pipeline.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -52,9 +69,6 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, atomicfile.Cause(err))}
 			}
 			from = resume
-		}
-		if profile < 0 {
-			return &pipeline.InputError{Err: fmt.Errorf("--profile %d: want the number of steps", profile)}
 		}
 		overrides := *given
 		for _, set := range sets {
@@ -75,7 +89,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		printWarnings(out, spec)
 		again := os.Args
 		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{
-			Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: profile, Shard: part, Task: task,
+			Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: int(profile), Shard: part, Task: task,
 			Resumable: func() { again = withoutResume(os.Args) },
 		})
 		var input *pipeline.InputError

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fmsr/internal/dataset/exportset"
+	"fmsr/internal/glob"
 	"fmsr/internal/store/framecache"
 	"fmsr/internal/store/parts"
 	"fmsr/model"
@@ -118,7 +119,7 @@ func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 		}
 		found = append(found, fmt.Sprintf("%d caches, %d frames", len(caches), n))
 	}
-	paths, err := matching(dir, model.CheckpointFiles)
+	paths, err := glob.In(dir, model.CheckpointFiles)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +144,7 @@ func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 // and appends to found what they are.
 func verifyResults(ctx context.Context, dir string, found []string) ([]string, error) {
 	verified := map[parts.File]bool{} // records and manifests name the same files
-	paths, err := matching(dir, manifests)
+	paths, err := glob.In(dir, manifests)
 	if err != nil {
 		return nil, err
 	}
@@ -207,18 +208,4 @@ func verifyMetrics(path string) (int, error) {
 func there(dir, name string) bool {
 	_, err := os.Lstat(filepath.Join(dir, name))
 	return !errors.Is(err, fs.ErrNotExist)
-}
-
-// matching returns the paths of the files in a folder whose names match a pattern.
-func matching(dir, pattern string) (paths []string, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		if ok, _ := filepath.Match(pattern, e.Name()); ok {
-			paths = append(paths, filepath.Join(dir, e.Name()))
-		}
-	}
-	return paths, nil
 }

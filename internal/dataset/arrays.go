@@ -7,19 +7,18 @@ import (
 
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/infile"
 )
 
 // Arrays is a seed's open files, read as frames (H,W,C).
 //
-//	one float32 file (F,H,W,C)        -- frame i: a view of the mapped file --
-//	another type, or compressed       -- frame i: converted into new memory --
-//	one file (F,H,W) a field          -- frame i: assembled in new memory --
+//	one file (F,H,W,C)         -- frame i: read, and converted to float32 --
+//	one file (F,H,W) a field   -- frame i: assembled ------------------------
 type Arrays struct {
 	F, H, W, C int // frames, grid and channels
 
 	files []*npy.File
-	whole *memory.Buffer // the mapped values, if frames are views of them
-	plane []float32      // scratch: one field of a frame
+	plane []float32 // scratch: one field of a frame
 }
 
 // Open opens a seed's files and checks that their shapes fit together. Close it.
@@ -39,14 +38,27 @@ func (f Files) Open() (*Arrays, error) {
 	}
 	if f.Fields != nil {
 		a.plane = make([]float32, a.H*a.W)
-		return a, nil
-	}
-	if data := a.files[0].Data(); data != nil {
-		// the last frame that is released unmaps the file
-		file := a.files[0]
-		a.whole, a.files = frames.Foreign(frames.Bytes(data), func() { file.Close() }), nil
 	}
 	return a, nil
+}
+
+// Stamps returns the stamp of each file.
+func (a *Arrays) Stamps() []infile.Stamp {
+	var all []infile.Stamp
+	for _, f := range a.files {
+		all = append(all, f.Stamp())
+	}
+	return all
+}
+
+// were returns an error unless the files had these stamps when they were opened.
+func (a *Arrays) were(before []infile.Stamp) error {
+	for i, f := range a.files {
+		if err := f.Was(before[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // add checks a file's shape against those of the files before it.
@@ -75,11 +87,7 @@ func (a *Arrays) add(file *npy.File, isField bool) error {
 
 // Frame returns frame i, (H,W,C) float32. Release it; it outlives Close.
 func (a *Arrays) Frame(mem memory.Allocator, i int) (*memory.Buffer, error) {
-	n := a.H * a.W * a.C
-	if a.whole != nil {
-		return frames.Slice(a.whole, 4*n*i, 4*n), nil
-	}
-	b := frames.NewBuffer(mem, n)
+	b := frames.NewBuffer(mem, a.H*a.W*a.C)
 	if err := a.read(frames.Floats(b), i); err != nil {
 		b.Release()
 		return nil, fmt.Errorf("frame %d: %w", i, err)
@@ -103,11 +111,8 @@ func (a *Arrays) read(dst []float32, i int) error {
 	return nil
 }
 
-// Close closes the files. A mapped file stays mapped until its last frame is released.
+// Close closes the files.
 func (a *Arrays) Close() {
-	if a.whole != nil {
-		a.whole.Release()
-	}
 	for _, f := range a.files {
 		f.Close()
 	}

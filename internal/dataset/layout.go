@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"fmsr/internal/glob"
 )
 
 // Layout is the place of the files of seeds. The first field that is set decides:
@@ -94,7 +96,7 @@ func (l Layout) findFolders() (map[int]Files, error) {
 			return nil, fmt.Errorf("%s: seed %s: %w", folder, m[1], err)
 		}
 		npy := filepath.Join(folder, e.Name(), "npy")
-		files, err := fs.Glob(os.DirFS(npy), "*.np[yz]")
+		files, err := glob.In(npy, "*.np[yz]")
 		if err != nil {
 			return nil, err
 		}
@@ -102,9 +104,9 @@ func (l Layout) findFolders() (map[int]Files, error) {
 			return nil, fmt.Errorf("%s: %d npy or npz files, want one", npy, len(files))
 		}
 		if other, ok := found[seed]; ok {
-			return nil, fmt.Errorf("seed %d is there twice: %s and %s", seed, other.Path, filepath.Join(npy, files[0]))
+			return nil, fmt.Errorf("seed %d is there twice: %s and %s", seed, other.Path, files[0])
 		}
-		found[seed] = Files{Path: filepath.Join(npy, files[0])}
+		found[seed] = Files{Path: files[0]}
 	}
 	if len(found) == 0 {
 		return nil, fmt.Errorf("%s: no folder seed_NNNN there", folder)
@@ -131,17 +133,21 @@ func (l Layout) findPattern() (map[int]Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := fs.Glob(os.DirFS(l.Root), p.glob)
+	files, err := glob.In(l.Root, p.glob)
 	if err != nil {
 		return nil, fmt.Errorf("pattern %s: %w", l.Pattern, err)
 	}
 	found := map[int]Files{}
-	for _, name := range files {
+	for _, path := range files {
+		name, err := filepath.Rel(l.Root, path)
+		if err != nil {
+			return nil, err
+		}
 		seed, field, ok := p.Match(name)
 		if !ok {
 			continue
 		}
-		f, path := found[seed], filepath.Join(l.Root, name)
+		f := found[seed]
 		place := &f.Path
 		if p.perField {
 			if f.Fields == nil {

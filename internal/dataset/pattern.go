@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"fmsr/internal/glob"
 )
 
 // Pattern is a path below a root that names a seed and, if each field has its own
@@ -14,7 +16,8 @@ import (
 //
 //	run_{seed}/fields.npy     {seed}: digits, the same number in several places
 //	{seed}_{field}.npy        {field}: the name of a field
-//	*/s?{seed}.npz            * and ?: any text within a name
+//	*/s?{seed}.npz            * and ?: any text within a name, but for a dot at its start
+//	x[1]/{seed}.npy           other characters are themselves
 type Pattern struct {
 	glob     string
 	perField bool
@@ -35,7 +38,7 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 		return nil, fmt.Errorf("is %q: want .npy or .npz at its end", text)
 	case !strings.Contains(rest, "{seed}"):
 		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits", text)
-	case strings.ContainsAny(placeholder.ReplaceAllString(text, ""), `{}[]\`):
+	case strings.ContainsAny(placeholder.ReplaceAllString(text, ""), "{}"):
 		return nil, fmt.Errorf("is %q: want a path with {seed}, {field}, * and ?", text)
 	}
 	var names []string
@@ -44,14 +47,18 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 	}
 	// longest first: a name that begins with another name must be tried before it
 	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
-	p := &Pattern{glob: placeholder.ReplaceAllString(rest, "*"), fields: fields}
-	var expr strings.Builder
+	p := &Pattern{fields: fields}
+	var expr, pattern strings.Builder
 	for rest != "" {
 		at := placeholder.FindStringIndex(rest)
 		if at == nil {
 			at = []int{len(rest), len(rest)}
 		}
 		expr.WriteString(regexp.QuoteMeta(rest[:at[0]]))
+		pattern.WriteString(glob.Quote(rest[:at[0]]))
+		if at[1] > at[0] {
+			pattern.WriteString("*")
+		}
 		switch what := rest[at[0]:at[1]]; what {
 		case "{seed}":
 			expr.WriteString(`(\d+)`)
@@ -69,6 +76,7 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 		}
 		rest = rest[at[1]:]
 	}
+	p.glob = pattern.String()
 	var err error
 	p.regexp, err = regexp.Compile("^" + expr.String() + "$")
 	return p, err

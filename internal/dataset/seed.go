@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/infile"
 )
 
 // Seed is a seed to read: its files, its split and the numbers of its frames.
@@ -19,23 +19,27 @@ type Seed struct {
 	Files
 	Assignment
 	Frames []int
+	Stamps []infile.Stamp // of each file, when its header was read
 }
 
 // Run is the grid and the fields of all seeds of a simulation run.
 type Run struct {
 	field.Grid          // of x_hi; H and W are 0 until Measure has seen a seed
 	Fields     []string // names of the channels, in the order of the files' last axis
+	Lossy      Lossy    // of the seeds measured
 }
 
-// Measure reads the header of a seed and returns how many frames it has. It returns an
-// error unless the seed has the run's fields and the grid of the seeds measured before.
-func (r *Run) Measure(f Files) (int, error) {
-	a, err := f.Open()
+// Measure reads the header of a seed, notes its files' stamps and returns how many frames
+// it has. It returns an error unless the seed has the run's fields and the grid of the
+// seeds measured before.
+func (r *Run) Measure(s *Seed) (int, error) {
+	a, err := s.Open()
 	if err != nil {
 		return 0, err
 	}
 	defer a.Close()
-	path := f.Paths()[0]
+	s.Stamps = a.Stamps()
+	path := s.Paths()[0]
 	if a.C != len(r.Fields) {
 		return 0, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, a.C, len(r.Fields), strings.Join(r.Fields, " "))
 	}
@@ -45,7 +49,9 @@ func (r *Run) Measure(f Files) (int, error) {
 	if a.H != r.H || a.W != r.W {
 		return 0, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %s", path, a.H, a.W, r.Grid)
 	}
-	return a.F, nil
+	found, err := a.lossy(r.Fields)
+	r.Lossy.Add(found)
+	return a.F, err
 }
 
 // ChooseFrames returns the numbers of the wanted frames, out of n, in ascending order.
@@ -65,23 +71,32 @@ func ChooseFrames(n int, wanted []int) ([]int, error) {
 	return chosen, nil
 }
 
-// Identify writes the paths, sizes and times of the seed's files, its split and its
-// frames. A cache is stale if the hash of this text has changed.
-func (s Seed) Identify(w io.Writer) error {
-	for _, path := range s.Paths() {
-		info, err := os.Stat(path)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(w, "%s %s %d %d %s %v\n", path, s.Array, info.Size(), info.ModTime().UnixNano(), s.Split, s.Frames)
+// Identify writes the paths and stamps of the seed's files, its split and its frames. A
+// cache is stale if the hash of this text has changed.
+func (s Seed) Identify(w io.Writer) {
+	for i, path := range s.Paths() {
+		fmt.Fprintf(w, "%s %s %v %s %v\n", path, s.Array, s.Stamps[i], s.Split, s.Frames)
 	}
-	return nil
+}
+
+// Reopen opens the seed's files again. It returns an error if one of them has been replaced
+// or changed since Measure read it.
+func (s Seed) Reopen() (*Arrays, error) {
+	a, err := s.Open()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.were(s.Stamps); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
 }
 
 // Emit sends the seed's frames in their order, (1,H,W,C) each, and stops when ctx
 // ends. send owns the frame.
 func (s Seed) Emit(ctx context.Context, mem memory.Allocator, run Run, send func(*frames.Frames) error) error {
-	a, err := s.Open()
+	a, err := s.Reopen()
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,9 @@
 //	path:"file"                       a path, relative to the spec's folder
 //	resume:"free", resume:"bits"      a resumed run may change it; "bits": with other round-off
 //
+// Numbers are decimal: 010 is ten, and 0x10, 0o17, 0b11 and 1_000 are text. A name is
+// taken as it is written: 007, 1e3.
+//
 // decode.go checks the type of a value, rules.go its tags. A check that spans keys is
 // the config's own Validate, which package pipeline calls.
 //

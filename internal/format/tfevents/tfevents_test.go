@@ -2,6 +2,7 @@ package tfevents
 
 import (
 	"bytes"
+	"math"
 	"testing"
 	"time"
 
@@ -56,4 +57,15 @@ func FuzzUpTo(f *testing.F) {
 			}
 		})
 	})
+}
+
+// TestScalarsBeyondFloat32 are left out, neither zero nor infinite.
+func TestScalarsBeyondFloat32(t *testing.T) {
+	for value, kept := range map[float64]bool{0: true, 0.5: true, -3e38: true, 1e-37: true, 1e-51: false, -1e-40: false, 3.5e38: false, math.Inf(1): false, math.NaN(): false} {
+		var s Summary
+		s.Scalar("x", value)
+		if (s.message != nil) != kept {
+			t.Errorf("%g: kept %t, want %t", value, !kept, kept)
+		}
+	}
 }

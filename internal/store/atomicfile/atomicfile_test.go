@@ -70,6 +70,33 @@ func TestErrorsNameTheFile(t *testing.T) {
 	}
 }
 
+// TestNamesAreNoPatterns: a name with * ? [ ] gets its own file, and only what was left of
+// that file is swept.
+func TestNamesAreNoPatterns(t *testing.T) {
+	dir := t.TempDir()
+	path, neighbour := filepath.Join(dir, "a*[1]"), filepath.Join(dir, ".ab1.fmsr.tmp-1")
+	if err := os.WriteFile(neighbour, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.File.Close() // as a killed process leaves it
+	if !strings.HasPrefix(filepath.Base(f.Name()), ".a*[1].fmsr.tmp-") {
+		t.Errorf("the file is %s while it is written", f.Name())
+	}
+	if err := Sweep(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(f.Name()); err == nil {
+		t.Error("what a dead process left is still there")
+	}
+	if _, err := os.Stat(neighbour); err != nil {
+		t.Error("another file's was taken away")
+	}
+}
+
 // TestSweep: leftovers go, files being written stay.
 func TestSweep(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a")

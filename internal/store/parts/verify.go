@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/seal"
 )
@@ -43,7 +44,7 @@ func (s *Set) Summarize(names ...string) error {
 // skips the files in verified, and adds the others. It returns how many seeds are
 // finished. An error names the file.
 func Verify(ctx context.Context, dir string, verified map[File]bool) (seeds int, err error) {
-	paths, err := filepath.Glob(filepath.Join(dir, Folder, "seed_*.json"))
+	paths, err := glob.In(filepath.Join(dir, Folder), "seed_*.json")
 	if err != nil {
 		return 0, err
 	}
