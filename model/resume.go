@@ -16,11 +16,31 @@ type Skips struct {
 	InARow int // up to the last step
 }
 
-// Clips counts the steps whose gradient was clipped.
-type Clips struct {
-	Total    int // of all steps
-	AtEval   int // of the steps up to the last evaluation
-	EvalStep int // step of the last evaluation
+// Window sums up the steps since the last line of the learning curve.
+type Window struct {
+	Taken, Skipped, Clipped int     // all steps; those that were skipped; those whose gradient was clipped
+	Loss, GradNorm          float64 // sums over the steps that were not skipped
+}
+
+// add adds a step whose gradient is clipped to a norm.
+func (w *Window) add(r Result, clip float64) {
+	w.Taken++
+	if r.Skipped() {
+		w.Skipped++
+		return
+	}
+	w.Loss += r.Loss
+	w.GradNorm += r.GradNorm
+	if r.GradNorm > clip {
+		w.Clipped++
+	}
+}
+
+// Mean returns the mean loss and gradient norm of the steps that were not skipped, NaN
+// if there are none.
+func (w *Window) Mean() (loss, norm float64) {
+	n := float64(w.Taken - w.Skipped)
+	return w.Loss / n, w.GradNorm / n
 }
 
 // resumption is the state, besides weights, average and moments, that a run needs to
@@ -31,7 +51,7 @@ type resumption struct {
 	frames int // number of training frames
 	last   Result
 	skips  Skips
-	clips  Clips
+	window Window
 }
 
 func (r resumption) dict() torchfile.Dict {
@@ -39,7 +59,10 @@ func (r resumption) dict() torchfile.Dict {
 		{Key: "averaged", Value: r.Averaged}, {Key: "passed", Value: r.Passed}, {Key: "frames", Value: r.frames},
 		{Key: "loss", Value: r.last.Loss}, {Key: "grad_norm", Value: r.last.GradNorm}, {Key: "lr", Value: r.last.LR},
 		{Key: "skipped", Value: r.skips.Total}, {Key: "skipped_in_a_row", Value: r.skips.InARow},
-		{Key: "clipped", Value: r.clips.Total}, {Key: "clipped_at_eval", Value: r.clips.AtEval}, {Key: "eval_step", Value: r.clips.EvalStep},
+		{Key: "window", Value: torchfile.Dict{
+			{Key: "taken", Value: r.window.Taken}, {Key: "skipped", Value: r.window.Skipped}, {Key: "clipped", Value: r.window.Clipped},
+			{Key: "loss", Value: r.window.Loss}, {Key: "grad_norm", Value: r.window.GradNorm},
+		}},
 	}
 }
 
@@ -60,15 +83,38 @@ func (l *Loaded) resumption() (r resumption, err error) {
 			return r, fmt.Errorf("resume.%s is %s: want a number", key, torchfile.What(dict.Get(key)))
 		}
 	}
-	for key, into := range map[string]*int{"frames": &r.frames, "skipped": &r.skips.Total, "skipped_in_a_row": &r.skips.InARow,
-		"clipped": &r.clips.Total, "clipped_at_eval": &r.clips.AtEval, "eval_step": &r.clips.EvalStep} {
+	for key, into := range map[string]*int{"frames": &r.frames, "skipped": &r.skips.Total, "skipped_in_a_row": &r.skips.InARow} {
 		n, ok := dict.Get(key).(int64)
 		if !ok {
 			return r, fmt.Errorf("resume.%s is %s: want a whole number", key, torchfile.What(dict.Get(key)))
 		}
 		*into = int(n)
 	}
-	return r, nil
+	return r, l.readWindow(dict, &r.window)
+}
+
+// readWindow reads the window. An older fmsr had none: the learning curve's next line is
+// then of the steps to come.
+func (l *Loaded) readWindow(resume *torchfile.Map, w *Window) error {
+	given := resume.Get("window")
+	if given == nil {
+		return nil
+	}
+	dict, ok := given.(*torchfile.Map)
+	if !ok {
+		return fmt.Errorf("resume.window is %s: want a dict", torchfile.What(given))
+	}
+	for key, into := range map[string]*int{"taken": &w.Taken, "skipped": &w.Skipped, "clipped": &w.Clipped} {
+		if _, err := value(l, dict, "resume.window.", key, into); err != nil {
+			return err
+		}
+	}
+	for key, into := range map[string]*float64{"loss": &w.Loss, "grad_norm": &w.GradNorm} {
+		if _, err := value(l, dict, "resume.window.", key, into); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Position returns how far the training had come when the checkpoint was written. It
@@ -176,6 +222,6 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 	if err != nil {
 		return err
 	}
-	t.Position, t.Last, t.Skips, t.Clips = r.Position, r.last, r.skips, r.clips
+	t.Position, t.Last, t.Skips, t.Window = r.Position, r.last, r.skips, r.window
 	return nil
 }
