@@ -244,7 +244,8 @@ func (c *compare) Flush(context.Context) ([]pipeline.Element, error) {
 	all := comparisonFile{Truth: c.Truth, Samples: c.samples}
 	for _, g := range c.grids {
 		all.Grids = append(all.Grids, newGridResult(g))
-		fmt.Fprintf(c.env.Out, "\n%s\n", g.Figures().Table(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
+		printTables(c.env.Out, g.Figures().Tables(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
+		fmt.Fprintln(c.env.Out)
 		images := filepath.Join(dir, "images")
 		if len(c.grids) > 1 {
 			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.Grid.H, g.Grid.W))
