@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"fmsr/internal/glob"
 	"fmsr/pipeline/spec"
 )
@@ -65,7 +67,7 @@ func (r *runner) resumeFile(resumer Resumer, opt Options) (string, error) {
 	newest, _ := resumer.ResumeFiles()
 	from := filepath.Join(dir, newest)
 	_, err := os.Stat(from)
-	switch missing := errors.Is(err, fs.ErrNotExist); {
+	switch missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR); {
 	case missing && len(r.keptBeside(resumer, from)) == 0 && opt.Resume == "":
 		return "", nil
 	case missing:
@@ -80,7 +82,7 @@ func (r *runner) resumeFile(resumer Resumer, opt Options) (string, error) {
 func (r *runner) orKept(resumer Resumer, from string, err error) error {
 	kept := r.keptBeside(resumer, from)
 	if len(kept) == 0 {
-		return err
+		return fmt.Errorf("%w: name another checkpoint by --resume, or start over with --resume never", err)
 	}
 	names := make([]string, len(kept))
 	for i, path := range kept {

@@ -222,10 +222,8 @@ var badInputs = []badInput{
 		"model/checkpoint.pt: ema_state_dict: out.2.bias: record data/"},
 	{"checkpoint of other data, resumed from", func(p *place) { p.value("data/set/seed_0000/npy/f.npy", 0, 9) }, resumed, 1,
 		"model/checkpoint.pt: the training data have changed: a has mean "},
-	{"spec beside a checkpoint is damaged", func(p *place) { p.cut("model/spec.yaml", 30) }, resumed, 2,
-		"the spec of the run to resume: model/spec.yaml:1:1: flow: is missing: list the stages"},
 	{"checkpoint in the run's folder is damaged", func(p *place) { p.cut(checkpoint, -9) }, "run train.yaml --data-root data --out model --total-steps 3", 2,
-		"flow[6].train: DIR/model/checkpoint.pt: not a PyTorch checkpoint"},
+		"fmsr: DIR/model/checkpoint.pt: not a PyTorch checkpoint (a zip file, as torch.save writes), or cut short: name another checkpoint by --resume"},
 
 	// superres' input
 	{"no input", nil, "run specs/superres.yaml --checkpoint model/checkpoint.pt --out out", 2,
