@@ -90,7 +90,7 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 		{Key: "channel_names", Value: names(c.Channels)},
 		{Key: "step", Value: t.Step},
 		{Key: "optimizer_state", Value: torchfile.Dict{{Key: "exp_avg", Value: states["exp_avg"]}, {Key: "exp_avg_sq", Value: states["exp_avg_sq"]}}},
-		{Key: "resume", Value: resumption{t.Position, c.Frames, t.Last, t.Skips, t.Clips}.dict()},
+		{Key: "resume", Value: resumption{t.Position, c.Frames, t.Last, t.Skips, t.Clips, t.Ends(), t.Best, t.average}.dict()},
 		{Key: "config", Value: t.config(c.Input)},
 		{Key: "format", Value: 1},
 	}...)
@@ -114,6 +114,7 @@ func (t *Trainer) config(in Input) torchfile.Dict {
 		{Key: "base_dist", Value: string(t.Base)}, {Key: "base_noise_scale", Value: t.NoiseScale},
 		{Key: "periodic_padding", Value: net.Periodic},
 		{Key: "factor", Value: in.Factor}, {Key: "periodic_input", Value: in.Periodic},
+		{Key: "t_min", Value: t.TMin}, {Key: "t_max", Value: t.TMax},
 	}
 	if net.Network != DefaultNetwork {
 		d = append(d, torchfile.Entry{Key: "network", Value: net.Network})
