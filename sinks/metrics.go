@@ -64,14 +64,20 @@ func (m *metrics) Start() (err error) {
 	return err
 }
 
-// linesUpTo returns the length of the complete lines of steps up to this one.
-func linesUpTo(data []byte, step int) int {
-	length := 0
-	for {
+// linesUpTo returns the length of the lines of steps up to this one. The last line may have
+// no end; it returns an error for any other line that is not an object with a step.
+func linesUpTo(data []byte, step int) (length int, err error) {
+	for n := 1; ; n++ {
 		end := bytes.IndexByte(data[length:], '\n')
+		if end < 0 {
+			return length, nil
+		}
 		var line struct{ Step *int }
-		if end < 0 || json.Unmarshal(data[length:length+end], &line) != nil || line.Step == nil || *line.Step > step {
-			return length
+		if json.Unmarshal(data[length:length+end], &line) != nil || line.Step == nil {
+			return 0, fmt.Errorf("line %d is damaged: %.40q", n, data[length:length+end])
+		}
+		if *line.Step > step {
+			return length, nil
 		}
 		length += end + 1
 	}

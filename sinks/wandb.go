@@ -107,9 +107,9 @@ func (w *wandb) resume(root string) (found bool, err error) {
 		return false, err
 	}
 	var kept wandblog.Kept
-	file, err := openLog(logs[0], w.env.Resume, func(data []byte, step int) int {
-		kept = wandblog.UpTo(data, step)
-		return kept.Length
+	file, err := openLog(logs[0], w.env.Resume, func(data []byte, step int) (_ int, err error) {
+		kept, err = wandblog.UpTo(data, step)
+		return kept.Length, err
 	})
 	if err != nil {
 		return false, err
