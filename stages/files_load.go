@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
-	"slices"
 	"strings"
 
 	"fmsr/internal/dataset"
