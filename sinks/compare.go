@@ -125,6 +125,13 @@ func (c *compare) check(path string, input pipeline.File) error {
 	if !slices.Equal(f.Shape, want) {
 		return fmt.Errorf("truth %s: shape %v, want %v for %s", path, f.Shape, want, input.Path)
 	}
+	names := c.Fields
+	if len(names) == 0 {
+		names = c.in.Channels
+	}
+	if err := dataset.CheckDigits(dataset.Files{Path: path}, names); err != nil {
+		return fmt.Errorf("truth %w", err)
+	}
 	return nil
 }
 

@@ -81,6 +81,9 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 		if n := len(l.Fields); n > 0 && shape[3] != n {
 			return in, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, shape[3], n, strings.Join(l.Fields, ", "))
 		}
+		if err := dataset.CheckDigits(dataset.Files{Path: path}, l.Fields); err != nil {
+			return in, err
+		}
 		l.files = append(l.files, pipeline.File{Path: path, F: shape[0], H: shape[1], W: shape[2], C: shape[3]})
 		l.stamps = append(l.stamps, stamp)
 	}

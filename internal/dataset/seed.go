@@ -48,7 +48,7 @@ func (r *Run) Measure(s *Seed) (int, error) {
 	if a.H != r.H || a.W != r.W {
 		return 0, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %s", path, a.H, a.W, r.Grid)
 	}
-	return a.F, nil
+	return a.F, a.checkDigits(r.Fields)
 }
 
 // ChooseFrames returns the numbers of the wanted frames, out of n, in ascending order.

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/sbinet/npyio/npy"
 
@@ -211,7 +212,7 @@ func readHeader(r io.Reader) (f *File, length int, err error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("npy header %.200q: want {'descr': ..., 'fortran_order': ..., 'shape': ...}: %w", bytes.TrimSpace(head[fixed:]), err)
 	}
-	if sizes[parsed.Descr.Type] == 0 {
+	if sizes[parsed.Descr.Type] == 0 || strings.HasSuffix(parsed.Descr.Type, low) {
 		return nil, 0, fmt.Errorf("dtype %q: want float32, float64 or float16 (numpy: a.astype('<f4'))", parsed.Descr.Type)
 	}
 	if parsed.Descr.Fortran {

@@ -96,6 +96,9 @@ func TestTypes(t *testing.T) {
 	want := []float32{1.5, -2, 0, 1024, 0x1p-14, 0x1p-24, float32(math.Inf(1)), -0.25} // exact in float16
 	half := []uint16{0x3e00, 0xc000, 0, 0x6400, 0x0400, 0x0001, 0x7c00, 0xb400}
 	for dtype := range sizes {
+		if strings.HasSuffix(dtype, low) {
+			continue // no file has it
+		}
 		var order binary.AppendByteOrder = binary.LittleEndian
 		if dtype[0] == '>' {
 			order = binary.BigEndian
@@ -120,6 +123,14 @@ func TestTypes(t *testing.T) {
 	beyond := file("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }", 0)
 	f := open(t, "a.npy", binary.LittleEndian.AppendUint64(beyond, math.Float64bits(-1e300)), "")
 	checkRead(t, "-1e300", f, []float32{float32(math.Inf(-1))})
+	third := file("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }", 0)
+	third = binary.LittleEndian.AppendUint64(third, math.Float64bits(1e5/3.0))
+	f = open(t, "a.npy", binary.LittleEndian.AppendUint64(third, math.Float64bits(-1e-60)), "")
+	exact, rounded := 1e5/3.0, float32(1e5/3.0)
+	f.Low(true)
+	checkRead(t, "lost", f, []float32{float32(exact - float64(rounded)), math.SmallestNonzeroFloat32})
+	f.Low(false)
+	checkRead(t, "kept", f, []float32{rounded, float32(math.Copysign(0, -1))})
 }
 
 // open opens a file of that content until the test ends.
