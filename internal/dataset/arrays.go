@@ -17,7 +17,7 @@ import (
 type Arrays struct {
 	F, H, W, C int // frames, grid and channels
 
-	files []*npy.File
+	files []*array
 	plane []float32 // scratch: one field of a frame
 }
 
@@ -25,13 +25,7 @@ type Arrays struct {
 func (f Files) Open() (*Arrays, error) {
 	a := &Arrays{}
 	for _, path := range f.Paths() {
-		file, err := npy.OpenArray(path, f.Array)
-		if err != nil {
-			a.Close()
-			return nil, err
-		}
-		a.files = append(a.files, file)
-		if err := a.add(file, f.Fields != nil); err != nil {
+		if err := a.add(path, f); err != nil {
 			a.Close()
 			return nil, err
 		}
@@ -40,6 +34,33 @@ func (f Files) Open() (*Arrays, error) {
 		a.plane = make([]float32, a.H*a.W)
 	}
 	return a, nil
+}
+
+// add opens a file and checks its shape against the first file's.
+func (a *Arrays) add(path string, f Files) error {
+	file, err := npy.OpenArray(path, f.Array)
+	if err != nil {
+		return err
+	}
+	axes, optional := f.Axes, ""
+	if axes == "" {
+		axes = Axes
+	}
+	if f.Fields != nil {
+		optional = "C"
+	}
+	next, err := newArray(file, axes, optional)
+	if err != nil {
+		file.Close()
+		return err
+	}
+	a.files = append(a.files, next)
+	first := a.files[0]
+	if next.f != first.f || next.h != first.h || next.w != first.w {
+		return fmt.Errorf("%s: shape %v, but %s has %v", file.Path, file.Shape, first.Path, first.Shape)
+	}
+	a.F, a.H, a.W, a.C = first.f, first.h, first.w, a.C+next.c
+	return nil
 }
 
 // Stamps returns the stamp of each file.
@@ -61,30 +82,6 @@ func (a *Arrays) were(before []infile.Stamp) error {
 	return nil
 }
 
-// add checks a file's shape against those of the files before it.
-func (a *Arrays) add(file *npy.File, isField bool) error {
-	shape := file.Shape
-	if isField && len(shape) == 4 && shape[3] == 1 {
-		shape = shape[:3]
-	}
-	switch {
-	case isField && len(shape) != 3:
-		return fmt.Errorf("%s: shape %v, want (frames, H, W), one field", file.Path, file.Shape)
-	case !isField && len(shape) != 4:
-		return fmt.Errorf("%s: shape %v, want (frames, H, W, channels)", file.Path, file.Shape)
-	case isField && a.F == 0:
-		a.F, a.H, a.W, a.C = shape[0], shape[1], shape[2], 1
-	case isField:
-		if shape[0] != a.F || shape[1] != a.H || shape[2] != a.W {
-			return fmt.Errorf("%s: shape %v, but %s has %v", file.Path, file.Shape, a.files[0].Path, a.files[0].Shape)
-		}
-		a.C++
-	default:
-		a.F, a.H, a.W, a.C = shape[0], shape[1], shape[2], shape[3]
-	}
-	return nil
-}
-
 // Frame returns frame i, (H,W,C) float32. Release it; it outlives Close.
 func (a *Arrays) Frame(mem memory.Allocator, i int) (*memory.Buffer, error) {
 	b := frames.NewBuffer(mem, a.H*a.W*a.C)
@@ -98,10 +95,10 @@ func (a *Arrays) Frame(mem memory.Allocator, i int) (*memory.Buffer, error) {
 // read fills dst (H,W,C) with frame i.
 func (a *Arrays) read(dst []float32, i int) error {
 	if a.plane == nil {
-		return a.files[0].Read(dst, i*len(dst))
+		return a.files[0].frame(dst, i)
 	}
 	for c, file := range a.files {
-		if err := file.Read(a.plane, i*len(a.plane)); err != nil {
+		if err := file.frame(a.plane, i); err != nil {
 			return err
 		}
 		for cell, v := range a.plane {

@@ -30,6 +30,7 @@ type Files struct {
 	Path   string
 	Fields []string // a path for each field, in the fields' order; nil if Path holds them all
 	Array  string   // the array's name in an npz file; empty: its only one
+	Axes   string   // the order of the axes of each array, as letters; empty: Axes
 }
 
 // Paths returns every file.
