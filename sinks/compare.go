@@ -129,7 +129,11 @@ func (c *compare) check(path string, input pipeline.File) error {
 	if len(names) == 0 {
 		names = c.in.Channels
 	}
-	if err := dataset.CheckDigits(dataset.Files{Path: path}, names); err != nil {
+	lossy, err := dataset.FindLossy(dataset.Files{Path: path}, names)
+	if err == nil {
+		err = lossy.Check(c.in.Channels)
+	}
+	if err != nil {
 		return fmt.Errorf("truth %w", err)
 	}
 	return nil

@@ -71,7 +71,7 @@ func (c *channelSelect) Open(_ context.Context, env *pipeline.Env, in pipeline.M
 	}
 	c.mem = env.Mem
 	in.Channels = c.Channels
-	return in, nil
+	return in, in.Lossy.Check(c.Channels)
 }
 
 // Process selects the channels of the frames.

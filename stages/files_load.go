@@ -81,9 +81,11 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 		if n := len(l.Fields); n > 0 && shape[3] != n {
 			return in, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, shape[3], n, strings.Join(l.Fields, ", "))
 		}
-		if err := dataset.CheckDigits(dataset.Files{Path: path}, l.Fields); err != nil {
+		lossy, err := l.lossy(path, shape[3])
+		if err != nil {
 			return in, err
 		}
+		in.Lossy.Add(lossy)
 		l.files = append(l.files, pipeline.File{Path: path, F: shape[0], H: shape[1], W: shape[2], C: shape[3]})
 		l.stamps = append(l.stamps, stamp)
 	}
@@ -92,6 +94,22 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 		in.Channels = l.Fields
 	}
 	return in, nil
+}
+
+// lossy finds the lossy fields of a file. Without names all fields are the model's, which
+// cannot do without one.
+func (l *filesLoad) lossy(path string, channels int) (dataset.Lossy, error) {
+	names := l.Fields
+	if len(names) == 0 {
+		for c := range channels {
+			names = append(names, fmt.Sprint(c))
+		}
+	}
+	found, err := dataset.FindLossy(dataset.Files{Path: path}, names)
+	if err == nil && len(l.Fields) == 0 {
+		err = found.Check(names)
+	}
+	return found, err
 }
 
 // Emit sends the frames, file by file.

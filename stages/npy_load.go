@@ -58,11 +58,13 @@ The first of these keys that is set chooses the files:
 	set       ROOT/SET/seed_NNNN/npy/*.npy, one in each folder
 
 Little-endian float32 is read as it is, also in an npz from numpy.savez. Other arrays are
-converted frame by frame: big-endian, float64 (a value beyond float32's range becomes
-Inf, which channel_select refuses), float16, and numpy.savez_compressed. A compressed
-array is inflated as it is read, in pieces of 64 KiB, so that damage shows only at its
-end. Integers, complex numbers, objects and Fortran order are refused. A file that is
-replaced, changed or truncated during the run ends it with an error.
+converted frame by frame: big-endian, float64, float16, and numpy.savez_compressed.
+channel_select refuses a float64 value beyond float32's range, and a float64 field that
+varies so little beside its mean that float32 keeps fewer than three digits of the
+variation. A compressed array is inflated as it is read, in pieces of 64 KiB, so that
+damage shows only at its end. Integers, complex numbers, objects and Fortran order are
+refused. A file that is replaced, changed or truncated during the run ends it with an
+error.
 
 Seeds are split in order, 80/10/10. Of fewer than 100 seeds val and test get a tenth
 each, and at least one seed each if there are three (of two, val gets one). With
@@ -133,6 +135,7 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 		meta.Announce(pipeline.Seed{Seed: s.Seed, Frames: len(s.Frames), Split: s.Split})
 		s.Identify(identity)
 	}
+	meta.Lossy = l.run.Lossy
 	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.run.Grid, hex.EncodeToString(identity.Sum(nil))
 	return meta, nil
 }

@@ -111,6 +111,8 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 	if factor < 2 || l.fine.Grid != l.coarse.Finer(factor) {
 		return pipeline.Meta{}, fmt.Errorf("fine grid %s, coarse grid %s: want the fine grid to be the same multiple of the coarse grid along both axes", l.fine.Grid, l.coarse.Grid)
 	}
+	meta.Lossy = l.fine.Lossy
+	meta.Lossy.Add(l.coarse.Lossy)
 	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.fine.Grid, hex.EncodeToString(identity.Sum(nil))
 	meta.Factor, meta.Periodic, meta.Coarse = factor, l.Boundary == "periodic", true
 	l.upscale = field.NewUpsampler(l.coarse.Grid, meta.Factor, meta.Periodic)

@@ -137,6 +137,9 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if err := r.find(in.Channels); err != nil {
 		return in, err
 	}
+	if err := in.Lossy.Check(r.loaded.Channels); err != nil {
+		return in, err
+	}
 	if warning := r.sampler.Stiff(); warning != "" {
 		env.Progress.Note("%s", warning)
 	}

@@ -2,63 +2,78 @@ package dataset
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"fmsr/internal/field"
 )
 
 // Frames are float32. Of a float64 field that varies little around a large mean, such as a
 // pressure of 1e5 +- 0.01, float32 keeps few digits of the variation or none.
-const (
-	enoughDigits = 3     // of the variation: what float32 loses is then a thousandth of it
-	constant     = 1e-13 // of the mean: a smaller variation is float64's own rounding
-)
+// A variation below this share of the mean is float64's own rounding.
+const constant = 1e-13
 
-// CheckDigits returns an error that names a field of a seed's float64 files if float32
-// keeps too few digits of it. Without names a field is called by its number.
-func CheckDigits(f Files, fields []string) error {
-	a, err := f.Open()
-	if err != nil {
-		return err
+// Lossy is the errors of fields of which float32 keeps too few digits, by the field's name.
+// A stage that uses such a field must not.
+type Lossy map[string]error
+
+// Check returns the error of the first of these fields that has one.
+func (l Lossy) Check(fields []string) error {
+	for _, name := range fields {
+		if err := l[name]; err != nil {
+			return err
+		}
 	}
-	defer a.Close()
-	return a.checkDigits(fields)
+	return nil
 }
 
-// checkDigits judges by the first, middle and last frame together: a field may begin
-// almost constant.
-func (a *Arrays) checkDigits(fields []string) error {
-	double := false
-	for _, f := range a.files {
-		double = double || f.Double()
+// Add adds the errors of later files.
+func (l *Lossy) Add(later Lossy) {
+	all := maps.Clone(later)
+	if all == nil {
+		all = Lossy{}
 	}
-	if !double {
-		return nil
+	maps.Copy(all, *l)
+	*l = all
+}
+
+// FindLossy judges the float64 files of a seed, whose channels have these names.
+func FindLossy(f Files, fields []string) (Lossy, error) {
+	a, err := f.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	return a.lossy(fields)
+}
+
+// lossy judges by the first, middle and last frame together: a field may begin almost
+// constant.
+func (a *Arrays) lossy(fields []string) (Lossy, error) {
+	if !slices.ContainsFunc(a.files, func(f *array) bool { return f.Double() }) {
+		return nil, nil
 	}
 	all, lost := make([]field.Welford, a.C), make([]field.Welford, a.C)
 	kept, rest := make([]float32, a.H*a.W*a.C), make([]float32, a.H*a.W*a.C)
-	few := -1
+	var found Lossy
 	for _, i := range []int{0, a.F / 2, a.F - 1} {
 		if err := a.readBoth(kept, rest, i); err != nil {
-			return fmt.Errorf("frame %d: %w", i, err)
+			return nil, fmt.Errorf("frame %d: %w", i, err)
 		}
-		few = -1
-		for c := range a.C {
+		found = Lossy{}
+		for c, name := range fields {
 			merge(&all[c], &lost[c], kept[c:], rest[c:], a.C)
-			if few < 0 && digits(all[c], lost[c]) < enoughDigits {
-				few = c
+			if left := digits(all[c], lost[c]); left < field.EnoughDigits {
+				found[name] = fmt.Errorf("%s: field %s: float64 values of %.6g +- %.3g keep %.1f digits of their variation as float32, which fmsr computes in (want %d): subtract one number, about the mean, from the field in all files, or write it in another unit",
+					a.files[min(c, len(a.files)-1)].Path, name, all[c].Mean, all[c].Std(), left, field.EnoughDigits)
 			}
 		}
-		if few < 0 {
-			return nil
+		if len(found) == 0 {
+			break
 		}
 	}
-	name := fmt.Sprintf("field %d", few)
-	if few < len(fields) {
-		name = "field " + fields[few]
-	}
-	return fmt.Errorf("%s: %s: float64 values of %.6g +- %.3g keep %.1f digits of their variation as float32, which fmsr computes in (want %d): subtract one number, about the mean, from the field in all files, or write it in another unit",
-		a.files[min(few, len(a.files)-1)].Path, name, all[few].Mean, all[few].Std(), digits(all[few], lost[few]), enoughDigits)
+	return found, nil
 }
 
 // readBoth fills kept with frame i, and rest with what float32 loses of it.

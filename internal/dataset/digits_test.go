@@ -61,7 +61,10 @@ func TestDigits(t *testing.T) {
 			return c.field(frame, cell)
 		})
 		run := Run{Fields: []string{"u", "p"}}
-		_, err := run.Measure(&Seed{Files: Files{Path: path}})
+		if _, err := run.Measure(&Seed{Files: Files{Path: path}}); err != nil || run.Lossy.Check([]string{"u"}) != nil {
+			t.Errorf("%s: %v, %v", name, err, run.Lossy)
+		}
+		err := run.Lossy.Check(run.Fields)
 		if (c.want == "") != (err == nil) || err != nil && (!strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "field p") || !strings.HasPrefix(err.Error(), path)) {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
 		}

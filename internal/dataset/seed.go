@@ -26,6 +26,7 @@ type Seed struct {
 type Run struct {
 	field.Grid          // of x_hi; H and W are 0 until Measure has seen a seed
 	Fields     []string // names of the channels, in the order of the files' last axis
+	Lossy      Lossy    // of the seeds measured
 }
 
 // Measure reads the header of a seed, notes its files' stamps and returns how many frames
@@ -48,7 +49,9 @@ func (r *Run) Measure(s *Seed) (int, error) {
 	if a.H != r.H || a.W != r.W {
 		return 0, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %s", path, a.H, a.W, r.Grid)
 	}
-	return a.F, a.checkDigits(r.Fields)
+	found, err := a.lossy(r.Fields)
+	r.Lossy.Add(found)
+	return a.F, err
 }
 
 // ChooseFrames returns the numbers of the wanted frames, out of n, in ascending order.

@@ -219,3 +219,45 @@ func TestWrongSizes(t *testing.T) {
 		t.Error("a truth of another size was taken")
 	}
 }
+
+// TestFiguresThatDoNotExist: of a field that is constant in the truth only errors exist.
+// Other figures are of the other fields, and of none they are dashes, and not in logs.
+func TestFiguresThatDoNotExist(t *testing.T) {
+	frame := func(seed uint64, constant ...int) []float32 {
+		x := noise(seed)
+		for _, k := range constant {
+			for i := range h * w {
+				x[k*h*w+i] = 0.1
+			}
+		}
+		return x
+	}
+	of := func(constant ...int) Figures {
+		c := New(Standard, []string{"a", "b"}, field.Grid{H: h, W: w}, 2, Kernels{power, moments})
+		must(t, c.Start([]string{"frame"}, frame(1, constant...)))
+		must(t, c.Add(Bilinear, frame(2, constant...)))
+		must(t, c.Add(Sample, frame(3)))
+		return c.Figures()
+	}
+	one := of(1)
+	for _, name := range []string{"of_bilinear", "nmse", "band"} {
+		v := value(t, one, Sample, name)
+		if v.All != v.Fields[0] || !v.All.Finite() || v.Has[1] || v.Fields[1].Finite() {
+			t.Errorf("%s: %g of %g, has %t", name, float64(v.All), v.Fields, v.Has)
+		}
+	}
+	if v := value(t, one, Sample, "mse"); float64(v.All) != (float64(v.Fields[0])+float64(v.Fields[1]))/2 {
+		t.Errorf("mse %g of %g", float64(v.All), v.Fields)
+	}
+	none := of(0, 1)
+	var names []string
+	for _, s := range none.Scalars() {
+		names = append(names, s.Name)
+	}
+	if got, want := strings.Join(names, " "), "val/mse_lo val/mse_lo/a val/mse_lo/b val/mse val/mse/a val/mse/b"; got != want {
+		t.Errorf("logged %s, want %s", got, want)
+	}
+	if text := none.Table("").String(); strings.Count(text, " -") != 4 || strings.Contains(text, "NaN") {
+		t.Errorf("not four dashes:\n%s", text)
+	}
+}

@@ -20,12 +20,17 @@ type SourceFigures struct {
 	Values []Value
 }
 
-// Value is the value of a metric, for all fields together and for each field.
+// Value is the value of a metric, for all fields together that have it, and for each
+// field. A figure that does not exist is NaN here, a dash in tables, and absent elsewhere.
 type Value struct {
 	*Metric
 	All    Figure
 	Fields []Figure
+	Has    []bool // whether each field has the metric
 }
+
+// Exists reports whether any field has the metric.
+func (v Value) Exists() bool { return slices.Contains(v.Has, true) }
 
 // Scalars returns the figures under their names in logs: val/mse_ema, val/mse_ema/velx.
 func (f Figures) Scalars() []Scalar {
@@ -33,13 +38,13 @@ func (f Figures) Scalars() []Scalar {
 	for _, s := range f.Sources {
 		name := func(v Value) string { return "val/" + v.Name + s.Source.suffix() }
 		for _, v := range s.Values {
-			if v.ShownIn(Logs) {
+			if v.ShownIn(Logs) && v.Exists() {
 				out = append(out, Scalar{name(v), v.All})
 			}
 		}
 		for _, v := range s.Values {
 			for i, field := range f.Fields {
-				if v.ShownIn(Logs) && v.LogFields {
+				if v.ShownIn(Logs) && v.LogFields && v.Has[i] {
 					out = append(out, Scalar{name(v) + "/" + field, v.Fields[i]})
 				}
 			}
@@ -119,6 +124,9 @@ func (f Figures) Table(title string) Table {
 }
 
 func (v Value) cell() string {
+	if !v.Exists() {
+		return "-"
+	}
 	format := v.Cell
 	if format == "" {
 		format = "%.4g"

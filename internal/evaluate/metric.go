@@ -24,8 +24,11 @@ type Metric struct {
 	// first. A metric that needs only the other members of Totals has no Add.
 	Sums int
 	Add  func(sums []float64, p Pair)
-	// Value returns one figure for all these fields. It is called with all fields, and
-	// with each field alone.
+	// Exists reports whether a field has the metric; nil: every field has. Of a constant
+	// field there is no power to compare with.
+	Exists func(Totals) bool
+	// Value returns one figure for all these fields. It is called with all fields that have
+	// the metric, and with each alone.
 	Value func(fields []Totals) float64
 }
 

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"fmsr/internal/field"
@@ -161,17 +162,32 @@ func (r *Results) Figures(suite Suite) Figures {
 			if (m.EnsembleOnly && r.Made[src].Members == 0) || (m.Add != nil && sums == nil) {
 				continue
 			}
-			v := Value{Metric: m}
 			for k := range totals {
 				if totals[k].Sums = nil; sums != nil {
 					totals[k].Sums = sums[k]
 				}
-				v.Fields = append(v.Fields, Figure(m.Value(totals[k:k+1])))
 			}
-			v.All = Figure(m.Value(totals))
-			s.Values = append(s.Values, v)
+			s.Values = append(s.Values, m.of(totals))
 		}
 		f.Sources = append(f.Sources, s)
 	}
 	return f
+}
+
+// of returns the metric's value of these fields.
+func (m *Metric) of(fields []Totals) Value {
+	v := Value{Metric: m, All: Figure(math.NaN())}
+	var having []Totals
+	for _, f := range fields {
+		has, figure := m.Exists == nil || m.Exists(f), math.NaN()
+		if has {
+			having = append(having, f)
+			figure = m.Value([]Totals{f})
+		}
+		v.Has, v.Fields = append(v.Has, has), append(v.Fields, Figure(figure))
+	}
+	if len(having) > 0 {
+		v.All = Figure(m.Value(having))
+	}
+	return v
 }

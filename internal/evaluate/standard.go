@@ -1,6 +1,10 @@
 package evaluate
 
-import "math"
+import (
+	"math"
+
+	"fmsr/internal/field"
+)
 
 // Standard is the suite that ships. An entry added here shows in every outlet.
 var Standard = Suite{
@@ -11,18 +15,21 @@ var Standard = Suite{
 	},
 	{
 		Name: "of_bilinear", Unit: "1", Title: "of bilinear", Cell: "%.3f", In: Tables | Files,
-		Doc:   "MSE over the MSE of the bilinear input. Less is better; below 1 beats interpolation.",
-		Value: func(fields []Totals) float64 { return mean(mse)(fields) / mean(bilinearMSE)(fields) },
+		Doc:    "MSE over the MSE of the bilinear input. Less is better; below 1 beats interpolation.",
+		Exists: func(f Totals) bool { return varies(f) && f.Bilinear != nil && mse(*f.Bilinear) > 0 },
+		Value:  func(fields []Totals) float64 { return mean(mse)(fields) / mean(bilinearMSE)(fields) },
 	},
 	{
 		Name: "nmse", Unit: "1", Title: "NMSE", In: Logs | Files,
-		Doc:   "MSE over the variance of the truth. Less is better; 1 is no better than the mean of the truth.",
-		Value: mean(func(f Totals) float64 { return mse(f) / variance(f) }),
+		Doc:    "MSE over the variance of the truth. Less is better; 1 is no better than the mean of the truth.",
+		Exists: varies,
+		Value:  mean(func(f Totals) float64 { return mse(f) / math.Pow(f.Moments.Std(), 2) }),
 	},
 	{
 		Name: "band", Unit: "1", Title: "power in the lost band, of truth's", Cell: "%.3f",
-		Doc:   "Power in the modes that pooling lost (|ky| or |kx| at or beyond the coarse grid's Nyquist wavenumber), over the power of the truth. 1 is right; less is too smooth, more is too rough.",
-		Value: mean(func(f Totals) float64 { return f.Lost / f.TrueLost }),
+		Doc:    "Power in the modes that pooling lost (|ky| or |kx| at or beyond the coarse grid's Nyquist wavenumber), over the power of the truth. 1 is right; less is too smooth, more is too rough.",
+		Exists: func(f Totals) bool { return varies(f) && f.TrueLost > roundOff*field.Band(f.Truth, 0, len(f.Truth)) },
+		Value:  mean(func(f Totals) float64 { return f.Lost / f.TrueLost }),
 	},
 	{
 		Name: "spread_over_error", Unit: "1", Title: "spread over error", Cell: "%.3f", EnsembleOnly: true,
@@ -33,6 +40,7 @@ var Standard = Suite{
 				sums[0] += v
 			}
 		},
+		Exists: func(f Totals) bool { return varies(f) && mse(f) > 0 },
 		Value: mean(func(f Totals) float64 {
 			expected := f.Sums[0] / float64(f.Values()) * (1 + 1/float64(f.Members))
 			return math.Sqrt(expected / mse(f))
@@ -53,18 +61,11 @@ func mean(value func(Totals) float64) func([]Totals) float64 {
 
 func mse(f Totals) float64 { return f.SquaredError / float64(f.Values()) }
 
-func bilinearMSE(f Totals) float64 {
-	if f.Bilinear == nil {
-		return math.NaN()
-	}
-	return mse(*f.Bilinear)
-}
+func bilinearMSE(f Totals) float64 { return mse(*f.Bilinear) }
 
-// variance returns the variance of the truth over all frames, or 1 for a constant
-// field, so that the error can be divided by it.
-func variance(f Totals) float64 {
-	if v := math.Pow(f.Moments.Std(), 2); v > 0 {
-		return v
-	}
-	return 1
-}
+// varies reports whether the truth is not constant.
+func varies(f Totals) bool { return !f.Moments.Constant() }
+
+// roundOff is the share of a field's mean square that float32 transforms leave in modes
+// without power.
+const roundOff = 1e-14
