@@ -38,19 +38,9 @@ func (l *Lossy) Add(later Lossy) {
 	*l = all
 }
 
-// FindLossy judges the float64 files of a seed, whose channels have these names.
-func FindLossy(f Files, fields []string) (Lossy, error) {
-	a, err := f.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer a.Close()
-	return a.lossy(fields)
-}
-
-// lossy judges by the first, middle and last frame together: a field may begin almost
-// constant.
-func (a *Arrays) lossy(fields []string) (Lossy, error) {
+// Lossy judges the channels, which have these names, by the first, middle and last frame
+// together: a field may begin almost constant.
+func (a *Arrays) Lossy(fields []string) (Lossy, error) {
 	if !slices.ContainsFunc(a.files, func(f *array) bool { return f.Double() }) {
 		return nil, nil
 	}

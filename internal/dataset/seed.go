@@ -49,7 +49,7 @@ func (r *Run) Measure(s *Seed) (int, error) {
 	if a.H != r.H || a.W != r.W {
 		return 0, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %s", path, a.H, a.W, r.Grid)
 	}
-	found, err := a.lossy(r.Fields)
+	found, err := a.Lossy(r.Fields)
 	r.Lossy.Add(found)
 	return a.F, err
 }
