@@ -26,6 +26,7 @@ type NpyLoad struct {
 	Pattern string           `yaml:"pattern" doc:"instead of set: the files below root, as run_{seed}/fields.npy or {seed}_{field}.npy"`
 	Files   []string         `yaml:"files" path:"file" doc:"instead of root and set: the files, as seeds 0, 1, ..."`
 	Array   string           `yaml:"array" doc:"name of the array in npz files; empty: their only one"`
+	Axes    string           `yaml:"axes" doc:"the order of an array's axes: F frames, H, W, C channels; FCHW: channels first"`
 	Fields  []string         `yaml:"fields" doc:"channel names, in the order of the file's last axis"`
 	Seeds   []int            `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all"`
 	Frames  []int            `yaml:"frames" doc:"frames of each file to read, 0-99 or a list; empty: all"`
@@ -71,7 +72,7 @@ each, and at least one seed each if there are three (of two, val gets one). With
 run.overfit all frames of the first seed are both the training and the validation
 split.`,
 		Link:    pipeline.Link{Adds: pipeline.Stored},
-		Default: NpyLoad{Set: "mri256_nu3e-5", Fields: allFields()},
+		Default: NpyLoad{Set: "mri256_nu3e-5", Axes: dataset.Axes, Fields: allFields()},
 		New:     func(c *NpyLoad) pipeline.Stage { return &npyLoad{NpyLoad: *c} },
 	})
 }
@@ -82,6 +83,9 @@ var _ pipeline.Picker = (*npyLoad)(nil)
 func (c *NpyLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
 	checkNames(c.Fields, report)
 	checkSplit(c.Split, report)
+	if err := dataset.CheckAxes(c.Axes); err != nil {
+		report("axes", "%v", err)
+	}
 	if c.Pattern != "" {
 		if _, err := dataset.ParsePattern(c.Pattern, c.Fields); err != nil {
 			report("pattern", "%v", err)
@@ -158,7 +162,7 @@ func (l *npyLoad) choose(overfit bool) error {
 	}
 	for _, a := range assigned {
 		files := found[a.Seed]
-		files.Array = l.Array
+		files.Form = dataset.Form{Array: l.Array, Axes: l.Axes, Names: l.Fields}
 		if err := layout.CheckFields(a.Seed, files); err != nil {
 			return err
 		}
@@ -169,11 +173,11 @@ func (l *npyLoad) choose(overfit bool) error {
 
 // measure reads a seed's headers, and fills in the frames to read.
 func (l *npyLoad) measure(s *dataset.Seed) error {
-	n, err := l.run.Measure(s)
+	numbers, err := l.run.Measure(s)
 	if err != nil {
 		return err
 	}
-	s.Frames, err = dataset.ChooseFrames(n, l.Frames)
+	s.Frames, err = dataset.ChooseFrames(numbers, l.Frames)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Paths()[0], err)
 	}

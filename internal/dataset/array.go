@@ -47,6 +47,9 @@ type array struct {
 // newArray finds the axes of a file among axes. Those in optional may be missing, or have
 // the length 1.
 func newArray(file *npy.File, axes, optional string) (*array, error) {
+	if axes == "" {
+		axes = Axes
+	}
 	found, ok := present(file.Shape, axes, optional)
 	if !ok {
 		return nil, fmt.Errorf("%s: shape %v, want (%s)%s", file.Path, file.Shape, nameAxes(axes, optional), oneOf(optional))

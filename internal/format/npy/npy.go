@@ -55,8 +55,7 @@ func OpenArray(path, array string) (*File, error) {
 
 func openArray(f *infile.File, array string) (*File, error) {
 	path := f.Name()
-	start := make([]byte, len(zipMagic))
-	if n, _ := f.ReadAt(start, 0); n == len(start) && string(start) == zipMagic {
+	if isZip(f) {
 		return openZip(f, array)
 	}
 	if array != "" {
@@ -100,7 +99,12 @@ func (f *File) checkLength(header int, found int64) error {
 func (f *File) Stamp() infile.Stamp { return f.file.Stamp }
 
 // Was returns an error unless the file had the stamp when it was opened.
-func (f *File) Was(before infile.Stamp) error { return f.file.Was(before) }
+func (f *File) Was(before infile.Stamp) error {
+	if err := f.file.Was(before); err != nil {
+		return fmt.Errorf("%s: %w", f.file.Name(), err)
+	}
+	return nil
+}
 
 // Read fills dst with values in the file's order, starting at index at. It returns an
 // error if the file has been changed since it was opened. It is not safe for concurrent
