@@ -26,6 +26,7 @@ type Checkpoint struct {
 	Input    Input
 	Inputs   *Inputs // looks of the coarse training fields; nil if unknown
 	Frames   int     // number of training frames
+	Spec     string  // YAML of the spec's keys that change the result; empty if unknown
 	Averaged bool    // with the weights' average: the flow has an ema stage
 }
 
@@ -92,6 +93,9 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 		{Key: "config", Value: t.config(c.Input)},
 		{Key: "format", Value: 1},
 	}...)
+	if c.Spec != "" {
+		root = append(root, torchfile.Entry{Key: "spec", Value: c.Spec})
+	}
 	if c.Inputs != nil {
 		root = append(root, torchfile.Entry{Key: "inputs", Value: inputsDict(*c.Inputs)})
 	}

@@ -98,8 +98,20 @@ func (l *Loaded) CheckData(now *field.Stats, n int) error {
 }
 
 // CheckTraining returns an error unless the checkpoint has the state from which a
-// network of that shape resumes: weights, average and moments, by name and shape.
-func (l *Loaded) CheckTraining(c Config) error {
+// network of that shape resumes: weights, average and moments, by name and shape. Its
+// config must be that of the flow and of the inputs.
+func (l *Loaded) CheckTraining(c Config, f Flow, in Input) error {
+	for _, x := range []struct {
+		key      string
+		was, now any
+	}{
+		{"base_dist", l.Flow.Base, f.Base}, {"base_noise_scale", l.Flow.NoiseScale, f.NoiseScale}, {"periodic padding", l.Config.Periodic, c.Periodic},
+		{"factor", l.Input.Factor, in.Factor}, {"periodic interpolation", l.Input.Periodic, in.Periodic},
+	} {
+		if x.was != x.now {
+			return fmt.Errorf("its %s was %v, and the run's is %v", x.key, x.was, x.now)
+		}
+	}
 	_, err := l.training(c)
 	return err
 }

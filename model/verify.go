@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -31,8 +32,8 @@ func Verify(ctx context.Context, path string) (string, error) {
 
 func (l *Loaded) verify(ctx context.Context) (string, error) {
 	root := l.file.Root
-	if _, ok := root.Get("step").(int64); !ok {
-		return "", fmt.Errorf("step is %s: want a whole number", torchfile.What(root.Get("step")))
+	if root.Get("step") == nil {
+		return "", errors.New("step is missing: want a whole number")
 	}
 	params := l.Plan.Params()
 	var states []*torchfile.Map // under trainingKeys

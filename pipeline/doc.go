@@ -19,7 +19,7 @@
 //	interface   method                           when                               goroutine
 //	---------   ------                           ----                               ---------
 //	Stepper     Steps                            with --profile, before Open        Execute's
-//	Resumer     ResumeFiles                      before Open, and before Start      Execute's
+//	Resumer     ResumeFiles, ResumeSpec          before Open, and before Start      Execute's
 //	            ResumeFrom                       once every stage is open           Execute's
 //	Stage       Open                             once, from the source down         Execute's
 //	Fitter      FitKey, Fit, Fitted, Restore     before the run, from the source    Execute's

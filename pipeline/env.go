@@ -16,12 +16,13 @@ import (
 type Env struct {
 	Run      *Run             // the spec's run section, paths absolute
 	Spec     []byte           // the resolved spec, as YAML
+	Lasting  []byte           // the part of the spec that a resumed run must have in common, as YAML
 	Ends     Traits           // of the elements that the flow's last stage sends
 	Shard    Shard            // this run's part of the work
 	Fresh    bool             // keepers ignore what earlier runs have finished
 	Version  string           // of fmsr
 	Mem      memory.Allocator // of frames, outside Go's heap
-	Cache    string           // folder of files that can be made again
+	Cache    string           // folder of files that can be made again; empty: there is none
 	Out      io.Writer        // for a person to read
 	Progress *Progress
 	Resume   Resume           // where the run continues; not known before every stage has been opened
@@ -41,7 +42,7 @@ func (e *Env) Interrupted() bool { return e.ctx.Err() != nil }
 
 // MakeFolder makes the run's folder, or a folder in it.
 func (e *Env) MakeFolder(within ...string) error {
-	if err := os.MkdirAll(filepath.Join(append([]string{e.Run.Dir}, within...)...), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(append([]string{e.Run.Dir}, within...)...), 0o777); err != nil {
 		return fmt.Errorf("the run's folder %s: %w", e.Run.Dir, err)
 	}
 	return nil

@@ -76,9 +76,21 @@ func validate(s *spec.Section, config any, run *Run) {
 
 // YAML returns the spec with every key written out. Running it gives the same result.
 func (s *Spec) YAML() []byte {
-	items := make([]spec.Item, len(s.Flow))
-	for i, n := range s.Flow {
-		items[i] = spec.Item{Name: n.Name, Config: n.Config}
+	return spec.Write(&s.Run, s.items(func(Node) bool { return true }))
+}
+
+// Lasting returns, as YAML, what a resumed run must have in common with this one: the
+// stages that change what others see, without the keys that may change freely.
+func (s *Spec) Lasting() []byte {
+	return spec.WriteLasting(&s.Run, s.items(func(n Node) bool { return !n.Decl.Link.Bystander }))
+}
+
+func (s *Spec) items(keep func(Node) bool) []spec.Item {
+	var items []spec.Item
+	for _, n := range s.Flow {
+		if keep(n) {
+			items = append(items, spec.Item{Name: n.Name, Config: n.Config})
+		}
 	}
-	return spec.Write(&s.Run, items)
+	return items
 }

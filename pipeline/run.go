@@ -95,17 +95,13 @@ type runner struct {
 }
 
 func newRunner(spec *Spec, opt Options) (*runner, error) {
-	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Ends: spec.Flow[len(spec.Flow)-1].Traits, Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
+	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Lasting: spec.Lasting(), Ends: spec.Flow[len(spec.Flow)-1].Traits, Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
 	if env.Out == nil {
 		env.Out = io.Discard
 	}
 	env.Progress = NewProgress(env.Out)
 	r := &runner{spec: spec, env: env, receive: opt.Receive}
-	if env.Cache == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			return nil, &InputError{Err: fmt.Errorf("cache folder: %w", err)}
-		}
+	if base, err := os.UserCacheDir(); err == nil && env.Cache == "" {
 		env.Cache = filepath.Join(base, "fmsr")
 	}
 	if env.Mem == nil {
@@ -256,7 +252,7 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	}
 	fail := func(err error) error { return &StageError{Stage: r.nodes[i].label, Err: err} }
 	path := filepath.Join(r.env.Cache, "fits", r.key(i, config)+".json")
-	if data, err := os.ReadFile(path); err == nil && json.Valid(data) {
+	if data, err := os.ReadFile(path); err == nil && r.env.Cache != "" && json.Valid(data) {
 		if f.Restore(data) == nil {
 			return nil
 		}
@@ -302,11 +298,8 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	if err != nil {
 		return fail(err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fail(err)
-	}
-	if err := atomicfile.WriteFile(path, data); err != nil {
-		return fail(err)
+	if r.env.Cache != "" && os.MkdirAll(filepath.Dir(path), 0o777) == nil {
+		_ = atomicfile.WriteFile(path, data) // without it, the next run fits again
 	}
 	if err := f.Restore(data); err != nil {
 		return fail(err)
@@ -354,7 +347,7 @@ func (r *runner) pick(ctx context.Context) error {
 	if !ok || !r.hasKeeper() {
 		return nil
 	}
-	missing := map[int]bool{}
+	missing := map[frames.Part]bool{}
 	for i, n := range r.nodes {
 		k, ok := n.Stage.(Keeper)
 		if !ok {
@@ -365,14 +358,14 @@ func (r *runner) pick(ctx context.Context) error {
 			return &StageError{Stage: n.label, Err: err}
 		}
 		for _, s := range r.metas[r.source].Seeds {
-			missing[s.Seed] = missing[s.Seed] || !finished[s.Seed]
+			missing[s.Part()] = missing[s.Part()] || !finished[s.Part()]
 		}
 	}
-	wanted := map[int]bool{}
+	wanted := map[frames.Part]bool{}
 	for i, s := range r.metas[r.source].Seeds {
-		wanted[s.Seed] = missing[s.Seed] && r.env.Shard.Has(i)
+		wanted[s.Part()] = missing[s.Part()] && r.env.Shard.Has(i)
 	}
-	picker.Pick(func(seed int) bool { return wanted[seed] })
+	picker.Pick(func(part frames.Part) bool { return wanted[part] })
 	return nil
 }
 

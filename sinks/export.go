@@ -40,8 +40,10 @@ func init() {
 A row is a frame: seed, frame, split, and float32 tensors (C,H,W), x_hi and, below
 pool_upsample, x_lo. With npy the tensors are arrays (N,C,H,W), seed_0000.x_hi.npy and
 seed_0000.x_lo.npy. Values are in physical units unless normalize is above.
-manifest.json lists the files with their sizes and SHA-256, the channels, and the
-training split's mean and deviation.
+manifest.json lists the files with their sizes, SHA-256 and frames, the channels, and
+the training split's mean and deviation. Of Arrow files it has the checksum of each
+tensor too, which arrow_load checks. seed is int64, frame int32. A seed that npy_load
+cuts in time has a file for each split, seed_0000.train.arrow.
 
 A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
 array, N runs share the seeds in one folder: each writes manifest.I-of-N.json, and the
@@ -97,7 +99,7 @@ func (e *exporter) frameBytes() int {
 }
 
 // Resume returns the finished seeds, and checks that the disk has room for the others.
-func (e *exporter) Resume(_ context.Context, key string) (map[int]bool, error) {
+func (e *exporter) Resume(_ context.Context, key string) (map[frames.Part]bool, error) {
 	return e.resume(key, room{seed: int64(e.frameBytes() + 1024)}, exportset.ManifestName)
 }
 
@@ -200,11 +202,11 @@ func (e *exporter) end() error {
 		if err != nil {
 			return err
 		}
-		extra, err := json.Marshal(exportset.Seed{Split: f.seed.Split.String(), Frames: f.frames, Welford: f.states})
+		extra, err := json.Marshal(exportset.Seed{Split: f.seed.Split.String(), Frames: f.frames, Sums: f.sums, Welford: f.states})
 		if err != nil {
 			return err
 		}
-		return e.set.Commit(parts.Record{Seed: f.seed.Seed, Files: files, Extra: extra})
+		return e.set.Commit(parts.Record{Seed: f.seed.Seed, Split: f.seed.Part().Split, Files: files, Extra: extra})
 	})
 }
 
@@ -219,7 +221,7 @@ func (e *exporter) Flush(context.Context) ([]pipeline.Element, error) {
 	if e.env.Shard.N > 1 {
 		var mine []parts.Record
 		for i, s := range e.in.Seeds {
-			at := slices.IndexFunc(records, func(r parts.Record) bool { return r.Seed == s.Seed })
+			at := slices.IndexFunc(records, func(r parts.Record) bool { return r.Part() == s.Part() })
 			if e.env.Shard.Has(i) && at >= 0 {
 				mine = append(mine, records[at])
 			}

@@ -155,18 +155,19 @@ func TestExportValues(t *testing.T) {
 			if row.Seed != seed || row.Frame != i || row.Split.String() != listed.Split {
 				t.Errorf("row %d of seed %d is %v", i, seed, row)
 			}
-			hi, lo := f.Tensor(i, 0), f.Tensor(i, 1)
+			hi, lo := make([]float32, 128), make([]float32, 128)
+			if err := errors.Join(f.Read(frames.Bytes(hi), i, 0), f.Read(frames.Bytes(lo), i, 1)); err != nil {
+				t.Fatal(err)
+			}
 			for c := range 2 {
 				for cell := range 64 {
-					golden.Near(t, "x_hi", float64(frames.Floats(hi)[c*64+cell]), value(seed, i, cell, 1-c), 0)
+					golden.Near(t, "x_hi", float64(hi[c*64+cell]), value(seed, i, cell, 1-c), 0)
 				}
 				corner := (value(seed, i, 0, 1-c) + value(seed, i, 1, 1-c) + value(seed, i, 8, 1-c) + value(seed, i, 9, 1-c)) / 4
-				golden.Near(t, "x_lo at the corner", float64(frames.Floats(lo)[c*64]), corner, 1e-6)
+				golden.Near(t, "x_lo at the corner", float64(lo[c*64]), corner, 1e-6)
 			}
-			hi.Release()
-			lo.Release()
 		}
-		f.Release()
+		f.Close()
 	}
 	if strings.Join(splits, " ") != "train train val test" {
 		t.Errorf("splits %v", splits)
@@ -352,9 +353,11 @@ func TestExportNormalized(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Release()
-	hi := f.Tensor(0, 0)
-	defer hi.Release()
+	defer f.Close()
+	hi := make([]float32, 128)
+	if err := f.Read(frames.Bytes(hi), 0, 0); err != nil {
+		t.Fatal(err)
+	}
 	b := float64(float32(math.Sin(1.0 / 7)))
-	golden.Near(t, "a normalized value", float64(frames.Floats(hi)[0]), (b-ms[1].Mean[0])/ms[1].Std[0], 1e-5)
+	golden.Near(t, "a normalized value", float64(hi[0]), (b-ms[1].Mean[0])/ms[1].Std[0], 1e-5)
 }

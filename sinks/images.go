@@ -57,7 +57,7 @@ func (i *images) write(step *model.Step) error {
 
 // writePicture writes a picture, and the folders that its name needs.
 func writePicture(path string, p evaluate.Picture) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	return atomicfile.WriteFile(path, p.PNG)

@@ -85,6 +85,9 @@ func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 	if env.Run.Overfit {
 		return in, errors.New("run.overfit sends the first seed twice: turn it off (--no-overfit)")
 	}
+	if in.Seeds[0].Cut {
+		return in, errors.New("a seed's file has the frames of all its splits: leave split_time and split_frames out")
+	}
 	l.folder = filepath.Join(env.Run.Dir, l.Set)
 	l.source = layoutSource{Identity: in.Identity, Channels: in.Channels, H: in.H, W: in.W}
 	seeds, err := glob.In(l.folder, "seed_*")
@@ -137,7 +140,13 @@ func (l *layoutSave) path(seed int) string {
 }
 
 // Resume returns the finished seeds.
-func (l *layoutSave) Resume(context.Context, string) (map[int]bool, error) { return l.finished, nil }
+func (l *layoutSave) Resume(context.Context, string) (map[frames.Part]bool, error) {
+	finished := map[frames.Part]bool{}
+	for seed, is := range l.finished {
+		finished[frames.Part{Seed: seed}] = is
+	}
+	return finished, nil
+}
 
 // Process appends a frame to its seed's file, and finishes it with the last one.
 func (l *layoutSave) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
@@ -169,7 +178,7 @@ func (l *layoutSave) begin(seed int, f *frames.Frames) error {
 		return err
 	}
 	path := l.path(seed)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	if err := atomicfile.Sweep(path); err != nil {
@@ -186,7 +195,7 @@ func (l *layoutSave) begin(seed int, f *frames.Frames) error {
 // saveSource writes source.json before there is a seed's folder: another run that shares
 // the work refuses a folder of seeds without it.
 func (l *layoutSave) saveSource() error {
-	if err := os.MkdirAll(l.folder, 0o755); err != nil {
+	if err := os.MkdirAll(l.folder, 0o777); err != nil {
 		return err
 	}
 	data, err := json.Marshal(l.source)

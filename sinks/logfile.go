@@ -12,7 +12,7 @@ import (
 // to the length that keep returns, and so drops the records of steps that will be
 // repeated, and a record that a crash has cut.
 func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) int) (_ *os.File, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 }
 
 // Resume returns the finished seeds, and checks that the disk has room for the others.
-func (s *spectraSink) Resume(_ context.Context, key string) (map[int]bool, error) {
+func (s *spectraSink) Resume(_ context.Context, key string) (map[frames.Part]bool, error) {
 	key = fmt.Sprintf("%s box %v", key, s.env.Run.Grid.Box)
 	return s.resume(key, room{seed: s.frameBytes(), summary: s.frameBytes()}, append(reportFiles, parts.Whole)...)
 }
@@ -187,7 +187,7 @@ func (s *spectraSink) Flush(context.Context) ([]pipeline.Element, error) {
 	if err := s.set.Summarize(reportFiles...); err != nil {
 		return nil, err
 	}
-	s.env.Progress.Note("spectra   %s: %d seeds, %d frames", filepath.Join(dir, tableName), len(records), t.frames())
+	s.env.Progress.Note("spectra   %s: %d %s, %d frames", filepath.Join(dir, tableName), len(records), s.units(), t.frames())
 	return nil, nil
 }
 

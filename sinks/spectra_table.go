@@ -57,7 +57,7 @@ func (s *spectraSink) tables(records []parts.Record) (*spectraTables, error) {
 		if err := json.Unmarshal(r.Extra, &extra); err != nil {
 			return nil, fmt.Errorf("%s: seed %d: record: %w", t.dir, r.Seed, err)
 		}
-		seed := s.seeds[r.Seed]
+		seed := s.part(r.Part())
 		if len(extra.Frames) != seed.Frames || extra.Split != seed.Split.String() {
 			return nil, fmt.Errorf("%s: seed %d: record of %d %s frames, want %d %s frames: remove the folder", t.dir, r.Seed, len(extra.Frames), extra.Split, seed.Frames, seed.Split)
 		}

@@ -88,7 +88,7 @@ func (w *wandb) Start() error {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", w.env.Spec, w.started.UnixNano()))
 	id := hex.EncodeToString(sum[:4])
 	w.dir = filepath.Join(root, fmt.Sprintf("offline-run-%s-%s", w.started.Format("20060102_150405"), id))
-	if err := os.MkdirAll(filepath.Join(w.dir, "files"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(w.dir, "files"), 0o777); err != nil {
 		return err
 	}
 	file, err := os.Create(filepath.Join(w.dir, "run-"+id+".wandb"))
@@ -160,7 +160,7 @@ func (w *wandb) write(step *model.Step) error {
 // save stores a file where W&B looks for it.
 func (w *wandb) save(name string, data []byte) error {
 	path := filepath.Join(w.dir, "files", filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	return atomicfile.WriteFile(path, data)

@@ -100,9 +100,7 @@ func (l *filesLoad) measure(s *dataset.Seed) (dataset.Lossy, error) {
 		return nil, fmt.Errorf("%s: %d channels, but fields names %d: %s", s.Path, a.C, len(names), strings.Join(names, ", "))
 	}
 	s.Stamps = a.Stamps()
-	for i := range a.F {
-		s.Frames = append(s.Frames, i)
-	}
+	s.Frames = a.Numbers()
 	l.files = append(l.files, pipeline.File{Path: s.Path, F: a.F, H: a.H, W: a.W, C: a.C})
 	lossy, err := a.Lossy(names)
 	if err == nil && len(l.Fields) == 0 {

@@ -23,17 +23,16 @@ import (
 //	                                   [        pair_load         ]
 //	x_hi, x_lo (1,C,H,W), with origin  -- pair 0 -- 1 -- 0 -- 1 ----
 type PairLoad struct {
-	Root         string           `yaml:"root" flag:"data-root" path:"file" doc:"folder that holds the run folders"`
-	Fine         string           `yaml:"fine" doc:"run folder of the fine frames, with seed_NNNN/npy/*.npy below it"`
-	Coarse       string           `yaml:"coarse" doc:"run folder of the coarse frames, of the same seeds"`
-	Fields       []string         `yaml:"fields" doc:"channel names, in the order of the files' last axis"`
-	Channels     []string         `yaml:"channels" flag:"channels" doc:"fields to keep, in that order; all: every field of the files"`
-	Seeds        []int            `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all of the fine run"`
-	FineFrames   []int            `yaml:"fine_frames" doc:"frames of each fine file, 0-3 or a list; empty: all"`
-	CoarseFrames []int            `yaml:"coarse_frames" doc:"frames of each coarse file, one for each of fine_frames; empty: the same indices"`
-	Boundary     string           `yaml:"boundary" oneof:"clamp|periodic" doc:"values that interpolation uses beyond the edges; clamp: the value at the edge"`
-	Splits       []string         `yaml:"splits" oneof:"train|val|test" doc:"splits to read; empty: all"`
-	Split        map[string][]int `yaml:"split" doc:"seeds of each split; empty: the first 80% train, then 10% val, 10% test"`
+	Root         string   `yaml:"root" flag:"data-root" path:"file" doc:"folder that holds the run folders"`
+	Fine         string   `yaml:"fine" doc:"run folder of the fine frames, with seed_NNNN/npy/*.npy below it"`
+	Coarse       string   `yaml:"coarse" doc:"run folder of the coarse frames, of the same seeds"`
+	Fields       []string `yaml:"fields" doc:"channel names, in the order of the files' last axis"`
+	Channels     []string `yaml:"channels" flag:"channels" doc:"fields to keep, in that order; all: every field of the files"`
+	Seeds        []int    `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all of the fine run"`
+	FineFrames   []int    `yaml:"fine_frames" doc:"frames of each fine file, 0-3 or a list; empty: all"`
+	CoarseFrames []int    `yaml:"coarse_frames" doc:"frames of each coarse file, one for each of fine_frames; empty: the same indices"`
+	Boundary     string   `yaml:"boundary" oneof:"clamp|periodic" doc:"values that interpolation uses beyond the edges; clamp: the value at the edge"`
+	Splitting
 }
 
 func init() {
@@ -54,7 +53,8 @@ coarse frame on its own grid.
 Frames match while the two runs show the same moment and have not diverged yet: MRI
 turbulence at 128 and at 256 diverges after the linear phase. Without fine_frames and
 coarse_frames both files have the same number of frames, which match by index. A
-pair's frame number is the fine one.`,
+pair's frame number is the fine one; split_time and split_frames cut by it, as
+npy_load's do.`,
 		Link:    pipeline.Link{Adds: pipeline.Planar | pipeline.Paired},
 		Default: PairLoad{Fine: "mri256_nu3e-5", Coarse: "mri128_nu3e-5", Fields: allFields(), Channels: []string{"all"}, Boundary: "clamp"},
 		New:     func(c *PairLoad) pipeline.Stage { return &pairLoad{PairLoad: *c} },
@@ -66,7 +66,7 @@ var _ pipeline.Picker = (*pairLoad)(nil)
 // Validate reports keys that contradict each other.
 func (c *PairLoad) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
 	checkNames(c.Fields, report)
-	checkSplit(c.Split, report)
+	c.check(run, report)
 	(&ChannelSelect{Channels: c.Channels}).Validate(run, report)
 	if c.Fine == c.Coarse {
 		report("coarse", "is %q, as fine is: want another run", c.Coarse)
@@ -80,6 +80,7 @@ type pairLoad struct {
 	PairLoad
 	seedFilter
 	mem          memory.Allocator
+	pick         dataset.Selection
 	fine, coarse dataset.Run
 	seeds        []seedPair
 	keep         channelSelect
@@ -103,7 +104,7 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 		if err := l.measure(p); err != nil {
 			return pipeline.Meta{}, err
 		}
-		meta.Announce(pipeline.Seed{Seed: p.fine.Seed, Frames: len(p.fine.Frames), Split: p.fine.Split})
+		meta.Announce(pipeline.Seed{Seed: p.fine.Seed, Frames: len(p.fine.Frames), Split: p.fine.Split, Cut: p.fine.Cut})
 		p.fine.Identify(identity)
 		p.coarse.Identify(identity)
 	}
@@ -131,8 +132,8 @@ func (l *pairLoad) choose(overfit bool) error {
 	if err != nil {
 		return err
 	}
-	wanted := dataset.Selection{Seeds: l.Seeds, Splits: l.Splits, Split: l.Split, Overfit: overfit}
-	seeds, err := wanted.Choose(slices.Sorted(maps.Keys(fine)), fineLayout.String())
+	l.pick = l.selection(l.Seeds, overfit)
+	seeds, err := l.pick.Choose(slices.Sorted(maps.Keys(fine)), fineLayout.String())
 	if err != nil {
 		return err
 	}
@@ -140,7 +141,7 @@ func (l *pairLoad) choose(overfit bool) error {
 	if _, err := same.Choose(slices.Sorted(maps.Keys(coarse)), coarseLayout.String()); err != nil {
 		return err
 	}
-	assigned, err := wanted.Assign(seeds)
+	assigned, err := l.pick.Assign(seeds)
 	if err != nil {
 		return err
 	}
@@ -180,13 +181,27 @@ func (l *pairLoad) measure(p *seedPair) error {
 	if _, err := dataset.ChooseFrames(coarse, p.coarse.Frames); err != nil {
 		return fmt.Errorf("%s: %w", p.coarse.Path, err)
 	}
+	return l.cut(p)
+}
+
+// cut keeps the pairs for the seed's split.
+func (l *pairLoad) cut(p *seedPair) error {
+	at, err := l.pick.Cut(p.fine.Assignment, p.fine.Frames)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.fine.Path, err)
+	}
+	fine, coarse := p.fine.Frames, p.coarse.Frames
+	p.fine.Frames, p.coarse.Frames = nil, nil
+	for _, i := range at {
+		p.fine.Frames, p.coarse.Frames = append(p.fine.Frames, fine[i]), append(p.coarse.Frames, coarse[i])
+	}
 	return nil
 }
 
 // Emit sends the pairs, seed by seed.
 func (l *pairLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
 	for _, p := range l.seeds {
-		if !l.wants(p.fine.Seed) {
+		if !l.wants(p.fine.Part()) {
 			continue
 		}
 		if err := l.emit(ctx, p, send); err != nil {

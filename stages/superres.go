@@ -23,9 +23,10 @@ import (
 //	                          [ normalize, upsample, sample, back   ]
 //	fine, x_lo (1,C,2H,2W)    -- 1' -- 1" --------- 2' -- 2" --------
 type Superres struct {
-	Checkpoint string `yaml:"checkpoint" flag:"checkpoint" path:"file" doc:"checkpoint.pt of a trained model"`
+	Checkpoint string `yaml:"checkpoint" flag:"checkpoint" path:"file" doc:"checkpoint.pt of a trained model, or its run's folder"`
 	Weights    string `yaml:"weights" oneof:"ema|raw" flag:"weights" doc:"ema: the moving average, if the checkpoint has one"`
 	model.SamplerConfig
+	Unsaid
 	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise; -1: as trained; 0: the output is a function of the input alone"`
 	Samples        int     `yaml:"samples" min:"1" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
 	Batch          int     `yaml:"batch" min:"0" flag:"sample-batch" doc:"samples, of one frame or of several, drawn at once; 0: one on the CPU, and on a GPU as many as fit, at most 8"`
@@ -50,6 +51,9 @@ sees the field continued beyond its edges, as it did in training: see train. A
 sample's noise is a function of run.seed, the frame's number and the sample's, whatever
 the batch. The size of a batch changes a sample by round-off.
 
+A checkpoint that PyTorch wrote may lack base_dist, base_noise_scale, padding, factor
+and boundary. Then it says so, and takes the original code's, unless these keys are set.
+
 It warns of each file in which a field is not like the coarse fields that the model was
 trained on: if its mean, its deviation or its share of the variance in an octave of
 wavelengths, on average over up to 16 frames, is outside the range of the training
@@ -60,6 +64,7 @@ noise field and one x; the tiles' velocities are blended at every step of the sa
 		Link: pipeline.Link{Needs: pipeline.Stored, Adds: pipeline.Planar | pipeline.Paired, Drops: pipeline.Stored},
 		Default: Superres{
 			Weights: "ema", BaseNoiseScale: asTrained, Samples: 1, Noise: "per_frame",
+			Unsaid:        Unsaid{BaseDist: asTrainedName, Padding: asTrainedName, Boundary: asTrainedName},
 			SamplerConfig: model.SamplerConfig{Solver: string(model.Multistep), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Matched)},
 		},
 		New: func(c *Superres) pipeline.Stage { return &superres{Superres: *c} },
@@ -73,6 +78,9 @@ var (
 
 // Validate reports noise and times that cannot be.
 func (c *Superres) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+	if c.Factor == 1 {
+		report("factor", "is 1: want 2 or more, or 0 for as trained")
+	}
 	if s := c.BaseNoiseScale; !(s >= 0 && s < math.Inf(1)) && s != asTrained {
 		report("base_noise_scale", "is %g: want at least 0, or %d for as trained", s, asTrained)
 	}
@@ -123,6 +131,13 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 			r.Close()
 		}
 	}()
+	assumed, err := r.settle(r.loaded, r.BaseNoiseScale != asTrained)
+	if err != nil {
+		return in, fmt.Errorf("%s: %w", r.Checkpoint, err)
+	}
+	if assumed != "" {
+		env.Progress.Note("warning: %s does not say how it was trained: taking the original code's %s; set the keys of superres (--base-dist, --base-noise-scale, --padding, ...) if it was otherwise", r.Checkpoint, assumed)
+	}
 	flow := r.loaded.Flow
 	if r.BaseNoiseScale != asTrained {
 		if flow.Base == model.Gaussian {

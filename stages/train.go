@@ -160,6 +160,18 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	return in, nil
 }
 
+// ResumeSpec reads a whole checkpoint, and returns the spec that it carries.
+func (t *train) ResumeSpec(ctx context.Context, path string) ([]byte, error) {
+	if _, err := model.Verify(ctx, path); err != nil {
+		return nil, err
+	}
+	l, err := model.OpenCheckpoint(path)
+	if err != nil {
+		return nil, err
+	}
+	return []byte(l.Spec), l.Close()
+}
+
 // ResumeFrom opens a checkpoint, and returns what the earlier run has done. The
 // step of a checkpoint that not every stage had seen is not done: its batches
 // come once more, its token is sent once more, and its logs are dropped.
@@ -172,7 +184,7 @@ func (t *train) ResumeFrom(path string) (done pipeline.Done, err error) {
 		err = fmt.Errorf("its channels are %s, the run's are %s", strings.Join(t.from.Channels, ", "), strings.Join(t.in.Channels, ", "))
 	}
 	if err == nil {
-		err = t.from.CheckTraining(t.config)
+		err = t.from.CheckTraining(t.config, t.hyper(t.env.Run).Flow, t.input())
 	}
 	if err == nil && t.averages() && !t.from.Averaged {
 		err = errors.New("it has no average of the weights, and the run's flow has an ema stage")

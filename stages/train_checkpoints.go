@@ -34,13 +34,18 @@ func (t *train) saveIfDue(ctx context.Context) error {
 
 func (t *train) save(ctx context.Context) error {
 	snapshot, err := t.trainer.Snapshot(ctx, model.Checkpoint{
-		Channels: t.in.Channels, Stats: t.in.Stats, Input: model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic}, Inputs: t.inputs,
-		Frames: t.in.Frames[frames.Train], Averaged: t.averages(),
+		Channels: t.in.Channels, Stats: t.in.Stats, Input: t.input(), Inputs: t.inputs,
+		Frames: t.in.Frames[frames.Train], Averaged: t.averages(), Spec: string(t.env.Lasting),
 	})
 	if err == nil {
 		t.checkpoints.begin(snapshot)
 	}
 	return err
+}
+
+// input returns how x_lo was made.
+func (t *train) input() model.Input {
+	return model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic}
 }
 
 // averages reports whether a stage of the flow averages the weights.

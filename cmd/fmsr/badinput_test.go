@@ -107,7 +107,7 @@ var badInputs = []badInput{
 	{"Inf in a frame, on the way to the cache", func(p *place) { p.value(array, 128+16, float32(math.Inf(-1))) }, train, 1,
 		"flow[1].channel_select: seed 1, frame 1: field a: -Inf at y=1, x=0"},
 	{"folder in place of an array", func(p *place) { p.remove(array); p.write(array+"/x", "") }, export, 2,
-		"seed_0001/npy/f.npy: not a regular file"},
+		"seed_0001/npy/f.npy: it is a folder: want a file"},
 	{"two arrays in a seed", func(p *place) { p.array("data/set/seed_0001/npy/g.npy", 4, 8, 8, 2) }, export, 2,
 		"data/set/seed_0001/npy: 2 npy or npz files, want one"},
 	{"a seed twice", func(p *place) { p.array("data/set/seed_1/npy/f.npy", 4, 8, 8, 2) }, export, 2,

@@ -355,7 +355,7 @@ func (p *place) whyNotWhole(name, data string) string {
 		if strings.Contains(name, "cache/") {
 			_, err = os.Stat(filepath.Join(filepath.Dir(path), "index.json"))
 		} else if f, err = arrowtensor.Open(path); err == nil {
-			f.Release()
+			f.Close()
 		}
 	case ".pt":
 		var c *model.Loaded

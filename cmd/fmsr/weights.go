@@ -17,7 +17,7 @@ import (
 func weightsCommand(out io.Writer) *cobra.Command {
 	var kind string
 	cmd := &cobra.Command{
-		Use:   "weights CHECKPOINT FILE.safetensors",
+		Use:   "weights CHECKPOINT|RUN FILE.safetensors",
 		Short: "Export a checkpoint's weights as safetensors",
 		Long: `weights writes the network's weights under their ADM names. The file's metadata has
 channel_names, mean and std (JSON lists), step, weights and config (a JSON object), all as text.`,
@@ -63,6 +63,9 @@ func describeWeights(c *model.Loaded, kind string) (map[string]string, error) {
 		"model_channels": c.Config.Channels, "channel_mult": c.Config.Mult, "periodic_padding": c.Config.Periodic,
 		"base_dist": c.Flow.Base, "base_noise_scale": c.Flow.NoiseScale,
 		"factor": c.Input.Factor, "periodic_input": c.Input.Periodic,
+	}
+	for _, key := range c.Unsaid { // the checkpoint does not say it
+		delete(config, key)
 	}
 	if c.Config.Network != model.DefaultNetwork {
 		config["network"] = c.Config.Network

@@ -229,7 +229,7 @@ func checkFrames(t *testing.T, what string, f Files, length map[rune]int) {
 	for _, f := range a.arrays() {
 		f.most = 2 * n
 	}
-	for _, i := range append([]int{a.F - 1}, append(all(a.F), 0)...) {
+	for _, i := range append([]int{a.F - 1}, append(Numbers(a.F), 0)...) {
 		frame, err := a.Frame(memory.DefaultAllocator, i)
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -240,13 +240,6 @@ func checkFrames(t *testing.T, what string, f Files, length map[rune]int) {
 		}
 		frame.Release()
 	}
-}
-
-func all(n int) (numbers []int) {
-	for i := range n {
-		numbers = append(numbers, i)
-	}
-	return numbers
 }
 
 // TestMissingAxes: an array of one field, or of one frame, may lack that axis.

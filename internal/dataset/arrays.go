@@ -171,11 +171,10 @@ func (a *Arrays) turnTo(i int) error {
 
 // Numbers returns the numbers of the frames.
 func (a *Arrays) Numbers() []int {
-	numbers := slices.Clone(a.numbers)
-	for i := len(numbers); i < a.F; i++ {
-		numbers = append(numbers, i)
+	if a.numbers != nil {
+		return slices.Clone(a.numbers)
 	}
-	return numbers
+	return Numbers(a.F)
 }
 
 // Stamps returns the stamp of each array's file, in the order of the frames.

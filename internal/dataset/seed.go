@@ -54,6 +54,15 @@ func (r *Run) Measure(s *Seed) ([]int, error) {
 	return a.Numbers(), err
 }
 
+// Numbers returns the numbers of n frames, 0 to n-1.
+func Numbers(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
 // ChooseFrames returns the wanted numbers out of those of all frames, in ascending order.
 // An empty list means all. It returns an error if a wanted frame is missing.
 func ChooseFrames(numbers, wanted []int) ([]int, error) {

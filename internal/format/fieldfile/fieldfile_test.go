@@ -83,10 +83,11 @@ func TestTables(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(f.Rows) != 2 || f.Rows[1].Frame != 1 || !slices.Equal(frames.Floats(f.Tensor(1, 0)), fields[4:]) {
-			t.Errorf("rows %v", f.Rows)
+		values := make([]float32, 4)
+		if err := f.Read(frames.Bytes(values), 1, 0); err != nil || len(f.Rows) != 2 || f.Rows[1].Frame != 1 || !slices.Equal(values, fields[4:]) {
+			t.Errorf("rows %v, values %v, %v", f.Rows, values, err)
 		}
-		f.Release()
+		f.Close()
 	}
 }
 

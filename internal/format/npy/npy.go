@@ -99,12 +99,7 @@ func (f *File) checkLength(header int, found int64) error {
 func (f *File) Stamp() infile.Stamp { return f.file.Stamp }
 
 // Was returns an error unless the file had the stamp when it was opened.
-func (f *File) Was(before infile.Stamp) error {
-	if err := f.file.Was(before); err != nil {
-		return fmt.Errorf("%s: %w", f.file.Name(), err)
-	}
-	return nil
-}
+func (f *File) Was(before infile.Stamp) error { return f.named(f.file.Was(before)) }
 
 // Read fills dst with values in the file's order, starting at index at. It returns an
 // error if the file has been changed since it was opened. It is not safe for concurrent
@@ -112,18 +107,22 @@ func (f *File) Was(before infile.Stamp) error {
 func (f *File) Read(dst []float32, at int) error {
 	err := f.read(dst, at)
 	if changed := f.file.Unchanged(); changed != nil { // which explains an error
-		return changed
+		err = changed
 	}
-	return err
+	return f.named(err)
+}
+
+func (f *File) named(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", f.Path, err)
 }
 
 func (f *File) read(dst []float32, at int) error {
 	switch {
 	case f.stream != nil:
-		if err := f.stream.read(dst, at, f.DType); err != nil {
-			return fmt.Errorf("%s: %w", f.Path, err)
-		}
-		return nil
+		return f.stream.read(dst, at, f.DType)
 	case f.DType == "<f4":
 		return f.file.Fill(bytesOf(dst), f.start+4*int64(at))
 	default:

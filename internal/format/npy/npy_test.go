@@ -313,14 +313,14 @@ func TestChangedWhileOpen(t *testing.T) {
 			if err := w.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if err := f.Read(make([]float32, 2), 2); err == nil || !strings.HasPrefix(err.Error(), path+": it was changed while it was read") {
+			if err := f.Read(make([]float32, 2), 2); err == nil || !strings.HasPrefix(err.Error(), f.Path+": it was changed while it was read") {
 				t.Errorf("%s, %s: %v", kind, what, err)
 			}
 			if what == "grown" { // npy says how long a file is
 				continue
 			}
 			if again, err := Open(path); err == nil {
-				if err := again.Was(before); err == nil || !strings.HasPrefix(err.Error(), path+": it was replaced") {
+				if err := again.Was(before); err == nil || !strings.HasPrefix(err.Error(), f.Path+": it was replaced") {
 					t.Errorf("%s, %s, opened again: %v", kind, what, err)
 				}
 				again.Close()

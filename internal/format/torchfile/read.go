@@ -40,7 +40,7 @@ func (m *Map) Get(key string) any {
 
 // What returns a description of a value, for messages.
 func What(v any) string {
-	switch v.(type) {
+	switch v := v.(type) {
 	case nil:
 		return "missing"
 	case *Map:
@@ -57,8 +57,26 @@ func What(v any) string {
 		return "a whole number"
 	case float64:
 		return "a number"
+	case tuple:
+		return "a tuple"
+	case class:
+		return fmt.Sprintf("the class %.100q", string(v))
+	case Foreign:
+		return string(v)
 	default:
 		return "something else"
+	}
+}
+
+// Items returns the items of a list or a tuple.
+func Items(v any) ([]any, bool) {
+	switch v := v.(type) {
+	case *Sequence:
+		return v.Items, true
+	case tuple:
+		return v, true
+	default:
+		return nil, false
 	}
 }
 
@@ -76,13 +94,13 @@ type Stored struct {
 const longestPickle = 64 << 20
 
 // Open reads a checkpoint's pickle; tensors are read when asked for. It makes only the
-// objects that a checkpoint consists of, and refuses every other object by its name, so
-// that no code in a file ever runs.
+// objects that a checkpoint consists of. Every other object is a Foreign, so that no
+// code in a file ever runs.
 func Open(path string) (*File, error) {
 	z, err := zip.OpenReader(path)
 	if err != nil {
 		if errors.Is(err, zip.ErrFormat) {
-			return nil, fmt.Errorf("%s: not a PyTorch checkpoint (a zip file, as torch.save writes)", path)
+			return nil, fmt.Errorf("%s: %w", path, notZip(path))
 		}
 		if errors.As(err, new(*fs.PathError)) {
 			return nil, err
@@ -100,6 +118,24 @@ func Open(path string) (*File, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
+}
+
+// legacyStart begins a file in the format that torch.save wrote before PyTorch 1.6: the
+// pickle of a magic number of 10 bytes.
+const legacyStart = "\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+
+// notZip returns what is wrong with a file that is no zip file.
+func notZip(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	start := make([]byte, len(legacyStart))
+	if _, err := io.ReadFull(f, start); err == nil && string(start) == legacyStart {
+		return errors.New("a checkpoint in PyTorch's old format, without zip: convert it in Python by torch.save(torch.load(OLD, map_location='cpu'), NEW)")
+	}
+	return errors.New("not a PyTorch checkpoint (a zip file, as torch.save writes), or cut short")
 }
 
 // Close closes the file.
@@ -139,7 +175,7 @@ func (f *File) load() (*Map, error) {
 	}
 	m, ok := root.(*Map)
 	if !ok {
-		return nil, fmt.Errorf("data.pkl: its value is %s: want a dict", What(root))
+		return nil, fmt.Errorf("data.pkl: its value is %s: want a dict, of state dicts and what belongs to them", What(root))
 	}
 	return m, nil
 }
@@ -192,7 +228,7 @@ func (f *File) Floats(t *Stored) ([]float32, error) { return values[float32](f, 
 // Doubles is Floats in float64.
 func (f *File) Doubles(t *Stored) ([]float64, error) { return values[float64](f, t) }
 
-func values[Float float32 | float64](f *File, t *Stored) ([]Float, error) {
+func values[T float32 | float64](f *File, t *Stored) ([]T, error) {
 	size := elementSizes[t.DType]
 	want := t.numel * size
 	data, err := f.record("data/"+t.key, want)
@@ -206,11 +242,11 @@ func values[Float float32 | float64](f *File, t *Stored) ([]Float, error) {
 	for _, d := range t.Shape {
 		n *= d
 	}
-	out := make([]Float, n)
+	out := make([]T, n)
 	index := make([]int64, len(t.Shape))
 	at := t.offset
 	for i := range out {
-		out[i] = Float(element(t.DType, data[at*size:]))
+		out[i] = T(element(t.DType, data[at*size:]))
 		for d := len(index) - 1; d >= 0; d-- { // the next index, row-major
 			index[d]++
 			at += t.stride[d]

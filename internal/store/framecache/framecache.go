@@ -13,10 +13,12 @@ package framecache
 import (
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -83,6 +85,16 @@ func lockFile(f *os.File, how int) error {
 
 // Hold marks a file of a new cache as being written, until the file is closed.
 func Hold(f *os.File) { _ = lockFile(f, unix.LOCK_EX) }
+
+// Make makes the folder of a new cache in root. Its permissions follow the umask.
+func Make(root string) (dir string, err error) {
+	err = fs.ErrExist
+	for try := 0; errors.Is(err, fs.ErrExist) && try < 1000; try++ {
+		dir = filepath.Join(root, Making+strconv.FormatUint(uint64(rand.Uint32()), 10))
+		err = os.Mkdir(dir, 0o777)
+	}
+	return dir, err
+}
 
 // Info describes a cache, a cache being made, or the leftovers of one.
 type Info struct {

@@ -26,7 +26,8 @@ type Stamp struct {
 	Changed  int64  `json:"ctime_ns"`
 }
 
-// File is an open regular file, and its stamp when it was opened.
+// File is an open regular file, and its stamp when it was opened. The errors of its methods
+// do not name it.
 type File struct {
 	*os.File
 	Stamp
@@ -103,8 +104,12 @@ func (f *File) Fill(dst []byte, at int64) error {
 	case n == len(dst):
 		return nil
 	case errors.Is(err, io.EOF):
-		return fmt.Errorf("%s: truncated while it is read: it had %d bytes, and ends before byte %d now", f.Name(), f.Size, at+int64(len(dst)))
+		return fmt.Errorf("truncated while it is read: it had %d bytes, and ends before byte %d now", f.Size, at+int64(len(dst)))
 	default:
+		var named *fs.PathError
+		if errors.As(err, &named) {
+			return named.Err
+		}
 		return err
 	}
 }
@@ -117,9 +122,9 @@ func (f *File) Unchanged() error {
 	}
 	switch {
 	case now.Size != f.Size:
-		return fmt.Errorf("%s: it was changed while it was read: it had %d bytes, and has %d now", f.Name(), f.Size, now.Size)
+		return fmt.Errorf("it was changed while it was read: it had %d bytes, and has %d now", f.Size, now.Size)
 	case now != f.Stamp:
-		return fmt.Errorf("%s: it was changed while it was read: run again when it is complete", f.Name())
+		return errors.New("it was changed while it was read: run again when it is complete")
 	}
 	return nil
 }

@@ -2,7 +2,8 @@
 // resumed, and several runs can share the work in one folder:
 //
 //	DIR/seed_0000.arrow ...        the results: data files, each put there whole
-//	DIR/.parts/seed_0000.json ...  a Record each, written once its files are in place
+//	DIR/.parts/seed_0000.json ...  a Record each, written once its files are in place;
+//	                               seed_0000.train.json ... of a seed that is cut in time
 //	DIR/.parts/whole.json          a Record of the summary's files, if there are any
 //
 // A seed is finished when its record is there under the run's key, and the files that it
@@ -20,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"fmsr/internal/frames"
 	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/seal"
@@ -32,9 +34,13 @@ const Folder = ".parts"
 type Record struct {
 	Key   string          `json:"key"` // of everything that the result depends on
 	Seed  int             `json:"seed"`
+	Split string          `json:"part,omitempty"` // of a part of a seed that is cut in time
 	Files []File          `json:"files"`
 	Extra json.RawMessage `json:"extra,omitempty"` // further input of the summary
 }
+
+// Part returns what the result is of.
+func (r Record) Part() frames.Part { return frames.Part{Seed: r.Seed, Split: r.Split} }
 
 // File is a data file of a seed. Its Path starts at the folder of the results.
 type File struct {
@@ -47,18 +53,18 @@ type File struct {
 // Set is the results of one key in a folder. Several processes may have it open.
 type Set struct {
 	dir, key string
-	seeds    []int
+	parts    []frames.Part
 }
 
 // ErrOther is the error of a folder that holds results of another key.
 var ErrOther = errors.New("it holds the results of another spec or of other data: give another --out, remove it, or start over with --resume never")
 
-// Open prepares a folder for the results of the seeds under key. It returns ErrOther if
+// Open prepares a folder for the results of the seeds, or of their parts, under key. It returns ErrOther if
 // the folder holds results of another key. With fresh it removes them instead, and the
 // records of the seeds for which mine is true.
-func Open(dir, key string, seeds []int, fresh bool, mine func(i int) bool) (*Set, error) {
-	s := &Set{dir: dir, key: key, seeds: seeds}
-	if err := os.MkdirAll(filepath.Join(dir, Folder), 0o755); err != nil {
+func Open(dir, key string, all []frames.Part, fresh bool, mine func(i int) bool) (*Set, error) {
+	s := &Set{dir: dir, key: key, parts: all}
+	if err := os.MkdirAll(filepath.Join(dir, Folder), 0o777); err != nil {
 		return nil, err
 	}
 	there, err := glob.In(filepath.Join(dir, Folder), "seed_*.json")
@@ -79,9 +85,9 @@ func Open(dir, key string, seeds []int, fresh bool, mine func(i int) bool) (*Set
 			}
 		}
 	}
-	for i, seed := range seeds {
+	for i, part := range all {
 		if fresh && mine(i) {
-			if err := os.Remove(s.path(seed)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := os.Remove(s.path(part)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
 		}
@@ -90,14 +96,14 @@ func Open(dir, key string, seeds []int, fresh bool, mine func(i int) bool) (*Set
 }
 
 // Finished returns the seeds whose results are whole.
-func (s *Set) Finished() (map[int]bool, error) {
+func (s *Set) Finished() (map[frames.Part]bool, error) {
 	records, _, err := s.All()
 	if err != nil {
 		return nil, err
 	}
-	finished := map[int]bool{}
+	finished := map[frames.Part]bool{}
 	for _, r := range records {
-		finished[r.Seed] = true
+		finished[r.Part()] = true
 	}
 	return finished, nil
 }
@@ -110,16 +116,16 @@ func (s *Set) Commit(r Record) error {
 	if err != nil {
 		return fmt.Errorf("seed %d: record: %w", r.Seed, err)
 	}
-	return atomicfile.WriteFile(s.path(r.Seed), seal.Object(data))
+	return atomicfile.WriteFile(s.path(r.Part()), seal.Object(data))
 }
 
 // All returns the records of the finished seeds, in the order of the seeds, and how many
 // seeds are missing.
 func (s *Set) All() (records []Record, missing int, err error) {
-	for _, seed := range s.seeds {
-		r, err := read(s.path(seed))
+	for _, part := range s.parts {
+		r, err := read(s.path(part))
 		switch {
-		case err == nil && r.Key == s.key && r.Seed == seed && s.present(r):
+		case err == nil && r.Key == s.key && r.Part() == part && s.present(r):
 			records = append(records, r)
 		case err == nil || errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*damaged)):
 			missing++
@@ -130,8 +136,8 @@ func (s *Set) All() (records []Record, missing int, err error) {
 	return records, missing, nil
 }
 
-func (s *Set) path(seed int) string {
-	return filepath.Join(s.dir, Folder, fmt.Sprintf("seed_%04d.json", seed))
+func (s *Set) path(part frames.Part) string {
+	return filepath.Join(s.dir, Folder, part.String()+".json")
 }
 
 // present reports whether a record's files are there, with their sizes.

@@ -9,11 +9,13 @@ import (
 	"reflect"
 	"sync"
 	"testing"
+
+	"fmsr/internal/frames"
 )
 
 func open(t *testing.T, dir, key string) *Set {
 	t.Helper()
-	s, err := Open(dir, key, []int{5, 2, 9}, false, nil)
+	s, err := Open(dir, key, seeds(5, 2, 9), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +41,37 @@ func finished(t *testing.T, s *Set) map[int]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f
+	whole := map[int]bool{}
+	for part := range f {
+		whole[part.Seed] = true
+	}
+	return whole
+}
+
+func seeds(numbers ...int) (all []frames.Part) {
+	for _, n := range numbers {
+		all = append(all, frames.Part{Seed: n})
+	}
+	return all
+}
+
+// TestPartsOfASeed: the splits of a seed that is cut in time are kept for themselves.
+func TestPartsOfASeed(t *testing.T) {
+	dir := t.TempDir()
+	all := []frames.Part{{Seed: 3, Split: "train"}, {Seed: 3, Split: "val"}}
+	s, err := Open(dir, "k", all, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "x"), make([]byte, 7), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(Record{Seed: 3, Split: "val", Files: []File{{Path: "x", Bytes: 7}}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Finished(); err != nil || !reflect.DeepEqual(got, map[frames.Part]bool{all[1]: true}) {
+		t.Errorf("finished %v, %v", got, err)
+	}
 }
 
 // TestGoesOn: what one run has finished, the next one finds, in the order of the seeds.
@@ -89,10 +121,10 @@ func TestUnfinished(t *testing.T) {
 func TestOtherKey(t *testing.T) {
 	dir := t.TempDir()
 	finish(t, open(t, dir, "k"), 2, 10)
-	if _, err := Open(dir, "other", []int{2}, false, nil); !errors.Is(err, ErrOther) {
+	if _, err := Open(dir, "other", seeds(2), false, nil); !errors.Is(err, ErrOther) {
 		t.Errorf("another key: %v, want ErrOther", err)
 	}
-	s, err := Open(dir, "other", []int{2}, true, func(int) bool { return false })
+	s, err := Open(dir, "other", seeds(2), true, func(int) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,10 +147,10 @@ func TestBrackets(t *testing.T) {
 	brackets, neighbour := filepath.Join(dir, "x[1]"), filepath.Join(dir, "x1")
 	finish(t, open(t, brackets, "other"), 2, 10)
 	finish(t, open(t, neighbour, "k"), 2, 10)
-	if _, err := Open(brackets, "k", []int{2}, false, nil); !errors.Is(err, ErrOther) {
+	if _, err := Open(brackets, "k", seeds(2), false, nil); !errors.Is(err, ErrOther) {
 		t.Errorf("another key: %v, want ErrOther", err)
 	}
-	if _, err := Open(brackets, "k", []int{2}, true, func(int) bool { return false }); err != nil {
+	if _, err := Open(brackets, "k", seeds(2), true, func(int) bool { return false }); err != nil {
 		t.Fatal(err)
 	}
 	if got := finished(t, open(t, neighbour, "k")); !reflect.DeepEqual(got, map[int]bool{2: true}) {
@@ -134,7 +166,7 @@ func TestFresh(t *testing.T) {
 	for _, seed := range []int{5, 2, 9} {
 		finish(t, s, seed, 10)
 	}
-	s, err := Open(dir, "k", []int{5, 2, 9}, true, func(i int) bool { return i == 1 })
+	s, err := Open(dir, "k", seeds(5, 2, 9), true, func(i int) bool { return i == 1 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +185,7 @@ func TestForeignPath(t *testing.T) {
 	if err := open(t, dir, "k").Commit(Record{Seed: 2, Files: []File{{Path: "../precious", Bytes: 1}}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, "other", []int{2}, true, func(int) bool { return true }); err != nil {
+	if _, err := Open(dir, "other", seeds(2), true, func(int) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(precious); err != nil {
@@ -164,31 +196,31 @@ func TestForeignPath(t *testing.T) {
 // TestShared: shares that commit at the same time lose nothing.
 func TestShared(t *testing.T) {
 	dir := t.TempDir()
-	seeds := make([]int, 60)
-	for i := range seeds {
-		seeds[i] = i
+	var all []frames.Part
+	for i := range 60 {
+		all = append(all, frames.Part{Seed: i})
 	}
 	var wait sync.WaitGroup
 	for share := range 3 {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			s, err := Open(dir, "k", seeds, false, nil)
+			s, err := Open(dir, "k", all, false, nil)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			for seed := share; seed < len(seeds); seed += 3 {
+			for seed := share; seed < len(all); seed += 3 {
 				finish(t, s, seed, seed+1)
 			}
 		}()
 	}
 	wait.Wait()
-	s, err := Open(dir, "k", seeds, false, nil)
+	s, err := Open(dir, "k", all, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := finished(t, s); len(got) != len(seeds) {
-		t.Errorf("%d seeds finished, want %d", len(got), len(seeds))
+	if got := finished(t, s); len(got) != len(all) {
+		t.Errorf("%d seeds finished, want %d", len(got), len(all))
 	}
 }
