@@ -22,7 +22,7 @@ import (
 //	                       [ errors and spectra  ] --> a table, comparison.json, images/
 //	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 type Compare struct {
-	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy files named like the inputs; empty: nothing is compared"`
+	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy or npz files named like the inputs; empty: nothing is compared"`
 	Fields []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in order; empty: the model's channels"`
 }
 
@@ -80,10 +80,9 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 		return in, fmt.Errorf("truth %w", err)
 	}
 	for _, f := range in.Files {
-		base := filepath.Base(f.Path)
-		i := slices.IndexFunc(found, func(path string) bool { return filepath.Base(path) == base })
+		i := slices.IndexFunc(found, func(path string) bool { return stem(path) == stem(f.Path) })
 		if i < 0 {
-			return in, fmt.Errorf("truth %s: no file %s there to compare with %s", c.Truth, base, f.Path)
+			return in, fmt.Errorf("truth %s: no file %s there to compare with %s", c.Truth, filepath.Base(f.Path), f.Path)
 		}
 		if err := c.check(found[i], f); err != nil {
 			return in, fmt.Errorf("truth %w", err)
@@ -111,7 +110,7 @@ func (c *compare) check(path string, input pipeline.File) error {
 	if len(names) == 0 {
 		names = c.in.Channels
 	}
-	seed := dataset.Seed{Files: dataset.Files{Path: path}}
+	seed := dataset.Seed{Files: dataset.Files{Path: path, Form: dataset.Form{Names: names}}}
 	a, err := seed.Open()
 	if err != nil {
 		return err
@@ -172,8 +171,7 @@ func (c *compare) start(g *evaluate.Comparison, f *frames.Frames) error {
 	if err != nil {
 		return err
 	}
-	base := filepath.Base(c.in.Files[origin.Seed].Path)
-	label := fmt.Sprintf("%s, frame %d", strings.TrimSuffix(base, filepath.Ext(base)), origin.Frame)
+	label := fmt.Sprintf("%s, frame %d", stem(c.in.Files[origin.Seed].Path), origin.Frame)
 	if err := g.Start([]string{label}, truth); err != nil {
 		return err
 	}

@@ -12,26 +12,28 @@ import (
 	"fmsr/pipeline"
 )
 
-// FilesLoad reads the frames of npy files.
+// FilesLoad reads the frames of npy and npz files.
 //
 //	a.npy, b.npy (F,H,W,C)   -- a ------------------ b --
 //	                         [        files_load        ]
 //	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 type FilesLoad struct {
-	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy file, a folder of them, or a glob pattern"`
+	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy or npz file, a folder of them, or a glob pattern"`
 	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels"`
 }
 
 func init() {
 	pipeline.Register(pipeline.Declaration[FilesLoad]{
 		Name: "files_load",
-		Doc: `Reads the frames of npy files of any grid.
+		Doc: `Reads the frames of npy and npz files of any grid.
 
 	a.npy, b.npy (F,H,W,C)   -- a ------------------ b --
 	                         [        files_load        ]
 	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 
-A file is an array (frames, H, W, channels) in C order, of a type that npy_load reads.
+A file is an array (frames, H, W, channels) of a type that npy_load reads. An npz file may
+also hold an array (frames, H, W) for each of fields, under its name. Files whose names
+start with a dot are not among those of a folder.
 The stage below is superres.`,
 		Link: pipeline.Link{Adds: pipeline.Stored},
 		New:  func(c *FilesLoad) pipeline.Stage { return &filesLoad{FilesLoad: *c} },
@@ -58,7 +60,7 @@ type filesLoad struct {
 func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	l.env = env
 	if l.Input == "" {
-		return in, fmt.Errorf("input is not set: give an npy file, a folder or a glob by --input")
+		return in, fmt.Errorf("input is not set: give an npy or npz file, a folder or a glob by --input")
 	}
 	paths, err := dataset.FindFiles(l.Input)
 	if err != nil {
@@ -66,7 +68,7 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 	}
 	identity := sha256.New()
 	for i, path := range paths {
-		seed := dataset.Seed{Files: dataset.Files{Path: path}, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}}
+		seed := dataset.Seed{Files: dataset.Files{Path: path, Form: dataset.Form{Names: l.Fields}}, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}}
 		lossy, err := l.measure(&seed)
 		if err != nil {
 			return in, err

@@ -77,7 +77,11 @@ func ChooseFrames(numbers, wanted []int) ([]int, error) {
 	}
 	for _, n := range wanted {
 		if !slices.Contains(chosen, n) {
-			return nil, fmt.Errorf("%d frames, %d to %d, but frame %d is asked for", len(numbers), numbers[0], numbers[len(numbers)-1], n)
+			which := ""
+			if first, last := numbers[0], numbers[len(numbers)-1]; last >= len(numbers) {
+				which = fmt.Sprintf(", %d to %d", first, last)
+			}
+			return nil, fmt.Errorf("%d frames%s, but frame %d is asked for", len(numbers), which, n)
 		}
 	}
 	return chosen, nil
