@@ -20,6 +20,8 @@ type Loaded struct {
 	Config Config // shape of the network, from the tensors' shapes
 	Plan   Net    // the network of that shape, without tensors
 	Flow   Flow
+	TMin   float64 // times that the network was trained on; 0 to 1 if the file does not say
+	TMax   float64
 	Step   int
 	Unsaid []string // keys of config that the file lacks: Flow, Config.Periodic and Input have the original code's defaults
 
@@ -212,6 +214,7 @@ const mostFactor = 1024
 func (l *Loaded) readConfig(config *torchfile.Map) error {
 	l.Flow = Flow{Base: XLoPlusNoise, NoiseScale: 0.1}
 	l.Input = Input{Factor: 2}
+	l.TMin, l.TMax = 0, 1
 	base := string(l.Flow.Base)
 	for _, key := range []struct {
 		name string
@@ -229,6 +232,11 @@ func (l *Loaded) readConfig(config *torchfile.Map) error {
 		}
 		if !said {
 			l.Unsaid = append(l.Unsaid, key.name)
+		}
+	}
+	for key, into := range map[string]*float64{"t_min": &l.TMin, "t_max": &l.TMax} {
+		if _, err := value(l, config, "config.", key, into); err != nil {
+			return err
 		}
 	}
 	if err := l.readBoundary(config); err != nil {

@@ -36,6 +36,6 @@
 //
 // A pass is one time through the flow or a part of it: to fill a store, to fit, or to
 // run. During a pass one goroutine calls a stage's Process, one call at a time, and no
-// other method of the stage runs. Validator and Adviser are interfaces of configs,
-// which are called when the spec is parsed.
+// other method of the stage runs. Validator, Adviser and FlowAdviser are interfaces of
+// configs, which are called when the spec is parsed.
 package pipeline

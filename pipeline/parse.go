@@ -20,6 +20,8 @@ type Node struct {
 	Config any    // pointer to the stage's config
 	Traits Traits // of the elements that it sends
 	at     spec.Place
+
+	section *spec.Section // Config's keys and their places
 }
 
 // Parse reads a spec and applies overrides. The error is spec.Diagnostics, all
@@ -45,17 +47,21 @@ func Parse(file string, src []byte, overrides []Override) (*Spec, error) {
 			continue
 		}
 		n := Node{Name: part.Name, Decl: decl, Config: decl.Config(), at: part.Place}
-		validate(doc.Decode(part, n.Config), n.Config, &s.Run)
+		n.section = doc.Decode(part, n.Config)
+		validate(n.section, n.Config, &s.Run)
 		if known {
 			s.Flow = append(s.Flow, n)
 		}
 	}
-	link(doc, s.Flow)
+	link(doc, &s.Run, s.Flow)
 	return s.checked(doc)
 }
 
 // checked returns the spec with its warnings, or all problems if one is an error.
 func (s *Spec) checked(doc *spec.Document) (*Spec, error) {
+	if !doc.Diagnostics().Failed() {
+		advise(s.Flow)
+	}
 	s.Warnings = doc.Diagnostics()
 	if s.Warnings.Failed() {
 		return nil, s.Warnings

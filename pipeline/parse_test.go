@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -60,6 +61,7 @@ type none = struct{}
 func init() {
 	Register(Declaration[sampleConfig]{Name: "sample_source", Doc: "For tests.", Link: Link{Adds: Planar},
 		Default: sampleConfig{Count: 1, Names: []string{"x"}}, New: func(*sampleConfig) Stage { return sampleSource{} }})
+	Register(Declaration[warnConfig]{Name: "sample_warn", Doc: "For tests.", Link: Link{Needs: Planar}, New: func(*warnConfig) Stage { return sampleProcessor{} }})
 	Register(Declaration[none]{Name: "sample_store", Doc: "For tests.", Link: Link{Adds: Replayed}, New: func(*none) Stage { return sampleStore{} }})
 	for name, link := range map[string]Link{
 		"sample_sink":    {Needs: Planar},
@@ -71,8 +73,20 @@ func init() {
 		"sample_judge":   {Needs: Steps, Adds: Evaluated, Wants: Averaged, Without: "no averaged figures"},
 		"sample_log":     {Needs: Steps | Evaluated, Bystander: true},
 		"sample_end":     {Needs: Planar, End: true},
+		"sample_once":    {Needs: Planar, Once: true},
 	} {
 		Register(Declaration[none]{Name: name, Doc: "For tests.", Link: link, New: func(*none) Stage { return sampleProcessor{} }})
+	}
+}
+
+// warnConfig is a config that is unwise below a sample_source of many.
+type warnConfig struct {
+	Key int `yaml:"key" doc:"a whole number"`
+}
+
+func (*warnConfig) AdviseFlow(above []any, warn func(key, summary, detail string)) {
+	if n := above[0].(*sampleConfig).Count; n > 2 {
+		warn("key", fmt.Sprintf("is below a count of %d", n), "take less")
 	}
 }
 

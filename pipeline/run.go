@@ -251,11 +251,9 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 		return nil
 	}
 	fail := func(err error) error { return &StageError{Stage: r.nodes[i].label, Err: err} }
-	path := filepath.Join(r.env.Cache, "fits", r.key(i, config)+".json")
-	if data, err := os.ReadFile(path); err == nil && r.env.Cache != "" && json.Valid(data) {
-		if f.Restore(data) == nil {
-			return nil
-		}
+	key := r.key(i, config)
+	if data := r.readFit(key); data != nil && f.Restore(data) == nil {
+		return nil
 	}
 	until := i
 	for j := r.source; j < i; j++ {
@@ -298,9 +296,7 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	if err != nil {
 		return fail(err)
 	}
-	if r.env.Cache != "" && os.MkdirAll(filepath.Dir(path), 0o777) == nil {
-		_ = atomicfile.WriteFile(path, data) // without it, the next run fits again
-	}
+	_ = r.writeFit(key, data) // without it, the next run fits again
 	if err := f.Restore(data); err != nil {
 		return fail(err)
 	}
@@ -427,7 +423,7 @@ func (r *runner) key(i int, config any) string {
 		Identity string
 		Above    []part
 		Config   any
-	}{Format: 2, Overfit: r.spec.Run.Overfit, Config: config}
+	}{Format: 3, Overfit: r.spec.Run.Overfit, Config: config}
 	if i > 0 {
 		all.Identity = r.metas[i-1].Identity
 	}

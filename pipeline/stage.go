@@ -225,3 +225,9 @@ type Validator interface {
 type Adviser interface {
 	Advise(run *Run, warn func(key, summary, detail string))
 }
+
+// FlowAdviser is implemented by configs that can be unwise below certain others. Above
+// holds the configs of the stages above, pointers, from the source down.
+type FlowAdviser interface {
+	AdviseFlow(above []any, warn func(key, summary, detail string))
+}

@@ -73,7 +73,18 @@ func (c *Eval) Validate(_ *pipeline.Run, report func(key, format string, args ..
 
 // Advise warns of an SDE that is stiff.
 func (c *Eval) Advise(_ *pipeline.Run, warn func(key, summary, detail string)) {
-	c.SamplerConfig.Advise(warn)
+	c.SamplerConfig.Advise(model.Constant, warn)
+}
+
+// AdviseFlow warns of sampling at times that the training leaves out.
+func (c *Eval) AdviseFlow(above []any, warn func(key, summary, detail string)) {
+	for _, config := range above {
+		if train, ok := config.(interface{ Times() (from, to float64) }); ok {
+			if warning := c.Beyond(train.Times()); warning != "" {
+				warn("t_min", "is "+fmt.Sprint(c.TMin)+": "+warning, "set t_min and t_max of train and eval alike")
+			}
+		}
+	}
 }
 
 // sampling returns the sampler's keys with another strength of the SDE's noise.

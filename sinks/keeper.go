@@ -52,7 +52,7 @@ func (k *keeper) open(name string, env *pipeline.Env, in pipeline.Meta) error {
 	there := map[frames.Part]bool{}
 	for _, s := range in.Seeds {
 		if there[s.Part()] {
-			return fmt.Errorf("seed %d would come twice: set run.overfit to false", s.Seed)
+			return fmt.Errorf("seed %d would come twice", s.Seed)
 		}
 		there[s.Part()] = true
 	}

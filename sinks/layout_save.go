@@ -39,7 +39,7 @@ One array (frames, H, W, channels) a seed, float32. A file appears when its seed
 complete. Finished files are kept, so that a stopped run resumes with the missing
 seeds. DIR/SET/source.json describes the source of the seeds. A folder with seeds of
 another source is refused.`,
-		Link:    pipeline.Link{Needs: pipeline.Stored, End: true},
+		Link:    pipeline.Link{Needs: pipeline.Stored, End: true, Once: true},
 		Default: LayoutSave{Set: "mri256_nu3e-5"},
 		New:     func(c *LayoutSave) pipeline.Stage { return &layoutSave{LayoutSave: *c} },
 	})
@@ -81,9 +81,6 @@ type layoutSave struct {
 func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if len(in.Seeds) == 0 {
 		return in, errors.New("there are no seeds: put npy_load or synth at the start")
-	}
-	if env.Run.Overfit {
-		return in, errors.New("run.overfit sends the first seed twice: turn it off (--no-overfit)")
 	}
 	if in.Seeds[0].Cut {
 		return in, errors.New("a seed's file has the frames of all its splits: leave split_time and split_frames out")

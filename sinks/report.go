@@ -77,7 +77,7 @@ func (r *report) Flush(context.Context) ([]pipeline.Element, error) {
 		return nil, err
 	}
 	r.env.Progress.Done()
-	fmt.Fprintf(r.env.Out, "\n%s\nreport    %s\npictures  %s\n", r.last.Figures.Table(r.title()), path, filepath.Join(r.env.Run.Dir, "images"))
+	fmt.Fprintf(r.env.Out, "\n%s%s\nreport    %s\npictures  %s\n", r.last.Figures.Table(r.title()), r.caution(), path, filepath.Join(r.env.Run.Dir, "images"))
 	return nil, nil
 }
 
@@ -86,7 +86,19 @@ func (r *report) title() string {
 	if all := r.in.Frames[frames.Val]; r.last.Frames < all {
 		of = fmt.Sprintf(" of %d", all)
 	}
-	return fmt.Sprintf("step %d, %d%s validation frames", r.step, r.last.Frames, of)
+	which := "validation"
+	if r.env.Run.Overfit {
+		which = "training"
+	}
+	return fmt.Sprintf("step %d, %d%s %s frames", r.step, r.last.Frames, of, which)
+}
+
+// caution returns a line about figures that are not of unseen frames, or nothing.
+func (r *report) caution() string {
+	if !r.env.Run.Overfit {
+		return ""
+	}
+	return "run.overfit: the model was trained on the frames that it is judged by\n"
 }
 
 // page returns report.html, with the pictures inside.
@@ -101,7 +113,7 @@ func (r *report) page() ([]byte, error) {
 	}
 	var page bytes.Buffer
 	err := reportPage.Execute(&page, map[string]any{
-		"Name": r.env.Run.Name, "Title": r.title(), "Channels": r.in.Channels, "Table": r.last.Figures.Table(""), "Metrics": r.last.Figures.Metrics(),
+		"Name": r.env.Run.Name, "Title": r.title(), "Caution": r.caution(), "Channels": r.in.Channels, "Table": r.last.Figures.Table(""), "Metrics": r.last.Figures.Metrics(),
 		"Pictures": pictures, "Scalars": r.last.Scalars, "Spec": string(r.env.Spec), "Version": r.env.Version,
 	})
 	return page.Bytes(), err
@@ -120,6 +132,7 @@ dl { font-size: .85rem; } dt { font-weight: bold; } dd { margin: 0; } pre { back
 <table><tr><th></th>{{range .Table.Heads}}<th>{{.}}</th>{{end}}</tr>
 {{range .Table.Rows}}<tr><td>{{.Label}}</td>{{range .Cells}}<td>{{.}}</td>{{end}}</tr>
 {{end}}</table>
+<p>{{.Caution}}</p>
 <dl>{{range .Metrics}}<dt>{{.Head}}{{if ne .Unit "1"}} ({{.Unit}}){{end}}</dt><dd>{{.Doc}}</dd>
 {{end}}</dl>
 {{range .Pictures}}<h2>{{.Name}}</h2><img alt="{{.Name}}" src="{{.URL}}">

@@ -152,6 +152,22 @@ func TestBadNumbers(t *testing.T) {
 	}
 }
 
+// TestOverfitIsSaid: the table of an overfit run says what its figures are of.
+func TestOverfitIsSaid(t *testing.T) {
+	var out strings.Builder
+	err := run(t, context.Background(), data(t, 0), &out,
+		pipeline.Override{Path: "run.overfit", Value: "true", Flag: "--overfit"},
+		pipeline.Override{Path: "npy_load.split", Value: "{}", Flag: "--set"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"4 training and 4 validation frames, the same ones (run.overfit)", "step 4, 4 training frames ", "run.overfit: the model was trained on the frames that it is judged by"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
 // TestEvalFrames: the figures are of eval.frames validation frames, whatever the batch,
 // and the table says how many.
 func TestEvalFrames(t *testing.T) {

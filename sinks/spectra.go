@@ -43,7 +43,7 @@ spectra.png shows the mean over all frames.
 
 A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
 array, N runs share the seeds in one folder, and the last one writes the tables.`,
-		Link: pipeline.Link{Needs: pipeline.Planar, End: true},
+		Link: pipeline.Link{Needs: pipeline.Planar, End: true, Once: true},
 		New:  func(*Spectra) pipeline.Stage { return &spectraSink{} },
 	})
 }

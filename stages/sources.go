@@ -67,8 +67,13 @@ func (c *Splitting) check(run *pipeline.Run, report func(key, format string, arg
 	if len(set) > 1 {
 		report(set[1], "is set as well as %s: want one of them", set[0])
 	}
-	if last := len(set) - 1; run.Overfit && last >= 0 && set[last] != "split" {
-		report(set[last], "is set, but run.overfit trains and validates on all frames of the first seed: set run.overfit to false")
+	if len(c.Splits) > 0 {
+		set = append(set, "splits")
+	}
+	for _, key := range set {
+		if run.Overfit {
+			report(key, "is set, but run.overfit (true unless the spec says otherwise) trains and validates on the first seed alone: set run.overfit to false, or leave %s out", key)
+		}
 	}
 	if c.SplitTime == nil {
 		return

@@ -87,9 +87,20 @@ func (c *Superres) Validate(_ *pipeline.Run, report func(key, format string, arg
 	c.SamplerConfig.Validate(report)
 }
 
-// Advise warns of an SDE that is stiff.
+// Advise warns of an SDE that is stiff, and of keys that do nothing.
 func (c *Superres) Advise(_ *pipeline.Run, warn func(key, summary, detail string)) {
-	c.SamplerConfig.Advise(warn)
+	c.SamplerConfig.Advise(model.Matched, warn)
+	if c.SDEDelta > 0 && c.Solver != string(model.Multistep) && c.Solver != string(model.Euler) {
+		warn("solver", fmt.Sprintf("is %s, but does nothing: sde_delta is %g, and the SDE has a method of its own (Euler-Maruyama)", c.Solver, c.SDEDelta), "leave one of them out")
+	}
+	if c.BaseNoiseScale == 0 && c.SDEDelta == 0 && c.Samples > 1 {
+		warn("samples", c.alike(), "set sde_delta, or base_noise_scale")
+	}
+}
+
+// alike says that an ensemble has no spread.
+func (c *Superres) alike() string {
+	return fmt.Sprintf("is %d, but all are the same: base_noise_scale is 0, and so is sde_delta", c.Samples)
 }
 
 // asTrained as base_noise_scale means the checkpoint's value.
@@ -151,6 +162,12 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	}
 	if err := r.find(in.Channels); err != nil {
 		return in, err
+	}
+	if flow.Sigma() == 0 && r.BaseNoiseScale == asTrained && r.SDEDelta == 0 && r.Samples > 1 {
+		env.Progress.Note("warning: samples %s", r.alike())
+	}
+	if warning := r.Beyond(r.loaded.TMin, r.loaded.TMax); warning != "" {
+		env.Progress.Note("warning: %s", warning)
 	}
 	if err := in.Lossy.Check(r.loaded.Channels); err != nil {
 		return in, err

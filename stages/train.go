@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,6 +26,9 @@ type Train struct {
 	TotalSteps     int     `yaml:"total_steps" min:"1" flag:"total-steps" doc:"steps of the whole run" resume:"free"`
 	PrintEvery     int     `yaml:"print_every" min:"1" flag:"print-every" doc:"steps between progress lines" resume:"free"`
 	WarmupSteps    int     `yaml:"warmup_steps" min:"0" flag:"warmup-steps" doc:"steps over which lr rises linearly from 0; none with run.overfit"`
+	LRSchedule     string  `yaml:"lr_schedule" oneof:"constant|cosine|linear" flag:"lr-schedule" doc:"lr after the warm-up; cosine, linear: falls to 0 at total_steps, which a resumed run then keeps"`
+	InitFrom       string  `yaml:"init_from" flag:"init-from" path:"file" doc:"checkpoint, or its run's folder, of the same fields and widths: training starts from its weights (the average, if it has one) with a fresh optimizer, at step 0"`
+	Best           string  `yaml:"best" flag:"best" doc:"an error of eval, as val/mse_ema or val/nmse: checkpoint.best.pt is the checkpoint of the evaluation where it was least; empty: none" resume:"free"`
 	Accumulate     int     `yaml:"accumulate" min:"1" flag:"accumulate" doc:"batches whose gradients make one step"`
 	GradClip       float64 `yaml:"grad_clip" above:"0" flag:"grad-clip" doc:"largest global gradient norm"`
 	LossScale      float64 `yaml:"loss_scale" above:"0" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
@@ -65,8 +69,8 @@ periodic). The loss is of the field's own cells alone.`,
 			Drops: pipeline.Planar | pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed,
 		},
 		Default: Train{
-			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: 10000, Accumulate: 1, GradClip: 1, LossScale: 100,
-			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: 0.1, TMin: 1e-4, TMax: 1 - 1e-4,
+			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: usualWarmup, LRSchedule: "constant", Accumulate: 1, GradClip: 1, LossScale: 100,
+			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: usualNoise, TMin: 1e-4, TMax: 1 - 1e-4,
 			TDist: "uniform", UseBF16: true, Network: model.DefaultNetwork, ModelChannels: 128, ChannelMult: model.DefaultMult,
 			MaxBadSteps: 10, Padding: "zeros",
 		},
@@ -81,10 +85,16 @@ var (
 	_ pipeline.Resumer = (*train)(nil)
 )
 
+// errorFigure matches the names of the figures of which less is better.
+var errorFigure = regexp.MustCompile(`^val/n?mse(_ema|_sde)?(/.+)?$`)
+
 // Validate reports times and shapes that cannot be.
 func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
 	if !(c.TMin < c.TMax) {
 		report("t_min", "is %g: want less than t_max, which is %g", c.TMin, c.TMax)
+	}
+	if c.Best != "" && !errorFigure.MatchString(c.Best) {
+		report("best", "is %q: want an error of eval: val/mse or val/nmse, with _ema or _sde, and /FIELD", c.Best)
 	}
 	if !slices.Contains(model.Networks(), c.Network) {
 		report("network", "is %q: want %s", c.Network, strings.Join(model.Networks(), " or "))
@@ -96,12 +106,27 @@ func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args .
 	}
 }
 
-// Advise warns of a warm-up that never ends.
+// Advise warns of a warm-up that never ends, and of keys that do nothing.
 func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)) {
-	if c.WarmupSteps > c.TotalSteps && !run.Overfit {
-		warn("warmup_steps", fmt.Sprintf("is %d, and total_steps %d: the learning rate never reaches lr", c.WarmupSteps, c.TotalSteps), "set fewer")
+	switch {
+	case run.Overfit && c.WarmupSteps != usualWarmup:
+		warn("warmup_steps", fmt.Sprintf("is %d, but does nothing: run.overfit has no warm-up", c.WarmupSteps), "leave it out")
+	case !run.Overfit && c.WarmupSteps > c.TotalSteps:
+		warn("warmup_steps", fmt.Sprintf("is %d, and total_steps %d: the learning rate never reaches lr, and ends at %.2g of it", c.WarmupSteps, c.TotalSteps, float64(c.TotalSteps)/float64(c.WarmupSteps)), "set fewer")
+	}
+	if c.BaseDist == string(model.Gaussian) && c.BaseNoiseScale != usualNoise {
+		warn("base_noise_scale", fmt.Sprintf("is %g, but does nothing: base_dist gaussian has noise of deviation 1", c.BaseNoiseScale), "leave it out")
 	}
 }
+
+// Defaults of keys that do nothing beside certain others: only another value is warned of.
+const (
+	usualWarmup = 10000
+	usualNoise  = 0.1
+)
+
+// Times returns the times that the network is trained on.
+func (c *Train) Times() (from, to float64) { return c.TMin, c.TMax }
 
 func (c *Train) hyper(run *pipeline.Run) model.Hyper {
 	warmup := c.WarmupSteps
@@ -110,7 +135,7 @@ func (c *Train) hyper(run *pipeline.Run) model.Hyper {
 	}
 	return model.Hyper{
 		Flow: model.Flow{Base: model.BaseDist(c.BaseDist), NoiseScale: c.BaseNoiseScale, LossScale: c.LossScale},
-		LR:   c.LR, WeightDecay: c.WeightDecay, WarmupSteps: warmup, GradClip: c.GradClip,
+		LR:   c.LR, WeightDecay: c.WeightDecay, WarmupSteps: warmup, Schedule: c.LRSchedule, TotalSteps: c.TotalSteps, GradClip: c.GradClip,
 		TMin: c.TMin, TMax: c.TMax, BF16: c.UseBF16, Stratified: c.TDist == "stratified", Seed: run.Seed,
 	}
 }
@@ -125,6 +150,7 @@ type train struct {
 	stop   int // the step at which this run ends
 
 	from    *model.Loaded     // checkpoint to resume from; nil once the trainer has its state
+	init    *model.Loaded     // checkpoint to start from; nil once the trainer has its weights
 	trainer *model.Trainer    // nil before the first training batch
 	thread  *torchx.Thread    // the trainer's
 	sent    *model.Step       // token of the newest step, while it is with the stages below
@@ -137,7 +163,7 @@ type train struct {
 }
 
 // Open checks grid and device. The network is made when the first batch comes.
-func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if in.Factor == 0 { // a data set may have been exported without
 		return in, errors.New("there is no x_lo: put pool_upsample above it")
 	}
@@ -151,6 +177,12 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 		Periodic: t.Padding == "periodic", Boundary: in.Boundary, Device: device,
 	}
 	if _, err := model.Plan(t.config); err != nil {
+		return in, err
+	}
+	if t.Best != "" && env.Ends&pipeline.Evaluated == 0 {
+		return in, fmt.Errorf("best is %s, but no stage of the flow evaluates: add eval", t.Best)
+	}
+	if err := t.openInit(ctx); err != nil {
 		return in, err
 	}
 	t.stop = t.TotalSteps
@@ -184,7 +216,7 @@ func (t *train) ResumeFrom(path string) (done pipeline.Done, err error) {
 		err = fmt.Errorf("its channels are %s, the run's are %s", strings.Join(t.from.Channels, ", "), strings.Join(t.in.Channels, ", "))
 	}
 	if err == nil {
-		err = t.from.CheckTraining(t.config, t.hyper(t.env.Run).Flow, t.input())
+		err = t.from.CheckTraining(t.config, t.hyper(t.env.Run), t.input())
 	}
 	if err == nil && t.averages() && !t.from.Averaged {
 		err = errors.New("it has no average of the weights, and the run's flow has an ema stage")
@@ -253,6 +285,7 @@ func (t *train) ready(ctx context.Context) error {
 // passed records that the token that was sent has come back.
 func (t *train) passed() {
 	if t.sent != nil {
+		t.compareBest(t.sent)
 		t.trainer.StepPassed(t.sent)
 		t.sent = nil
 	}
@@ -320,9 +353,11 @@ func (t *train) Flush(context.Context) ([]pipeline.Element, error) {
 // its end or was told to stop, and frees the network. It comes after all that the
 // stages below write at the end: with that checkpoint, the run is over.
 func (t *train) Close() (err error) {
-	if t.from != nil {
-		err = t.from.Close()
-		t.from = nil
+	for _, l := range []**model.Loaded{&t.from, &t.init} {
+		if *l != nil {
+			err = errors.Join(err, (*l).Close())
+			*l = nil
+		}
 	}
 	if t.trainer == nil {
 		return err
@@ -361,13 +396,22 @@ func (t *train) begin(ctx context.Context) error {
 			return err
 		}
 	}
+	if t.init != nil {
+		if err := t.start(ctx); err != nil {
+			return err
+		}
+	}
 	precision := "float32"
 	if t.UseBF16 {
 		precision = "bf16"
 	}
-	t.env.Progress.Note("training %d parameters on %s, %s: %s at %d x %d, %d training and %d validation frames",
+	same := ""
+	if t.env.Run.Overfit {
+		same = ", the same ones (run.overfit)"
+	}
+	t.env.Progress.Note("training %d parameters on %s, %s: %s at %d x %d, %d training and %d validation frames%s",
 		model.Count(t.trainer.Net), t.config.Device, precision, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
-		t.in.Frames[frames.Train], t.in.Frames[frames.Val])
+		t.in.Frames[frames.Train], t.in.Frames[frames.Val], same)
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
 	return nil
 }
@@ -378,12 +422,16 @@ func (t *train) restore(ctx context.Context) error {
 	path := t.env.Resume.From
 	err := t.trainer.Restore(ctx, t.from)
 	if err == nil {
-		err = t.from.CheckData(t.in.Stats, t.in.Frames[frames.Train])
+		err = t.from.CheckData(model.Data{Stats: t.in.Stats, Frames: t.in.Frames[frames.Train], Digests: t.in.Digests})
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	t.checkpoints.last = t.trainer.Step
+	if !t.env.Resume.Here() || t.trainer.Best.Figure != t.Best { // the best is in another folder, or of another figure
+		t.trainer.Best = model.Best{}
+	}
+	t.checkpoints.best = t.trainer.Best.Step
 	if t.env.Resume.Here() && t.trainer.Passed { // else it is written again once the step has passed
 		t.checkpoints.saved = t.trainer.Step
 	}

@@ -300,11 +300,11 @@ var badInputs = []badInput{
 		`bad.yaml:5:19: flow[2].batch.size: wants a whole number, got "many"`},
 	{"stages that do not fit", flow("npy_load: {root: d}", "arrow_cache:"), "run bad.yaml", 2,
 		"bad.yaml:4:5: flow[1].arrow_cache: needs planar frames: put channel_select or superres above it"},
-	{"normalized twice", flow("npy_load: {root: data, set: set, fields: [a, b]}", "channel_select: {channels: all}", "normalize:", "normalize:", "export:"), "run bad.yaml --out out", 2,
+	{"normalized twice", flow("npy_load: {root: data, set: set, fields: [a, b]}", "channel_select: {channels: all}", "normalize:", "normalize:", "export:"), "run bad.yaml --out out --no-overfit", 2,
 		"flow[3].normalize: the frames are normalized already: start from a data set in physical units"},
 	{"a log twice", spec(trainSpec + "  - metrics:\n"), "run bad.yaml", 2,
 		"bad.yaml:18:5: flow[14].metrics: appears twice, and both would write the same files"},
-	{"a stage below the end", flow("synth:", "layout_save:", "channel_select:", "export:"), "run bad.yaml --out out", 2,
+	{"a stage below the end", flow("synth:", "layout_save:", "channel_select:", "export:"), "run bad.yaml --out out --no-overfit", 2,
 		"bad.yaml:5:5: flow[2].channel_select: is below layout_save, which sends nothing on: put it above layout_save"},
 	{"figures before they are there", spec(strings.Replace(trainSpec, "  - ema:\n", "  - tensorboard:\n  - ema:\n", 1)), "run bad.yaml", 2,
 		"bad.yaml:11:5: flow[7].tensorboard: needs evaluated steps: put it below eval\n" +
