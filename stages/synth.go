@@ -90,10 +90,7 @@ func (s *synthSource) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta
 	}
 	identity := sha256.Sum256(fmt.Appendf(nil, "synth 1 %d %d %v %g", s.run, s.Frames, s.Grid, s.Slope))
 	meta := pipeline.Meta{Channels: allFields(), Grid: s.grid, Identity: hex.EncodeToString(identity[:])}
-	each, err := dataset.ChooseFrames(s.Frames, nil)
-	if err != nil {
-		return pipeline.Meta{}, err
-	}
+	each := dataset.Numbers(s.Frames)
 	for _, a := range assigned {
 		numbers, err := wanted.Cut(a, each)
 		if err != nil {

@@ -117,7 +117,7 @@ var badInputs = []badInput{
 	{"array that may not be read", func(p *place) { p.forbid(array) }, export, 2,
 		"seed_0001/npy/f.npy: permission denied"},
 	{"npz of two arrays", func(p *place) { p.remove(array); p.zipped("data/set/seed_0001/npy/f.npz", "u.npy", "v.npy") }, export, 2,
-		"seed_0001/npy/f.npz: want one array, or the name of one: it has u, v"},
+		"seed_0001/npy/f.npz: want one array, one for each field, or the name of one: it has u, v"},
 
 	// the data's folder
 	{"no data", nil, "run export.yaml --data-root nowhere --out out", 2,
@@ -227,11 +227,11 @@ var badInputs = []badInput{
 
 	// superres' input
 	{"no input", nil, "run specs/superres.yaml --checkpoint model/checkpoint.pt --out out", 2,
-		"flow[0].files_load: input is not set: give an npy file, a folder or a glob by --input"},
+		"flow[0].files_load: input is not set: give an npy or npz file, a folder or a glob by --input"},
 	{"no model", nil, "run specs/superres.yaml --input coarse --out out", 2,
 		"flow[1].superres: checkpoint is not set: give a trained model's checkpoint.pt by --checkpoint"},
 	{"input folder without arrays", nil, "run specs/superres.yaml --checkpoint model/checkpoint.pt --input data --out out", 2,
-		"flow[0].files_load: input DIR/data: no npy file there"},
+		"flow[0].files_load: input DIR/data: no npy or npz file there"},
 	{"input of other channels", func(p *place) { p.array("coarse/x.npy", 2, 8, 8, 3) }, apply, 2,
 		"flow[1].superres: DIR/coarse/x.npy: 3 channels, but the checkpoint's are 2: a, b (name the file's by --fields)"},
 	{"input that would be overwritten", nil, "run specs/superres.yaml --checkpoint model/checkpoint.pt --input coarse --out coarse", 2,
