@@ -26,6 +26,9 @@ type Compare struct {
 	Fields []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in order; empty: the model's channels"`
 }
 
+// comparisonName is the name of the figures in the run's folder.
+const comparisonName = "comparison.json"
+
 func init() {
 	pipeline.Register(pipeline.Declaration[Compare]{
 		Name: "compare",
@@ -50,6 +53,8 @@ are held in memory.`,
 var (
 	_ pipeline.Processor = (*compare)(nil)
 	_ pipeline.Flusher   = (*compare)(nil)
+	_ pipeline.Reader    = (*compare)(nil)
+	_ pipeline.Writer    = (*compare)(nil)
 )
 
 type compare struct {
@@ -89,6 +94,22 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 		}
 	}
 	return in, nil
+}
+
+// Reads returns the truth's files.
+func (c *compare) Reads() (paths []string) {
+	for _, s := range c.seeds {
+		paths = append(paths, s.Path)
+	}
+	return paths
+}
+
+// Writes returns the results.
+func (c *compare) Writes() []string {
+	if c.Truth == "" {
+		return nil
+	}
+	return []string{comparisonName, "images"}
 }
 
 // findChannels finds the channels of the model in the truth.
@@ -245,7 +266,7 @@ func (c *compare) Flush(context.Context) ([]pipeline.Element, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, "comparison.json")
+	path := filepath.Join(dir, comparisonName)
 	if err := atomicfile.WriteFile(path, append(data, '\n')); err != nil {
 		return nil, err
 	}

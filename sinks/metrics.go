@@ -21,6 +21,12 @@ import (
 //	steps   -- 1 -- ... -- 100 -----------
 type Metrics struct{}
 
+// The files in the run's folder.
+const (
+	figuresName = "metrics.jsonl"
+	timingName  = "timing.jsonl"
+)
+
 func init() {
 	pipeline.Register(pipeline.Declaration[Metrics]{
 		Name: "metrics",
@@ -40,6 +46,7 @@ the seconds that evaluations took go to timing.jsonl.`,
 var (
 	_ pipeline.Processor = (*metrics)(nil)
 	_ pipeline.Starter   = (*metrics)(nil)
+	_ pipeline.Writer    = (*metrics)(nil)
 )
 
 type metrics struct {
@@ -48,19 +55,22 @@ type metrics struct {
 	figures, timing *os.File
 }
 
-// Open makes the folder.
+// Open keeps the run for Start.
 func (m *metrics) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	m.env, m.on = env, m.write
-	return in, env.MakeFolder()
+	return in, nil
 }
+
+// Writes returns both files.
+func (m *metrics) Writes() []string { return []string{figuresName, timingName} }
 
 // Start creates both files; a resumed run appends to them.
 func (m *metrics) Start() (err error) {
 	dir, resume := m.env.Run.Dir, m.env.Resume
-	if m.figures, err = openLog(filepath.Join(dir, "metrics.jsonl"), resume, linesUpTo); err != nil {
+	if m.figures, err = openLog(filepath.Join(dir, figuresName), resume, linesUpTo); err != nil {
 		return err
 	}
-	m.timing, err = openLog(filepath.Join(dir, "timing.jsonl"), resume, linesUpTo)
+	m.timing, err = openLog(filepath.Join(dir, timingName), resume, linesUpTo)
 	return err
 }
 

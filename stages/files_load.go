@@ -40,7 +40,10 @@ The stage below is superres.`,
 	})
 }
 
-var _ pipeline.Source = (*filesLoad)(nil)
+var (
+	_ pipeline.Source = (*filesLoad)(nil)
+	_ pipeline.Reader = (*filesLoad)(nil)
+)
 
 // Validate reports names that no fields may have.
 func (c *FilesLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
@@ -82,6 +85,14 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 		in.Channels = l.Fields
 	}
 	return in, nil
+}
+
+// Reads returns the files.
+func (l *filesLoad) Reads() (paths []string) {
+	for _, f := range l.files {
+		paths = append(paths, f.Path)
+	}
+	return paths
 }
 
 // measure reads a file's header, and returns its lossy fields. Without names all fields are

@@ -83,7 +83,10 @@ the first seed are both the training and the validation split.`,
 	})
 }
 
-var _ pipeline.Picker = (*npyLoad)(nil)
+var (
+	_ pipeline.Picker = (*npyLoad)(nil)
+	_ pipeline.Reader = (*npyLoad)(nil)
+)
 
 // Validate reports keys that contradict each other.
 func (c *NpyLoad) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
@@ -149,6 +152,14 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 	meta.Lossy = l.run.Lossy
 	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.run.Grid, hex.EncodeToString(identity.Sum(nil))
 	return meta, nil
+}
+
+// Reads returns the seeds' files.
+func (l *npyLoad) Reads() (paths []string) {
+	for _, s := range l.seeds {
+		paths = append(paths, s.Paths()...)
+	}
+	return paths
 }
 
 // choose finds the seeds to read and the split of each.

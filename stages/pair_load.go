@@ -61,7 +61,10 @@ npy_load's do.`,
 	})
 }
 
-var _ pipeline.Picker = (*pairLoad)(nil)
+var (
+	_ pipeline.Picker = (*pairLoad)(nil)
+	_ pipeline.Reader = (*pairLoad)(nil)
+)
 
 // Validate reports keys that contradict each other.
 func (c *PairLoad) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
@@ -119,6 +122,14 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 	l.upscale = field.NewUpsampler(l.coarse.Grid, meta.Factor, meta.Periodic)
 	l.keep = channelSelect{ChannelSelect: ChannelSelect{Channels: l.Channels}}
 	return l.keep.Open(ctx, env, meta)
+}
+
+// Reads returns the seeds' files, of both runs.
+func (l *pairLoad) Reads() (paths []string) {
+	for _, p := range l.seeds {
+		paths = append(append(paths, p.fine.Paths()...), p.coarse.Paths()...)
+	}
+	return paths
 }
 
 // choose finds the seeds to read and the split of each.

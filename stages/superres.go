@@ -74,6 +74,7 @@ noise field and one x; the tiles' velocities are blended at every step of the sa
 var (
 	_ pipeline.Stepper = (*superres)(nil)
 	_ pipeline.Fitter  = (*superres)(nil)
+	_ pipeline.Reader  = (*superres)(nil)
 )
 
 // Validate reports noise and times that cannot be.
@@ -124,6 +125,9 @@ type superres struct {
 	done    int
 	total   int
 }
+
+// Reads returns the checkpoint.
+func (r *superres) Reads() []string { return []string{r.Checkpoint} }
 
 // Open reads the checkpoint and checks the inputs against it.
 func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (_ pipeline.Meta, err error) {

@@ -79,10 +79,11 @@ periodic). The loss is of the field's own cells alone.`,
 }
 
 var (
-	_ pipeline.Stepper = (*train)(nil)
-	_ pipeline.Flusher = (*train)(nil)
-	_ pipeline.Fitter  = (*train)(nil)
-	_ pipeline.Resumer = (*train)(nil)
+	_ pipeline.Stepper  = (*train)(nil)
+	_ pipeline.Flusher  = (*train)(nil)
+	_ pipeline.Fitter   = (*train)(nil)
+	_ pipeline.Resumer  = (*train)(nil)
+	_ pipeline.Preparer = (*train)(nil)
 )
 
 // errorFigure matches the names of the figures of which less is better.
@@ -151,7 +152,8 @@ type train struct {
 
 	from    *model.Loaded     // checkpoint to resume from; nil once the trainer has its state
 	init    *model.Loaded     // checkpoint to start from; nil once the trainer has its weights
-	trainer *model.Trainer    // nil before the first training batch
+	trainer *model.Trainer    // nil before Prepare
+	began   bool              // the first training batch has come
 	thread  *torchx.Thread    // the trainer's
 	sent    *model.Step       // token of the newest step, while it is with the stages below
 	batches [][]frames.Origin // the batches of the next step that have come
@@ -162,7 +164,7 @@ type train struct {
 	inputs *model.Inputs
 }
 
-// Open checks grid and device. The network is made when the first batch comes.
+// Open checks grid and device. Prepare makes the network.
 func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if in.Factor == 0 { // a data set may have been exported without
 		return in, errors.New("there is no x_lo: put pool_upsample above it")
@@ -242,9 +244,11 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		batch.Retain()
 		return []pipeline.Element{batch}, nil
 	}
-	if err := t.ready(ctx); err != nil {
-		return nil, err
+	if t.sent != nil && t.sent.N >= t.stop { // the last one: with what the stages below write at the end, it has passed
+		return nil, nil
 	}
+	t.begin()
+	t.passed()
 	if t.trainer.Passed && t.trainer.Step >= t.stop {
 		t.env.Finish()
 		return nil, nil
@@ -272,17 +276,8 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 	return t.send(), nil
 }
 
-// ready makes the trainer when the first training batch comes. When another one
-// comes, the token of the newest step has come back from the stages below.
-func (t *train) ready(ctx context.Context) error {
-	if t.trainer == nil {
-		return t.begin(ctx)
-	}
-	t.passed()
-	return nil
-}
-
-// passed records that the token that was sent has come back.
+// passed records that the token that was sent has come back, as it has when the next
+// training batch comes.
 func (t *train) passed() {
 	if t.sent != nil {
 		t.compareBest(t.sent)
@@ -340,18 +335,18 @@ func (t *train) send() []pipeline.Element {
 	return []pipeline.Element{t.sent}
 }
 
-// Flush notes that the last token has come back.
+// Flush returns an error if there was nothing to train on.
 func (t *train) Flush(context.Context) ([]pipeline.Element, error) {
-	if t.trainer == nil {
+	if !t.began {
 		return nil, errNoTraining
 	}
-	t.passed()
 	return nil, nil
 }
 
-// Close leaves the checkpoint of the last whole step, of a run that has come to
-// its end or was told to stop, and frees the network. It comes after all that the
-// stages below write at the end: with that checkpoint, the run is over.
+// Close leaves the checkpoint of the last whole step, however the run ended, and frees
+// the network. It comes after all that the stages below write at the end: with that
+// checkpoint, the run is over. If a stage below failed, the step's token is sent to it once
+// more by the run that resumes.
 func (t *train) Close() (err error) {
 	for _, l := range []**model.Loaded{&t.from, &t.init} {
 		if *l != nil {
@@ -362,24 +357,39 @@ func (t *train) Close() (err error) {
 	if t.trainer == nil {
 		return err
 	}
-	sent := t.trainer.Passed || t.sent != nil // else the checkpoint that the run resumed from has all that there is
-	switch {
-	case !t.env.Failed():
-		err = errors.Join(err, t.saveLast())
-	case t.env.Interrupted() && sent && t.trainer.Step > t.checkpoints.saved:
-		if err = errors.Join(err, t.saveLast()); err == nil {
-			t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, model.CheckpointFile))
-		}
-	default:
-		_ = t.checkpoints.wait() // the run has failed, and has an error to report
+	if t.began {
+		err = errors.Join(err, t.end())
 	}
 	t.trainer.Close()
 	t.trainer = nil
 	return err
 }
 
-// begin makes the trainer, or restores the trainer that the run resumes from.
-func (t *train) begin(ctx context.Context) error {
+// end waits for the checkpoint that is being written, and writes that of the last step
+// unless it is there.
+func (t *train) end() error {
+	if !t.env.Failed() {
+		t.passed()
+		return t.saveLast()
+	}
+	_ = t.checkpoints.wait()                   // the run has an error to report
+	whole := t.trainer.Passed || t.sent != nil // else the checkpoint that the run resumed from has all that there is
+	if !whole || t.trainer.Step == t.checkpoints.saved || t.trainer.Last.Skipped() && !t.env.Interrupted() {
+		return nil
+	}
+	err := t.saveLast()
+	if err != nil && !t.env.Interrupted() {
+		t.env.Progress.Note("%v", err)
+		return nil
+	}
+	if err == nil {
+		t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, model.CheckpointFile))
+	}
+	return err
+}
+
+// Prepare makes the trainer, or restores the trainer that the run resumes from.
+func (t *train) Prepare(ctx context.Context) error {
 	thread, err := torchx.StartThread(t.env.Run.Threads)
 	if err != nil {
 		return err
@@ -390,17 +400,23 @@ func (t *train) begin(ctx context.Context) error {
 		return err
 	}
 	t.trainer.Notices(func(line string) { t.env.Progress.Note("%s", line) })
-	t.checkpoints.start(t.env.Run)
 	if t.from != nil {
-		if err := t.restore(ctx); err != nil {
-			return err
-		}
+		return t.restore(ctx)
 	}
 	if t.init != nil {
-		if err := t.start(ctx); err != nil {
-			return err
-		}
+		return t.start(ctx)
 	}
+	return nil
+}
+
+// begin starts the clock of the checkpoints and of the progress when the first training
+// batch comes.
+func (t *train) begin() {
+	if t.began {
+		return
+	}
+	t.began = true
+	t.checkpoints.start(t.env.Run)
 	precision := "float32"
 	if t.UseBF16 {
 		precision = "bf16"
@@ -413,7 +429,6 @@ func (t *train) begin(ctx context.Context) error {
 		model.Count(t.trainer.Net), t.config.Device, precision, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val], same)
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
-	return nil
 }
 
 // restore puts the trainer where the checkpoint was written, provided that the
