@@ -22,8 +22,8 @@ import (
 //	                                [          synth           ]
 //	frames (1,H,W,8), with origin   -- frame 0 -- 1 -- 0 -- 1 --
 type Synth struct {
-	Seeds  int     `yaml:"seeds" min:"1" flag:"synth-seeds" doc:"number of seeds, from 0 on"`
-	Frames int     `yaml:"frames" min:"1" flag:"synth-frames" doc:"frames of each seed"`
+	Seeds  int     `yaml:"seeds" min:"1" max:"1000000" flag:"synth-seeds" doc:"number of seeds, from 0 on"`
+	Frames int     `yaml:"frames" min:"1" max:"1000000" flag:"synth-frames" doc:"frames of each seed"`
 	Grid   []int   `yaml:"grid" min:"4" max:"16384" flag:"grid" doc:"cells along y and x"`
 	Slope  float64 `yaml:"slope" min:"0" max:"10" flag:"slope" doc:"power in shell k falls as k^-slope"`
 	Splitting

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/hostmem"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -39,8 +40,8 @@ type Train struct {
 	TDist          string  `yaml:"t_dist" oneof:"uniform|stratified" flag:"t-dist" doc:"times drawn; stratified: one in each of as many equal parts as the batch has samples"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss, where the device has instructions for it"`
 	Network        string  `yaml:"network" flag:"network" doc:"the velocity network, by name"`
-	ModelChannels  int     `yaml:"model_channels" flag:"model-channels" doc:"width of the network's first level"`
-	ChannelMult    []int   `yaml:"channel_mult" flag:"channel-mult" doc:"width of each level over model_channels"`
+	ModelChannels  int     `yaml:"model_channels" max:"8192" flag:"model-channels" doc:"width of the network's first level"`
+	ChannelMult    []int   `yaml:"channel_mult" min:"1" max:"64" flag:"channel-mult" doc:"width of each level over model_channels"`
 	MaxBadSteps    int     `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
 	Padding        string  `yaml:"padding" oneof:"zeros|periodic" flag:"padding" doc:"of convolutions"`
 }
@@ -178,13 +179,20 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 		Network: t.Network, Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
 		Periodic: t.Padding == "periodic", Boundary: in.Boundary, Device: device,
 	}
-	if _, err := model.Plan(t.config); err != nil {
+	plan, err := model.Plan(t.config)
+	if err != nil {
 		return in, err
 	}
 	if t.Best != "" && env.Ends&pipeline.Evaluated == 0 {
 		return in, fmt.Errorf("best is %s, but no stage of the flow evaluates: add eval", t.Best)
 	}
 	if err := t.openInit(ctx); err != nil {
+		return in, err
+	}
+	if err := t.checkStep(); err != nil {
+		return in, err
+	}
+	if err := t.checkMemory(plan, hostmem.Left()); err != nil {
 		return in, err
 	}
 	t.stop = t.TotalSteps
@@ -204,6 +212,43 @@ func (t *train) ResumeSpec(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	return []byte(l.Spec), l.Close()
+}
+
+// checkStep returns an error if a step takes more frames than an epoch has.
+func (t *train) checkStep() error {
+	epoch := t.in.Frames[frames.Train]
+	if epoch == 0 || t.in.Batch <= epoch && t.Accumulate <= epoch/t.in.Batch {
+		return nil
+	}
+	step := fmt.Sprintf("%d frames (batch.size)", t.in.Batch)
+	if t.Accumulate > 1 {
+		step = fmt.Sprintf("%d x %d frames (train.accumulate batches of batch.size)", t.Accumulate, t.in.Batch)
+	}
+	return fmt.Errorf("a step takes %s, and the training split has %d: want at most as many", step, epoch)
+}
+
+// checkMemory returns an error if training needs more than the memory that is left on
+// the host. How much a GPU has left is not known here.
+func (t *train) checkMemory(net model.Net, left int64) error {
+	if t.config.Device != torchx.CPU {
+		return nil
+	}
+	weights, sample := float64(model.WeightBytes(net)), float64(net.TrainBytes(t.in.H, t.in.W))
+	if t.UseBF16 {
+		sample /= 2
+	}
+	need := weights + sample*float64(t.in.Batch)
+	if need <= float64(left) {
+		return nil
+	}
+	lack := &hostmem.Lack{
+		What: fmt.Sprintf("training %d parameters with batches of %d frames of %s cells", model.Count(net), t.in.Batch, t.in.Grid),
+		Need: need, Left: left, Advice: "lower batch.size (and raise train.accumulate)",
+	}
+	if weights+sample > float64(left) { // even one frame is too much
+		lack.Advice = "lower train.model_channels or train.channel_mult"
+	}
+	return lack
 }
 
 // ResumeFrom opens a checkpoint, and returns what the earlier run has done. The
