@@ -24,10 +24,11 @@ type Checkpoint struct {
 	Channels []string
 	Stats    *field.Stats
 	Input    Input
-	Inputs   *Inputs // looks of the coarse training fields; nil if unknown
-	Frames   int     // number of training frames
-	Spec     string  // YAML of the spec's keys that change the result; empty if unknown
-	Averaged bool    // with the weights' average: the flow has an ema stage
+	Inputs   *Inputs                 // looks of the coarse training fields; nil if unknown
+	Frames   int                     // number of training frames
+	Digests  map[frames.Split]string // of the values of each split's frames; nil if unknown
+	Spec     string                  // YAML of the spec's keys that change the result; empty if unknown
+	Averaged bool                    // with the weights' average: the flow has an ema stage
 }
 
 // Input is how x_lo was made.
@@ -89,7 +90,7 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 		{Key: "channel_names", Value: names(c.Channels)},
 		{Key: "step", Value: t.Step},
 		{Key: "optimizer_state", Value: torchfile.Dict{{Key: "exp_avg", Value: states["exp_avg"]}, {Key: "exp_avg_sq", Value: states["exp_avg_sq"]}}},
-		{Key: "resume", Value: resumption{t.Position, c.Frames, t.Last, t.Skips, t.Window}.dict()},
+		{Key: "resume", Value: resumption{t.Position, c.Frames, t.Last, t.Skips, t.Window, t.Ends(), t.Best, t.average}.dict()},
 		{Key: "config", Value: t.config(c.Input)},
 		{Key: "format", Value: 1},
 	}...)
@@ -98,6 +99,9 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 	}
 	if c.Inputs != nil {
 		root = append(root, torchfile.Entry{Key: "inputs", Value: inputsDict(*c.Inputs)})
+	}
+	if c.Digests != nil {
+		root = append(root, torchfile.Entry{Key: "data", Value: digestsDict(c.Digests)})
 	}
 	return root
 }

@@ -15,6 +15,8 @@ type Hyper struct {
 	Flow
 	LR, WeightDecay float64
 	WarmupSteps     int
+	Schedule        string // of lr after the warm-up: constant (or empty), cosine or linear, to 0 after TotalSteps
+	TotalSteps      int    // used by the last two only
 	GradClip        float64
 	TMin, TMax      float64
 	BF16            bool
@@ -23,12 +25,29 @@ type Hyper struct {
 }
 
 // LRAt returns the learning rate of step n = 1, 2, ...: linear from 0 to LR over the
-// warm-up, then constant.
+// warm-up, then by the schedule. The first step after the warm-up has LR, and the step
+// after the last would have 0.
 func (h Hyper) LRAt(n int) float64 {
-	if n >= h.WarmupSteps {
+	if n < h.WarmupSteps {
+		return h.LR * float64(n) / float64(h.WarmupSteps)
+	}
+	done := float64(max(0, n-1-h.WarmupSteps)) / float64(max(1, h.TotalSteps-h.WarmupSteps))
+	switch h.Schedule {
+	case "cosine":
+		return h.LR * (1 + math.Cos(math.Pi*done)) / 2
+	case "linear":
+		return h.LR * (1 - done)
+	default:
 		return h.LR
 	}
-	return h.LR * float64(n) / float64(h.WarmupSteps)
+}
+
+// Ends returns the step at which lr has fallen to 0, or 0 if it stays constant.
+func (h Hyper) Ends() int {
+	if h.Schedule == "cosine" || h.Schedule == "linear" {
+		return h.TotalSteps
+	}
+	return 0
 }
 
 // Averaging is the exponential moving average of the weights.
@@ -52,6 +71,7 @@ type Trainer struct {
 	Position
 	Net, EMA Net
 	Last     Result // of the newest step
+	Best     Best   // the best evaluation; no Figure: none
 	Skips    Skips
 	Window   Window // since the last line of the learning curve
 

@@ -14,6 +14,7 @@ import (
 // matches its checksum, the network has all its tensors and no others, and all values
 // are finite (ErrUnhealthy). If PyTorch wrote the file, the five keys are enough.
 func Verify(ctx context.Context, path string) (string, error) {
+	path = CheckpointIn(path)
 	l, err := OpenCheckpoint(path)
 	if err != nil {
 		return "", err

@@ -21,6 +21,12 @@ import (
 //	steps   -- 1 -- ... -- 100 -----------
 type Metrics struct{}
 
+// The files in the run's folder.
+const (
+	figuresName = "metrics.jsonl"
+	timingName  = "timing.jsonl"
+)
+
 func init() {
 	pipeline.Register(pipeline.Declaration[Metrics]{
 		Name: "metrics",
@@ -41,6 +47,7 @@ timing.jsonl. ` + curveHelp,
 var (
 	_ pipeline.Processor = (*metrics)(nil)
 	_ pipeline.Starter   = (*metrics)(nil)
+	_ pipeline.Writer    = (*metrics)(nil)
 )
 
 type metrics struct {
@@ -49,30 +56,39 @@ type metrics struct {
 	figures, timing *os.File
 }
 
-// Open makes the folder.
+// Open keeps the run for Start.
 func (m *metrics) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	m.env, m.on, m.curve = env, m.write, true
-	return in, env.MakeFolder()
+	return in, nil
 }
+
+// Writes returns both files.
+func (m *metrics) Writes() []string { return []string{figuresName, timingName} }
 
 // Start creates both files; a resumed run appends to them.
 func (m *metrics) Start() (err error) {
 	dir, resume := m.env.Run.Dir, m.env.Resume
-	if m.figures, err = openLog(filepath.Join(dir, "metrics.jsonl"), resume, linesUpTo); err != nil {
+	if m.figures, err = openLog(filepath.Join(dir, figuresName), resume, linesUpTo); err != nil {
 		return err
 	}
-	m.timing, err = openLog(filepath.Join(dir, "timing.jsonl"), resume, linesUpTo)
+	m.timing, err = openLog(filepath.Join(dir, timingName), resume, linesUpTo)
 	return err
 }
 
-// linesUpTo returns the length of the complete lines of steps up to this one.
-func linesUpTo(data []byte, step int) int {
-	length := 0
-	for {
+// linesUpTo returns the length of the lines of steps up to this one. The last line may have
+// no end; it returns an error for any other line that is not an object with a step.
+func linesUpTo(data []byte, step int) (length int, err error) {
+	for n := 1; ; n++ {
 		end := bytes.IndexByte(data[length:], '\n')
+		if end < 0 {
+			return length, nil
+		}
 		var line struct{ Step *int }
-		if end < 0 || json.Unmarshal(data[length:length+end], &line) != nil || line.Step == nil || *line.Step > step {
-			return length
+		if json.Unmarshal(data[length:length+end], &line) != nil || line.Step == nil {
+			return 0, fmt.Errorf("line %d is damaged: %.40q", n, data[length:length+end])
+		}
+		if *line.Step > step {
+			return length, nil
 		}
 		length += end + 1
 	}

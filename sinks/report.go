@@ -23,6 +23,9 @@ import (
 //	steps   -- 1 -- ... -- 300 ------------
 type Report struct{}
 
+// reportName is the page's name in the run's folder.
+const reportName = "report.html"
+
 func init() {
 	pipeline.Register(pipeline.Declaration[Report]{
 		Name: "report",
@@ -44,6 +47,7 @@ follows for each metric.`,
 var (
 	_ pipeline.Processor = (*report)(nil)
 	_ pipeline.Flusher   = (*report)(nil)
+	_ pipeline.Writer    = (*report)(nil)
 )
 
 type report struct {
@@ -55,10 +59,10 @@ type report struct {
 	step    int
 }
 
-// Open makes the run's folder.
+// Open keeps what the page needs.
 func (r *report) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	r.env, r.in, r.on = env, in, r.keep
-	return in, env.MakeFolder()
+	return in, nil
 }
 
 // keep replaces the evaluation with a newer one.
@@ -67,12 +71,15 @@ func (r *report) keep(step *model.Step) error {
 	return nil
 }
 
+// Writes returns the page.
+func (r *report) Writes() []string { return []string{reportName} }
+
 // Flush writes report.html and prints the table.
 func (r *report) Flush(context.Context) ([]pipeline.Element, error) {
 	if r.last == nil {
 		return nil, nil // the run ended before the first evaluation
 	}
-	path := filepath.Join(r.env.Run.Dir, "report.html")
+	path := filepath.Join(r.env.Run.Dir, reportName)
 	page, err := r.page()
 	if err != nil {
 		return nil, err

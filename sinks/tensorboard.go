@@ -39,6 +39,7 @@ frames a second since the last line, depends on the clock. ` + curveHelp,
 var (
 	_ pipeline.Processor = (*tensorboard)(nil)
 	_ pipeline.Starter   = (*tensorboard)(nil)
+	_ pipeline.Writer    = (*tensorboard)(nil)
 )
 
 // tensorboardFile has no time in its name, because a run has one such file.
@@ -50,15 +51,22 @@ type tensorboard struct {
 	file *os.File
 }
 
-// Open makes the folder.
+// Open keeps the run for Start.
 func (t *tensorboard) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	t.env, t.on, t.curve = env, t.write, true
-	return in, env.MakeFolder("tb")
+	return in, nil
 }
+
+// Writes returns the folder.
+func (t *tensorboard) Writes() []string { return []string{"tb"} }
 
 // Start begins the file, or continues it.
 func (t *tensorboard) Start() (err error) {
-	t.file, err = openLog(filepath.Join(t.env.Run.Dir, "tb", tensorboardFile), t.env.Resume, tfevents.UpTo)
+	folder := filepath.Join(t.env.Run.Dir, "tb")
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return err
+	}
+	t.file, err = openLog(filepath.Join(folder, tensorboardFile), t.env.Resume, tfevents.UpTo)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -27,6 +28,9 @@ import (
 type WandB struct {
 	Project string `yaml:"project" doc:"project that the run belongs to"`
 }
+
+// wandbFolder is W&B's folder in the run's folder. A user's own runs may be in it too.
+const wandbFolder = "wandb"
 
 func init() {
 	pipeline.Register(pipeline.Declaration[WandB]{
@@ -50,6 +54,7 @@ var (
 	_ pipeline.Processor = (*wandb)(nil)
 	_ pipeline.Flusher   = (*wandb)(nil)
 	_ pipeline.Starter   = (*wandb)(nil)
+	_ pipeline.Writer    = (*wandb)(nil)
 )
 
 // Validate reports an empty project.
@@ -75,21 +80,29 @@ func (w *wandb) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	return in, nil
 }
 
+// Writes returns the folder of W&B.
+func (w *wandb) Writes() []string { return []string{wandbFolder} }
+
 // Start begins the offline run, or continues it.
 func (w *wandb) Start() error {
 	w.started = time.Now()
-	root := filepath.Join(w.env.Run.Dir, "wandb")
 	if w.env.Resume.Here() {
-		if found, err := w.resume(root); found || err != nil {
+		if found, err := w.resume(filepath.Join(w.env.Run.Dir, wandbFolder)); found || err != nil {
 			return err
 		}
 	}
-	if err := os.RemoveAll(root); err != nil {
-		return err
+	for _, earlier := range w.env.Folder.Made(wandbFolder) {
+		if err := os.RemoveAll(filepath.Join(w.env.Run.Dir, earlier)); err != nil {
+			return err
+		}
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", w.env.Spec, w.started.UnixNano()))
 	id := hex.EncodeToString(sum[:4])
-	w.dir = filepath.Join(root, fmt.Sprintf("offline-run-%s-%s", w.started.Format("20060102_150405"), id))
+	name := filepath.Join(wandbFolder, fmt.Sprintf("offline-run-%s-%s", w.started.Format("20060102_150405"), id))
+	if err := w.env.Folder.Add(name); err != nil {
+		return err
+	}
+	w.dir = filepath.Join(w.env.Run.Dir, name)
 	if err := os.MkdirAll(filepath.Join(w.dir, "files"), 0o777); err != nil {
 		return err
 	}
@@ -105,13 +118,21 @@ func (w *wandb) Start() error {
 // only one without a beginning.
 func (w *wandb) resume(root string) (found bool, err error) {
 	logs, err := glob.In(root, "offline-run-*/run-*.wandb")
+	if made := w.env.Folder.Made(wandbFolder); len(made) > 0 {
+		logs = slices.DeleteFunc(logs, func(log string) bool {
+			return !slices.Contains(made, filepath.Join(wandbFolder, filepath.Base(filepath.Dir(log))))
+		})
+	}
 	if err != nil || len(logs) != 1 {
 		return false, err
 	}
+	if err := atomicfile.SweepTree(filepath.Dir(logs[0])); err != nil {
+		return false, err
+	}
 	var kept wandblog.Kept
-	file, err := openLog(logs[0], w.env.Resume, func(data []byte, step int) int {
-		kept = wandblog.UpTo(data, step)
-		return kept.Length
+	file, err := openLog(logs[0], w.env.Resume, func(data []byte, step int) (_ int, err error) {
+		kept, err = wandblog.UpTo(data, step)
+		return kept.Length, err
 	})
 	if err != nil {
 		return false, err

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/hostmem"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -26,6 +28,9 @@ type Train struct {
 	TotalSteps     int     `yaml:"total_steps" min:"1" flag:"total-steps" doc:"steps of the whole run" resume:"free"`
 	PrintEvery     int     `yaml:"print_every" min:"1" flag:"print-every" doc:"steps between lines of the learning curve, printed and in the logs"`
 	WarmupSteps    int     `yaml:"warmup_steps" min:"0" flag:"warmup-steps" doc:"steps over which lr rises linearly from 0; none with run.overfit"`
+	LRSchedule     string  `yaml:"lr_schedule" oneof:"constant|cosine|linear" flag:"lr-schedule" doc:"lr after the warm-up; cosine, linear: falls to 0 at total_steps, which a resumed run then keeps"`
+	InitFrom       string  `yaml:"init_from" flag:"init-from" path:"file" doc:"checkpoint, or its run's folder, of the same fields and widths: training starts from its weights (the average, if it has one) with a fresh optimizer, at step 0"`
+	Best           string  `yaml:"best" flag:"best" doc:"an error of eval, as val/mse_ema or val/nmse: checkpoint.best.pt is the checkpoint of the evaluation where it was least; empty: none" resume:"free"`
 	Accumulate     int     `yaml:"accumulate" min:"1" flag:"accumulate" doc:"batches whose gradients make one step"`
 	GradClip       float64 `yaml:"grad_clip" above:"0" flag:"grad-clip" doc:"largest global gradient norm"`
 	LossScale      float64 `yaml:"loss_scale" above:"0" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
@@ -36,8 +41,8 @@ type Train struct {
 	TDist          string  `yaml:"t_dist" oneof:"uniform|stratified" flag:"t-dist" doc:"times drawn; stratified: one in each of as many equal parts as the batch has samples"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss, where the device has instructions for it"`
 	Network        string  `yaml:"network" flag:"network" doc:"the velocity network, by name"`
-	ModelChannels  int     `yaml:"model_channels" flag:"model-channels" doc:"width of the network's first level"`
-	ChannelMult    []int   `yaml:"channel_mult" flag:"channel-mult" doc:"width of each level over model_channels"`
+	ModelChannels  int     `yaml:"model_channels" max:"8192" flag:"model-channels" doc:"width of the network's first level"`
+	ChannelMult    []int   `yaml:"channel_mult" min:"1" max:"64" flag:"channel-mult" doc:"width of each level over model_channels"`
 	MaxBadSteps    int     `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
 	Padding        string  `yaml:"padding" oneof:"zeros|periodic" flag:"padding" doc:"of convolutions"`
 }
@@ -66,7 +71,7 @@ periodic). The loss is of the field's own cells alone.`,
 			Drops: pipeline.Planar | pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed,
 		},
 		Default: Train{
-			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: usualWarmup, Accumulate: 1, GradClip: 1, LossScale: 100,
+			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: usualWarmup, LRSchedule: "constant", Accumulate: 1, GradClip: 1, LossScale: 100,
 			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: usualNoise, TMin: 1e-4, TMax: 1 - 1e-4,
 			TDist: "uniform", UseBF16: true, Network: model.DefaultNetwork, ModelChannels: 128, ChannelMult: model.DefaultMult,
 			MaxBadSteps: 10, Padding: "zeros",
@@ -76,16 +81,23 @@ periodic). The loss is of the field's own cells alone.`,
 }
 
 var (
-	_ pipeline.Stepper = (*train)(nil)
-	_ pipeline.Flusher = (*train)(nil)
-	_ pipeline.Fitter  = (*train)(nil)
-	_ pipeline.Resumer = (*train)(nil)
+	_ pipeline.Stepper  = (*train)(nil)
+	_ pipeline.Flusher  = (*train)(nil)
+	_ pipeline.Fitter   = (*train)(nil)
+	_ pipeline.Resumer  = (*train)(nil)
+	_ pipeline.Preparer = (*train)(nil)
 )
+
+// errorFigure matches the names of the figures of which less is better.
+var errorFigure = regexp.MustCompile(`^val/n?mse(_ema|_sde)?(/.+)?$`)
 
 // Validate reports times and shapes that cannot be.
 func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
 	if !(c.TMin < c.TMax) {
 		report("t_min", "is %g: want less than t_max, which is %g", c.TMin, c.TMax)
+	}
+	if c.Best != "" && !errorFigure.MatchString(c.Best) {
+		report("best", "is %q: want an error of eval: val/mse or val/nmse, with _ema or _sde, and /FIELD", c.Best)
 	}
 	if !slices.Contains(model.Networks(), c.Network) {
 		report("network", "is %q: want %s", c.Network, strings.Join(model.Networks(), " or "))
@@ -126,7 +138,7 @@ func (c *Train) hyper(run *pipeline.Run) model.Hyper {
 	}
 	return model.Hyper{
 		Flow: model.Flow{Base: model.BaseDist(c.BaseDist), NoiseScale: c.BaseNoiseScale, LossScale: c.LossScale},
-		LR:   c.LR, WeightDecay: c.WeightDecay, WarmupSteps: warmup, GradClip: c.GradClip,
+		LR:   c.LR, WeightDecay: c.WeightDecay, WarmupSteps: warmup, Schedule: c.LRSchedule, TotalSteps: c.TotalSteps, GradClip: c.GradClip,
 		TMin: c.TMin, TMax: c.TMax, BF16: c.UseBF16, Stratified: c.TDist == "stratified", Seed: run.Seed,
 	}
 }
@@ -141,7 +153,9 @@ type train struct {
 	stop   int // the step at which this run ends
 
 	from    *model.Loaded     // checkpoint to resume from; nil once the trainer has its state
-	trainer *model.Trainer    // nil before the first training batch
+	init    *model.Loaded     // checkpoint to start from; nil once the trainer has its weights
+	trainer *model.Trainer    // nil before Prepare
+	began   bool              // the first training batch has come
 	thread  *torchx.Thread    // the trainer's
 	sent    *model.Step       // token of the newest step, while it is with the stages below
 	batches [][]frames.Origin // the batches of the next step that have come
@@ -155,8 +169,8 @@ type train struct {
 	inputs *model.Inputs
 }
 
-// Open checks grid and device. The network is made when the first batch comes.
-func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+// Open checks grid and device. Prepare makes the network.
+func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if in.Factor == 0 { // a data set may have been exported without
 		return in, errors.New("there is no x_lo: put pool_upsample above it")
 	}
@@ -169,7 +183,20 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 		Network: t.Network, Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
 		Periodic: t.Padding == "periodic", Boundary: in.Boundary, Device: device,
 	}
-	if _, err := model.Plan(t.config); err != nil {
+	plan, err := model.Plan(t.config)
+	if err != nil {
+		return in, err
+	}
+	if t.Best != "" && env.Ends&pipeline.Evaluated == 0 {
+		return in, fmt.Errorf("best is %s, but no stage of the flow evaluates: add eval", t.Best)
+	}
+	if err := t.openInit(ctx); err != nil {
+		return in, err
+	}
+	if err := t.checkStep(); err != nil {
+		return in, err
+	}
+	if err := t.checkMemory(plan, hostmem.Left()); err != nil {
 		return in, err
 	}
 	t.stop = t.TotalSteps
@@ -191,6 +218,43 @@ func (t *train) ResumeSpec(ctx context.Context, path string) ([]byte, error) {
 	return []byte(l.Spec), l.Close()
 }
 
+// checkStep returns an error if a step takes more frames than an epoch has.
+func (t *train) checkStep() error {
+	epoch := t.in.Frames[frames.Train]
+	if epoch == 0 || t.in.Batch <= epoch && t.Accumulate <= epoch/t.in.Batch {
+		return nil
+	}
+	step := fmt.Sprintf("%d frames (batch.size)", t.in.Batch)
+	if t.Accumulate > 1 {
+		step = fmt.Sprintf("%d x %d frames (train.accumulate batches of batch.size)", t.Accumulate, t.in.Batch)
+	}
+	return fmt.Errorf("a step takes %s, and the training split has %d: want at most as many", step, epoch)
+}
+
+// checkMemory returns an error if training needs more than the memory that is left on
+// the host. How much a GPU has left is not known here.
+func (t *train) checkMemory(net model.Net, left int64) error {
+	if t.config.Device != torchx.CPU {
+		return nil
+	}
+	weights, sample := float64(model.WeightBytes(net)), float64(net.TrainBytes(t.in.H, t.in.W))
+	if t.UseBF16 {
+		sample /= 2
+	}
+	need := weights + sample*float64(t.in.Batch)
+	if need <= float64(left) {
+		return nil
+	}
+	lack := &hostmem.Lack{
+		What: fmt.Sprintf("training %d parameters with batches of %d frames of %s cells", model.Count(net), t.in.Batch, t.in.Grid),
+		Need: need, Left: left, Advice: "lower batch.size (and raise train.accumulate)",
+	}
+	if weights+sample > float64(left) { // even one frame is too much
+		lack.Advice = "lower train.model_channels or train.channel_mult"
+	}
+	return lack
+}
+
 // ResumeFrom opens a checkpoint, and returns what the earlier run has done. The
 // step of a checkpoint that not every stage had seen is not done: its batches
 // come once more, its token is sent once more, and its logs are dropped.
@@ -203,7 +267,7 @@ func (t *train) ResumeFrom(path string) (done pipeline.Done, err error) {
 		err = fmt.Errorf("its channels are %s, the run's are %s", strings.Join(t.from.Channels, ", "), strings.Join(t.in.Channels, ", "))
 	}
 	if err == nil {
-		err = t.from.CheckTraining(t.config, t.hyper(t.env.Run).Flow, t.input())
+		err = t.from.CheckTraining(t.config, t.hyper(t.env.Run), t.input())
 	}
 	if err == nil && t.averages() && !t.from.Averaged {
 		err = errors.New("it has no average of the weights, and the run's flow has an ema stage")
@@ -229,9 +293,11 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		batch.Retain()
 		return []pipeline.Element{batch}, nil
 	}
-	if err := t.ready(ctx); err != nil {
-		return nil, err
+	if t.sent != nil && t.sent.N >= t.stop { // the last one: with what the stages below write at the end, it has passed
+		return nil, nil
 	}
+	t.begin()
+	t.passed()
 	if t.trainer.Passed && t.trainer.Step >= t.stop {
 		t.env.Finish()
 		return nil, nil
@@ -259,19 +325,11 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 	return t.send(), nil
 }
 
-// ready makes the trainer when the first training batch comes. When another one
-// comes, the token of the newest step has come back from the stages below.
-func (t *train) ready(ctx context.Context) error {
-	if t.trainer == nil {
-		return t.begin(ctx)
-	}
-	t.passed()
-	return nil
-}
-
-// passed records that the token that was sent has come back.
+// passed records that the token that was sent has come back, as it has when the next
+// training batch comes.
 func (t *train) passed() {
 	if t.sent != nil {
+		t.compareBest(t.sent)
 		t.trainer.StepPassed(t.sent)
 		if t.sent.Logged() {
 			t.lineAt, t.frames = time.Now(), 0
@@ -333,44 +391,61 @@ func (t *train) send() []pipeline.Element {
 	return []pipeline.Element{t.sent}
 }
 
-// Flush notes that the last token has come back.
+// Flush returns an error if there was nothing to train on.
 func (t *train) Flush(context.Context) ([]pipeline.Element, error) {
-	if t.trainer == nil {
+	if !t.began {
 		return nil, errNoTraining
 	}
-	t.passed()
 	return nil, nil
 }
 
-// Close leaves the checkpoint of the last whole step, of a run that has come to
-// its end or was told to stop, and frees the network. It comes after all that the
-// stages below write at the end: with that checkpoint, the run is over.
+// Close leaves the checkpoint of the last whole step, however the run ended, and frees
+// the network. It comes after all that the stages below write at the end: with that
+// checkpoint, the run is over. If a stage below failed, the step's token is sent to it once
+// more by the run that resumes.
 func (t *train) Close() (err error) {
-	if t.from != nil {
-		err = t.from.Close()
-		t.from = nil
+	for _, l := range []**model.Loaded{&t.from, &t.init} {
+		if *l != nil {
+			err = errors.Join(err, (*l).Close())
+			*l = nil
+		}
 	}
 	if t.trainer == nil {
 		return err
 	}
-	sent := t.trainer.Passed || t.sent != nil // else the checkpoint that the run resumed from has all that there is
-	switch {
-	case !t.env.Failed():
-		err = errors.Join(err, t.saveLast())
-	case t.env.Interrupted() && sent && t.trainer.Step > t.checkpoints.saved:
-		if err = errors.Join(err, t.saveLast()); err == nil {
-			t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, model.CheckpointFile))
-		}
-	default:
-		_ = t.checkpoints.wait() // the run has failed, and has an error to report
+	if t.began {
+		err = errors.Join(err, t.end())
 	}
 	t.trainer.Close()
 	t.trainer = nil
 	return err
 }
 
-// begin makes the trainer, or restores the trainer that the run resumes from.
-func (t *train) begin(ctx context.Context) error {
+// end waits for the checkpoint that is being written, and writes that of the last step
+// unless it is there.
+func (t *train) end() error {
+	if !t.env.Failed() {
+		t.passed()
+		return t.saveLast()
+	}
+	_ = t.checkpoints.wait()                   // the run has an error to report
+	whole := t.trainer.Passed || t.sent != nil // else the checkpoint that the run resumed from has all that there is
+	if !whole || t.trainer.Step == t.checkpoints.saved || t.trainer.Last.Skipped() && !t.env.Interrupted() {
+		return nil
+	}
+	err := t.saveLast()
+	if err != nil && !t.env.Interrupted() {
+		t.env.Progress.Note("%v", err)
+		return nil
+	}
+	if err == nil {
+		t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, model.CheckpointFile))
+	}
+	return err
+}
+
+// Prepare makes the trainer, or restores the trainer that the run resumes from.
+func (t *train) Prepare(ctx context.Context) error {
 	thread, err := torchx.StartThread(t.env.Run.Threads)
 	if err != nil {
 		return err
@@ -381,12 +456,23 @@ func (t *train) begin(ctx context.Context) error {
 		return err
 	}
 	t.trainer.Notices(func(line string) { t.env.Progress.Note("%s", line) })
-	t.checkpoints.start(t.env.Run)
 	if t.from != nil {
-		if err := t.restore(ctx); err != nil {
-			return err
-		}
+		return t.restore(ctx)
 	}
+	if t.init != nil {
+		return t.start(ctx)
+	}
+	return nil
+}
+
+// begin starts the clock of the checkpoints and of the progress when the first training
+// batch comes.
+func (t *train) begin() {
+	if t.began {
+		return
+	}
+	t.began = true
+	t.checkpoints.start(t.env.Run)
 	precision := "float32"
 	if t.UseBF16 {
 		precision = "bf16"
@@ -400,7 +486,6 @@ func (t *train) begin(ctx context.Context) error {
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val], same)
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
 	t.lineAt = time.Now()
-	return nil
 }
 
 // restore puts the trainer where the checkpoint was written, provided that the
@@ -409,12 +494,16 @@ func (t *train) restore(ctx context.Context) error {
 	path := t.env.Resume.From
 	err := t.trainer.Restore(ctx, t.from)
 	if err == nil {
-		err = t.from.CheckData(t.in.Stats, t.in.Frames[frames.Train])
+		err = t.from.CheckData(model.Data{Stats: t.in.Stats, Frames: t.in.Frames[frames.Train], Digests: t.in.Digests})
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	t.checkpoints.last = t.trainer.Step
+	if !t.env.Resume.Here() || t.trainer.Best.Figure != t.Best { // the best is in another folder, or of another figure
+		t.trainer.Best = model.Best{}
+	}
+	t.checkpoints.best = t.trainer.Best.Step
 	if t.env.Resume.Here() && t.trainer.Passed { // else it is written again once the step has passed
 		t.checkpoints.saved = t.trainer.Step
 	}

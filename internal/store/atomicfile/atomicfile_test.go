@@ -74,7 +74,7 @@ func TestErrorsNameTheFile(t *testing.T) {
 // that file is swept.
 func TestNamesAreNoPatterns(t *testing.T) {
 	dir := t.TempDir()
-	path, neighbour := filepath.Join(dir, "a*[1]"), filepath.Join(dir, ".ab1.tmp-1")
+	path, neighbour := filepath.Join(dir, "a*[1]"), filepath.Join(dir, ".ab1.fmsr.tmp-1")
 	if err := os.WriteFile(neighbour, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestNamesAreNoPatterns(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.File.Close() // as a killed process leaves it
-	if !strings.HasPrefix(filepath.Base(f.Name()), ".a*[1].tmp-") {
+	if !strings.HasPrefix(filepath.Base(f.Name()), ".a*[1].fmsr.tmp-") {
 		t.Errorf("the file is %s while it is written", f.Name())
 	}
 	if err := Sweep(path); err != nil {
