@@ -52,10 +52,11 @@ var (
 
 type report struct {
 	stepSink
-	env  *pipeline.Env
-	in   pipeline.Meta
-	last *evaluate.Evaluation
-	step int
+	env     *pipeline.Env
+	in      pipeline.Meta
+	last    *evaluate.Evaluation
+	scalars []evaluate.Scalar // of that step
+	step    int
 }
 
 // Open keeps what the page needs.
@@ -66,7 +67,7 @@ func (r *report) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (p
 
 // keep replaces the evaluation with a newer one.
 func (r *report) keep(step *model.Step) error {
-	r.last, r.step = step.Eval, step.N
+	r.last, r.step, r.scalars = step.Eval, step.N, scalars(step)
 	return nil
 }
 
@@ -132,7 +133,7 @@ func (r *report) page() ([]byte, error) {
 	var page bytes.Buffer
 	err := reportPage.Execute(&page, map[string]any{
 		"Name": r.env.Run.Name, "Title": r.title(), "Caution": r.caution(), "Channels": r.in.Channels, "Tables": r.last.Figures.Tables(r.title()), "Metrics": r.last.Figures.Metrics(),
-		"Pictures": pictures, "Scalars": r.last.Scalars, "Spec": string(r.env.Spec), "Version": r.env.Version,
+		"Pictures": pictures, "Scalars": r.scalars, "Spec": string(r.env.Spec), "Version": r.env.Version,
 	})
 	return page.Bytes(), err
 }

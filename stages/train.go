@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"fmsr/internal/frames"
 	"fmsr/internal/hostmem"
@@ -25,7 +26,7 @@ type Train struct {
 	LR             float64 `yaml:"lr" above:"0" flag:"lr" doc:"learning rate"`
 	WeightDecay    float64 `yaml:"weight_decay" min:"0" flag:"weight-decay" doc:"decoupled weight decay of AdamW"`
 	TotalSteps     int     `yaml:"total_steps" min:"1" flag:"total-steps" doc:"steps of the whole run" resume:"free"`
-	PrintEvery     int     `yaml:"print_every" min:"1" flag:"print-every" doc:"steps between progress lines" resume:"free"`
+	PrintEvery     int     `yaml:"print_every" min:"1" flag:"print-every" doc:"steps between lines of the learning curve, printed and in the logs"`
 	WarmupSteps    int     `yaml:"warmup_steps" min:"0" flag:"warmup-steps" doc:"steps over which lr rises linearly from 0; none with run.overfit"`
 	LRSchedule     string  `yaml:"lr_schedule" oneof:"constant|cosine|linear" flag:"lr-schedule" doc:"lr after the warm-up; cosine, linear: falls to 0 at total_steps, which a resumed run then keeps"`
 	InitFrom       string  `yaml:"init_from" flag:"init-from" path:"file" doc:"checkpoint, or its run's folder, of the same fields and widths: training starts from its weights (the average, if it has one) with a fresh optimizer, at step 0"`
@@ -158,6 +159,9 @@ type train struct {
 	thread  *torchx.Thread    // the trainer's
 	sent    *model.Step       // token of the newest step, while it is with the stages below
 	batches [][]frames.Origin // the batches of the next step that have come
+
+	lineAt time.Time // when the last line of the learning curve was over
+	frames int       // frames trained on since then
 
 	checkpoints checkpoints
 
@@ -327,12 +331,16 @@ func (t *train) passed() {
 	if t.sent != nil {
 		t.compareBest(t.sent)
 		t.trainer.StepPassed(t.sent)
+		if t.sent.Logged() {
+			t.lineAt, t.frames = time.Now(), 0
+		}
 		t.sent = nil
 	}
 }
 
 // step runs a batch forward and backward and, with the last one, updates the weights.
 func (t *train) step(ctx context.Context, batch *frames.Frames, first, last bool) error {
+	t.frames += batch.N()
 	if first {
 		if err := t.env.Profile.Step(ctx, recorder{t.thread}); err != nil {
 			return err
@@ -373,7 +381,10 @@ func (t *train) skipped() error {
 func (t *train) send() []pipeline.Element {
 	t.batches = nil
 	t.sent = model.NewStep(t.trainer, t.trainer.Last, t.TotalSteps)
-	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g", t.sent.Loss))
+	t.sent.Line = t.sent.N%t.PrintEvery == 0 || t.sent.Last()
+	t.sent.Speed = float64(t.frames) / time.Since(t.lineAt).Seconds()
+	loss, norm := t.trainer.Window.Mean()
+	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g  grad norm %.3g  lr %.3g  %.3g frames/s", loss, norm, t.sent.LR, t.sent.Speed))
 	if t.sent.N >= t.stop {
 		t.env.Finish()
 	}
@@ -474,6 +485,7 @@ func (t *train) begin() {
 		model.Count(t.trainer.Net), t.config.Device, precision, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val], same)
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
+	t.lineAt = time.Now()
 }
 
 // restore puts the trainer where the checkpoint was written, provided that the
