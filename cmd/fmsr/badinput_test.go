@@ -176,8 +176,8 @@ var badInputs = []badInput{
 		"flow[1].superres: DIR/model/checkpoint.pt: not a PyTorch checkpoint (a zip file, as torch.save writes)"},
 	{"cut checkpoint", func(p *place) { p.cut(checkpoint, 5000) }, apply, 2,
 		"flow[1].superres: DIR/model/checkpoint.pt: not a PyTorch checkpoint (a zip file, as torch.save writes)"},
-	{"folder in place of a checkpoint", nil, "run specs/superres.yaml --checkpoint model --input coarse --out out", 2,
-		"flow[1].superres: read DIR/model: is a directory"},
+	{"folder in place of a checkpoint", nil, "run specs/superres.yaml --checkpoint coarse --input coarse --out out", 2,
+		"flow[1].superres: open DIR/coarse/checkpoint.pt: no such file"},
 	{"checkpoint without its pickle", func(p *place) { p.unzip(checkpoint, "data.pkl") }, apply, 2,
 		"model/checkpoint.pt: not a PyTorch checkpoint: it has no data.pkl"},
 	{"checkpoint that runs code", func(p *place) {
@@ -187,11 +187,11 @@ var badInputs = []badInput{
 			}
 			return data
 		})
-	}, apply, 2, "model/checkpoint.pt: data.pkl: at byte 16: refused: posix.system is in no checkpoint of weights"},
+	}, apply, 2, `model/checkpoint.pt: data.pkl: its value is an object of "posix.system": want a dict`},
 	{"checkpoint without channel names", func(p *place) { p.pickle(checkpoint, "channel_names", "channel_nemas") }, apply, 2,
-		"model/checkpoint.pt: channel_names is missing: want a list"},
+		"model/checkpoint.pt: it lacks channel_names: want a dict of"},
 	{"checkpoint without weights", func(p *place) { p.pickle(checkpoint, "model_state_dict", "model_state_dikt") }, apply, 2,
-		"model/checkpoint.pt: model_state_dict is missing: want a dict of tensors"},
+		"model/checkpoint.pt: it lacks model_state_dict: want a dict of"},
 	{"checkpoint without a parameter", func(p *place) { p.pickle(checkpoint, "time_embed.2.weight", "time_embed.3.weight") }, apply + " --weights raw", 2,
 		"model/checkpoint.pt: model_state_dict has no tensor time_embed.2.weight"},
 	{"weights of a wrong shape", func(p *place) { p.pickle(checkpoint, tuple(16, 16), tuple(8, 32)) }, apply + " --weights raw", 2,
@@ -219,7 +219,7 @@ var badInputs = []badInput{
 	{"checkpoint without moments, resumed from", func(p *place) { p.pickle(checkpoint, "optimizer_state", "optimizer_stale") }, resumed, 2,
 		"flow[6].train: DIR/model/checkpoint.pt: it has no optimizer_state"},
 	{"damaged weights, resumed from", func(p *place) { p.damage(checkpoint, p.weights(checkpoint)) }, resumed, 2,
-		"model/checkpoint.pt: ema_state_dict: out.2.bias: record data/"},
+		"model/checkpoint.pt: record checkpoint/data/"},
 	{"checkpoint of other data, resumed from", func(p *place) { p.value("data/set/seed_0000/npy/f.npy", 0, 9) }, resumed, 2,
 		"model/checkpoint.pt: the training data have changed: a has mean "},
 	{"checkpoint in the run's folder is damaged", func(p *place) { p.cut(checkpoint, -9) }, "run train.yaml --data-root data --out model --total-steps 3", 2,
