@@ -20,7 +20,7 @@ func Verify(ctx context.Context, path string) (string, error) {
 		return "", err
 	}
 	defer l.Close()
-	err = l.file.Verify(ctx, path)
+	err = l.file.Verify(ctx)
 	is := ""
 	if err == nil {
 		is, err = l.verify(ctx)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fmsr/internal/glob"
+	"fmsr/internal/store/infile"
 	"fmsr/pipeline/spec"
 )
 
@@ -132,7 +133,7 @@ func (r *runner) earlierSpec(resumer Resumer, from string) (*Spec, error) {
 	src, err := resumer.ResumeSpec(r.env.ctx, from)
 	if err == nil && len(src) == 0 {
 		path = filepath.Join(filepath.Dir(from), "spec.yaml")
-		if src, err = os.ReadFile(path); errors.Is(err, fs.ErrNotExist) { // only the file was copied here
+		if src, err = infile.ReadAll(path, 16<<20); errors.Is(err, fs.ErrNotExist) { // only the file was copied here
 			return nil, nil
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
 )
 
 // CheckSums reads every record, one in memory at a time, and checks its CRC-32.
@@ -17,19 +16,14 @@ func (f *File) CheckSums(ctx context.Context) error {
 	return f.each(ctx, func(string, []byte) error { return nil })
 }
 
-// Verify is CheckSums. In a file that Write made it checks every other byte too, headers
-// and padding: the same records, written again, must give the same bytes. In a file that torch.save made, padding and
-// times in headers may be anything. path is the file's.
-func (f *File) Verify(ctx context.Context, path string) error {
+// Verify is CheckSums, and in a file that Write made checks every other byte too, headers
+// and padding: the same records, written again, must give the same bytes. In a file that
+// torch.save made, padding and times in headers may be anything.
+func (f *File) Verify(ctx context.Context) error {
 	check := func(string, []byte) error { return nil }
 	end := func() error { return nil }
 	if f.ours() {
-		file, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		out := &counted{w: &same{bufio.NewReaderSize(file, 1<<20)}}
+		out := &counted{w: &same{bufio.NewReaderSize(io.NewSectionReader(f.file, 0, f.size), 1<<20)}}
 		z := zip.NewWriter(out)
 		check = func(name string, data []byte) error { return putAligned(z, out, name, data) }
 		end = func() error {
