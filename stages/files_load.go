@@ -113,7 +113,6 @@ func (l *filesLoad) measure(s *dataset.Seed) (dataset.Lossy, error) {
 		return nil, fmt.Errorf("%s: %d channels, but fields names %d: %s", s.Path, a.C, len(names), strings.Join(names, ", "))
 	}
 	s.Stamps = a.Stamps()
-	s.Frames = a.Numbers()
 	l.files = append(l.files, pipeline.File{Path: s.Path, F: a.F, H: a.H, W: a.W, C: a.C})
 	lossy, err := a.Lossy(names)
 	if err == nil && len(l.Fields) == 0 {
@@ -130,7 +129,9 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 			names = make([]string, f.C)
 		}
 		run := dataset.Run{Fields: names, Grid: l.env.Run.Domain(f.H, f.W)}
-		if err := l.seeds[i].Emit(ctx, l.env.Mem, run, func(f *frames.Frames) error { return send(f) }); err != nil {
+		seed := l.seeds[i]
+		seed.Frames = dataset.Numbers(f.F)
+		if err := seed.Emit(ctx, l.env.Mem, run, func(f *frames.Frames) error { return send(f) }); err != nil {
 			return err
 		}
 	}
