@@ -20,7 +20,7 @@ func Verify(ctx context.Context, path string) (string, error) {
 		return "", err
 	}
 	defer l.Close()
-	err = l.file.Verify(ctx, path)
+	err = l.file.Verify(ctx)
 	is := ""
 	if err == nil {
 		is, err = l.verify(ctx)
@@ -29,6 +29,15 @@ func Verify(ctx context.Context, path string) (string, error) {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
 	return is, nil
+}
+
+// CheckSums reads the whole file, and returns an error unless every record matches its
+// checksum.
+func (l *Loaded) CheckSums(ctx context.Context) error {
+	if err := l.file.CheckSums(ctx); err != nil {
+		return fmt.Errorf("%s: %w", l.path, err)
+	}
+	return nil
 }
 
 func (l *Loaded) verify(ctx context.Context) (string, error) {

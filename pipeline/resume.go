@@ -11,7 +11,10 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"fmsr/internal/glob"
+	"fmsr/internal/store/infile"
 	"fmsr/pipeline/spec"
 )
 
@@ -76,7 +79,7 @@ func (r *runner) resumeFile(resumer Resumer, opt Options) (string, error) {
 	newest, _ := resumer.ResumeFiles()
 	from := filepath.Join(dir, newest)
 	_, err := os.Stat(from)
-	switch missing := errors.Is(err, fs.ErrNotExist); {
+	switch missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR); {
 	case missing && len(r.keptBeside(resumer, from)) == 0 && opt.Resume == "":
 		return "", nil
 	case missing:
@@ -91,7 +94,7 @@ func (r *runner) resumeFile(resumer Resumer, opt Options) (string, error) {
 func (r *runner) orKept(resumer Resumer, from string, err error) error {
 	kept := r.keptBeside(resumer, from)
 	if len(kept) == 0 {
-		return err
+		return fmt.Errorf("%w: name another checkpoint by --resume, or start over with --resume never", err)
 	}
 	names := make([]string, len(kept))
 	for i, path := range kept {
@@ -130,7 +133,7 @@ func (r *runner) earlierSpec(resumer Resumer, from string) (*Spec, error) {
 	src, err := resumer.ResumeSpec(r.env.ctx, from)
 	if err == nil && len(src) == 0 {
 		path = filepath.Join(filepath.Dir(from), "spec.yaml")
-		if src, err = os.ReadFile(path); errors.Is(err, fs.ErrNotExist) { // only the file was copied here
+		if src, err = infile.ReadAll(path, 16<<20); errors.Is(err, fs.ErrNotExist) { // only the file was copied here
 			return nil, nil
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/hostmem"
 	"fmsr/internal/profile"
 	"fmsr/internal/store/atomicfile"
 )
@@ -177,6 +178,9 @@ func (r *runner) open(ctx context.Context) error {
 	for _, n := range r.nodes {
 		err := guard(func() (err error) {
 			meta, err = n.Open(ctx, r.env, meta)
+			if err == nil {
+				err = checkFrames(meta, hostmem.Left())
+			}
 			return err
 		})
 		if err != nil {
@@ -184,6 +188,26 @@ func (r *runner) open(ctx context.Context) error {
 		}
 		r.opened++
 		r.metas = append(r.metas, meta)
+	}
+	return nil
+}
+
+// framesAtOnce is how many copies of a frame a pass holds at least: a frame, what a
+// stage makes of it, and x_lo or a Fourier transform.
+const framesAtOnce = 3
+
+// checkFrames returns an error if frames have cells that cannot be meant, or are too
+// large for the memory that is left.
+func checkFrames(m Meta, left int64) error {
+	if m.Cells() == 0 { // each input file has a grid of its own
+		return nil
+	}
+	if err := m.Check(); err != nil {
+		return err
+	}
+	if need := framesAtOnce * 4 * float64(len(m.Channels)) * float64(m.Cells()); need > float64(left) {
+		return &hostmem.Lack{What: fmt.Sprintf("%d frames at once, of %d fields on %s cells each,", framesAtOnce, len(m.Channels), m.Grid), Need: need, Left: left,
+			Advice: "cut the frames into parts, or use a machine with more memory"}
 	}
 	return nil
 }

@@ -115,8 +115,8 @@ func (e *exporter) Writes() []string {
 func partManifest(i, n int) string { return fmt.Sprintf("manifest.%d-of-%d.json", i, n) }
 
 // Resume returns the finished seeds, and checks that the disk has room for the others.
-func (e *exporter) Resume(_ context.Context, key string) (map[frames.Part]bool, error) {
-	return e.resume(key, room{seed: int64(e.frameBytes() + 1024)}, exportset.ManifestName)
+func (e *exporter) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
+	return e.resume(ctx, key, room{seed: int64(e.frameBytes() + 1024)}, exportset.ManifestName)
 }
 
 // Fuse takes over the preprocessing above.
@@ -228,8 +228,8 @@ func (e *exporter) end() error {
 
 // Flush writes this run's manifest, if it is one of several, and the manifest of all
 // seeds once every seed is there.
-func (e *exporter) Flush(context.Context) ([]pipeline.Element, error) {
-	records, missing, err := e.results()
+func (e *exporter) Flush(ctx context.Context) ([]pipeline.Element, error) {
+	records, missing, err := e.results(ctx)
 	if err != nil {
 		return nil, err
 	}

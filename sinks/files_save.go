@@ -120,8 +120,13 @@ func (n *filesSave) Writes() (names []string) {
 }
 
 func (n *filesSave) path(f pipeline.File, kind string) string {
-	base := filepath.Base(f.Path)
-	return filepath.Join(n.env.Run.Dir, strings.TrimSuffix(base, filepath.Ext(base))+kind+"."+n.Format)
+	return filepath.Join(n.env.Run.Dir, stem(f.Path)+kind+"."+n.Format)
+}
+
+// stem returns a file's name without its extension.
+func stem(path string) string {
+	base := filepath.Base(path)
+	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 
 // Process appends a frame to its files, and finishes them with the last one.

@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -66,7 +67,7 @@ type room struct{ seed, summary int64 }
 
 // resume returns the finished seeds. It returns an error if the disk has no room for
 // the others. If a seed is missing, it removes the old summary.
-func (k *keeper) resume(key string, frame room, summary ...string) (map[frames.Part]bool, error) {
+func (k *keeper) resume(ctx context.Context, key string, frame room, summary ...string) (map[frames.Part]bool, error) {
 	dir := k.env.Run.Dir
 	var all []frames.Part
 	for _, s := range k.in.Seeds {
@@ -76,9 +77,12 @@ func (k *keeper) resume(key string, frame room, summary ...string) (map[frames.P
 	if err != nil {
 		return nil, &pipeline.InputError{Err: err}
 	}
-	finished, err := set.Finished()
+	finished, changed, err := set.Finished(ctx)
 	if err != nil {
 		return nil, err
+	}
+	for _, path := range changed {
+		k.env.Progress.Note("%s: %s is damaged, or another file than the run wrote: it will be made again", k.name, path)
 	}
 	k.set = set
 	need, mine, done := int64(0), 0, 0
@@ -171,7 +175,7 @@ func (k *keeper) origin(i int) frames.Origin { return k.held[i].Origins[k.index[
 
 // results waits for the last seed's files, and returns the records of the finished
 // seeds, in the order of the seeds, and how many seeds are missing.
-func (k *keeper) results() (records []parts.Record, missing int, err error) {
+func (k *keeper) results(ctx context.Context) (records []parts.Record, missing int, err error) {
 	if err := k.ending.Wait(); err != nil {
 		return nil, 0, err
 	}
@@ -181,7 +185,7 @@ func (k *keeper) results() (records []parts.Record, missing int, err error) {
 	if k.set == nil {
 		return nil, 0, errors.New("internal error: results before Resume")
 	}
-	return k.set.All()
+	return k.set.All(ctx)
 }
 
 // noteMissing notes how many seeds other runs have yet to finish.

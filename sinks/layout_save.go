@@ -14,6 +14,7 @@ import (
 	"fmsr/internal/frames"
 	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/infile"
 	"fmsr/pipeline"
 )
 
@@ -120,7 +121,7 @@ func (l *layoutSave) Writes() []string { return []string{l.Set} }
 // checkSource returns an error unless the set was made from the frames that will come.
 func (l *layoutSave) checkSource(example string) error {
 	foreign := fmt.Errorf("%s already holds %s, which was made from something else: give another folder by --out", l.folder, example)
-	data, err := os.ReadFile(l.sourcePath())
+	data, err := infile.ReadAll(l.sourcePath(), 1<<28)
 	if errors.Is(err, fs.ErrNotExist) {
 		return foreign
 	}

@@ -2,9 +2,11 @@ package sinks
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"fmsr/internal/testkit/cutlog"
@@ -29,12 +31,29 @@ func TestLinesUpTo(t *testing.T) {
 	}, linesUpTo)
 }
 
+// TestLinesUpToDamaged: only the last line may be cut. A log that is damaged before its end
+// is left as it is, so that no later line is lost.
+func TestLinesUpToDamaged(t *testing.T) {
+	for _, bad := range []string{"{\"step\":2,\"val", "", "{}", "\x00\x00"} {
+		text := "{\"step\":1}\n" + bad + "\n{\"step\":3}\n"
+		path := filepath.Join(t.TempDir(), "metrics.jsonl")
+		must(t, os.WriteFile(path, []byte(text), 0o644))
+		_, err := openLog(path, pipeline.Resume{From: "run/checkpoint.pt", Dir: "run", Done: pipeline.Done{Steps: 5}}, linesUpTo)
+		if err == nil || !strings.HasPrefix(err.Error(), path+": line 2 is damaged") || !errors.As(err, new(*pipeline.InputError)) {
+			t.Errorf("%q: %v", bad, err)
+		}
+		if left, err := os.ReadFile(path); err != nil || string(left) != text {
+			t.Errorf("%q became %q, %v", text, left, err)
+		}
+	}
+}
+
 // FuzzLinesUpTo: no bytes make the reader fail.
 func FuzzLinesUpTo(f *testing.F) {
 	f.Add([]byte("{\"step\":1}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fuzzlimit.Run(t, len(data), func() {
-			if n := linesUpTo(data, 5); n < 0 || n > len(data) {
+			if n, _ := linesUpTo(data, 5); n < 0 || n > len(data) {
 				t.Errorf("%d bytes kept of %d", n, len(data))
 			}
 		})

@@ -14,7 +14,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// Metrics appends the figures of every evaluation to metrics.jsonl.
+// Metrics appends the learning curve and the figures of evaluations to metrics.jsonl.
 //
 //	steps   -- 1 -- ... -- 100 + figures --
 //	        [ one JSON object a line       ]
@@ -30,14 +30,15 @@ const (
 func init() {
 	pipeline.Register(pipeline.Declaration[Metrics]{
 		Name: "metrics",
-		Doc: `Appends the figures of every evaluation to metrics.jsonl in the run's folder.
+		Doc: `Appends the learning curve and the figures of evaluations to metrics.jsonl.
 
 	steps   -- 1 -- ... -- 100 + figures --
 	        [ one JSON object a line       ]
 	steps   -- 1 -- ... -- 100 -----------
 
-An object holds step and name: value pairs. Nothing in it depends on the clock:
-the seconds that evaluations took go to timing.jsonl.`,
+An object holds step and name: value pairs. Nothing in it depends on the clock: training
+frames a second since the last line, and the seconds that an evaluation took, go to
+timing.jsonl. ` + curveHelp,
 		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		New:  func(*Metrics) pipeline.Stage { return &metrics{} },
 	})
@@ -57,7 +58,7 @@ type metrics struct {
 
 // Open keeps the run for Start.
 func (m *metrics) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	m.env, m.on = env, m.write
+	m.env, m.on, m.curve = env, m.write, true
 	return in, nil
 }
 
@@ -74,20 +75,26 @@ func (m *metrics) Start() (err error) {
 	return err
 }
 
-// linesUpTo returns the length of the complete lines of steps up to this one.
-func linesUpTo(data []byte, step int) int {
-	length := 0
-	for {
+// linesUpTo returns the length of the lines of steps up to this one. The last line may have
+// no end; it returns an error for any other line that is not an object with a step.
+func linesUpTo(data []byte, step int) (length int, err error) {
+	for n := 1; ; n++ {
 		end := bytes.IndexByte(data[length:], '\n')
+		if end < 0 {
+			return length, nil
+		}
 		var line struct{ Step *int }
-		if end < 0 || json.Unmarshal(data[length:length+end], &line) != nil || line.Step == nil || *line.Step > step {
-			return length
+		if json.Unmarshal(data[length:length+end], &line) != nil || line.Step == nil {
+			return 0, fmt.Errorf("line %d is damaged: %.40q", n, data[length:length+end])
+		}
+		if *line.Step > step {
+			return length, nil
 		}
 		length += end + 1
 	}
 }
 
-// write appends the line of an evaluated step to each file.
+// write appends a step's line to each file.
 func (m *metrics) write(step *model.Step) error {
 	line, err := figuresLine(step)
 	if err != nil {
@@ -96,18 +103,36 @@ func (m *metrics) write(step *model.Step) error {
 	if _, err := m.figures.Write(line); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(m.timing, "{\"step\":%d,\"eval_s\":%.3f}\n", step.N, step.Eval.Seconds); err != nil {
+	if line, err = timingLine(step); err != nil {
 		return err
 	}
-	m.env.Progress.Note("%s", summary(step))
+	if _, err := m.timing.Write(line); err != nil {
+		return err
+	}
+	if step.Eval != nil {
+		m.env.Progress.Note("%s", summary(step))
+	}
 	return nil
 }
 
-// figuresLine returns the step's line of metrics.jsonl, in the evaluation's order.
+// figuresLine returns the step's line of metrics.jsonl.
 func figuresLine(step *model.Step) ([]byte, error) {
 	line := object{{"step", step.N}}
-	for _, s := range step.Eval.Scalars {
+	for _, s := range scalars(step) {
 		line = append(line, member{s.Name, s.Value})
+	}
+	text, err := json.Marshal(line)
+	return append(text, '\n'), err
+}
+
+// timingLine returns the step's line of timing.jsonl.
+func timingLine(step *model.Step) ([]byte, error) {
+	line := object{{"step", step.N}}
+	if step.Speed > 0 {
+		line = append(line, member{"frames_per_s", json.Number(fmt.Sprintf("%.3f", step.Speed))})
+	}
+	if step.Eval != nil {
+		line = append(line, member{"eval_s", json.Number(fmt.Sprintf("%.3f", step.Eval.Seconds))})
 	}
 	text, err := json.Marshal(line)
 	return append(text, '\n'), err

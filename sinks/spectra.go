@@ -106,9 +106,9 @@ func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 func (s *spectraSink) Writes() []string { return reportFiles }
 
 // Resume returns the finished seeds, and checks that the disk has room for the others.
-func (s *spectraSink) Resume(_ context.Context, key string) (map[frames.Part]bool, error) {
+func (s *spectraSink) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
 	key = fmt.Sprintf("%s box %v", key, s.env.Run.Grid.Box)
-	return s.resume(key, room{seed: s.frameBytes(), summary: s.frameBytes()}, append(reportFiles, parts.Whole)...)
+	return s.resume(ctx, key, room{seed: s.frameBytes(), summary: s.frameBytes()}, append(reportFiles, parts.Whole)...)
 }
 
 // frameBytes returns the approximate size of a frame's powers in a file.
@@ -171,8 +171,8 @@ func (s *spectraSink) work() error {
 }
 
 // Flush writes the tables if no seed is missing.
-func (s *spectraSink) Flush(context.Context) ([]pipeline.Element, error) {
-	records, missing, err := s.results()
+func (s *spectraSink) Flush(ctx context.Context) ([]pipeline.Element, error) {
+	records, missing, err := s.results(ctx)
 	if err != nil {
 		return nil, err
 	}

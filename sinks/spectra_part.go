@@ -3,11 +3,11 @@ package sinks
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"unsafe"
 
 	"fmsr/internal/field"
+	"fmsr/internal/store/infile"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
@@ -91,7 +91,7 @@ func (p *seedPowers) commit(set *parts.Set) error {
 
 // read fills values from the file, starting at value from.
 func (p *seedPowers) read(dir string, record parts.Record, from int, values []float64) error {
-	file, err := os.Open(filepath.Join(dir, record.Files[0].Path))
+	file, err := infile.Open(filepath.Join(dir, record.Files[0].Path))
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// WandB writes every evaluation's figures and pictures as an offline run of
+// WandB writes the learning curve, figures and pictures as an offline run of
 // Weights & Biases.
 //
 //	steps   -- 1 -- ... -- 100 + figures -----
@@ -35,13 +35,15 @@ const wandbFolder = "wandb"
 func init() {
 	pipeline.Register(pipeline.Declaration[WandB]{
 		Name: "wandb",
-		Doc: `Writes every evaluation's figures and pictures as an offline run of Weights & Biases.
+		Doc: `Writes the learning curve, figures and pictures as an offline run of Weights & Biases.
 
 	steps   -- 1 -- ... -- 100 + figures -----
 	        [ wandb/offline-run-.../run-ID.wandb ]
 	steps   -- 1 -- ... -- 100 ---------------
 
-wandb sync RUN/wandb/offline-run-* uploads it. Nothing leaves the machine before that.`,
+wandb sync RUN/wandb/offline-run-* uploads it. Nothing leaves the machine before that.
+time/frames_per_s, training frames a second since the last line, depends on the clock.
+` + curveHelp,
 		Link:    pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		Default: WandB{Project: "mri"},
 		New:     func(c *WandB) pipeline.Stage { return &wandb{WandB: *c} },
@@ -74,7 +76,7 @@ type wandb struct {
 
 // Open keeps the run for Start.
 func (w *wandb) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	w.env, w.on = env, w.write
+	w.env, w.on, w.curve = env, w.write, true
 	return in, nil
 }
 
@@ -128,9 +130,9 @@ func (w *wandb) resume(root string) (found bool, err error) {
 		return false, err
 	}
 	var kept wandblog.Kept
-	file, err := openLog(logs[0], w.env.Resume, func(data []byte, step int) int {
-		kept = wandblog.UpTo(data, step)
-		return kept.Length
+	file, err := openLog(logs[0], w.env.Resume, func(data []byte, step int) (_ int, err error) {
+		kept, err = wandblog.UpTo(data, step)
+		return kept.Length, err
 	})
 	if err != nil {
 		return false, err
@@ -155,11 +157,17 @@ func (w *wandb) begin(id string) (err error) {
 	return w.log.Run(wandblog.Run{ID: id, Project: w.Project, Name: w.env.Run.Name, Config: config, Started: w.started})
 }
 
-// write writes a history record for an evaluated step, and its pictures.
+// write writes a history record for a step, and its pictures if it was evaluated.
 func (w *wandb) write(step *model.Step) error {
 	values := map[string]any{}
-	for _, s := range step.Eval.Scalars {
+	for _, s := range scalars(step) {
 		values[s.Name] = s.Value
+	}
+	if step.Speed > 0 {
+		values[speedName] = step.Speed
+	}
+	if step.Eval == nil {
+		return w.log.History(step.N, time.Now(), w.started, values)
 	}
 	var pictures []string
 	for _, p := range step.Eval.Pictures {

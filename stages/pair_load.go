@@ -175,14 +175,12 @@ func (l *pairLoad) measure(p *seedPair) error {
 	if err != nil {
 		return err
 	}
-	if len(l.FineFrames) == 0 && fine != coarse {
-		return fmt.Errorf("%s: %d frames, but %s has %d: list the matching frames in fine_frames and coarse_frames", p.fine.Path, fine, p.coarse.Path, coarse)
+	if len(l.FineFrames) == 0 && !slices.Equal(fine, coarse) {
+		return fmt.Errorf("%s: %d frames, but %s has %d: list the matching frames in fine_frames and coarse_frames", p.fine.Path, len(fine), p.coarse.Path, len(coarse))
 	}
 	p.fine.Frames = l.FineFrames
 	if len(l.FineFrames) == 0 {
-		if p.fine.Frames, err = dataset.ChooseFrames(fine, nil); err != nil {
-			return err
-		}
+		p.fine.Frames = fine
 	}
 	p.coarse.Frames = l.CoarseFrames
 	if len(l.CoarseFrames) == 0 {

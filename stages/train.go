@@ -8,8 +8,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/hostmem"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -24,7 +26,7 @@ type Train struct {
 	LR             float64 `yaml:"lr" above:"0" flag:"lr" doc:"learning rate"`
 	WeightDecay    float64 `yaml:"weight_decay" min:"0" flag:"weight-decay" doc:"decoupled weight decay of AdamW"`
 	TotalSteps     int     `yaml:"total_steps" min:"1" flag:"total-steps" doc:"steps of the whole run" resume:"free"`
-	PrintEvery     int     `yaml:"print_every" min:"1" flag:"print-every" doc:"steps between progress lines" resume:"free"`
+	PrintEvery     int     `yaml:"print_every" min:"1" flag:"print-every" doc:"steps between lines of the learning curve, printed and in the logs"`
 	WarmupSteps    int     `yaml:"warmup_steps" min:"0" flag:"warmup-steps" doc:"steps over which lr rises linearly from 0; none with run.overfit"`
 	LRSchedule     string  `yaml:"lr_schedule" oneof:"constant|cosine|linear" flag:"lr-schedule" doc:"lr after the warm-up; cosine, linear: falls to 0 at total_steps, which a resumed run then keeps"`
 	InitFrom       string  `yaml:"init_from" flag:"init-from" path:"file" doc:"checkpoint, or its run's folder, of the same fields and widths: training starts from its weights (the average, if it has one) with a fresh optimizer, at step 0"`
@@ -39,8 +41,8 @@ type Train struct {
 	TDist          string  `yaml:"t_dist" oneof:"uniform|stratified" flag:"t-dist" doc:"times drawn; stratified: one in each of as many equal parts as the batch has samples"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss, where the device has instructions for it"`
 	Network        string  `yaml:"network" flag:"network" doc:"the velocity network, by name"`
-	ModelChannels  int     `yaml:"model_channels" flag:"model-channels" doc:"width of the network's first level"`
-	ChannelMult    []int   `yaml:"channel_mult" flag:"channel-mult" doc:"width of each level over model_channels"`
+	ModelChannels  int     `yaml:"model_channels" max:"8192" flag:"model-channels" doc:"width of the network's first level"`
+	ChannelMult    []int   `yaml:"channel_mult" min:"1" max:"64" flag:"channel-mult" doc:"width of each level over model_channels"`
 	MaxBadSteps    int     `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
 	Padding        string  `yaml:"padding" oneof:"zeros|periodic" flag:"padding" doc:"of convolutions"`
 }
@@ -158,6 +160,9 @@ type train struct {
 	sent    *model.Step       // token of the newest step, while it is with the stages below
 	batches [][]frames.Origin // the batches of the next step that have come
 
+	lineAt time.Time // when the last line of the learning curve was over
+	frames int       // frames trained on since then
+
 	checkpoints checkpoints
 
 	meter  model.InputMeter
@@ -178,13 +183,20 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 		Network: t.Network, Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
 		Periodic: t.Padding == "periodic", Boundary: in.Boundary, Device: device,
 	}
-	if _, err := model.Plan(t.config); err != nil {
+	plan, err := model.Plan(t.config)
+	if err != nil {
 		return in, err
 	}
 	if t.Best != "" && env.Ends&pipeline.Evaluated == 0 {
 		return in, fmt.Errorf("best is %s, but no stage of the flow evaluates: add eval", t.Best)
 	}
 	if err := t.openInit(ctx); err != nil {
+		return in, err
+	}
+	if err := t.checkStep(); err != nil {
+		return in, err
+	}
+	if err := t.checkMemory(plan, hostmem.Left()); err != nil {
 		return in, err
 	}
 	t.stop = t.TotalSteps
@@ -196,14 +208,48 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 
 // ResumeSpec reads a whole checkpoint, and returns the spec that it carries.
 func (t *train) ResumeSpec(ctx context.Context, path string) ([]byte, error) {
-	if _, err := model.Verify(ctx, path); err != nil {
-		return nil, err
-	}
 	l, err := model.OpenCheckpoint(path)
 	if err != nil {
 		return nil, err
 	}
-	return []byte(l.Spec), l.Close()
+	return []byte(l.Spec), errors.Join(l.CheckSums(ctx), l.Close())
+}
+
+// checkStep returns an error if a step takes more frames than an epoch has.
+func (t *train) checkStep() error {
+	epoch := t.in.Frames[frames.Train]
+	if epoch == 0 || t.in.Batch <= epoch && t.Accumulate <= epoch/t.in.Batch {
+		return nil
+	}
+	step := fmt.Sprintf("%d frames (batch.size)", t.in.Batch)
+	if t.Accumulate > 1 {
+		step = fmt.Sprintf("%d x %d frames (train.accumulate batches of batch.size)", t.Accumulate, t.in.Batch)
+	}
+	return fmt.Errorf("a step takes %s, and the training split has %d: want at most as many", step, epoch)
+}
+
+// checkMemory returns an error if training needs more than the memory that is left on
+// the host. How much a GPU has left is not known here.
+func (t *train) checkMemory(net model.Net, left int64) error {
+	if t.config.Device != torchx.CPU {
+		return nil
+	}
+	weights, sample := float64(model.WeightBytes(net)), float64(net.TrainBytes(t.in.H, t.in.W))
+	if t.UseBF16 {
+		sample /= 2
+	}
+	need := weights + sample*float64(t.in.Batch)
+	if need <= float64(left) {
+		return nil
+	}
+	lack := &hostmem.Lack{
+		What: fmt.Sprintf("training %d parameters with batches of %d frames of %s cells", model.Count(net), t.in.Batch, t.in.Grid),
+		Need: need, Left: left, Advice: "lower batch.size (and raise train.accumulate)",
+	}
+	if weights+sample > float64(left) { // even one frame is too much
+		lack.Advice = "lower train.model_channels or train.channel_mult"
+	}
+	return lack
 }
 
 // ResumeFrom opens a checkpoint, and returns what the earlier run has done. The
@@ -282,12 +328,16 @@ func (t *train) passed() {
 	if t.sent != nil {
 		t.compareBest(t.sent)
 		t.trainer.StepPassed(t.sent)
+		if t.sent.Logged() {
+			t.lineAt, t.frames = time.Now(), 0
+		}
 		t.sent = nil
 	}
 }
 
 // step runs a batch forward and backward and, with the last one, updates the weights.
 func (t *train) step(ctx context.Context, batch *frames.Frames, first, last bool) error {
+	t.frames += batch.N()
 	if first {
 		if err := t.env.Profile.Step(ctx, recorder{t.thread}); err != nil {
 			return err
@@ -328,7 +378,10 @@ func (t *train) skipped() error {
 func (t *train) send() []pipeline.Element {
 	t.batches = nil
 	t.sent = model.NewStep(t.trainer, t.trainer.Last, t.TotalSteps)
-	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g", t.sent.Loss))
+	t.sent.Line = t.sent.N%t.PrintEvery == 0 || t.sent.Last()
+	t.sent.Speed = float64(t.frames) / time.Since(t.lineAt).Seconds()
+	loss, norm := t.trainer.Window.Mean()
+	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g  grad norm %.3g  lr %.3g  %.3g frames/s", loss, norm, t.sent.LR, t.sent.Speed))
 	if t.sent.N >= t.stop {
 		t.env.Finish()
 	}
@@ -429,6 +482,7 @@ func (t *train) begin() {
 		model.Count(t.trainer.Net), t.config.Device, precision, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val], same)
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
+	t.lineAt = time.Now()
 }
 
 // restore puts the trainer where the checkpoint was written, provided that the

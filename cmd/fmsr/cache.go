@@ -29,7 +29,11 @@ func cacheCommand(out io.Writer) *cobra.Command {
 	cmd.PersistentFlags().StringVar(&dir, "dir", "", "folder of the caches (arrow_cache.dir); empty: fmsr/frames in the user's cache folder")
 	folder := func() (string, error) {
 		if dir != "" {
-			return dir, nil
+			expanded, err := pipeline.ExpandPath(dir)
+			if err != nil {
+				return "", &pipeline.InputError{Err: fmt.Errorf("--dir %w", err)}
+			}
+			return expanded, nil
 		}
 		base, err := os.UserCacheDir()
 		if err != nil {

@@ -65,10 +65,13 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		from := ""
 		if resume != "auto" && resume != "never" {
-			if _, err := os.Stat(resume); err != nil {
+			var err error
+			if from, err = pipeline.ExpandPath(resume); err != nil {
+				return &pipeline.InputError{Err: fmt.Errorf("--resume %w", err)}
+			}
+			if _, err := os.Stat(from); err != nil {
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, atomicfile.Cause(err))}
 			}
-			from = resume
 		}
 		overrides := *given
 		for _, set := range sets {

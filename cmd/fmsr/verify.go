@@ -17,6 +17,7 @@ import (
 	"fmsr/internal/dataset/exportset"
 	"fmsr/internal/glob"
 	"fmsr/internal/store/framecache"
+	"fmsr/internal/store/infile"
 	"fmsr/internal/store/parts"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -82,7 +83,7 @@ func verifyFile(ctx context.Context, path string) ([]string, error) {
 		return []string{is}, err
 	}
 	start := make([]byte, 4)
-	f, err := os.Open(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +185,7 @@ func verifyExport(ctx context.Context, path string, verified map[parts.File]bool
 // verifyMetrics returns how many lines metrics.jsonl has, or an error if a line is
 // not an object with a step.
 func verifyMetrics(path string) (int, error) {
-	data, err := os.ReadFile(path)
+	data, err := infile.ReadAll(path, 1<<30)
 	if err != nil {
 		return 0, err
 	}

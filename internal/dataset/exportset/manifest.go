@@ -64,8 +64,8 @@ func Read(path string) (m Manifest, err error) {
 	if err != nil {
 		return m, err
 	}
-	if err = seal.Check(data); err == nil {
-		m, err = Parse(data)
+	if m, err = Parse(data); err == nil {
+		err = seal.Check(data)
 	}
 	if err != nil {
 		return m, fmt.Errorf("%s: %w", path, err)

@@ -79,14 +79,22 @@ func event(at time.Time, step int) []byte {
 	return protofield.AppendInt(b, eventStep, int64(step))
 }
 
-// UpTo returns the length of the whole, undamaged records at the start of a file, up
-// to the first record of a step beyond the given one.
-func UpTo(data []byte, step int) int {
-	length := 0
+// UpTo returns the length of the records at the start of a file, up to the first record of
+// a step beyond the given one. The last record may be cut or damaged. It returns an error
+// for a damaged record that another one follows.
+func UpTo(data []byte, step int) (length int, err error) {
 	for {
 		event := recordAt(data[length:])
-		if event == nil || protofield.Int(event, eventStep) > uint64(step) {
-			return length
+		if event == nil {
+			for i := length + 1; i < len(data); i++ {
+				if recordAt(data[i:]) != nil {
+					return 0, fmt.Errorf("the record at byte %d is damaged", length)
+				}
+			}
+			return length, nil
+		}
+		if protofield.Int(event, eventStep) > uint64(step) {
+			return length, nil
 		}
 		length += len(event) + overhead
 	}

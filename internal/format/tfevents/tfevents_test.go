@@ -35,8 +35,15 @@ func TestUpTo(t *testing.T) {
 func TestUpToDamaged(t *testing.T) {
 	data, kept := logOf(t, []int{2, 4, 6, 8}), len(logOf(t, []int{2, 4, 6}))
 	data[kept+20] ^= 1
-	if got := UpTo(data, 100); got != kept {
-		t.Errorf("damaged after the third step: %d bytes kept, want %d", got, kept)
+	if got, err := UpTo(data, 100); got != kept || err != nil {
+		t.Errorf("damaged after the third step: %d bytes kept, %v, want %d", got, err, kept)
+	}
+	for at := len(logOf(t, nil)); at < kept; at++ {
+		data := logOf(t, []int{2, 4, 6, 8})
+		data[at] ^= 1
+		if got, err := UpTo(data, 100); err == nil {
+			t.Errorf("byte %d, before the last step, changed: %d bytes kept, and no error", at, got)
+		}
 	}
 }
 
@@ -52,7 +59,7 @@ func FuzzUpTo(f *testing.F) {
 	f.Add(logOf(f, []int{1}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fuzzlimit.Run(t, len(data), func() {
-			if n := UpTo(data, 5); n < 0 || n > len(data) {
+			if n, _ := UpTo(data, 5); n < 0 || n > len(data) {
 				t.Errorf("%d bytes kept of %d", n, len(data))
 			}
 		})

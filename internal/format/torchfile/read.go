@@ -6,19 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
-	"os"
 	"strings"
 
 	"github.com/x448/float16"
+
+	"fmsr/internal/store/infile"
 )
 
 // File is an open checkpoint.
 type File struct {
 	Root    *Map
 	size    int64 // of the whole file
-	zip     *zip.ReadCloser
+	file    *infile.File
+	zip     *zip.Reader
 	records map[string]*zip.File
 }
 
@@ -97,24 +98,22 @@ const longestPickle = 64 << 20
 // objects that a checkpoint consists of. Every other object is a Foreign, so that no
 // code in a file ever runs.
 func Open(path string) (*File, error) {
-	z, err := zip.OpenReader(path)
+	file, err := infile.Open(path)
 	if err != nil {
-		if errors.Is(err, zip.ErrFormat) {
-			return nil, fmt.Errorf("%s: %w", path, notZip(path))
-		}
-		if errors.As(err, new(*fs.PathError)) {
-			return nil, err
-		}
-		return nil, fmt.Errorf("%s: not a whole zip file: %w", path, err)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		z.Close()
 		return nil, err
 	}
-	f := &File{size: info.Size(), zip: z, records: map[string]*zip.File{}}
-	if f.Root, err = f.load(); err != nil {
-		z.Close()
+	f := &File{file: file, size: file.Size, records: map[string]*zip.File{}}
+	f.zip, err = zip.NewReader(file, file.Size)
+	switch {
+	case errors.Is(err, zip.ErrFormat):
+		err = notZip(file)
+	case err != nil:
+		err = fmt.Errorf("not a whole zip file: %w", err)
+	default:
+		f.Root, err = f.load()
+	}
+	if err != nil {
+		file.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
@@ -125,21 +124,16 @@ func Open(path string) (*File, error) {
 const legacyStart = "\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 // notZip returns what is wrong with a file that is no zip file.
-func notZip(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
+func notZip(f *infile.File) error {
 	start := make([]byte, len(legacyStart))
-	if _, err := io.ReadFull(f, start); err == nil && string(start) == legacyStart {
+	if _, err := f.ReadAt(start, 0); err == nil && string(start) == legacyStart {
 		return errors.New("a checkpoint in PyTorch's old format, without zip: convert it in Python by torch.save(torch.load(OLD, map_location='cpu'), NEW)")
 	}
 	return errors.New("not a PyTorch checkpoint (a zip file, as torch.save writes), or cut short")
 }
 
 // Close closes the file.
-func (f *File) Close() error { return f.zip.Close() }
+func (f *File) Close() error { return f.file.Close() }
 
 func (f *File) load() (*Map, error) {
 	folder := ""

@@ -18,6 +18,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"fmsr/internal/store/infile"
 )
 
 // Before, if a test has set it, is called before each operation on a file that is being
@@ -132,7 +134,7 @@ func SweepTree(dir string) error {
 
 // sweep removes a file that nobody is writing. If it is gone, another process swept it.
 func sweep(name string) error {
-	f, err := os.Open(name)
+	f, err := infile.OpenFile(name, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fmsr/internal/store/infile"
 )
 
 // The names of files, and of the folders of caches being made.
@@ -48,7 +50,7 @@ func Use(dir string) (lock *os.File, c Contents, err error) {
 
 // open takes a shared lock on a cache and reads its index.
 func open(dir string) (lock *os.File, c Contents, err error) {
-	if lock, err = os.Open(filepath.Join(dir, Index)); err != nil {
+	if lock, err = infile.OpenFile(filepath.Join(dir, Index), os.O_RDONLY); err != nil {
 		return nil, c, err
 	}
 	if err := c.read(lock); err != nil {
@@ -154,7 +156,7 @@ func inspect(dir string) (info Info, ok bool) {
 	if making {
 		locked, ok = Frames, true
 	}
-	f, err := os.Open(filepath.Join(dir, locked))
+	f, err := infile.OpenFile(filepath.Join(dir, locked), os.O_RDONLY)
 	if err != nil {
 		return info, ok
 	}
@@ -175,7 +177,7 @@ func Remove(root, key string) error {
 		return fs.ErrNotExist
 	}
 	for _, name := range []string{Index, Frames} {
-		f, err := os.Open(filepath.Join(dir, name))
+		f, err := infile.OpenFile(filepath.Join(dir, name), os.O_RDONLY)
 		if err != nil {
 			continue // half a cache
 		}

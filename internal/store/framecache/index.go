@@ -94,7 +94,7 @@ func (c Contents) FrameBytes() int64 { return 4 * int64(len(c.Channels)) * int64
 
 // parse reads an index and checks it for contradictions. Errors name the file.
 func (c *Contents) parse(index io.Reader) error {
-	text, err := io.ReadAll(index)
+	text, err := io.ReadAll(io.LimitReader(index, 1<<30))
 	if err == nil {
 		err = seal.Check(text)
 	}

@@ -83,7 +83,7 @@ func regular(path string, info fs.FileInfo) error {
 	case mode&fs.ModeDevice != 0:
 		what = "a device"
 	}
-	return fmt.Errorf("%s: it is %s: want a file", path, what)
+	return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("it is %s: want a file", what)}
 }
 
 // StampOf returns the stamp of the file at a path.
@@ -106,11 +106,7 @@ func (f *File) Fill(dst []byte, at int64) error {
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("truncated while it is read: it had %d bytes, and ends before byte %d now", f.Size, at+int64(len(dst)))
 	default:
-		var named *fs.PathError
-		if errors.As(err, &named) {
-			return named.Err
-		}
-		return err
+		return cause(err)
 	}
 }
 
@@ -129,10 +125,10 @@ func (f *File) Unchanged() error {
 	return nil
 }
 
-// Was returns an error unless the file is the one that had a stamp before, so that a file
-// that is opened again is the same.
-func (f *File) Was(before Stamp) error {
-	if f.Stamp != before {
+// Was returns an error unless the stamp is the one before, so that a file that is opened
+// again is the same.
+func (s Stamp) Was(before Stamp) error {
+	if s != before {
 		return errors.New("it was replaced or changed since this run started: run again when it is complete")
 	}
 	return nil
@@ -145,12 +141,39 @@ func ReadAll(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if f.Size > most {
-		return nil, fmt.Errorf("%s: %d bytes: want at most %d", path, f.Size, most)
+	return readAll(f, path, most)
+}
+
+// ReadStream is ReadAll for a file or a pipe, as a shell's <(command) is one. A named pipe
+// that nobody writes to is empty.
+func ReadStream(path string, most int64) ([]byte, error) {
+	if info, err := os.Stat(path); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
+		return ReadAll(path, most)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, most))
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f, path, most)
+}
+
+func readAll(r io.Reader, path string, most int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("more than %d bytes", most)
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: cause(err)}
 	}
 	return data, nil
+}
+
+// cause returns an error without the path that os puts into it.
+func cause(err error) error {
+	var named *fs.PathError
+	if errors.As(err, &named) {
+		return named.Err
+	}
+	return err
 }

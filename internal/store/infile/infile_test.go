@@ -1,6 +1,7 @@
 package infile
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,8 +53,35 @@ func TestReadAllBounded(t *testing.T) {
 	if data, err := ReadAll(path, 5); err != nil || string(data) != "12345" {
 		t.Errorf("%q, %v", data, err)
 	}
-	if _, err := ReadAll(path, 4); err == nil || err.Error() != path+": 5 bytes: want at most 4" {
+	if _, err := ReadAll(path, 4); err == nil || err.Error() != "read "+path+": more than 4 bytes" {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestReadStream: a pipe is read to its end, and one without a writer does not wait for it.
+func TestReadStream(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	go func() {
+		time.Sleep(20 * time.Millisecond)
+		_, _ = w.WriteString("text")
+		w.Close()
+	}()
+	if data, err := ReadStream(fmt.Sprintf("/dev/fd/%d", r.Fd()), 10); err != nil || string(data) != "text" {
+		t.Errorf("%q, %v", data, err)
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := ReadStream(pipe, 10); err != nil || len(data) != 0 {
+		t.Errorf("a pipe without a writer: %q, %v", data, err)
+	}
+	if _, err := ReadStream("/dev/zero", 10); err == nil || !strings.Contains(err.Error(), "it is a device") {
+		t.Errorf("a device: %v", err)
 	}
 }
 

@@ -7,13 +7,15 @@
 //	DIR/.parts/whole.json          a Record of the summary's files, if there are any
 //
 // A seed is finished when its record is there under the run's key, and the files that it
-// names are there with their sizes. Records are small, and the summary of the whole (a
+// names are those that were written: by their stamps or, where they have been copied or
+// touched, by their SHA-256. Records are small, and the summary of the whole (a
 // manifest, a table of means) is made of them alone. The run that finds no record missing
 // makes the summary. It takes the records in the order of the seeds, so that every run
 // would make the same bytes.
 package parts
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +26,7 @@ import (
 	"fmsr/internal/frames"
 	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/infile"
 	"fmsr/internal/store/seal"
 )
 
@@ -32,11 +35,12 @@ const Folder = ".parts"
 
 // Record describes the result of a finished seed.
 type Record struct {
-	Key   string          `json:"key"` // of everything that the result depends on
-	Seed  int             `json:"seed"`
-	Split string          `json:"part,omitempty"` // of a part of a seed that is cut in time
-	Files []File          `json:"files"`
-	Extra json.RawMessage `json:"extra,omitempty"` // further input of the summary
+	Key    string          `json:"key"` // of everything that the result depends on
+	Seed   int             `json:"seed"`
+	Split  string          `json:"part,omitempty"` // of a part of a seed that is cut in time
+	Files  []File          `json:"files"`
+	Stamps []infile.Stamp  `json:"stamps"`          // of the files, when the record was written
+	Extra  json.RawMessage `json:"extra,omitempty"` // further input of the summary
 }
 
 // Part returns what the result is of.
@@ -54,6 +58,9 @@ type File struct {
 type Set struct {
 	dir, key string
 	parts    []frames.Part
+
+	summed  map[File]infile.Stamp // files whose SHA-256 was checked
+	changed []string              // files that All found to be others than those written
 }
 
 // ErrOther is the error of a folder that holds results of another key.
@@ -63,7 +70,7 @@ var ErrOther = errors.New("it holds the results of another spec or of other data
 // the folder holds results of another key. With fresh it removes them instead, and the
 // records of the seeds for which mine is true.
 func Open(dir, key string, all []frames.Part, fresh bool, mine func(i int) bool) (*Set, error) {
-	s := &Set{dir: dir, key: key, parts: all}
+	s := &Set{dir: dir, key: key, parts: all, summed: map[File]infile.Stamp{}}
 	if err := os.MkdirAll(filepath.Join(dir, Folder), 0o777); err != nil {
 		return nil, err
 	}
@@ -95,23 +102,31 @@ func Open(dir, key string, all []frames.Part, fresh bool, mine func(i int) bool)
 	return s, nil
 }
 
-// Finished returns the seeds whose results are whole.
-func (s *Set) Finished() (map[frames.Part]bool, error) {
-	records, _, err := s.All()
+// Finished returns the seeds whose results are whole, and the files that are there but are
+// not those that were written, whose seeds are not finished.
+func (s *Set) Finished(ctx context.Context) (finished map[frames.Part]bool, changed []string, err error) {
+	records, _, err := s.All(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	finished := map[frames.Part]bool{}
+	finished = map[frames.Part]bool{}
 	for _, r := range records {
 		finished[r.Part()] = true
 	}
-	return finished, nil
+	return finished, s.changed, nil
 }
 
 // Commit records that a seed is finished. Its files must be in their place, and
 // durable.
 func (s *Set) Commit(r Record) error {
 	r.Key = s.key
+	for _, f := range r.Files {
+		stamp, err := infile.StampOf(filepath.Join(s.dir, f.Path))
+		if err != nil {
+			return err
+		}
+		r.Stamps = append(r.Stamps, stamp)
+	}
 	data, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("seed %d: record: %w", r.Seed, err)
@@ -121,11 +136,15 @@ func (s *Set) Commit(r Record) error {
 
 // All returns the records of the finished seeds, in the order of the seeds, and how many
 // seeds are missing.
-func (s *Set) All() (records []Record, missing int, err error) {
+func (s *Set) All(ctx context.Context) (records []Record, missing int, err error) {
+	s.changed = nil
 	for _, part := range s.parts {
+		if ctx.Err() != nil {
+			return nil, 0, context.Cause(ctx)
+		}
 		r, err := read(s.path(part))
 		switch {
-		case err == nil && r.Key == s.key && r.Part() == part && s.present(r):
+		case err == nil && r.Key == s.key && r.Part() == part && s.whole(r):
 			records = append(records, r)
 		case err == nil || errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*damaged)):
 			missing++
@@ -151,6 +170,30 @@ func (s *Set) present(r Record) bool {
 	return len(r.Files) > 0
 }
 
+// whole reports whether a record's files are those that were written. It notes the files
+// that are there and are others.
+func (s *Set) whole(r Record) bool {
+	if !s.present(r) {
+		return false
+	}
+	for i, f := range r.Files {
+		path := filepath.Join(s.dir, f.Path)
+		stamp, err := infile.StampOf(path)
+		if err != nil {
+			return false
+		}
+		if i < len(r.Stamps) && stamp == r.Stamps[i] || s.summed[f] == stamp { // else it was copied, touched or replaced
+			continue
+		}
+		if _, sum, err := sumOf(path); err != nil || sum != f.SHA256 {
+			s.changed = append(s.changed, path)
+			return false
+		}
+		s.summed[f] = stamp
+	}
+	return true
+}
+
 // remove removes a record and then its files.
 func (s *Set) remove(path string, r Record) error {
 	paths := []string{path}
@@ -167,11 +210,14 @@ func (s *Set) remove(path string, r Record) error {
 	return nil
 }
 
+// largest is the number of bytes of a record that are read.
+const largest = 1 << 28
+
 // damaged is the error of a record that cannot be read.
 type damaged struct{ error }
 
 func read(path string) (r Record, err error) {
-	data, err := os.ReadFile(path)
+	data, err := infile.ReadAll(path, largest)
 	if err != nil {
 		return r, err
 	}

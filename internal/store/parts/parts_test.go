@@ -1,12 +1,16 @@
 package parts
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 
@@ -29,7 +33,8 @@ func finish(t *testing.T, s *Set, seed, bytes int) {
 	if err := os.WriteFile(filepath.Join(s.dir, name), make([]byte, bytes), 0o644); err != nil {
 		t.Error(err)
 	}
-	err := s.Commit(Record{Seed: seed, Files: []File{{Path: name, Rows: 3, Bytes: int64(bytes)}}, Extra: json.RawMessage(fmt.Sprintf(`{"n":%d}`, seed))})
+	sum := sha256.Sum256(make([]byte, bytes))
+	err := s.Commit(Record{Seed: seed, Files: []File{{Path: name, Rows: 3, Bytes: int64(bytes), SHA256: hex.EncodeToString(sum[:])}}, Extra: json.RawMessage(fmt.Sprintf(`{"n":%d}`, seed))})
 	if err != nil {
 		t.Error(err)
 	}
@@ -37,7 +42,7 @@ func finish(t *testing.T, s *Set, seed, bytes int) {
 
 func finished(t *testing.T, s *Set) map[int]bool {
 	t.Helper()
-	f, err := s.Finished()
+	f, _, err := s.Finished(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +74,7 @@ func TestPartsOfASeed(t *testing.T) {
 	if err := s.Commit(Record{Seed: 3, Split: "val", Files: []File{{Path: "x", Bytes: 7}}}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Finished(); err != nil || !reflect.DeepEqual(got, map[frames.Part]bool{all[1]: true}) {
+	if got, _, err := s.Finished(context.Background()); err != nil || !reflect.DeepEqual(got, map[frames.Part]bool{all[1]: true}) {
 		t.Errorf("finished %v, %v", got, err)
 	}
 }
@@ -84,7 +89,7 @@ func TestGoesOn(t *testing.T) {
 	if got := finished(t, again); !reflect.DeepEqual(got, map[int]bool{2: true, 5: true}) {
 		t.Errorf("finished %v, want 2 and 5", got)
 	}
-	records, missing, err := again.All()
+	records, missing, err := again.All(context.Background())
 	if err != nil || missing != 1 || len(records) != 2 || records[0].Seed != 5 || records[1].Seed != 2 || string(records[1].Extra) != `{"n":2}` {
 		t.Errorf("records %+v, %d missing, %v", records, missing, err)
 	}
@@ -114,6 +119,37 @@ func TestUnfinished(t *testing.T) {
 				t.Errorf("finished %v, want 9 alone", got)
 			}
 		})
+	}
+}
+
+// TestReplaced: a file that was replaced by another of its size is not the seed's result. A
+// copy of it is.
+func TestReplaced(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, "k")
+	for _, seed := range []int{5, 2, 9} {
+		finish(t, s, seed, 10)
+	}
+	other, copied := filepath.Join(dir, "seed_0002.arrow"), filepath.Join(dir, "seed_0009.arrow")
+	for path, data := range map[string]string{other: "0123456789", copied: strings.Repeat("\x00", 10)} {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := open(t, dir, "k")
+	if got := finished(t, again); !reflect.DeepEqual(got, map[int]bool{5: true, 9: true}) {
+		t.Errorf("finished %v, want 5 and 9", got)
+	}
+	if _, changed, err := again.Finished(context.Background()); err != nil || !reflect.DeepEqual(changed, []string{other}) {
+		t.Errorf("changed %v, %v, want %s", changed, err, other)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, _, err := again.All(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a run that was stopped: %v", err)
 	}
 }
 

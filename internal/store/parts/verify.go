@@ -9,12 +9,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/infile"
 	"fmsr/internal/store/seal"
 )
 
@@ -93,7 +93,7 @@ func (f File) Verify(ctx context.Context, dir string, verified map[File]bool) er
 
 // sumOf returns a file's size and SHA-256.
 func sumOf(path string) (n int64, sum string, err error) {
-	f, err := os.Open(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return 0, "", err
 	}
