@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,7 +62,7 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 		}
 	}()
 	r.env.ctx = ctx
-	if _, err := os.Stat(r.env.Run.Dir); err == nil { // else there is nothing to guard yet
+	if _, err := os.Stat(r.env.Run.Dir); !errors.Is(err, fs.ErrNotExist) { // else there is nothing to guard yet
 		if err := r.use(); err != nil {
 			return &InputError{Err: err}
 		}
