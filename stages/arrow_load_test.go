@@ -229,7 +229,7 @@ func TestArrowLoadChecksums(t *testing.T) {
 	if err := os.Truncate(file, 100); err != nil {
 		t.Fatal(err)
 	}
-	if err := emit(dir); err == nil || !strings.Contains(err.Error(), file+": truncated") {
+	if err := emit(dir); err == nil || !strings.Contains(err.Error(), file+": 100 bytes, want ") {
 		t.Errorf("a truncated file: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/infile"
 	"fmsr/internal/store/seal"
 )
 
@@ -34,6 +35,9 @@ type Rows struct {
 // the manifest and, if verify is set, its bytes against their SHA-256. Close it.
 func (m *Manifest) Open(dir string, listed File, verify bool) (*Rows, error) {
 	path := filepath.Join(dir, listed.Path)
+	if there, err := infile.StampOf(path); err == nil && there.Size != listed.Bytes {
+		return nil, fmt.Errorf("%s: %d bytes, want %d: the manifest is not of this file, or it is truncated", path, there.Size, listed.Bytes)
+	}
 	f, err := arrowtensor.Open(path)
 	if err != nil {
 		return nil, err
@@ -56,8 +60,6 @@ func (m *Manifest) Open(dir string, listed File, verify bool) (*Rows, error) {
 func (m *Manifest) checkFile(listed File, f *arrowtensor.File) error {
 	columns := Columns(m.Factor != 0)
 	switch {
-	case f.Size() != listed.Bytes:
-		return fmt.Errorf("%d bytes, want %d: the manifest is not of this file, or it is truncated", f.Size(), listed.Bytes)
 	case !slices.Equal(f.Channels, m.ChannelNames) || f.H != m.H || f.W != m.W:
 		return fmt.Errorf("%v at %d x %d, and the manifest says %v at %d x %d", f.Channels, f.H, f.W, m.ChannelNames, m.H, m.W)
 	case !slices.Equal(f.Columns, columns):

@@ -46,9 +46,6 @@ func Open(path string) (*File, error) {
 // does not name the file. Several goroutines may call it at once.
 func (f *File) Read(dst []byte, row, i int) error { return f.file.Fill(dst, int64(f.Rows[row].at[i])) }
 
-// Size returns the number of bytes of the file when it was opened.
-func (f *File) Size() int64 { return f.file.Size }
-
 // Whole returns a reader of all bytes of the file.
 func (f *File) Whole() io.Reader { return io.NewSectionReader(f.file, 0, f.file.Size) }
 
