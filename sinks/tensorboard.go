@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -29,8 +30,9 @@ func init() {
 	steps   -- 1 -- ... -- 100 ------------
 
 tensorboard --logdir RUN/tb shows them. TensorBoard's numbers are float32: a figure that
-is too large or too small for it, such as val/mse of a field of 1e-24, is left out. time/frames_per_s, training
-frames a second since the last line, depends on the clock. ` + curveHelp,
+is too large or too small for it, such as val/mse of a field of 1e-24, is left out. What
+depends on the clock has a file of its own, which TensorBoard shows as the run "clock":
+time/frames_per_s, training frames a second since the last line. ` + curveHelp,
 		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		New:  func(*TensorBoard) pipeline.Stage { return &tensorboard{} },
 	})
@@ -47,8 +49,8 @@ const tensorboardFile = "events.out.tfevents.0.fmsr"
 
 type tensorboard struct {
 	stepSink
-	env  *pipeline.Env
-	file *os.File
+	env         *pipeline.Env
+	file, clock *os.File
 }
 
 // Open keeps the run for Start.
@@ -60,20 +62,28 @@ func (t *tensorboard) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 // Writes returns the folder.
 func (t *tensorboard) Writes() []string { return []string{"tb"} }
 
-// Start begins the file, or continues it.
+// Start begins the files, or continues them.
 func (t *tensorboard) Start() (err error) {
 	folder := filepath.Join(t.env.Run.Dir, "tb")
+	if t.file, err = t.open(folder); err != nil {
+		return err
+	}
+	t.clock, err = t.open(filepath.Join(folder, "clock"))
+	return err
+}
+
+func (t *tensorboard) open(folder string) (*os.File, error) {
 	if err := os.MkdirAll(folder, 0o777); err != nil {
-		return err
+		return nil, err
 	}
-	t.file, err = openLog(filepath.Join(folder, tensorboardFile), t.env.Resume, tfevents.UpTo)
+	file, err := openLog(filepath.Join(folder, tensorboardFile), t.env.Resume, tfevents.UpTo)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if at, err := t.file.Seek(0, io.SeekCurrent); err != nil || at > 0 {
-		return err
+	if at, err := file.Seek(0, io.SeekCurrent); err != nil || at > 0 {
+		return file, err
 	}
-	return tfevents.WriteVersion(t.file, time.Now())
+	return file, tfevents.WriteVersion(file, time.Now())
 }
 
 // write writes one event for a step, and one for what depends on the clock.
@@ -94,8 +104,8 @@ func (t *tensorboard) write(step *model.Step) error {
 	}
 	var speed tfevents.Summary
 	speed.Scalar(speedName, step.Speed)
-	return tfevents.WriteSummary(t.file, time.Now(), step.N, speed)
+	return tfevents.WriteSummary(t.clock, time.Now(), step.N, speed)
 }
 
-// Close closes the file; what was written stays.
-func (t *tensorboard) Close() error { return closeLog(t.file) }
+// Close closes the files; what was written stays.
+func (t *tensorboard) Close() error { return errors.Join(closeLog(t.file), closeLog(t.clock)) }
