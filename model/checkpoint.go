@@ -90,7 +90,7 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 		{Key: "channel_names", Value: names(c.Channels)},
 		{Key: "step", Value: t.Step},
 		{Key: "optimizer_state", Value: torchfile.Dict{{Key: "exp_avg", Value: states["exp_avg"]}, {Key: "exp_avg_sq", Value: states["exp_avg_sq"]}}},
-		{Key: "resume", Value: resumption{t.Position, c.Frames, t.Last, t.Skips, t.Clips, t.Ends(), t.Best, t.average}.dict()},
+		{Key: "resume", Value: resumption{t.Position, c.Frames, t.Last, t.Skips, t.Window, t.Ends(), t.Best, t.average}.dict()},
 		{Key: "config", Value: t.config(c.Input)},
 		{Key: "format", Value: 1},
 	}...)

@@ -21,6 +21,9 @@ type Net interface {
 	// SampleBytes estimates the memory of one evaluation for one h x w sample,
 	// without the weights.
 	SampleBytes(h, w int) int64
+	// TrainBytes estimates the memory of a training step in float32 for one h x w sample,
+	// without the weights.
+	TrainBytes(h, w int) int64
 	// Forward returns the velocity (N,C,H,W) at x = cat(xt, x_lo) (N,2C,H,W) and the times
 	// t in [0,1], (N), one for each sample. For times (N,M) it returns the mean velocity
 	// over the M times, to first order in their distance.

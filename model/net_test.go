@@ -56,6 +56,7 @@ func recognizeTwoConvs(shape func(name string) []int64) (Config, error) {
 func (n *twoConvs) Multiple() int { return 1 }
 
 func (n *twoConvs) SampleBytes(h, w int) int64 { return int64(8 * n.config.Channels * h * w) }
+func (n *twoConvs) TrainBytes(h, w int) int64  { return 2 * n.SampleBytes(h, w) }
 
 func (n *twoConvs) Forward(s *torchx.Scope, x, t torchx.Tensor) torchx.Tensor {
 	if len(t.Shape()) == 2 {

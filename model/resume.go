@@ -17,11 +17,31 @@ type Skips struct {
 	InARow int // up to the last step
 }
 
-// Clips counts the steps whose gradient was clipped.
-type Clips struct {
-	Total    int // of all steps
-	AtEval   int // of the steps up to the last evaluation
-	EvalStep int // step of the last evaluation
+// Window sums up the steps since the last line of the learning curve.
+type Window struct {
+	Taken, Skipped, Clipped int     // all steps; those that were skipped; those whose gradient was clipped
+	Loss, GradNorm          float64 // sums over the steps that were not skipped
+}
+
+// add adds a step whose gradient is clipped to a norm.
+func (w *Window) add(r Result, clip float64) {
+	w.Taken++
+	if r.Skipped() {
+		w.Skipped++
+		return
+	}
+	w.Loss += r.Loss
+	w.GradNorm += r.GradNorm
+	if r.GradNorm > clip {
+		w.Clipped++
+	}
+}
+
+// Mean returns the mean loss and gradient norm of the steps that were not skipped, NaN
+// if there are none.
+func (w *Window) Mean() (loss, norm float64) {
+	n := float64(w.Taken - w.Skipped)
+	return w.Loss / n, w.GradNorm / n
 }
 
 // Best is the evaluation whose figure was the least.
@@ -39,7 +59,7 @@ type resumption struct {
 	frames int // number of training frames
 	last   Result
 	skips  Skips
-	clips  Clips
+	window Window
 	ends   int // Hyper.Ends
 	best   Best
 
@@ -51,7 +71,10 @@ func (r resumption) dict() torchfile.Dict {
 		{Key: "averaged", Value: r.Averaged}, {Key: "passed", Value: r.Passed}, {Key: "frames", Value: r.frames},
 		{Key: "loss", Value: r.last.Loss}, {Key: "grad_norm", Value: r.last.GradNorm}, {Key: "lr", Value: r.last.LR},
 		{Key: "skipped", Value: r.skips.Total}, {Key: "skipped_in_a_row", Value: r.skips.InARow},
-		{Key: "clipped", Value: r.clips.Total}, {Key: "clipped_at_eval", Value: r.clips.AtEval}, {Key: "eval_step", Value: r.clips.EvalStep},
+		{Key: "window", Value: torchfile.Dict{
+			{Key: "taken", Value: r.window.Taken}, {Key: "skipped", Value: r.window.Skipped}, {Key: "clipped", Value: r.window.Clipped},
+			{Key: "loss", Value: r.window.Loss}, {Key: "grad_norm", Value: r.window.GradNorm},
+		}},
 	}
 	if r.ends > 0 {
 		d = append(d, torchfile.Entry{Key: "lr_ends", Value: r.ends})
@@ -82,8 +105,7 @@ func (l *Loaded) resumption() (r resumption, err error) {
 			return r, fmt.Errorf("resume.%s is %s: want a number", key, torchfile.What(dict.Get(key)))
 		}
 	}
-	for key, into := range map[string]*int{"frames": &r.frames, "skipped": &r.skips.Total, "skipped_in_a_row": &r.skips.InARow,
-		"clipped": &r.clips.Total, "clipped_at_eval": &r.clips.AtEval, "eval_step": &r.clips.EvalStep} {
+	for key, into := range map[string]*int{"frames": &r.frames, "skipped": &r.skips.Total, "skipped_in_a_row": &r.skips.InARow} {
 		n, ok := dict.Get(key).(int64)
 		if !ok {
 			return r, fmt.Errorf("resume.%s is %s: want a whole number", key, torchfile.What(dict.Get(key)))
@@ -92,14 +114,23 @@ func (l *Loaded) resumption() (r resumption, err error) {
 	}
 	for key, into := range map[string]*int{"lr_ends": &r.ends, "best_step": &r.best.Step} {
 		if _, err := value(l, dict, "resume.", key, into); err != nil {
-			return r, err
+			if err != nil {
+				return r, err
+			}
+			return r, l.readWindow(dict, &r.window)
 		}
 	}
 	if _, err := value(l, dict, "resume.", "best_figure", &r.best.Figure); err != nil {
-		return r, err
+		if err != nil {
+			return r, err
+		}
+		return r, l.readWindow(dict, &r.window)
 	}
 	if _, err := value(l, dict, "resume.", "best", &r.best.Value); err != nil {
-		return r, err
+		if err != nil {
+			return r, err
+		}
+		return r, l.readWindow(dict, &r.window)
 	}
 	var average Averaging
 	there, err := value(l, dict, "resume.", "ema_decay", &average.Decay)
@@ -107,7 +138,34 @@ func (l *Loaded) resumption() (r resumption, err error) {
 		r.average = &average
 		_, err = value(l, dict, "resume.", "ema_ramp", &average.Ramp)
 	}
-	return r, err
+	if err != nil {
+		return r, err
+	}
+	return r, l.readWindow(dict, &r.window)
+}
+
+// readWindow reads the window. An older fmsr had none: the learning curve's next line is
+// then of the steps to come.
+func (l *Loaded) readWindow(resume *torchfile.Map, w *Window) error {
+	given := resume.Get("window")
+	if given == nil {
+		return nil
+	}
+	dict, ok := given.(*torchfile.Map)
+	if !ok {
+		return fmt.Errorf("resume.window is %s: want a dict", torchfile.What(given))
+	}
+	for key, into := range map[string]*int{"taken": &w.Taken, "skipped": &w.Skipped, "clipped": &w.Clipped} {
+		if _, err := value(l, dict, "resume.window.", key, into); err != nil {
+			return err
+		}
+	}
+	for key, into := range map[string]*float64{"loss": &w.Loss, "grad_norm": &w.GradNorm} {
+		if _, err := value(l, dict, "resume.window.", key, into); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Position returns how far the training had come when the checkpoint was written. It
@@ -207,7 +265,7 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 	if err != nil {
 		return err
 	}
-	t.Position, t.Last, t.Skips, t.Clips, t.Best = r.Position, r.last, r.skips, r.clips, r.best
+	t.Position, t.Last, t.Skips, t.Window, t.Best = r.Position, r.last, r.skips, r.window, r.best
 	t.average = r.average // the next Update averages too: UpdateEMA by itself may round otherwise
 	return nil
 }

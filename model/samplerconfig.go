@@ -8,7 +8,7 @@ import (
 
 // SamplerConfig are the keys of a sampler in specs.
 type SamplerConfig struct {
-	SampleSteps int      `yaml:"sample_steps" min:"0" flag:"sample-steps" doc:"steps of the sampler; 0: 9 with multistep, 100 otherwise"`
+	SampleSteps int      `yaml:"sample_steps" min:"0" max:"100000" flag:"sample-steps" doc:"steps of the sampler; 0: 9 with multistep, 100 otherwise"`
 	Solver      string   `yaml:"solver" oneof:"euler|midpoint|heun|rk4|multistep" flag:"solver" doc:"of the ODE"`
 	TMin        float64  `yaml:"t_min" min:"0" flag:"t-min-sample" doc:"where sampling starts"`
 	TMax        float64  `yaml:"t_max" max:"1" flag:"t-max-sample" doc:"where sampling ends"`

@@ -73,7 +73,7 @@ type Trainer struct {
 	Last     Result // of the newest step
 	Best     Best   // the best evaluation; no Figure: none
 	Skips    Skips
-	Clips    Clips
+	Window   Window // since the last line of the learning curve
 
 	accumulated int // batches of the next step
 
@@ -96,12 +96,12 @@ type Position struct {
 	Passed   bool // every stage below the trainer has seen the newest step
 }
 
-// StepPassed records that the newest step's token has come back, so that the
-// figures of the next evaluation begin after this one's.
+// StepPassed records that the newest step's token has come back, so that the next line
+// of the learning curve begins after this one's.
 func (t *Trainer) StepPassed(token *Step) {
 	t.Passed = true
-	if token.Eval != nil {
-		t.Clips.AtEval, t.Clips.EvalStep = t.Clips.Total, t.Step
+	if token.Logged() {
+		t.Window = Window{}
 	}
 }
 
@@ -275,16 +275,13 @@ func (t *Trainer) taken(s *torchx.Scope) (Result, error) {
 
 // count counts the step just taken.
 func (t *Trainer) count(r Result) {
-	switch {
-	case r.Skipped():
-		t.Skips.Total++
-		t.Skips.InARow++
-	case r.GradNorm > t.GradClip:
-		t.Clips.Total++
-		fallthrough
-	default:
+	t.Window.add(r, t.GradClip)
+	t.Skips.InARow++
+	if !r.Skipped() {
 		t.Skips.InARow = 0
+		return
 	}
+	t.Skips.Total++
 }
 
 // times returns t ~ U(TMin, TMax) for each sample of a batch. Stratified times are

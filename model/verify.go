@@ -31,6 +31,15 @@ func Verify(ctx context.Context, path string) (string, error) {
 	return is, nil
 }
 
+// CheckSums reads the whole file, and returns an error unless every record matches its
+// checksum.
+func (l *Loaded) CheckSums(ctx context.Context) error {
+	if err := l.file.CheckSums(ctx); err != nil {
+		return fmt.Errorf("%s: %w", l.path, err)
+	}
+	return nil
+}
+
 func (l *Loaded) verify(ctx context.Context) (string, error) {
 	root := l.file.Root
 	if root.Get("step") == nil {

@@ -2,14 +2,13 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/profile"
+	"fmsr/internal/store/runfolder"
 )
 
 // Env is what a run offers its stages.
@@ -25,8 +24,9 @@ type Env struct {
 	Cache    string           // folder of files that can be made again; empty: there is none
 	Out      io.Writer        // for a person to read
 	Progress *Progress
-	Resume   Resume           // where the run continues; not known before every stage has been opened
-	Profile  *profile.Profile // nil: steps are not watched
+	Folder   *runfolder.Folder // the run's folder, locked; nil before it is made
+	Resume   Resume            // where the run continues; not known before every stage has been opened
+	Profile  *profile.Profile  // nil: steps are not watched
 
 	ctx    context.Context // the run's, which its caller may end
 	failed error           // the error that has ended the run; nil: none
@@ -39,14 +39,6 @@ func (e *Env) Finish() { e.finish() }
 
 // Interrupted reports whether the run has been asked to stop.
 func (e *Env) Interrupted() bool { return e.ctx.Err() != nil }
-
-// MakeFolder makes the run's folder, or a folder in it.
-func (e *Env) MakeFolder(within ...string) error {
-	if err := os.MkdirAll(filepath.Join(append([]string{e.Run.Dir}, within...)...), 0o777); err != nil {
-		return fmt.Errorf("the run's folder %s: %w", e.Run.Dir, err)
-	}
-	return nil
-}
 
 // Failed reports, when stages close, whether an error has ended the run.
 func (e *Env) Failed() bool { return e.failed != nil }

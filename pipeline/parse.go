@@ -5,6 +5,9 @@ import "fmsr/pipeline/spec"
 // Override is a value from outside a spec's file: a flag's, or a --set's.
 type Override = spec.Override
 
+// ExpandPath replaces ~ and ${NAME} in a path, as in specs. See spec.Expand.
+func ExpandPath(path string) (string, error) { return spec.Expand(path) }
+
 // Spec is a flow with its configs, ready to run.
 type Spec struct {
 	File     string

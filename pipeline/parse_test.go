@@ -108,7 +108,7 @@ func TestDiagnostics(t *testing.T) {
 		"run": {"version: 1\nrun: {name: .., device: tpu, threads: -1, max_steps: -1, checkpoint_every: 0, grid: {box: [0, 1], boundary: [wall, open]}}\nflow: [sample_source]\n", []string{
 			`s.yaml:2:13: run.name: is "..": want a name that a folder can have, without / and \`,
 			`s.yaml:2:25: run.device: device "tpu": want auto, cpu, cuda or cuda:INDEX`,
-			`s.yaml:2:39: run.threads: is -1: want at least 0`,
+			`s.yaml:2:39: run.threads: is -1: want 0 to 1024`,
 			`s.yaml:2:54: run.max_steps: is -1: want at least 0`,
 			`s.yaml:2:76: run.checkpoint_every: is 0: want at least 1`,
 			`s.yaml:2:92: run.grid.box[0]: is 0: want more than 0`,

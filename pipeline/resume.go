@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"fmsr/internal/glob"
 	"fmsr/internal/store/infile"
 	"fmsr/pipeline/spec"
@@ -45,8 +47,19 @@ func (r *runner) resume(opt Options) error {
 	for _, note := range notes {
 		r.env.Progress.Note("%s", note)
 	}
-	r.env.Resume.From, r.env.Resume.Dir = spec.Absolute(from), r.env.Run.Dir
+	r.env.Resume.From, r.env.Resume.Dir = r.inFolder(spec.Absolute(from)), r.env.Run.Dir
 	return nil
+}
+
+// resumable reports whether the run's folder says where this run can be resumed from.
+func (r *runner) resumable() bool {
+	_, resumer := r.resumer()
+	if !r.begun || resumer == nil || r.env.Resume.From == "" {
+		return r.begun
+	}
+	newest, _ := resumer.ResumeFiles()
+	_, err := os.Stat(filepath.Join(r.env.Run.Dir, newest))
+	return err == nil
 }
 
 // resumeFile returns the file to resume from, or nothing if the run starts from the
@@ -66,7 +79,7 @@ func (r *runner) resumeFile(resumer Resumer, opt Options) (string, error) {
 	newest, _ := resumer.ResumeFiles()
 	from := filepath.Join(dir, newest)
 	_, err := os.Stat(from)
-	switch missing := errors.Is(err, fs.ErrNotExist); {
+	switch missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR); {
 	case missing && len(r.keptBeside(resumer, from)) == 0 && opt.Resume == "":
 		return "", nil
 	case missing:
@@ -81,7 +94,7 @@ func (r *runner) resumeFile(resumer Resumer, opt Options) (string, error) {
 func (r *runner) orKept(resumer Resumer, from string, err error) error {
 	kept := r.keptBeside(resumer, from)
 	if len(kept) == 0 {
-		return err
+		return fmt.Errorf("%w: name another checkpoint by --resume, or start over with --resume never", err)
 	}
 	names := make([]string, len(kept))
 	for i, path := range kept {
@@ -163,7 +176,7 @@ func (r *runner) resumeFrom() error {
 }
 
 // setAside renames the files in the run's folder that another run could resume
-// from, unless this run resumes from there.
+// from, unless this run resumes from there. What was set aside before stays.
 func (r *runner) setAside() error {
 	_, resumer := r.resumer()
 	if r.env.Resume.Here() || resumer == nil {
@@ -174,12 +187,23 @@ func (r *runner) setAside() error {
 	if err != nil {
 		return err
 	}
+	suffix := unusedSuffix(old)
 	for _, path := range old {
-		if err := os.Rename(path, path+".old"); err != nil {
+		if err := os.Rename(path, path+suffix); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// unusedSuffix returns .old or .old-2, .old-3, ...: the first that none of the files has been
+// set aside by.
+func unusedSuffix(paths []string) string {
+	suffix := ".old"
+	for n := 2; slices.ContainsFunc(paths, func(path string) bool { _, err := os.Lstat(path + suffix); return err == nil }); n++ {
+		suffix = fmt.Sprintf(".old-%d", n)
+	}
+	return suffix
 }
 
 // compare returns an error if resuming a run of spec was under spec now would change

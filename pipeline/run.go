@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/hostmem"
 	"fmsr/internal/profile"
 	"fmsr/internal/store/atomicfile"
 )
@@ -31,7 +33,8 @@ type Options struct {
 	Profile int              // steps to profile; 0: none
 	Mem     memory.Allocator // for frames; nil: a pool of its own
 
-	Receive func(Element) error // borrows the elements that the last stage sends; may be nil
+	Resumable func()              // called once the run's folder says where to resume; may be nil
+	Receive   func(Element) error // borrows the elements that the last stage sends; may be nil
 }
 
 // Execute runs a spec to its end:
@@ -40,7 +43,9 @@ type Options struct {
 //     ends the run here.
 //  2. Stores without a copy are filled by the stages above them. Stages that fit see
 //     the training data once, from the store if there is one.
-//  3. The flow runs, from its last store if it has one.
+//  3. Whatever can still be refused is refused. Only then are files of an earlier run set
+//     aside or replaced.
+//  4. The flow runs, from its last store if it has one.
 //
 // The error is an *InputError if nothing had been done yet. In any case every stage
 // is closed and every element released when Execute returns.
@@ -52,8 +57,16 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	defer func() {
 		r.env.failed = err
 		err = errors.Join(err, r.close())
+		if opt.Resumable != nil && r.resumable() {
+			opt.Resumable()
+		}
 	}()
 	r.env.ctx = ctx
+	if _, err := os.Stat(r.env.Run.Dir); !errors.Is(err, fs.ErrNotExist) { // else there is nothing to guard yet
+		if err := r.use(); err != nil {
+			return &InputError{Err: err}
+		}
+	}
 	if err := r.resume(opt); err != nil {
 		return &InputError{Err: err}
 	}
@@ -63,11 +76,20 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	if err := r.resumeFrom(); err != nil {
 		return &InputError{Err: err}
 	}
+	if err := r.use(); err != nil {
+		return &InputError{Err: err}
+	}
+	if err := r.checkFolder(); err != nil {
+		return &InputError{Err: err}
+	}
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
 	if err := r.pick(ctx); err != nil { // before anything is written: the folder may hold other results
 		return err
+	}
+	if err := r.ready(ctx); err != nil {
+		return &InputError{Err: err}
 	}
 	if err := r.begin(); err != nil {
 		return err
@@ -82,6 +104,16 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	return nil
 }
 
+// Resumable reports whether a run of the spec that ends early can be resumed.
+func (s *Spec) Resumable() bool {
+	return slices.ContainsFunc(s.Flow, func(n Node) bool {
+		stage := n.Decl.New(n.Config)
+		_, keeps := stage.(Keeper)
+		_, resumes := stage.(Resumer)
+		return keeps || resumes
+	})
+}
+
 type runner struct {
 	spec   *Spec
 	env    *Env
@@ -89,6 +121,7 @@ type runner struct {
 	opened int
 	metas  []Meta // metas[i] describes what nodes[i] sends
 	source int    // index of the stage that frames come from now
+	begun  bool   // what the folder holds is this run's
 	pool   *frames.Pool
 
 	receive func(Element) error
@@ -145,6 +178,9 @@ func (r *runner) open(ctx context.Context) error {
 	for _, n := range r.nodes {
 		err := guard(func() (err error) {
 			meta, err = n.Open(ctx, r.env, meta)
+			if err == nil {
+				err = checkFrames(meta, hostmem.Left())
+			}
 			return err
 		})
 		if err != nil {
@@ -152,6 +188,26 @@ func (r *runner) open(ctx context.Context) error {
 		}
 		r.opened++
 		r.metas = append(r.metas, meta)
+	}
+	return nil
+}
+
+// framesAtOnce is how many copies of a frame a pass holds at least: a frame, what a
+// stage makes of it, and x_lo or a Fourier transform.
+const framesAtOnce = 3
+
+// checkFrames returns an error if frames have cells that cannot be meant, or are too
+// large for the memory that is left.
+func checkFrames(m Meta, left int64) error {
+	if m.Cells() == 0 { // each input file has a grid of its own
+		return nil
+	}
+	if err := m.Check(); err != nil {
+		return err
+	}
+	if need := framesAtOnce * 4 * float64(len(m.Channels)) * float64(m.Cells()); need > float64(left) {
+		return &hostmem.Lack{What: fmt.Sprintf("%d frames at once, of %d fields on %s cells each,", framesAtOnce, len(m.Channels), m.Grid), Need: need, Left: left,
+			Advice: "cut the frames into parts, or use a machine with more memory"}
 	}
 	return nil
 }
@@ -176,7 +232,7 @@ func (r *runner) hasKeeper() bool {
 	return slices.ContainsFunc(r.nodes, func(n *node) bool { _, ok := n.Stage.(Keeper); return ok })
 }
 
-// close closes the stages in reverse order and frees the pool.
+// close closes the stages in reverse order, frees the pool, and lets go of the run's folder.
 func (r *runner) close() error {
 	r.env.Progress.Done()
 	var errs []error
@@ -191,6 +247,11 @@ func (r *runner) close() error {
 			errs = append(errs, fmt.Errorf("internal error: %d bytes of frames were not released", used))
 		}
 		errs = append(errs, r.pool.Close())
+	}
+	if r.env.Folder != nil {
+		if err := r.env.Folder.Release(); r.env.failed == nil {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -303,16 +364,34 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	return nil
 }
 
+// ready lets stages refuse what only shows once the frames are there and fitted.
+func (r *runner) ready(ctx context.Context) error {
+	for _, n := range r.nodes {
+		s, ok := n.Stage.(Preparer)
+		if !ok {
+			continue
+		}
+		if err := guard(func() error { return s.Prepare(ctx) }); err != nil {
+			return fmt.Errorf("%s: %w", n.label, err)
+		}
+	}
+	return nil
+}
+
 // begin prepares the run's folder: it replaces the files of an earlier run.
 func (r *runner) begin() error {
+	if err := r.env.Folder.Add(r.writes()...); err != nil {
+		return err
+	}
 	if err := r.setAside(); err != nil {
 		return err
 	}
 	if err := r.saveSpec(); err != nil {
 		return err
 	}
+	r.begun = true
 	if r.trains() {
-		if err := atomicfile.SweepTree(r.env.Run.Dir); err != nil {
+		if err := atomicfile.SweepFolder(r.env.Run.Dir); err != nil {
 			return fmt.Errorf("the run's folder: %w", err)
 		}
 	}
@@ -330,11 +409,7 @@ func (r *runner) begin() error {
 
 // saveSpec writes the resolved spec into the run's folder.
 func (r *runner) saveSpec() error {
-	dir := r.env.Run.Dir
-	if err := r.env.MakeFolder(); err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(filepath.Join(dir, "spec.yaml"), r.env.Spec)
+	return atomicfile.WriteFile(filepath.Join(r.env.Run.Dir, "spec.yaml"), r.env.Spec)
 }
 
 // pick limits the source to the seeds of this shard that still lack a keeper's result.

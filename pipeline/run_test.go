@@ -382,3 +382,23 @@ func TestStepsComeBack(t *testing.T) {
 		t.Errorf("%d steps, want 10", train.n)
 	}
 }
+
+// TestFramesTooLarge: frames that three of do not fit in memory are refused when the
+// stage that sends them opens, and so are cells that cannot be meant.
+func TestFramesTooLarge(t *testing.T) {
+	m := Meta{Grid: field.Grid{H: 1 << 15, W: 1 << 15}, Channels: []string{"a", "b"}}
+	if err := checkFrames(m, 26e9); err != nil {
+		t.Error(err)
+	}
+	want := "3 frames at once, of 2 fields on 32768 x 32768 cells each, would take about 25.8 GB, and 20.0 GB of memory are left"
+	if err := checkFrames(m, 20e9); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	m.Box = [2]float64{1e8, 1}
+	if err := checkFrames(m, 26e9); err == nil || !strings.Contains(err.Error(), "run.grid.box") {
+		t.Error(err)
+	}
+	if err := checkFrames(Meta{}, 0); err != nil {
+		t.Errorf("without a grid: %v", err)
+	}
+}

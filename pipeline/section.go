@@ -16,7 +16,7 @@ type Run struct {
 	Seed              uint64   `yaml:"seed" flag:"seed" doc:"seed of all random numbers"`
 	Device            string   `yaml:"device" flag:"device" doc:"auto, cpu, cuda or cuda:INDEX" resume:"bits"`
 	Overfit           bool     `yaml:"overfit" flag:"overfit" doc:"train and validate on all frames of the first seed, without warm-up"`
-	Threads           int      `yaml:"threads" min:"0" flag:"threads" doc:"cores for the model; 0: all" resume:"bits"`
+	Threads           int      `yaml:"threads" min:"0" max:"1024" flag:"threads" doc:"cores for the model; 0: all" resume:"bits"`
 	MaxSteps          int      `yaml:"max_steps" min:"0" flag:"max-steps" doc:"step at which the run stops; 0: train.total_steps" resume:"free"`
 	CheckpointEvery   int      `yaml:"checkpoint_every" min:"1" flag:"checkpoint-every" doc:"steps between checkpoints" resume:"free"`
 	CheckpointMinutes float64  `yaml:"checkpoint_minutes" min:"0" flag:"checkpoint-minutes" doc:"longest time between checkpoints, in minutes; 0: no limit" resume:"free"`

@@ -153,6 +153,14 @@ type Starter interface {
 	Start() error
 }
 
+// Preparer is a stage whose input can turn out to be wrong when all stages are open, filled
+// and fitted. Prepare is called once before any file of an earlier run is touched. Its errors
+// mean that the user's input is wrong.
+type Preparer interface {
+	Stage
+	Prepare(ctx context.Context) error
+}
+
 // Resumer is a stage that can continue an earlier run from a file in the run's
 // folder, as a trainer does from its checkpoint.
 type Resumer interface {

@@ -37,9 +37,7 @@ func init() {
 	                            [ every log_every steps: sample, measure ]
 	steps                       -------- 1 -- 2 -- ... -- 100 + figures
 
-Training figures: train/loss, the gradient norm before clipping, the learning rate, the
-share of steps that were clipped since the last evaluation, and the number of skipped
-steps. Metrics, in physical units, as val/NAME, the mean over the fields:
+Metrics, in physical units, as val/NAME, the mean over the fields:
 
 ` + evaluate.Standard.Help(evaluate.Logs) + `
 A suffix names the source: val/mse is of samples of the raw model, val/mse_ema of the
@@ -222,7 +220,7 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 		}
 	}
 	figures := c.Figures()
-	scalars, left := evaluate.Finite(append(trainScalars(step), figures.Scalars()...))
+	scalars, left := evaluate.Finite(figures.Scalars())
 	if len(left) > 0 {
 		e.env.Progress.Note("eval at step %d: not finite, and left out: %s", step.N, strings.Join(left, ", "))
 	}
@@ -286,33 +284,11 @@ func (e *eval) samplers(step *model.Step) []sampler {
 	return all
 }
 
-// trainScalars returns the training's own figures. A skipped step has no loss.
-func trainScalars(step *model.Step) (figures []evaluate.Scalar) {
-	add := func(name string, value float64) {
-		figures = append(figures, evaluate.Scalar{Name: "train/" + name, Value: evaluate.Figure(value)})
-	}
-	if !step.Skipped() {
-		add("loss", step.Loss)
-		add("grad_norm", step.GradNorm)
-	}
-	add("lr", step.LR)
-	add("clipped", clippedShare(step))
-	add("skipped", float64(step.Trainer.Skips.Total))
-	return figures
-}
-
 // physical returns normalized values (N,C,H,W) in physical units.
 func (e *eval) physical(batch *frames.Frames, values []float32) []float32 {
 	out := make([]float32, len(values))
 	e.in.Stats.PhysicalPlanes(out, values, batch.Cells())
 	return out
-}
-
-// clippedShare returns the share of the steps since the last evaluation whose
-// gradient was clipped.
-func clippedShare(step *model.Step) float64 {
-	c := step.Trainer.Clips
-	return float64(c.Total-c.AtEval) / float64(step.N-c.EvalStep)
 }
 
 // filtered returns the linear filter's prediction (N,C,H,W), normalized.

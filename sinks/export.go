@@ -58,6 +58,7 @@ var (
 	_ pipeline.Fuser   = (*exporter)(nil)
 	_ pipeline.Flusher = (*exporter)(nil)
 	_ pipeline.Keeper  = (*exporter)(nil)
+	_ pipeline.Writer  = (*exporter)(nil)
 )
 
 // exportGroup is the number of bytes of frames that are prepared and written at once: a
@@ -97,6 +98,21 @@ func (e *exporter) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) 
 func (e *exporter) frameBytes() int {
 	return 4 * len(exportset.Columns(e.paired)) * len(e.in.Channels) * e.in.Cells()
 }
+
+// Writes returns the files of all seeds, and the manifests of all parts of the work.
+func (e *exporter) Writes() []string {
+	names := []string{exportset.ManifestName}
+	for i := range e.env.Shard.N {
+		names = append(names, partManifest(i+1, e.env.Shard.N))
+	}
+	for _, s := range e.in.Seeds {
+		names = append(names, e.fileNames(s)...)
+	}
+	return names
+}
+
+// partManifest returns the name of the manifest of the i-th of n parts of the work.
+func partManifest(i, n int) string { return fmt.Sprintf("manifest.%d-of-%d.json", i, n) }
 
 // Resume returns the finished seeds, and checks that the disk has room for the others.
 func (e *exporter) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
@@ -226,8 +242,7 @@ func (e *exporter) Flush(ctx context.Context) ([]pipeline.Element, error) {
 				mine = append(mine, records[at])
 			}
 		}
-		name := fmt.Sprintf("manifest.%d-of-%d.json", e.env.Shard.I, e.env.Shard.N)
-		if err := e.writeManifest(filepath.Join(dir, name), mine); err != nil {
+		if err := e.writeManifest(filepath.Join(dir, partManifest(e.env.Shard.I, e.env.Shard.N)), mine); err != nil {
 			return nil, err
 		}
 	}

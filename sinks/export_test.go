@@ -20,6 +20,7 @@ import (
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/parts"
+	"fmsr/internal/store/runfolder"
 	"fmsr/internal/testkit/golden"
 	"fmsr/pipeline"
 )
@@ -101,7 +102,7 @@ func contents(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.Contains(path, parts.Folder) || strings.Contains(path, "-of-") || d.Name() == "spec.yaml" {
+		if err != nil || d.IsDir() || strings.Contains(path, parts.Folder) || strings.Contains(path, "-of-") || d.Name() == "spec.yaml" || d.Name() == runfolder.Record {
 			return err
 		}
 		data, err := os.ReadFile(path)

@@ -22,8 +22,8 @@ type exportFiles struct {
 	sums    []uint32 // of the values in an Arrow file: of each tensor of a row, row by row
 }
 
-// create starts a seed's files: one table, or an npy file a column.
-func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
+// fileNames returns the names of a seed's files.
+func (e *exporter) fileNames(seed pipeline.Seed) (names []string) {
 	suffixes := []string{e.Format}
 	if e.Format == "npy" {
 		suffixes = nil
@@ -31,9 +31,17 @@ func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
 			suffixes = append(suffixes, column+".npy")
 		}
 	}
-	f := &exportFiles{format: e.Format}
 	for _, suffix := range suffixes {
-		out, err := e.set.Create(fmt.Sprintf("%s.%s", seed.Part(), suffix))
+		names = append(names, fmt.Sprintf("%s.%s", seed.Part(), suffix))
+	}
+	return names
+}
+
+// create starts a seed's files: one table, or an npy file a column.
+func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
+	f := &exportFiles{format: e.Format}
+	for _, name := range e.fileNames(seed) {
+		out, err := e.set.Create(name)
 		if err != nil {
 			f.close()
 			return nil, err

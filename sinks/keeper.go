@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,7 +106,7 @@ func (k *keeper) resume(ctx context.Context, key string, frame room, summary ...
 	}
 	if len(finished) < len(all) {
 		for _, name := range summary {
-			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
 		}

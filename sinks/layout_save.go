@@ -50,6 +50,7 @@ var (
 	_ pipeline.Processor = (*layoutSave)(nil)
 	_ pipeline.Flusher   = (*layoutSave)(nil)
 	_ pipeline.Keeper    = (*layoutSave)(nil)
+	_ pipeline.Writer    = (*layoutSave)(nil)
 )
 
 // Validate reports a set that is not the name of a folder.
@@ -113,6 +114,9 @@ func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 	}
 	return in, nil
 }
+
+// Writes returns the set's folder.
+func (l *layoutSave) Writes() []string { return []string{l.Set} }
 
 // checkSource returns an error unless the set was made from the frames that will come.
 func (l *layoutSave) checkSource(example string) error {

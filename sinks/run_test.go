@@ -161,7 +161,7 @@ func TestOverfitIsSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"4 training and 4 validation frames, the same ones (run.overfit)", "step 4, 4 training frames ", "run.overfit: the model was trained on the frames that it is judged by"} {
+	for _, want := range []string{"4 training and 4 validation frames, the same ones (run.overfit)", "step 4, 4 training frames, ", "run.overfit: the model was trained on the frames that it is judged by"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
@@ -184,12 +184,12 @@ func TestEvalFrames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"eval at step 2, 3 frames (", "step 4, 3 of 4 validation frames "} {
+		for _, want := range []string{"eval at step 2, 3 frames (", "step 4, 3 of 4 validation frames, "} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("batches of %s: no %q in\n%s", size, want, out.String())
 			}
 		}
-		figures := metrics(t, dir)[0]
+		figures := jsonLines(t, dir, "metrics.jsonl")[1] // of step 2, the first that was evaluated
 		if first == nil {
 			first = figures
 		}
@@ -201,10 +201,57 @@ func TestEvalFrames(t *testing.T) {
 	}
 }
 
-// metrics returns the lines of a run's metrics.jsonl.
-func metrics(t *testing.T, dir string) (lines []map[string]float64) {
+// TestLearningCurve: every print_every steps the logs have the means of the steps since
+// the last line, also where an evaluation comes between.
+func TestLearningCurve(t *testing.T) {
+	root := data(t, 0)
+	curve := func(every string) (lines, times []map[string]float64) {
+		dir := t.TempDir()
+		err := run(t, context.Background(), root, &strings.Builder{},
+			pipeline.Override{Path: "train.total_steps", Value: "6", Flag: "--total-steps"},
+			pipeline.Override{Path: "train.print_every", Value: every, Flag: "--print-every"},
+			pipeline.Override{Path: "eval.log_every", Value: "3", Flag: "--log-every"},
+			pipeline.Override{Path: "run.dir", Value: dir, Flag: "--out"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return jsonLines(t, dir, "metrics.jsonl"), jsonLines(t, dir, "timing.jsonl")
+	}
+	each, _ := curve("1")
+	if len(each) != 6 {
+		t.Fatalf("%d lines, want one a step", len(each))
+	}
+	lines, times := curve("2")
+	if len(lines) != 4 || len(times) != 4 {
+		t.Fatalf("%d lines, %d times: want steps 2, 3, 4, 6", len(lines), len(times))
+	}
+	first := 1
+	for i, line := range lines {
+		last := []int{2, 3, 4, 6}[i]
+		if int(line["step"]) != last || line["train/lr"] != each[last-1]["train/lr"] {
+			t.Errorf("line %d: %v, want step %d", i, line, last)
+		}
+		for _, name := range []string{"train/loss", "train/grad_norm", "train/clipped"} {
+			mean := 0.0
+			for n := first; n <= last; n++ {
+				mean += each[n-1][name] / float64(last-first+1)
+			}
+			golden.Near(t, fmt.Sprintf("%s at step %d", name, last), line[name], mean, 1e-12*mean)
+		}
+		if _, evaluated := line["val/mse"]; evaluated != (last%3 == 0) {
+			t.Errorf("step %d: evaluated %t", last, evaluated)
+		}
+		if times[i]["step"] != line["step"] || !(times[i]["frames_per_s"] > 0) {
+			t.Errorf("times of step %d: %v", last, times[i])
+		}
+		first = last + 1
+	}
+}
+
+// jsonLines returns the objects of a log in a run's folder.
+func jsonLines(t *testing.T, dir, name string) (lines []map[string]float64) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, "metrics.jsonl"))
+	text, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,7 @@ var (
 	_ pipeline.Fuser   = (*spectraSink)(nil)
 	_ pipeline.Flusher = (*spectraSink)(nil)
 	_ pipeline.Keeper  = (*spectraSink)(nil)
+	_ pipeline.Writer  = (*spectraSink)(nil)
 )
 
 // spectraSink gathers frames, a few for each core, and works on them in parallel.
@@ -100,6 +101,9 @@ func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 	}
 	return in, nil
 }
+
+// Writes returns the report's files.
+func (s *spectraSink) Writes() []string { return reportFiles }
 
 // Resume returns the finished seeds, and checks that the disk has room for the others.
 func (s *spectraSink) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {

@@ -177,7 +177,7 @@ func TestFormats(t *testing.T) {
 		checkRows(t, rows, []string{"frame", "sample"}, [][]int32{{0, 0}, {0, 1}, {1, 0}, {1, 1}}, samples)
 		_, rows = read(t, filepath.Join(dir, "x.mean."+format))
 		checkRows(t, rows, []string{"frame"}, [][]int32{{0}, {1}}, mean)
-		if left, _ := filepath.Glob(filepath.Join(dir, ".*")); left != nil {
+		if left, _ := filepath.Glob(filepath.Join(dir, ".*.tmp-*")); left != nil {
 			t.Errorf("left: %v", left)
 		}
 	}

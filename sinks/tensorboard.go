@@ -12,7 +12,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// TensorBoard writes every evaluation's figures and pictures as TensorBoard events.
+// TensorBoard writes the learning curve and every evaluation's figures and pictures as TensorBoard events.
 //
 //	steps   -- 1 -- ... -- 100 + figures --
 //	        [ tb/events.out.tfevents...    ]
@@ -22,14 +22,15 @@ type TensorBoard struct{}
 func init() {
 	pipeline.Register(pipeline.Declaration[TensorBoard]{
 		Name: "tensorboard",
-		Doc: `Writes every evaluation's figures and pictures for TensorBoard, to tb/.
+		Doc: `Writes the learning curve, figures and pictures for TensorBoard, to tb/.
 
 	steps   -- 1 -- ... -- 100 + figures --
 	        [ tb/events.out.tfevents...    ]
 	steps   -- 1 -- ... -- 100 ------------
 
 tensorboard --logdir RUN/tb shows them. TensorBoard's numbers are float32: a figure that
-is too large or too small for it, such as val/mse of a field of 1e-24, is left out.`,
+is too large or too small for it, such as val/mse of a field of 1e-24, is left out. time/frames_per_s, training
+frames a second since the last line, depends on the clock. ` + curveHelp,
 		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		New:  func(*TensorBoard) pipeline.Stage { return &tensorboard{} },
 	})
@@ -38,6 +39,7 @@ is too large or too small for it, such as val/mse of a field of 1e-24, is left o
 var (
 	_ pipeline.Processor = (*tensorboard)(nil)
 	_ pipeline.Starter   = (*tensorboard)(nil)
+	_ pipeline.Writer    = (*tensorboard)(nil)
 )
 
 // tensorboardFile has no time in its name, because a run has one such file.
@@ -49,15 +51,22 @@ type tensorboard struct {
 	file *os.File
 }
 
-// Open makes the folder.
+// Open keeps the run for Start.
 func (t *tensorboard) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	t.env, t.on = env, t.write
-	return in, env.MakeFolder("tb")
+	t.env, t.on, t.curve = env, t.write, true
+	return in, nil
 }
+
+// Writes returns the folder.
+func (t *tensorboard) Writes() []string { return []string{"tb"} }
 
 // Start begins the file, or continues it.
 func (t *tensorboard) Start() (err error) {
-	t.file, err = openLog(filepath.Join(t.env.Run.Dir, "tb", tensorboardFile), t.env.Resume, tfevents.UpTo)
+	folder := filepath.Join(t.env.Run.Dir, "tb")
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return err
+	}
+	t.file, err = openLog(filepath.Join(folder, tensorboardFile), t.env.Resume, tfevents.UpTo)
 	if err != nil {
 		return err
 	}
@@ -67,18 +76,25 @@ func (t *tensorboard) Start() (err error) {
 	return tfevents.WriteVersion(t.file, time.Now())
 }
 
-// write writes one event for an evaluated step.
+// write writes one event for a step, and one for what depends on the clock.
 func (t *tensorboard) write(step *model.Step) error {
 	var summary tfevents.Summary
-	for _, s := range step.Eval.Scalars {
+	for _, s := range scalars(step) {
 		summary.Scalar(s.Name, float64(s.Value))
 	}
-	for _, p := range step.Eval.Pictures {
-		if err := summary.Image(p.Name, p.PNG); err != nil {
-			return err
+	if step.Eval != nil {
+		for _, p := range step.Eval.Pictures {
+			if err := summary.Image(p.Name, p.PNG); err != nil {
+				return err
+			}
 		}
 	}
-	return tfevents.WriteSummary(t.file, time.Now(), step.N, summary)
+	if err := tfevents.WriteSummary(t.file, time.Now(), step.N, summary); err != nil || step.Speed == 0 {
+		return err
+	}
+	var speed tfevents.Summary
+	speed.Scalar(speedName, step.Speed)
+	return tfevents.WriteSummary(t.file, time.Now(), step.N, speed)
 }
 
 // Close closes the file; what was written stays.

@@ -46,7 +46,10 @@ their checksums.`,
 	})
 }
 
-var _ pipeline.Picker = (*arrowLoad)(nil)
+var (
+	_ pipeline.Picker = (*arrowLoad)(nil)
+	_ pipeline.Reader = (*arrowLoad)(nil)
+)
 
 type arrowLoad struct {
 	ArrowLoad
@@ -56,7 +59,11 @@ type arrowLoad struct {
 	listed []loaded // in the order of a single pass
 	cut    bool     // seeds have a file for each of several splits
 	splits []frames.Split
+	reads  []string // the manifest and all its files
 }
+
+// Reads returns the manifest and the files of the set.
+func (l *arrowLoad) Reads() []string { return l.reads }
 
 // loaded is a frame: a row of a file.
 type loaded struct {
@@ -87,6 +94,10 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 	meta = pipeline.Meta{Channels: m.ChannelNames, Grid: env.Run.Domain(m.H, m.W), Factor: m.Factor, Periodic: m.Boundary == "periodic"}
 	if m.Normalized {
 		meta.Stats = &field.Stats{Mean: m.Mean, Std: m.Std}
+	}
+	l.reads = []string{path}
+	for _, f := range m.Files {
+		l.reads = append(l.reads, filepath.Join(l.Input, f.Path))
 	}
 	chosen, err := l.choose(path, m)
 	if err != nil {

@@ -20,7 +20,7 @@ func TestComposeReportsEverything(t *testing.T) {
 		pipeline.With[stranger](nil),
 	)
 	for _, want := range []string{
-		"run.threads: is -1: want at least 0",
+		"run.threads: is -1: want 0 to 1024",
 		"flow[0].batch.size: is 0: want at least 1",
 		"flow[1]: no registered stage has a config of type stages_test.stranger",
 	} {

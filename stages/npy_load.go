@@ -23,12 +23,13 @@ import (
 type NpyLoad struct {
 	Root    string   `yaml:"root" flag:"data-root" path:"file" doc:"folder that holds the run folders" resume:"free"`
 	Set     string   `yaml:"set" flag:"data-set" doc:"run folder in root, with seed_NNNN/npy/*.npy below it"`
-	Pattern string   `yaml:"pattern" doc:"instead of set: the files below root, as run_{seed}/fields.npy or {seed}_{field}.npy"`
+	Pattern string   `yaml:"pattern" doc:"instead of set: the files below root, as run_{seed}/fields.npy, {seed}_{field}.npy or {seed}/{frame}.npy"`
 	Files   []string `yaml:"files" path:"file" doc:"instead of root and set: the files, as seeds 0, 1, ..."`
-	Array   string   `yaml:"array" doc:"name of the array in npz files; empty: their only one"`
-	Fields  []string `yaml:"fields" doc:"channel names, in the order of the file's last axis"`
+	Array   string   `yaml:"array" doc:"name of the array in npz files; empty: their only one, or an array for each of fields"`
+	Axes    string   `yaml:"axes" doc:"order of an array's axes: F frames, H, W, C channels; FCHW: channels first"`
+	Fields  []string `yaml:"fields" doc:"channel names, in the order of the file's channels"`
 	Seeds   []int    `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all"`
-	Frames  []int    `yaml:"frames" doc:"frames of each file to read, 0-99 or a list; empty: all"`
+	Frames  []int    `yaml:"frames" doc:"frames of each seed to read, 0-99 or a list; empty: all"`
 	Splitting
 }
 
@@ -46,14 +47,18 @@ func init() {
 	                                [           npy_load             ]
 	frames (1,H,W,C), with origin   -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
 
-A seed is one array (frames, H, W, channels) in C order. Its header gives the grid.
+A seed is one array (frames, H, W, channels), or an array with the axes that the key axes
+gives, in C or Fortran order. Its header gives the grid. In an npz file a seed may also be
+an array (frames, H, W) for each of fields, under its name.
 The first of these keys that is set chooses the files:
 
 	files     the listed files, as seeds 0, 1, ...
 	pattern   the files below root that match. {seed} stands for the seed's digits, the
-	          same number in several places; * and ? stand for any text in a name.
-	          {field} stands for a channel's name: each field then has its own file,
-	          (frames, H, W) or (frames, H, W, 1).
+	          same number in several places; * and ? stand for any text in a name, but
+	          for a dot at its start. {field} stands for a channel's name: each field
+	          then has its own file, (frames, H, W) or (frames, H, W, 1). {frame} stands
+	          for a frame's number: each frame then has its own file, (H, W, channels),
+	          or (H, W) with {field}. Without {seed} the files are seed 0.
 	set       ROOT/SET/seed_NNNN/npy/*.npy, one in each folder
 
 Little-endian float32 is read as it is, also in an npz from numpy.savez. Other arrays are
@@ -61,9 +66,10 @@ converted frame by frame: big-endian, float64, float16, and numpy.savez_compress
 channel_select refuses a float64 value beyond float32's range, and a float64 field that
 varies so little beside its mean that float32 keeps fewer than three digits of the
 variation. A compressed array is inflated as it is read, in pieces of 64 KiB, so that
-damage shows only at its end. Integers, complex numbers, objects and Fortran order are
-refused. A file that is replaced, changed or truncated during the run ends it with an
-error.
+damage shows only at its end. Integers, complex numbers and objects are refused. An array
+whose frames are not contiguous (Fortran order, CFHW) takes a pass through the file for
+each 64 MiB of frames. A file that is replaced, changed or truncated during the run ends
+it with an error.
 
 Seeds are split in order, 80/10/10. Of fewer than 100 seeds val and test get a tenth
 each, and at least one seed each if there are three (of two, val gets one). With
@@ -72,17 +78,23 @@ enough. Of the frames that are read, split_time takes the first for train, then 
 then test, and leaves gap frames out between two splits. With run.overfit all frames of
 the first seed are both the training and the validation split.`,
 		Link:    pipeline.Link{Adds: pipeline.Stored},
-		Default: NpyLoad{Set: "mri256_nu3e-5", Fields: allFields()},
+		Default: NpyLoad{Set: "mri256_nu3e-5", Axes: dataset.Axes, Fields: allFields()},
 		New:     func(c *NpyLoad) pipeline.Stage { return &npyLoad{NpyLoad: *c} },
 	})
 }
 
-var _ pipeline.Picker = (*npyLoad)(nil)
+var (
+	_ pipeline.Picker = (*npyLoad)(nil)
+	_ pipeline.Reader = (*npyLoad)(nil)
+)
 
 // Validate reports keys that contradict each other.
 func (c *NpyLoad) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
 	checkNames(c.Fields, report)
 	c.check(run, report)
+	if err := dataset.CheckAxes(c.Axes); err != nil {
+		report("axes", "%v", err)
+	}
 	if c.Pattern != "" {
 		if _, err := dataset.ParsePattern(c.Pattern, c.Fields); err != nil {
 			report("pattern", "%v", err)
@@ -142,6 +154,14 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 	return meta, nil
 }
 
+// Reads returns the seeds' files.
+func (l *npyLoad) Reads() (paths []string) {
+	for _, s := range l.seeds {
+		paths = append(paths, s.Paths()...)
+	}
+	return paths
+}
+
 // choose finds the seeds to read and the split of each.
 func (l *npyLoad) choose(overfit bool) error {
 	layout := dataset.Layout{Root: l.Root, Set: l.Set, Pattern: l.Pattern, Files: l.Files, Fields: l.Fields}
@@ -160,7 +180,7 @@ func (l *npyLoad) choose(overfit bool) error {
 	}
 	for _, a := range assigned {
 		files := found[a.Seed]
-		files.Array = l.Array
+		files.Form = dataset.Form{Array: l.Array, Axes: l.Axes, Names: l.Fields}
 		if err := layout.CheckFields(a.Seed, files); err != nil {
 			return err
 		}
@@ -171,11 +191,11 @@ func (l *npyLoad) choose(overfit bool) error {
 
 // measure reads a seed's headers, and fills in the frames to read.
 func (l *npyLoad) measure(s *dataset.Seed) error {
-	n, err := l.run.Measure(s)
+	numbers, err := l.run.Measure(s)
 	if err != nil {
 		return err
 	}
-	chosen, err := dataset.ChooseFrames(n, l.Frames)
+	chosen, err := dataset.ChooseFrames(numbers, l.Frames)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Paths()[0], err)
 	}

@@ -61,7 +61,10 @@ npy_load's do.`,
 	})
 }
 
-var _ pipeline.Picker = (*pairLoad)(nil)
+var (
+	_ pipeline.Picker = (*pairLoad)(nil)
+	_ pipeline.Reader = (*pairLoad)(nil)
+)
 
 // Validate reports keys that contradict each other.
 func (c *PairLoad) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
@@ -121,6 +124,14 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 	return l.keep.Open(ctx, env, meta)
 }
 
+// Reads returns the seeds' files, of both runs.
+func (l *pairLoad) Reads() (paths []string) {
+	for _, p := range l.seeds {
+		paths = append(append(paths, p.fine.Paths()...), p.coarse.Paths()...)
+	}
+	return paths
+}
+
 // choose finds the seeds to read and the split of each.
 func (l *pairLoad) choose(overfit bool) error {
 	fineLayout, coarseLayout := dataset.Layout{Root: l.Root, Set: l.Fine}, dataset.Layout{Root: l.Root, Set: l.Coarse}
@@ -164,14 +175,12 @@ func (l *pairLoad) measure(p *seedPair) error {
 	if err != nil {
 		return err
 	}
-	if len(l.FineFrames) == 0 && fine != coarse {
-		return fmt.Errorf("%s: %d frames, but %s has %d: list the matching frames in fine_frames and coarse_frames", p.fine.Path, fine, p.coarse.Path, coarse)
+	if len(l.FineFrames) == 0 && !slices.Equal(fine, coarse) {
+		return fmt.Errorf("%s: %d frames, but %s has %d: list the matching frames in fine_frames and coarse_frames", p.fine.Path, len(fine), p.coarse.Path, len(coarse))
 	}
 	p.fine.Frames = l.FineFrames
 	if len(l.FineFrames) == 0 {
-		if p.fine.Frames, err = dataset.ChooseFrames(fine, nil); err != nil {
-			return err
-		}
+		p.fine.Frames = fine
 	}
 	p.coarse.Frames = l.CoarseFrames
 	if len(l.CoarseFrames) == 0 {

@@ -28,8 +28,8 @@ type Superres struct {
 	model.SamplerConfig
 	Unsaid
 	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise; -1: as trained; 0: the output is a function of the input alone"`
-	Samples        int     `yaml:"samples" min:"1" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
-	Batch          int     `yaml:"batch" min:"0" flag:"sample-batch" doc:"samples, of one frame or of several, drawn at once; 0: one on the CPU, and on a GPU as many as fit, at most 8"`
+	Samples        int     `yaml:"samples" min:"1" max:"1000000" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
+	Batch          int     `yaml:"batch" min:"0" max:"1000000" flag:"sample-batch" doc:"samples, of one frame or of several, drawn at once; 0: one on the CPU, and on a GPU as many as fit, at most 8"`
 	Noise          string  `yaml:"noise" oneof:"per_frame|fixed" flag:"noise" doc:"fixed: the same noise for every frame of a time series"`
 	Tile           int     `yaml:"tile" min:"0" flag:"tile" doc:"side in fine cells of overlapping tiles whose velocities are blended at every step; 0: the whole field at once, unless memory is short"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast instead of float32, where the device has instructions for it"`
@@ -74,6 +74,7 @@ noise field and one x; the tiles' velocities are blended at every step of the sa
 var (
 	_ pipeline.Stepper = (*superres)(nil)
 	_ pipeline.Fitter  = (*superres)(nil)
+	_ pipeline.Reader  = (*superres)(nil)
 )
 
 // Validate reports noise and times that cannot be.
@@ -124,6 +125,9 @@ type superres struct {
 	done    int
 	total   int
 }
+
+// Reads returns the checkpoint.
+func (r *superres) Reads() []string { return []string{r.Checkpoint} }
 
 // Open reads the checkpoint and checks the inputs against it.
 func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (_ pipeline.Meta, err error) {
@@ -234,6 +238,9 @@ func (r *superres) check(named []string, files []pipeline.File) error {
 	for _, f := range files {
 		if named == nil && f.C != len(r.loaded.Channels) {
 			return fmt.Errorf("%s: %d channels, but the checkpoint's are %d: %s (name the file's by --fields)", f.Path, f.C, len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
+		}
+		if err := r.env.Run.Domain(f.H, f.W).Check(); err != nil {
+			return fmt.Errorf("%s: %w", f.Path, err)
 		}
 		r.total += f.F
 	}

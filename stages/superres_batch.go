@@ -31,15 +31,13 @@ func (r *superres) drawHeld(ctx context.Context) (out []pipeline.Element, err er
 	if err := r.env.Profile.Step(ctx, recorder{r.thread}); err != nil {
 		return nil, err
 	}
-	var tasks []task
-	for frame := range r.held {
-		for sample := range r.Samples {
-			tasks = append(tasks, task{frame, sample})
+	size, all := r.batchFor(r.held[0].grid), len(r.held)*r.Samples
+	for at := 0; at < all; at += size {
+		var tasks []task
+		for i := at; i < min(at+size, all); i++ {
+			tasks = append(tasks, task{i / r.Samples, i % r.Samples})
 		}
-	}
-	size := r.batchFor(r.held[0].grid)
-	for at := 0; at < len(tasks); at += size {
-		drawn, err := r.drawBatch(ctx, tasks[at:min(at+size, len(tasks))])
+		drawn, err := r.drawBatch(ctx, tasks)
 		out = append(out, drawn...)
 		if err != nil {
 			return out, err

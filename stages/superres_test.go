@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"fmsr/internal/field"
+	"fmsr/internal/frames"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -17,21 +19,89 @@ func TestTileFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := c.SampleBytes(4096, 2048)
-	if tile := tileFor(c, 4096, 2048, whole); tile != 0 {
+	d := drawing{net: c, grid: field.Grid{H: 4096, W: 2048}, fields: 8, samples: 1, batch: 1}
+	frame := int64(4 * 8 * 4096 * 2048)
+	whole := c.SampleBytes(4096, 2048) + 21*frame
+	if tile := d.tileFor(whole); tile != 0 {
 		t.Errorf("tile %d where the whole fits", tile)
 	}
 	left := whole - 1
-	tile := tileFor(c, 4096, 2048, left)
-	if tile%8 != 0 || c.SampleBytes(tile, tile) > left/2 || c.SampleBytes(tile+8, tile+8) <= left/2 {
+	tile := d.tileFor(left)
+	if room := (left - 21*frame) / 2; tile%8 != 0 || c.SampleBytes(tile, tile) > room || c.SampleBytes(tile+8, tile+8) <= room {
 		t.Errorf("tile %d", tile)
 	}
-	if tile := tileFor(c, 4096, 2048, 1000); tile != model.MinTile(8) {
+	if tile := d.tileFor(1000); tile != model.MinTile(8) {
 		t.Errorf("tile %d where nothing is left, want the smallest", tile)
 	}
 	// the published network at 256 x 256, which 8 GB hold
 	if n := c.SampleBytes(256, 256); n < 5e8 || n > 4e9 {
 		t.Errorf("%d bytes at 256 x 256", n)
+	}
+}
+
+// TestDrawingLack: members, batches and fields count, and the error names what to lower.
+func TestDrawingLack(t *testing.T) {
+	c, err := model.Plan(model.Config{Fields: 2, Channels: 4, Mult: []int{1, 1, 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const left = 3e9
+	for _, c := range []struct {
+		d    drawing
+		tile int
+		want string // in the error; empty: it fits
+	}{
+		{drawing{c, field.Grid{H: 4096, W: 4096}, 2, 1, 1}, 64, ""},
+		{drawing{c, field.Grid{H: 4096, W: 4096}, 2, 1, 1}, 2048, "lower superres.tile"},
+		{drawing{c, field.Grid{H: 1024, W: 1024}, 2, 40, 1}, 0, ""},
+		{drawing{c, field.Grid{H: 1024, W: 1024}, 2, 400, 1}, 64, "drawing 400 samples, 1 at once, of 2 fields on 1024 x 1024 cells in tiles of 64 x 64 would take about 3.6 GB, and 3.0 GB of memory are left: lower superres.samples"},
+		{drawing{c, field.Grid{H: 1024, W: 1024}, 2, 1, 400}, 64, "lower superres.batch"},
+		{drawing{c, field.Grid{H: 1024, W: 1024}, 2, 1e6, 1e6}, 0, "lower superres.batch"},
+		{drawing{c, field.Grid{H: 65536, W: 65536}, 2, 1, 1}, 64, "cut the fields into parts"},
+	} {
+		switch err := c.d.lack(c.tile, left); {
+		case err == nil && c.want != "", err != nil && (c.want == "" || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%v in tiles of %d: %v, want %q", c.d.grid, c.tile, err, c.want)
+		}
+	}
+}
+
+// TestTrainingLack: what no memory holds is refused, under the key that is too large.
+func TestTrainingLack(t *testing.T) {
+	const left = 20e9
+	for _, c := range []struct {
+		channels, mult, batch, side int
+		want                        string
+	}{
+		{128, 2, 4, 128, ""},
+		{1024, 2, 1, 128, "lower train.model_channels"},
+		{128, 64, 1, 128, "lower train.model_channels"},
+		{32, 2, 100000, 128, "lower batch.size"},
+		{128, 2, 1, 1 << 20, "lower train.model_channels"},
+	} {
+		tr := &train{in: pipeline.Meta{Grid: field.Grid{H: c.side, W: c.side}, Batch: c.batch}}
+		net, err := model.Plan(model.Config{Fields: 1, Channels: c.channels, Mult: []int{1, 2, 2, c.mult}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.config = net.Config()
+		switch err := tr.checkMemory(net, left); {
+		case err == nil && c.want != "", err != nil && (c.want == "" || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// TestStepWithinEpoch: a step takes at most the frames of an epoch.
+func TestStepWithinEpoch(t *testing.T) {
+	for _, c := range []struct {
+		batch, accumulate int
+		ok                bool
+	}{{6, 1, true}, {7, 1, false}, {2, 3, true}, {2, 4, false}, {math.MaxInt, math.MaxInt, false}, {1, math.MaxInt, false}} {
+		tr := &train{Train: Train{Accumulate: c.accumulate}, in: pipeline.Meta{Batch: c.batch, Frames: map[frames.Split]int{frames.Train: 6}}}
+		if err := tr.checkStep(); (err == nil) != c.ok {
+			t.Errorf("%+v: %v", c, err)
+		}
 	}
 }
 

@@ -22,8 +22,8 @@ import (
 //	                                [          synth           ]
 //	frames (1,H,W,8), with origin   -- frame 0 -- 1 -- 0 -- 1 --
 type Synth struct {
-	Seeds  int     `yaml:"seeds" min:"1" flag:"synth-seeds" doc:"number of seeds, from 0 on"`
-	Frames int     `yaml:"frames" min:"1" flag:"synth-frames" doc:"frames of each seed"`
+	Seeds  int     `yaml:"seeds" min:"1" max:"1000000" flag:"synth-seeds" doc:"number of seeds, from 0 on"`
+	Frames int     `yaml:"frames" min:"1" max:"1000000" flag:"synth-frames" doc:"frames of each seed"`
 	Grid   []int   `yaml:"grid" min:"4" max:"16384" flag:"grid" doc:"cells along y and x"`
 	Slope  float64 `yaml:"slope" min:"0" max:"10" flag:"slope" doc:"power in shell k falls as k^-slope"`
 	Splitting
@@ -90,10 +90,7 @@ func (s *synthSource) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta
 	}
 	identity := sha256.Sum256(fmt.Appendf(nil, "synth 1 %d %d %v %g", s.run, s.Frames, s.Grid, s.Slope))
 	meta := pipeline.Meta{Channels: allFields(), Grid: s.grid, Identity: hex.EncodeToString(identity[:])}
-	each, err := dataset.ChooseFrames(s.Frames, nil)
-	if err != nil {
-		return pipeline.Meta{}, err
-	}
+	each := dataset.Numbers(s.Frames)
 	for _, a := range assigned {
 		numbers, err := wanted.Cut(a, each)
 		if err != nil {

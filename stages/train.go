@@ -8,8 +8,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/hostmem"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -24,7 +26,7 @@ type Train struct {
 	LR             float64 `yaml:"lr" above:"0" flag:"lr" doc:"learning rate"`
 	WeightDecay    float64 `yaml:"weight_decay" min:"0" flag:"weight-decay" doc:"decoupled weight decay of AdamW"`
 	TotalSteps     int     `yaml:"total_steps" min:"1" flag:"total-steps" doc:"steps of the whole run" resume:"free"`
-	PrintEvery     int     `yaml:"print_every" min:"1" flag:"print-every" doc:"steps between progress lines" resume:"free"`
+	PrintEvery     int     `yaml:"print_every" min:"1" flag:"print-every" doc:"steps between lines of the learning curve, printed and in the logs"`
 	WarmupSteps    int     `yaml:"warmup_steps" min:"0" flag:"warmup-steps" doc:"steps over which lr rises linearly from 0; none with run.overfit"`
 	LRSchedule     string  `yaml:"lr_schedule" oneof:"constant|cosine|linear" flag:"lr-schedule" doc:"lr after the warm-up; cosine, linear: falls to 0 at total_steps, which a resumed run then keeps"`
 	InitFrom       string  `yaml:"init_from" flag:"init-from" path:"file" doc:"checkpoint, or its run's folder, of the same fields and widths: training starts from its weights (the average, if it has one) with a fresh optimizer, at step 0"`
@@ -39,8 +41,8 @@ type Train struct {
 	TDist          string  `yaml:"t_dist" oneof:"uniform|stratified" flag:"t-dist" doc:"times drawn; stratified: one in each of as many equal parts as the batch has samples"`
 	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss, where the device has instructions for it"`
 	Network        string  `yaml:"network" flag:"network" doc:"the velocity network, by name"`
-	ModelChannels  int     `yaml:"model_channels" flag:"model-channels" doc:"width of the network's first level"`
-	ChannelMult    []int   `yaml:"channel_mult" flag:"channel-mult" doc:"width of each level over model_channels"`
+	ModelChannels  int     `yaml:"model_channels" max:"8192" flag:"model-channels" doc:"width of the network's first level"`
+	ChannelMult    []int   `yaml:"channel_mult" min:"1" max:"64" flag:"channel-mult" doc:"width of each level over model_channels"`
 	MaxBadSteps    int     `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
 	Padding        string  `yaml:"padding" oneof:"zeros|periodic" flag:"padding" doc:"of convolutions"`
 }
@@ -79,10 +81,11 @@ periodic). The loss is of the field's own cells alone.`,
 }
 
 var (
-	_ pipeline.Stepper = (*train)(nil)
-	_ pipeline.Flusher = (*train)(nil)
-	_ pipeline.Fitter  = (*train)(nil)
-	_ pipeline.Resumer = (*train)(nil)
+	_ pipeline.Stepper  = (*train)(nil)
+	_ pipeline.Flusher  = (*train)(nil)
+	_ pipeline.Fitter   = (*train)(nil)
+	_ pipeline.Resumer  = (*train)(nil)
+	_ pipeline.Preparer = (*train)(nil)
 )
 
 // errorFigure matches the names of the figures of which less is better.
@@ -151,10 +154,14 @@ type train struct {
 
 	from    *model.Loaded     // checkpoint to resume from; nil once the trainer has its state
 	init    *model.Loaded     // checkpoint to start from; nil once the trainer has its weights
-	trainer *model.Trainer    // nil before the first training batch
+	trainer *model.Trainer    // nil before Prepare
+	began   bool              // the first training batch has come
 	thread  *torchx.Thread    // the trainer's
 	sent    *model.Step       // token of the newest step, while it is with the stages below
 	batches [][]frames.Origin // the batches of the next step that have come
+
+	lineAt time.Time // when the last line of the learning curve was over
+	frames int       // frames trained on since then
 
 	checkpoints checkpoints
 
@@ -162,7 +169,7 @@ type train struct {
 	inputs *model.Inputs
 }
 
-// Open checks grid and device. The network is made when the first batch comes.
+// Open checks grid and device. Prepare makes the network.
 func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if in.Factor == 0 { // a data set may have been exported without
 		return in, errors.New("there is no x_lo: put pool_upsample above it")
@@ -176,13 +183,20 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 		Network: t.Network, Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
 		Periodic: t.Padding == "periodic", Boundary: in.Boundary, Device: device,
 	}
-	if _, err := model.Plan(t.config); err != nil {
+	plan, err := model.Plan(t.config)
+	if err != nil {
 		return in, err
 	}
 	if t.Best != "" && env.Ends&pipeline.Evaluated == 0 {
 		return in, fmt.Errorf("best is %s, but no stage of the flow evaluates: add eval", t.Best)
 	}
 	if err := t.openInit(ctx); err != nil {
+		return in, err
+	}
+	if err := t.checkStep(); err != nil {
+		return in, err
+	}
+	if err := t.checkMemory(plan, hostmem.Left()); err != nil {
 		return in, err
 	}
 	t.stop = t.TotalSteps
@@ -194,14 +208,48 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 
 // ResumeSpec reads a whole checkpoint, and returns the spec that it carries.
 func (t *train) ResumeSpec(ctx context.Context, path string) ([]byte, error) {
-	if _, err := model.Verify(ctx, path); err != nil {
-		return nil, err
-	}
 	l, err := model.OpenCheckpoint(path)
 	if err != nil {
 		return nil, err
 	}
-	return []byte(l.Spec), l.Close()
+	return []byte(l.Spec), errors.Join(l.CheckSums(ctx), l.Close())
+}
+
+// checkStep returns an error if a step takes more frames than an epoch has.
+func (t *train) checkStep() error {
+	epoch := t.in.Frames[frames.Train]
+	if epoch == 0 || t.in.Batch <= epoch && t.Accumulate <= epoch/t.in.Batch {
+		return nil
+	}
+	step := fmt.Sprintf("%d frames (batch.size)", t.in.Batch)
+	if t.Accumulate > 1 {
+		step = fmt.Sprintf("%d x %d frames (train.accumulate batches of batch.size)", t.Accumulate, t.in.Batch)
+	}
+	return fmt.Errorf("a step takes %s, and the training split has %d: want at most as many", step, epoch)
+}
+
+// checkMemory returns an error if training needs more than the memory that is left on
+// the host. How much a GPU has left is not known here.
+func (t *train) checkMemory(net model.Net, left int64) error {
+	if t.config.Device != torchx.CPU {
+		return nil
+	}
+	weights, sample := float64(model.WeightBytes(net)), float64(net.TrainBytes(t.in.H, t.in.W))
+	if t.UseBF16 {
+		sample /= 2
+	}
+	need := weights + sample*float64(t.in.Batch)
+	if need <= float64(left) {
+		return nil
+	}
+	lack := &hostmem.Lack{
+		What: fmt.Sprintf("training %d parameters with batches of %d frames of %s cells", model.Count(net), t.in.Batch, t.in.Grid),
+		Need: need, Left: left, Advice: "lower batch.size (and raise train.accumulate)",
+	}
+	if weights+sample > float64(left) { // even one frame is too much
+		lack.Advice = "lower train.model_channels or train.channel_mult"
+	}
+	return lack
 }
 
 // ResumeFrom opens a checkpoint, and returns what the earlier run has done. The
@@ -242,9 +290,11 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		batch.Retain()
 		return []pipeline.Element{batch}, nil
 	}
-	if err := t.ready(ctx); err != nil {
-		return nil, err
+	if t.sent != nil && t.sent.N >= t.stop { // the last one: with what the stages below write at the end, it has passed
+		return nil, nil
 	}
+	t.begin()
+	t.passed()
 	if t.trainer.Passed && t.trainer.Step >= t.stop {
 		t.env.Finish()
 		return nil, nil
@@ -272,27 +322,22 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 	return t.send(), nil
 }
 
-// ready makes the trainer when the first training batch comes. When another one
-// comes, the token of the newest step has come back from the stages below.
-func (t *train) ready(ctx context.Context) error {
-	if t.trainer == nil {
-		return t.begin(ctx)
-	}
-	t.passed()
-	return nil
-}
-
-// passed records that the token that was sent has come back.
+// passed records that the token that was sent has come back, as it has when the next
+// training batch comes.
 func (t *train) passed() {
 	if t.sent != nil {
 		t.compareBest(t.sent)
 		t.trainer.StepPassed(t.sent)
+		if t.sent.Logged() {
+			t.lineAt, t.frames = time.Now(), 0
+		}
 		t.sent = nil
 	}
 }
 
 // step runs a batch forward and backward and, with the last one, updates the weights.
 func (t *train) step(ctx context.Context, batch *frames.Frames, first, last bool) error {
+	t.frames += batch.N()
 	if first {
 		if err := t.env.Profile.Step(ctx, recorder{t.thread}); err != nil {
 			return err
@@ -333,25 +378,28 @@ func (t *train) skipped() error {
 func (t *train) send() []pipeline.Element {
 	t.batches = nil
 	t.sent = model.NewStep(t.trainer, t.trainer.Last, t.TotalSteps)
-	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g", t.sent.Loss))
+	t.sent.Line = t.sent.N%t.PrintEvery == 0 || t.sent.Last()
+	t.sent.Speed = float64(t.frames) / time.Since(t.lineAt).Seconds()
+	loss, norm := t.trainer.Window.Mean()
+	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g  grad norm %.3g  lr %.3g  %.3g frames/s", loss, norm, t.sent.LR, t.sent.Speed))
 	if t.sent.N >= t.stop {
 		t.env.Finish()
 	}
 	return []pipeline.Element{t.sent}
 }
 
-// Flush notes that the last token has come back.
+// Flush returns an error if there was nothing to train on.
 func (t *train) Flush(context.Context) ([]pipeline.Element, error) {
-	if t.trainer == nil {
+	if !t.began {
 		return nil, errNoTraining
 	}
-	t.passed()
 	return nil, nil
 }
 
-// Close leaves the checkpoint of the last whole step, of a run that has come to
-// its end or was told to stop, and frees the network. It comes after all that the
-// stages below write at the end: with that checkpoint, the run is over.
+// Close leaves the checkpoint of the last whole step, however the run ended, and frees
+// the network. It comes after all that the stages below write at the end: with that
+// checkpoint, the run is over. If a stage below failed, the step's token is sent to it once
+// more by the run that resumes.
 func (t *train) Close() (err error) {
 	for _, l := range []**model.Loaded{&t.from, &t.init} {
 		if *l != nil {
@@ -362,24 +410,39 @@ func (t *train) Close() (err error) {
 	if t.trainer == nil {
 		return err
 	}
-	sent := t.trainer.Passed || t.sent != nil // else the checkpoint that the run resumed from has all that there is
-	switch {
-	case !t.env.Failed():
-		err = errors.Join(err, t.saveLast())
-	case t.env.Interrupted() && sent && t.trainer.Step > t.checkpoints.saved:
-		if err = errors.Join(err, t.saveLast()); err == nil {
-			t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, model.CheckpointFile))
-		}
-	default:
-		_ = t.checkpoints.wait() // the run has failed, and has an error to report
+	if t.began {
+		err = errors.Join(err, t.end())
 	}
 	t.trainer.Close()
 	t.trainer = nil
 	return err
 }
 
-// begin makes the trainer, or restores the trainer that the run resumes from.
-func (t *train) begin(ctx context.Context) error {
+// end waits for the checkpoint that is being written, and writes that of the last step
+// unless it is there.
+func (t *train) end() error {
+	if !t.env.Failed() {
+		t.passed()
+		return t.saveLast()
+	}
+	_ = t.checkpoints.wait()                   // the run has an error to report
+	whole := t.trainer.Passed || t.sent != nil // else the checkpoint that the run resumed from has all that there is
+	if !whole || t.trainer.Step == t.checkpoints.saved || t.trainer.Last.Skipped() && !t.env.Interrupted() {
+		return nil
+	}
+	err := t.saveLast()
+	if err != nil && !t.env.Interrupted() {
+		t.env.Progress.Note("%v", err)
+		return nil
+	}
+	if err == nil {
+		t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, model.CheckpointFile))
+	}
+	return err
+}
+
+// Prepare makes the trainer, or restores the trainer that the run resumes from.
+func (t *train) Prepare(ctx context.Context) error {
 	thread, err := torchx.StartThread(t.env.Run.Threads)
 	if err != nil {
 		return err
@@ -390,17 +453,23 @@ func (t *train) begin(ctx context.Context) error {
 		return err
 	}
 	t.trainer.Notices(func(line string) { t.env.Progress.Note("%s", line) })
-	t.checkpoints.start(t.env.Run)
 	if t.from != nil {
-		if err := t.restore(ctx); err != nil {
-			return err
-		}
+		return t.restore(ctx)
 	}
 	if t.init != nil {
-		if err := t.start(ctx); err != nil {
-			return err
-		}
+		return t.start(ctx)
 	}
+	return nil
+}
+
+// begin starts the clock of the checkpoints and of the progress when the first training
+// batch comes.
+func (t *train) begin() {
+	if t.began {
+		return
+	}
+	t.began = true
+	t.checkpoints.start(t.env.Run)
 	precision := "float32"
 	if t.UseBF16 {
 		precision = "bf16"
@@ -413,7 +482,7 @@ func (t *train) begin(ctx context.Context) error {
 		model.Count(t.trainer.Net), t.config.Device, precision, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val], same)
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
-	return nil
+	t.lineAt = time.Now()
 }
 
 // restore puts the trainer where the checkpoint was written, provided that the

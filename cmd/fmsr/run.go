@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -64,10 +65,13 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		from := ""
 		if resume != "auto" && resume != "never" {
-			if _, err := os.Stat(resume); err != nil {
+			var err error
+			if from, err = pipeline.ExpandPath(resume); err != nil {
+				return &pipeline.InputError{Err: fmt.Errorf("--resume %w", err)}
+			}
+			if _, err := os.Stat(from); err != nil {
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, atomicfile.Cause(err))}
 			}
-			from = resume
 		}
 		overrides := *given
 		for _, set := range sets {
@@ -86,12 +90,48 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 			return &pipeline.InputError{Err: err}
 		}
 		printWarnings(out, spec)
-		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: int(profile), Shard: part, Task: task})
+		again := os.Args
+		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{
+			Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: int(profile), Shard: part, Task: task,
+			Resumable: func() { again = withoutResume(os.Args) },
+		})
 		var input *pipeline.InputError
-		if err != nil && !errors.As(err, &input) {
-			return &runFailed{err}
+		if err == nil || errors.As(err, &input) && cmd.Context().Err() == nil {
+			return err
 		}
-		return err
+		failed := &runFailed{error: err}
+		if spec.Resumable() {
+			failed.resume = shellCommand(again)
+		}
+		return failed
 	}
 	return cmd
+}
+
+// withoutResume returns arguments without --resume: the run's folder now says where to
+// resume from.
+func withoutResume(args []string) (rest []string) {
+	for i := 0; i < len(args); i++ {
+		switch {
+		case args[i] == "--resume":
+			i++
+		case !strings.HasPrefix(args[i], "--resume="):
+			rest = append(rest, args[i])
+		}
+	}
+	return rest
+}
+
+var needsQuotes = regexp.MustCompile(`[^A-Za-z0-9_@%+=:,./-]`)
+
+// shellCommand returns arguments as a shell takes them.
+func shellCommand(args []string) string {
+	quoted := make([]string, len(args))
+	for i, arg := range args {
+		quoted[i] = arg
+		if arg == "" || needsQuotes.MatchString(arg) {
+			quoted[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
 }

@@ -69,7 +69,7 @@ func verify(ctx context.Context, path string) (string, error) {
 	}
 	switch {
 	case err != nil:
-		return "", &runFailed{err}
+		return "", &runFailed{error: err}
 	case len(found) == 0:
 		return "", &pipeline.InputError{Err: fmt.Errorf("%s: no checkpoint, training, cache, export or report of fmsr's", path)}
 	}

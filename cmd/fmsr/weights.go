@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"fmsr/internal/format/safetensors"
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/runfolder"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -27,6 +29,9 @@ channel_names, mean and std (JSON lists), step, weights and config (a JSON objec
 			if kind != "ema" && kind != "raw" {
 				return &pipeline.InputError{Err: fmt.Errorf("--weights %q: want ema or raw", kind)}
 			}
+			if err := checkWeightsFile(args[1], args[0]); err != nil {
+				return &pipeline.InputError{Err: err}
+			}
 			c, err := model.OpenCheckpoint(args[0])
 			if err != nil {
 				return &pipeline.InputError{Err: err}
@@ -43,10 +48,10 @@ channel_names, mean and std (JSON lists), step, weights and config (a JSON objec
 			}
 			metadata, err := describeWeights(c, kind)
 			if err != nil {
-				return &runFailed{err}
+				return &runFailed{error: err}
 			}
 			if err := writeWeights(args[1], weights, metadata); err != nil {
-				return &runFailed{err}
+				return &runFailed{error: err}
 			}
 			fmt.Fprintf(out, "%s: %d tensors of step %d, %s weights\n", args[1], len(weights), c.Step, kind)
 			return nil
@@ -54,6 +59,22 @@ channel_names, mean and std (JSON lists), step, weights and config (a JSON objec
 	}
 	cmd.Flags().StringVar(&kind, "weights", "ema", "ema (the average) or raw")
 	return cmd
+}
+
+// checkWeightsFile returns an error if writing path would replace the checkpoint, or
+// another file that holds no weights.
+func checkWeightsFile(path, checkpoint string) error {
+	if runfolder.Same(path, checkpoint) {
+		return fmt.Errorf("%s is the checkpoint itself: give another file for the weights", path)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil // there is none, or writing will say why not
+	}
+	if !info.Mode().IsRegular() || !safetensors.Is(path) {
+		return fmt.Errorf("%s is there, and holds no weights: give another file for them, or move it away", path)
+	}
+	return nil
 }
 
 // describeWeights returns the metadata that applying the weights needs.

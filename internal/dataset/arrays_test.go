@@ -71,8 +71,8 @@ func TestRunMeasures(t *testing.T) {
 			t.Fatal(err)
 		}
 		switch got, err := run.Measure(&Seed{Files: Files{Path: path}}); {
-		case c.err == "" && (err != nil || got != c.shape[0]):
-			t.Errorf("%s: %d frames, %v", c.name, got, err)
+		case c.err == "" && (err != nil || len(got) != c.shape[0]):
+			t.Errorf("%s: frames %v, %v", c.name, got, err)
 		case c.err != "" && (err == nil || err.Error() != filepath.Join(dir, c.err)):
 			t.Errorf("%s: %v, want %s", c.name, err, c.err)
 		}

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"fmsr/internal/field"
-	"fmsr/internal/format/npy"
 )
 
 // Frames are float32. Of a float64 field that varies little around a large mean, such as a
@@ -39,20 +38,10 @@ func (l *Lossy) Add(later Lossy) {
 	*l = all
 }
 
-// FindLossy judges the float64 files of a seed, whose channels have these names.
-func FindLossy(f Files, fields []string) (Lossy, error) {
-	a, err := f.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer a.Close()
-	return a.lossy(fields)
-}
-
-// lossy judges by the first, middle and last frame together: a field may begin almost
-// constant.
-func (a *Arrays) lossy(fields []string) (Lossy, error) {
-	if !slices.ContainsFunc(a.files, (*npy.File).Double) {
+// Lossy judges the channels, which have these names, by the first, middle and last frame
+// together: a field may begin almost constant.
+func (a *Arrays) Lossy(fields []string) (Lossy, error) {
+	if !slices.ContainsFunc(a.arrays(), func(f *array) bool { return f.Double() }) {
 		return nil, nil
 	}
 	all, lost := make([]field.Welford, a.C), make([]field.Welford, a.C)
@@ -67,7 +56,7 @@ func (a *Arrays) lossy(fields []string) (Lossy, error) {
 			merge(&all[c], &lost[c], kept[c:], rest[c:], a.C)
 			if left := digits(all[c], lost[c]); left < field.EnoughDigits {
 				found[name] = fmt.Errorf("%s: field %s: float64 values of %.6g +- %.3g keep %.1f digits of their variation as float32, which fmsr computes in (want %d): subtract one number, about the mean, from the field in all files, or write it in another unit",
-					a.files[min(c, len(a.files)-1)].Path, name, all[c].Mean, all[c].Std(), left, field.EnoughDigits)
+					a.arrays()[min(c, len(a.arrays())-1)].Path, name, all[c].Mean, all[c].Std(), left, field.EnoughDigits)
 			}
 		}
 		if len(found) == 0 {
@@ -82,7 +71,7 @@ func (a *Arrays) readBoth(kept, rest []float32, i int) error {
 	if err := a.read(kept, i); err != nil {
 		return err
 	}
-	for _, f := range a.files {
+	for _, f := range a.arrays() {
 		f.Low(true)
 		defer f.Low(false)
 	}

@@ -29,43 +29,59 @@ type Run struct {
 	Lossy      Lossy    // of the seeds measured
 }
 
-// Measure reads the header of a seed, notes its files' stamps and returns how many frames
-// it has. It returns an error unless the seed has the run's fields and the grid of the
+// Measure reads the header of a seed, notes its files' stamps and returns the numbers of
+// its frames. It returns an error unless the seed has the run's fields and the grid of the
 // seeds measured before.
-func (r *Run) Measure(s *Seed) (int, error) {
+func (r *Run) Measure(s *Seed) ([]int, error) {
 	a, err := s.Open()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer a.Close()
 	s.Stamps = a.Stamps()
 	path := s.Paths()[0]
 	if a.C != len(r.Fields) {
-		return 0, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, a.C, len(r.Fields), strings.Join(r.Fields, " "))
+		return nil, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, a.C, len(r.Fields), strings.Join(r.Fields, " "))
 	}
 	if r.H == 0 {
 		r.H, r.W = a.H, a.W
 	}
 	if a.H != r.H || a.W != r.W {
-		return 0, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %s", path, a.H, a.W, r.Grid)
+		return nil, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %s", path, a.H, a.W, r.Grid)
 	}
-	found, err := a.lossy(r.Fields)
+	found, err := a.Lossy(r.Fields)
 	r.Lossy.Add(found)
-	return a.F, err
+	return a.Numbers(), err
 }
 
-// ChooseFrames returns the numbers of the wanted frames, out of n, in ascending order.
+// Numbers returns the numbers of n frames, 0 to n-1.
+func Numbers(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// ChooseFrames returns the wanted numbers out of those of all frames, in ascending order.
 // An empty list means all. It returns an error if a wanted frame is missing.
-func ChooseFrames(n int, wanted []int) ([]int, error) {
+func ChooseFrames(numbers, wanted []int) ([]int, error) {
+	if len(wanted) == 0 {
+		return numbers, nil
+	}
 	var chosen []int
-	for i := range n {
-		if len(wanted) == 0 || slices.Contains(wanted, i) {
-			chosen = append(chosen, i)
+	for _, n := range numbers {
+		if slices.Contains(wanted, n) {
+			chosen = append(chosen, n)
 		}
 	}
-	for _, i := range wanted {
-		if i < 0 || i >= n {
-			return nil, fmt.Errorf("%d frames, but frame %d is asked for", n, i)
+	for _, n := range wanted {
+		if !slices.Contains(chosen, n) {
+			which := ""
+			if first, last := numbers[0], numbers[len(numbers)-1]; last >= len(numbers) {
+				which = fmt.Sprintf(", %d to %d", first, last)
+			}
+			return nil, fmt.Errorf("%d frames%s, but frame %d is asked for", len(numbers), which, n)
 		}
 	}
 	return chosen, nil
@@ -74,9 +90,7 @@ func ChooseFrames(n int, wanted []int) ([]int, error) {
 // Identify writes the paths and stamps of the seed's files, its split and its frames. A
 // cache is stale if the hash of this text has changed.
 func (s Seed) Identify(w io.Writer) {
-	for i, path := range s.Paths() {
-		fmt.Fprintf(w, "%s %s %v %s %v\n", path, s.Array, s.Stamps[i], s.Split, s.Frames)
-	}
+	fmt.Fprintf(w, "%q %v %+v %s %v\n", s.Paths(), s.Stamps, s.Form, s.Split, s.Frames)
 }
 
 // Reopen opens the seed's files again. It returns an error if one of them has been replaced

@@ -17,10 +17,10 @@ var Standard = Suite{
 		Name: "of_bilinear", Unit: "1", Title: "of bilinear", Cell: "%.3f", In: Tables | Files,
 		Doc:    "MSE over the MSE of the bilinear input. Less is better; below 1 beats interpolation.",
 		Exists: func(f Totals) bool { return varies(f) && f.Bilinear != nil && mse(*f.Bilinear) > 0 },
-		Value:  func(fields []Totals) float64 { return mean(mse)(fields) / mean(bilinearMSE)(fields) },
+		Value:  mean(func(f Totals) float64 { return mse(f) / mse(*f.Bilinear) }),
 	},
 	{
-		Name: "nmse", Unit: "1", Title: "NMSE", In: Logs | Files,
+		Name: "nmse", Unit: "1", Title: "NMSE",
 		Doc:    "MSE over the variance of the truth. Less is better; 1 is no better than the mean of the truth.",
 		Exists: varies,
 		Value:  mean(func(f Totals) float64 { return mse(f) / math.Pow(f.Moments.Std(), 2) }),
@@ -60,8 +60,6 @@ func mean(value func(Totals) float64) func([]Totals) float64 {
 }
 
 func mse(f Totals) float64 { return f.SquaredError / float64(f.Values()) }
-
-func bilinearMSE(f Totals) float64 { return mse(*f.Bilinear) }
 
 // varies reports whether the truth is not constant.
 func varies(f Totals) bool { return !f.Moments.Constant() }

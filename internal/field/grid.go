@@ -68,6 +68,21 @@ func (g Grid) Spacing() (dy, dx float64) {
 	return ly / float64(g.H), lx / float64(g.W)
 }
 
+// flattest bounds a cell's aspect ratio. The number of shells of wavenumbers is in
+// proportion to it, so that a box of the wrong unit along one axis would fill memory.
+const flattest = 1000
+
+// Check returns an error if the cells are so much longer along one axis than along the
+// other that the box must be a mistake.
+func (g Grid) Check() error {
+	dy, dx := g.Spacing()
+	if ratio := dy / dx; !(ratio <= flattest && ratio >= 1./flattest) {
+		return fmt.Errorf("run.grid.box [%g, %g] over %s cells: cells of %.3g x %.3g: want a ratio of at most %d between the two (the box is the domain's height and width, in one unit)",
+			g.Box[0], g.Box[1], g, dy, dx, flattest)
+	}
+	return nil
+}
+
 // Divides reports whether cells of factor x factor tile the grid.
 func (g Grid) Divides(factor int) bool {
 	return factor > 0 && g.H%factor == 0 && g.W%factor == 0

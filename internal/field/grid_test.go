@@ -34,3 +34,19 @@ func TestBoundaryNames(t *testing.T) {
 		}
 	}
 }
+
+// TestGridCheck: a box whose two sides are in different units is refused, since it
+// would ask for 10^8 shells of wavenumbers a cell.
+func TestGridCheck(t *testing.T) {
+	for _, c := range []struct {
+		box [2]float64
+		ok  bool
+	}{
+		{[2]float64{}, true}, {[2]float64{1, 4}, true}, {[2]float64{500, 1}, true}, {[2]float64{1e300, 1e300}, true},
+		{[2]float64{1e8, 1}, false}, {[2]float64{1, 1e8}, false}, {[2]float64{1e-300, 1e300}, false},
+	} {
+		if err := (Grid{H: 16, W: 16, Box: c.box}).Check(); (err == nil) != c.ok {
+			t.Errorf("box %v: %v", c.box, err)
+		}
+	}
+}

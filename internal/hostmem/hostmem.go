@@ -2,12 +2,29 @@
 package hostmem
 
 import (
+	"fmt"
 	"io/fs"
 	"math"
+	"os"
 	"path"
 	"strconv"
 	"strings"
 )
+
+// Left returns, in bytes, how much memory this process can still get.
+func Left() int64 { return Available(os.DirFS("/")) }
+
+// Lack is the error of work that needs more memory than is left. What names the work
+// and Advice says how it would need less.
+type Lack struct {
+	What, Advice string
+	Need         float64 // bytes
+	Left         int64   // bytes
+}
+
+func (l *Lack) Error() string {
+	return fmt.Sprintf("%s would take about %.1f GB, and %.1f GB of memory are left: %s", l.What, l.Need/1e9, float64(l.Left)/1e9, l.Advice)
+}
 
 // Available returns, in bytes, the smallest of the machine's free memory
 // (MemAvailable) and the memory that is left under the limits of the process's

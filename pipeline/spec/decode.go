@@ -189,7 +189,11 @@ func (d *decoder) decodeScalar(v *value, path string, dst reflect.Value, f Field
 			return
 		}
 		if f.isPath {
-			s = d.resolve(s, v.Place)
+			var err error
+			if s, err = d.resolve(s, v.Place); err != nil {
+				d.Report(v.Place, path, "%v", err)
+				return
+			}
 		}
 		dst.SetString(s)
 	case reflect.Float64:

@@ -60,7 +60,7 @@ func (r rule) String() string {
 	if len(r.oneof) > 0 {
 		return either(r.oneof)
 	}
-	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+	number := func(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 	if r.low != nil && r.high != nil && !r.low.open && !r.high.open {
 		return number(r.low.value) + " to " + number(r.high.value)
 	}

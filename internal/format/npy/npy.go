@@ -6,32 +6,26 @@
 // Read converts values of any type, piece by piece (convert.go). write.go writes.
 //
 // The header, "\x93NUMPY", version, length and {'descr': '<f4', 'fortran_order':
-// False, 'shape': (F,H,W,C)}, is read and checked against the size in npy.go; npyio
-// parses the dict. Fortran order is refused.
+// False, 'shape': (F,H,W,C)}, is read in header.go as numpy reads it, and checked against
+// the file's size in npy.go.
 // float32, float64 and float16 are read, of either byte order, as float32: a
 // float64 beyond float32's range becomes Inf.
 package npy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-
-	"github.com/sbinet/npyio/npy"
 
 	"fmsr/internal/store/infile"
 )
 
-// longestHeader bounds the bytes that are read before anything is known of a file.
-const longestHeader = 1 << 16
-
-// File is an open array of floats in C order.
+// File is an open array of floats.
 type File struct {
-	Path  string // of the file, and for an npz the member: "a.npz: fields.npy"
-	Shape []int
-	DType string // as numpy names it: "<f4"
+	Path    string // of the file, and for an npz the member: "a.npz: fields.npy"
+	Shape   []int
+	DType   string // as numpy names it: "<f4"
+	Fortran bool   // the first axis varies fastest; otherwise the last, as in C
 
 	file   *infile.File
 	start  int64     // of the values in the file
@@ -61,8 +55,7 @@ func OpenArray(path, array string) (*File, error) {
 
 func openArray(f *infile.File, array string) (*File, error) {
 	path := f.Name()
-	start := make([]byte, len(zipMagic))
-	if n, _ := f.ReadAt(start, 0); n == len(start) && string(start) == zipMagic {
+	if isZip(f) {
 		return openZip(f, array)
 	}
 	if array != "" {
@@ -108,9 +101,9 @@ func (f *File) Stamp() infile.Stamp { return f.file.Stamp }
 // Was returns an error unless the file had the stamp when it was opened.
 func (f *File) Was(before infile.Stamp) error { return f.named(f.file.Was(before)) }
 
-// Read fills dst with values, starting at index at. It returns an error if the file has
-// been changed since it was opened. It is not safe for concurrent use. A compressed array
-// is fast to read only in order.
+// Read fills dst with values in the file's order, starting at index at. It returns an
+// error if the file has been changed since it was opened. It is not safe for concurrent
+// use. A compressed array is fast to read only in order.
 func (f *File) Read(dst []float32, at int) error {
 	err := f.read(dst, at)
 	if changed := f.file.Unchanged(); changed != nil { // which explains an error
@@ -137,13 +130,16 @@ func (f *File) read(dst []float32, at int) error {
 	}
 }
 
-// ReadFile returns the shape and all values of a file of one array.
+// ReadFile returns the shape and all values, in C order, of a file of one array.
 func ReadFile(path string) (shape []int, values []float32, err error) {
 	f, err := Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
+	if f.Fortran {
+		return nil, nil, fmt.Errorf("%s: the array is in Fortran order: want C order (numpy: np.ascontiguousarray(a))", path)
+	}
 	size, err := dataSize(f.Shape, 1)
 	if err != nil {
 		return nil, nil, err
@@ -179,64 +175,6 @@ func (f *File) Close() error {
 		f.stream.closeStream()
 	}
 	return f.file.Close()
-}
-
-// readHeader returns the shape and type, and how many bytes the header has.
-func readHeader(r io.Reader) (f *File, length int, err error) {
-	// magic, version (2), header length (2 or, from version 2 on, 4)
-	prefix := make([]byte, 12)
-	if n, err := io.ReadFull(r, prefix); err != nil {
-		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, 0, err
-		}
-		return nil, 0, fmt.Errorf("not an npy file: %d bytes long", n)
-	}
-	if !bytes.HasPrefix(prefix, []byte("\x93NUMPY")) {
-		return nil, 0, fmt.Errorf("not an npy file: it starts with %q", prefix[:6])
-	}
-	if v := prefix[6:8]; v[0] < 1 || v[0] > 3 {
-		return nil, 0, fmt.Errorf("npy version %d.%d: want 1.0, 2.0 or 3.0", v[0], v[1])
-	}
-	fixed, rest := 10, int(prefix[8])|int(prefix[9])<<8
-	if prefix[6] >= 2 {
-		fixed, rest = 12, rest|int(prefix[10])<<16|int(prefix[11])<<24
-	}
-	if rest > longestHeader {
-		return nil, 0, fmt.Errorf("an npy header of %d bytes: want at most %d", rest, longestHeader)
-	}
-	if fixed+rest < len(prefix) {
-		return nil, 0, fmt.Errorf("an npy header of %d bytes", rest)
-	}
-	head := make([]byte, fixed+rest)
-	n := copy(head, prefix)
-	if _, err := io.ReadFull(r, head[n:]); err != nil {
-		return nil, 0, errors.New("truncated within the npy header")
-	}
-	parsed, err := parse(head)
-	if err != nil {
-		return nil, 0, fmt.Errorf("npy header %.200q: want {'descr': ..., 'fortran_order': ..., 'shape': ...}: %w", bytes.TrimSpace(head[fixed:]), err)
-	}
-	if sizes[parsed.Descr.Type] == 0 || strings.HasSuffix(parsed.Descr.Type, low) {
-		return nil, 0, fmt.Errorf("dtype %q: want float32, float64 or float16 (numpy: a.astype('<f4'))", parsed.Descr.Type)
-	}
-	if parsed.Descr.Fortran {
-		return nil, 0, errors.New("the array is in Fortran order: want C order (numpy: np.ascontiguousarray(a))")
-	}
-	return &File{Shape: parsed.Descr.Shape, DType: parsed.Descr.Type}, len(head), nil
-}
-
-// parse has npyio read the header. npyio panics on some malformed headers.
-func parse(head []byte) (h npy.Header, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%v", p)
-		}
-	}()
-	r, err := npy.NewReader(bytes.NewReader(head))
-	if err != nil {
-		return h, err
-	}
-	return r.Header, nil
 }
 
 // dataSize returns the number of bytes of an array.

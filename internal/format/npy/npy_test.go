@@ -2,6 +2,7 @@ package npy
 
 import (
 	"archive/zip"
+	"bytes"
 	"encoding/binary"
 	"math"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	npyio "github.com/sbinet/npyio/npy"
 
 	"fmsr/internal/testkit/fuzzlimit"
 )
@@ -66,11 +69,17 @@ func TestBadFiles(t *testing.T) {
 		"objects":    {file("{'descr': '|O', 'fortran_order': False, 'shape': (2, 2), }", 16), `dtype "|O": want float32`},
 		"structured": {file("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2), }", 16), "want float32"},
 		"extended":   {file("{'descr': '<f16', 'fortran_order': False, 'shape': (2, 2), }", 64), `dtype "<f16": want float32`},
-		"fortran":    {file("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }", 16), "the array is in Fortran order: want C order"},
 		"no frames":  {file("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 2), }", 0), "shape [0 2]: want every dimension at least 1"},
 		"no axes":    {file("{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 4), "a number without axes: want an array of frames"},
 		"overflow":   {file("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 8), }", 16), "too large"},
-		"no dict":    {file("hello", 16), "npy header"},
+		"no dict":    {file("hello", 16), "npy header \"hello\": want {'descr'"},
+		"no order":   {file("{'descr': '<f4', 'shape': (2, 2), }", 16), "2 keys"},
+		"two types":  {file("{'descr': '<f4', 'descr': '<f8', 'fortran_order': False, 'shape': (2, 2)}", 16), `key "descr" is there twice`},
+		"more keys":  {file("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), 'x': 1}", 16), `unknown key "x"`},
+		"negative":   {file("{'descr': '<f4', 'fortran_order': False, 'shape': (-2, 2), }", 16), "want a length before \"-2, 2"},
+		"no comma":   {file("{'descr': '<f4', 'fortran_order': False, 'shape': (2 2), }", 16), "want a comma or ) before \"2)"},
+		"a sequel":   {file("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)} x", 16), "\"x\" behind its end"},
+		"unclosed":   {file("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), ", 16), "want text before"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "bad.npy")
@@ -133,6 +142,60 @@ func TestTypes(t *testing.T) {
 	checkRead(t, "kept", f, []float32{rounded, float32(math.Copysign(0, -1))})
 }
 
+// TestHeaders: a header is read however Python may write it, with its length in two or in
+// four bytes.
+func TestHeaders(t *testing.T) {
+	for _, c := range []struct {
+		dict, dtype string
+		fortran     bool
+	}{
+		{"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)}", "<f4", false},
+		{"{'shape': (2, 3), 'fortran_order': False, 'descr': '<f4'}", "<f4", false},
+		{`{"descr": "<f4", "fortran_order": False, "shape": (2, 3), }`, "<f4", false},
+		{"{'descr':'<f4','fortran_order':False,'shape':(2,3,)}", "<f4", false},
+		{" { u'descr' : u'>f4',\t'fortran_order' :True ,'shape': ( 2L , 3L , ) , } ", ">f4", true},
+		{"{'descr': '=f4', 'fortran_order': False, 'shape': (2L, 3L), }", "<f4", false},
+		{"{'descr': '|f4', 'fortran_order': False, 'shape': (2, 3), }", "<f4", false},
+		{"{'descr': 'f4', 'fortran_order': True, 'shape': (2, 3), }", "<f4", true},
+		{"{'descr': 'float32', 'fortran_order': False, 'shape': (2, 3), }", "<f4", false},
+		{"{'descr': '>d', 'fortran_order': False, 'shape': (2, 3), }", ">f8", false},
+		{"{'descr': 'half', 'fortran_order': False, 'shape': (2, 3), }", "<f2", false},
+	} {
+		short := file(c.dict, 6*sizes[c.dtype])
+		for version := range byte(3) {
+			data := short
+			if version > 0 {
+				data = slices.Concat(short[:8], []byte{short[8], short[9], 0, 0}, short[10:])
+				data[6] = 1 + version
+			}
+			f := open(t, "a.npy", data, "")
+			if !slices.Equal(f.Shape, []int{2, 3}) || f.DType != c.dtype || f.Fortran != c.fortran {
+				t.Errorf("%s, version %d: shape %v, dtype %s, Fortran %v", c.dict, 1+version, f.Shape, f.DType, f.Fortran)
+			}
+		}
+	}
+}
+
+// TestOthersRead: npyio reads what is written here.
+func TestOthersRead(t *testing.T) {
+	path, want := filepath.Join(t.TempDir(), "a.npy"), []float32{1, 2, 3, 4, 5, 6}
+	if err := WriteFile(path, []int{2, 3}, want); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := npyio.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []float32
+	if err := r.Read(&got); err != nil || !slices.Equal(got, want) || !slices.Equal(r.Header.Descr.Shape, []int{2, 3}) {
+		t.Errorf("npyio read %v of shape %v, %v", got, r.Header.Descr.Shape, err)
+	}
+}
+
 // open opens a file of that content until the test ends.
 func open(t *testing.T, name string, data []byte, array string) *File {
 	t.Helper()
@@ -174,6 +237,10 @@ func FuzzOpen(f *testing.F) {
 	f.Add(file("{'descr': '>f2', 'fortran_order': False, 'shape': (2, 2), }", 8))
 	f.Add(file("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 2), }", 16))
 	f.Add(file("{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 4))
+	f.Add(file("{'shape':(2L,2L),\"fortran_order\":True,'descr':u'>d'}", 32))
+	f.Add(file("{'descr': [('a', '<f4'), ('b', '<f4')], 'fortran_order': False, 'shape': (2,), }", 16))
+	f.Add(file("{'descr': '=e', 'fortran_order': False, 'shape': (99999999999999999999,)}", 16))
+	f.Add([]byte("\x93NUMPY\x03\x00\x40\x00\x00\x00{'descr': 'float32', 'fortran_order': False, 'shape': (1,)}     \n0000"))
 	f.Add([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"))
 	f.Add([]byte("\x93NUMPY\x01\x00\x01\x00\n0"))
 	f.Fuzz(func(t *testing.T, data []byte) {

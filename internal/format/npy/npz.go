@@ -36,6 +36,34 @@ func openZip(file *infile.File, array string) (*File, error) {
 	return f, nil
 }
 
+// Arrays returns the names of the arrays in an npz file, and none for an npy file.
+func Arrays(path string) (names []string, err error) {
+	f, err := infile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if !isZip(f) {
+		return nil, nil
+	}
+	z, err := zip.NewReader(f, f.Size)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, m := range z.File {
+		if name, ok := strings.CutSuffix(m.Name, ".npy"); ok {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+func isZip(f io.ReaderAt) bool {
+	start := make([]byte, len(zipMagic))
+	n, _ := f.ReadAt(start, 0)
+	return n == len(start) && string(start) == zipMagic
+}
+
 // choose returns the member that holds the array of that name, or the only array for "".
 func choose(members []*zip.File, array string) (*zip.File, error) {
 	var names []string
@@ -54,7 +82,7 @@ func choose(members []*zip.File, array string) (*zip.File, error) {
 	case array != "":
 		return nil, fmt.Errorf("no array %q: it has %s", array, list(names))
 	case len(names) != 1:
-		return nil, fmt.Errorf("want one array, or the name of one: it has %s", list(names))
+		return nil, fmt.Errorf("want one array, one for each field, or the name of one: it has %s", list(names))
 	}
 	return last, nil
 }

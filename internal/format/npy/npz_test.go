@@ -69,8 +69,8 @@ func TestBadNpz(t *testing.T) {
 		data        []byte
 		array, want string
 	}{
-		"two":           {archive(t, zip.Store, "a.npy", "b.npy"), "", "want one array, or the name of one: it has a, b"},
-		"none":          {archive(t, zip.Store, "a.txt"), "", "want one array, or the name of one: it has none"},
+		"two":           {archive(t, zip.Store, "a.npy", "b.npy"), "", "want one array, one for each field, or the name of one: it has a, b"},
+		"none":          {archive(t, zip.Store, "a.txt"), "", "want one array, one for each field, or the name of one: it has none"},
 		"another":       {archive(t, zip.Store, "a.npy", "b.npy"), "c", `no array "c": it has a, b`},
 		"cut":           {stored[:len(stored)-30], "", "zip: not a valid zip file"},
 		"no array":      {at(stored, 30+len("abc.npy"), 1), "", `abc.npy: not an npy file: it starts with "\x92NUMPY"`},

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 
 	"fmsr/internal/frames"
 )
@@ -32,6 +33,21 @@ type entry struct {
 }
 
 const alignment = 8
+
+// Is reports whether a file begins as Write's do.
+func Is(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	start := make([]byte, alignment+2)
+	if _, err := io.ReadFull(f, start); err != nil {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && binary.LittleEndian.Uint64(start) <= uint64(info.Size()) && string(start[alignment:]) == `{"`
+}
 
 // Write writes the tensors in their order. The bytes are a function of the arguments alone.
 func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {

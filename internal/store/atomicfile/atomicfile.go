@@ -83,12 +83,16 @@ func (f *File) Write(data []byte) (int, error) {
 	return n, Cause(err)
 }
 
-// Cause returns an error without the path that os puts into it: the path is temporary, or
-// the caller names it anyway.
+// Cause returns an error without the paths that os puts into it: they are temporary, or
+// the caller names them anyway.
 func Cause(err error) error {
 	var named *fs.PathError
-	if errors.As(err, &named) {
+	var renamed *os.LinkError
+	switch {
+	case errors.As(err, &named):
 		return named.Err
+	case errors.As(err, &renamed):
+		return renamed.Err
 	}
 	return err
 }

@@ -125,10 +125,10 @@ func (f *File) Unchanged() error {
 	return nil
 }
 
-// Was returns an error unless the file is the one that had a stamp before, so that a file
-// that is opened again is the same.
-func (f *File) Was(before Stamp) error {
-	if f.Stamp != before {
+// Was returns an error unless the stamp is the one before, so that a file that is opened
+// again is the same.
+func (s Stamp) Was(before Stamp) error {
+	if s != before {
 		return errors.New("it was replaced or changed since this run started: run again when it is complete")
 	}
 	return nil
