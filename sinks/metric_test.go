@@ -66,7 +66,7 @@ func TestNewMetric(t *testing.T) {
 	}
 	figures := c.Figures()
 	scalars, _ := evaluate.Finite(figures.Scalars())
-	step := &model.Step{N: 7, Total: 7, Eval: &evaluate.Evaluation{Scalars: scalars, Figures: figures}}
+	step := &model.Step{N: 7, Total: 7, Trainer: &model.Trainer{}, Eval: &evaluate.Evaluation{Scalars: scalars, Figures: figures}}
 
 	out := &bytes.Buffer{}
 	env := &pipeline.Env{Run: &pipeline.Run{Name: "new", Dir: t.TempDir()}, Out: out, Progress: pipeline.NewProgress(out)}

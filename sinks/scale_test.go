@@ -1,6 +1,7 @@
 package sinks_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -66,12 +67,14 @@ func sweep(t *testing.T, scale float64) map[string]float64 {
 	if err != nil || strings.Contains(text.String(), "left out") {
 		t.Fatalf("scale %g: %v\n%s", scale, err, &text)
 	}
-	line, err := os.ReadFile(filepath.Join(model, "metrics.jsonl"))
+	lines, err := os.ReadFile(filepath.Join(model, "metrics.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(line, &figures); err != nil {
-		t.Fatalf("scale %g: %v in %s", scale, err, line)
+	for line := range bytes.Lines(lines) { // of the evaluation last
+		if err := json.Unmarshal(line, &figures); err != nil {
+			t.Fatalf("scale %g: %v in %s", scale, err, line)
+		}
 	}
 	coarse, truth := make([]float32, h*w*2), make([]float32, 4*h*w*2)
 	for i := range truth {
