@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -88,46 +86,6 @@ var (
 	_ pipeline.Preparer = (*train)(nil)
 )
 
-// errorFigure matches the names of the figures of which less is better.
-var errorFigure = regexp.MustCompile(`^val/n?mse(_ema|_sde)?(/.+)?$`)
-
-// Validate reports times and shapes that cannot be.
-func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if !(c.TMin < c.TMax) {
-		report("t_min", "is %g: want less than t_max, which is %g", c.TMin, c.TMax)
-	}
-	if c.Best != "" && !errorFigure.MatchString(c.Best) {
-		report("best", "is %q: want an error of eval: val/mse or val/nmse, with _ema or _sde, and /FIELD", c.Best)
-	}
-	if !slices.Contains(model.Networks(), c.Network) {
-		report("network", "is %q: want %s", c.Network, strings.Join(model.Networks(), " or "))
-		return
-	}
-	shape := model.Config{Network: c.Network, Fields: 1, Channels: c.ModelChannels, Mult: c.ChannelMult}
-	if err := shape.Validate(); err != nil {
-		report("model_channels", "%v", err)
-	}
-}
-
-// Advise warns of a warm-up that never ends, and of keys that do nothing.
-func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)) {
-	switch {
-	case run.Overfit && c.WarmupSteps != usualWarmup:
-		warn("warmup_steps", fmt.Sprintf("is %d, but does nothing: run.overfit has no warm-up", c.WarmupSteps), "leave it out")
-	case !run.Overfit && c.WarmupSteps > c.TotalSteps:
-		warn("warmup_steps", fmt.Sprintf("is %d, and total_steps %d: the learning rate never reaches lr, and ends at %.2g of it", c.WarmupSteps, c.TotalSteps, float64(c.TotalSteps)/float64(c.WarmupSteps)), "set fewer")
-	}
-	if c.BaseDist == string(model.Gaussian) && c.BaseNoiseScale != usualNoise {
-		warn("base_noise_scale", fmt.Sprintf("is %g, but does nothing: base_dist gaussian has noise of deviation 1", c.BaseNoiseScale), "leave it out")
-	}
-}
-
-// Defaults of keys that do nothing beside certain others: only another value is warned of.
-const (
-	usualWarmup = 10000
-	usualNoise  = 0.1
-)
-
 // Times returns the times that the network is trained on.
 func (c *Train) Times() (from, to float64) { return c.TMin, c.TMax }
 
@@ -204,80 +162,6 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 		t.stop = min(t.stop, limit)
 	}
 	return in, nil
-}
-
-// ResumeSpec reads a whole checkpoint, and returns the spec that it carries.
-func (t *train) ResumeSpec(ctx context.Context, path string) ([]byte, error) {
-	l, err := model.OpenCheckpoint(path)
-	if err != nil {
-		return nil, err
-	}
-	return []byte(l.Spec), errors.Join(l.CheckSums(ctx), l.Close())
-}
-
-// checkStep returns an error if a step takes more frames than an epoch has.
-func (t *train) checkStep() error {
-	epoch := t.in.Frames[frames.Train]
-	if epoch == 0 || t.in.Batch <= epoch && t.Accumulate <= epoch/t.in.Batch {
-		return nil
-	}
-	step := fmt.Sprintf("%d frames (batch.size)", t.in.Batch)
-	if t.Accumulate > 1 {
-		step = fmt.Sprintf("%d x %d frames (train.accumulate batches of batch.size)", t.Accumulate, t.in.Batch)
-	}
-	return fmt.Errorf("a step takes %s, and the training split has %d: want at most as many", step, epoch)
-}
-
-// checkMemory returns an error if training needs more than the memory that is left on
-// the host. How much a GPU has left is not known here.
-func (t *train) checkMemory(net model.Net, left int64) error {
-	if t.config.Device != torchx.CPU {
-		return nil
-	}
-	weights, sample := float64(model.WeightBytes(net)), float64(net.TrainBytes(t.in.H, t.in.W))
-	if t.UseBF16 {
-		sample /= 2
-	}
-	need := weights + sample*float64(t.in.Batch)
-	if need <= float64(left) {
-		return nil
-	}
-	lack := &hostmem.Lack{
-		What: fmt.Sprintf("training %d parameters with batches of %d frames of %s cells", model.Count(net), t.in.Batch, t.in.Grid),
-		Need: need, Left: left, Advice: "lower batch.size (and raise train.accumulate)",
-	}
-	if weights+sample > float64(left) { // even one frame is too much
-		lack.Advice = "lower train.model_channels or train.channel_mult"
-	}
-	return lack
-}
-
-// ResumeFrom opens a checkpoint, and returns what the earlier run has done. The
-// step of a checkpoint that not every stage had seen is not done: its batches
-// come once more, its token is sent once more, and its logs are dropped.
-func (t *train) ResumeFrom(path string) (done pipeline.Done, err error) {
-	if t.from, err = model.OpenCheckpoint(path); err != nil {
-		return done, err
-	}
-	at, err := t.from.Position()
-	if err == nil && !slices.Equal(t.from.Channels, t.in.Channels) {
-		err = fmt.Errorf("its channels are %s, the run's are %s", strings.Join(t.from.Channels, ", "), strings.Join(t.in.Channels, ", "))
-	}
-	if err == nil {
-		err = t.from.CheckTraining(t.config, t.hyper(t.env.Run), t.input())
-	}
-	if err == nil && t.averages() && !t.from.Averaged {
-		err = errors.New("it has no average of the weights, and the run's flow has an ema stage")
-	}
-	if err != nil {
-		return done, fmt.Errorf("%s: %w", path, err)
-	}
-	done.Steps = at.Step
-	if !at.Passed {
-		done.Steps--
-	}
-	done.Frames = done.Steps * t.Accumulate * t.in.Batch
-	return done, nil
 }
 
 // Steps are the training's; libtorch makes its kernels in the first.
@@ -483,29 +367,4 @@ func (t *train) begin() {
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val], same)
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
 	t.lineAt = time.Now()
-}
-
-// restore puts the trainer where the checkpoint was written, provided that the
-// training data are those that it was trained on.
-func (t *train) restore(ctx context.Context) error {
-	path := t.env.Resume.From
-	err := t.trainer.Restore(ctx, t.from)
-	if err == nil {
-		err = t.from.CheckData(model.Data{Stats: t.in.Stats, Frames: t.in.Frames[frames.Train], Digests: t.in.Digests})
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	t.checkpoints.last = t.trainer.Step
-	if !t.env.Resume.Here() || t.trainer.Best.Figure != t.Best { // the best is in another folder, or of another figure
-		t.trainer.Best = model.Best{}
-	}
-	t.checkpoints.best = t.trainer.Best.Step
-	if t.env.Resume.Here() && t.trainer.Passed { // else it is written again once the step has passed
-		t.checkpoints.saved = t.trainer.Step
-	}
-	t.env.Progress.Note("resuming from step %d of %s", t.trainer.Step, path)
-	err = t.from.Close()
-	t.from = nil
-	return err
 }
