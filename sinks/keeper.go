@@ -38,6 +38,9 @@ type keeper struct {
 	ending parallel.Background // writes the files of the seed before
 }
 
+// heldBytes is how many bytes of frames end a group: large frames make smaller groups.
+const heldBytes = 2 << 30
+
 // seedWork is what a sink does with a seed.
 type seedWork interface {
 	begin(pipeline.Seed) error
@@ -139,7 +142,7 @@ func (k *keeper) takeOne(f *frames.Frames, n int, w seedWork) error {
 	k.held, k.index = append(k.held, f), append(k.index, n)
 	k.count++
 	last := k.count == k.seed.Frames
-	if last || len(k.held) == k.group {
+	if last || len(k.held) == k.group || len(k.held)*4*f.FrameLen() >= heldBytes {
 		err := w.work()
 		k.drop()
 		if err != nil {

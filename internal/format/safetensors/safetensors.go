@@ -12,9 +12,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/store/infile"
 )
 
 // Tensor is one tensor to be written. Read is called once, when it is written,
@@ -36,7 +36,7 @@ const alignment = 8
 
 // Is reports whether a file begins as Write's do.
 func Is(path string) bool {
-	f, err := os.Open(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return false
 	}
@@ -45,8 +45,7 @@ func Is(path string) bool {
 	if _, err := io.ReadFull(f, start); err != nil {
 		return false
 	}
-	info, err := f.Stat()
-	return err == nil && binary.LittleEndian.Uint64(start) <= uint64(info.Size()) && string(start[alignment:]) == `{"`
+	return binary.LittleEndian.Uint64(start) <= uint64(f.Size) && string(start[alignment:]) == `{"`
 }
 
 // Write writes the tensors in their order. The bytes are a function of the arguments alone.

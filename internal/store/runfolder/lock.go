@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/infile"
 )
 
 // patience is how often, every 50 ms, a lock is tried: the run before may be ending.
@@ -24,7 +25,7 @@ func (f *Folder) acquire(shared bool) error {
 		how = unix.LOCK_SH
 	}
 	for try := 0; ; {
-		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+		file, err := infile.OpenFile(path, os.O_RDWR|os.O_CREATE)
 		if err != nil {
 			return atomicfile.Cause(err)
 		}

@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/infile"
 )
 
 // The files in the folder.
@@ -60,7 +61,7 @@ func Use(dir, kind string, shared bool) (*Folder, error) {
 // read reads the record.
 func (f *Folder) read() error {
 	f.made, f.order = map[string]bool{}, nil
-	data, err := os.ReadFile(filepath.Join(f.dir, Record))
+	data, err := infile.ReadAll(filepath.Join(f.dir, Record), 1<<28)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return atomicfile.Cause(err)
 	}
@@ -154,7 +155,7 @@ func (f *Folder) Add(names ...string) error {
 		return nil
 	}
 	// runs that share the work append too; the empty line ends one that a crash has cut
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
+	file, err := infile.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
 	if err != nil {
 		return err
 	}
