@@ -136,7 +136,7 @@ func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, fmt.Sprintf("%s of %d evaluations", metricsName, n))
+		found = append(found, fmt.Sprintf("%s of %d lines", metricsName, n))
 	}
 	return verifyResults(ctx, dir, found)
 }
