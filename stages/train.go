@@ -29,7 +29,7 @@ type Train struct {
 	LRSchedule     string  `yaml:"lr_schedule" oneof:"constant|cosine|linear" flag:"lr-schedule" doc:"lr after the warm-up; cosine, linear: falls to 0 at total_steps, which a resumed run then keeps"`
 	InitFrom       string  `yaml:"init_from" flag:"init-from" path:"file" doc:"checkpoint, or its run's folder, of the same fields and widths: training starts from its weights (the average, if it has one) with a fresh optimizer, at step 0"`
 	Best           string  `yaml:"best" flag:"best" doc:"an error of eval, as val/mse_ema or val/nmse: checkpoint.best.pt is the checkpoint of the evaluation where it was least; empty: none" resume:"free"`
-	Accumulate     int     `yaml:"accumulate" min:"1" flag:"accumulate" doc:"batches whose gradients make one step"`
+	Accumulate     int     `yaml:"accumulate" min:"1" max:"1000000" flag:"accumulate" doc:"batches whose gradients make one step"`
 	GradClip       float64 `yaml:"grad_clip" above:"0" flag:"grad-clip" doc:"largest global gradient norm"`
 	LossScale      float64 `yaml:"loss_scale" above:"0" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
 	BaseDist       string  `yaml:"base_dist" oneof:"x_lo_plus_noise|gaussian" flag:"base-dist" doc:"distribution that sampling starts from"`
@@ -151,7 +151,7 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if err := t.openInit(ctx); err != nil {
 		return in, err
 	}
-	if err := t.checkStep(); err != nil {
+	if err := t.checkBatch(); err != nil {
 		return in, err
 	}
 	if err := t.checkMemory(plan, hostmem.Left()); err != nil {

@@ -53,17 +53,12 @@ const (
 	usualNoise  = 0.1
 )
 
-// checkStep returns an error if a step takes more frames than an epoch has.
-func (t *train) checkStep() error {
-	epoch := t.in.Frames[frames.Train]
-	if epoch == 0 || t.in.Batch <= epoch && t.Accumulate <= epoch/t.in.Batch {
-		return nil
+// checkBatch returns an error if a batch takes more frames than an epoch has.
+func (t *train) checkBatch() error {
+	if epoch := t.in.Frames[frames.Train]; epoch > 0 && t.in.Batch > epoch {
+		return fmt.Errorf("a batch takes %d frames (batch.size), and the training split has %d: want at most as many", t.in.Batch, epoch)
 	}
-	step := fmt.Sprintf("%d frames (batch.size)", t.in.Batch)
-	if t.Accumulate > 1 {
-		step = fmt.Sprintf("%d x %d frames (train.accumulate batches of batch.size)", t.Accumulate, t.in.Batch)
-	}
-	return fmt.Errorf("a step takes %s, and the training split has %d: want at most as many", step, epoch)
+	return nil
 }
 
 // checkMemory returns an error if training needs more than the memory that is left on
