@@ -27,8 +27,13 @@ all: build
 native:
 	@internal/torchx/native.sh
 
+# go build -v names the packages that it compiles, three hundred the first time: a line is shown for every fiftieth
 build: native
-	@go build -o bin/fmsr ./cmd/fmsr
+	@echo "    0s  go build ./cmd/fmsr"; set -o pipefail; \
+	go build -v -o bin/fmsr ./cmd/fmsr 2>&1 | while IFS= read -r line; do case $$line in \
+	  *[\ :]*) echo "$$line" ;; \
+	  *) n=$$((n + 1)); [ $$((n % 50)) != 0 ] || printf '%5ds  compiled %d packages\n' $$SECONDS $$n ;; \
+	esac; done
 	@echo "built bin/fmsr: try make demo, or bin/fmsr help"
 
 demo: build

@@ -33,7 +33,7 @@ build() { # into the folder $1
     [[ $source == *.cu ]] && compile=("${cu[@]}")
     object=$1/$(basename "$source").o
     objects+=("$object")
-    echo "compiling $(basename "$source")"
+    say "compiling $(basename "$source")"
     "${compile[@]}" -c "$source" -o "$object" &
   done
   wait

@@ -35,7 +35,8 @@
 // variable tells OpenMP's threads to spin briefly before they sleep; OpenMP reads it
 // while it is loaded, when Go code can't have set it yet. Without it a step is up to ten times
 // slower next to other busy processes. If GOMP_SPINCOUNT or OMP_WAIT_POLICY is set
-// already, the program starts once and keeps that setting. See csrc/core/context.cc.
+// already, the program starts once and keeps that setting. On a single core it also sets
+// OMP_NUM_THREADS=1, which gotorch cannot do without. See csrc/core/context.cc.
 //
 // # Linking
 //

@@ -5,6 +5,7 @@
 want=2.11.0
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/fmsr
 
+say() { printf '%5ds  %s\n' "$SECONDS" "$*"; } # what begins, and the seconds since the script began
 die() { echo "make: $*" >&2; exit 1; }
 need() { command -v "$1" >/dev/null || die "$1 is needed and was not found: $2"; }
 need g++ "install a C++17 compiler (Debian: apt-get install g++)"
@@ -42,7 +43,7 @@ fetching() {
   mkdir -p "$cache"
   tmp=$(mktemp -d "$cache/.fetch.XXXXXX")
   trap 'rm -rf "$tmp"' EXIT
-  echo "fetching $1 ..."
+  say "fetching $1"
 }
 
 pip_get() { # [--deps] PACKAGES: downloads their wheels, with --deps those of their dependencies too, to $tmp/wheels
@@ -90,6 +91,7 @@ PY
     mapfile -t packages <"$tmp/needs"
     pip_get --deps "${packages[@]}" || die "pip could not fetch the CUDA libraries of torch $want"
   fi
+  say "unpacking libtorch $want"
   local without='libtorch_cuda libtorch_nvshmem libtorch_python libc10_cuda'
   [ "${CUDA:-}" = 1 ] && without=
   unpack "torch/lib/ torch/include/ torch/version.py nvidia/" "$without"

@@ -13,7 +13,9 @@
 #include "frames/spectrum.h"
 
 #ifdef __cplusplus
-#include <ATen/ATen.h>
+namespace at {
+class Tensor;
+}
 typedef at::Tensor *fx_tensor;
 extern "C" {
 #else
@@ -77,11 +79,11 @@ fx_error fx_norm_silu(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, dou
 // attention/attention.cc
 fx_error fx_self_attention(fx_tensor qkv, int64_t heads, fx_tensor *out);
 
-// frames/prepare.cc: frames, in plain memory.
+// frames/prepare_kernel.cc: frames, in plain memory.
 fx_error fx_prepare(const fx_prepare_plan *plan, const float *src, float *hi, float *lo, bool *finite);
 void fx_moments(const float *x, int64_t n, double *mean, double *m2);
 
-// frames/spectrum.cc: power spectra of frames in plain memory. A plan belongs to a grid of h x w cells; shell gives the
+// frames/spectrum_kernel.cc: power spectra of frames in plain memory. A plan belongs to a grid of h x w cells; shell gives the
 // shell of each of its modes (h, w/2+1). Threads may share a plan. lo is NULL or the plan of a grid that is coarser by a
 // whole factor.
 fx_error fx_spectrum_new(int64_t h, int64_t w, const int32_t *shell, int64_t shells, fx_spectrum_plan *out);

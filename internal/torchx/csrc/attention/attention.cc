@@ -13,7 +13,7 @@ using torch::autograd::variable_list;
 
 namespace {
 
-bool has_kernel(const at::Tensor &qkv, int64_t heads) {
+bool has_attention_kernel(const at::Tensor &qkv, int64_t heads) {
   const bool bfloat16 = qkv.scalar_type() == at::kBFloat16;
   const bool wide = qkv.scalar_type() == at::kFloat && !at::autocast::is_autocast_enabled(at::kCPU);
   return qkv.device().is_cpu() && qkv.is_contiguous(channels_last) && (bfloat16 || wide) &&
@@ -56,7 +56,7 @@ struct SelfAttention : torch::autograd::Function<SelfAttention> {
 
 // By libtorch. The channels of a position have to be contiguous: otherwise libtorch computes and keeps all of
 // softmax(q k'), which is many times slower and takes memory of positions^2.
-at::Tensor composed(const at::Tensor &qkv, int64_t heads) {
+at::Tensor composed_attention(const at::Tensor &qkv, int64_t heads) {
   const int64_t n = qkv.size(0), h = qkv.size(2), w = qkv.size(3);
   auto rows = qkv.reshape({n, 3 * heads, qkv.size(1) / (3 * heads), h * w}).transpose(2, 3);
   auto third = [&](int64_t i) {
@@ -75,6 +75,6 @@ fx_error fx_self_attention(fx_tensor qkv, int64_t heads, fx_tensor *out) {
   return give(out, [&] {
     TORCH_CHECK(qkv->dim() == 4 && heads > 0 && qkv->size(1) % (3 * heads) == 0, "q, k and v of ", heads,
                 " heads in shape ", qkv->sizes(), ", want (N,3C,H,W)");
-    return has_kernel(*qkv, heads) ? SelfAttention::apply(*qkv, heads) : composed(*qkv, heads);
+    return has_attention_kernel(*qkv, heads) ? SelfAttention::apply(*qkv, heads) : composed_attention(*qkv, heads);
   });
 }

@@ -19,7 +19,7 @@ at::ScalarType type_of(const at::Tensor &x) {
   return at::autocast::is_autocast_enabled(at::kCPU) ? at::autocast::get_autocast_dtype(at::kCPU) : x.scalar_type();
 }
 
-bool has_kernel(const at::Tensor &x, const at::Tensor &w, fx_tensor b) {
+bool has_conv_kernel(const at::Tensor &x, const at::Tensor &w, fx_tensor b) {
   const auto type = type_of(x);
   return x.device().is_cpu() && x.dim() == 4 && w.dim() == 4 && x.is_contiguous(channels_last) && w.is_contiguous(channels_last) &&
          x.size(1) == w.size(1) && w.size(0) % 16 == 0 && w.size(1) % 16 == 0 && w.scalar_type() == at::kFloat && b &&
@@ -84,7 +84,7 @@ static at::Tensor by_libtorch(const at::Tensor &x, const at::Tensor &w, fx_tenso
 // x (N,I,H,W), w (O,I,k,k) with odd k, stride 1, b (O) or null: (N,O,H,W), plus r of that shape unless it is null.
 fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor r, fx_tensor *out) {
   return give(out, [&] {
-    const bool kernel = has_kernel(*x, *w, b), adds = kernel && r && can_add(*r, *x, *w);
+    const bool kernel = has_conv_kernel(*x, *w, b), adds = kernel && r && can_add(*r, *x, *w);
     auto y = kernel ? Conv::apply(*x, *w, *b, adds ? maybe(r) : std::nullopt, periodic) : by_libtorch(*x, *w, b, periodic);
     return r && !adds ? *r + y : y;
   });

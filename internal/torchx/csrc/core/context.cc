@@ -3,6 +3,7 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <sched.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -13,26 +14,35 @@ using namespace fx;
 
 // Executes the program a second time, in the same process, with GOMP_SPINCOUNT=1000 in its environment. OpenMP reads
 // the environment while it is loaded, so setting the variable later would have no effect. The second start finds the
-// variable and goes on; if the user has set it or OMP_WAIT_POLICY, there is no second start.
+// variable and goes on; if the user has set it or OMP_WAIT_POLICY, there is no second start for it.
 //
 // By default OpenMP's threads spin for 3 ms at a barrier, which makes a step ten times slower when other processes want
 // the cores. Threads that sleep at once make a small network's step 1.4 to 1.7 times slower. 1000 spins, some 10 us,
 // avoid both.
-static void wait_briefly(int, char **arguments, char **environment) {
-  static char spins[] = "GOMP_SPINCOUNT=1000";
-  std::vector<char *> with{spins};
+//
+// Where the process has one core, OMP_NUM_THREADS=1 is set too: gotorch would ask libtorch for half a core, no thread,
+// and end the process.
+static void set_environment(int, char **arguments, char **environment) {
+  static char spins[] = "GOMP_SPINCOUNT=1000", one[] = "OMP_NUM_THREADS=1";
+  cpu_set_t cores;
+  bool spins_set = false, threads_set = sched_getaffinity(0, sizeof cores, &cores) != 0 || CPU_COUNT(&cores) > 1;
+  std::vector<char *> with;
   for (char **variable = environment; *variable; variable++) {
-    for (const char *said : {"OMP_WAIT_POLICY=", "GOMP_SPINCOUNT="})
-      if (strncmp(*variable, said, strlen(said)) == 0) return;
+    const auto is = [&](const char *name) { return strncmp(*variable, name, strlen(name)) == 0; };
+    spins_set |= is("OMP_WAIT_POLICY=") || is("GOMP_SPINCOUNT=");
+    threads_set |= is("OMP_NUM_THREADS=") || is("MKL_NUM_THREADS=");
     with.push_back(*variable);
   }
+  if (spins_set && threads_set) return;
+  if (!spins_set) with.push_back(spins);
+  if (!threads_set) with.push_back(one);
   with.push_back(nullptr);
   execve(reinterpret_cast<const char *>(getauxval(AT_EXECFN)), arguments, with.data());  // if it fails, fmsr is slower
 }
 
 // Runs before the constructors of the libraries, which take ten times as long as loading the libraries does.
 [[gnu::section(".preinit_array"), gnu::used]] static void (*const before_libraries)(int, char **, char **) =
-    wait_briefly;
+    set_environment;
 
 // Sets the number of threads of the calling thread and of threads that start later. libtorch initializes a thread's
 // settings at the first question; asking first keeps that from overwriting ours.

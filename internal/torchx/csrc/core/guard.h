@@ -1,28 +1,25 @@
 // What the functions of fx.h are made of: run a body, turn an exception into a message, box a result.
 #pragma once
+#include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
 #include <atomic>
-#include <cstring>
-#include <exception>
+#include <stdexcept>
 #include <vector>
 
-#include "fx.h"
+#include "error.h"
 
 namespace fx {
 
-inline fx_error message(const char *what) { return strdup(what); }
-
 template <class Body>
 fx_error guard(Body &&body) {
-  try {
-    body();
-    return nullptr;
-  } catch (const c10::Error &e) {
-    return message(e.what_without_backtrace());
-  } catch (const std::exception &e) {
-    return message(e.what());
-  }
+  return caught([&] {
+    try {
+      body();
+    } catch (const c10::Error &e) {
+      throw std::runtime_error(e.what_without_backtrace());
+    }
+  });
 }
 
 extern std::atomic<int64_t> live;

@@ -1,4 +1,4 @@
-// The inner loops of spectrum.cc, compiled once for each set of instructions; see each_target.h.
+// The inner loops of spectrum_kernel.cc, compiled once for each set of instructions; see each_target.h.
 namespace FX_TARGET {
 
 FX_INLINE Cell operator+(const Cell &a, const Cell &b) { return {a.re + b.re, a.im + b.im}; }

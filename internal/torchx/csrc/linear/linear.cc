@@ -12,7 +12,7 @@ using torch::autograd::variable_list;
 
 namespace {
 
-bool has_kernel(const at::Tensor &x, const at::Tensor &w, fx_tensor b) {
+bool has_linear_kernel(const at::Tensor &x, const at::Tensor &w, fx_tensor b) {
   auto fits = [](const at::Tensor &t, int64_t dim) {
     return t.device().is_cpu() && t.dim() == dim && t.scalar_type() == at::kFloat && t.is_contiguous();
   };
@@ -46,5 +46,5 @@ struct Linear : torch::autograd::Function<Linear> {
 
 // x (N,K), w (O,K), b (O) or null: x w' + b, (N,O).
 fx_error fx_linear(fx_tensor x, fx_tensor w, fx_tensor b, fx_tensor *out) {
-  return give(out, [&] { return has_kernel(*x, *w, b) ? Linear::apply(*x, *w, *b) : at::linear(*x, *w, maybe(b)); });
+  return give(out, [&] { return has_linear_kernel(*x, *w, b) ? Linear::apply(*x, *w, *b) : at::linear(*x, *w, maybe(b)); });
 }

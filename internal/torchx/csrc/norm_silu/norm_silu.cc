@@ -14,7 +14,7 @@ using torch::autograd::variable_list;
 
 namespace {
 
-bool has_kernel(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
+bool has_norm_kernel(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
   return x.device().is_cpu() && x.dim() == 4 && x.is_contiguous(channels_last) && w.scalar_type() == at::kFloat &&
          b.scalar_type() == at::kFloat && w.is_contiguous() && b.is_contiguous() &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
@@ -72,7 +72,7 @@ struct NormSiLU : torch::autograd::Function<NormSiLU> {
   }
 };
 
-at::Tensor composed(const at::Tensor &x, int64_t groups, const at::Tensor &w, const at::Tensor &b, double eps,
+at::Tensor composed_norm(const at::Tensor &x, int64_t groups, const at::Tensor &w, const at::Tensor &b, double eps,
                     const at::Tensor &film) {
   auto h = at::group_norm(x, groups, w, b, eps);
   if (!film.defined()) return at::silu(h);
@@ -89,7 +89,7 @@ fx_error fx_norm_silu(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, dou
   return give(out, [&] {
     check_shapes(*x, groups, *w, *b, film);
     if (has_cuda_norm(*x, *w, *b)) return cuda_norm(*x, groups, *w, *b, eps, maybe(film), /*silu=*/true);
-    if (!has_kernel(*x, *w, *b)) return composed(*x, groups, *w, *b, eps, film ? *film : at::Tensor());
+    if (!has_norm_kernel(*x, *w, *b)) return composed_norm(*x, groups, *w, *b, eps, film ? *film : at::Tensor());
     auto wide = film ? std::optional(film->to(at::kFloat).contiguous()) : std::nullopt;
     return NormSiLU::apply(*x, groups, *w, *b, eps, wide, true);
   });
@@ -100,7 +100,7 @@ fx_error fx_group_norm(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, do
   return give(out, [&] {
     check_shapes(*x, groups, *w, *b, nullptr);
     if (has_cuda_norm(*x, *w, *b)) return cuda_norm(*x, groups, *w, *b, eps, std::nullopt, /*silu=*/false);
-    if (!has_kernel(*x, *w, *b)) return at::group_norm(*x, groups, *w, *b, eps);
+    if (!has_norm_kernel(*x, *w, *b)) return at::group_norm(*x, groups, *w, *b, eps);
     return NormSiLU::apply(*x, groups, *w, *b, eps, std::optional<at::Tensor>(), false);
   });
 }

@@ -13,7 +13,7 @@ using torch::autograd::variable_list;
 
 namespace {
 
-bool has_kernel(const std::vector<at::Tensor> &xs, int64_t dim) {
+bool has_concat_kernel(const std::vector<at::Tensor> &xs, int64_t dim) {
   return dim == 1 && xs.size() == 2 && std::all_of(xs.begin(), xs.end(), [&](const at::Tensor &x) {
            return x.device().is_cpu() && x.dim() == 4 && x.is_contiguous(channels_last) &&
                   x.scalar_type() == xs[0].scalar_type() && x.size(0) == xs[0].size(0) &&
@@ -71,6 +71,6 @@ struct Concat : torch::autograd::Function<Concat> {
 fx_error fx_cat(const fx_tensor *xs, int n, int64_t dim, fx_tensor *out) {
   return give(out, [&] {
     const auto all = list(xs, n);
-    return has_kernel(all, dim) ? Concat::apply(all[0], all[1]) : at::cat(all, dim);
+    return has_concat_kernel(all, dim) ? Concat::apply(all[0], all[1]) : at::cat(all, dim);
   });
 }

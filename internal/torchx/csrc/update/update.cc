@@ -32,7 +32,7 @@ Lists lists_of(const fx_tensor *params, const fx_tensor *m, const fx_tensor *v, 
   return l;
 }
 
-bool has_kernel(const Lists &l) {
+bool has_update_kernel(const Lists &l) {
   const auto device = l.params[0].device();
   if (!device.is_cpu() && !(device.is_cuda() && cuda_kernels())) return false;
   for (const auto *list : {&l.params, &l.grads, &l.m, &l.v, &l.ema})
@@ -106,7 +106,7 @@ fx_error fx_update(const fx_tensor *params, const fx_tensor *m, const fx_tensor 
     doubles(*loss, 1), doubles(*schedule, 2), doubles(*report, 4);
     const auto lists = lists_of(params, m, v, ema, n);
     const UpdateRule rule{max_norm, beta1, beta2, eps, weight_decay};
-    if (has_kernel(lists))
+    if (has_update_kernel(lists))
       by_kernel(lists, rule, *loss, *schedule, *report);
     else
       by_libtorch(lists, rule, *loss, *schedule, *report);

@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "core/guard.h"
+#include "core/error.h"
 #include "simd/simd.h"
 
 namespace {
@@ -189,7 +189,7 @@ void run(const fx_spectrum &hi, const fx_spectrum *lo, const fx_spectrum_input &
 }  // namespace
 
 fx_error fx_spectrum_new(int64_t h, int64_t w, const int32_t *shell, int64_t shells, fx_spectrum_plan *out) {
-  return fx::guard([&] {
+  return fx::caught([&] {
     const int64_t half = w / 2 + 1;
     std::vector<int32_t> by_column;
     for (int64_t x = 0; x < half; x++)
@@ -211,7 +211,7 @@ int64_t fx_spectrum_scratch(fx_spectrum_plan hi, fx_spectrum_plan lo) {
 
 fx_error fx_spectrum_run(fx_spectrum_plan hi, fx_spectrum_plan lo, const fx_spectrum_input *in, void *scratch, double *hi_power,
                          double *lo_power) {
-  return fx::guard([&] {
+  return fx::caught([&] {
     char *aligned = reinterpret_cast<char *>((reinterpret_cast<uintptr_t>(scratch) + 63) / 64 * 64);
     run(*hi, lo, *in, aligned, hi_power, lo_power);
   });

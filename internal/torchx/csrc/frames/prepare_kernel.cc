@@ -4,7 +4,7 @@
 #include <cstring>
 #include <vector>
 
-#include "core/guard.h"
+#include "core/error.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -190,7 +190,7 @@ class Frame {
 }  // namespace
 
 fx_error fx_prepare(const fx_prepare_plan *plan, const float *src, float *hi, float *lo, bool *finite) {
-  return fx::guard([&] { *finite = Frame(*plan, src, hi, lo).run(); });
+  return fx::caught([&] { *finite = Frame(*plan, src, hi, lo).run(); });
 }
 
 // Sums use a fixed number of lanes, so that the bits do not depend on the width of the processor's vectors.
