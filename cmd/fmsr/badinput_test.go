@@ -72,7 +72,7 @@ var badInputs = []badInput{
 	{"npy header of nonsense", func(p *place) { p.header(array, "{{{") }, export, 2,
 		`seed_0001/npy/f.npy: npy header "{{{": want {'descr': ..., 'fortran_order': ..., 'shape': ...}`},
 	{"negative shape", func(p *place) { p.header(array, "{'descr': '<f4', 'fortran_order': False, 'shape': (4, -8, 8, 2), }") }, export, 2,
-		"seed_0001/npy/f.npy: shape [4 -8 8 2]: want every dimension at least 1"},
+		"want a length before \"-8, 8, 2"},
 	{"shape that overflows", func(p *place) {
 		p.header(array, "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 8, 2), }")
 	}, export, 2, "seed_0001/npy/f.npy: shape [4294967296 4294967296 8 2]: too large"},
@@ -82,8 +82,6 @@ var badInputs = []badInput{
 	{"shape larger than the file", func(p *place) {
 		p.header(array, "{'descr': '<f4', 'fortran_order': False, 'shape': (400, 256, 256, 8), }")
 	}, export, 2, "seed_0001/npy/f.npy: truncated: 2130 bytes, want 838860882 for shape [400 256 256 8]"},
-	{"Fortran order", func(p *place) { p.header(array, "{'descr': '<f4', 'fortran_order': True, 'shape': (4, 8, 8, 2), }") }, export, 2,
-		"seed_0001/npy/f.npy: the array is in Fortran order: want C order (numpy: np.ascontiguousarray(a))"},
 	{"integers", func(p *place) { p.header(array, "{'descr': '<i4', 'fortran_order': False, 'shape': (4, 8, 8, 2), }") }, export, 2,
 		`seed_0001/npy/f.npy: dtype "<i4": want float32, float64 or float16`},
 	{"complex numbers", func(p *place) { p.header(array, "{'descr': '<c8', 'fortran_order': False, 'shape': (2, 8, 8, 2), }") }, export, 2,
@@ -314,7 +312,7 @@ var badInputs = []badInput{
 	// specs
 	{"no spec", nil, "run nowhere.yaml", 2,
 		"spec nowhere.yaml: no such file or directory; shipped are specs/demo.yaml, "},
-	{"folder in place of a spec", nil, "run data", 2, "spec data: is a directory; shipped are specs/demo.yaml, "},
+	{"folder in place of a spec", nil, "run data", 2, "spec data: it is a folder: want a file; shipped are specs/demo.yaml, "},
 	{"empty spec", spec("# nothing\n"), "run bad.yaml", 2, "bad.yaml: the spec is empty: want version, run and flow"},
 	{"spec that is no YAML", spec("version: 1\nflow: [npy_load\n"), "run bad.yaml", 2, "bad.yaml:2:7: sequence end token ']' not found"},
 	{"spec that is binary", spec("\x7fELF\x02\x01\x01\x00\x00"), "run bad.yaml", 2, `bad.yaml:1:1: the spec is "\x7fELF\x02\x01\x01\x00\x00": want version, run and flow`},
