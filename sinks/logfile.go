@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 
+	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/infile"
 	"fmsr/pipeline"
 )
@@ -12,8 +13,12 @@ import (
 // openLog opens a log for appending. A new run empties it first. A resumed run cuts it
 // to the length that keep returns, and so drops the records of steps that will be
 // repeated, and a record at the end that a crash has cut. It leaves a log alone that is
-// damaged before its end, for which keep returns an error.
+// damaged before its end, for which keep returns an error, and the other names of the file:
+// a copy of the run's folder by hard links keeps its log.
 func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) (int, error)) (_ *os.File, err error) {
+	if err := atomicfile.Unshare(path); err != nil {
+		return nil, err
+	}
 	f, err := infile.OpenFile(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err

@@ -81,3 +81,27 @@ func TestOpenLog(t *testing.T) {
 		t.Errorf("a fresh log holds %q", got)
 	}
 }
+
+// TestOpenLogOfCopy: a run's folder that was copied by hard links (cp -al, a backup) keeps
+// its log when the run is resumed or started over.
+func TestOpenLogOfCopy(t *testing.T) {
+	const text = "{\"step\":1}\n{\"step\":2}\n"
+	for _, from := range []string{"run/checkpoint.pt", ""} {
+		dir := t.TempDir()
+		path, backup := filepath.Join(dir, "log"), filepath.Join(dir, "backup")
+		must(t, os.WriteFile(path, []byte(text), 0o644))
+		must(t, os.Link(path, backup))
+		f, err := openLog(path, pipeline.Resume{From: from, Dir: "run", Done: pipeline.Done{Steps: 1}}, linesUpTo)
+		must(t, err)
+		_, err = f.WriteString("more")
+		must(t, err)
+		must(t, f.Close())
+		if got, err := os.ReadFile(backup); err != nil || string(got) != text {
+			t.Errorf("from %q: the backup became %q, %v", from, got, err)
+		}
+		want := map[string]string{"run/checkpoint.pt": "{\"step\":1}\nmore", "": "more"}[from]
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("from %q: log %q, %v, want %q", from, got, err, want)
+		}
+	}
+}

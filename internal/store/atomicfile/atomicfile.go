@@ -3,19 +3,22 @@
 //	Create --> DIR/.NAME.fmsr.tmp-123 -- Write ... --> Commit: sync, rename --> DIR/NAME
 //	                                              \--> Close: removed
 //
-// Sweep removes the temporary files of killed processes. Room asks for free disk space.
+// Sweep removes the temporary files of killed processes. Unshare parts a file that is going
+// to be appended to from its hard links. Room asks for free disk space.
 // Files and folders follow the umask.
 package atomicfile
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -208,4 +211,31 @@ func WriteFile(path string, data []byte) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return f.Commit()
+}
+
+// Unshare gives the name at path a file of its own, if the file has other names too (hard
+// links, as cp -al and backups make them), so that what is written to it changes no other's.
+// A link or a missing file is left as it is.
+func Unshare(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || !info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink < 2 {
+		return err
+	}
+	from, err := infile.Open(path)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	own, err := Create(path)
+	if err != nil {
+		return err
+	}
+	defer own.Close()
+	if _, err := io.Copy(own, from); err != nil {
+		return fmt.Errorf("%s: %w", path, Cause(err))
+	}
+	return own.Commit()
 }

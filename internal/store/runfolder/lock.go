@@ -10,9 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/infile"
 )
 
 // patience is how often, every 50 ms, a lock is tried: the run before may be ending.
@@ -25,9 +22,9 @@ func (f *Folder) acquire(shared bool) error {
 		how = unix.LOCK_SH
 	}
 	for try := 0; ; {
-		file, err := infile.OpenFile(path, os.O_RDWR|os.O_CREATE)
+		file, err := open(path, os.O_RDWR|os.O_CREATE)
 		if err != nil {
-			return atomicfile.Cause(err)
+			return err
 		}
 		err = flock(file, how)
 		holder := holderOf(file)
@@ -106,15 +103,19 @@ func (h holder) alive() bool {
 	return h.pid != 0 && h.pid != os.Getpid() && h.host == host && h.start != "" && h.start == startOf(h.pid)
 }
 
-// write writes the holder into the lock's file. It is for messages, so a full disk is no reason to fail.
+// write writes the holder into the lock's file, unless that holds something else: it may be
+// a file of the user's under a second name. It is for messages, so a full disk is no reason to fail.
 func (h holder) write(file *os.File) {
+	if info, err := file.Stat(); err != nil || info.Size() > 0 && holderOf(file).pid == 0 {
+		return
+	}
 	_ = file.Truncate(0)
 	_, _ = file.WriteAt(fmt.Appendf(nil, "%s started %s\n", h, h.start), 0)
 }
 
 // holderOf reads the holder from a lock's file; what is not there stays empty.
 func holderOf(file *os.File) (h holder) {
-	text, _ := io.ReadAll(io.LimitReader(file, 1000))
+	text, _ := io.ReadAll(io.NewSectionReader(file, 0, 1000))
 	_, _ = fmt.Sscanf(string(text), "pid %d on %s started %s", &h.pid, &h.host, &h.start)
 	return h
 }

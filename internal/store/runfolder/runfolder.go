@@ -12,11 +12,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/infile"
@@ -61,7 +64,12 @@ func Use(dir, kind string, shared bool) (*Folder, error) {
 // read reads the record.
 func (f *Folder) read() error {
 	f.made, f.order = map[string]bool{}, nil
-	data, err := infile.ReadAll(filepath.Join(f.dir, Record), 1<<28)
+	var data []byte
+	file, err := open(filepath.Join(f.dir, Record), os.O_RDONLY)
+	if err == nil {
+		data, err = io.ReadAll(io.LimitReader(file, 1<<28))
+		file.Close()
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return atomicfile.Cause(err)
 	}
@@ -74,6 +82,16 @@ func (f *Folder) read() error {
 		}
 	}
 	return nil
+}
+
+// open opens the record or the lock. It refuses a link, behind which may be a file of the
+// user's, and names what is no regular file.
+func open(path string, flag int) (*os.File, error) {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file: move it away", filepath.Base(path))
+	}
+	file, err := infile.OpenFile(path, flag|unix.O_NOFOLLOW)
+	return file, atomicfile.Cause(err)
 }
 
 const kindLine = "made by fmsr: "
@@ -154,10 +172,13 @@ func (f *Folder) Add(names ...string) error {
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 && lines.Len() == 0 {
 		return nil
 	}
-	// runs that share the work append too; the empty line ends one that a crash has cut
-	file, err := infile.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
-	if err != nil {
+	if err := atomicfile.Unshare(path); err != nil {
 		return err
+	}
+	// runs that share the work append too; the empty line ends one that a crash has cut
+	file, err := open(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	_, err = fmt.Fprintf(file, "\n%s%s\n%s", kindLine, f.kind, lines.Bytes())
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {

@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func use(t *testing.T, dir, kind string, shared bool) *Folder {
@@ -152,5 +155,56 @@ func TestCutRecord(t *testing.T) {
 	wants(t, "no", f.Check([]string{"no"}, nil, false), "fmsr did not make it")
 	if err := f.Release(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestLinks: the record and the lock may be other names of a file of the user's, which is
+// neither emptied nor appended to.
+func TestLinks(t *testing.T) {
+	for _, name := range []string{Record, Lock} {
+		for _, link := range []func(string, string) error{os.Symlink, os.Link} {
+			top := t.TempDir()
+			mine, dir := write(t, filepath.Join(top, "mine")), filepath.Join(top, "run")
+			if err := os.Mkdir(dir, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := link(mine, filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+			f, err := Use(dir, "train", false)
+			if info, _ := os.Lstat(filepath.Join(dir, name)); err != nil && !info.Mode().IsRegular() {
+				wants(t, "a link", err, name+" is not a regular file: move it away")
+			} else if err != nil {
+				t.Error(err)
+			} else if err := f.Add("spec.yaml"); err != nil {
+				t.Error(err)
+			} else if err := f.Release(); err != nil {
+				t.Error(err)
+			}
+			if left, err := os.ReadFile(mine); err != nil || string(left) != "x" {
+				t.Errorf("%s: the file behind it became %q, %v", name, left, err)
+			}
+		}
+	}
+}
+
+// TestPipes: a pipe in place of the record or the lock is refused, and not waited for.
+func TestPipes(t *testing.T) {
+	for _, name := range []string{Record, Lock} {
+		dir := t.TempDir()
+		if err := unix.Mkfifo(filepath.Join(dir, name), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1) // a run that waits for the pipe's writer never ends
+		go func() {
+			_, err := Use(dir, "train", false)
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			wants(t, "a pipe", err, name+" is not a regular file: move it away")
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s: it waits for the pipe", name)
+		}
 	}
 }
