@@ -126,19 +126,36 @@ func (m *InputMeter) Inputs() Inputs {
 }
 
 // AverageLooks returns the mean looks of frames on one grid: geometric means, but for
-// the means themselves.
+// the means themselves. A constant field has no deviation and no spectrum: frames where
+// it is constant, such as the start of a simulation, count in its mean alone.
 func AverageLooks(frames [][]Look) []Look {
-	mean := frames[0]
-	for n, looks := range frames[1:] {
-		share := 1 / float64(n+2)
-		geometric := func(a, b float64) float64 { return math.Pow(a, 1-share) * math.Pow(b, share) }
-		next := combine(mean, looks, geometric)
-		for c := range next {
-			next[c].Mean = mean[c].Mean + (looks[c].Mean-mean[c].Mean)*share
+	average := make([]Look, len(frames[0]))
+	for c := range average {
+		var mean, logStd float64
+		logShares := make([]float64, len(frames[0][c].Shares))
+		varying := 0.0
+		for _, looks := range frames {
+			look := looks[c]
+			mean += look.Mean / float64(len(frames))
+			if look.Std == 0 {
+				continue
+			}
+			varying++
+			logStd += math.Log(look.Std)
+			for i, share := range look.Shares {
+				logShares[i] += math.Log(share)
+			}
 		}
-		mean = next
+		average[c] = Look{Mean: mean, Shares: make([]float64, len(logShares))}
+		if varying == 0 {
+			continue
+		}
+		average[c].Std = math.Exp(logStd / varying)
+		for i, sum := range logShares {
+			average[c].Shares[i] = math.Exp(sum / varying)
+		}
 	}
-	return mean
+	return average
 }
 
 // RoughInputs returns what is known of the training inputs of a checkpoint that says

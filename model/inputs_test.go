@@ -148,3 +148,17 @@ func TestInputsCheck(t *testing.T) {
 		}
 	}
 }
+
+// TestAverageLooksConstant: a frame in which a field is constant does not hide the others'
+// deviation and spectrum.
+func TestAverageLooksConstant(t *testing.T) {
+	still := Look{Mean: 4, Shares: []float64{0, 0}}
+	frames := [][]Look{{still, still}, {{Mean: 1, Std: 2, Shares: []float64{0.1, 0.4}}, still}, {{Mean: 1, Std: 8, Shares: []float64{0.4, 0.1}}, still}}
+	got := AverageLooks(frames)
+	if a := got[0]; math.Abs(a.Mean-2) > 1e-12 || math.Abs(a.Std-4) > 1e-12 || math.Abs(a.Shares[0]-0.2) > 1e-12 || math.Abs(a.Shares[1]-0.2) > 1e-12 {
+		t.Errorf("%+v, want mean 2, deviation 4, shares of 0.2", a)
+	}
+	if a := got[1]; a.Mean != 4 || a.Std != 0 || a.Shares[0] != 0 || a.Shares[1] != 0 {
+		t.Errorf("constant in all frames: %+v", a)
+	}
+}

@@ -119,6 +119,9 @@ func (c *arrowCache) load(ctx context.Context) (err error) {
 	if err == nil {
 		err = c.check(ctx)
 	}
+	if err == nil {
+		err = c.stored().warnOfTwins(c.env)
+	}
 	if err != nil {
 		c.unload()
 	}
@@ -327,15 +330,26 @@ func (c *arrowCache) Abort() {
 
 // Emit replays the frames.
 func (c *arrowCache) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
-	s := stored{c.splits, c.FrameBytes() * int64(len(c.Frames[0].Tensors())), func(i int) (*frames.Frames, error) {
+	s := c.stored()
+	s.read = func(i int) (*frames.Frames, error) {
 		f, err := c.frame(i)
 		if err != nil { // the next run makes a cache without an index again
 			_ = os.Remove(filepath.Join(c.dir, framecache.Index))
 			err = fmt.Errorf("the cache %s is damaged, run again to make a new one: %w", c.dir, err)
 		}
 		return f, err
-	}}
+	}
 	return replay(ctx, pass, c.env.Run.Seed, c.env.Resume.Frames, s, send)
+}
+
+// stored returns the cache's frames.
+func (c *arrowCache) stored() stored {
+	return stored{
+		splits: c.splits,
+		bytes:  c.FrameBytes() * int64(len(c.Frames[0].Tensors())),
+		sum:    func(i int) uint32 { return c.Frames[i].CRC },
+		read:   c.frame,
+	}
 }
 
 // frame reads frame i.

@@ -123,7 +123,7 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 		f := l.listed[i]
 		return f.origin, l.files[f.file].Sums(f.row)
 	})
-	return meta, nil
+	return meta, l.stored().warnOfTwins(env)
 }
 
 // choose returns the wanted files of the manifest.
@@ -188,8 +188,7 @@ func (l *arrowLoad) list(meta *pipeline.Meta, file int, split frames.Split) {
 // Emit sends the frames. In a single pass they come seed by seed.
 func (l *arrowLoad) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
 	if pass == pipeline.Endless {
-		s := stored{l.splits, int64(l.files[0].RowBytes()), func(i int) (*frames.Frames, error) { return l.frame(l.listed[i]) }}
-		return replay(ctx, pass, l.env.Run.Seed, l.env.Resume.Frames, s, send)
+		return replay(ctx, pass, l.env.Run.Seed, l.env.Resume.Frames, l.stored(), send)
 	}
 	for _, listed := range l.listed {
 		if ctx.Err() != nil {
@@ -207,6 +206,16 @@ func (l *arrowLoad) Emit(ctx context.Context, pass pipeline.Pass, send func(pipe
 		}
 	}
 	return nil
+}
+
+// stored returns the frames that will be sent.
+func (l *arrowLoad) stored() stored {
+	return stored{
+		splits: l.splits,
+		bytes:  int64(l.files[0].RowBytes()),
+		sum:    func(i int) uint32 { return l.files[l.listed[i].file].Sums(l.listed[i].row)[0] },
+		read:   func(i int) (*frames.Frames, error) { return l.frame(l.listed[i]) },
+	}
 }
 
 // frame reads a frame.

@@ -19,6 +19,7 @@ const (
 type stored struct {
 	splits []frames.Split                      // of each frame
 	bytes  int64                               // of a frame
+	sum    func(i int) uint32                  // checksum of frame i's x_hi
 	read   func(i int) (*frames.Frames, error) // frame i, from any goroutine
 }
 
