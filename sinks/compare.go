@@ -252,8 +252,12 @@ func (c *compare) Flush(context.Context) ([]pipeline.Element, error) {
 	all := comparisonFile{Truth: c.Truth, Samples: c.samples}
 	for _, g := range c.grids {
 		all.Grids = append(all.Grids, newGridResult(g))
-		printTables(c.env.Out, g.Figures().Tables(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
+		figures := g.Figures()
+		printTables(c.env.Out, figures.Tables(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
 		fmt.Fprintln(c.env.Out)
+		for _, line := range otherTruth(figures) {
+			c.env.Progress.Note("warning: %s", line)
+		}
 		images := filepath.Join(dir, "images")
 		if len(c.grids) > 1 {
 			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.Grid.H, g.Grid.W))
@@ -272,6 +276,24 @@ func (c *compare) Flush(context.Context) ([]pipeline.Element, error) {
 	}
 	fmt.Fprintf(c.env.Out, "figures   %s\npictures  %s\n", path, filepath.Join(dir, "images"))
 	return nil, nil
+}
+
+// otherTruth returns a line for each field whose bilinear input is farther from the truth
+// than the truth's own mean is: hardly an average of the truth.
+func otherTruth(figures evaluate.Figures) (lines []string) {
+	for _, s := range figures.Sources {
+		for _, v := range s.Values {
+			if s.Source != evaluate.Bilinear || v.Name != "nmse" {
+				continue
+			}
+			for i, field := range figures.Fields {
+				if v.Has[i] && v.Fields[i] > 1 {
+					lines = append(lines, fmt.Sprintf("%s: the error of the bilinear input is %.3g times the truth's variance: is the truth of the same frames, fields and units?", field, float64(v.Fields[i])))
+				}
+			}
+		}
+	}
+	return lines
 }
 
 // draw writes the pictures of a grid to a folder.
