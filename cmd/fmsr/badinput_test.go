@@ -442,11 +442,13 @@ func TestBadInput(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts the program once a row")
 	}
+	t.Parallel()
 	whole := newPlace(t)
 	t.Run("row", func(t *testing.T) {
 		for _, row := range badInputs {
 			t.Run(row.name, func(t *testing.T) {
 				t.Parallel()
+				t.Cleanup(progress(t.Name()))
 				p := whole.copy(t)
 				if row.spoil != nil {
 					row.spoil(p)

@@ -53,6 +53,7 @@ func chaosKills(t *testing.T) (kills int, all bool) {
 // includes start-up, cache, evaluations and checkpoints, and interrupts some more.
 // It checks that each, run again, ends with the results of an undisturbed run.
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	kills, _ := chaosKills(t)
 	c := newChaos(t)
 	saved := 0
@@ -91,6 +92,7 @@ func TestChaos(t *testing.T) {
 // TestChaosWithinCheckpoint kills runs at each operation on a checkpoint's file:
 // half-way through a write, right before any other.
 func TestChaosWithinCheckpoint(t *testing.T) {
+	t.Parallel()
 	_, all := chaosKills(t)
 	c := newChaos(t)
 	list := filepath.Join(c.dir, "operations")
@@ -194,6 +196,7 @@ func (c *chaos) clear(name string) {
 // resume runs a stopped run to its end and compares it with the undisturbed one.
 func (c *chaos) resume(name string) {
 	c.t.Helper()
+	defer progress(c.t.Name() + ": " + name)()
 	defer c.clear("run")
 	if out, err := c.command("run").CombinedOutput(); err != nil {
 		c.t.Errorf("%s, run again: %v\n%s", name, err, out)

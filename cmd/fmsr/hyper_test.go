@@ -170,6 +170,7 @@ func TestHyperparameterEffects(t *testing.T) {
 	}
 	for _, h := range hyperparameters {
 		t.Run(h.flag, func(t *testing.T) {
+			t.Cleanup(progress(t.Name()))
 			flag := []string{"--" + h.flag, h.other}
 			switch h.other { // a switch takes no value
 			case "true":

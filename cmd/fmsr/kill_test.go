@@ -14,7 +14,7 @@ import (
 
 const killSpec = `
 version: 1
-run: {name: killed, overfit: false}
+run: {name: killed, overfit: false, threads: 1}
 flow:
   - npy_load: {set: set, fields: [a, b, c, d]}
   - channel_select: {channels: all}

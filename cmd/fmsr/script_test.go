@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -25,6 +27,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
+			e.Defer(progress("TestScripts/" + strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")))
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
 			e.Setenv("HOME", e.WorkDir)
 			return nil
@@ -37,6 +40,27 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand, "pool": poolCommand, "retype": retypeCommand, "flip": flipCommand, "trace": traceCommand},
 	})
+}
+
+// shown is when the tests began, and when a line was shown last.
+var shown = struct {
+	sync.Mutex
+	began, last time.Time
+}{began: time.Now(), last: time.Now()}
+
+// progress returns a function for the end of a part of a test. It shows the part's name
+// and time on stderr, if the last line is some seconds old: the tests take minutes. go
+// test passes stderr on at once where it is run in this folder.
+func progress(name string) func() {
+	began := time.Now()
+	return func() {
+		shown.Lock()
+		defer shown.Unlock()
+		if now := time.Now(); now.Sub(shown.last) > 3*time.Second {
+			shown.last = now
+			fmt.Fprintf(os.Stderr, "%5.0fs  %s took %.1f s\n", now.Sub(shown.began).Seconds(), name, now.Sub(began).Seconds())
+		}
+	}
 }
 
 // programLink returns a link named fmsr to the test binary. By that name the binary
