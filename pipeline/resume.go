@@ -252,10 +252,18 @@ func compareKeys(owner string, was, now any) (notes []string, err error) {
 		switch {
 		case err != nil || f.Resume == "free" || old[key] == text(x):
 		case f.Resume == "bits":
-			notes = append(notes, fmt.Sprintf("%s.%s was %s and is %s: results will differ in their last bits", owner, key, old[key], text(x)))
+			notes = append(notes, fmt.Sprintf("%s.%s was %s and is %s: results will differ in their last bits", owner, key, orEmpty(old[key]), orEmpty(text(x))))
 		default:
-			err = fmt.Errorf("%s.%s was %s, and is %s", owner, key, old[key], text(x))
+			err = fmt.Errorf("%s.%s was %s, and is %s", owner, key, orEmpty(old[key]), orEmpty(text(x)))
 		}
 	})
 	return notes, err
+}
+
+// orEmpty returns a key's value for a message.
+func orEmpty(value string) string {
+	if value == "" {
+		return "empty"
+	}
+	return value
 }
