@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"regexp"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -53,5 +54,11 @@ type Resume struct {
 }
 
 // Here reports whether the checkpoint is in the run's own folder, so that the run's
-// logs continue.
-func (r Resume) Here() bool { return r.From != "" && filepath.Dir(r.From) == r.Dir }
+// logs continue. One that was set aside there, as checkpoint.pt.old, is of an earlier run:
+// the folder's logs are not its own.
+func (r Resume) Here() bool {
+	return r.From != "" && filepath.Dir(r.From) == r.Dir && !setAsideName.MatchString(r.From)
+}
+
+// setAsideName matches the names that setAside gives.
+var setAsideName = regexp.MustCompile(`\.old(-[0-9]+)?$`)
