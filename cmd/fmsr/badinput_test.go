@@ -296,7 +296,7 @@ var badInputs = []badInput{
 		"DIR/set/seed_0001.arrow: 6456 bytes, want 6466: the manifest is not of this file, or it is truncated"},
 	{"Arrow file with another value", func(p *place) {
 		p.damage(shard, []float32{wave(arrayShape, 0), wave(arrayShape, 2), wave(arrayShape, 4)})
-	}, again, 1,
+	}, again, 2,
 		"flow[0].arrow_load: seed 1, frame 0: DIR/set/seed_0001.arrow: row 0: x_hi has the checksum "},
 	{"manifest of another boundary", func(p *place) { p.edit(manifest, `"clamp"`, `"periodic"`) }, again, 2,
 		"DIR/set/manifest.json: damaged, edited or of an older fmsr"},
