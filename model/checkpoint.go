@@ -3,8 +3,10 @@ package model
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -22,8 +24,11 @@ type Checkpoint struct {
 	Channels []string
 	Stats    *field.Stats
 	Input    Input
-	Inputs   *Inputs // statistics of the coarse training fields; nil if unknown
-	Frames   int     // number of training frames
+	Inputs   *Inputs                 // looks of the coarse training fields; nil if unknown
+	Frames   int                     // number of training frames
+	Digests  map[frames.Split]string // of the values of each split's frames; nil if unknown
+	Spec     string                  // YAML of the spec's keys that change the result; empty if unknown
+	Averaged bool                    // with the weights' average: the flow has an ema stage
 }
 
 // Input is how x_lo was made.
@@ -53,6 +58,9 @@ func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error)
 	states := map[string]torchfile.Dict{}
 	err = t.Do(ctx, func(s *torchx.Scope) error {
 		for j, list := range lists {
+			if trainingKeys[j] == emaKey && !c.Averaged {
+				continue
+			}
 			var state torchfile.Dict
 			for i, p := range t.Net.Params() {
 				values := free[:numel(p.Shape)]
@@ -73,34 +81,46 @@ func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error)
 
 // root returns the whole checkpoint.
 func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile.Dict {
-	root := torchfile.Dict{
-		{Key: "model_state_dict", Value: states["model_state_dict"]},
-		{Key: "ema_state_dict", Value: states["ema_state_dict"]},
+	root := torchfile.Dict{{Key: rawKey, Value: states[rawKey]}}
+	if c.Averaged {
+		root = append(root, torchfile.Entry{Key: emaKey, Value: states[emaKey]})
+	}
+	root = append(root, torchfile.Dict{
 		{Key: "stats", Value: torchfile.Dict{{Key: "mean", Value: statsTensor(c.Stats.Mean)}, {Key: "std", Value: statsTensor(c.Stats.Std)}}},
 		{Key: "channel_names", Value: names(c.Channels)},
 		{Key: "step", Value: t.Step},
 		{Key: "optimizer_state", Value: torchfile.Dict{{Key: "exp_avg", Value: states["exp_avg"]}, {Key: "exp_avg_sq", Value: states["exp_avg_sq"]}}},
-		{Key: "resume", Value: resumption{t.Position, c.Frames, t.Last, t.Skips, t.Clips}.dict()},
+		{Key: "resume", Value: resumption{t.Position, c.Frames, t.Last, t.Skips, t.Window, t.Ends(), t.Best, t.average}.dict()},
 		{Key: "config", Value: t.config(c.Input)},
 		{Key: "format", Value: 1},
+	}...)
+	if c.Spec != "" {
+		root = append(root, torchfile.Entry{Key: "spec", Value: c.Spec})
 	}
 	if c.Inputs != nil {
 		root = append(root, torchfile.Entry{Key: "inputs", Value: inputsDict(*c.Inputs)})
+	}
+	if c.Digests != nil {
+		root = append(root, torchfile.Entry{Key: "data", Value: digestsDict(c.Digests)})
 	}
 	return root
 }
 
 // config returns the keys that are needed to apply the network. The name of the default
-// network is left out.
+// network and the boundaries of a periodic domain are left out.
 func (t *Trainer) config(in Input) torchfile.Dict {
 	net := t.Net.Config()
 	d := torchfile.Dict{
 		{Key: "base_dist", Value: string(t.Base)}, {Key: "base_noise_scale", Value: t.NoiseScale},
 		{Key: "periodic_padding", Value: net.Periodic},
 		{Key: "factor", Value: in.Factor}, {Key: "periodic_input", Value: in.Periodic},
+		{Key: "t_min", Value: t.TMin}, {Key: "t_max", Value: t.TMax},
 	}
 	if net.Network != DefaultNetwork {
 		d = append(d, torchfile.Entry{Key: "network", Value: net.Network})
+	}
+	if b := net.Boundary; b != [2]field.Boundary{} {
+		d = append(d, torchfile.Entry{Key: "boundary", Value: torchfile.List{b[0].String(), b[1].String()}})
 	}
 	return d
 }
@@ -122,8 +142,8 @@ func healthy(name string, shape []int64, values []float32) torchfile.Tensor {
 }
 
 // Save writes checkpoint.pt, whole or not at all. PyTorch loads it with
-// weights_only=True: model_state_dict and ema_state_dict under the parameters' names,
-// stats, channel_names, step, and what Restore needs to resume. If a value is not
+// weights_only=True: model_state_dict and, if the flow averages, ema_state_dict under
+// the parameters' names, stats, channel_names, step, and what Restore needs to resume. If a value is not
 // finite, Save returns ErrUnhealthy and leaves the file at path alone.
 func (c *Snapshot) Save(path string) error {
 	f, err := atomicfile.Create(path)
@@ -145,16 +165,29 @@ func (c *Snapshot) Save(path string) error {
 // Close frees the copy, after Save has returned.
 func (c *Snapshot) Close() error { return unix.Munmap(c.mem) }
 
+// inputsDict is in float64, since a mean or a deviation may be beyond float32.
 func inputsDict(in Inputs) torchfile.Dict {
-	var power []float64
-	for _, p := range in.Power {
-		power = append(power, p...)
-	}
 	return torchfile.Dict{
-		{Key: "grid", Value: torchfile.List{in.H, in.W}}, {Key: "frames", Value: in.Frames},
-		{Key: "std", Value: statsTensor(in.Std)},
-		{Key: "power", Value: floatTensor(power, int64(len(in.Power)), int64(len(in.Power[0])))},
+		{Key: "frames", Value: in.Frames}, {Key: "std", Value: doubleTensor(in.Std, int64(len(in.Std)))},
+		{Key: "low", Value: looksTensor(in.Low)}, {Key: "high", Value: looksTensor(in.High)},
 	}
+}
+
+// looksTensor returns a row for each field: mean, deviation, shares of the variance.
+func looksTensor(looks []Look) torchfile.Tensor {
+	var rows []float64
+	for _, l := range looks {
+		rows = append(append(rows, l.Mean, l.Std), l.Shares...)
+	}
+	return doubleTensor(rows, int64(len(looks)), int64(len(rows)/len(looks)))
+}
+
+func doubleTensor(values []float64, shape ...int64) torchfile.Tensor {
+	var data []byte
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint64(data, math.Float64bits(v))
+	}
+	return torchfile.Tensor{DType: "float64", Shape: shape, Bytes: func() ([]byte, error) { return data, nil }}
 }
 
 func statsTensor(values []float64) torchfile.Tensor { return floatTensor(values, int64(len(values))) }

@@ -29,12 +29,16 @@ func TestCheckpointKeepsInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer trainer.Close()
-	inputs := &Inputs{H: 4, W: 6, Frames: 3, Std: []float64{0.5, 2}, Power: [][]float64{{1, 2, 4, 0.25}, {0, 8, 0.5, 3}}}
+	inputs := &Inputs{
+		Frames: 3, Std: []float64{0.5, 2},
+		Low:  []Look{{Mean: -1, Std: 0.25, Shares: []float64{0, 0.5}}, {Mean: 4, Std: 1, Shares: []float64{0.125, 0.25}}},
+		High: []Look{{Mean: 2, Std: 0.5, Shares: []float64{0.5, 0.75}}, {Mean: 4, Std: 8, Shares: []float64{0.25, 1}}},
+	}
 	open := func(in *Inputs) (*Loaded, error) {
 		path := filepath.Join(t.TempDir(), "checkpoint.pt")
 		c := Checkpoint{
 			Channels: []string{"a", "b"}, Stats: &field.Stats{Mean: []float64{0, 1}, Std: []float64{1, 4}},
-			Input: Input{Factor: 2, Periodic: true}, Inputs: in,
+			Input: Input{Factor: 2, Periodic: true}, Inputs: in, Averaged: true,
 		}
 		if err := save(ctx, trainer, path, c); err != nil {
 			t.Fatal(err)
@@ -126,7 +130,7 @@ func TestStatsMustBeUsable(t *testing.T) {
 		{[]float64{0, math.Inf(1)}, []float64{1, 2}, "stats.mean of b is +Inf"},
 	} {
 		path := filepath.Join(t.TempDir(), "checkpoint.pt")
-		err := save(ctx, trainer, path, Checkpoint{Channels: []string{"a", "b"}, Stats: &field.Stats{Mean: c.mean, Std: c.std}, Input: Input{Factor: 2}})
+		err := save(ctx, trainer, path, Checkpoint{Channels: []string{"a", "b"}, Stats: &field.Stats{Mean: c.mean, Std: c.std}, Input: Input{Factor: 2}, Averaged: true})
 		if err != nil {
 			t.Fatal(err)
 		}

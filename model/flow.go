@@ -57,7 +57,7 @@ func (f Flow) Interpolate(s *torchx.Scope, x0, x1, t torchx.Tensor) torchx.Tenso
 func (f Flow) Loss(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) torchx.Tensor {
 	xt := f.Interpolate(s, x0, x1, t)
 	v := s.AddScaled(x1, x0, -1)
-	predicted := net.Forward(s, s.Cat(1, xt, xLo), t)
+	predicted := Forward(s, net, s.Cat(1, xt, xLo), t)
 	return s.Affine(s.MSE(predicted, v), f.LossScale, 0)
 }
 

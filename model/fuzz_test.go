@@ -51,7 +51,7 @@ func FuzzCheckpoint(f *testing.F) {
 				t.Errorf("step %d, factor %d", l.Step, l.Input.Factor)
 			}
 			if l.Inputs != nil {
-				l.Inputs.Differences(l.Channels, *l.Inputs)
+				l.Inputs.Differences(l.Channels, l.Inputs.High)
 			}
 			for _, key := range []string{"model_state_dict", "ema_state_dict"} {
 				err := thread.Do(ctx, func(s *torchx.Scope) error {
@@ -80,10 +80,11 @@ func wantNoPanic(t *testing.T, err error) {
 // moments are the weights' tensors, and the zip's other records.
 func smallCheckpoint(f *testing.F, trainer *Trainer) (pickle []byte, tensors map[string][]byte) {
 	f.Helper()
-	in := Inputs{H: 16, W: 16, Frames: 1, Std: []float64{1}, Power: [][]float64{{1, 2, 3}}}
+	look := []Look{{Std: 1, Shares: []float64{0.5}}}
+	in := Inputs{Frames: 1, Std: []float64{1}, Low: look, High: look}
 	var file bytes.Buffer
 	snapshot, err := trainer.Snapshot(context.Background(), Checkpoint{
-		Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2, Periodic: true}, Inputs: &in,
+		Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2, Periodic: true}, Inputs: &in, Averaged: true,
 	})
 	if err != nil {
 		f.Fatal(err)

@@ -35,7 +35,7 @@ func (f *Inference) Velocity(xLo torchx.Tensor) Velocity {
 		s.Part("forward", func() {
 			out = f.graph.Run(s, in, func(s *torchx.Scope, in []torchx.Tensor) []torchx.Tensor {
 				var v torchx.Tensor
-				s.Autocast(c.Device, f.BF16, func() { v = f.Net.Forward(s, in[0], in[1]) })
+				s.Autocast(c.Device, f.BF16, func() { v = Forward(s, f.Net, in[0], in[1]) })
 				return []torchx.Tensor{s.To(v, c.DType, c.Device, c.Format)}
 			})
 		})

@@ -3,9 +3,12 @@ package model
 import (
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"fmsr/internal/dataset"
 	"fmsr/internal/field"
 	"fmsr/internal/format/torchfile"
 	"fmsr/internal/torchx"
@@ -17,16 +20,30 @@ type Loaded struct {
 	Config Config // shape of the network, from the tensors' shapes
 	Plan   Net    // the network of that shape, without tensors
 	Flow   Flow
+	TMin   float64 // times that the network was trained on; 0 to 1 if the file does not say
+	TMax   float64
 	Step   int
+	Unsaid []string // keys of config that the file lacks: Flow, Config.Periodic and Input have the original code's defaults
 
 	path string
 	file *torchfile.File
 }
 
-// OpenCheckpoint reads a checkpoint.pt without the weights, which Net reads. The five
-// keys model_state_dict, ema_state_dict, stats, channel_names and step are enough:
-// PyTorch may have written the file.
+// CheckpointIn returns the path of the newest checkpoint in a run's folder, and any
+// other path as it is.
+func CheckpointIn(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return filepath.Join(path, CheckpointFile)
+	}
+	return path
+}
+
+// OpenCheckpoint reads a checkpoint.pt, or the newest of a run's folder, without the
+// weights, which Net reads. The five keys model_state_dict, ema_state_dict, stats,
+// channel_names and step are enough: PyTorch may have written the file. Without
+// ema_state_dict there is no average.
 func OpenCheckpoint(path string) (*Loaded, error) {
+	path = CheckpointIn(path)
 	f, err := torchfile.Open(path)
 	if err != nil {
 		return nil, err
@@ -44,30 +61,92 @@ func (l *Loaded) Close() error { return l.file.Close() }
 
 func (l *Loaded) read() error {
 	root := l.file.Root
-	list, ok := root.Get("channel_names").(*torchfile.Sequence)
-	if !ok {
-		return fmt.Errorf("channel_names is %s: want a list", torchfile.What(root.Get("channel_names")))
+	if err := l.missing(); err != nil {
+		return err
 	}
-	for _, item := range list.Items {
+	if err := l.readChannels(); err != nil {
+		return err
+	}
+	if _, err := value(l, root, "", "step", &l.Step); err != nil {
+		return err
+	}
+	if l.Step < 0 {
+		return fmt.Errorf("step is %d", l.Step)
+	}
+	if _, err := value(l, root, "", "spec", &l.Spec); err != nil {
+		return err
+	}
+	if err := l.readStats(); err != nil {
+		return err
+	}
+	l.Averaged = root.Get(emaKey) != nil
+	if r, err := l.resumption(); err == nil && r.Step > 0 && r.Passed && !r.Averaged { // initial weights, of an older fmsr's flow without ema
+		l.Averaged = false
+	}
+	state, err := l.state(rawKey)
+	if err != nil {
+		return err
+	}
+	config, err := l.dict("config")
+	if err != nil {
+		return err
+	}
+	if config == nil {
+		config = &torchfile.Map{}
+	}
+	if err := l.shape(state, config); err != nil {
+		return err
+	}
+	if err := l.readInputs(); err != nil {
+		return err
+	}
+	if err := l.readConfig(config); err != nil {
+		return err
+	}
+	l.Plan, err = Plan(l.Config)
+	return err
+}
+
+// missing returns an error that names the keys that a checkpoint needs and that this one lacks.
+func (l *Loaded) missing() error {
+	var missing []string
+	for _, key := range []string{rawKey, "stats", "channel_names"} {
+		if l.file.Root.Get(key) == nil {
+			missing = append(missing, key)
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return fmt.Errorf("it lacks %s: want a dict of %s, %s, stats (mean, std), channel_names and step", strings.Join(missing, ", "), rawKey, emaKey)
+}
+
+func (l *Loaded) readChannels() error {
+	names, ok := torchfile.Items(l.file.Root.Get("channel_names"))
+	if !ok {
+		return fmt.Errorf("channel_names is %s: want a list", torchfile.What(l.file.Root.Get("channel_names")))
+	}
+	for _, item := range names {
 		name, ok := item.(string)
 		if !ok {
 			return fmt.Errorf("channel_names holds %s: want text", torchfile.What(item))
 		}
 		l.Channels = append(l.Channels, name)
 	}
-	if step, ok := root.Get("step").(int64); ok {
-		l.Step = int(step)
+	if err := dataset.CheckNames(l.Channels); err != nil {
+		return fmt.Errorf("channel_names: %w", err)
 	}
-	if l.Step < 0 {
-		return fmt.Errorf("step is %d", l.Step)
-	}
-	stats, ok := root.Get("stats").(*torchfile.Map)
-	if !ok {
-		return fmt.Errorf("stats is %s: want a dict", torchfile.What(root.Get("stats")))
+	return nil
+}
+
+func (l *Loaded) readStats() error {
+	stats, err := l.dict("stats")
+	if err != nil {
+		return err
 	}
 	l.Stats = &field.Stats{}
 	for name, into := range map[string]*[]float64{"mean": &l.Stats.Mean, "std": &l.Stats.Std} {
-		values, err := l.floats(stats, "stats", name)
+		values, err := l.numbers(stats, "stats", name)
 		if err != nil {
 			return err
 		}
@@ -81,66 +160,31 @@ func (l *Loaded) read() error {
 		}
 		*into = values
 	}
-	state, err := l.state("model_state_dict")
-	if err != nil {
-		return err
-	}
-	if err := l.shape(state); err != nil {
-		return err
-	}
-	if err := l.readInputs(); err != nil {
-		return err
-	}
-	if err := l.readConfig(); err != nil {
-		return err
-	}
-	l.Plan, err = Plan(l.Config)
-	return err
+	return nil
 }
 
-// floats returns the values of a tensor in a dict.
-func (l *Loaded) floats(dict *torchfile.Map, dictName, name string) ([]float64, error) {
-	t, ok := dict.Get(name).(*torchfile.Stored)
-	if !ok {
-		return nil, fmt.Errorf("%s has no tensor %s", dictName, name)
-	}
-	values, err := l.file.Floats(t)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float64, len(values))
-	for i, v := range values {
-		out[i] = float64(v)
-	}
-	return out, nil
-}
-
-// readInputs reads the statistics of the coarse training fields, if the file has them.
+// readInputs reads the looks of the coarse training fields. A file of PyTorch has none,
+// and a file of an older fmsr has others, which are ignored.
 func (l *Loaded) readInputs() error {
-	dict, ok := l.file.Root.Get("inputs").(*torchfile.Map)
-	if !ok {
-		return nil
+	dict, err := l.dict("inputs")
+	if dict == nil || dict.Get("low") == nil {
+		return err
 	}
 	in := &Inputs{}
-	grid, ok := dict.Get("grid").(*torchfile.Sequence)
-	if !ok || len(grid.Items) != 2 {
-		return fmt.Errorf("inputs.grid is %s: want two whole numbers", torchfile.What(dict.Get("grid")))
-	}
-	h, _ := grid.Items[0].(int64)
-	w, _ := grid.Items[1].(int64)
-	n, _ := dict.Get("frames").(int64)
-	in.H, in.W, in.Frames = int(h), int(w), int(n)
-	var err error
-	if in.Std, err = l.floats(dict, "inputs", "std"); err != nil {
+	if _, err := value(l, dict, "inputs.", "frames", &in.Frames); err != nil {
 		return err
 	}
-	power, err := l.floats(dict, "inputs", "power")
-	if err != nil {
+	if in.Std, err = l.numbers(dict, "inputs", "std"); err != nil {
 		return err
 	}
-	each := len(power) / len(l.Channels)
-	for c := range l.Channels {
-		in.Power = append(in.Power, power[c*each:(c+1)*each])
+	for name, into := range map[string]*[]Look{"low": &in.Low, "high": &in.High} {
+		rows, err := l.numbers(dict, "inputs", name)
+		if err != nil {
+			return err
+		}
+		if *into, err = looksOf(rows, len(l.Channels)); err != nil {
+			return fmt.Errorf("inputs.%s: %w", name, err)
+		}
 	}
 	if err := in.Check(len(l.Channels)); err != nil {
 		return fmt.Errorf("inputs: %w", err)
@@ -149,38 +193,85 @@ func (l *Loaded) readInputs() error {
 	return nil
 }
 
+// looksOf undoes looksTensor.
+func looksOf(rows []float64, fields int) (looks []Look, err error) {
+	each := len(rows) / fields
+	if each < 2 || len(rows) != each*fields {
+		return nil, fmt.Errorf("%d values for %d fields", len(rows), fields)
+	}
+	for ; len(rows) > 0; rows = rows[each:] {
+		looks = append(looks, Look{Mean: rows[0], Std: rows[1], Shares: rows[2:each:each]})
+	}
+	return looks, nil
+}
+
 // mostFactor is more than can be learned. Without a bound, a damaged file could ask for
 // fields of terabytes.
 const mostFactor = 1024
 
 // readConfig reads the training config. A missing key gets the default of the original
-// code.
-func (l *Loaded) readConfig() error {
+// code, and is listed in Unsaid.
+func (l *Loaded) readConfig(config *torchfile.Map) error {
 	l.Flow = Flow{Base: XLoPlusNoise, NoiseScale: 0.1}
 	l.Input = Input{Factor: 2}
-	config, ok := l.file.Root.Get("config").(*torchfile.Map)
-	if !ok {
-		return nil
+	l.TMin, l.TMax = 0, 1
+	base := string(l.Flow.Base)
+	for _, key := range []struct {
+		name string
+		read func(name string) (bool, error)
+	}{
+		{"base_dist", func(name string) (bool, error) { return value(l, config, "config.", name, &base) }},
+		{"base_noise_scale", func(name string) (bool, error) { return value(l, config, "config.", name, &l.Flow.NoiseScale) }},
+		{"periodic_padding", func(name string) (bool, error) { return value(l, config, "config.", name, &l.Config.Periodic) }},
+		{"factor", func(name string) (bool, error) { return value(l, config, "config.", name, &l.Input.Factor) }},
+		{"periodic_input", func(name string) (bool, error) { return value(l, config, "config.", name, &l.Input.Periodic) }},
+	} {
+		said, err := key.read(key.name)
+		if err != nil {
+			return err
+		}
+		if !said {
+			l.Unsaid = append(l.Unsaid, key.name)
+		}
 	}
-	if v, ok := config.Get("base_dist").(string); ok {
-		l.Flow.Base = BaseDist(v)
+	for key, into := range map[string]*float64{"t_min": &l.TMin, "t_max": &l.TMax} {
+		if _, err := value(l, config, "config.", key, into); err != nil {
+			return err
+		}
 	}
-	if v, ok := config.Get("base_noise_scale").(float64); ok {
-		l.Flow.NoiseScale = v
+	if err := l.readBoundary(config); err != nil {
+		return err
 	}
-	if v, ok := config.Get("periodic_padding").(bool); ok {
-		l.Config.Periodic = v
-	}
-	if v, ok := config.Get("factor").(int64); ok {
-		l.Input.Factor = int(v)
-	}
-	if v, ok := config.Get("periodic_input").(bool); ok {
-		l.Input.Periodic = v
-	}
+	l.Flow.Base = BaseDist(base)
 	if f := l.Input.Factor; f < 2 || f > mostFactor {
 		return fmt.Errorf("config.factor is %d: want 2 to %d", f, mostFactor)
 	}
-	return l.Flow.Validate()
+	if err := l.Flow.Validate(); err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	return nil
+}
+
+// readBoundary reads the boundaries of the training domain along y and x. Without the
+// key, both are periodic.
+func (l *Loaded) readBoundary(config *torchfile.Map) error {
+	given := config.Get("boundary")
+	if given == nil {
+		return nil
+	}
+	axes, ok := torchfile.Items(given)
+	if !ok || len(axes) != len(l.Config.Boundary) {
+		return fmt.Errorf("config.boundary is %s: want a list of two", torchfile.What(given))
+	}
+	for axis, name := range axes {
+		text, _ := name.(string)
+		boundary := field.BoundaryNamed(text)
+		if text != boundary.String() {
+			return fmt.Errorf("config.boundary holds %v: want %s or %s", name, field.Periodic, field.Open)
+		}
+		l.Config.Boundary[axis] = boundary
+	}
+	return nil
 }
 
 func (l *Loaded) state(key string) (*torchfile.Map, error) { return stateOf(l.file.Root, key) }
@@ -190,14 +281,14 @@ func stateOf(dict *torchfile.Map, key string) (*torchfile.Map, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s is %s: want a dict of tensors", key, torchfile.What(dict.Get(key)))
 	}
-	return state, nil
+	return unwrapped(state), nil
 }
 
 // shape finds the network and its shape from the tensors of a state dict.
-func (l *Loaded) shape(state *torchfile.Map) error {
+func (l *Loaded) shape(state, config *torchfile.Map) error {
 	name := ""
-	if config, ok := l.file.Root.Get("config").(*torchfile.Map); ok {
-		name, _ = config.Get("network").(string)
+	if _, err := value(l, config, "config.", "network", &name); err != nil {
+		return err
 	}
 	n, err := networkOf(name)
 	if err != nil {
@@ -251,7 +342,7 @@ func (l *Loaded) Net(s *torchx.Scope, key string, device torchx.Device) (Net, er
 // and shape, and no others.
 func (l *Loaded) check(params []Param, key string, state *torchfile.Map) error {
 	if len(state.Keys) != len(params) {
-		return fmt.Errorf("%s has %d tensors: the network of these widths has %d", key, len(state.Keys), len(params))
+		return fmt.Errorf("%s has %d tensors: the network of these widths has %d%s", key, len(state.Keys), len(params), stranger(params, state))
 	}
 	for _, p := range params {
 		t, ok := state.Get(p.Name).(*torchfile.Stored)
@@ -266,6 +357,20 @@ func (l *Loaded) check(params []Param, key string, state *torchfile.Map) error {
 		}
 	}
 	return nil
+}
+
+// stranger names a key of the state dict that is no parameter, if there is one.
+func stranger(params []Param, state *torchfile.Map) string {
+	for _, key := range state.Keys {
+		name, isText := key.(string)
+		if !isText {
+			name = torchfile.What(key)
+		}
+		if !slices.ContainsFunc(params, func(p Param) bool { return p.Name == name }) {
+			return fmt.Sprintf(", and no %.100q", name)
+		}
+	}
+	return ""
 }
 
 // fill copies a dict that was checked into tensors, one for each parameter. A value

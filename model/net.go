@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"fmsr/internal/field"
 	"fmsr/internal/torchx"
 )
 
@@ -14,7 +15,8 @@ type Net interface {
 	Config() Config
 	// Params lists the parameters in the order of checkpoints and of the optimizer.
 	Params() []Param
-	// Multiple returns the number that H and W of the fields must be multiples of.
+	// Multiple returns the number that H and W of Forward's x must be multiples of. The
+	// function Forward takes fields of any grid.
 	Multiple() int
 	// SampleBytes estimates the memory of one evaluation for one h x w sample,
 	// without the weights.
@@ -37,6 +39,8 @@ type Config struct {
 	Channels int    // model_channels: width of the first level
 	Mult     []int  // channel_mult: each level's width over model_channels
 	Periodic bool   // convolutions wrap around the domain instead of padding with zeros
+
+	Boundary [2]field.Boundary // of the domain, along y and x: how Forward continues fields beyond their edges
 
 	DType  torchx.DType  // of the master weights; zero means float32
 	Format torchx.Format // of activations and kernels

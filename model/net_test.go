@@ -107,7 +107,7 @@ func TestSecondNetwork(t *testing.T) {
 
 	path := filepath.Join(t.TempDir(), "checkpoint.pt")
 	stats := &field.Stats{Mean: []float64{0, 1}, Std: []float64{1, 2}}
-	if err := save(ctx, tr, path, Checkpoint{Channels: []string{"a", "b"}, Stats: stats, Input: Input{Factor: 2}}); err != nil {
+	if err := save(ctx, tr, path, Checkpoint{Channels: []string{"a", "b"}, Stats: stats, Input: Input{Factor: 2}, Averaged: true}); err != nil {
 		t.Fatal(err)
 	}
 	if is, err := Verify(ctx, path); err != nil || !strings.Contains(is, fmt.Sprint(Count(tr.Net), " parameters")) {
@@ -164,7 +164,7 @@ func TestSecondNetwork(t *testing.T) {
 // unknown name is refused with the list of known names.
 func TestDefaultNetworkIsNotNamed(t *testing.T) {
 	ctx := context.Background()
-	snapshot, err := tinyTrainer(t).Snapshot(ctx, Checkpoint{Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2}})
+	snapshot, err := tinyTrainer(t).Snapshot(ctx, Checkpoint{Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2}, Averaged: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,12 +44,26 @@ func (c SamplerConfig) Validate(report func(key, format string, args ...any)) {
 	c.Sampler(Flow{Base: Gaussian}).problems(report)
 }
 
-// Advise warns of an SDE that is stiff at any usual number of steps.
-func (c SamplerConfig) Advise(warn func(key, summary, detail string)) {
+// Advise warns of an SDE that is stiff at any usual number of steps, and of a schedule
+// without an SDE, unless it is the default.
+func (c SamplerConfig) Advise(usual Schedule, warn func(key, summary, detail string)) {
+	if c.SDEDelta == 0 && c.SDESchedule != string(usual) {
+		warn("sde_schedule", fmt.Sprintf("is %s, but does nothing: sde_delta is 0, so there is no SDE", c.SDESchedule), "set sde_delta, or leave it out")
+	}
 	if c.SDEDelta > 0 && c.SDESchedule == string(Constant) {
 		warn("sde_delta", fmt.Sprintf("is %g, with the constant schedule, which is stiff near t = 1", c.SDEDelta),
 			"set sde_schedule to matched or quadratic")
 	}
+}
+
+// Beyond returns a warning if the sampler asks the network for times that it was not
+// trained on, else an empty string. A hundredth more at an end is no matter.
+func (c SamplerConfig) Beyond(from, to float64) string {
+	const slack = 0.01
+	if c.TMin >= from-slack && c.TMax <= to+slack {
+		return ""
+	}
+	return fmt.Sprintf("sampling goes from t = %g to %g, but the network was trained on %g to %g alone", c.TMin, c.TMax, from, to)
 }
 
 // Validate returns the first problem of the sampler, by its key in specs.

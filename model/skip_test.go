@@ -108,7 +108,7 @@ func TestBadStepsAreSkipped(t *testing.T) {
 func TestUnhealthyIsNotSaved(t *testing.T) {
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "checkpoint.pt")
-	c := Checkpoint{Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2}}
+	c := Checkpoint{Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2}, Averaged: true}
 	tr := tinyTrainer(t)
 	stepOn(t, tr, 1)
 	if err := save(ctx, tr, path, c); err != nil {

@@ -15,7 +15,9 @@ type Step struct {
 	N, Total int // number of the step, and of steps in the run
 	Trainer  *Trainer
 	Averaged bool                 // the EMA has been updated
+	Line     bool                 // a line of the learning curve is due
 	Eval     *evaluate.Evaluation // results of eval at this step; nil if it was not evaluated
+	Speed    float64              // training frames a second since the last line; 0: not measured
 
 	refs     atomic.Int32
 	returned chan struct{}
@@ -27,6 +29,9 @@ func NewStep(t *Trainer, r Result, total int) *Step {
 	s.refs.Store(1)
 	return s
 }
+
+// Logged reports whether the step has a line in the logs.
+func (s *Step) Logged() bool { return s.Line || s.Eval != nil }
 
 // Last reports whether this is the run's last step.
 func (s *Step) Last() bool { return s.N == s.Total }

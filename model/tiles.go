@@ -65,9 +65,10 @@ func overlap(multiple int) int { return (2*margin + taper) * multiple }
 // MinTile returns the side of the smallest tile that can cover a larger field.
 func MinTile(multiple int) int { return overlap(multiple) + multiple }
 
-// NewTiling covers h x w cells with windows of at most tile x tile cells. h, w, tile
-// and the windows' positions are multiples of multiple, and tile is at least MinTile.
-// In a periodic field windows wrap around.
+// NewTiling covers h x w cells with windows of at most tile x tile cells. tile and the
+// windows' positions are multiples of multiple, and tile is at least MinTile. In a
+// periodic field windows wrap around. In another field, the last window ends with the
+// field, wherever that is.
 func NewTiling(h, w, tile, multiple int, periodic bool) Tiling {
 	return Tiling{rows: windows(h, tile, multiple, periodic), cols: windows(w, tile, multiple, periodic)}
 }
@@ -81,9 +82,10 @@ func windows(n, tile, multiple int, periodic bool) []window {
 	if periodic {
 		span = n
 	}
+	whole := (span + multiple - 1) / multiple * multiple
 	stride := tile - overlap(multiple)
-	gaps := (span + stride - 1) / stride
-	start := func(i int) int { return i * span / gaps / multiple * multiple }
+	gaps := (whole + stride - 1) / stride
+	start := func(i int) int { return min(span, i*whole/gaps/multiple*multiple) }
 	// window i's weight is between borders i and i+1, each the middle of two windows' overlap
 	borders := []float64{math.Inf(-1)}
 	for i := range gaps {

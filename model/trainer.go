@@ -15,6 +15,8 @@ type Hyper struct {
 	Flow
 	LR, WeightDecay float64
 	WarmupSteps     int
+	Schedule        string // of lr after the warm-up: constant (or empty), cosine or linear, to 0 after TotalSteps
+	TotalSteps      int    // used by the last two only
 	GradClip        float64
 	TMin, TMax      float64
 	BF16            bool
@@ -23,12 +25,29 @@ type Hyper struct {
 }
 
 // LRAt returns the learning rate of step n = 1, 2, ...: linear from 0 to LR over the
-// warm-up, then constant.
+// warm-up, then by the schedule. The first step after the warm-up has LR, and the step
+// after the last would have 0.
 func (h Hyper) LRAt(n int) float64 {
-	if n >= h.WarmupSteps {
+	if n < h.WarmupSteps {
+		return h.LR * float64(n) / float64(h.WarmupSteps)
+	}
+	done := float64(max(0, n-1-h.WarmupSteps)) / float64(max(1, h.TotalSteps-h.WarmupSteps))
+	switch h.Schedule {
+	case "cosine":
+		return h.LR * (1 + math.Cos(math.Pi*done)) / 2
+	case "linear":
+		return h.LR * (1 - done)
+	default:
 		return h.LR
 	}
-	return h.LR * float64(n) / float64(h.WarmupSteps)
+}
+
+// Ends returns the step at which lr has fallen to 0, or 0 if it stays constant.
+func (h Hyper) Ends() int {
+	if h.Schedule == "cosine" || h.Schedule == "linear" {
+		return h.TotalSteps
+	}
+	return 0
 }
 
 // Averaging is the exponential moving average of the weights.
@@ -52,8 +71,9 @@ type Trainer struct {
 	Position
 	Net, EMA Net
 	Last     Result // of the newest step
+	Best     Best   // the best evaluation; no Figure: none
 	Skips    Skips
-	Clips    Clips
+	Window   Window // since the last line of the learning curve
 
 	accumulated int // batches of the next step
 
@@ -76,12 +96,12 @@ type Position struct {
 	Passed   bool // every stage below the trainer has seen the newest step
 }
 
-// StepPassed records that the newest step's token has come back, so that the
-// figures of the next evaluation begin after this one's.
+// StepPassed records that the newest step's token has come back, so that the next line
+// of the learning curve begins after this one's.
 func (t *Trainer) StepPassed(token *Step) {
 	t.Passed = true
-	if token.Eval != nil {
-		t.Clips.AtEval, t.Clips.EvalStep = t.Clips.Total, t.Step
+	if token.Logged() {
+		t.Window = Window{}
 	}
 }
 
@@ -255,16 +275,13 @@ func (t *Trainer) taken(s *torchx.Scope) (Result, error) {
 
 // count counts the step just taken.
 func (t *Trainer) count(r Result) {
-	switch {
-	case r.Skipped():
-		t.Skips.Total++
-		t.Skips.InARow++
-	case r.GradNorm > t.GradClip:
-		t.Clips.Total++
-		fallthrough
-	default:
+	t.Window.add(r, t.GradClip)
+	t.Skips.InARow++
+	if !r.Skipped() {
 		t.Skips.InARow = 0
+		return
 	}
+	t.Skips.Total++
 }
 
 // times returns t ~ U(TMin, TMax) for each sample of a batch. Stratified times are

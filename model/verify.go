@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,12 +14,13 @@ import (
 // matches its checksum, the network has all its tensors and no others, and all values
 // are finite (ErrUnhealthy). If PyTorch wrote the file, the five keys are enough.
 func Verify(ctx context.Context, path string) (string, error) {
+	path = CheckpointIn(path)
 	l, err := OpenCheckpoint(path)
 	if err != nil {
 		return "", err
 	}
 	defer l.Close()
-	err = l.file.Verify(ctx, path)
+	err = l.file.Verify(ctx)
 	is := ""
 	if err == nil {
 		is, err = l.verify(ctx)
@@ -29,10 +31,19 @@ func Verify(ctx context.Context, path string) (string, error) {
 	return is, nil
 }
 
+// CheckSums reads the whole file, and returns an error unless every record matches its
+// checksum.
+func (l *Loaded) CheckSums(ctx context.Context) error {
+	if err := l.file.CheckSums(ctx); err != nil {
+		return fmt.Errorf("%s: %w", l.path, err)
+	}
+	return nil
+}
+
 func (l *Loaded) verify(ctx context.Context) (string, error) {
 	root := l.file.Root
-	if _, ok := root.Get("step").(int64); !ok {
-		return "", fmt.Errorf("step is %s: want a whole number", torchfile.What(root.Get("step")))
+	if root.Get("step") == nil {
+		return "", errors.New("step is missing: want a whole number")
 	}
 	params := l.Plan.Params()
 	var states []*torchfile.Map // under trainingKeys
@@ -48,6 +59,9 @@ func (l *Loaded) verify(ctx context.Context) (string, error) {
 		states, is = all[:], "all that a run needs to resume"
 	} else {
 		for _, key := range trainingKeys[:2] {
+			if key == emaKey && !l.Averaged {
+				continue
+			}
 			state, err := l.state(key)
 			if err == nil {
 				err = l.check(params, key, state)
@@ -60,6 +74,9 @@ func (l *Loaded) verify(ctx context.Context) (string, error) {
 	}
 	var unhealthy error
 	for k, state := range states {
+		if state == nil {
+			continue
+		}
 		for _, param := range params {
 			if ctx.Err() != nil {
 				return "", context.Cause(ctx)
@@ -73,5 +90,9 @@ func (l *Loaded) verify(ctx context.Context) (string, error) {
 			}
 		}
 	}
-	return fmt.Sprintf("checkpoint of step %d, %d fields, %d parameters, %s", l.Step, len(l.Channels), Count(l.Plan), is), unhealthy
+	average := ""
+	if !l.Averaged {
+		average = ", no average of the weights"
+	}
+	return fmt.Sprintf("checkpoint of step %d, %d fields, %d parameters%s, %s", l.Step, len(l.Channels), Count(l.Plan), average, is), unhealthy
 }

@@ -41,7 +41,7 @@ func saved(t *testing.T) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "checkpoint.pt")
-	if err := save(ctx, trainer, path, Checkpoint{Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2}}); err != nil {
+	if err := save(ctx, trainer, path, Checkpoint{Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2}, Averaged: true}); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -142,13 +142,24 @@ func TestVerifyKeys(t *testing.T) {
 		want string
 	}{
 		"five keys":         {five, ""},
-		"no model":          {with("model_state_dict", nil), "model_state_dict is missing"},
-		"no average":        {with("ema_state_dict", nil), "ema_state_dict is missing"},
+		"no model":          {with("model_state_dict", nil), "it lacks model_state_dict: want"},
+		"no average":        {with("ema_state_dict", nil), ""},
 		"no step":           {with("step", nil), "step is missing"},
-		"no stats":          {with("stats", nil), "stats is missing"},
-		"no channels":       {with("channel_names", nil), "channel_names is missing"},
+		"no stats":          {with("stats", nil), "it lacks stats: want"},
+		"no channels":       {with("channel_names", nil), "it lacks channel_names: want"},
 		"one tensor less":   {with("ema_state_dict", state(0)[1:]), "ema_state_dict has "},
 		"another shape":     {with("ema_state_dict", state(1)), "ema_state_dict: time_embed.0.weight has shape [17 4], want [16 4]"},
+		"step as text":      {with("step", "12"), "step is text: want a whole number"},
+		"names twice":       {with("channel_names", torchfile.List{"a", "a"}), `channel_names: the field "a" is named twice`},
+		"name empty":        {with("channel_names", torchfile.List{""}), "channel_names: the name of field 0 is empty"},
+		"a path for a name": {with("channel_names", torchfile.List{"../x"}), `channel_names: the name of field 0 is "../x"`},
+		"config as text":    {with("config", "x"), "config is text: want a dict"},
+		"inputs as text":    {with("inputs", "x"), "inputs is text: want a dict"},
+		"factor as text":    {with("config", torchfile.Dict{{Key: "factor", Value: "4"}}), "config.factor is text: want a whole number"},
+		"factor 2.5":        {with("config", torchfile.Dict{{Key: "factor", Value: 2.5}}), "config.factor is a number: want a whole number"},
+		"base unknown":      {with("config", torchfile.Dict{{Key: "base_dist", Value: "noise"}}), `config: base_dist "noise"`},
+		"spec as a number":  {with("spec", 1), "spec is a whole number: want text"},
+		"an extra weight":   {with("ema_state_dict", append(state(0), torchfile.Entry{Key: "foo", Value: statsTensor([]float64{1})})), `, and no "foo"`},
 		"no moments":        {with("resume", resume), "no optimizer_state"},
 		"no resume":         {with("optimizer_state", torchfile.Dict{}), "(the key resume)"},
 		"half a resumption": {with("resume", resume[1:]), "resume.averaged is missing"},

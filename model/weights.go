@@ -6,6 +6,26 @@ import (
 	"fmsr/internal/format/torchfile"
 )
 
+// The keys of a checkpoint's weights: of the last step, and their moving average.
+const (
+	rawKey = "model_state_dict"
+	emaKey = "ema_state_dict"
+)
+
+// StateKey returns the checkpoint's key for the kind of weights, ema or raw. In a
+// checkpoint without an average, ema gives the key of the raw weights, and a notice that
+// says so.
+func (l *Loaded) StateKey(kind string) (key, notice string) {
+	switch {
+	case kind == "raw":
+		return rawKey, ""
+	case l.Averaged:
+		return emaKey, ""
+	default:
+		return rawKey, fmt.Sprintf("%s has no average of the weights (%s): taking the raw weights of the last step", l.path, emaKey)
+	}
+}
+
 // Weight is one tensor of a checkpoint's state dict, not yet read.
 type Weight struct {
 	Name  string

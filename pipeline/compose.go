@@ -44,14 +44,15 @@ func Compose(edit func(*Run), parts ...Part) (*Spec, error) {
 			doc.Report(spec.Place{}, fmt.Sprintf("flow[%d]", i), "%v", p.err)
 			continue
 		}
-		validate(doc.Decode(doc.Part(flowPath(i, p.decl.Name)), p.config), p.config, &s.Run)
-		s.Flow = append(s.Flow, Node{Name: p.decl.Name, Decl: p.decl, Config: p.config})
+		section := doc.Decode(doc.Part(flowPath(i, p.decl.Name)), p.config)
+		validate(section, p.config, &s.Run)
+		s.Flow = append(s.Flow, Node{Name: p.decl.Name, Decl: p.decl, Config: p.config, section: section})
 	}
 	switch {
 	case len(parts) == 0:
 		doc.Report(spec.Place{}, "flow", "is empty: list the stages")
 	case !doc.Diagnostics().Failed():
-		link(doc, s.Flow)
+		link(doc, &s.Run, s.Flow)
 	}
 	return s.checked(doc)
 }

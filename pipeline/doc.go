@@ -19,14 +19,17 @@
 //	interface   method                           when                               goroutine
 //	---------   ------                           ----                               ---------
 //	Stepper     Steps                            with --profile, before Open        Execute's
-//	Resumer     ResumeFiles                      before Open, and before Start      Execute's
+//	Resumer     ResumeFiles, ResumeSpec          before Open, and before Start      Execute's
 //	            ResumeFrom                       once every stage is open           Execute's
 //	Stage       Open                             once, from the source down         Execute's
+//	Reader      Reads                            once every stage is open           Execute's
+//	Writer      Writes                           once every stage is open           Execute's
 //	Fitter      FitKey, Fit, Fitted, Restore     before the run, from the source    Execute's
 //	FitFuser    FuseFit                          before the pass that calls Fit     Execute's
 //	Store       Ready, Write, Commit, Abort      before the run, from the source    Execute's
 //	Keeper      Resume                           once the stores are filled         Execute's
 //	Picker      Pick                             after every Keeper's Resume        Execute's
+//	Preparer    Prepare                          after every Picker's Pick          Execute's
 //	Starter     Start                            right before the run               Execute's
 //	Fuser       Fuse                             right before the run, sinks first  Execute's
 //	Source      Emit                             in each pass                       one of its own
@@ -36,6 +39,6 @@
 //
 // A pass is one time through the flow or a part of it: to fill a store, to fit, or to
 // run. During a pass one goroutine calls a stage's Process, one call at a time, and no
-// other method of the stage runs. Validator and Adviser are interfaces of configs,
-// which are called when the spec is parsed.
+// other method of the stage runs. Validator, Adviser and FlowAdviser are interfaces of
+// configs, which are called when the spec is parsed.
 package pipeline

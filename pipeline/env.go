@@ -2,29 +2,32 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/profile"
+	"fmsr/internal/store/runfolder"
 )
 
 // Env is what a run offers its stages.
 type Env struct {
 	Run      *Run             // the spec's run section, paths absolute
 	Spec     []byte           // the resolved spec, as YAML
+	Lasting  []byte           // the part of the spec that a resumed run must have in common, as YAML
+	Ends     Traits           // of the elements that the flow's last stage sends
 	Shard    Shard            // this run's part of the work
 	Fresh    bool             // keepers ignore what earlier runs have finished
 	Version  string           // of fmsr
 	Mem      memory.Allocator // of frames, outside Go's heap
-	Cache    string           // folder of files that can be made again
+	Cache    string           // folder of files that can be made again; empty: there is none
 	Out      io.Writer        // for a person to read
 	Progress *Progress
-	Resume   Resume           // where the run continues; not known before every stage has been opened
-	Profile  *profile.Profile // nil: steps are not watched
+	Folder   *runfolder.Folder // the run's folder, locked; nil before it is made
+	Resume   Resume            // where the run continues; not known before every stage has been opened
+	Profile  *profile.Profile  // nil: steps are not watched
 
 	ctx    context.Context // the run's, which its caller may end
 	failed error           // the error that has ended the run; nil: none
@@ -37,14 +40,6 @@ func (e *Env) Finish() { e.finish() }
 
 // Interrupted reports whether the run has been asked to stop.
 func (e *Env) Interrupted() bool { return e.ctx.Err() != nil }
-
-// MakeFolder makes the run's folder, or a folder in it.
-func (e *Env) MakeFolder(within ...string) error {
-	if err := os.MkdirAll(filepath.Join(append([]string{e.Run.Dir}, within...)...), 0o755); err != nil {
-		return fmt.Errorf("the run's folder %s: %w", e.Run.Dir, err)
-	}
-	return nil
-}
 
 // Failed reports, when stages close, whether an error has ended the run.
 func (e *Env) Failed() bool { return e.failed != nil }
@@ -59,5 +54,11 @@ type Resume struct {
 }
 
 // Here reports whether the checkpoint is in the run's own folder, so that the run's
-// logs continue.
-func (r Resume) Here() bool { return r.From != "" && filepath.Dir(r.From) == r.Dir }
+// logs continue. One that was set aside there, as checkpoint.pt.old, is of an earlier run:
+// the folder's logs are not its own.
+func (r Resume) Here() bool {
+	return r.From != "" && filepath.Dir(r.From) == r.Dir && !setAsideName.MatchString(r.From)
+}
+
+// setAsideName matches the names that setAside gives.
+var setAsideName = regexp.MustCompile(`\.old(-[0-9]+)?$`)

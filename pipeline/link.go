@@ -11,7 +11,7 @@ import (
 // link follows the traits down the flow and reports the stages that do not fit. A
 // missing trait is reported once: the stages below are checked as if the elements had
 // it.
-func link(doc *spec.Document, flow []Node) {
+func link(doc *spec.Document, run *Run, flow []Node) {
 	l := linker{doc, flow}
 	var traits Traits
 	for i := range flow {
@@ -33,12 +33,25 @@ func link(doc *spec.Document, flow []Node) {
 			continue
 		case link.Needs&Steps == 0 && traits&Steps != 0:
 			l.report(i, "takes frames, but "+flow[i-1].Name+" above it gives training steps", "")
+		case link.Once && run.Overfit:
+			l.report(i, "takes each seed once, but run.overfit (true unless the spec says otherwise) sends the first seed twice and no other", "set run.overfit to false")
 		default:
 			l.compare(i, traits)
 			traits |= link.Needs
 		}
 		traits = link.send(traits)
 		n.Traits = traits
+	}
+}
+
+// advise lets the configs of a flow that has no errors warn of the configs above them.
+func advise(flow []Node) {
+	var above []any
+	for _, n := range flow {
+		if a, ok := n.Config.(FlowAdviser); ok {
+			a.AdviseFlow(above, n.section.Warn)
+		}
+		above = append(above, n.Config)
 	}
 }
 

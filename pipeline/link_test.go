@@ -55,6 +55,24 @@ func TestWants(t *testing.T) {
 	}
 }
 
+// TestOnce: run.overfit goes with no stage that takes each seed once.
+func TestOnce(t *testing.T) {
+	const flow = "flow: [sample_source, sample_once]\n"
+	wantDiagnostics(t, "version: 1\n"+flow, nil,
+		"s.yaml:2:23: flow[1].sample_once: takes each seed once, but run.overfit (true unless the spec says otherwise) sends the first seed twice and no other: set run.overfit to false")
+	wantDiagnostics(t, "version: 1\nrun: {overfit: false}\n"+flow, nil)
+}
+
+// TestFlowAdviser: a config that is unwise below another is legal, and warned of.
+func TestFlowAdviser(t *testing.T) {
+	for count, want := range map[string]string{"2": "", "3": "s.yaml:2:38: warning: flow[1].sample_warn.key: is below a count of 3: take less"} {
+		spec, err := Parse("s.yaml", []byte("version: 1\nflow: [{sample_source: {count: "+count+"}}, {sample_warn: }]\n"), nil)
+		if err != nil || spec.Warnings.Error() != want {
+			t.Errorf("count %s: error %v, warnings %v, want %q", count, err, spec.Warnings, want)
+		}
+	}
+}
+
 // TestTraits: what a stage sends is what it got, without its drops, with its adds.
 func TestTraits(t *testing.T) {
 	l := Link{Adds: Stored | Batched, Drops: Planar | Stored}

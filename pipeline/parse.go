@@ -5,6 +5,9 @@ import "fmsr/pipeline/spec"
 // Override is a value from outside a spec's file: a flag's, or a --set's.
 type Override = spec.Override
 
+// ExpandPath replaces ~ and ${NAME} in a path, as in specs. See spec.Expand.
+func ExpandPath(path string) (string, error) { return spec.Expand(path) }
+
 // Spec is a flow with its configs, ready to run.
 type Spec struct {
 	File     string
@@ -20,6 +23,8 @@ type Node struct {
 	Config any    // pointer to the stage's config
 	Traits Traits // of the elements that it sends
 	at     spec.Place
+
+	section *spec.Section // Config's keys and their places
 }
 
 // Parse reads a spec and applies overrides. The error is spec.Diagnostics, all
@@ -45,17 +50,21 @@ func Parse(file string, src []byte, overrides []Override) (*Spec, error) {
 			continue
 		}
 		n := Node{Name: part.Name, Decl: decl, Config: decl.Config(), at: part.Place}
-		validate(doc.Decode(part, n.Config), n.Config, &s.Run)
+		n.section = doc.Decode(part, n.Config)
+		validate(n.section, n.Config, &s.Run)
 		if known {
 			s.Flow = append(s.Flow, n)
 		}
 	}
-	link(doc, s.Flow)
+	link(doc, &s.Run, s.Flow)
 	return s.checked(doc)
 }
 
 // checked returns the spec with its warnings, or all problems if one is an error.
 func (s *Spec) checked(doc *spec.Document) (*Spec, error) {
+	if !doc.Diagnostics().Failed() {
+		advise(s.Flow)
+	}
 	s.Warnings = doc.Diagnostics()
 	if s.Warnings.Failed() {
 		return nil, s.Warnings
@@ -76,9 +85,21 @@ func validate(s *spec.Section, config any, run *Run) {
 
 // YAML returns the spec with every key written out. Running it gives the same result.
 func (s *Spec) YAML() []byte {
-	items := make([]spec.Item, len(s.Flow))
-	for i, n := range s.Flow {
-		items[i] = spec.Item{Name: n.Name, Config: n.Config}
+	return spec.Write(&s.Run, s.items(func(Node) bool { return true }))
+}
+
+// Lasting returns, as YAML, what a resumed run must have in common with this one: the
+// stages that change what others see, without the keys that may change freely.
+func (s *Spec) Lasting() []byte {
+	return spec.WriteLasting(&s.Run, s.items(func(n Node) bool { return !n.Decl.Link.Bystander }))
+}
+
+func (s *Spec) items(keep func(Node) bool) []spec.Item {
+	var items []spec.Item
+	for _, n := range s.Flow {
+		if keep(n) {
+			items = append(items, spec.Item{Name: n.Name, Config: n.Config})
+		}
 	}
-	return spec.Write(&s.Run, items)
+	return items
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -60,6 +61,7 @@ type none = struct{}
 func init() {
 	Register(Declaration[sampleConfig]{Name: "sample_source", Doc: "For tests.", Link: Link{Adds: Planar},
 		Default: sampleConfig{Count: 1, Names: []string{"x"}}, New: func(*sampleConfig) Stage { return sampleSource{} }})
+	Register(Declaration[warnConfig]{Name: "sample_warn", Doc: "For tests.", Link: Link{Needs: Planar}, New: func(*warnConfig) Stage { return sampleProcessor{} }})
 	Register(Declaration[none]{Name: "sample_store", Doc: "For tests.", Link: Link{Adds: Replayed}, New: func(*none) Stage { return sampleStore{} }})
 	for name, link := range map[string]Link{
 		"sample_sink":    {Needs: Planar},
@@ -71,8 +73,20 @@ func init() {
 		"sample_judge":   {Needs: Steps, Adds: Evaluated, Wants: Averaged, Without: "no averaged figures"},
 		"sample_log":     {Needs: Steps | Evaluated, Bystander: true},
 		"sample_end":     {Needs: Planar, End: true},
+		"sample_once":    {Needs: Planar, Once: true},
 	} {
 		Register(Declaration[none]{Name: name, Doc: "For tests.", Link: link, New: func(*none) Stage { return sampleProcessor{} }})
+	}
+}
+
+// warnConfig is a config that is unwise below a sample_source of many.
+type warnConfig struct {
+	Key int `yaml:"key" doc:"a whole number"`
+}
+
+func (*warnConfig) AdviseFlow(above []any, warn func(key, summary, detail string)) {
+	if n := above[0].(*sampleConfig).Count; n > 2 {
+		warn("key", fmt.Sprintf("is below a count of %d", n), "take less")
 	}
 }
 
@@ -92,7 +106,7 @@ func TestDiagnostics(t *testing.T) {
 			`s.yaml:3:21: flow[0].sample_source.cuont: unknown key (did you mean "count"?)`,
 			`s.yaml:4:5: flow[1].sample_steps: needs batched frames: put sample_batch above it`}},
 		"run": {"version: 1\nrun: {name: .., device: tpu, threads: -1, max_steps: -1, checkpoint_every: 0, grid: {box: [0, 1], boundary: [wall, open]}}\nflow: [sample_source]\n", []string{
-			`s.yaml:2:13: run.name: is "..": want a name that a folder can have`,
+			`s.yaml:2:13: run.name: is "..": want a name that a folder can have, without / and \`,
 			`s.yaml:2:25: run.device: device "tpu": want auto, cpu, cuda or cuda:INDEX`,
 			`s.yaml:2:39: run.threads: is -1: want 0 to 1024`,
 			`s.yaml:2:54: run.max_steps: is -1: want at least 0`,

@@ -3,11 +3,11 @@ package pipeline
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
+
+	"fmsr/internal/terminal"
 )
 
 // Progress shows how far a run has come: as a bar on a terminal, otherwise as plain
@@ -24,11 +24,12 @@ type Progress struct {
 	started bool
 }
 
-// NewProgress returns a Progress that writes to out, a bar if out is a terminal.
+// NewProgress returns a Progress that writes to out, a bar if out is a terminal.Writer to
+// a terminal.
 func NewProgress(out io.Writer) *Progress {
 	p := &Progress{out: out, every: 100}
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.bar = progressbar.NewOptions(0, progressbar.OptionSetWriter(out), progressbar.OptionThrottle(100*time.Millisecond),
+	if w, ok := out.(*terminal.Writer); ok && w.Screen() != nil {
+		p.bar = progressbar.NewOptions(0, progressbar.OptionSetWriter(w.Screen()), progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionSetWidth(24), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false))
 	}
 	return p

@@ -20,7 +20,7 @@ type Declaration[C any] struct {
 	Link Link
 	// Default is the config with its defaults. The tags of its fields say what the
 	// keys are and which values they can have (package spec). The config may
-	// implement Validator and Adviser.
+	// implement Validator, Adviser and FlowAdviser.
 	Default C
 	// New makes the stage from a config of its own. It takes no files, memory or threads:
 	// Open does.

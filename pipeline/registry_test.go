@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fmsr/internal/frames"
 )
 
 // Stages that Register refuses.
@@ -18,7 +20,7 @@ type (
 
 func (badFlush) Flush() ([]Element, error)                            { return nil, nil }
 func (badFitter) Fit(context.Context, Element) (enough bool, _ error) { return true, nil }
-func (badPicker) Pick(func(int) bool)                                 {}
+func (badPicker) Pick(func(frames.Part) bool)                         {}
 
 func TestRegisterPanics(t *testing.T) {
 	untagged := struct {

@@ -1,20 +1,27 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
+	"fmsr/internal/glob"
+	"fmsr/internal/store/infile"
 	"fmsr/pipeline/spec"
 )
 
 // resume decides whether the run resumes an earlier one: from the file that the
-// user names, or from the newest in the run's folder. The spec beside that file
-// must be this one, except for keys that do not change the result.
+// user names, or from the newest in the run's folder. The spec that the file carries,
+// or else the spec beside it, must be this one, except for keys that do not change the
+// result.
 func (r *runner) resume(opt Options) error {
 	_, resumer := r.resumer()
 	if resumer == nil {
@@ -23,35 +30,121 @@ func (r *runner) resume(opt Options) error {
 		}
 		return nil
 	}
-	from := opt.Resume
-	if from == "" {
-		newest, _ := resumer.ResumeFiles()
-		from = filepath.Join(r.env.Run.Dir, newest)
-		if _, err := os.Stat(from); opt.Fresh || err != nil {
-			return nil
-		}
-	}
-	path := filepath.Join(filepath.Dir(from), "spec.yaml")
-	src, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist): // only the file was copied here
-	case err != nil:
+	from, err := r.resumeFile(resumer, opt)
+	if err != nil || from == "" {
 		return err
-	default:
-		was, err := Parse(path, src, nil)
-		if err != nil {
-			return fmt.Errorf("the spec of the run to resume: %w", err)
-		}
-		notes, err := compare(was, r.spec)
-		if err != nil {
-			return fmt.Errorf("%s resumes from %s, but %w: go back to that, or start over with --resume never", r.env.Run.Dir, from, err)
-		}
-		for _, note := range notes {
-			r.env.Progress.Note("%s", note)
+	}
+	was, err := r.earlierSpec(resumer, from)
+	if err != nil {
+		return r.orKept(resumer, from, err)
+	}
+	notes := []string{fmt.Sprintf("warning: %s carries no spec, and there is no spec.yaml beside it: not every key can be compared with the earlier run's", from)}
+	if was != nil {
+		if notes, err = compare(was, r.spec); err != nil {
+			return fmt.Errorf("%s resumes from %s, but %w: go back to that, or start over with --resume never, or start from its weights in another folder with --init-from", r.env.Run.Dir, from, err)
 		}
 	}
-	r.env.Resume.From, r.env.Resume.Dir = spec.Absolute(from), r.env.Run.Dir
+	for _, note := range notes {
+		r.env.Progress.Note("%s", note)
+	}
+	r.env.Resume.From, r.env.Resume.Dir = r.inFolder(spec.Absolute(from)), r.env.Run.Dir
 	return nil
+}
+
+// resumable reports whether the run's folder says where this run can be resumed from.
+func (r *runner) resumable() bool {
+	_, resumer := r.resumer()
+	if !r.begun || resumer == nil || r.env.Resume.From == "" {
+		return r.begun
+	}
+	newest, _ := resumer.ResumeFiles()
+	_, err := os.Stat(filepath.Join(r.env.Run.Dir, newest))
+	return err == nil
+}
+
+// resumeFile returns the file to resume from, or nothing if the run starts from the
+// beginning. A folder stands for the newest file in it.
+func (r *runner) resumeFile(resumer Resumer, opt Options) (string, error) {
+	dir := opt.Resume
+	switch {
+	case dir == "" && opt.Fresh:
+		return "", nil
+	case dir == "":
+		dir = r.env.Run.Dir
+	default:
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return dir, err
+		}
+	}
+	newest, _ := resumer.ResumeFiles()
+	from := filepath.Join(dir, newest)
+	_, err := os.Stat(from)
+	switch missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR); {
+	case missing && len(r.keptBeside(resumer, from)) == 0 && opt.Resume == "":
+		return "", nil
+	case missing:
+		return "", r.orKept(resumer, from, fmt.Errorf("there is no %s", from))
+	default:
+		return from, err
+	}
+}
+
+// orKept returns the error of a file that cannot be resumed from, with the command that
+// resumes from the newest whole file beside it, if there is one.
+func (r *runner) orKept(resumer Resumer, from string, err error) error {
+	kept := r.keptBeside(resumer, from)
+	if len(kept) == 0 {
+		return fmt.Errorf("%w: name another checkpoint by --resume, or start over with --resume never", err)
+	}
+	names := make([]string, len(kept))
+	for i, path := range kept {
+		names[i] = filepath.Base(path)
+	}
+	return fmt.Errorf("%w; beside it is %s: resume with --resume %s, or start over with --resume never", err, strings.Join(names, ", "), kept[0])
+}
+
+// keptBeside returns the other files, beside one to resume from, that are whole. The
+// newest comes first.
+func (r *runner) keptBeside(resumer Resumer, from string) (kept []string) {
+	dir := filepath.Dir(from)
+	_, pattern := resumer.ResumeFiles()
+	entries, _ := os.ReadDir(dir) // a folder that is missing has none
+	modified := map[string]int64{}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		matches, _ := filepath.Match(pattern, e.Name())
+		info, err := e.Info()
+		if !matches || path == filepath.Clean(from) || err != nil {
+			continue
+		}
+		if _, err := resumer.ResumeSpec(r.env.ctx, path); err == nil {
+			kept = append(kept, path)
+			modified[path] = info.ModTime().UnixNano()
+		}
+	}
+	slices.SortStableFunc(kept, func(a, b string) int { return cmp.Compare(modified[b], modified[a]) })
+	return kept
+}
+
+// earlierSpec returns the spec of the run that wrote a file: the one that the file
+// carries, or else the one beside it. It returns nil if there is neither.
+func (r *runner) earlierSpec(resumer Resumer, from string) (*Spec, error) {
+	path := from + ", key spec"
+	src, err := resumer.ResumeSpec(r.env.ctx, from)
+	if err == nil && len(src) == 0 {
+		path = filepath.Join(filepath.Dir(from), "spec.yaml")
+		if src, err = infile.ReadAll(path, 16<<20); errors.Is(err, fs.ErrNotExist) { // only the file was copied here
+			return nil, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	was, err := Parse(path, src, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the spec of the run to resume: %w", err)
+	}
+	return was, nil
 }
 
 // resumer returns the stage that can resume an earlier run, or nil.
@@ -83,23 +176,34 @@ func (r *runner) resumeFrom() error {
 }
 
 // setAside renames the files in the run's folder that another run could resume
-// from, unless this run resumes from there.
+// from, unless this run resumes from there. What was set aside before stays.
 func (r *runner) setAside() error {
 	_, resumer := r.resumer()
 	if r.env.Resume.Here() || resumer == nil {
 		return nil
 	}
 	_, pattern := resumer.ResumeFiles()
-	old, err := filepath.Glob(filepath.Join(r.env.Run.Dir, pattern))
+	old, err := glob.In(r.env.Run.Dir, pattern)
 	if err != nil {
 		return err
 	}
+	suffix := unusedSuffix(old)
 	for _, path := range old {
-		if err := os.Rename(path, path+".old"); err != nil {
+		if err := os.Rename(path, path+suffix); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// unusedSuffix returns .old or .old-2, .old-3, ...: the first that none of the files has been
+// set aside by.
+func unusedSuffix(paths []string) string {
+	suffix := ".old"
+	for n := 2; slices.ContainsFunc(paths, func(path string) bool { _, err := os.Lstat(path + suffix); return err == nil }); n++ {
+		suffix = fmt.Sprintf(".old-%d", n)
+	}
+	return suffix
 }
 
 // compare returns an error if resuming a run of spec was under spec now would change
@@ -148,10 +252,18 @@ func compareKeys(owner string, was, now any) (notes []string, err error) {
 		switch {
 		case err != nil || f.Resume == "free" || old[key] == text(x):
 		case f.Resume == "bits":
-			notes = append(notes, fmt.Sprintf("%s.%s was %s and is %s: results will differ in their last bits", owner, key, old[key], text(x)))
+			notes = append(notes, fmt.Sprintf("%s.%s was %s and is %s: results will differ in their last bits", owner, key, orEmpty(old[key]), orEmpty(text(x))))
 		default:
-			err = fmt.Errorf("%s.%s was %s, and is %s", owner, key, old[key], text(x))
+			err = fmt.Errorf("%s.%s was %s, and is %s", owner, key, orEmpty(old[key]), orEmpty(text(x)))
 		}
 	})
 	return notes, err
+}
+
+// orEmpty returns a key's value for a message.
+func orEmpty(value string) string {
+	if value == "" {
+		return "empty"
+	}
+	return value
 }

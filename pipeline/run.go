@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,7 +33,8 @@ type Options struct {
 	Profile int              // steps to profile; 0: none
 	Mem     memory.Allocator // for frames; nil: a pool of its own
 
-	Receive func(Element) error // borrows the elements that the last stage sends; may be nil
+	Resumable func()              // called once the run's folder says where to resume; may be nil
+	Receive   func(Element) error // borrows the elements that the last stage sends; may be nil
 }
 
 // Execute runs a spec to its end:
@@ -41,7 +43,9 @@ type Options struct {
 //     ends the run here.
 //  2. Stores without a copy are filled by the stages above them. Stages that fit see
 //     the training data once, from the store if there is one.
-//  3. The flow runs, from its last store if it has one.
+//  3. Whatever can still be refused is refused. Only then are files of an earlier run set
+//     aside or replaced.
+//  4. The flow runs, from its last store if it has one.
 //
 // The error is an *InputError if nothing had been done yet. In any case every stage
 // is closed and every element released when Execute returns.
@@ -53,8 +57,16 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	defer func() {
 		r.env.failed = err
 		err = errors.Join(err, r.close())
+		if opt.Resumable != nil && r.resumable() {
+			opt.Resumable()
+		}
 	}()
 	r.env.ctx = ctx
+	if _, err := os.Stat(r.env.Run.Dir); !errors.Is(err, fs.ErrNotExist) { // else there is nothing to guard yet
+		if err := r.use(); err != nil {
+			return &InputError{Err: err}
+		}
+	}
 	if err := r.resume(opt); err != nil {
 		return &InputError{Err: err}
 	}
@@ -64,11 +76,20 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	if err := r.resumeFrom(); err != nil {
 		return &InputError{Err: err}
 	}
+	if err := r.use(); err != nil {
+		return &InputError{Err: err}
+	}
+	if err := r.checkFolder(); err != nil {
+		return &InputError{Err: err}
+	}
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
 	if err := r.pick(ctx); err != nil { // before anything is written: the folder may hold other results
 		return err
+	}
+	if err := r.ready(ctx); err != nil {
+		return &InputError{Err: err}
 	}
 	if err := r.begin(); err != nil {
 		return err
@@ -83,6 +104,16 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	return nil
 }
 
+// Resumable reports whether a run of the spec that ends early can be resumed.
+func (s *Spec) Resumable() bool {
+	return slices.ContainsFunc(s.Flow, func(n Node) bool {
+		stage := n.Decl.New(n.Config)
+		_, keeps := stage.(Keeper)
+		_, resumes := stage.(Resumer)
+		return keeps || resumes
+	})
+}
+
 type runner struct {
 	spec   *Spec
 	env    *Env
@@ -90,23 +121,20 @@ type runner struct {
 	opened int
 	metas  []Meta // metas[i] describes what nodes[i] sends
 	source int    // index of the stage that frames come from now
+	begun  bool   // what the folder holds is this run's
 	pool   *frames.Pool
 
 	receive func(Element) error
 }
 
 func newRunner(spec *Spec, opt Options) (*runner, error) {
-	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
+	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Lasting: spec.Lasting(), Ends: spec.Flow[len(spec.Flow)-1].Traits, Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
 	if env.Out == nil {
 		env.Out = io.Discard
 	}
 	env.Progress = NewProgress(env.Out)
 	r := &runner{spec: spec, env: env, receive: opt.Receive}
-	if env.Cache == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			return nil, &InputError{Err: fmt.Errorf("cache folder: %w", err)}
-		}
+	if base, err := os.UserCacheDir(); err == nil && env.Cache == "" {
 		env.Cache = filepath.Join(base, "fmsr")
 	}
 	if env.Mem == nil {
@@ -185,7 +213,7 @@ func checkFrames(m Meta, left int64) error {
 }
 
 // trains reports whether the flow takes training steps.
-func (r *runner) trains() bool { return r.spec.Flow[len(r.spec.Flow)-1].Traits&Steps != 0 }
+func (r *runner) trains() bool { return r.env.Ends&Steps != 0 }
 
 // share decides which part of the work is this run's.
 func (r *runner) share(opt Options) error {
@@ -204,7 +232,7 @@ func (r *runner) hasKeeper() bool {
 	return slices.ContainsFunc(r.nodes, func(n *node) bool { _, ok := n.Stage.(Keeper); return ok })
 }
 
-// close closes the stages in reverse order and frees the pool.
+// close closes the stages in reverse order, frees the pool, and lets go of the run's folder.
 func (r *runner) close() error {
 	r.env.Progress.Done()
 	var errs []error
@@ -219,6 +247,11 @@ func (r *runner) close() error {
 			errs = append(errs, fmt.Errorf("internal error: %d bytes of frames were not released", used))
 		}
 		errs = append(errs, r.pool.Close())
+	}
+	if r.env.Folder != nil {
+		if err := r.env.Folder.Release(); r.env.failed == nil {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -279,11 +312,9 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 		return nil
 	}
 	fail := func(err error) error { return &StageError{Stage: r.nodes[i].label, Err: err} }
-	path := filepath.Join(r.env.Cache, "fits", r.key(i, config)+".json")
-	if data, err := os.ReadFile(path); err == nil && json.Valid(data) {
-		if f.Restore(data) == nil {
-			return nil
-		}
+	key := r.key(i, config)
+	if data := r.readFit(key); data != nil && f.Restore(data) == nil {
+		return nil
 	}
 	until := i
 	for j := r.source; j < i; j++ {
@@ -320,31 +351,47 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 		return fail(err)
 	}
 	data, err := json.Marshal(result)
+	if bad := (*json.UnsupportedValueError)(nil); errors.As(err, &bad) {
+		err = fmt.Errorf("a result from the training frames is %s, not a finite number", bad.Str)
+	}
 	if err != nil {
 		return fail(err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fail(err)
-	}
-	if err := atomicfile.WriteFile(path, data); err != nil {
-		return fail(err)
-	}
+	_ = r.writeFit(key, data) // without it, the next run fits again
 	if err := f.Restore(data); err != nil {
 		return fail(err)
 	}
 	return nil
 }
 
+// ready lets stages refuse what only shows once the frames are there and fitted.
+func (r *runner) ready(ctx context.Context) error {
+	for _, n := range r.nodes {
+		s, ok := n.Stage.(Preparer)
+		if !ok {
+			continue
+		}
+		if err := guard(func() error { return s.Prepare(ctx) }); err != nil {
+			return fmt.Errorf("%s: %w", n.label, err)
+		}
+	}
+	return nil
+}
+
 // begin prepares the run's folder: it replaces the files of an earlier run.
 func (r *runner) begin() error {
+	if err := r.env.Folder.Add(r.writes()...); err != nil {
+		return err
+	}
 	if err := r.setAside(); err != nil {
 		return err
 	}
 	if err := r.saveSpec(); err != nil {
 		return err
 	}
+	r.begun = true
 	if r.trains() {
-		if err := atomicfile.SweepTree(r.env.Run.Dir); err != nil {
+		if err := atomicfile.SweepFolder(r.env.Run.Dir); err != nil {
 			return fmt.Errorf("the run's folder: %w", err)
 		}
 	}
@@ -362,11 +409,7 @@ func (r *runner) begin() error {
 
 // saveSpec writes the resolved spec into the run's folder.
 func (r *runner) saveSpec() error {
-	dir := r.env.Run.Dir
-	if err := r.env.MakeFolder(); err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(filepath.Join(dir, "spec.yaml"), r.env.Spec)
+	return atomicfile.WriteFile(filepath.Join(r.env.Run.Dir, "spec.yaml"), r.env.Spec)
 }
 
 // pick limits the source to the seeds of this shard that still lack a keeper's result.
@@ -375,7 +418,7 @@ func (r *runner) pick(ctx context.Context) error {
 	if !ok || !r.hasKeeper() {
 		return nil
 	}
-	missing := map[int]bool{}
+	missing := map[frames.Part]bool{}
 	for i, n := range r.nodes {
 		k, ok := n.Stage.(Keeper)
 		if !ok {
@@ -386,14 +429,14 @@ func (r *runner) pick(ctx context.Context) error {
 			return &StageError{Stage: n.label, Err: err}
 		}
 		for _, s := range r.metas[r.source].Seeds {
-			missing[s.Seed] = missing[s.Seed] || !finished[s.Seed]
+			missing[s.Part()] = missing[s.Part()] || !finished[s.Part()]
 		}
 	}
-	wanted := map[int]bool{}
+	wanted := map[frames.Part]bool{}
 	for i, s := range r.metas[r.source].Seeds {
-		wanted[s.Seed] = missing[s.Seed] && r.env.Shard.Has(i)
+		wanted[s.Part()] = missing[s.Part()] && r.env.Shard.Has(i)
 	}
-	picker.Pick(func(seed int) bool { return wanted[seed] })
+	picker.Pick(func(part frames.Part) bool { return wanted[part] })
 	return nil
 }
 
@@ -455,7 +498,7 @@ func (r *runner) key(i int, config any) string {
 		Identity string
 		Above    []part
 		Config   any
-	}{Format: 1, Overfit: r.spec.Run.Overfit, Config: config}
+	}{Format: 3, Overfit: r.spec.Run.Overfit, Config: config}
 	if i > 0 {
 		all.Identity = r.metas[i-1].Identity
 	}

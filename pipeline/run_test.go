@@ -17,6 +17,7 @@ import (
 
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/seal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -343,16 +344,30 @@ func TestStoreAndFit(t *testing.T) {
 	if err != nil || len(kept) != 1 {
 		t.Fatalf("kept results %v, %v", kept, err)
 	}
-	if err := os.WriteFile(kept[0], []byte("not json"), 0o644); err != nil {
+	whole, err := os.ReadFile(kept[0])
+	if err != nil {
 		t.Fatal(err)
 	}
-	writes, sum, fits := 0, 0, 0
-	spec := flowOf(t, &fakeSource{Count: 12}, &fakeStore{writes: &writes}, &fakeFit{sum: &sum, fits: &fits})
-	if err := Execute(context.Background(), spec, Options{Out: &strings.Builder{}, Cache: cache}); err != nil {
-		t.Fatal(err)
-	}
-	if fits == 0 || sum != 10 {
-		t.Errorf("a damaged result was not made again: %d frames, sum %d", fits, sum)
+	for what, damaged := range map[string]string{
+		"not json":        "not json",
+		"a changed digit": strings.Replace(string(whole), "10", "11", 1),
+		"another's":       string(seal.Object([]byte(`{"key":"0","result":11}`))),
+	} {
+		if damaged == string(whole) {
+			t.Fatalf("no result 10 in %s", whole)
+		}
+		if err := os.WriteFile(kept[0], []byte(damaged), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		writes, sum, fits := 0, 0, 0
+		out := &strings.Builder{}
+		spec := flowOf(t, &fakeSource{Count: 12}, &fakeStore{writes: &writes}, &fakeFit{sum: &sum, fits: &fits})
+		if err := Execute(context.Background(), spec, Options{Out: out, Cache: cache}); err != nil {
+			t.Fatal(err)
+		}
+		if fits == 0 || sum != 10 || !strings.Contains(out.String(), "computing statistics again: "+kept[0]) {
+			t.Errorf("%s: it was not made again: %d frames, sum %d, %s", what, fits, sum, out)
+		}
 	}
 }
 

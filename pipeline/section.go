@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"fmsr/internal/dataset"
 	"fmsr/pipeline/spec"
 )
 
@@ -20,6 +21,7 @@ type Run struct {
 	CheckpointEvery   int      `yaml:"checkpoint_every" min:"1" flag:"checkpoint-every" doc:"steps between checkpoints" resume:"free"`
 	CheckpointMinutes float64  `yaml:"checkpoint_minutes" min:"0" flag:"checkpoint-minutes" doc:"longest time between checkpoints, in minutes; 0: no limit" resume:"free"`
 	Keep              int      `yaml:"keep" min:"1" flag:"keep" doc:"number of checkpoints to keep, the newest ones; more than 1: each also under its step's name" resume:"free"`
+	KeepEvery         int      `yaml:"keep_every" min:"0" flag:"keep-every" doc:"steps between checkpoints that are kept for good under their step's name; 0: none" resume:"free"`
 	Units             []string `yaml:"units" doc:"units of the fields, for colour bars: one for all, and FIELD=UNIT for fields with their own" resume:"free"`
 	Grid              Grid     `yaml:"grid" doc:"the domain's geometry"`
 }
@@ -54,8 +56,8 @@ func defaultRun() Run {
 
 // Validate reports values that no run can have.
 func (r *Run) Validate(_ *Run, report func(key, format string, args ...any)) {
-	if r.Name == "" || r.Name == "." || r.Name == ".." || strings.ContainsAny(r.Name, "/\\") {
-		report("name", "is %q: want a name that a folder can have", r.Name)
+	if err := dataset.CheckName(r.Name); err != nil {
+		report("name", "%v", err)
 	}
 	if !isDevice(r.Device) {
 		report("device", "device %q: want auto, cpu, cuda or cuda:INDEX", r.Device)

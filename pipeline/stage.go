@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 
+	"fmsr/internal/dataset"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
 )
@@ -33,7 +34,12 @@ type Meta struct {
 	Samples    int                  // elements that a model makes of each frame, one after the other; 0 above it
 	Batch      int                  // frames in a full batch, once batched
 	Stats      *field.Stats         // mean and deviation that normalize uses; filled before the run starts
-	Identity   string               // hash of the input files' names, sizes and times
+	Lossy      dataset.Lossy        // fields that a stage must refuse to use
+	Identity   string               // hash of the input files' names and stamps (package infile)
+
+	// Digests is a hash of the values of each split's frames, in their order, or nil where no
+	// stage stores them. It is filled before the run starts.
+	Digests map[frames.Split]string
 }
 
 // Announce adds a seed that a source will send.
@@ -45,11 +51,16 @@ func (m *Meta) Announce(s Seed) {
 	m.Seeds = append(m.Seeds, s)
 }
 
-// Seed is a simulation whose frames a source sends one after the other.
+// Seed is a simulation whose frames a source sends one after the other, or the part of
+// one that is for a split.
 type Seed struct {
 	Seed, Frames int
 	Split        frames.Split
+	Cut          bool // other splits have frames of the seed too
 }
+
+// Part returns the name of these frames.
+func (s Seed) Part() frames.Part { return frames.PartOf(s.Seed, s.Split, s.Cut) }
 
 // File is an input file, an array (F,H,W,C).
 type File struct {
@@ -119,19 +130,19 @@ type Fitter interface {
 // Picker is a source that can leave seeds out.
 type Picker interface {
 	Source
-	// Pick limits the run itself to the seeds for which want is true. The passes
+	// Pick limits the run itself to the parts for which want is true. The passes
 	// that fill and fit still send all of them.
-	Pick(want func(seed int) bool)
+	Pick(want func(frames.Part) bool)
 }
 
-// Keeper is a stage that keeps a result for each seed, so that a stopped run can
+// Keeper is a stage that keeps a result for each seed, or for each part of one, so that a stopped run can
 // resume and several runs can share the work.
 type Keeper interface {
 	Stage
 	// Resume looks, before the run itself, for the results of earlier runs under the
-	// same key. It returns the seeds with whole results, which are not sent again.
+	// same key. It returns the parts with whole results, which are not sent again.
 	// The key covers what a Store's key covers, and the stage's own config.
-	Resume(ctx context.Context, key string) (finished map[int]bool, err error)
+	Resume(ctx context.Context, key string) (finished map[frames.Part]bool, err error)
 }
 
 // Starter is a stage that replaces files of an earlier run. Start is called right
@@ -142,6 +153,14 @@ type Starter interface {
 	Start() error
 }
 
+// Preparer is a stage whose input can turn out to be wrong when all stages are open, filled
+// and fitted. Prepare is called once before any file of an earlier run is touched. Its errors
+// mean that the user's input is wrong.
+type Preparer interface {
+	Stage
+	Prepare(ctx context.Context) error
+}
+
 // Resumer is a stage that can continue an earlier run from a file in the run's
 // folder, as a trainer does from its checkpoint.
 type Resumer interface {
@@ -150,6 +169,9 @@ type Resumer interface {
 	// of its kind. A run that does not resume from its own folder renames them, since
 	// beside its spec they would be taken for its own.
 	ResumeFiles() (newest, pattern string)
+	// ResumeSpec returns the Lasting spec of the run that wrote a file, or nothing if
+	// the file has none, and an error unless the file is whole. It is called before Open.
+	ResumeSpec(ctx context.Context, path string) ([]byte, error)
 	// ResumeFrom makes the run continue from a file. It is called once, when every stage
 	// has been opened and nothing has been done yet, and returns what the earlier run has
 	// done. Its errors mean that the user's input is wrong.
@@ -210,4 +232,10 @@ type Validator interface {
 // Adviser is implemented by configs whose values can be legal and unwise.
 type Adviser interface {
 	Advise(run *Run, warn func(key, summary, detail string))
+}
+
+// FlowAdviser is implemented by configs that can be unwise below certain others. Above
+// holds the configs of the stages above, pointers, from the source down.
+type FlowAdviser interface {
+	AdviseFlow(above []any, warn func(key, summary, detail string))
 }

@@ -60,6 +60,7 @@ type Link struct {
 	Wants     Traits // it works without them, but loses what Without names
 	Without   string // "no val/mse_ema, no samples of the averaged weights"
 	End       bool   // sends nothing on
+	Once      bool   // takes each seed once: run.overfit sends the first seed twice
 	Bystander bool   // changes nothing that other stages see: a run may resume with or without it
 }
 

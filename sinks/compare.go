@@ -11,7 +11,6 @@ import (
 	"fmsr/internal/dataset"
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
-	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/pipeline"
@@ -23,9 +22,12 @@ import (
 //	                       [ errors and spectra  ] --> a table, comparison.json, images/
 //	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 type Compare struct {
-	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy files named like the inputs; empty: nothing is compared"`
+	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy or npz files named like the inputs; empty: nothing is compared"`
 	Fields []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in order; empty: the model's channels"`
 }
+
+// comparisonName is the name of the figures in the run's folder.
+const comparisonName = "comparison.json"
 
 func init() {
 	pipeline.Register(pipeline.Declaration[Compare]{
@@ -51,6 +53,8 @@ are held in memory.`,
 var (
 	_ pipeline.Processor = (*compare)(nil)
 	_ pipeline.Flusher   = (*compare)(nil)
+	_ pipeline.Reader    = (*compare)(nil)
+	_ pipeline.Writer    = (*compare)(nil)
 )
 
 type compare struct {
@@ -58,11 +62,11 @@ type compare struct {
 	env     *pipeline.Env
 	in      pipeline.Meta
 	samples int
-	paths   []string // the truth of each input file
-	pick    []int    // index in the truth of each channel of the model
+	seeds   []dataset.Seed // the truth of each input file
+	pick    []int          // index in the truth of each channel of the model
 
-	file     *npy.File // the open truth
-	of       int       // index of its input file
+	open     *dataset.Arrays // the truth that is open
+	of       int             // index of its input file
 	grids    []*evaluate.Comparison
 	ensemble evaluate.Ensemble
 }
@@ -81,17 +85,31 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 		return in, fmt.Errorf("truth %w", err)
 	}
 	for _, f := range in.Files {
-		base := filepath.Base(f.Path)
-		i := slices.IndexFunc(found, func(path string) bool { return filepath.Base(path) == base })
+		i := slices.IndexFunc(found, func(path string) bool { return stem(path) == stem(f.Path) })
 		if i < 0 {
-			return in, fmt.Errorf("truth %s: no file %s there to compare with %s", c.Truth, base, f.Path)
+			return in, fmt.Errorf("truth %s: no file %s there to compare with %s", c.Truth, filepath.Base(f.Path), f.Path)
 		}
 		if err := c.check(found[i], f); err != nil {
-			return in, err
+			return in, fmt.Errorf("truth %w", err)
 		}
-		c.paths = append(c.paths, found[i])
 	}
 	return in, nil
+}
+
+// Reads returns the truth's files.
+func (c *compare) Reads() (paths []string) {
+	for _, s := range c.seeds {
+		paths = append(paths, s.Path)
+	}
+	return paths
+}
+
+// Writes returns the results.
+func (c *compare) Writes() []string {
+	if c.Truth == "" {
+		return nil
+	}
+	return []string{comparisonName, "images"}
 }
 
 // findChannels finds the channels of the model in the truth.
@@ -107,22 +125,29 @@ func (c *compare) findChannels() error {
 	return nil
 }
 
-// check checks the shape of a truth.
+// check checks the shape and the digits of a truth.
 func (c *compare) check(path string, input pipeline.File) error {
-	f, err := npy.Open(path)
+	names := c.Fields
+	if len(names) == 0 {
+		names = c.in.Channels
+	}
+	seed := dataset.Seed{Files: dataset.Files{Path: path, Form: dataset.Form{Names: names}}}
+	a, err := seed.Open()
 	if err != nil {
-		return fmt.Errorf("truth: %w", err)
+		return err
 	}
-	defer f.Close()
-	channels := len(c.Fields)
-	if channels == 0 {
-		channels = len(c.in.Channels)
+	defer a.Close()
+	want := []int{input.F, input.H * c.in.Factor, input.W * c.in.Factor, len(names)}
+	if got := []int{a.F, a.H, a.W, a.C}; !slices.Equal(got, want) {
+		return fmt.Errorf("%s: shape %v, want %v for %s", path, got, want, input.Path)
 	}
-	want := []int{input.F, input.H * c.in.Factor, input.W * c.in.Factor, channels}
-	if !slices.Equal(f.Shape, want) {
-		return fmt.Errorf("truth %s: shape %v, want %v for %s", path, f.Shape, want, input.Path)
+	seed.Stamps = a.Stamps()
+	c.seeds = append(c.seeds, seed)
+	lossy, err := a.Lossy(names)
+	if err != nil {
+		return err
 	}
-	return nil
+	return lossy.Check(c.in.Channels)
 }
 
 // Process compares a sample and passes it on.
@@ -167,8 +192,7 @@ func (c *compare) start(g *evaluate.Comparison, f *frames.Frames) error {
 	if err != nil {
 		return err
 	}
-	base := filepath.Base(c.in.Files[origin.Seed].Path)
-	label := fmt.Sprintf("%s, frame %d", strings.TrimSuffix(base, filepath.Ext(base)), origin.Frame)
+	label := fmt.Sprintf("%s, frame %d", stem(c.in.Files[origin.Seed].Path), origin.Frame)
 	if err := g.Start([]string{label}, truth); err != nil {
 		return err
 	}
@@ -194,25 +218,26 @@ func (c *compare) comparison(grid field.Grid) (*evaluate.Comparison, error) {
 
 // truth returns the true planes (C,H,W) of a frame. One file is open at a time.
 func (c *compare) truth(origin frames.Origin, grid field.Grid) ([]float32, error) {
-	if c.file == nil || c.of != origin.Seed {
+	if c.open == nil || c.of != origin.Seed {
 		c.closeFile()
 		var err error
-		if c.file, err = npy.Open(c.paths[origin.Seed]); err != nil {
-			return nil, fmt.Errorf("truth: %w", err)
+		if c.open, err = c.seeds[origin.Seed].Reopen(); err != nil {
+			return nil, fmt.Errorf("truth %w", err)
 		}
 		c.of = origin.Seed
 	}
-	channels, cells := c.file.Shape[3], grid.Cells()
-	frame := make([]float32, cells*channels)
-	if err := c.file.Read(frame, origin.Frame*len(frame)); err != nil {
-		return nil, fmt.Errorf("truth: %w", err)
+	frame, err := c.open.Frame(c.env.Mem, origin.Frame)
+	if err != nil {
+		return nil, fmt.Errorf("truth %w", err)
 	}
+	defer frame.Release()
+	cells := grid.Cells()
 	planes := make([]float32, len(c.pick)*cells)
 	for k, channel := range c.pick {
-		field.Gather(planes[k*cells:(k+1)*cells], frame, channel, channels)
+		field.Gather(planes[k*cells:(k+1)*cells], frames.Floats(frame), channel, c.open.C)
 	}
 	if err := grid.CheckFinite(c.in.Channels, planes); err != nil {
-		return nil, fmt.Errorf("truth %s: frame %d: %w", c.file.Path, origin.Frame, err)
+		return nil, fmt.Errorf("truth %s: frame %d: %w", c.seeds[origin.Seed].Path, origin.Frame, err)
 	}
 	return planes, nil
 }
@@ -227,7 +252,12 @@ func (c *compare) Flush(context.Context) ([]pipeline.Element, error) {
 	all := comparisonFile{Truth: c.Truth, Samples: c.samples}
 	for _, g := range c.grids {
 		all.Grids = append(all.Grids, newGridResult(g))
-		fmt.Fprintf(c.env.Out, "\n%s\n", g.Figures().Table(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
+		figures := g.Figures()
+		printTables(c.env.Out, figures.Tables(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
+		fmt.Fprintln(c.env.Out)
+		for _, line := range otherTruth(figures) {
+			c.env.Progress.Note("warning: %s", line)
+		}
 		images := filepath.Join(dir, "images")
 		if len(c.grids) > 1 {
 			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.Grid.H, g.Grid.W))
@@ -240,12 +270,30 @@ func (c *compare) Flush(context.Context) ([]pipeline.Element, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, "comparison.json")
+	path := filepath.Join(dir, comparisonName)
 	if err := atomicfile.WriteFile(path, append(data, '\n')); err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(c.env.Out, "figures   %s\npictures  %s\n", path, filepath.Join(dir, "images"))
 	return nil, nil
+}
+
+// otherTruth returns a line for each field whose bilinear input is farther from the truth
+// than the truth's own mean is: hardly an average of the truth.
+func otherTruth(figures evaluate.Figures) (lines []string) {
+	for _, s := range figures.Sources {
+		for _, v := range s.Values {
+			if s.Source != evaluate.Bilinear || v.Name != "nmse" {
+				continue
+			}
+			for i, field := range figures.Fields {
+				if v.Has[i] && v.Fields[i] > 1 {
+					lines = append(lines, fmt.Sprintf("%s: the error of the bilinear input is %.3g times the truth's variance: is the truth of the same frames, fields and units?", field, float64(v.Fields[i])))
+				}
+			}
+		}
+	}
+	return lines
 }
 
 // draw writes the pictures of a grid to a folder.
@@ -263,9 +311,9 @@ func (c *compare) draw(g *evaluate.Comparison, dir string) error {
 }
 
 func (c *compare) closeFile() {
-	if c.file != nil {
-		c.file.Close()
-		c.file = nil
+	if c.open != nil {
+		c.open.Close()
+		c.open = nil
 	}
 }
 

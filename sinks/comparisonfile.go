@@ -47,9 +47,13 @@ func sourceObject(s evaluate.SourceFigures, names []string) object {
 		if !v.ShownIn(evaluate.Files) {
 			continue
 		}
-		all = append(all, member{v.Name, v.All})
+		if v.Exists() {
+			all = append(all, member{v.Name, v.All})
+		}
 		for i, name := range names {
-			fields[name] = append(fields[name], member{v.Name, v.Fields[i]})
+			if v.Has[i] {
+				fields[name] = append(fields[name], member{v.Name, v.Fields[i]})
+			}
 		}
 	}
 	return append(all, member{"fields", fields})

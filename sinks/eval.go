@@ -16,14 +16,14 @@ import (
 	"fmsr/pipeline"
 )
 
-// Eval samples the validation batch and compares it with the truth.
+// Eval samples the first validation frames and compares it with the truth.
 //
 //	validation batches, steps   -- v1 -- 1 -- 2 -- ... -- 100 ----------
 //	                            [ every log_every steps: sample, measure ]
 //	steps                       -------- 1 -- 2 -- ... -- 100 + figures
 type Eval struct {
 	LogEvery int `yaml:"log_every" min:"1" flag:"log-every" doc:"steps between evaluations; the last step is always evaluated"`
-	Batches  int `yaml:"batches" min:"1" flag:"eval-batches" doc:"validation batches that are sampled"`
+	Frames   int `yaml:"frames" min:"1" flag:"eval-frames" doc:"validation frames that are sampled, the first ones, or all if there are fewer"`
 	model.SamplerConfig
 	Linear bool `yaml:"linear" doc:"fit a linear filter to the training frames as a baseline"`
 }
@@ -31,15 +31,13 @@ type Eval struct {
 func init() {
 	pipeline.Register(pipeline.Declaration[Eval]{
 		Name: "eval",
-		Doc: `Samples the validation frames and compares them with the truth.
+		Doc: `Samples the first validation frames and compares them with the truth.
 
 	validation batches, steps   -- v1 -- 1 -- 2 -- ... -- 100 ----------
 	                            [ every log_every steps: sample, measure ]
 	steps                       -------- 1 -- 2 -- ... -- 100 + figures
 
-Training figures: train/loss, the gradient norm before clipping, the learning rate, the
-share of steps that were clipped since the last evaluation, and the number of skipped
-steps. Metrics, in physical units, as val/NAME, the mean over the fields:
+Metrics, in physical units, as val/NAME, the mean over the fields:
 
 ` + evaluate.Standard.Help(evaluate.Logs) + `
 A suffix names the source: val/mse is of samples of the raw model, val/mse_ema of the
@@ -51,10 +49,10 @@ stiff.
 Pictures: samples, diffs and power spectra.`,
 		Link: pipeline.Link{
 			Needs: pipeline.Steps, Adds: pipeline.Evaluated,
-			Wants: pipeline.Averaged, Without: "no samples or errors of the averaged model",
+			Wants: pipeline.Averaged, Without: "no samples or errors of the averaged model, by ODE or SDE",
 		},
 		Default: Eval{
-			LogEvery: 100, Batches: 1, Linear: true,
+			LogEvery: 100, Frames: 4, Linear: true,
 			SamplerConfig: model.SamplerConfig{SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant)},
 		},
 		New: func(c *Eval) pipeline.Stage { return &eval{Eval: *c} },
@@ -73,7 +71,18 @@ func (c *Eval) Validate(_ *pipeline.Run, report func(key, format string, args ..
 
 // Advise warns of an SDE that is stiff.
 func (c *Eval) Advise(_ *pipeline.Run, warn func(key, summary, detail string)) {
-	c.SamplerConfig.Advise(warn)
+	c.SamplerConfig.Advise(model.Constant, warn)
+}
+
+// AdviseFlow warns of sampling at times that the training leaves out.
+func (c *Eval) AdviseFlow(above []any, warn func(key, summary, detail string)) {
+	for _, config := range above {
+		if train, ok := config.(interface{ Times() (from, to float64) }); ok {
+			if warning := c.Beyond(train.Times()); warning != "" {
+				warn("t_min", "is "+fmt.Sprint(c.TMin)+": "+warning, "set t_min and t_max of train and eval alike")
+			}
+		}
+	}
 }
 
 // sampling returns the sampler's keys with another strength of the SDE's noise.
@@ -89,6 +98,7 @@ type eval struct {
 	in      pipeline.Meta
 	linear  []*field.Linear  // of each field
 	val     []*frames.Frames // normalized, held until the run ends
+	held    int              // frames in val
 	kernels evaluate.Kernels
 
 	warned bool
@@ -159,13 +169,13 @@ func (e *eval) Restore(data []byte) error {
 	return nil
 }
 
-// Process keeps validation batches and evaluates the steps that are due.
+// Process keeps validation frames and evaluates the steps that are due.
 func (e *eval) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	switch in := in.(type) {
 	case *frames.Frames:
-		if len(e.val) < e.Batches {
-			in.Retain()
-			e.val = append(e.val, in)
+		if n := min(in.N(), e.Frames-e.held); n > 0 {
+			e.val = append(e.val, in.First(n))
+			e.held += n
 		}
 		return nil, nil
 	case *model.Step:
@@ -200,17 +210,17 @@ func (e *eval) Close() error {
 	return nil
 }
 
-// evaluate compares every validation batch with the truth and fills step.Eval.
+// evaluate compares the validation frames with the truth and fills step.Eval.
 func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	began := time.Now()
 	c := evaluate.New(evaluate.Standard, e.in.Channels, e.in.Grid, e.in.Factor, e.kernels)
-	for i, batch := range e.val {
-		if err := e.compare(ctx, step, c, i, batch); err != nil {
+	for _, batch := range e.val {
+		if err := e.compare(ctx, step, c, batch); err != nil {
 			return err
 		}
 	}
 	figures := c.Figures()
-	scalars, left := evaluate.Finite(append(trainScalars(step), figures.Scalars()...))
+	scalars, left := evaluate.Finite(figures.Scalars())
 	if len(left) > 0 {
 		e.env.Progress.Note("eval at step %d: not finite, and left out: %s", step.N, strings.Join(left, ", "))
 	}
@@ -220,13 +230,14 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	}
 	took := time.Since(began)
 	e.env.Progress.Aside(took)
-	step.Eval = &evaluate.Evaluation{Scalars: scalars, Figures: figures, Pictures: pictures, Seconds: took.Seconds()}
+	step.Eval = &evaluate.Evaluation{Frames: c.Truth.Frames, Scalars: scalars, Figures: figures, Pictures: pictures, Seconds: took.Seconds()}
 	return nil
 }
 
-// compare adds the i-th validation batch to the comparison: the truth, the
+// compare adds a batch of validation frames to the comparison: the truth, the
 // baselines and samples.
-func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Comparison, i int, batch *frames.Frames) error {
+func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Comparison, batch *frames.Frames) error {
+	first := c.Truth.Frames
 	var labels []string
 	for _, o := range batch.Origins {
 		labels = append(labels, o.String())
@@ -243,7 +254,7 @@ func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Compar
 		}
 	}
 	for _, s := range e.samplers(step) {
-		out, err := e.sample(ctx, step.Trainer, i, batch, s)
+		out, err := e.sample(ctx, step.Trainer, first, batch, s)
 		if err != nil {
 			return err
 		}
@@ -264,28 +275,13 @@ type sampler struct {
 // samplers returns the ways to draw samples at this step.
 func (e *eval) samplers(step *model.Step) []sampler {
 	all := []sampler{{source: evaluate.ODE}}
-	if step.Averaged {
+	if step.Averaged { // else the average has its initial weights
 		all = append(all, sampler{source: evaluate.ODEEMA, ema: true})
-	}
-	if e.SDEDelta > 0 {
-		all = append(all, sampler{evaluate.SDEEMA, true, e.SDEDelta})
+		if e.SDEDelta > 0 {
+			all = append(all, sampler{evaluate.SDEEMA, true, e.SDEDelta})
+		}
 	}
 	return all
-}
-
-// trainScalars returns the training's own figures. A skipped step has no loss.
-func trainScalars(step *model.Step) (figures []evaluate.Scalar) {
-	add := func(name string, value float64) {
-		figures = append(figures, evaluate.Scalar{Name: "train/" + name, Value: evaluate.Figure(value)})
-	}
-	if !step.Skipped() {
-		add("loss", step.Loss)
-		add("grad_norm", step.GradNorm)
-	}
-	add("lr", step.LR)
-	add("clipped", clippedShare(step))
-	add("skipped", float64(step.Trainer.Skips.Total))
-	return figures
 }
 
 // physical returns normalized values (N,C,H,W) in physical units.
@@ -293,13 +289,6 @@ func (e *eval) physical(batch *frames.Frames, values []float32) []float32 {
 	out := make([]float32, len(values))
 	e.in.Stats.PhysicalPlanes(out, values, batch.Cells())
 	return out
-}
-
-// clippedShare returns the share of the steps since the last evaluation whose
-// gradient was clipped.
-func clippedShare(step *model.Step) float64 {
-	c := step.Trainer.Clips
-	return float64(c.Total-c.AtEval) / float64(step.N-c.EvalStep)
 }
 
 // filtered returns the linear filter's prediction (N,C,H,W), normalized.
@@ -321,14 +310,19 @@ func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 	}
 }
 
-// sample draws one sample of each frame of the i-th validation batch, (N,C,H,W) in
-// physical units. Its noise is the same at every step, so that curves over steps
-// show the model alone.
-func (e *eval) sample(ctx context.Context, tr *model.Trainer, i int, batch *frames.Frames, by sampler) ([]float32, error) {
+// sample draws one sample of each frame of a batch, (N,C,H,W) in physical units. Its
+// frames are the validation frames first, first+1, ... The noise of a frame is the same
+// at every step and in every batch, so that curves over steps show the model alone.
+func (e *eval) sample(ctx context.Context, tr *model.Trainer, first int, batch *frames.Frames, by sampler) ([]float32, error) {
 	g := model.Generator{
 		Inference: tr.Inference(by.ema), Sampler: e.sampling(by.delta).Sampler(tr.Flow), Stats: e.in.Stats,
 		Constrain: model.NewConstraint(e.Constraints, model.Input{Factor: e.in.Factor, Periodic: e.in.Periodic}),
-		Streams:   func(k uint64) []uint64 { return []uint64{rng.Stream(tr.Seed, rng.EvalNoise, uint64(i), k)} },
+		Streams: func(k uint64) (streams []uint64) {
+			for i := range batch.N() {
+				streams = append(streams, rng.Stream(tr.Seed, rng.EvalNoise, uint64(first+i), k))
+			}
+			return streams
+		},
 	}
 	out := make([]float32, batch.N()*batch.FrameLen())
 	err := tr.Do(ctx, func(s *torchx.Scope) error {

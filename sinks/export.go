@@ -40,13 +40,15 @@ func init() {
 A row is a frame: seed, frame, split, and float32 tensors (C,H,W), x_hi and, below
 pool_upsample, x_lo. With npy the tensors are arrays (N,C,H,W), seed_0000.x_hi.npy and
 seed_0000.x_lo.npy. Values are in physical units unless normalize is above.
-manifest.json lists the files with their sizes and SHA-256, the channels, and the
-training split's mean and deviation.
+manifest.json lists the files with their sizes, SHA-256 and frames, the channels, and
+the training split's mean and deviation. Of Arrow files it has the checksum of each
+tensor too, which arrow_load checks. seed is int64, frame int32. A seed that npy_load
+cuts in time has a file for each split, seed_0000.train.arrow.
 
 A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
 array, N runs share the seeds in one folder: each writes manifest.I-of-N.json, and the
 last one also manifest.json.`,
-		Link:    pipeline.Link{Needs: pipeline.Planar, End: true},
+		Link:    pipeline.Link{Needs: pipeline.Planar, End: true, Once: true},
 		Default: Export{Format: "arrow"},
 		New:     func(c *Export) pipeline.Stage { return &exporter{Export: *c} },
 	})
@@ -56,6 +58,7 @@ var (
 	_ pipeline.Fuser   = (*exporter)(nil)
 	_ pipeline.Flusher = (*exporter)(nil)
 	_ pipeline.Keeper  = (*exporter)(nil)
+	_ pipeline.Writer  = (*exporter)(nil)
 )
 
 // exportGroup is the number of bytes of frames that are prepared and written at once: a
@@ -96,9 +99,24 @@ func (e *exporter) frameBytes() int {
 	return 4 * len(exportset.Columns(e.paired)) * len(e.in.Channels) * e.in.Cells()
 }
 
+// Writes returns the files of all seeds, and the manifests of all parts of the work.
+func (e *exporter) Writes() []string {
+	names := []string{exportset.ManifestName}
+	for i := range e.env.Shard.N {
+		names = append(names, partManifest(i+1, e.env.Shard.N))
+	}
+	for _, s := range e.in.Seeds {
+		names = append(names, e.fileNames(s)...)
+	}
+	return names
+}
+
+// partManifest returns the name of the manifest of the i-th of n parts of the work.
+func partManifest(i, n int) string { return fmt.Sprintf("manifest.%d-of-%d.json", i, n) }
+
 // Resume returns the finished seeds, and checks that the disk has room for the others.
-func (e *exporter) Resume(_ context.Context, key string) (map[int]bool, error) {
-	return e.resume(key, room{seed: int64(e.frameBytes() + 1024)}, exportset.ManifestName)
+func (e *exporter) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
+	return e.resume(ctx, key, room{seed: int64(e.frameBytes() + 1024)}, exportset.ManifestName)
 }
 
 // Fuse takes over the preprocessing above.
@@ -200,18 +218,18 @@ func (e *exporter) end() error {
 		if err != nil {
 			return err
 		}
-		extra, err := json.Marshal(exportset.Seed{Split: f.seed.Split.String(), Frames: f.frames, Welford: f.states})
+		extra, err := json.Marshal(exportset.Seed{Split: f.seed.Split.String(), Frames: f.frames, Sums: f.sums, Welford: f.states})
 		if err != nil {
 			return err
 		}
-		return e.set.Commit(parts.Record{Seed: f.seed.Seed, Files: files, Extra: extra})
+		return e.set.Commit(parts.Record{Seed: f.seed.Seed, Split: f.seed.Part().Split, Files: files, Extra: extra})
 	})
 }
 
 // Flush writes this run's manifest, if it is one of several, and the manifest of all
 // seeds once every seed is there.
-func (e *exporter) Flush(context.Context) ([]pipeline.Element, error) {
-	records, missing, err := e.results()
+func (e *exporter) Flush(ctx context.Context) ([]pipeline.Element, error) {
+	records, missing, err := e.results(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -219,13 +237,12 @@ func (e *exporter) Flush(context.Context) ([]pipeline.Element, error) {
 	if e.env.Shard.N > 1 {
 		var mine []parts.Record
 		for i, s := range e.in.Seeds {
-			at := slices.IndexFunc(records, func(r parts.Record) bool { return r.Seed == s.Seed })
+			at := slices.IndexFunc(records, func(r parts.Record) bool { return r.Part() == s.Part() })
 			if e.env.Shard.Has(i) && at >= 0 {
 				mine = append(mine, records[at])
 			}
 		}
-		name := fmt.Sprintf("manifest.%d-of-%d.json", e.env.Shard.I, e.env.Shard.N)
-		if err := e.writeManifest(filepath.Join(dir, name), mine); err != nil {
+		if err := e.writeManifest(filepath.Join(dir, partManifest(e.env.Shard.I, e.env.Shard.N)), mine); err != nil {
 			return nil, err
 		}
 	}

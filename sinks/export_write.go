@@ -9,18 +9,21 @@ import (
 	"fmsr/internal/format/fieldfile"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/parts"
+	"fmsr/internal/store/seal"
 	"fmsr/pipeline"
 )
 
 // exportFiles are the files of a seed being exported. They appear with commit.
 type exportFiles struct {
+	format  string
 	outs    []*parts.Output
 	writers []*fieldfile.Writer // one for all columns; for npy one a column
 	rows    int
+	sums    []uint32 // of the values in an Arrow file: of each tensor of a row, row by row
 }
 
-// create starts a seed's files: one table, or an npy file a column.
-func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
+// fileNames returns the names of a seed's files.
+func (e *exporter) fileNames(seed pipeline.Seed) (names []string) {
 	suffixes := []string{e.Format}
 	if e.Format == "npy" {
 		suffixes = nil
@@ -28,9 +31,17 @@ func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
 			suffixes = append(suffixes, column+".npy")
 		}
 	}
-	f := &exportFiles{}
 	for _, suffix := range suffixes {
-		out, err := e.set.Create(fmt.Sprintf("seed_%04d.%s", seed.Seed, suffix))
+		names = append(names, fmt.Sprintf("%s.%s", seed.Part(), suffix))
+	}
+	return names
+}
+
+// create starts a seed's files: one table, or an npy file a column.
+func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
+	f := &exportFiles{format: e.Format}
+	for _, name := range e.fileNames(seed) {
+		out, err := e.set.Create(name)
 		if err != nil {
 			f.close()
 			return nil, err
@@ -50,6 +61,14 @@ func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
 
 // write appends frames: the tensors of each column, (N,C,H,W).
 func (f *exportFiles) write(origins []frames.Origin, tensors []*memory.Buffer) error {
+	if f.format == "arrow" {
+		for i := range origins {
+			for _, t := range tensors {
+				size := t.Len() / len(origins)
+				f.sums = append(f.sums, seal.Sum(t.Bytes()[i*size:][:size]))
+			}
+		}
+	}
 	f.rows += len(origins)
 	if len(f.writers) == 1 {
 		return f.writers[0].Write(origins, tensors...)

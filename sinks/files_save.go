@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -52,7 +50,10 @@ A file appears when it is whole.`,
 	})
 }
 
-var _ pipeline.Processor = (*filesSave)(nil)
+var (
+	_ pipeline.Processor = (*filesSave)(nil)
+	_ pipeline.Writer    = (*filesSave)(nil)
+)
 
 type filesSave struct {
 	FilesSave
@@ -83,27 +84,18 @@ func (n *filesSave) kinds() []string {
 	}
 }
 
-// Open checks that no output would overwrite an input or another output.
+// Open checks that no output would overwrite another output.
 func (n *filesSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	n.env, n.files, n.samples, n.out = env, in.Files, max(1, in.Samples), map[string]*fieldfile.Writer{}
 	if len(in.Files) == 0 {
 		return in, errors.New("there are no input files: put files_load at the start")
 	}
-	var inputs []os.FileInfo
-	for _, f := range in.Files {
-		info, err := os.Stat(f.Path)
-		if err != nil {
-			return in, err
-		}
-		inputs = append(inputs, info)
-	}
 	from := map[string]string{}
 	for _, f := range in.Files {
 		for _, kind := range n.kinds() {
 			path := n.path(f, kind)
-			there, err := os.Stat(path) // under any name, also through a link
-			if err == nil && slices.ContainsFunc(inputs, func(i os.FileInfo) bool { return os.SameFile(i, there) }) {
-				return in, fmt.Errorf("%s would be overwritten: give another folder by --out", path)
+			if name := filepath.Base(path); len(name) > longestFileName {
+				return in, fmt.Errorf("%s would become %s, a name of %d bytes: want at most %d", f.Path, name, len(name), longestFileName)
 			}
 			if other, ok := from[path]; ok {
 				return in, fmt.Errorf("%s and %s would both become %s", other, f.Path, path)
@@ -111,12 +103,30 @@ func (n *filesSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 			from[path] = f.Path
 		}
 	}
-	return in, env.MakeFolder()
+	return in, nil
+}
+
+// longestFileName is the most bytes that file systems allow.
+const longestFileName = 255
+
+// Writes returns the outputs.
+func (n *filesSave) Writes() (names []string) {
+	for _, f := range n.files {
+		for _, kind := range n.kinds() {
+			names = append(names, filepath.Base(n.path(f, kind)))
+		}
+	}
+	return names
 }
 
 func (n *filesSave) path(f pipeline.File, kind string) string {
-	base := filepath.Base(f.Path)
-	return filepath.Join(n.env.Run.Dir, strings.TrimSuffix(base, filepath.Ext(base))+kind+"."+n.Format)
+	return filepath.Join(n.env.Run.Dir, stem(f.Path)+kind+"."+n.Format)
+}
+
+// stem returns a file's name without its extension.
+func stem(path string) string {
+	base := filepath.Base(path)
+	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 
 // Process appends a frame to its files, and finishes them with the last one.

@@ -32,7 +32,11 @@ func init() {
 	})
 }
 
-var _ pipeline.Processor = (*images)(nil)
+var (
+	_ pipeline.Processor = (*images)(nil)
+	_ pipeline.Starter   = (*images)(nil)
+	_ pipeline.Writer    = (*images)(nil)
+)
 
 type images struct {
 	stepSink
@@ -44,6 +48,12 @@ func (i *images) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (p
 	i.dir, i.on = filepath.Join(env.Run.Dir, "images"), i.write
 	return in, nil
 }
+
+// Start removes what a killed run has left.
+func (i *images) Start() error { return atomicfile.SweepTree(i.dir) }
+
+// Writes returns the folder.
+func (i *images) Writes() []string { return []string{"images"} }
 
 // write writes the pictures of an evaluated step.
 func (i *images) write(step *model.Step) error {
@@ -57,7 +67,7 @@ func (i *images) write(step *model.Step) error {
 
 // writePicture writes a picture, and the folders that its name needs.
 func writePicture(path string, p evaluate.Picture) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	return atomicfile.WriteFile(path, p.PNG)

@@ -1,10 +1,13 @@
 package sinks
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
@@ -21,11 +24,10 @@ import (
 //	                  [ begin   work      work  end   begin   work ... ]
 //	DIR/              ------------------------- seed_0000 -------------
 type keeper struct {
-	name  string // the stage's
-	env   *pipeline.Env
-	in    pipeline.Meta
-	seeds map[int]pipeline.Seed
-	set   *parts.Set
+	name string // the stage's
+	env  *pipeline.Env
+	in   pipeline.Meta
+	set  *parts.Set
 
 	group int // frames in a group
 	held  []*frames.Frames
@@ -35,6 +37,9 @@ type keeper struct {
 
 	ending parallel.Background // writes the files of the seed before
 }
+
+// heldBytes is how many bytes of frames end a group: large frames make smaller groups.
+const heldBytes = 2 << 30
 
 // seedWork is what a sink does with a seed.
 type seedWork interface {
@@ -48,12 +53,13 @@ func (k *keeper) open(name string, env *pipeline.Env, in pipeline.Meta) error {
 	if len(in.Seeds) == 0 {
 		return errors.New("frames do not come seed by seed: put npy_load or arrow_load at the start, and no arrow_cache")
 	}
-	k.name, k.env, k.in, k.seeds = name, env, in, map[int]pipeline.Seed{}
+	k.name, k.env, k.in = name, env, in
+	there := map[frames.Part]bool{}
 	for _, s := range in.Seeds {
-		if _, ok := k.seeds[s.Seed]; ok {
-			return fmt.Errorf("seed %d would come twice: set run.overfit to false", s.Seed)
+		if there[s.Part()] {
+			return fmt.Errorf("seed %d would come twice", s.Seed)
 		}
-		k.seeds[s.Seed] = s
+		there[s.Part()] = true
 	}
 	return nil
 }
@@ -64,19 +70,22 @@ type room struct{ seed, summary int64 }
 
 // resume returns the finished seeds. It returns an error if the disk has no room for
 // the others. If a seed is missing, it removes the old summary.
-func (k *keeper) resume(key string, frame room, summary ...string) (map[int]bool, error) {
+func (k *keeper) resume(ctx context.Context, key string, frame room, summary ...string) (map[frames.Part]bool, error) {
 	dir := k.env.Run.Dir
-	var seeds []int
+	var all []frames.Part
 	for _, s := range k.in.Seeds {
-		seeds = append(seeds, s.Seed)
+		all = append(all, s.Part())
 	}
-	set, err := parts.Open(dir, key, seeds, k.env.Fresh, k.env.Shard.Has)
+	set, err := parts.Open(dir, key, all, k.env.Fresh, k.env.Shard.Has)
 	if err != nil {
 		return nil, &pipeline.InputError{Err: err}
 	}
-	finished, err := set.Finished()
+	finished, changed, err := set.Finished(ctx)
 	if err != nil {
 		return nil, err
+	}
+	for _, path := range changed {
+		k.env.Progress.Note("%s: %s is damaged, or another file than the run wrote: it will be made again", k.name, path)
 	}
 	k.set = set
 	need, mine, done := int64(0), 0, 0
@@ -85,7 +94,7 @@ func (k *keeper) resume(key string, frame room, summary ...string) (map[int]bool
 		switch {
 		case !k.env.Shard.Has(i):
 			continue
-		case finished[s.Seed]:
+		case finished[s.Part()]:
 			done++
 		default:
 			need += int64(s.Frames) * frame.seed
@@ -96,11 +105,11 @@ func (k *keeper) resume(key string, frame room, summary ...string) (map[int]bool
 		return nil, &pipeline.InputError{Err: err}
 	}
 	if done > 0 {
-		k.env.Progress.Note("%s: %d of %d seeds are finished already", k.name, done, mine)
+		k.env.Progress.Note("%s: %d of %d %s are finished already", k.name, done, mine, k.units())
 	}
-	if len(finished) < len(seeds) {
+	if len(finished) < len(all) {
 		for _, name := range summary {
-			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
 		}
@@ -121,19 +130,19 @@ func (k *keeper) take(f *frames.Frames, w seedWork) error {
 func (k *keeper) takeOne(f *frames.Frames, n int, w seedWork) error {
 	origin := f.Origins[n]
 	if k.count == 0 {
-		k.seed = k.seeds[origin.Seed]
+		k.seed = k.part(frames.PartOf(origin.Seed, origin.Split, k.cut()))
 		if err := w.begin(k.seed); err != nil {
 			return err
 		}
 	}
-	if origin.Seed != k.seed.Seed {
-		return frames.At(origin, fmt.Errorf("internal error: it comes before the end of seed %d", k.seed.Seed))
+	if frames.PartOf(origin.Seed, origin.Split, k.seed.Cut) != k.seed.Part() {
+		return frames.At(origin, fmt.Errorf("internal error: it comes before the end of %s", k.seed.Part()))
 	}
 	f.Retain()
 	k.held, k.index = append(k.held, f), append(k.index, n)
 	k.count++
 	last := k.count == k.seed.Frames
-	if last || len(k.held) == k.group {
+	if last || len(k.held) == k.group || len(k.held)*4*f.FrameLen() >= heldBytes {
 		err := w.work()
 		k.drop()
 		if err != nil {
@@ -147,12 +156,29 @@ func (k *keeper) takeOne(f *frames.Frames, n int, w seedWork) error {
 	return w.end()
 }
 
+// part returns the seed, or the part of one, of that name.
+func (k *keeper) part(p frames.Part) pipeline.Seed {
+	i := slices.IndexFunc(k.in.Seeds, func(s pipeline.Seed) bool { return s.Part() == p })
+	return k.in.Seeds[i]
+}
+
+// cut reports whether seeds are cut into parts. Then every seed is.
+func (k *keeper) cut() bool { return k.in.Seeds[0].Cut }
+
+// units names what results are kept of, for messages.
+func (k *keeper) units() string {
+	if k.cut() {
+		return "parts of seeds"
+	}
+	return "seeds"
+}
+
 // origin returns the origin of the i-th held frame.
 func (k *keeper) origin(i int) frames.Origin { return k.held[i].Origins[k.index[i]] }
 
 // results waits for the last seed's files, and returns the records of the finished
 // seeds, in the order of the seeds, and how many seeds are missing.
-func (k *keeper) results() (records []parts.Record, missing int, err error) {
+func (k *keeper) results(ctx context.Context) (records []parts.Record, missing int, err error) {
 	if err := k.ending.Wait(); err != nil {
 		return nil, 0, err
 	}
@@ -162,12 +188,12 @@ func (k *keeper) results() (records []parts.Record, missing int, err error) {
 	if k.set == nil {
 		return nil, 0, errors.New("internal error: results before Resume")
 	}
-	return k.set.All()
+	return k.set.All(ctx)
 }
 
 // noteMissing notes how many seeds other runs have yet to finish.
 func (k *keeper) noteMissing(done, missing int) {
-	k.env.Progress.Note("%-9s %s: %d of %d seeds, %d are still missing", k.name, k.env.Run.Dir, done, len(k.in.Seeds), missing)
+	k.env.Progress.Note("%-9s %s: %d of %d %s, %d are still missing", k.name, k.env.Run.Dir, done, len(k.in.Seeds), k.units(), missing)
 }
 
 // drop releases the held frames.

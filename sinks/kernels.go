@@ -8,7 +8,7 @@ import (
 
 // kernels returns the arithmetic of comparisons on a grid.
 func kernels(grid field.Grid, factor int) (evaluate.Kernels, error) {
-	spectra, err := plan.NewSpectra(grid, factor)
+	spectra, err := plan.NewSplitSpectra(grid, factor)
 	if err != nil {
 		return evaluate.Kernels{}, err
 	}

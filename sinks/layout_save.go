@@ -12,7 +12,9 @@ import (
 
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
+	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/infile"
 	"fmsr/pipeline"
 )
 
@@ -38,7 +40,7 @@ One array (frames, H, W, channels) a seed, float32. A file appears when its seed
 complete. Finished files are kept, so that a stopped run resumes with the missing
 seeds. DIR/SET/source.json describes the source of the seeds. A folder with seeds of
 another source is refused.`,
-		Link:    pipeline.Link{Needs: pipeline.Stored, End: true},
+		Link:    pipeline.Link{Needs: pipeline.Stored, End: true, Once: true},
 		Default: LayoutSave{Set: "mri256_nu3e-5"},
 		New:     func(c *LayoutSave) pipeline.Stage { return &layoutSave{LayoutSave: *c} },
 	})
@@ -48,6 +50,7 @@ var (
 	_ pipeline.Processor = (*layoutSave)(nil)
 	_ pipeline.Flusher   = (*layoutSave)(nil)
 	_ pipeline.Keeper    = (*layoutSave)(nil)
+	_ pipeline.Writer    = (*layoutSave)(nil)
 )
 
 // Validate reports a set that is not the name of a folder.
@@ -81,17 +84,17 @@ func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 	if len(in.Seeds) == 0 {
 		return in, errors.New("there are no seeds: put npy_load or synth at the start")
 	}
-	if env.Run.Overfit {
-		return in, errors.New("run.overfit sends the first seed twice: turn it off (--no-overfit)")
+	if in.Seeds[0].Cut {
+		return in, errors.New("a seed's file has the frames of all its splits: leave split_time and split_frames out")
 	}
 	l.folder = filepath.Join(env.Run.Dir, l.Set)
 	l.source = layoutSource{Identity: in.Identity, Channels: in.Channels, H: in.H, W: in.W}
-	seeds, err := fs.Glob(os.DirFS(l.folder), "seed_*")
+	seeds, err := glob.In(l.folder, "seed_*")
 	if err != nil {
 		return in, err
 	}
 	if len(seeds) > 0 {
-		if err := l.checkSource(seeds[0]); err != nil {
+		if err := l.checkSource(filepath.Base(seeds[0])); err != nil {
 			return in, err
 		}
 	}
@@ -101,7 +104,7 @@ func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 	}
 	for _, name := range seeds {
 		var seed int
-		if _, err := fmt.Sscanf(name, "seed_%d", &seed); err != nil {
+		if _, err := fmt.Sscanf(filepath.Base(name), "seed_%d", &seed); err != nil {
 			continue
 		}
 		if f, err := npy.Open(l.path(seed)); err == nil && !env.Fresh { // whole, by its header
@@ -112,10 +115,13 @@ func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 	return in, nil
 }
 
+// Writes returns the set's folder.
+func (l *layoutSave) Writes() []string { return []string{l.Set} }
+
 // checkSource returns an error unless the set was made from the frames that will come.
 func (l *layoutSave) checkSource(example string) error {
 	foreign := fmt.Errorf("%s already holds %s, which was made from something else: give another folder by --out", l.folder, example)
-	data, err := os.ReadFile(l.sourcePath())
+	data, err := infile.ReadAll(l.sourcePath(), 1<<28)
 	if errors.Is(err, fs.ErrNotExist) {
 		return foreign
 	}
@@ -136,7 +142,13 @@ func (l *layoutSave) path(seed int) string {
 }
 
 // Resume returns the finished seeds.
-func (l *layoutSave) Resume(context.Context, string) (map[int]bool, error) { return l.finished, nil }
+func (l *layoutSave) Resume(context.Context, string) (map[frames.Part]bool, error) {
+	finished := map[frames.Part]bool{}
+	for seed, is := range l.finished {
+		finished[frames.Part{Seed: seed}] = is
+	}
+	return finished, nil
+}
 
 // Process appends a frame to its seed's file, and finishes it with the last one.
 func (l *layoutSave) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
@@ -168,7 +180,7 @@ func (l *layoutSave) begin(seed int, f *frames.Frames) error {
 		return err
 	}
 	path := l.path(seed)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	if err := atomicfile.Sweep(path); err != nil {
@@ -185,7 +197,7 @@ func (l *layoutSave) begin(seed int, f *frames.Frames) error {
 // saveSource writes source.json before there is a seed's folder: another run that shares
 // the work refuses a folder of seeds without it.
 func (l *layoutSave) saveSource() error {
-	if err := os.MkdirAll(l.folder, 0o755); err != nil {
+	if err := os.MkdirAll(l.folder, 0o777); err != nil {
 		return err
 	}
 	data, err := json.Marshal(l.source)

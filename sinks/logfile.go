@@ -5,14 +5,21 @@ import (
 	"io"
 	"os"
 
+	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/infile"
 	"fmsr/pipeline"
 )
 
 // openLog opens a log for appending. A new run empties it first. A resumed run cuts it
 // to the length that keep returns, and so drops the records of steps that will be
-// repeated, and a record that a crash has cut.
-func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) int) (_ *os.File, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+// repeated, and a record at the end that a crash has cut. It leaves a log alone that is
+// damaged before its end, for which keep returns an error, and the other names of the file:
+// a copy of the run's folder by hard links keeps its log.
+func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) (int, error)) (_ *os.File, err error) {
+	if err := atomicfile.Unshare(path); err != nil {
+		return nil, err
+	}
+	f, err := infile.OpenFile(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +35,9 @@ func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) in
 		if err != nil {
 			return nil, err
 		}
-		length = keep(data, r.Steps)
+		if length, err = keep(data, r.Steps); err != nil {
+			return nil, &pipeline.InputError{Err: fmt.Errorf("%w: mend it or move the file away, or start over with --resume never", err)}
+		}
 	}
 	if err := f.Truncate(int64(length)); err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
+	"fmsr/internal/store/runfolder"
 	"fmsr/internal/testkit/golden"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -65,10 +66,12 @@ func TestNewMetric(t *testing.T) {
 	}
 	figures := c.Figures()
 	scalars, _ := evaluate.Finite(figures.Scalars())
-	step := &model.Step{N: 7, Total: 7, Eval: &evaluate.Evaluation{Scalars: scalars, Figures: figures}}
+	step := &model.Step{N: 7, Total: 7, Trainer: &model.Trainer{}, Eval: &evaluate.Evaluation{Scalars: scalars, Figures: figures}}
 
 	out := &bytes.Buffer{}
 	env := &pipeline.Env{Run: &pipeline.Run{Name: "new", Dir: t.TempDir()}, Out: out, Progress: pipeline.NewProgress(out)}
+	env.Folder, err = runfolder.Use(env.Run.Dir, "training", false)
+	must(t, err)
 	for _, sink := range []pipeline.Stage{&metrics{}, &tensorboard{}, &wandb{}, &report{}} {
 		show(t, env, sink, step)
 	}

@@ -14,24 +14,31 @@ import (
 	"fmsr/pipeline"
 )
 
-// Metrics appends the figures of every evaluation to metrics.jsonl.
+// Metrics appends the learning curve and the figures of evaluations to metrics.jsonl.
 //
 //	steps   -- 1 -- ... -- 100 + figures --
 //	        [ one JSON object a line       ]
 //	steps   -- 1 -- ... -- 100 -----------
 type Metrics struct{}
 
+// The files in the run's folder.
+const (
+	figuresName = "metrics.jsonl"
+	timingName  = "timing.jsonl"
+)
+
 func init() {
 	pipeline.Register(pipeline.Declaration[Metrics]{
 		Name: "metrics",
-		Doc: `Appends the figures of every evaluation to metrics.jsonl in the run's folder.
+		Doc: `Appends the learning curve and the figures of evaluations to metrics.jsonl.
 
 	steps   -- 1 -- ... -- 100 + figures --
 	        [ one JSON object a line       ]
 	steps   -- 1 -- ... -- 100 -----------
 
-An object holds step and name: value pairs. Nothing in it depends on the clock:
-the seconds that evaluations took go to timing.jsonl.`,
+An object holds step and name: value pairs. Nothing in it depends on the clock: training
+frames a second since the last line, and the seconds that an evaluation took, go to
+timing.jsonl. ` + curveHelp,
 		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		New:  func(*Metrics) pipeline.Stage { return &metrics{} },
 	})
@@ -40,6 +47,7 @@ the seconds that evaluations took go to timing.jsonl.`,
 var (
 	_ pipeline.Processor = (*metrics)(nil)
 	_ pipeline.Starter   = (*metrics)(nil)
+	_ pipeline.Writer    = (*metrics)(nil)
 )
 
 type metrics struct {
@@ -48,36 +56,45 @@ type metrics struct {
 	figures, timing *os.File
 }
 
-// Open makes the folder.
+// Open keeps the run for Start.
 func (m *metrics) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	m.env, m.on = env, m.write
-	return in, env.MakeFolder()
+	m.env, m.on, m.curve = env, m.write, true
+	return in, nil
 }
+
+// Writes returns both files.
+func (m *metrics) Writes() []string { return []string{figuresName, timingName} }
 
 // Start creates both files; a resumed run appends to them.
 func (m *metrics) Start() (err error) {
 	dir, resume := m.env.Run.Dir, m.env.Resume
-	if m.figures, err = openLog(filepath.Join(dir, "metrics.jsonl"), resume, linesUpTo); err != nil {
+	if m.figures, err = openLog(filepath.Join(dir, figuresName), resume, linesUpTo); err != nil {
 		return err
 	}
-	m.timing, err = openLog(filepath.Join(dir, "timing.jsonl"), resume, linesUpTo)
+	m.timing, err = openLog(filepath.Join(dir, timingName), resume, linesUpTo)
 	return err
 }
 
-// linesUpTo returns the length of the complete lines of steps up to this one.
-func linesUpTo(data []byte, step int) int {
-	length := 0
-	for {
+// linesUpTo returns the length of the lines of steps up to this one. The last line may have
+// no end; it returns an error for any other line that is not an object with a step.
+func linesUpTo(data []byte, step int) (length int, err error) {
+	for n := 1; ; n++ {
 		end := bytes.IndexByte(data[length:], '\n')
+		if end < 0 {
+			return length, nil
+		}
 		var line struct{ Step *int }
-		if end < 0 || json.Unmarshal(data[length:length+end], &line) != nil || line.Step == nil || *line.Step > step {
-			return length
+		if json.Unmarshal(data[length:length+end], &line) != nil || line.Step == nil {
+			return 0, fmt.Errorf("line %d is damaged: %.40q", n, data[length:length+end])
+		}
+		if *line.Step > step {
+			return length, nil
 		}
 		length += end + 1
 	}
 }
 
-// write appends the line of an evaluated step to each file.
+// write appends a step's line to each file.
 func (m *metrics) write(step *model.Step) error {
 	line, err := figuresLine(step)
 	if err != nil {
@@ -86,18 +103,36 @@ func (m *metrics) write(step *model.Step) error {
 	if _, err := m.figures.Write(line); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(m.timing, "{\"step\":%d,\"eval_s\":%.3f}\n", step.N, step.Eval.Seconds); err != nil {
+	if line, err = timingLine(step); err != nil {
 		return err
 	}
-	m.env.Progress.Note("%s", summary(step))
+	if _, err := m.timing.Write(line); err != nil {
+		return err
+	}
+	if step.Eval != nil {
+		m.env.Progress.Note("%s", summary(step))
+	}
 	return nil
 }
 
-// figuresLine returns the step's line of metrics.jsonl, in the evaluation's order.
+// figuresLine returns the step's line of metrics.jsonl.
 func figuresLine(step *model.Step) ([]byte, error) {
 	line := object{{"step", step.N}}
-	for _, s := range step.Eval.Scalars {
+	for _, s := range scalars(step) {
 		line = append(line, member{s.Name, s.Value})
+	}
+	text, err := json.Marshal(line)
+	return append(text, '\n'), err
+}
+
+// timingLine returns the step's line of timing.jsonl.
+func timingLine(step *model.Step) ([]byte, error) {
+	line := object{{"step", step.N}}
+	if step.Speed > 0 {
+		line = append(line, member{"frames_per_s", json.Number(fmt.Sprintf("%.3f", step.Speed))})
+	}
+	if step.Eval != nil {
+		line = append(line, member{"eval_s", json.Number(fmt.Sprintf("%.3f", step.Eval.Seconds))})
 	}
 	text, err := json.Marshal(line)
 	return append(text, '\n'), err
@@ -105,7 +140,7 @@ func figuresLine(step *model.Step) ([]byte, error) {
 
 // summary returns the evaluation in one line, for a person.
 func summary(step *model.Step) string {
-	text := fmt.Sprintf("eval at step %d (%.1f s):", step.N, step.Eval.Seconds)
+	text := fmt.Sprintf("eval at step %d, %d frames (%.1f s):", step.N, step.Eval.Frames, step.Eval.Seconds)
 	headline, _ := evaluate.Finite(step.Eval.Figures.Headline())
 	for _, s := range headline {
 		text += fmt.Sprintf("  %s %.4g", s.Name, float64(s.Value))

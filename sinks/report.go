@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"io"
 	"path/filepath"
 
 	"fmsr/internal/evaluate"
@@ -22,6 +23,9 @@ import (
 //	steps   -- 1 -- ... -- 300 ------------
 type Report struct{}
 
+// reportName is the page's name in the run's folder.
+const reportName = "report.html"
+
 func init() {
 	pipeline.Register(pipeline.Declaration[Report]{
 		Name: "report",
@@ -32,7 +36,9 @@ func init() {
 	steps   -- 1 -- ... -- 300 ------------
 
 The table has a row for each source (the bilinear input, the linear filter, the model)
-and a column for each metric; report.html says what each metric means.`,
+and a column for each metric; report.html says what each metric means. With several
+fields it holds means over the fields of metrics without a unit, and a table by field
+follows for each metric.`,
 		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		New:  func(*Report) pipeline.Stage { return &report{} },
 	})
@@ -41,34 +47,39 @@ and a column for each metric; report.html says what each metric means.`,
 var (
 	_ pipeline.Processor = (*report)(nil)
 	_ pipeline.Flusher   = (*report)(nil)
+	_ pipeline.Writer    = (*report)(nil)
 )
 
 type report struct {
 	stepSink
-	env  *pipeline.Env
-	in   pipeline.Meta
-	last *evaluate.Evaluation
-	step int
+	env     *pipeline.Env
+	in      pipeline.Meta
+	last    *evaluate.Evaluation
+	scalars []evaluate.Scalar // of that step
+	step    int
 }
 
-// Open makes the run's folder.
+// Open keeps what the page needs.
 func (r *report) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	r.env, r.in, r.on = env, in, r.keep
-	return in, env.MakeFolder()
+	return in, nil
 }
 
 // keep replaces the evaluation with a newer one.
 func (r *report) keep(step *model.Step) error {
-	r.last, r.step = step.Eval, step.N
+	r.last, r.step, r.scalars = step.Eval, step.N, scalars(step)
 	return nil
 }
+
+// Writes returns the page.
+func (r *report) Writes() []string { return []string{reportName} }
 
 // Flush writes report.html and prints the table.
 func (r *report) Flush(context.Context) ([]pipeline.Element, error) {
 	if r.last == nil {
 		return nil, nil // the run ended before the first evaluation
 	}
-	path := filepath.Join(r.env.Run.Dir, "report.html")
+	path := filepath.Join(r.env.Run.Dir, reportName)
 	page, err := r.page()
 	if err != nil {
 		return nil, err
@@ -77,12 +88,36 @@ func (r *report) Flush(context.Context) ([]pipeline.Element, error) {
 		return nil, err
 	}
 	r.env.Progress.Done()
-	fmt.Fprintf(r.env.Out, "\n%s\nreport    %s\npictures  %s\n", r.last.Figures.Table(r.title()), path, filepath.Join(r.env.Run.Dir, "images"))
+	printTables(r.env.Out, r.last.Figures.Tables(r.title()))
+	fmt.Fprintf(r.env.Out, "%s\nreport    %s\npictures  %s\n", r.caution(), path, filepath.Join(r.env.Run.Dir, "images"))
 	return nil, nil
 }
 
+// printTables prints each table after an empty line.
+func printTables(w io.Writer, tables []evaluate.Table) {
+	for _, t := range tables {
+		fmt.Fprintf(w, "\n%s", t)
+	}
+}
+
 func (r *report) title() string {
-	return fmt.Sprintf("step %d, %d validation frames", r.step, r.in.Frames[frames.Val])
+	of := ""
+	if all := r.in.Frames[frames.Val]; r.last.Frames < all {
+		of = fmt.Sprintf(" of %d", all)
+	}
+	which := "validation"
+	if r.env.Run.Overfit {
+		which = "training"
+	}
+	return fmt.Sprintf("step %d, %d%s %s frames", r.step, r.last.Frames, of, which)
+}
+
+// caution returns a line about figures that are not of unseen frames, or nothing.
+func (r *report) caution() string {
+	if !r.env.Run.Overfit {
+		return ""
+	}
+	return "run.overfit: the model was trained on the frames that it is judged by\n"
 }
 
 // page returns report.html, with the pictures inside.
@@ -97,8 +132,8 @@ func (r *report) page() ([]byte, error) {
 	}
 	var page bytes.Buffer
 	err := reportPage.Execute(&page, map[string]any{
-		"Name": r.env.Run.Name, "Title": r.title(), "Channels": r.in.Channels, "Table": r.last.Figures.Table(""), "Metrics": r.last.Figures.Metrics(),
-		"Pictures": pictures, "Scalars": r.last.Scalars, "Spec": string(r.env.Spec), "Version": r.env.Version,
+		"Name": r.env.Run.Name, "Title": r.title(), "Caution": r.caution(), "Channels": r.in.Channels, "Tables": r.last.Figures.Tables(r.title()), "Metrics": r.last.Figures.Metrics(),
+		"Pictures": pictures, "Scalars": r.scalars, "Spec": string(r.env.Spec), "Version": r.env.Version,
 	})
 	return page.Bytes(), err
 }
@@ -107,15 +142,16 @@ var reportPage = template.Must(template.New("report").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{.Name}}</title>
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #1a1a1a; }
-table { border-collapse: collapse; } td, th { padding: .2rem 1rem; text-align: right; border-bottom: 1px solid #ddd; }
+table { border-collapse: collapse; margin-bottom: 1rem; } td, th { padding: .2rem 1rem; text-align: right; border-bottom: 1px solid #ddd; }
 td:first-child, th:first-child { text-align: left; } img { max-width: 100%; }
 dl { font-size: .85rem; } dt { font-weight: bold; } dd { margin: 0; } pre { background: #f6f6f6; padding: 1rem; overflow: auto; }
 </style></head><body>
 <h1>{{.Name}}</h1>
 <p>{{.Title}}; {{range $i, $c := .Channels}}{{if $i}}, {{end}}{{$c}}{{end}}</p>
-<table><tr><th></th>{{range .Table.Heads}}<th>{{.}}</th>{{end}}</tr>
-{{range .Table.Rows}}<tr><td>{{.Label}}</td>{{range .Cells}}<td>{{.}}</td>{{end}}</tr>
+{{range .Tables}}<table><tr><th>{{.Title}}</th>{{range .Heads}}<th>{{.}}</th>{{end}}</tr>
+{{range .Rows}}<tr><td>{{.Label}}</td>{{range .Cells}}<td>{{.}}</td>{{end}}</tr>
 {{end}}</table>
+{{end}}<p>{{.Caution}}</p>
 <dl>{{range .Metrics}}<dt>{{.Head}}{{if ne .Unit "1"}} ({{.Unit}}){{end}}</dt><dd>{{.Doc}}</dd>
 {{end}}</dl>
 {{range .Pictures}}<h2>{{.Name}}</h2><img alt="{{.Name}}" src="{{.URL}}">

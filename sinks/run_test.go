@@ -2,6 +2,7 @@ package sinks_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -16,6 +17,7 @@ import (
 
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
+	"fmsr/internal/testkit/golden"
 	"fmsr/internal/torchx"
 	"fmsr/pipeline"
 	_ "fmsr/sinks"
@@ -148,6 +150,119 @@ func TestBadNumbers(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOverfitIsSaid: the table of an overfit run says what its figures are of.
+func TestOverfitIsSaid(t *testing.T) {
+	var out strings.Builder
+	err := run(t, context.Background(), data(t, 0), &out,
+		pipeline.Override{Path: "run.overfit", Value: "true", Flag: "--overfit"},
+		pipeline.Override{Path: "npy_load.split", Value: "{}", Flag: "--set"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"4 training and 4 validation frames, the same ones (run.overfit)", "step 4, 4 training frames, ", "run.overfit: the model was trained on the frames that it is judged by"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// TestEvalFrames: the figures are of eval.frames validation frames, whatever the batch,
+// and the table says how many.
+func TestEvalFrames(t *testing.T) {
+	root := data(t, 0)
+	var first map[string]float64
+	for _, size := range []string{"1", "2", "4"} {
+		dir := t.TempDir()
+		var out strings.Builder
+		err := run(t, context.Background(), root, &out,
+			pipeline.Override{Path: "batch.size", Value: size, Flag: "--batch-size"},
+			pipeline.Override{Path: "eval.frames", Value: "3", Flag: "--eval-frames"},
+			pipeline.Override{Path: "train.lr", Value: "1e-30", Flag: "--lr"}, // the weights stay the initial ones
+			pipeline.Override{Path: "run.dir", Value: dir, Flag: "--out"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"eval at step 2, 3 frames (", "step 4, 3 of 4 validation frames, "} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("batches of %s: no %q in\n%s", size, want, out.String())
+			}
+		}
+		figures := jsonLines(t, dir, "metrics.jsonl")[1] // of step 2, the first that was evaluated
+		if first == nil {
+			first = figures
+		}
+		for name, v := range figures {
+			if strings.HasPrefix(name, "val/") {
+				golden.Near(t, "batches of "+size+": "+name, v, first[name], 1e-5*math.Abs(first[name]))
+			}
+		}
+	}
+}
+
+// TestLearningCurve: every print_every steps the logs have the means of the steps since
+// the last line, also where an evaluation comes between.
+func TestLearningCurve(t *testing.T) {
+	root := data(t, 0)
+	curve := func(every string) (lines, times []map[string]float64) {
+		dir := t.TempDir()
+		err := run(t, context.Background(), root, &strings.Builder{},
+			pipeline.Override{Path: "train.total_steps", Value: "6", Flag: "--total-steps"},
+			pipeline.Override{Path: "train.print_every", Value: every, Flag: "--print-every"},
+			pipeline.Override{Path: "eval.log_every", Value: "3", Flag: "--log-every"},
+			pipeline.Override{Path: "run.dir", Value: dir, Flag: "--out"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return jsonLines(t, dir, "metrics.jsonl"), jsonLines(t, dir, "timing.jsonl")
+	}
+	each, _ := curve("1")
+	if len(each) != 6 {
+		t.Fatalf("%d lines, want one a step", len(each))
+	}
+	lines, times := curve("2")
+	if len(lines) != 4 || len(times) != 4 {
+		t.Fatalf("%d lines, %d times: want steps 2, 3, 4, 6", len(lines), len(times))
+	}
+	first := 1
+	for i, line := range lines {
+		last := []int{2, 3, 4, 6}[i]
+		if int(line["step"]) != last || line["train/lr"] != each[last-1]["train/lr"] {
+			t.Errorf("line %d: %v, want step %d", i, line, last)
+		}
+		for _, name := range []string{"train/loss", "train/grad_norm", "train/clipped"} {
+			mean := 0.0
+			for n := first; n <= last; n++ {
+				mean += each[n-1][name] / float64(last-first+1)
+			}
+			golden.Near(t, fmt.Sprintf("%s at step %d", name, last), line[name], mean, 1e-12*mean)
+		}
+		if _, evaluated := line["val/mse"]; evaluated != (last%3 == 0) {
+			t.Errorf("step %d: evaluated %t", last, evaluated)
+		}
+		if times[i]["step"] != line["step"] || !(times[i]["frames_per_s"] > 0) {
+			t.Errorf("times of step %d: %v", last, times[i])
+		}
+		first = last + 1
+	}
+}
+
+// jsonLines returns the objects of a log in a run's folder.
+func jsonLines(t *testing.T, dir, name string) (lines []map[string]float64) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var figures map[string]float64
+		if err := json.Unmarshal([]byte(line), &figures); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		lines = append(lines, figures)
+	}
+	return lines
 }
 
 // TestCancelLeavesNothing ends runs at moments spread over start-up, training

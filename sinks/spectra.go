@@ -43,7 +43,7 @@ spectra.png shows the mean over all frames.
 
 A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
 array, N runs share the seeds in one folder, and the last one writes the tables.`,
-		Link: pipeline.Link{Needs: pipeline.Planar, End: true},
+		Link: pipeline.Link{Needs: pipeline.Planar, End: true, Once: true},
 		New:  func(*Spectra) pipeline.Stage { return &spectraSink{} },
 	})
 }
@@ -52,6 +52,7 @@ var (
 	_ pipeline.Fuser   = (*spectraSink)(nil)
 	_ pipeline.Flusher = (*spectraSink)(nil)
 	_ pipeline.Keeper  = (*spectraSink)(nil)
+	_ pipeline.Writer  = (*spectraSink)(nil)
 )
 
 // spectraSink gathers frames, a few for each core, and works on them in parallel.
@@ -101,10 +102,13 @@ func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 	return in, nil
 }
 
+// Writes returns the report's files.
+func (s *spectraSink) Writes() []string { return reportFiles }
+
 // Resume returns the finished seeds, and checks that the disk has room for the others.
-func (s *spectraSink) Resume(_ context.Context, key string) (map[int]bool, error) {
+func (s *spectraSink) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
 	key = fmt.Sprintf("%s box %v", key, s.env.Run.Grid.Box)
-	return s.resume(key, room{seed: s.frameBytes(), summary: s.frameBytes()}, append(reportFiles, parts.Whole)...)
+	return s.resume(ctx, key, room{seed: s.frameBytes(), summary: s.frameBytes()}, append(reportFiles, parts.Whole)...)
 }
 
 // frameBytes returns the approximate size of a frame's powers in a file.
@@ -167,8 +171,8 @@ func (s *spectraSink) work() error {
 }
 
 // Flush writes the tables if no seed is missing.
-func (s *spectraSink) Flush(context.Context) ([]pipeline.Element, error) {
-	records, missing, err := s.results()
+func (s *spectraSink) Flush(ctx context.Context) ([]pipeline.Element, error) {
+	records, missing, err := s.results(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +191,7 @@ func (s *spectraSink) Flush(context.Context) ([]pipeline.Element, error) {
 	if err := s.set.Summarize(reportFiles...); err != nil {
 		return nil, err
 	}
-	s.env.Progress.Note("spectra   %s: %d seeds, %d frames", filepath.Join(dir, tableName), len(records), t.frames())
+	s.env.Progress.Note("spectra   %s: %d %s, %d frames", filepath.Join(dir, tableName), len(records), s.units(), t.frames())
 	return nil, nil
 }
 

@@ -3,11 +3,11 @@ package sinks
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"unsafe"
 
 	"fmsr/internal/field"
+	"fmsr/internal/store/infile"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
@@ -71,7 +71,7 @@ func (p *seedPowers) of(n, source, field int) []float64 {
 
 // commit writes the file and its record.
 func (p *seedPowers) commit(set *parts.Set) error {
-	file, err := set.Create(filepath.Join(parts.Folder, fmt.Sprintf("seed_%04d.power", p.seed.Seed)))
+	file, err := set.Create(filepath.Join(parts.Folder, p.seed.Part().String()+".power"))
 	if err != nil {
 		return err
 	}
@@ -86,12 +86,12 @@ func (p *seedPowers) commit(set *parts.Set) error {
 	if err != nil {
 		return fmt.Errorf("seed %d: record: %w", p.seed.Seed, err)
 	}
-	return set.Commit(parts.Record{Seed: p.seed.Seed, Files: []parts.File{file.Entry(len(p.frames))}, Extra: extra})
+	return set.Commit(parts.Record{Seed: p.seed.Seed, Split: p.seed.Part().Split, Files: []parts.File{file.Entry(len(p.frames))}, Extra: extra})
 }
 
 // read fills values from the file, starting at value from.
 func (p *seedPowers) read(dir string, record parts.Record, from int, values []float64) error {
-	file, err := os.Open(filepath.Join(dir, record.Files[0].Path))
+	file, err := infile.Open(filepath.Join(dir, record.Files[0].Path))
 	if err != nil {
 		return err
 	}

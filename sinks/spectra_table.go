@@ -57,7 +57,7 @@ func (s *spectraSink) tables(records []parts.Record) (*spectraTables, error) {
 		if err := json.Unmarshal(r.Extra, &extra); err != nil {
 			return nil, fmt.Errorf("%s: seed %d: record: %w", t.dir, r.Seed, err)
 		}
-		seed := s.seeds[r.Seed]
+		seed := s.part(r.Part())
 		if len(extra.Frames) != seed.Frames || extra.Split != seed.Split.String() {
 			return nil, fmt.Errorf("%s: seed %d: record of %d %s frames, want %d %s frames: remove the folder", t.dir, r.Seed, len(extra.Frames), extra.Split, seed.Frames, seed.Split)
 		}
@@ -117,7 +117,7 @@ func (t *spectraTables) sourceNames() (names []string) {
 // writePowers writes the long table, a row group a seed.
 func (t *spectraTables) writePowers() error {
 	names := []string{"seed", "frame", "split", "field", "source", "k", "wavenumber", "power"}
-	kinds := []parquet.Type{parquet.Types.Int32, parquet.Types.Int32, parquet.Types.ByteArray, parquet.Types.ByteArray, parquet.Types.ByteArray,
+	kinds := []parquet.Type{parquet.Types.Int64, parquet.Types.Int32, parquet.Types.ByteArray, parquet.Types.ByteArray, parquet.Types.ByteArray,
 		parquet.Types.Int32, parquet.Types.Double, parquet.Types.Double}
 	return writeTable(filepath.Join(t.dir, tableName), names, kinds, []string{"power"}, t.about, func(w *tableWriter) error {
 		var r tableRows
@@ -140,7 +140,7 @@ func (t *spectraTables) writePowers() error {
 				}
 			}
 			w.group()
-			w.dictionary(int32s(seed.seed.Seed), r.columns[0])
+			w.dictionary(int64s(int64(seed.seed.Seed)), r.columns[0])
 			w.dictionary(int32s(seed.frames...), r.columns[1])
 			w.dictionary(texts(seed.seed.Split.String()), r.columns[0])
 			w.dictionary(texts(t.fields...), r.columns[2])
@@ -295,6 +295,13 @@ func int32s(values ...int) arrow.Array {
 	for _, v := range values {
 		b.Append(int32(v))
 	}
+	return b.NewArray()
+}
+
+func int64s(values ...int64) arrow.Array {
+	b := array.NewInt64Builder(memory.DefaultAllocator)
+	defer b.Release()
+	b.AppendValues(values, nil)
 	return b.NewArray()
 }
 

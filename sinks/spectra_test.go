@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
+	"fmsr/internal/dataset/exportset"
 	"fmsr/internal/field"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
@@ -114,6 +115,8 @@ func columnOf[T any](t *testing.T, table arrow.Table, name string) (out []T) {
 			switch a := chunk.(type) {
 			case *array.Int32:
 				v = a.Value(i)
+			case *array.Int64:
+				v = a.Value(i)
 			case *array.Float64:
 				v = a.Value(i)
 			case *array.String:
@@ -194,7 +197,7 @@ func TestSpectraReport(t *testing.T) {
 
 // rowsOf returns each row without its power.
 func rowsOf(t *testing.T, table arrow.Table) (rows []string) {
-	seed, frame, k := columnOf[int32](t, table, "seed"), columnOf[int32](t, table, "frame"), columnOf[int32](t, table, "k")
+	seed, frame, k := columnOf[int64](t, table, "seed"), columnOf[int32](t, table, "frame"), columnOf[int32](t, table, "k")
 	split, field, source := columnOf[string](t, table, "split"), columnOf[string](t, table, "field"), columnOf[string](t, table, "source")
 	wave := columnOf[float64](t, table, "wavenumber")
 	for i := range seed {
@@ -280,7 +283,7 @@ flow:
 	defer table.Release()
 	sums := map[string]float64{}
 	power, source := columnOf[float64](t, table, "power"), columnOf[string](t, table, "source")
-	seed, frame := columnOf[int32](t, table, "seed"), columnOf[int32](t, table, "frame")
+	seed, frame := columnOf[int64](t, table, "seed"), columnOf[int32](t, table, "frame")
 	for i := range power {
 		if seed[i] == 1 && frame[i] == 2 {
 			sums[source[i]] += power[i]
@@ -293,5 +296,42 @@ flow:
 	}
 	if len(sums) != 3 || math.Abs(sums["sim4"]/want-1) > 1e-6 {
 		t.Errorf("power by source %v: want hi, lo and sim4, the last %g", sums, want)
+	}
+}
+
+// TestLargeSeeds: seeds beyond 32 bits stay what they are in exports and spectra, and two
+// that are the same in 32 bits are two.
+func TestLargeSeeds(t *testing.T) {
+	seeds := []int64{7, 3735928559, 4294967303, 20240101123000}
+	root := t.TempDir()
+	spectraInput(t, root, len(seeds), 1, 8, 8, 2)
+	for i, seed := range seeds {
+		folder := func(n int64) string { return filepath.Join(root, "set", fmt.Sprintf("seed_%04d", n)) }
+		if err := os.Rename(folder(int64(i)), folder(seed)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	report(t, fmt.Sprintf(spectraSpec, "a, b", "all", ""), root, dir)
+	table := readTable(t, filepath.Join(dir, "spectra.parquet"))
+	defer table.Release()
+	if got := slices.Compact(columnOf[int64](t, table, "seed")); !slices.Equal(got, seeds) {
+		t.Errorf("spectra of the seeds %v, want %v", got, seeds)
+	}
+	r := exportRun{root: root, dir: t.TempDir()}
+	r.must(t)
+	m, err := exportset.Read(filepath.Join(r.dir, exportset.ManifestName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, listed := range m.Files {
+		f, err := m.Open(r.dir, listed, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Rows[0].Seed; int64(got) != seeds[i] || int64(listed.Seed) != seeds[i] {
+			t.Errorf("seed %d is %d in %s and %d in the manifest", seeds[i], got, listed.Path, listed.Seed)
+		}
+		f.Close()
 	}
 }

@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// TensorBoard writes every evaluation's figures and pictures as TensorBoard events.
+// TensorBoard writes the learning curve and every evaluation's figures and pictures as TensorBoard events.
 //
 //	steps   -- 1 -- ... -- 100 + figures --
 //	        [ tb/events.out.tfevents...    ]
@@ -22,13 +23,16 @@ type TensorBoard struct{}
 func init() {
 	pipeline.Register(pipeline.Declaration[TensorBoard]{
 		Name: "tensorboard",
-		Doc: `Writes every evaluation's figures and pictures for TensorBoard, to tb/.
+		Doc: `Writes the learning curve, figures and pictures for TensorBoard, to tb/.
 
 	steps   -- 1 -- ... -- 100 + figures --
 	        [ tb/events.out.tfevents...    ]
 	steps   -- 1 -- ... -- 100 ------------
 
-tensorboard --logdir RUN/tb shows them.`,
+tensorboard --logdir RUN/tb shows them. TensorBoard's numbers are float32: a figure that
+is too large or too small for it, such as val/mse of a field of 1e-24, is left out. What
+depends on the clock has a file of its own, which TensorBoard shows as the run "clock":
+time/frames_per_s, training frames a second since the last line. ` + curveHelp,
 		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		New:  func(*TensorBoard) pipeline.Stage { return &tensorboard{} },
 	})
@@ -37,6 +41,7 @@ tensorboard --logdir RUN/tb shows them.`,
 var (
 	_ pipeline.Processor = (*tensorboard)(nil)
 	_ pipeline.Starter   = (*tensorboard)(nil)
+	_ pipeline.Writer    = (*tensorboard)(nil)
 )
 
 // tensorboardFile has no time in its name, because a run has one such file.
@@ -44,41 +49,63 @@ const tensorboardFile = "events.out.tfevents.0.fmsr"
 
 type tensorboard struct {
 	stepSink
-	env  *pipeline.Env
-	file *os.File
+	env         *pipeline.Env
+	file, clock *os.File
 }
 
-// Open makes the folder.
+// Open keeps the run for Start.
 func (t *tensorboard) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	t.env, t.on = env, t.write
-	return in, env.MakeFolder("tb")
+	t.env, t.on, t.curve = env, t.write, true
+	return in, nil
 }
 
-// Start begins the file, or continues it.
+// Writes returns the folder.
+func (t *tensorboard) Writes() []string { return []string{"tb"} }
+
+// Start begins the files, or continues them.
 func (t *tensorboard) Start() (err error) {
-	t.file, err = openLog(filepath.Join(t.env.Run.Dir, "tb", tensorboardFile), t.env.Resume, tfevents.UpTo)
-	if err != nil {
+	folder := filepath.Join(t.env.Run.Dir, "tb")
+	if t.file, err = t.open(folder); err != nil {
 		return err
 	}
-	if at, err := t.file.Seek(0, io.SeekCurrent); err != nil || at > 0 {
-		return err
-	}
-	return tfevents.WriteVersion(t.file, time.Now())
+	t.clock, err = t.open(filepath.Join(folder, "clock"))
+	return err
 }
 
-// write writes one event for an evaluated step.
+func (t *tensorboard) open(folder string) (*os.File, error) {
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return nil, err
+	}
+	file, err := openLog(filepath.Join(folder, tensorboardFile), t.env.Resume, tfevents.UpTo)
+	if err != nil {
+		return nil, err
+	}
+	if at, err := file.Seek(0, io.SeekCurrent); err != nil || at > 0 {
+		return file, err
+	}
+	return file, tfevents.WriteVersion(file, time.Now())
+}
+
+// write writes one event for a step, and one for what depends on the clock.
 func (t *tensorboard) write(step *model.Step) error {
 	var summary tfevents.Summary
-	for _, s := range step.Eval.Scalars {
+	for _, s := range scalars(step) {
 		summary.Scalar(s.Name, float64(s.Value))
 	}
-	for _, p := range step.Eval.Pictures {
-		if err := summary.Image(p.Name, p.PNG); err != nil {
-			return err
+	if step.Eval != nil {
+		for _, p := range step.Eval.Pictures {
+			if err := summary.Image(p.Name, p.PNG); err != nil {
+				return err
+			}
 		}
 	}
-	return tfevents.WriteSummary(t.file, time.Now(), step.N, summary)
+	if err := tfevents.WriteSummary(t.file, time.Now(), step.N, summary); err != nil || step.Speed == 0 {
+		return err
+	}
+	var speed tfevents.Summary
+	speed.Scalar(speedName, step.Speed)
+	return tfevents.WriteSummary(t.clock, time.Now(), step.N, speed)
 }
 
-// Close closes the file; what was written stays.
-func (t *tensorboard) Close() error { return closeLog(t.file) }
+// Close closes the files; what was written stays.
+func (t *tensorboard) Close() error { return errors.Join(closeLog(t.file), closeLog(t.clock)) }

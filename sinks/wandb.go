@@ -7,17 +7,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
 
 	wandblog "fmsr/internal/format/wandb"
+	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
 
-// WandB writes every evaluation's figures and pictures as an offline run of
+// WandB writes the learning curve, figures and pictures as an offline run of
 // Weights & Biases.
 //
 //	steps   -- 1 -- ... -- 100 + figures -----
@@ -27,16 +29,21 @@ type WandB struct {
 	Project string `yaml:"project" doc:"project that the run belongs to"`
 }
 
+// wandbFolder is W&B's folder in the run's folder. A user's own runs may be in it too.
+const wandbFolder = "wandb"
+
 func init() {
 	pipeline.Register(pipeline.Declaration[WandB]{
 		Name: "wandb",
-		Doc: `Writes every evaluation's figures and pictures as an offline run of Weights & Biases.
+		Doc: `Writes the learning curve, figures and pictures as an offline run of Weights & Biases.
 
 	steps   -- 1 -- ... -- 100 + figures -----
 	        [ wandb/offline-run-.../run-ID.wandb ]
 	steps   -- 1 -- ... -- 100 ---------------
 
-wandb sync RUN/wandb/offline-run-* uploads it. Nothing leaves the machine before that.`,
+wandb sync RUN/wandb/offline-run-* uploads it. Nothing leaves the machine before that.
+time/frames_per_s, training frames a second since the last line, depends on the clock.
+` + curveHelp,
 		Link:    pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		Default: WandB{Project: "mri"},
 		New:     func(c *WandB) pipeline.Stage { return &wandb{WandB: *c} },
@@ -47,6 +54,7 @@ var (
 	_ pipeline.Processor = (*wandb)(nil)
 	_ pipeline.Flusher   = (*wandb)(nil)
 	_ pipeline.Starter   = (*wandb)(nil)
+	_ pipeline.Writer    = (*wandb)(nil)
 )
 
 // Validate reports an empty project.
@@ -68,26 +76,34 @@ type wandb struct {
 
 // Open keeps the run for Start.
 func (w *wandb) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	w.env, w.on = env, w.write
+	w.env, w.on, w.curve = env, w.write, true
 	return in, nil
 }
+
+// Writes returns the folder of W&B.
+func (w *wandb) Writes() []string { return []string{wandbFolder} }
 
 // Start begins the offline run, or continues it.
 func (w *wandb) Start() error {
 	w.started = time.Now()
-	root := filepath.Join(w.env.Run.Dir, "wandb")
 	if w.env.Resume.Here() {
-		if found, err := w.resume(root); found || err != nil {
+		if found, err := w.resume(filepath.Join(w.env.Run.Dir, wandbFolder)); found || err != nil {
 			return err
 		}
 	}
-	if err := os.RemoveAll(root); err != nil {
-		return err
+	for _, earlier := range w.env.Folder.Made(wandbFolder) {
+		if err := os.RemoveAll(filepath.Join(w.env.Run.Dir, earlier)); err != nil {
+			return err
+		}
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", w.env.Spec, w.started.UnixNano()))
 	id := hex.EncodeToString(sum[:4])
-	w.dir = filepath.Join(root, fmt.Sprintf("offline-run-%s-%s", w.started.Format("20060102_150405"), id))
-	if err := os.MkdirAll(filepath.Join(w.dir, "files"), 0o755); err != nil {
+	name := filepath.Join(wandbFolder, fmt.Sprintf("offline-run-%s-%s", w.started.Format("20060102_150405"), id))
+	if err := w.env.Folder.Add(name); err != nil {
+		return err
+	}
+	w.dir = filepath.Join(w.env.Run.Dir, name)
+	if err := os.MkdirAll(filepath.Join(w.dir, "files"), 0o777); err != nil {
 		return err
 	}
 	file, err := os.Create(filepath.Join(w.dir, "run-"+id+".wandb"))
@@ -101,14 +117,22 @@ func (w *wandb) Start() error {
 // resume opens the run's only log and cuts it. It reports false if there is no log, or
 // only one without a beginning.
 func (w *wandb) resume(root string) (found bool, err error) {
-	logs, err := filepath.Glob(filepath.Join(root, "offline-run-*", "run-*.wandb"))
+	logs, err := glob.In(root, "offline-run-*/run-*.wandb")
+	if made := w.env.Folder.Made(wandbFolder); len(made) > 0 {
+		logs = slices.DeleteFunc(logs, func(log string) bool {
+			return !slices.Contains(made, filepath.Join(wandbFolder, filepath.Base(filepath.Dir(log))))
+		})
+	}
 	if err != nil || len(logs) != 1 {
 		return false, err
 	}
+	if err := atomicfile.SweepTree(filepath.Dir(logs[0])); err != nil {
+		return false, err
+	}
 	var kept wandblog.Kept
-	file, err := openLog(logs[0], w.env.Resume, func(data []byte, step int) int {
-		kept = wandblog.UpTo(data, step)
-		return kept.Length
+	file, err := openLog(logs[0], w.env.Resume, func(data []byte, step int) (_ int, err error) {
+		kept, err = wandblog.UpTo(data, step)
+		return kept.Length, err
 	})
 	if err != nil {
 		return false, err
@@ -133,11 +157,17 @@ func (w *wandb) begin(id string) (err error) {
 	return w.log.Run(wandblog.Run{ID: id, Project: w.Project, Name: w.env.Run.Name, Config: config, Started: w.started})
 }
 
-// write writes a history record for an evaluated step, and its pictures.
+// write writes a history record for a step, and its pictures if it was evaluated.
 func (w *wandb) write(step *model.Step) error {
 	values := map[string]any{}
-	for _, s := range step.Eval.Scalars {
+	for _, s := range scalars(step) {
 		values[s.Name] = s.Value
+	}
+	if step.Speed > 0 {
+		values[speedName] = step.Speed
+	}
+	if step.Eval == nil {
+		return w.log.History(step.N, time.Now(), w.started, values)
 	}
 	var pictures []string
 	for _, p := range step.Eval.Pictures {
@@ -159,7 +189,7 @@ func (w *wandb) write(step *model.Step) error {
 // save stores a file where W&B looks for it.
 func (w *wandb) save(name string, data []byte) error {
 	path := filepath.Join(w.dir, "files", filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
 	return atomicfile.WriteFile(path, data)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,8 @@ import (
 	"fmsr/internal/parallel"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/framecache"
+	"fmsr/internal/store/infile"
+	"fmsr/internal/store/seal"
 	"fmsr/pipeline"
 )
 
@@ -25,7 +28,7 @@ import (
 //
 //	frames, once     -- a - b - c - d ------------------------------
 //	                 [ frames.arrow + index.json, in the cache      ]
-//	frames, mapped   -- val: a -- train: c - b - d -- d - c - b -- ...
+//	frames           -- val: a -- train: c - b - d -- d - c - b -- ...
 type ArrowCache struct {
 	Dir   string  `yaml:"dir" path:"file" doc:"folder for the caches; empty: fmsr in the user's cache folder" resume:"free"`
 	Limit float64 `yaml:"limit" min:"0" doc:"GB that the folder may hold: beyond it the caches used longest ago are removed; 0: no limit" resume:"free"`
@@ -34,11 +37,11 @@ type ArrowCache struct {
 func init() {
 	pipeline.Register(pipeline.Declaration[ArrowCache]{
 		Name: "arrow_cache",
-		Doc: `Keeps frames as Arrow record batches and replays them, memory-mapped.
+		Doc: `Keeps frames as Arrow record batches and replays them.
 
 	frames, once     -- a - b - c - d ------------------------------
 	                 [ frames.arrow + index.json, in the cache      ]
-	frames, mapped   -- val: a -- train: c - b - d -- d - c - b -- ...
+	frames           -- val: a -- train: c - b - d -- d - c - b -- ...
 
 The first run writes the frames that reach it. Later runs with the same stages above
 it and the same input files start from the cache. It replays the validation frames
@@ -53,8 +56,8 @@ pool_upsample below. fmsr cache lists and removes caches.`,
 
 var _ pipeline.Store = (*arrowCache)(nil)
 
-// verifyAtOnce is the size up to which a whole cache is checked before a run. Each
-// frame of a larger cache is checked before its first use.
+// verifyAtOnce is the size up to which a whole cache is checked before a run, so that a
+// damaged one is made again. Every frame is checked again when it is read.
 const verifyAtOnce = 1 << 30
 
 type arrowCache struct {
@@ -65,19 +68,26 @@ type arrowCache struct {
 
 	build *cacheBuild
 	framecache.Contents
-	lock     *os.File       // marks the cache as in use
-	whole    *memory.Buffer // frames.arrow, mapped
-	splits   []frames.Split // of each frame
-	verified []bool
+	lock    *os.File       // marks the cache as in use
+	data    *infile.File   // frames.arrow
+	splits  []frames.Split // of each frame
+	digests map[frames.Split]string
 }
 
 // Open records the Meta of the frames. Ready finds the cache's folder, by its key.
 func (c *arrowCache) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	c.env, c.meta = env, in
 	if c.Dir == "" {
+		if env.Cache == "" {
+			return in, errors.New("there is no place for the cached frames, since neither HOME nor XDG_CACHE_HOME names a folder: set arrow_cache.dir")
+		}
 		c.Dir = filepath.Join(env.Cache, "frames")
 	}
-	in.Seeds = nil // the replay mixes them
+	if err := os.MkdirAll(c.Dir, 0o777); err != nil {
+		return in, fmt.Errorf("the folder of the cached frames: %w: set arrow_cache.dir to another", err)
+	}
+	c.digests = map[frames.Split]string{}
+	in.Seeds, in.Digests = nil, c.digests // the replay mixes seeds
 	return in, nil
 }
 
@@ -102,12 +112,15 @@ func (c *arrowCache) Ready(ctx context.Context, key string) (bool, error) {
 	return false, fmt.Errorf("%s: %w, and damaged: %w", c.dir, framecache.ErrInUse, err)
 }
 
-// load locks and maps the cache and checks the index against it.
+// load locks and opens the cache and checks the index against it.
 func (c *arrowCache) load(ctx context.Context) (err error) {
 	c.unload()
 	c.lock, c.Contents, err = framecache.Use(c.dir)
 	if err == nil {
 		err = c.check(ctx)
+	}
+	if err == nil {
+		err = c.stored().warnOfTwins(c.env)
 	}
 	if err != nil {
 		c.unload()
@@ -115,15 +128,15 @@ func (c *arrowCache) load(ctx context.Context) (err error) {
 	return err
 }
 
-// unload unmaps and unlocks the cache.
+// unload closes and unlocks the cache.
 func (c *arrowCache) unload() {
-	if c.whole != nil {
-		c.whole.Release()
+	if c.data != nil {
+		c.data.Close()
 	}
 	if c.lock != nil {
 		c.lock.Close()
 	}
-	c.lock, c.whole = nil, nil
+	c.lock, c.data = nil, nil
 }
 
 func (c *arrowCache) check(ctx context.Context) (err error) {
@@ -134,11 +147,11 @@ func (c *arrowCache) check(ctx context.Context) (err error) {
 	if !slices.Equal(c.Channels, c.meta.Channels) || c.H != c.meta.H || c.W != c.meta.W || len(c.Frames) != want || (c.Frames[0].Lo != nil) != c.paired() {
 		return fmt.Errorf("%s: not of this data", framecache.Index)
 	}
-	if c.whole, err = frames.MapFile(filepath.Join(c.dir, framecache.Frames)); err != nil {
+	if c.data, err = infile.Open(filepath.Join(c.dir, framecache.Frames)); err != nil {
 		return err
 	}
-	if n := int64(c.whole.Len()); n != c.Bytes {
-		return fmt.Errorf("%s: %d bytes, want %d", framecache.Frames, n, c.Bytes)
+	if c.data.Size != c.Bytes {
+		return fmt.Errorf("%s: %d bytes, want %d", framecache.Frames, c.data.Size, c.Bytes)
 	}
 	c.splits = nil
 	for _, e := range c.Frames {
@@ -148,7 +161,7 @@ func (c *arrowCache) check(ctx context.Context) (err error) {
 		}
 		c.splits = append(c.splits, split)
 	}
-	c.verified = make([]bool, len(c.Frames))
+	maps.Copy(c.digests, c.Contents.Digests())
 	if c.Bytes > verifyAtOnce {
 		return nil
 	}
@@ -156,31 +169,29 @@ func (c *arrowCache) check(ctx context.Context) (err error) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return c.verify(i)
+		f, err := c.frame(i)
+		if err == nil {
+			f.Release()
+		}
+		return err
 	})
 }
 
 // paired reports whether frames come with an x_lo.
 func (c *arrowCache) paired() bool { return c.meta.Factor != 0 }
 
-// tensor returns a tensor's values (C,H,W), a view of the file.
-func (c *arrowCache) tensor(t framecache.Tensor) *memory.Buffer {
-	return frames.Slice(c.whole, int(t.Offset), int(c.FrameBytes()))
-}
-
-// verify checks frame i's values against their checksum, once.
-func (c *arrowCache) verify(i int) error {
-	if c.verified[i] {
-		return nil
+// tensor reads a tensor's values (C,H,W) and checks them against their checksum.
+func (c *arrowCache) tensor(t framecache.Tensor) (*memory.Buffer, error) {
+	b := frames.NewBuffer(c.env.Mem, int(c.FrameBytes()/4))
+	err := c.data.Fill(b.Bytes(), t.Offset)
+	if sum := seal.Sum(b.Bytes()); err == nil && sum != t.CRC {
+		err = fmt.Errorf("checksum %08x, want %08x", sum, t.CRC)
 	}
-	e := c.Frames[i]
-	for _, t := range e.Tensors() {
-		if sum := framecache.Checksum(c.whole.Bytes()[t.Offset:][:c.FrameBytes()]); sum != t.CRC {
-			return fmt.Errorf("%s: seed %d, frame %d: checksum %08x, want %08x", framecache.Frames, e.Seed, e.Frame, sum, t.CRC)
-		}
+	if err != nil {
+		b.Release()
+		return nil, err
 	}
-	c.verified[i] = true
-	return nil
+	return b, nil
 }
 
 // cacheBuild is a cache being written, in a folder beside its place.
@@ -209,9 +220,6 @@ func (c *arrowCache) Write(_ context.Context, in pipeline.Element) error {
 }
 
 func (c *arrowCache) begin(f *frames.Frames) error {
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
-		return err
-	}
 	size, columns := 4*f.FrameLen(), []string{"x"}
 	if c.paired() {
 		size, columns = 2*size, []string{"x", "x_lo"}
@@ -223,9 +231,9 @@ func (c *arrowCache) begin(f *frames.Frames) error {
 	if err := atomicfile.Room(c.Dir, total); err != nil {
 		return fmt.Errorf("%w: make room or set arrow_cache.dir", err)
 	}
-	dir, err := os.MkdirTemp(c.Dir, framecache.Making)
+	dir, err := framecache.Make(c.Dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: set arrow_cache.dir to a folder that can be written", err)
 	}
 	b := &cacheBuild{dir: dir, index: framecache.Contents{Format: framecache.Format, Channels: f.Channels, H: f.H, W: f.W}}
 	c.build = b
@@ -254,7 +262,7 @@ func (b *cacheBuild) add(f *frames.Frames, n int) error {
 	}
 	var kept []framecache.Tensor
 	for i, values := range tensors {
-		kept = append(kept, framecache.Tensor{Offset: b.writer.Offsets()[i], CRC: framecache.Checksum(values.Bytes())})
+		kept = append(kept, framecache.Tensor{Offset: b.writer.Offsets()[i], CRC: seal.Sum(values.Bytes())})
 	}
 	origin := f.Origins[n]
 	e := framecache.Entry{Seed: origin.Seed, Frame: origin.Frame, Split: origin.Split.String(), Tensor: kept[0]}
@@ -320,33 +328,50 @@ func (c *arrowCache) Abort() {
 	c.build = nil
 }
 
-// Emit replays the frames, a few at a time, and checks each before its first use.
+// Emit replays the frames.
 func (c *arrowCache) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
-	return replay(ctx, pass, c.env.Run.Seed, c.env.Resume.Frames, c.splits, func(some []int) error {
-		if err := parallel.Each(len(some), func(i int) error { return c.verify(some[i]) }); err != nil {
-			// the next run makes a cache without an index again
-			return errors.Join(fmt.Errorf("the cache %s is damaged, run again to make a new one: %w", c.dir, err), os.Remove(filepath.Join(c.dir, framecache.Index)))
+	s := c.stored()
+	s.read = func(i int) (*frames.Frames, error) {
+		f, err := c.frame(i)
+		if err != nil { // the next run makes a cache without an index again
+			_ = os.Remove(filepath.Join(c.dir, framecache.Index))
+			err = fmt.Errorf("the cache %s is damaged, run again to make a new one: %w", c.dir, err)
 		}
-		for _, i := range some {
-			if err := send(c.frame(i)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (c *arrowCache) frame(i int) *frames.Frames {
-	e := c.Frames[i]
-	origin := []frames.Origin{{Seed: e.Seed, Frame: e.Frame, Split: c.splits[i]}}
-	f := frames.New(c.Channels, c.meta.Grid, origin, c.tensor(e.Tensor), nil)
-	if e.Lo != nil {
-		f.Lo = c.tensor(*e.Lo)
+		return f, err
 	}
-	return f
+	return replay(ctx, pass, c.env.Run.Seed, c.env.Resume.Frames, s, send)
 }
 
-// Close removes a cache that was not finished, and unmaps one that was.
+// stored returns the cache's frames.
+func (c *arrowCache) stored() stored {
+	return stored{
+		splits: c.splits,
+		bytes:  c.FrameBytes() * int64(len(c.Frames[0].Tensors())),
+		sum:    func(i int) uint32 { return c.Frames[i].CRC },
+		read:   c.frame,
+	}
+}
+
+// frame reads frame i.
+func (c *arrowCache) frame(i int) (*frames.Frames, error) {
+	e := c.Frames[i]
+	origin := frames.Origin{Seed: e.Seed, Frame: e.Frame, Split: c.splits[i]}
+	hi, err := c.tensor(e.Tensor)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %v: %w", framecache.Frames, origin, err)
+	}
+	f := frames.New(c.Channels, c.meta.Grid, []frames.Origin{origin}, hi, nil)
+	if e.Lo == nil {
+		return f, nil
+	}
+	if f.Lo, err = c.tensor(*e.Lo); err != nil {
+		f.Release()
+		return nil, fmt.Errorf("%s: %v: x_lo: %w", framecache.Frames, origin, err)
+	}
+	return f, nil
+}
+
+// Close removes a cache that was not finished, and closes one that was.
 func (c *arrowCache) Close() error {
 	c.Abort()
 	c.unload()

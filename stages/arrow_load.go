@@ -2,18 +2,14 @@ package stages
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"fmsr/internal/dataset"
 	"fmsr/internal/dataset/exportset"
 	"fmsr/internal/field"
-	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
 	"fmsr/pipeline"
@@ -23,7 +19,7 @@ import (
 //
 //	DIR/manifest.json, seed_0000.arrow ...   -- seed 0 ------------------ seed 1 --
 //	                                         [           arrow_load           ]
-//	x_hi, x_lo (1,C,H,W), mapped             -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
+//	x_hi, x_lo (1,C,H,W)                     -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
 type ArrowLoad struct {
 	Input  string   `yaml:"input" flag:"input" path:"file" doc:"folder of a data set that export has made, with its manifest.json" resume:"free"`
 	Seeds  []int    `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all"`
@@ -34,39 +30,49 @@ type ArrowLoad struct {
 func init() {
 	pipeline.Register(pipeline.Declaration[ArrowLoad]{
 		Name: "arrow_load",
-		Doc: `Reads the frames of a data set that export has written as Arrow, memory-mapped.
+		Doc: `Reads the frames of a data set that export has written as Arrow.
 
 	DIR/manifest.json, seed_0000.arrow ...   -- seed 0 ------------------ seed 1 --
 	                                         [           arrow_load           ]
-	x_hi, x_lo (1,C,H,W), mapped             -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
+	x_hi, x_lo (1,C,H,W)                     -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
 
 Seeds and splits are those of the manifest. For training it replays the frames as
 arrow_cache does, so the flow needs no arrow_cache. If the set has x_lo, it needs no
 pool_upsample either. With run.overfit all frames of the first seed are both the
-training and the validation split.`,
+training and the validation split. The manifest and every frame are checked against
+their checksums.`,
 		Link: pipeline.Link{Adds: pipeline.Planar | pipeline.Paired | pipeline.Replayed},
 		New:  func(c *ArrowLoad) pipeline.Stage { return &arrowLoad{ArrowLoad: *c} },
 	})
 }
 
-var _ pipeline.Picker = (*arrowLoad)(nil)
+var (
+	_ pipeline.Picker = (*arrowLoad)(nil)
+	_ pipeline.Reader = (*arrowLoad)(nil)
+)
 
 type arrowLoad struct {
 	ArrowLoad
 	seedFilter
 	env    *pipeline.Env
-	files  []*arrowtensor.File
+	files  []*exportset.Rows
 	listed []loaded // in the order of a single pass
+	cut    bool     // seeds have a file for each of several splits
 	splits []frames.Split
+	reads  []string // the manifest and all its files
 }
+
+// Reads returns the manifest and the files of the set.
+func (l *arrowLoad) Reads() []string { return l.reads }
 
 // loaded is a frame: a row of a file.
 type loaded struct {
 	file, row int
+	part      frames.Part
 	origin    frames.Origin
 }
 
-// Open maps the files and checks them against the manifest.
+// Open opens the files and checks them against the manifest.
 func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (meta pipeline.Meta, err error) {
 	defer func() {
 		if err != nil {
@@ -89,6 +95,10 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 	if m.Normalized {
 		meta.Stats = &field.Stats{Mean: m.Mean, Std: m.Std}
 	}
+	l.reads = []string{path}
+	for _, f := range m.Files {
+		l.reads = append(l.reads, filepath.Join(l.Input, f.Path))
+	}
 	chosen, err := l.choose(path, m)
 	if err != nil {
 		return meta, err
@@ -97,25 +107,35 @@ func (l *arrowLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) 
 		return meta, err
 	}
 	if env.Run.Overfit {
-		l.list(&meta, 0, frames.Val)
-		l.list(&meta, 0, frames.Train)
+		l.cut = false
+		for _, split := range []frames.Split{frames.Val, frames.Train} {
+			for i := range l.files {
+				l.list(&meta, i, split)
+			}
+		}
 	} else {
 		for i := range l.files {
 			l.list(&meta, i, l.files[i].Rows[0].Split)
 		}
 	}
-	meta.Identity, err = identity(path)
-	return meta, err
+	meta.Identity = m.Identity
+	meta.Digests = frames.Digests(len(l.listed), func(i int) (frames.Origin, []uint32) {
+		f := l.listed[i]
+		return f.origin, l.files[f.file].Sums(f.row)
+	})
+	return meta, l.stored().warnOfTwins(env)
 }
 
 // choose returns the wanted files of the manifest.
 func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportset.File, err error) {
-	there := map[int]bool{}
+	there, twice := map[int]bool{}, map[frames.Part]bool{}
 	for _, f := range m.Files {
-		if there[f.Seed] {
+		part := frames.Part{Seed: f.Seed, Split: f.Split}
+		if twice[part] {
 			return nil, fmt.Errorf("%s: seed %d is listed twice", path, f.Seed)
 		}
-		there[f.Seed] = true
+		l.cut = l.cut || there[f.Seed]
+		there[f.Seed], twice[part] = true, true
 		if (len(l.Seeds) == 0 || slices.Contains(l.Seeds, f.Seed)) && (len(l.Splits) == 0 || slices.Contains(l.Splits, f.Split)) {
 			chosen = append(chosen, f)
 		}
@@ -129,14 +149,15 @@ func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportse
 		return nil, fmt.Errorf("%s: no seed in the wanted splits", path)
 	}
 	if l.env.Run.Overfit {
-		chosen = chosen[:1]
+		first := chosen[0].Seed
+		chosen = slices.DeleteFunc(chosen, func(f exportset.File) bool { return f.Seed != first })
 	}
 	return chosen, nil
 }
 
-// open maps the files, in parallel.
-func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*arrowtensor.File, error) {
-	files := make([]*arrowtensor.File, len(chosen))
+// open opens the files, in parallel.
+func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*exportset.Rows, error) {
+	files := make([]*exportset.Rows, len(chosen))
 	err := parallel.Each(len(chosen), func(i int) (err error) {
 		files[i], err = m.Open(l.Input, chosen[i], l.Verify)
 		return err
@@ -144,7 +165,7 @@ func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*arro
 	if err != nil {
 		for _, f := range files {
 			if f != nil {
-				f.Release()
+				f.Close()
 			}
 		}
 		return nil, err
@@ -155,63 +176,62 @@ func (l *arrowLoad) open(m exportset.Manifest, chosen []exportset.File) ([]*arro
 // list adds a file's frames to the frames that will be sent.
 func (l *arrowLoad) list(meta *pipeline.Meta, file int, split frames.Split) {
 	rows := l.files[file].Rows
+	part := frames.PartOf(rows[0].Seed, split, l.cut)
 	for i, row := range rows {
 		row.Origin.Split = split
-		l.listed = append(l.listed, loaded{file: file, row: i, origin: row.Origin})
+		l.listed = append(l.listed, loaded{file: file, row: i, part: part, origin: row.Origin})
 		l.splits = append(l.splits, split)
 	}
-	meta.Announce(pipeline.Seed{Seed: rows[0].Seed, Frames: len(rows), Split: split})
-}
-
-// identity hashes the manifest, which has the checksums of the files.
-func identity(path string) (string, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), nil
+	meta.Announce(pipeline.Seed{Seed: rows[0].Seed, Frames: len(rows), Split: split, Cut: l.cut})
 }
 
 // Emit sends the frames. In a single pass they come seed by seed.
 func (l *arrowLoad) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
 	if pass == pipeline.Endless {
-		return replay(ctx, pass, l.env.Run.Seed, l.env.Resume.Frames, l.splits, func(some []int) error {
-			for _, i := range some {
-				if err := send(l.frame(l.listed[i])); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		return replay(ctx, pass, l.env.Run.Seed, l.env.Resume.Frames, l.stored(), send)
 	}
-	for _, f := range l.listed {
+	for _, listed := range l.listed {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if !l.wants(f.origin.Seed) {
+		if !l.wants(listed.part) {
 			continue
 		}
-		if err := send(l.frame(f)); err != nil {
+		f, err := l.frame(listed)
+		if err != nil {
+			return err
+		}
+		if err := send(f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l *arrowLoad) frame(f loaded) *frames.Frames {
-	file := l.files[f.file]
-	out := frames.New(file.Channels, l.env.Run.Domain(file.H, file.W), []frames.Origin{f.origin}, file.Tensor(f.row, 0), nil)
-	if len(file.Columns) > 1 {
-		out.Lo = file.Tensor(f.row, 1)
+// stored returns the frames that will be sent.
+func (l *arrowLoad) stored() stored {
+	return stored{
+		splits: l.splits,
+		bytes:  int64(l.files[0].RowBytes()),
+		sum:    func(i int) uint32 { return l.files[l.listed[i].file].Sums(l.listed[i].row)[0] },
+		read:   func(i int) (*frames.Frames, error) { return l.frame(l.listed[i]) },
 	}
-	return out
 }
 
-// Close releases the files. Frames that are still held keep their file mapped.
+// frame reads a frame.
+func (l *arrowLoad) frame(f loaded) (*frames.Frames, error) {
+	file := l.files[f.file]
+	hi, lo, err := file.Tensors(l.env.Mem, f.row)
+	if err != nil {
+		return nil, fmt.Errorf("%v: %w", f.origin, err)
+	}
+	return frames.New(file.Channels, l.env.Run.Domain(file.H, file.W), []frames.Origin{f.origin}, hi, lo), nil
+}
+
+// Close closes the files.
 func (l *arrowLoad) Close() error {
 	for _, f := range l.files {
-		f.Release()
+		f.Close()
 	}
 	l.files = nil
 	return nil

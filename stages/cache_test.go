@@ -129,7 +129,6 @@ func TestArrowCacheDamagedLater(t *testing.T) {
 	env := testEnv(t)
 	c := cacheOf(t, env, testKey)
 	defer c.Close()
-	clear(c.verified) // as of a cache too large to be checked at once
 	if err := flip(filepath.Join(c.dir, framecache.Frames), c.Frames[3].Offset+5); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +141,7 @@ func TestArrowCacheDamagedLater(t *testing.T) {
 	}
 }
 
-// TestArrowCachePaired: x_lo is replayed beside x_hi, from the mapped file, and
+// TestArrowCachePaired: x_lo is replayed beside x_hi, and
 // checked like it. A cache without it is not one of frames that have it.
 func TestArrowCachePaired(t *testing.T) {
 	env := testEnv(t)
@@ -187,9 +186,6 @@ func TestArrowCachePaired(t *testing.T) {
 				t.Fatalf("%v[%d]: %g and %g, want %g and %g", f.Origins[0], j, f.XHi()[j], v, want, -want)
 			}
 		}
-		if &f.Lo.Bytes()[0] != &c.whole.Bytes()[c.Frames[f.Origins[0].Frame].Lo.Offset] {
-			t.Errorf("%v: x_lo is a copy", f.Origins[0])
-		}
 		sent++
 		return nil
 	})
@@ -199,7 +195,7 @@ func TestArrowCachePaired(t *testing.T) {
 	if err := flip(filepath.Join(c.dir, framecache.Frames), c.Frames[3].Lo.Offset+5); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.load(context.Background()); err == nil || !strings.Contains(err.Error(), "seed 0, frame 3: checksum") {
+	if err := c.load(context.Background()); err == nil || !strings.Contains(err.Error(), "seed 0, frame 3: x_lo: checksum") {
 		t.Errorf("a damaged x_lo: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/dataset"
 	"fmsr/internal/field/plan"
 	"fmsr/pipeline"
 )
@@ -45,10 +46,8 @@ func (c *ChannelSelect) Validate(_ *pipeline.Run, report func(key, format string
 	if len(c.Channels) == 0 {
 		report("channels", "is empty: name fields, or all")
 	}
-	for i, name := range c.Channels {
-		if slices.Contains(c.Channels[:i], name) {
-			report("channels", "names %q twice", name)
-		}
+	if err := dataset.CheckNames(c.Channels); err != nil {
+		report("channels", "%v", err)
 	}
 }
 
@@ -72,7 +71,7 @@ func (c *channelSelect) Open(_ context.Context, env *pipeline.Env, in pipeline.M
 	}
 	c.mem = env.Mem
 	in.Channels = c.Channels
-	return in, nil
+	return in, in.Lossy.Check(c.Channels)
 }
 
 // Process selects the channels of the frames.

@@ -2,6 +2,7 @@ package stages
 
 import (
 	"context"
+	"fmt"
 
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -37,6 +38,28 @@ on, the trainer updates the average together with the weights.`,
 
 var _ pipeline.Processor = (*ema)(nil)
 
+// AdviseFlow warns of an average that is mostly the initial weights at the end.
+func (e *EMA) AdviseFlow(above []any, warn func(key, summary, detail string)) {
+	const much = 0.1
+	for _, c := range above {
+		train, ok := c.(*Train)
+		if !ok {
+			continue
+		}
+		average, left := e.averaging(), 1.0
+		for n := 1; n <= train.TotalSteps && left > much; n++ {
+			left *= average.DecayAt(n)
+		}
+		if left > much {
+			warn("decay", fmt.Sprintf("is %g: after %d steps the average is still %.3g%% initial weights", e.Decay, train.TotalSteps, 100*left), "set ramp to linear, or a smaller decay")
+		}
+	}
+}
+
+func (e *EMA) averaging() model.Averaging {
+	return model.Averaging{Decay: e.Decay, Ramp: e.Ramp == "linear"}
+}
+
 type ema struct{ EMA }
 
 // Open passes the Meta on.
@@ -50,7 +73,7 @@ func (e *ema) Open(_ context.Context, _ *pipeline.Env, in pipeline.Meta) (pipeli
 func (e *ema) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	in.Retain()
 	if step, ok := in.(*model.Step); ok {
-		if err := step.Trainer.UpdateEMA(ctx, model.Averaging{Decay: e.Decay, Ramp: e.Ramp == "linear"}); err != nil {
+		if err := step.Trainer.UpdateEMA(ctx, e.averaging()); err != nil {
 			in.Release()
 			return nil, err
 		}

@@ -5,50 +5,50 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
-	"slices"
 	"strings"
 
 	"fmsr/internal/dataset"
-	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
 	"fmsr/pipeline"
 )
 
-// FilesLoad reads the frames of npy files.
+// FilesLoad reads the frames of npy and npz files.
 //
 //	a.npy, b.npy (F,H,W,C)   -- a ------------------ b --
 //	                         [        files_load        ]
 //	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 type FilesLoad struct {
-	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy file, a folder of them, or a glob pattern"`
+	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy or npz file, a folder of them, or a glob pattern"`
 	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels"`
 }
 
 func init() {
 	pipeline.Register(pipeline.Declaration[FilesLoad]{
 		Name: "files_load",
-		Doc: `Reads the frames of npy files of any grid.
+		Doc: `Reads the frames of npy and npz files of any grid.
 
 	a.npy, b.npy (F,H,W,C)   -- a ------------------ b --
 	                         [        files_load        ]
 	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 
-A file is an array (frames, H, W, channels) in C order, of a type that npy_load reads.
+A file is an array (frames, H, W, channels) of a type that npy_load reads. An npz file may
+also hold an array (frames, H, W) for each of fields, under its name. Files whose names
+start with a dot are not among those of a folder.
 The stage below is superres.`,
 		Link: pipeline.Link{Adds: pipeline.Stored},
 		New:  func(c *FilesLoad) pipeline.Stage { return &filesLoad{FilesLoad: *c} },
 	})
 }
 
-var _ pipeline.Source = (*filesLoad)(nil)
+var (
+	_ pipeline.Source = (*filesLoad)(nil)
+	_ pipeline.Reader = (*filesLoad)(nil)
+)
 
-// Validate reports repeated names.
+// Validate reports names that no fields may have.
 func (c *FilesLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	for i, name := range c.Fields {
-		if slices.Contains(c.Fields[:i], name) {
-			report("fields", "names %q twice", name)
-		}
+	if err := dataset.CheckNames(c.Fields); err != nil {
+		report("fields", "%v", err)
 	}
 }
 
@@ -56,38 +56,29 @@ type filesLoad struct {
 	FilesLoad
 	env   *pipeline.Env
 	files []pipeline.File
+	seeds []dataset.Seed // of the files
 }
 
 // Open finds the files and reads their headers.
 func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	l.env = env
 	if l.Input == "" {
-		return in, fmt.Errorf("input is not set: give an npy file, a folder or a glob by --input")
+		return in, fmt.Errorf("input is not set: give an npy or npz file, a folder or a glob by --input")
 	}
 	paths, err := dataset.FindFiles(l.Input)
 	if err != nil {
 		return in, fmt.Errorf("input %w", err)
 	}
 	identity := sha256.New()
-	for _, path := range paths {
-		info, err := os.Stat(path)
+	for i, path := range paths {
+		seed := dataset.Seed{Files: dataset.Files{Path: path, Form: dataset.Form{Names: l.Fields}}, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}}
+		lossy, err := l.measure(&seed)
 		if err != nil {
 			return in, err
 		}
-		fmt.Fprintf(identity, "%s %d %d\n", path, info.Size(), info.ModTime().UnixNano())
-		f, err := npy.Open(path)
-		if err != nil {
-			return in, err
-		}
-		shape := f.Shape
-		f.Close()
-		if len(shape) != 4 {
-			return in, fmt.Errorf("%s: shape %v, want (frames, H, W, channels)", path, shape)
-		}
-		if n := len(l.Fields); n > 0 && shape[3] != n {
-			return in, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, shape[3], n, strings.Join(l.Fields, ", "))
-		}
-		l.files = append(l.files, pipeline.File{Path: path, F: shape[0], H: shape[1], W: shape[2], C: shape[3]})
+		in.Lossy.Add(lossy)
+		seed.Identify(identity)
+		l.seeds = append(l.seeds, seed)
 	}
 	in.Files, in.Identity = l.files, hex.EncodeToString(identity.Sum(nil))
 	if len(l.Fields) > 0 {
@@ -96,19 +87,50 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 	return in, nil
 }
 
+// Reads returns the files.
+func (l *filesLoad) Reads() (paths []string) {
+	for _, f := range l.files {
+		paths = append(paths, f.Path)
+	}
+	return paths
+}
+
+// measure reads a file's header, and returns its lossy fields. Without names all fields are
+// the model's, which cannot do without one.
+func (l *filesLoad) measure(s *dataset.Seed) (dataset.Lossy, error) {
+	a, err := s.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	names := l.Fields
+	if len(names) == 0 {
+		for c := range a.C {
+			names = append(names, fmt.Sprint(c))
+		}
+	}
+	if len(names) != a.C {
+		return nil, fmt.Errorf("%s: %d channels, but fields names %d: %s", s.Path, a.C, len(names), strings.Join(names, ", "))
+	}
+	s.Stamps = a.Stamps()
+	l.files = append(l.files, pipeline.File{Path: s.Path, F: a.F, H: a.H, W: a.W, C: a.C})
+	lossy, err := a.Lossy(names)
+	if err == nil && len(l.Fields) == 0 {
+		err = lossy.Check(names)
+	}
+	return lossy, err
+}
+
 // Emit sends the frames, file by file.
 func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
 	for i, f := range l.files {
-		all := make([]int, f.F)
-		for frame := range all {
-			all[frame] = frame
-		}
 		names := l.Fields
 		if len(names) == 0 {
 			names = make([]string, f.C)
 		}
 		run := dataset.Run{Fields: names, Grid: l.env.Run.Domain(f.H, f.W)}
-		seed := dataset.Seed{Files: dataset.Files{Path: f.Path}, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}, Frames: all}
+		seed := l.seeds[i]
+		seed.Frames = dataset.Numbers(f.F)
 		if err := seed.Emit(ctx, l.env.Mem, run, func(f *frames.Frames) error { return send(f) }); err != nil {
 			return err
 		}
@@ -116,5 +138,5 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 	return nil
 }
 
-// Close does nothing: the last frame of a file unmaps it.
+// Close has nothing to free.
 func (l *filesLoad) Close() error { return nil }

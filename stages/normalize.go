@@ -46,6 +46,7 @@ var (
 
 type normalize struct {
 	mem      memory.Allocator
+	progress *pipeline.Progress
 	channels []string
 	welford  []field.Welford
 	stats    field.Stats
@@ -61,7 +62,7 @@ func (z *normalize) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 	if in.Stats != nil {
 		return in, errors.New("the frames are normalized already: start from a data set in physical units (an export without normalize)")
 	}
-	z.mem, z.channels = env.Mem, in.Channels
+	z.mem, z.progress, z.channels = env.Mem, env.Progress, in.Channels
 	z.welford = make([]field.Welford, len(in.Channels))
 	in.Stats = &z.stats
 	return in, nil
@@ -126,7 +127,24 @@ func (z *normalize) Restore(data []byte) error {
 		return fmt.Errorf("statistics of %d channels, want %d", len(states), len(z.channels))
 	}
 	z.stats = field.StatsOf(states)
+	for c, w := range states {
+		if note := judge(z.channels[c], w); note != "" {
+			z.progress.Note("%s", note)
+		}
+	}
 	return nil
+}
+
+// judge returns a line about a field that has nothing to learn from, or "".
+func judge(name string, w field.Welford) string {
+	if w.Constant() {
+		return fmt.Sprintf("field %s is constant in the training frames: %.6g", name, w.Mean)
+	}
+	if digits, apart := w.Digits(); digits < field.EnoughDigits {
+		return fmt.Sprintf("warning: field %s is %.6g +- %.3g in the training frames, where float32 numbers are %.2g apart: %.1f digits of its variation are left",
+			name, w.Mean, w.Std(), apart, digits)
+	}
+	return ""
 }
 
 // Process normalizes x_hi and, where there is one, x_lo.

@@ -21,16 +21,16 @@ import (
 //	                                [           npy_load             ]
 //	frames (1,H,W,C), with origin   -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
 type NpyLoad struct {
-	Root    string           `yaml:"root" flag:"data-root" path:"file" doc:"folder that holds the run folders" resume:"free"`
-	Set     string           `yaml:"set" flag:"data-set" doc:"run folder in root, with seed_NNNN/npy/*.npy below it"`
-	Pattern string           `yaml:"pattern" doc:"instead of set: the files below root, as run_{seed}/fields.npy or {seed}_{field}.npy"`
-	Files   []string         `yaml:"files" path:"file" doc:"instead of root and set: the files, as seeds 0, 1, ..."`
-	Array   string           `yaml:"array" doc:"name of the array in npz files; empty: their only one"`
-	Fields  []string         `yaml:"fields" doc:"channel names, in the order of the file's last axis"`
-	Seeds   []int            `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all"`
-	Frames  []int            `yaml:"frames" doc:"frames of each file to read, 0-99 or a list; empty: all"`
-	Splits  []string         `yaml:"splits" oneof:"train|val|test" doc:"splits to read; empty: all"`
-	Split   map[string][]int `yaml:"split" doc:"seeds of each split; empty: the first 80% train, then 10% val, 10% test"`
+	Root    string   `yaml:"root" flag:"data-root" path:"file" doc:"folder that holds the run folders" resume:"free"`
+	Set     string   `yaml:"set" flag:"data-set" doc:"run folder in root, with seed_NNNN/npy/*.npy below it"`
+	Pattern string   `yaml:"pattern" doc:"instead of set: the files below root, as run_{seed}/fields.npy, {seed}_{field}.npy or {seed}/{frame}.npy"`
+	Files   []string `yaml:"files" path:"file" doc:"instead of root and set: the files, as seeds 0, 1, ..."`
+	Array   string   `yaml:"array" doc:"name of the array in npz files; empty: their only one, or an array for each of fields"`
+	Axes    string   `yaml:"axes" doc:"order of an array's axes: F frames, H, W, C channels; FCHW: channels first"`
+	Fields  []string `yaml:"fields" doc:"channel names, in the order of the file's channels"`
+	Seeds   []int    `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all"`
+	Frames  []int    `yaml:"frames" doc:"frames of each seed to read, 0-99 or a list; empty: all"`
+	Splitting
 }
 
 // allFields are the fields of the reference runs, in their files' order.
@@ -47,39 +47,54 @@ func init() {
 	                                [           npy_load             ]
 	frames (1,H,W,C), with origin   -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
 
-A seed is one array (frames, H, W, channels) in C order. Its header gives the grid.
+A seed is one array (frames, H, W, channels), or an array with the axes that the key axes
+gives, in C or Fortran order. Its header gives the grid. In an npz file a seed may also be
+an array (frames, H, W) for each of fields, under its name.
 The first of these keys that is set chooses the files:
 
 	files     the listed files, as seeds 0, 1, ...
 	pattern   the files below root that match. {seed} stands for the seed's digits, the
-	          same number in several places; * and ? stand for any text in a name.
-	          {field} stands for a channel's name: each field then has its own file,
-	          (frames, H, W) or (frames, H, W, 1).
+	          same number in several places; * and ? stand for any text in a name, but
+	          for a dot at its start. {field} stands for a channel's name: each field
+	          then has its own file, (frames, H, W) or (frames, H, W, 1). {frame} stands
+	          for a frame's number: each frame then has its own file, (H, W, channels),
+	          or (H, W) with {field}. Without {seed} the files are seed 0.
 	set       ROOT/SET/seed_NNNN/npy/*.npy, one in each folder
 
-Little-endian float32 is mapped without a copy, also in an npz from numpy.savez if the
-array starts at a multiple of 4 bytes. Other arrays are converted frame by frame:
-big-endian, float64 (a value beyond float32's range becomes Inf, which channel_select
-refuses), float16, and numpy.savez_compressed. A compressed array is inflated as it is
-read, in pieces of 64 KiB, so that damage shows only at its end. Integers, complex
-numbers, objects and Fortran order are refused.
+Little-endian float32 is read as it is, also in an npz from numpy.savez. Other arrays are
+converted frame by frame: big-endian, float64, float16, and numpy.savez_compressed.
+channel_select refuses a float64 value beyond float32's range, and a float64 field that
+varies so little beside its mean that float32 keeps fewer than three digits of the
+variation. A compressed array is inflated as it is read, in pieces of 64 KiB, so that
+damage shows only at its end. Integers, complex numbers and objects are refused. An array
+whose frames are not contiguous (Fortran order, CFHW) takes a pass through the file for
+each 64 MiB of frames. A file that is replaced, changed or truncated during the run ends
+it with an error.
 
 Seeds are split in order, 80/10/10. Of fewer than 100 seeds val and test get a tenth
 each, and at least one seed each if there are three (of two, val gets one). With
-run.overfit all frames of the first seed are both the training and the validation
-split.`,
+split_time or split_frames every seed is cut in time instead: one long simulation is
+enough. Of the frames that are read, split_time takes the first for train, then val,
+then test, and leaves gap frames out between two splits. With run.overfit all frames of
+the first seed are both the training and the validation split.`,
 		Link:    pipeline.Link{Adds: pipeline.Stored},
-		Default: NpyLoad{Set: "mri256_nu3e-5", Fields: allFields()},
+		Default: NpyLoad{Set: "mri256_nu3e-5", Axes: dataset.Axes, Fields: allFields()},
 		New:     func(c *NpyLoad) pipeline.Stage { return &npyLoad{NpyLoad: *c} },
 	})
 }
 
-var _ pipeline.Picker = (*npyLoad)(nil)
+var (
+	_ pipeline.Picker = (*npyLoad)(nil)
+	_ pipeline.Reader = (*npyLoad)(nil)
+)
 
 // Validate reports keys that contradict each other.
-func (c *NpyLoad) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+func (c *NpyLoad) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
 	checkNames(c.Fields, report)
-	checkSplit(c.Split, report)
+	c.check(run, report)
+	if err := dataset.CheckAxes(c.Axes); err != nil {
+		report("axes", "%v", err)
+	}
 	if c.Pattern != "" {
 		if _, err := dataset.ParsePattern(c.Pattern, c.Fields); err != nil {
 			report("pattern", "%v", err)
@@ -98,15 +113,13 @@ func (c *NpyLoad) Validate(_ *pipeline.Run, report func(key, format string, args
 	}
 }
 
-// checkNames reports missing and repeated names of fields.
+// checkNames reports missing and repeated names of fields, and names that no field may have.
 func checkNames(fields []string, report func(key, format string, args ...any)) {
 	if len(fields) == 0 {
 		report("fields", "is empty: name the channels in the order of the file's last axis")
 	}
-	for i, f := range fields {
-		if f == "" || slices.Contains(fields[:i], f) {
-			report("fields", "names %q twice or not at all", f)
-		}
+	if err := dataset.CheckNames(fields); err != nil {
+		report("fields", "%v", err)
 	}
 }
 
@@ -114,6 +127,7 @@ type npyLoad struct {
 	NpyLoad
 	seedFilter
 	mem   memory.Allocator
+	pick  dataset.Selection
 	run   dataset.Run
 	seeds []dataset.Seed
 }
@@ -132,13 +146,20 @@ func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (p
 			return pipeline.Meta{}, err
 		}
 		s := l.seeds[i]
-		meta.Announce(pipeline.Seed{Seed: s.Seed, Frames: len(s.Frames), Split: s.Split})
-		if err := s.Identify(identity); err != nil {
-			return pipeline.Meta{}, err
-		}
+		meta.Announce(pipeline.Seed{Seed: s.Seed, Frames: len(s.Frames), Split: s.Split, Cut: s.Cut})
+		s.Identify(identity)
 	}
+	meta.Lossy = l.run.Lossy
 	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.run.Grid, hex.EncodeToString(identity.Sum(nil))
 	return meta, nil
+}
+
+// Reads returns the seeds' files.
+func (l *npyLoad) Reads() (paths []string) {
+	for _, s := range l.seeds {
+		paths = append(paths, s.Paths()...)
+	}
+	return paths
 }
 
 // choose finds the seeds to read and the split of each.
@@ -148,18 +169,18 @@ func (l *npyLoad) choose(overfit bool) error {
 	if err != nil {
 		return err
 	}
-	wanted := dataset.Selection{Seeds: l.Seeds, Splits: l.Splits, Split: l.Split, Overfit: overfit}
-	seeds, err := wanted.Choose(slices.Sorted(maps.Keys(found)), layout.String())
+	l.pick = l.selection(l.Seeds, overfit)
+	seeds, err := l.pick.Choose(slices.Sorted(maps.Keys(found)), layout.String())
 	if err != nil {
 		return err
 	}
-	assigned, err := wanted.Assign(seeds)
+	assigned, err := l.pick.Assign(seeds)
 	if err != nil {
 		return err
 	}
 	for _, a := range assigned {
 		files := found[a.Seed]
-		files.Array = l.Array
+		files.Form = dataset.Form{Array: l.Array, Axes: l.Axes, Names: l.Fields}
 		if err := layout.CheckFields(a.Seed, files); err != nil {
 			return err
 		}
@@ -170,13 +191,20 @@ func (l *npyLoad) choose(overfit bool) error {
 
 // measure reads a seed's headers, and fills in the frames to read.
 func (l *npyLoad) measure(s *dataset.Seed) error {
-	n, err := l.run.Measure(s.Files)
+	numbers, err := l.run.Measure(s)
 	if err != nil {
 		return err
 	}
-	s.Frames, err = dataset.ChooseFrames(n, l.Frames)
+	chosen, err := dataset.ChooseFrames(numbers, l.Frames)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Paths()[0], err)
+	}
+	at, err := l.pick.Cut(s.Assignment, chosen)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.Paths()[0], err)
+	}
+	for _, i := range at {
+		s.Frames = append(s.Frames, chosen[i])
 	}
 	return nil
 }
@@ -184,7 +212,7 @@ func (l *npyLoad) measure(s *dataset.Seed) error {
 // Emit sends the frames, seed by seed.
 func (l *npyLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
 	for _, s := range l.seeds {
-		if !l.wants(s.Seed) {
+		if !l.wants(s.Part()) {
 			continue
 		}
 		err := s.Emit(ctx, l.mem, l.run, func(f *frames.Frames) error { return send(f) })
@@ -195,5 +223,5 @@ func (l *npyLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.
 	return nil
 }
 
-// Close does nothing: the last frame of a file unmaps it.
+// Close has nothing to free.
 func (l *npyLoad) Close() error { return nil }

@@ -23,17 +23,16 @@ import (
 //	                                   [        pair_load         ]
 //	x_hi, x_lo (1,C,H,W), with origin  -- pair 0 -- 1 -- 0 -- 1 ----
 type PairLoad struct {
-	Root         string           `yaml:"root" flag:"data-root" path:"file" doc:"folder that holds the run folders"`
-	Fine         string           `yaml:"fine" doc:"run folder of the fine frames, with seed_NNNN/npy/*.npy below it"`
-	Coarse       string           `yaml:"coarse" doc:"run folder of the coarse frames, of the same seeds"`
-	Fields       []string         `yaml:"fields" doc:"channel names, in the order of the files' last axis"`
-	Channels     []string         `yaml:"channels" flag:"channels" doc:"fields to keep, in that order; all: every field of the files"`
-	Seeds        []int            `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all of the fine run"`
-	FineFrames   []int            `yaml:"fine_frames" doc:"frames of each fine file, 0-3 or a list; empty: all"`
-	CoarseFrames []int            `yaml:"coarse_frames" doc:"frames of each coarse file, one for each of fine_frames; empty: the same indices"`
-	Boundary     string           `yaml:"boundary" oneof:"clamp|periodic" doc:"values that interpolation uses beyond the edges; clamp: the value at the edge"`
-	Splits       []string         `yaml:"splits" oneof:"train|val|test" doc:"splits to read; empty: all"`
-	Split        map[string][]int `yaml:"split" doc:"seeds of each split; empty: the first 80% train, then 10% val, 10% test"`
+	Root         string   `yaml:"root" flag:"data-root" path:"file" doc:"folder that holds the run folders"`
+	Fine         string   `yaml:"fine" doc:"run folder of the fine frames, with seed_NNNN/npy/*.npy below it"`
+	Coarse       string   `yaml:"coarse" doc:"run folder of the coarse frames, of the same seeds"`
+	Fields       []string `yaml:"fields" doc:"channel names, in the order of the files' last axis"`
+	Channels     []string `yaml:"channels" flag:"channels" doc:"fields to keep, in that order; all: every field of the files"`
+	Seeds        []int    `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all of the fine run"`
+	FineFrames   []int    `yaml:"fine_frames" doc:"frames of each fine file, 0-3 or a list; empty: all"`
+	CoarseFrames []int    `yaml:"coarse_frames" doc:"frames of each coarse file, one for each of fine_frames; empty: the same indices"`
+	Boundary     string   `yaml:"boundary" oneof:"clamp|periodic" doc:"values that interpolation uses beyond the edges; clamp: the value at the edge"`
+	Splitting
 }
 
 func init() {
@@ -54,19 +53,23 @@ coarse frame on its own grid.
 Frames match while the two runs show the same moment and have not diverged yet: MRI
 turbulence at 128 and at 256 diverges after the linear phase. Without fine_frames and
 coarse_frames both files have the same number of frames, which match by index. A
-pair's frame number is the fine one.`,
+pair's frame number is the fine one; split_time and split_frames cut by it, as
+npy_load's do.`,
 		Link:    pipeline.Link{Adds: pipeline.Planar | pipeline.Paired},
 		Default: PairLoad{Fine: "mri256_nu3e-5", Coarse: "mri128_nu3e-5", Fields: allFields(), Channels: []string{"all"}, Boundary: "clamp"},
 		New:     func(c *PairLoad) pipeline.Stage { return &pairLoad{PairLoad: *c} },
 	})
 }
 
-var _ pipeline.Picker = (*pairLoad)(nil)
+var (
+	_ pipeline.Picker = (*pairLoad)(nil)
+	_ pipeline.Reader = (*pairLoad)(nil)
+)
 
 // Validate reports keys that contradict each other.
 func (c *PairLoad) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
 	checkNames(c.Fields, report)
-	checkSplit(c.Split, report)
+	c.check(run, report)
 	(&ChannelSelect{Channels: c.Channels}).Validate(run, report)
 	if c.Fine == c.Coarse {
 		report("coarse", "is %q, as fine is: want another run", c.Coarse)
@@ -80,6 +83,7 @@ type pairLoad struct {
 	PairLoad
 	seedFilter
 	mem          memory.Allocator
+	pick         dataset.Selection
 	fine, coarse dataset.Run
 	seeds        []seedPair
 	keep         channelSelect
@@ -103,22 +107,29 @@ func (l *pairLoad) Open(ctx context.Context, env *pipeline.Env, _ pipeline.Meta)
 		if err := l.measure(p); err != nil {
 			return pipeline.Meta{}, err
 		}
-		meta.Announce(pipeline.Seed{Seed: p.fine.Seed, Frames: len(p.fine.Frames), Split: p.fine.Split})
-		for _, s := range []dataset.Seed{p.fine, p.coarse} {
-			if err := s.Identify(identity); err != nil {
-				return pipeline.Meta{}, err
-			}
-		}
+		meta.Announce(pipeline.Seed{Seed: p.fine.Seed, Frames: len(p.fine.Frames), Split: p.fine.Split, Cut: p.fine.Cut})
+		p.fine.Identify(identity)
+		p.coarse.Identify(identity)
 	}
 	factor := l.fine.H / l.coarse.H
 	if factor < 2 || l.fine.Grid != l.coarse.Finer(factor) {
 		return pipeline.Meta{}, fmt.Errorf("fine grid %s, coarse grid %s: want the fine grid to be the same multiple of the coarse grid along both axes", l.fine.Grid, l.coarse.Grid)
 	}
+	meta.Lossy = l.fine.Lossy
+	meta.Lossy.Add(l.coarse.Lossy)
 	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.fine.Grid, hex.EncodeToString(identity.Sum(nil))
 	meta.Factor, meta.Periodic, meta.Coarse = factor, l.Boundary == "periodic", true
 	l.upscale = field.NewUpsampler(l.coarse.Grid, meta.Factor, meta.Periodic)
 	l.keep = channelSelect{ChannelSelect: ChannelSelect{Channels: l.Channels}}
 	return l.keep.Open(ctx, env, meta)
+}
+
+// Reads returns the seeds' files, of both runs.
+func (l *pairLoad) Reads() (paths []string) {
+	for _, p := range l.seeds {
+		paths = append(append(paths, p.fine.Paths()...), p.coarse.Paths()...)
+	}
+	return paths
 }
 
 // choose finds the seeds to read and the split of each.
@@ -132,8 +143,8 @@ func (l *pairLoad) choose(overfit bool) error {
 	if err != nil {
 		return err
 	}
-	wanted := dataset.Selection{Seeds: l.Seeds, Splits: l.Splits, Split: l.Split, Overfit: overfit}
-	seeds, err := wanted.Choose(slices.Sorted(maps.Keys(fine)), fineLayout.String())
+	l.pick = l.selection(l.Seeds, overfit)
+	seeds, err := l.pick.Choose(slices.Sorted(maps.Keys(fine)), fineLayout.String())
 	if err != nil {
 		return err
 	}
@@ -141,7 +152,7 @@ func (l *pairLoad) choose(overfit bool) error {
 	if _, err := same.Choose(slices.Sorted(maps.Keys(coarse)), coarseLayout.String()); err != nil {
 		return err
 	}
-	assigned, err := wanted.Assign(seeds)
+	assigned, err := l.pick.Assign(seeds)
 	if err != nil {
 		return err
 	}
@@ -156,22 +167,20 @@ func (l *pairLoad) choose(overfit bool) error {
 
 // measure reads a seed's headers, and fills in the frames that match.
 func (l *pairLoad) measure(p *seedPair) error {
-	fine, err := l.fine.Measure(p.fine.Files)
+	fine, err := l.fine.Measure(&p.fine)
 	if err != nil {
 		return err
 	}
-	coarse, err := l.coarse.Measure(p.coarse.Files)
+	coarse, err := l.coarse.Measure(&p.coarse)
 	if err != nil {
 		return err
 	}
-	if len(l.FineFrames) == 0 && fine != coarse {
-		return fmt.Errorf("%s: %d frames, but %s has %d: list the matching frames in fine_frames and coarse_frames", p.fine.Path, fine, p.coarse.Path, coarse)
+	if len(l.FineFrames) == 0 && !slices.Equal(fine, coarse) {
+		return fmt.Errorf("%s: %d frames, but %s has %d: list the matching frames in fine_frames and coarse_frames", p.fine.Path, len(fine), p.coarse.Path, len(coarse))
 	}
 	p.fine.Frames = l.FineFrames
 	if len(l.FineFrames) == 0 {
-		if p.fine.Frames, err = dataset.ChooseFrames(fine, nil); err != nil {
-			return err
-		}
+		p.fine.Frames = fine
 	}
 	p.coarse.Frames = l.CoarseFrames
 	if len(l.CoarseFrames) == 0 {
@@ -183,13 +192,27 @@ func (l *pairLoad) measure(p *seedPair) error {
 	if _, err := dataset.ChooseFrames(coarse, p.coarse.Frames); err != nil {
 		return fmt.Errorf("%s: %w", p.coarse.Path, err)
 	}
+	return l.cut(p)
+}
+
+// cut keeps the pairs for the seed's split.
+func (l *pairLoad) cut(p *seedPair) error {
+	at, err := l.pick.Cut(p.fine.Assignment, p.fine.Frames)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.fine.Path, err)
+	}
+	fine, coarse := p.fine.Frames, p.coarse.Frames
+	p.fine.Frames, p.coarse.Frames = nil, nil
+	for _, i := range at {
+		p.fine.Frames, p.coarse.Frames = append(p.fine.Frames, fine[i]), append(p.coarse.Frames, coarse[i])
+	}
 	return nil
 }
 
 // Emit sends the pairs, seed by seed.
 func (l *pairLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
 	for _, p := range l.seeds {
-		if !l.wants(p.fine.Seed) {
+		if !l.wants(p.fine.Part()) {
 			continue
 		}
 		if err := l.emit(ctx, p, send); err != nil {
@@ -200,12 +223,12 @@ func (l *pairLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline
 }
 
 func (l *pairLoad) emit(ctx context.Context, p seedPair, send func(pipeline.Element) error) error {
-	fine, err := p.fine.Open()
+	fine, err := p.fine.Reopen()
 	if err != nil {
 		return err
 	}
 	defer fine.Close()
-	coarse, err := p.coarse.Open()
+	coarse, err := p.coarse.Reopen()
 	if err != nil {
 		return err
 	}
@@ -261,5 +284,5 @@ func (l *pairLoad) pair(fine, coarse *frames.Frames) *frames.Frames {
 	return out
 }
 
-// Close does nothing: the last frame of a file unmaps it.
+// Close has nothing to free.
 func (l *pairLoad) Close() error { return nil }

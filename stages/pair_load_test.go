@@ -98,6 +98,28 @@ func TestPairLoad(t *testing.T) {
 	}
 }
 
+// TestPairLoadInTime: splits in time keep pairs together, and follow the fine frames'
+// order in time.
+func TestPairLoadInTime(t *testing.T) {
+	root := t.TempDir()
+	writeRun(t, root, "fine", 3, 6, 4, 8, 1)
+	coarse := writeRun(t, root, "coarse", 3, 3, 2, 4, 1)
+	c := PairLoad{Root: root, Fine: "fine", Coarse: "coarse", Fields: []string{"a"}, Channels: []string{"a"}, Boundary: "clamp",
+		FineFrames: []int{5, 0, 3}, CoarseFrames: []int{2, 0, 1}, Splitting: Splitting{SplitTime: &SplitTime{Train: 0.5, Val: 0.5, Gap: 1}}}
+	var got []string
+	meta, err := pairs(t, c, func(f *frames.Frames) {
+		o := f.Origins[0]
+		got = append(got, fmt.Sprint(o.Frame, o.Split))
+		match := map[int]int{0: 0, 5: 2}[o.Frame]
+		if frames.Floats(f.Coarse)[1] != coarse[match*8+1] {
+			t.Errorf("%s has the coarse frame of another moment", o)
+		}
+	})
+	if err != nil || fmt.Sprint(got) != "[0 train 5 val]" || len(meta.Seeds) != 2 || meta.Seeds[1].Part().String() != "seed_0003.val" {
+		t.Errorf("%v of %+v, %v", got, meta.Seeds, err)
+	}
+}
+
 func TestPairLoadErrors(t *testing.T) {
 	root := t.TempDir()
 	writeRun(t, root, "fine", 0, 2, 4, 8, 1)

@@ -47,7 +47,7 @@ type poolUpsample struct {
 // Open checks that the factor divides the grid.
 func (p *poolUpsample) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if !in.Divides(p.Factor) {
-		return in, fmt.Errorf("factor %d does not divide the grid %s", p.Factor, in.Grid)
+		return in, fmt.Errorf("factor %d does not divide the grid %s: want a factor of both H and W, or frames cropped to multiples of it", p.Factor, in.Grid)
 	}
 	p.mem = env.Mem
 	in.Factor, in.Periodic = p.Factor, p.Boundary == "periodic"

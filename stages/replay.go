@@ -4,30 +4,60 @@ import (
 	"context"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/parallel"
 	"fmsr/internal/rng"
 	"fmsr/pipeline"
 )
 
-// replayed is the number of frames that replay sends at once.
-const replayed = 16
+// The most frames, and their bytes, that replay reads at once, in parallel.
+const (
+	replayed      = 16
+	replayedBytes = 64 << 20
+)
+
+// stored are frames that replay reads.
+type stored struct {
+	splits []frames.Split                      // of each frame
+	bytes  int64                               // of a frame
+	sum    func(i int) uint32                  // checksum of frame i's x_hi
+	read   func(i int) (*frames.Frames, error) // frame i, from any goroutine
+}
+
+// send reads some frames in parallel, and sends them in their order.
+func (s stored) send(some []int, send func(pipeline.Element) error) error {
+	read := make([]*frames.Frames, len(some))
+	err := parallel.Each(len(some), func(i int) (err error) {
+		read[i], err = s.read(some[i])
+		return err
+	})
+	for _, f := range read {
+		switch {
+		case f == nil:
+		case err != nil:
+			f.Release()
+		default:
+			err = send(f)
+		}
+	}
+	return err
+}
 
 // replay sends stored frames in their order: the validation frames, then the training
 // frames, shuffled as a function of the run's seed and the epoch. A single pass has one
 // epoch and ends with the test frames. An endless pass has epoch after epoch, skipping
-// the first skip training frames, which a resumed run has already consumed. splits[i]
-// is the split of frame i; send gets indices of frames, a few at a time.
-func replay(ctx context.Context, pass pipeline.Pass, seed uint64, skip int, splits []frames.Split, send func(some []int) error) error {
+// the first skip training frames, which a resumed run has already consumed.
+func replay(ctx context.Context, pass pipeline.Pass, seed uint64, skip int, s stored, send func(pipeline.Element) error) error {
 	of := map[frames.Split][]int{}
-	for i, s := range splits {
-		of[s] = append(of[s], i)
+	for i, split := range s.splits {
+		of[split] = append(of[split], i)
 	}
 	inTurn := func(all []int) error {
 		for len(all) > 0 {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			n := min(len(all), replayed)
-			if err := send(all[:n]); err != nil {
+			n := min(len(all), replayed, max(1, int(replayedBytes/s.bytes)))
+			if err := s.send(all[:n], send); err != nil {
 				return err
 			}
 			all = all[n:]

@@ -23,9 +23,10 @@ import (
 //	                          [ normalize, upsample, sample, back   ]
 //	fine, x_lo (1,C,2H,2W)    -- 1' -- 1" --------- 2' -- 2" --------
 type Superres struct {
-	Checkpoint string `yaml:"checkpoint" flag:"checkpoint" path:"file" doc:"checkpoint.pt of a trained model"`
-	Weights    string `yaml:"weights" oneof:"ema|raw" flag:"weights" doc:"ema: the moving average"`
+	Checkpoint string `yaml:"checkpoint" flag:"checkpoint" path:"file" doc:"checkpoint.pt of a trained model, or its run's folder"`
+	Weights    string `yaml:"weights" oneof:"ema|raw" flag:"weights" doc:"ema: the moving average, if the checkpoint has one"`
 	model.SamplerConfig
+	Unsaid
 	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise; -1: as trained; 0: the output is a function of the input alone"`
 	Samples        int     `yaml:"samples" min:"1" max:"1000000" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
 	Batch          int     `yaml:"batch" min:"0" max:"1000000" flag:"sample-batch" doc:"samples, of one frame or of several, drawn at once; 0: one on the CPU, and on a GPU as many as fit, at most 8"`
@@ -44,19 +45,26 @@ func init() {
 	fine, x_lo (1,C,2H,2W)    -- 1' -- 1" --------- 2' -- 2" --------
 
 Physical units in and out. The channels are the checkpoint's, in its order, unless
-files_load.fields names the files': then each is found by its name. H and W are
-multiples of 4, since the network halves the fine grid three times. A sample's noise
-is a function of run.seed, the frame's number and the sample's, whatever the batch.
-The size of a batch changes a sample by round-off.
+files_load.fields names the files': then each is found by its name. The grid
+may be of any size. Where the network's levels do not divide the fine grid, the network
+sees the field continued beyond its edges, as it did in training: see train. A
+sample's noise is a function of run.seed, the frame's number and the sample's, whatever
+the batch. The size of a batch changes a sample by round-off.
 
-It warns if the inputs' spread, or their power in an octave of wavelength, is not
-within 30% of the coarse fields that the model was trained on.
+A checkpoint that PyTorch wrote may lack base_dist, base_noise_scale, padding, factor
+and boundary. Then it says so, and takes the original code's, unless these keys are set.
+
+It warns of each file in which a field is not like the coarse fields that the model was
+trained on: if its mean, its deviation or its share of the variance in an octave of
+wavelengths, on average over up to 16 frames, is outside the range of the training
+frames, by 0.3 deviations, a factor of 1.3 and a factor of 2.
 
 Tiles are for fields that are too large for the network to fit in memory. There is one
 noise field and one x; the tiles' velocities are blended at every step of the sampler.`,
 		Link: pipeline.Link{Needs: pipeline.Stored, Adds: pipeline.Planar | pipeline.Paired, Drops: pipeline.Stored},
 		Default: Superres{
 			Weights: "ema", BaseNoiseScale: asTrained, Samples: 1, Noise: "per_frame",
+			Unsaid:        Unsaid{BaseDist: asTrainedName, Padding: asTrainedName, Boundary: asTrainedName},
 			SamplerConfig: model.SamplerConfig{Solver: string(model.Multistep), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Matched)},
 		},
 		New: func(c *Superres) pipeline.Stage { return &superres{Superres: *c} },
@@ -66,19 +74,34 @@ noise field and one x; the tiles' velocities are blended at every step of the sa
 var (
 	_ pipeline.Stepper = (*superres)(nil)
 	_ pipeline.Fitter  = (*superres)(nil)
+	_ pipeline.Reader  = (*superres)(nil)
 )
 
 // Validate reports noise and times that cannot be.
 func (c *Superres) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+	if c.Factor == 1 {
+		report("factor", "is 1: want 2 or more, or 0 for as trained")
+	}
 	if s := c.BaseNoiseScale; !(s >= 0 && s < math.Inf(1)) && s != asTrained {
 		report("base_noise_scale", "is %g: want at least 0, or %d for as trained", s, asTrained)
 	}
 	c.SamplerConfig.Validate(report)
 }
 
-// Advise warns of an SDE that is stiff.
+// Advise warns of an SDE that is stiff, and of keys that do nothing.
 func (c *Superres) Advise(_ *pipeline.Run, warn func(key, summary, detail string)) {
-	c.SamplerConfig.Advise(warn)
+	c.SamplerConfig.Advise(model.Matched, warn)
+	if c.SDEDelta > 0 && c.Solver != string(model.Multistep) && c.Solver != string(model.Euler) {
+		warn("solver", fmt.Sprintf("is %s, but does nothing: sde_delta is %g, and the SDE has a method of its own (Euler-Maruyama)", c.Solver, c.SDEDelta), "leave one of them out")
+	}
+	if c.BaseNoiseScale == 0 && c.SDEDelta == 0 && c.Samples > 1 {
+		warn("samples", c.alike(), "set sde_delta, or base_noise_scale")
+	}
+}
+
+// alike says that an ensemble has no spread.
+func (c *Superres) alike() string {
+	return fmt.Sprintf("is %d, but all are the same: base_noise_scale is 0, and so is sde_delta", c.Samples)
 }
 
 // asTrained as base_noise_scale means the checkpoint's value.
@@ -97,11 +120,14 @@ type superres struct {
 	up      map[field.Grid]*field.Upsampler
 	tile    int         // 0: whole fields
 	held    []heldFrame // of one grid, to be drawn together
-	meter   *model.InputMeter
-	seen    int // frames offered to Fit
+	meter   model.InputMeter
+	looks   [][][]model.Look // of each file: of the frames that were looked at
 	done    int
 	total   int
 }
+
+// Reads returns the checkpoint.
+func (r *superres) Reads() []string { return []string{r.Checkpoint} }
 
 // Open reads the checkpoint and checks the inputs against it.
 func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (_ pipeline.Meta, err error) {
@@ -120,6 +146,13 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 			r.Close()
 		}
 	}()
+	assumed, err := r.settle(r.loaded, r.BaseNoiseScale != asTrained)
+	if err != nil {
+		return in, fmt.Errorf("%s: %w", r.Checkpoint, err)
+	}
+	if assumed != "" {
+		env.Progress.Note("warning: %s does not say how it was trained: taking the original code's %s; set the keys of superres (--base-dist, --base-noise-scale, --padding, ...) if it was otherwise", r.Checkpoint, assumed)
+	}
 	flow := r.loaded.Flow
 	if r.BaseNoiseScale != asTrained {
 		if flow.Base == model.Gaussian {
@@ -132,6 +165,15 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		return in, err
 	}
 	if err := r.find(in.Channels); err != nil {
+		return in, err
+	}
+	if flow.Sigma() == 0 && r.BaseNoiseScale == asTrained && r.SDEDelta == 0 && r.Samples > 1 {
+		env.Progress.Note("warning: samples %s", r.alike())
+	}
+	if warning := r.Beyond(r.loaded.TMin, r.loaded.TMax); warning != "" {
+		env.Progress.Note("warning: %s", warning)
+	}
+	if err := in.Lossy.Check(r.loaded.Channels); err != nil {
 		return in, err
 	}
 	if warning := r.sampler.Stiff(); warning != "" {
@@ -147,7 +189,15 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if r.thread, err = torchx.StartThread(env.Run.Threads); err != nil {
 		return in, err
 	}
-	key := map[string]string{"ema": "ema_state_dict", "raw": "model_state_dict"}[r.Weights]
+	key, notice := r.loaded.StateKey(r.Weights)
+	if notice != "" {
+		env.Progress.Note("%s", notice)
+	}
+	for axis, boundary := range env.Run.Domain(0, 0).Boundary {
+		if boundary == field.Open { // of this domain, whatever the training's was
+			r.loaded.Config.Boundary[axis] = boundary
+		}
+	}
 	err = r.thread.Do(ctx, func(s *torchx.Scope) (err error) {
 		net, err := r.loaded.Net(s, key, device)
 		if err == nil {
@@ -183,15 +233,11 @@ func (r *superres) find(names []string) error {
 	return nil
 }
 
-// check checks every file's shape against the network.
+// check checks every file's channels against the network's.
 func (r *superres) check(named []string, files []pipeline.File) error {
-	factor, multiple := r.loaded.Input.Factor, r.loaded.Plan.Multiple()
 	for _, f := range files {
 		if named == nil && f.C != len(r.loaded.Channels) {
 			return fmt.Errorf("%s: %d channels, but the checkpoint's are %d: %s (name the file's by --fields)", f.Path, f.C, len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
-		}
-		if f.H*factor%multiple != 0 || f.W*factor%multiple != 0 {
-			return fmt.Errorf("%s: grid %d x %d: want H and W that, times %d, are multiples of %d", f.Path, f.H, f.W, factor, multiple)
 		}
 		if err := r.env.Run.Domain(f.H, f.W).Check(); err != nil {
 			return fmt.Errorf("%s: %w", f.Path, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
@@ -11,29 +12,19 @@ import (
 	"fmsr/pipeline"
 )
 
-// lookedAt is the number of input frames that are compared with the training inputs,
-// spread evenly over all frames.
+// lookedAt is the number of frames of a file that are compared with the training
+// inputs, spread evenly over the file.
 const lookedAt = 16
 
-// FitKey returns nil if the checkpoint does not say what the training inputs were
-// like, as one written by PyTorch.
-func (r *superres) FitKey() any {
-	if r.loaded.Inputs == nil {
-		return nil
-	}
-	return struct{ Channels []string }{r.loaded.Channels}
-}
+// FitKey: the looks are those of the model's channels.
+func (r *superres) FitKey() any { return struct{ Channels []string }{r.loaded.Channels} }
 
-// Fit adds a frame to the meter if it is one of those to compare.
+// Fit measures a frame if it is one of those to compare.
 func (r *superres) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	f := in.(*frames.Frames)
-	at := r.seen
-	r.seen++
-	if at*lookedAt/r.total == (at-1)*lookedAt/r.total && at > 0 {
+	at, of := f.Origins[0].Frame, r.files[f.Origins[0].Seed].F
+	if at > 0 && at*lookedAt/of == (at-1)*lookedAt/of {
 		return false, nil
-	}
-	if r.meter == nil {
-		r.meter = model.NewInputMeter(len(r.pick))
 	}
 	cells := f.Cells()
 	planes := make([]float32, len(r.pick)*cells)
@@ -43,31 +34,66 @@ func (r *superres) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	if field.FirstNonFinite(planes) >= 0 {
 		return false, nil // the run will say where
 	}
-	return false, r.meter.Add(planes, f.Grid)
+	looks, err := r.meter.Look(planes, f.Grid)
+	if err != nil {
+		return false, err
+	}
+	if r.looks == nil {
+		r.looks = make([][][]model.Look, len(r.files))
+	}
+	file := &r.looks[f.Origins[0].Seed]
+	*file = append(*file, looks)
+	return false, nil
 }
 
-// Fitted returns the inputs' spread and spectrum.
+// Fitted returns the looks of each file, nil for a file that has none.
 func (r *superres) Fitted() (any, error) {
-	if r.meter == nil {
-		return model.Inputs{}, nil
+	mean := make([][]model.Look, len(r.files))
+	for i, looks := range r.looks {
+		if looks != nil {
+			mean[i] = model.AverageLooks(looks)
+		}
 	}
-	return r.meter.Inputs(), nil
+	return mean, nil
 }
 
-// Restore warns where the inputs are not like the training inputs.
+// mostNamed is the number of files whose differences are listed.
+const mostNamed = 8
+
+// Restore warns of files that are not like the training inputs.
 func (r *superres) Restore(data []byte) error {
-	var given model.Inputs
-	if err := json.Unmarshal(data, &given); err != nil {
-		return fmt.Errorf("the inputs' spread: %w", err)
+	var files [][]model.Look
+	if err := json.Unmarshal(data, &files); err != nil {
+		return fmt.Errorf("the inputs' looks: %w", err)
 	}
-	if given.Frames == 0 {
-		return nil
+	if len(files) != len(r.files) {
+		return fmt.Errorf("the looks of %d files, want %d", len(files), len(r.files))
 	}
-	if err := given.Check(len(r.pick)); err != nil {
-		return fmt.Errorf("the inputs' spread: %w", err)
+	for _, looks := range files {
+		if err := model.CheckLooks(looks, len(r.pick)); looks != nil && err != nil {
+			return fmt.Errorf("the inputs' looks: %w", err)
+		}
 	}
-	for _, line := range r.loaded.Inputs.Differences(r.loaded.Channels, given) {
-		r.env.Progress.Note("warning: the input is not like what the model was trained on: %s", line)
+	trained := r.loaded.Inputs
+	if trained == nil {
+		r.env.Progress.Note("the checkpoint does not hold the range of its training inputs: only large differences in mean and deviation will be noticed")
+		trained = model.RoughInputs(r.loaded.Stats)
+	}
+	unlike := 0
+	for i, looks := range files {
+		if looks == nil {
+			continue
+		}
+		lines := trained.Differences(r.loaded.Channels, looks)
+		if lines == nil {
+			continue
+		}
+		if unlike++; unlike <= mostNamed {
+			r.env.Progress.Note("warning: %s is not like what the model was trained on: %s", r.fileOf(frames.Origin{Seed: i}), strings.Join(lines, "; "))
+		}
+	}
+	if unlike > mostNamed {
+		r.env.Progress.Note("warning: so are %d of %d files in all", unlike, len(r.files))
 	}
 	return nil
 }

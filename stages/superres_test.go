@@ -92,15 +92,13 @@ func TestTrainingLack(t *testing.T) {
 	}
 }
 
-// TestStepWithinEpoch: a step takes at most the frames of an epoch.
-func TestStepWithinEpoch(t *testing.T) {
-	for _, c := range []struct {
-		batch, accumulate int
-		ok                bool
-	}{{6, 1, true}, {7, 1, false}, {2, 3, true}, {2, 4, false}, {math.MaxInt, math.MaxInt, false}, {1, math.MaxInt, false}} {
-		tr := &train{Train: Train{Accumulate: c.accumulate}, in: pipeline.Meta{Batch: c.batch, Frames: map[frames.Split]int{frames.Train: 6}}}
-		if err := tr.checkStep(); (err == nil) != c.ok {
-			t.Errorf("%+v: %v", c, err)
+// TestBatchWithinEpoch: a batch takes at most the frames of an epoch; a step of several
+// batches may take more.
+func TestBatchWithinEpoch(t *testing.T) {
+	for batch, ok := range map[int]bool{1: true, 6: true, 7: false, math.MaxInt: false} {
+		tr := &train{Train: Train{Accumulate: 3}, in: pipeline.Meta{Batch: batch, Frames: map[frames.Split]int{frames.Train: 6}}}
+		if err := tr.checkBatch(); (err == nil) != ok {
+			t.Errorf("%d: %v", batch, err)
 		}
 	}
 }

@@ -22,12 +22,11 @@ import (
 //	                                [          synth           ]
 //	frames (1,H,W,8), with origin   -- frame 0 -- 1 -- 0 -- 1 --
 type Synth struct {
-	Seeds  int              `yaml:"seeds" min:"1" max:"1000000" flag:"synth-seeds" doc:"number of seeds, from 0 on"`
-	Frames int              `yaml:"frames" min:"1" max:"1000000" flag:"synth-frames" doc:"frames of each seed"`
-	Grid   []int            `yaml:"grid" min:"4" max:"16384" flag:"grid" doc:"cells along y and x"`
-	Slope  float64          `yaml:"slope" min:"0" max:"10" flag:"slope" doc:"power in shell k falls as k^-slope"`
-	Splits []string         `yaml:"splits" oneof:"train|val|test" doc:"splits to make; empty: all"`
-	Split  map[string][]int `yaml:"split" doc:"seeds of each split; empty: the first 80% train, then 10% val, 10% test"`
+	Seeds  int     `yaml:"seeds" min:"1" max:"1000000" flag:"synth-seeds" doc:"number of seeds, from 0 on"`
+	Frames int     `yaml:"frames" min:"1" max:"1000000" flag:"synth-frames" doc:"frames of each seed"`
+	Grid   []int   `yaml:"grid" min:"4" max:"16384" flag:"grid" doc:"cells along y and x"`
+	Slope  float64 `yaml:"slope" min:"0" max:"10" flag:"slope" doc:"power in shell k falls as k^-slope"`
+	Splitting
 }
 
 func init() {
@@ -57,11 +56,11 @@ of its frames a millisecond.`,
 var _ pipeline.Picker = (*synthSource)(nil)
 
 // Validate reports a grid without two sizes, and splits that contradict each other.
-func (c *Synth) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+func (c *Synth) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
 	if len(c.Grid) != 2 {
 		report("grid", "is %v: want the cells along y and x", c.Grid)
 	}
-	checkSplit(c.Split, report)
+	c.check(run, report)
 }
 
 type synthSource struct {
@@ -70,7 +69,7 @@ type synthSource struct {
 	mem   memory.Allocator
 	run   uint64 // its seed
 	grid  field.Grid
-	seeds []dataset.Assignment
+	seeds []dataset.Seed // without files
 }
 
 // Open splits the seeds.
@@ -80,19 +79,25 @@ func (s *synthSource) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta
 	for i := range all {
 		all[i] = i
 	}
-	wanted := dataset.Selection{Splits: s.Splits, Split: s.Split, Overfit: env.Run.Overfit}
+	wanted := s.selection(nil, env.Run.Overfit)
 	seeds, err := wanted.Choose(all, "seeds")
 	if err != nil {
 		return pipeline.Meta{}, err
 	}
-	s.seeds, err = wanted.Assign(seeds)
+	assigned, err := wanted.Assign(seeds)
 	if err != nil {
 		return pipeline.Meta{}, err
 	}
 	identity := sha256.Sum256(fmt.Appendf(nil, "synth 1 %d %d %v %g", s.run, s.Frames, s.Grid, s.Slope))
 	meta := pipeline.Meta{Channels: allFields(), Grid: s.grid, Identity: hex.EncodeToString(identity[:])}
-	for _, p := range s.seeds {
-		meta.Announce(pipeline.Seed{Seed: p.Seed, Frames: s.Frames, Split: p.Split})
+	each := dataset.Numbers(s.Frames)
+	for _, a := range assigned {
+		numbers, err := wanted.Cut(a, each)
+		if err != nil {
+			return pipeline.Meta{}, fmt.Errorf("seed %d: %w", a.Seed, err)
+		}
+		s.seeds = append(s.seeds, dataset.Seed{Assignment: a, Frames: numbers})
+		meta.Announce(pipeline.Seed{Seed: a.Seed, Frames: len(numbers), Split: a.Split, Cut: a.Cut})
 	}
 	return meta, nil
 }
@@ -101,11 +106,11 @@ func (s *synthSource) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta
 func (s *synthSource) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
 	maker := synth.New(s.grid.H, s.grid.W, s.Slope)
 	for _, p := range s.seeds {
-		if !s.wants(p.Seed) {
+		if !s.wants(p.Part()) {
 			continue
 		}
 		seed := maker.Seed(rng.Stream(s.run, rng.Synthetic, uint64(p.Seed)))
-		for i := range s.Frames {
+		for _, i := range p.Frames {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}

@@ -20,8 +20,8 @@ func TestSynth(t *testing.T) {
 	origin := func(f *frames.Frames) any { return fmt.Sprint(len(f.Channels), f.H, f.W) }
 	for want, c := range map[string]Synth{
 		"0/0 train,0/1 train,1/0 train,1/1 train,2/0 val,2/1 val,3/0 test,3/1 test": {Seeds: 4, Frames: 2},
-		"2/0 val":           {Seeds: 4, Frames: 1, Splits: []string{"val"}},
-		"1/0 train,3/0 val": {Seeds: 4, Frames: 1, Split: map[string][]int{"val": {3}, "train": {1}}},
+		"2/0 val":           {Seeds: 4, Frames: 1, Splitting: Splitting{Splits: []string{"val"}}},
+		"1/0 train,3/0 val": {Seeds: 4, Frames: 1, Splitting: Splitting{Split: map[string][]int{"val": {3}, "train": {1}}}},
 	} {
 		meta, got, err := emitted(t, env, source(c), origin)
 		if err != nil {
@@ -34,12 +34,17 @@ func TestSynth(t *testing.T) {
 			t.Errorf("meta tells of %d frames, %d came", n, len(got))
 		}
 	}
+	cut := Synth{Seeds: 2, Frames: 6, Splitting: Splitting{SplitTime: &SplitTime{Train: 0.5, Val: 0.5, Gap: 2}}}
+	if _, got, err := emitted(t, env, source(cut), origin); err != nil ||
+		strings.ReplaceAll(strings.Join(got, ","), " 8 8 12", "") != "0/0 train,0/1 train,0/4 val,0/5 val,1/0 train,1/1 train,1/4 val,1/5 val" {
+		t.Errorf("cut in time: %v, %v", got, err)
+	}
 	picked := source(Synth{Seeds: 4, Frames: 1})
-	picked.Pick(func(seed int) bool { return seed == 1 })
+	picked.Pick(func(p frames.Part) bool { return p.Seed == 1 })
 	if _, got, err := emitted(t, env, picked, origin); err != nil || len(got) != 1 || !strings.HasPrefix(got[0], "1/0 ") {
 		t.Errorf("of seed 1 came %v, %v", got, err)
 	}
-	_, _, err := emitted(t, env, source(Synth{Seeds: 2, Frames: 1, Split: map[string][]int{"val": {3}}}), origin)
+	_, _, err := emitted(t, env, source(Synth{Seeds: 2, Frames: 1, Splitting: Splitting{Split: map[string][]int{"val": {3}}}}), origin)
 	if err == nil || !strings.Contains(err.Error(), "seed 3 is not in seeds: it has 2 seeds, 0 to 1") {
 		t.Errorf("a split of a seed that is not made: %v", err)
 	}

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
+	"time"
 
 	"fmsr/internal/frames"
 	"fmsr/internal/hostmem"
@@ -24,9 +24,12 @@ type Train struct {
 	LR             float64 `yaml:"lr" above:"0" flag:"lr" doc:"learning rate"`
 	WeightDecay    float64 `yaml:"weight_decay" min:"0" flag:"weight-decay" doc:"decoupled weight decay of AdamW"`
 	TotalSteps     int     `yaml:"total_steps" min:"1" flag:"total-steps" doc:"steps of the whole run" resume:"free"`
-	PrintEvery     int     `yaml:"print_every" min:"1" flag:"print-every" doc:"steps between progress lines" resume:"free"`
+	PrintEvery     int     `yaml:"print_every" min:"1" flag:"print-every" doc:"steps between lines of the learning curve, printed and in the logs"`
 	WarmupSteps    int     `yaml:"warmup_steps" min:"0" flag:"warmup-steps" doc:"steps over which lr rises linearly from 0; none with run.overfit"`
-	Accumulate     int     `yaml:"accumulate" min:"1" flag:"accumulate" doc:"batches whose gradients make one step"`
+	LRSchedule     string  `yaml:"lr_schedule" oneof:"constant|cosine|linear" flag:"lr-schedule" doc:"lr after the warm-up; cosine, linear: falls to 0 at total_steps, which a resumed run then keeps"`
+	InitFrom       string  `yaml:"init_from" flag:"init-from" path:"file" doc:"checkpoint, or its run's folder, of the same fields and widths: training starts from its weights (the average, if it has one) with a fresh optimizer, at step 0"`
+	Best           string  `yaml:"best" flag:"best" doc:"an error of eval, as val/mse_ema or val/nmse: checkpoint.best.pt is the checkpoint of the evaluation where it was least; empty: none" resume:"free"`
+	Accumulate     int     `yaml:"accumulate" min:"1" max:"1000000" flag:"accumulate" doc:"batches whose gradients make one step"`
 	GradClip       float64 `yaml:"grad_clip" above:"0" flag:"grad-clip" doc:"largest global gradient norm"`
 	LossScale      float64 `yaml:"loss_scale" above:"0" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
 	BaseDist       string  `yaml:"base_dist" oneof:"x_lo_plus_noise|gaussian" flag:"base-dist" doc:"distribution that sampling starts from"`
@@ -54,15 +57,20 @@ func init() {
 Flow matching along xt = (1-t) x0 + t x1 with target v = x1 - x0. The next step
 starts when every stage below has let go of the last one. Validation batches are
 passed on. What a step draws is a function of run.seed and the step. One whose loss
-or gradient is not finite is skipped: it leaves the weights as they are.`,
+or gradient is not finite is skipped: it leaves the weights as they are.
+
+The network's levels halve the grid, three times by default. If that does not divide H
+or W, the network sees the field continued to the next multiple (of 8): periodically,
+or reflected along an axis that is open in run.grid.boundary (unless padding is
+periodic). The loss is of the field's own cells alone.`,
 		Link: pipeline.Link{
 			Needs: pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed,
 			Adds:  pipeline.Steps,
 			Drops: pipeline.Planar | pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed,
 		},
 		Default: Train{
-			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: 10000, Accumulate: 1, GradClip: 1, LossScale: 100,
-			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: 0.1, TMin: 1e-4, TMax: 1 - 1e-4,
+			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: usualWarmup, LRSchedule: "constant", Accumulate: 1, GradClip: 1, LossScale: 100,
+			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: usualNoise, TMin: 1e-4, TMax: 1 - 1e-4,
 			TDist: "uniform", UseBF16: true, Network: model.DefaultNetwork, ModelChannels: 128, ChannelMult: model.DefaultMult,
 			MaxBadSteps: 10, Padding: "zeros",
 		},
@@ -71,33 +79,15 @@ or gradient is not finite is skipped: it leaves the weights as they are.`,
 }
 
 var (
-	_ pipeline.Stepper = (*train)(nil)
-	_ pipeline.Flusher = (*train)(nil)
-	_ pipeline.Fitter  = (*train)(nil)
-	_ pipeline.Resumer = (*train)(nil)
+	_ pipeline.Stepper  = (*train)(nil)
+	_ pipeline.Flusher  = (*train)(nil)
+	_ pipeline.Fitter   = (*train)(nil)
+	_ pipeline.Resumer  = (*train)(nil)
+	_ pipeline.Preparer = (*train)(nil)
 )
 
-// Validate reports times and shapes that cannot be.
-func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
-	if !(c.TMin < c.TMax) {
-		report("t_min", "is %g: want less than t_max, which is %g", c.TMin, c.TMax)
-	}
-	if !slices.Contains(model.Networks(), c.Network) {
-		report("network", "is %q: want %s", c.Network, strings.Join(model.Networks(), " or "))
-		return
-	}
-	shape := model.Config{Network: c.Network, Fields: 1, Channels: c.ModelChannels, Mult: c.ChannelMult}
-	if err := shape.Validate(); err != nil {
-		report("model_channels", "%v", err)
-	}
-}
-
-// Advise warns of a warm-up that never ends.
-func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)) {
-	if c.WarmupSteps > c.TotalSteps && !run.Overfit {
-		warn("warmup_steps", fmt.Sprintf("is %d, and total_steps %d: the learning rate never reaches lr", c.WarmupSteps, c.TotalSteps), "set fewer")
-	}
-}
+// Times returns the times that the network is trained on.
+func (c *Train) Times() (from, to float64) { return c.TMin, c.TMax }
 
 func (c *Train) hyper(run *pipeline.Run) model.Hyper {
 	warmup := c.WarmupSteps
@@ -106,7 +96,7 @@ func (c *Train) hyper(run *pipeline.Run) model.Hyper {
 	}
 	return model.Hyper{
 		Flow: model.Flow{Base: model.BaseDist(c.BaseDist), NoiseScale: c.BaseNoiseScale, LossScale: c.LossScale},
-		LR:   c.LR, WeightDecay: c.WeightDecay, WarmupSteps: warmup, GradClip: c.GradClip,
+		LR:   c.LR, WeightDecay: c.WeightDecay, WarmupSteps: warmup, Schedule: c.LRSchedule, TotalSteps: c.TotalSteps, GradClip: c.GradClip,
 		TMin: c.TMin, TMax: c.TMax, BF16: c.UseBF16, Stratified: c.TDist == "stratified", Seed: run.Seed,
 	}
 }
@@ -121,20 +111,24 @@ type train struct {
 	stop   int // the step at which this run ends
 
 	from    *model.Loaded     // checkpoint to resume from; nil once the trainer has its state
-	trainer *model.Trainer    // nil before the first training batch
+	init    *model.Loaded     // checkpoint to start from; nil once the trainer has its weights
+	trainer *model.Trainer    // nil before Prepare
+	began   bool              // the first training batch has come
 	thread  *torchx.Thread    // the trainer's
 	sent    *model.Step       // token of the newest step, while it is with the stages below
 	batches [][]frames.Origin // the batches of the next step that have come
 
+	lineAt time.Time // when the last line of the learning curve was over
+	frames int       // frames trained on since then
+
 	checkpoints checkpoints
 
-	meter  *model.InputMeter
-	fitted int // frames, by meter
+	meter  model.InputMeter
 	inputs *model.Inputs
 }
 
-// Open checks grid and device. The network is made when the first batch comes.
-func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+// Open checks grid and device. Prepare makes the network.
+func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if in.Factor == 0 { // a data set may have been exported without
 		return in, errors.New("there is no x_lo: put pool_upsample above it")
 	}
@@ -145,16 +139,19 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	t.env, t.in, t.UseBF16 = env, in, usesBF16(env, device, t.UseBF16)
 	t.config = model.Config{
 		Network: t.Network, Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
-		Periodic: t.Padding == "periodic", Device: device,
+		Periodic: t.Padding == "periodic", Boundary: in.Boundary, Device: device,
 	}
 	plan, err := model.Plan(t.config)
 	if err != nil {
 		return in, err
 	}
-	if d := plan.Multiple(); in.H%d != 0 || in.W%d != 0 {
-		return in, fmt.Errorf("grid %d x %d: the network's %d levels want multiples of %d", in.H, in.W, len(t.ChannelMult), d)
+	if t.Best != "" && env.Ends&pipeline.Evaluated == 0 {
+		return in, fmt.Errorf("best is %s, but no stage of the flow evaluates: add eval", t.Best)
 	}
-	if err := t.checkStep(); err != nil {
+	if err := t.openInit(ctx); err != nil {
+		return in, err
+	}
+	if err := t.checkBatch(); err != nil {
 		return in, err
 	}
 	if err := t.checkMemory(plan, hostmem.Left()); err != nil {
@@ -167,68 +164,6 @@ func (t *train) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pi
 	return in, nil
 }
 
-// checkStep returns an error if a step takes more frames than an epoch has.
-func (t *train) checkStep() error {
-	epoch := t.in.Frames[frames.Train]
-	if epoch == 0 || t.in.Batch <= epoch && t.Accumulate <= epoch/t.in.Batch {
-		return nil
-	}
-	step := fmt.Sprintf("%d frames (batch.size)", t.in.Batch)
-	if t.Accumulate > 1 {
-		step = fmt.Sprintf("%d x %d frames (train.accumulate batches of batch.size)", t.Accumulate, t.in.Batch)
-	}
-	return fmt.Errorf("a step takes %s, and the training split has %d: want at most as many", step, epoch)
-}
-
-// checkMemory returns an error if training needs more than the memory that is left on
-// the host. How much a GPU has left is not known here.
-func (t *train) checkMemory(net model.Net, left int64) error {
-	if t.config.Device != torchx.CPU {
-		return nil
-	}
-	weights, sample := float64(model.WeightBytes(net)), float64(net.TrainBytes(t.in.H, t.in.W))
-	if t.UseBF16 {
-		sample /= 2
-	}
-	need := weights + sample*float64(t.in.Batch)
-	if need <= float64(left) {
-		return nil
-	}
-	lack := &hostmem.Lack{
-		What: fmt.Sprintf("training %d parameters with batches of %d frames of %s cells", model.Count(net), t.in.Batch, t.in.Grid),
-		Need: need, Left: left, Advice: "lower batch.size (and raise train.accumulate)",
-	}
-	if weights+sample > float64(left) { // even one frame is too much
-		lack.Advice = "lower train.model_channels or train.channel_mult"
-	}
-	return lack
-}
-
-// ResumeFrom opens a checkpoint, and returns what the earlier run has done. The
-// step of a checkpoint that not every stage had seen is not done: its batches
-// come once more, its token is sent once more, and its logs are dropped.
-func (t *train) ResumeFrom(path string) (done pipeline.Done, err error) {
-	if t.from, err = model.OpenCheckpoint(path); err != nil {
-		return done, err
-	}
-	at, err := t.from.Position()
-	if err == nil && !slices.Equal(t.from.Channels, t.in.Channels) {
-		err = fmt.Errorf("its channels are %s, the run's are %s", strings.Join(t.from.Channels, ", "), strings.Join(t.in.Channels, ", "))
-	}
-	if err == nil {
-		err = t.from.CheckTraining(t.config)
-	}
-	if err != nil {
-		return done, fmt.Errorf("%s: %w", path, err)
-	}
-	done.Steps = at.Step
-	if !at.Passed {
-		done.Steps--
-	}
-	done.Frames = done.Steps * t.Accumulate * t.in.Batch
-	return done, nil
-}
-
 // Steps are the training's; libtorch makes its kernels in the first.
 func (*train) Steps() (name string, warmUp int) { return "step", 3 }
 
@@ -239,9 +174,11 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		batch.Retain()
 		return []pipeline.Element{batch}, nil
 	}
-	if err := t.ready(ctx); err != nil {
-		return nil, err
+	if t.sent != nil && t.sent.N >= t.stop { // the last one: with what the stages below write at the end, it has passed
+		return nil, nil
 	}
+	t.begin()
+	t.passed()
 	if t.trainer.Passed && t.trainer.Step >= t.stop {
 		t.env.Finish()
 		return nil, nil
@@ -269,26 +206,22 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 	return t.send(), nil
 }
 
-// ready makes the trainer when the first training batch comes. When another one
-// comes, the token of the newest step has come back from the stages below.
-func (t *train) ready(ctx context.Context) error {
-	if t.trainer == nil {
-		return t.begin(ctx)
-	}
-	t.passed()
-	return nil
-}
-
-// passed records that the token that was sent has come back.
+// passed records that the token that was sent has come back, as it has when the next
+// training batch comes.
 func (t *train) passed() {
 	if t.sent != nil {
+		t.compareBest(t.sent)
 		t.trainer.StepPassed(t.sent)
+		if t.sent.Logged() {
+			t.lineAt, t.frames = time.Now(), 0
+		}
 		t.sent = nil
 	}
 }
 
 // step runs a batch forward and backward and, with the last one, updates the weights.
 func (t *train) step(ctx context.Context, batch *frames.Frames, first, last bool) error {
+	t.frames += batch.N()
 	if first {
 		if err := t.env.Profile.Step(ctx, recorder{t.thread}); err != nil {
 			return err
@@ -329,51 +262,71 @@ func (t *train) skipped() error {
 func (t *train) send() []pipeline.Element {
 	t.batches = nil
 	t.sent = model.NewStep(t.trainer, t.trainer.Last, t.TotalSteps)
-	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g", t.sent.Loss))
+	t.sent.Line = t.sent.N%t.PrintEvery == 0 || t.sent.Last()
+	t.sent.Speed = float64(t.frames) / time.Since(t.lineAt).Seconds()
+	loss, norm := t.trainer.Window.Mean()
+	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g  grad norm %.3g  lr %.3g  %.3g frames/s", loss, norm, t.sent.LR, t.sent.Speed))
 	if t.sent.N >= t.stop {
 		t.env.Finish()
 	}
 	return []pipeline.Element{t.sent}
 }
 
-// Flush notes that the last token has come back.
+// Flush returns an error if there was nothing to train on.
 func (t *train) Flush(context.Context) ([]pipeline.Element, error) {
-	if t.trainer == nil {
+	if !t.began {
 		return nil, errNoTraining
 	}
-	t.passed()
 	return nil, nil
 }
 
-// Close leaves the checkpoint of the last whole step, of a run that has come to
-// its end or was told to stop, and frees the network. It comes after all that the
-// stages below write at the end: with that checkpoint, the run is over.
+// Close leaves the checkpoint of the last whole step, however the run ended, and frees
+// the network. It comes after all that the stages below write at the end: with that
+// checkpoint, the run is over. If a stage below failed, the step's token is sent to it once
+// more by the run that resumes.
 func (t *train) Close() (err error) {
-	if t.from != nil {
-		err = t.from.Close()
-		t.from = nil
+	for _, l := range []**model.Loaded{&t.from, &t.init} {
+		if *l != nil {
+			err = errors.Join(err, (*l).Close())
+			*l = nil
+		}
 	}
 	if t.trainer == nil {
 		return err
 	}
-	sent := t.trainer.Passed || t.sent != nil // else the checkpoint that the run resumed from has all that there is
-	switch {
-	case !t.env.Failed():
-		err = errors.Join(err, t.saveLast())
-	case t.env.Interrupted() && sent && t.trainer.Step > t.checkpoints.saved:
-		if err = errors.Join(err, t.saveLast()); err == nil {
-			t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, model.CheckpointFile))
-		}
-	default:
-		_ = t.checkpoints.wait() // the run has failed, and has an error to report
+	if t.began {
+		err = errors.Join(err, t.end())
 	}
 	t.trainer.Close()
 	t.trainer = nil
 	return err
 }
 
-// begin makes the trainer, or restores the trainer that the run resumes from.
-func (t *train) begin(ctx context.Context) error {
+// end waits for the checkpoint that is being written, and writes that of the last step
+// unless it is there.
+func (t *train) end() error {
+	if !t.env.Failed() {
+		t.passed()
+		return t.saveLast()
+	}
+	_ = t.checkpoints.wait()                   // the run has an error to report
+	whole := t.trainer.Passed || t.sent != nil // else the checkpoint that the run resumed from has all that there is
+	if !whole || t.trainer.Step == t.checkpoints.saved || t.trainer.Last.Skipped() && !t.env.Interrupted() {
+		return nil
+	}
+	err := t.saveLast()
+	if err != nil && !t.env.Interrupted() {
+		t.env.Progress.Note("%v", err)
+		return nil
+	}
+	if err == nil {
+		t.env.Progress.Note("saved step %d to %s", t.checkpoints.saved, filepath.Join(t.env.Run.Dir, model.CheckpointFile))
+	}
+	return err
+}
+
+// Prepare makes the trainer, or restores the trainer that the run resumes from.
+func (t *train) Prepare(ctx context.Context) error {
 	thread, err := torchx.StartThread(t.env.Run.Threads)
 	if err != nil {
 		return err
@@ -384,40 +337,34 @@ func (t *train) begin(ctx context.Context) error {
 		return err
 	}
 	t.trainer.Notices(func(line string) { t.env.Progress.Note("%s", line) })
-	t.checkpoints.start(t.env.Run)
 	if t.from != nil {
-		if err := t.restore(ctx); err != nil {
-			return err
-		}
+		return t.restore(ctx)
 	}
+	if t.init != nil {
+		return t.start(ctx)
+	}
+	return nil
+}
+
+// begin starts the clock of the checkpoints and of the progress when the first training
+// batch comes.
+func (t *train) begin() {
+	if t.began {
+		return
+	}
+	t.began = true
+	t.checkpoints.start(t.env.Run)
 	precision := "float32"
 	if t.UseBF16 {
 		precision = "bf16"
 	}
-	t.env.Progress.Note("training %d parameters on %s, %s: %s at %d x %d, %d training and %d validation frames",
+	same := ""
+	if t.env.Run.Overfit {
+		same = ", the same ones (run.overfit)"
+	}
+	t.env.Progress.Note("training %d parameters on %s, %s: %s at %d x %d, %d training and %d validation frames%s",
 		model.Count(t.trainer.Net), t.config.Device, precision, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
-		t.in.Frames[frames.Train], t.in.Frames[frames.Val])
+		t.in.Frames[frames.Train], t.in.Frames[frames.Val], same)
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
-	return nil
-}
-
-// restore puts the trainer where the checkpoint was written, provided that the
-// training data are those that it was trained on.
-func (t *train) restore(ctx context.Context) error {
-	path := t.env.Resume.From
-	err := t.trainer.Restore(ctx, t.from)
-	if err == nil {
-		err = t.from.CheckData(t.in.Stats, t.in.Frames[frames.Train])
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	t.checkpoints.last = t.trainer.Step
-	if t.env.Resume.Here() && t.trainer.Passed { // else it is written again once the step has passed
-		t.checkpoints.saved = t.trainer.Step
-	}
-	t.env.Progress.Note("resuming from step %d of %s", t.trainer.Step, path)
-	err = t.from.Close()
-	t.from = nil
-	return err
+	t.lineAt = time.Now()
 }

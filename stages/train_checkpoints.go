@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -19,7 +20,7 @@ import (
 // for the copy of the weights only.
 func (t *train) saveIfDue(ctx context.Context) error {
 	err := t.checkpoints.look()
-	if err == nil && t.checkpoints.due(t.trainer.Step) && !t.trainer.Last.Skipped() {
+	if err == nil && (t.checkpoints.due(t.trainer.Step) || t.isBest()) && !t.trainer.Last.Skipped() {
 		if err = t.checkpoints.wait(); err == nil {
 			err = t.save(ctx)
 		}
@@ -33,24 +34,52 @@ func (t *train) saveIfDue(ctx context.Context) error {
 
 func (t *train) save(ctx context.Context) error {
 	snapshot, err := t.trainer.Snapshot(ctx, model.Checkpoint{
-		Channels: t.in.Channels, Stats: t.in.Stats, Input: model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic}, Inputs: t.inputs,
-		Frames: t.in.Frames[frames.Train],
+		Channels: t.in.Channels, Stats: t.in.Stats, Input: t.input(), Inputs: t.inputs,
+		Frames: t.in.Frames[frames.Train], Digests: t.in.Digests, Averaged: t.averages(), Spec: string(t.env.Lasting),
 	})
 	if err == nil {
-		t.checkpoints.begin(snapshot)
+		t.checkpoints.begin(snapshot, t.isBest())
 	}
 	return err
 }
 
+// input returns how x_lo was made.
+func (t *train) input() model.Input {
+	return model.Input{Factor: t.in.Factor, Periodic: t.in.Periodic}
+}
+
+// averages reports whether a stage of the flow averages the weights.
+func (t *train) averages() bool { return t.env.Ends&pipeline.Averaged != 0 }
+
 // saveLast leaves the checkpoint of the last step.
 func (t *train) saveLast() error {
-	if err := t.checkpoints.wait(); err != nil && !errors.Is(err, model.ErrUnhealthy) || t.trainer.Step == t.checkpoints.saved {
+	if err := t.checkpoints.wait(); err != nil && !errors.Is(err, model.ErrUnhealthy) || t.trainer.Step == t.checkpoints.saved && !t.isBest() {
 		return err
 	}
 	if err := t.save(context.Background()); err != nil {
 		return err
 	}
 	return t.checkpoints.wait()
+}
+
+// compareBest records the evaluation of a step that has come back, if it is the best.
+func (t *train) compareBest(step *model.Step) {
+	if t.Best == "" || step.Eval == nil || step.Skipped() {
+		return
+	}
+	i := slices.IndexFunc(step.Eval.Scalars, func(s evaluate.Scalar) bool { return s.Name == t.Best })
+	if i < 0 {
+		t.env.Progress.Note("train.best: step %d has no figure %s", step.N, t.Best)
+		return
+	}
+	if v := float64(step.Eval.Scalars[i].Value); t.trainer.Best.Figure == "" || v < t.trainer.Best.Value {
+		t.trainer.Best = model.Best{Figure: t.Best, Value: v, Step: step.N}
+	}
+}
+
+// isBest reports whether the newest step is the best, and not yet saved as such.
+func (t *train) isBest() bool {
+	return t.trainer.Passed && t.trainer.Best.Step == t.trainer.Step && t.checkpoints.best < t.trainer.Step
 }
 
 // checkpoints writes the checkpoints of a training run beside the training, one
@@ -60,6 +89,7 @@ type checkpoints struct {
 	saved int // step of the newest that is whole; 0: none
 
 	last    int // step of the newest that was begun
+	best    int // step of the newest best one that was begun
 	at      time.Time
 	writing chan error // of that one's end; nil where it has been seen
 }
@@ -74,16 +104,22 @@ func (c *checkpoints) start(run *pipeline.Run) { c.run, c.at = run, time.Now() }
 // due reports whether a checkpoint of this step is due.
 func (c *checkpoints) due(step int) bool {
 	minutes := c.run.CheckpointMinutes
-	return step > c.last && (step/c.run.CheckpointEvery > c.last/c.run.CheckpointEvery ||
+	return step > c.last && (step/c.run.CheckpointEvery > c.last/c.run.CheckpointEvery || c.forGood(step) ||
 		minutes > 0 && time.Since(c.at).Minutes() >= minutes)
 }
 
+// forGood reports whether the checkpoint of a step is never removed.
+func (c *checkpoints) forGood(step int) bool { return c.run.KeepEvery > 0 && step%c.run.KeepEvery == 0 }
+
 // begin starts to write a snapshot, and frees it in the end. The last one must
 // have been waited for.
-func (c *checkpoints) begin(s *model.Snapshot) {
+func (c *checkpoints) begin(s *model.Snapshot, best bool) {
 	c.last, c.at = s.Step, time.Now()
+	if best {
+		c.best = s.Step
+	}
 	c.writing = make(chan error, 1)
-	go func() { c.writing <- errors.Join(c.write(s), s.Close()) }()
+	go func() { c.writing <- errors.Join(c.write(s, best), s.Close()) }()
 }
 
 // wait waits for the checkpoint that is being written, if one is.
@@ -112,34 +148,51 @@ func (c *checkpoints) look() error {
 	return c.wait()
 }
 
-// write puts checkpoint.pt in place. Where more than one is to be kept, each has
-// its step's name too.
-func (c *checkpoints) write(s *model.Snapshot) error {
+// write puts checkpoint.pt in place, after the best, which it mentions. A checkpoint
+// that is kept beside it has its step's name too.
+func (c *checkpoints) write(s *model.Snapshot, best bool) error {
+	if best {
+		if err := s.Save(filepath.Join(c.run.Dir, model.BestFile)); err != nil {
+			return err
+		}
+	}
 	path := filepath.Join(c.run.Dir, model.CheckpointFile)
 	if err := s.Save(path); err != nil {
 		return err
 	}
-	if c.run.Keep == 1 {
+	if c.run.Keep == 1 && !c.forGood(s.Step) {
 		return nil
 	}
-	named := filepath.Join(c.run.Dir, fmt.Sprintf("checkpoint-%08d.pt", s.Step))
+	named := filepath.Join(c.run.Dir, fmt.Sprintf(namedFile, s.Step))
 	_ = os.Remove(named) // of a run that went on from an earlier one
 	if err := os.Link(path, named); err != nil {
-		return fmt.Errorf("run.keep is %d, which wants a file system with hard links: %w", c.run.Keep, err)
+		return fmt.Errorf("run.keep is %d and run.keep_every %d, which want a file system with hard links: %w", c.run.Keep, c.run.KeepEvery, err)
 	}
-	return c.prune(named)
+	return c.prune(s.Step)
 }
 
-// prune removes the named checkpoints that are too old to be kept.
-func (c *checkpoints) prune(newest string) error {
-	named, err := filepath.Glob(filepath.Join(c.run.Dir, "checkpoint-*.pt"))
+// namedFile is the name of a checkpoint that is kept beside the newest, with its step.
+const namedFile = "checkpoint-%08d.pt"
+
+// prune removes the named checkpoints that are too old to be kept, and not kept for good.
+func (c *checkpoints) prune(newest int) error {
+	entries, err := os.ReadDir(c.run.Dir)
 	if err != nil {
 		return err
 	}
-	slices.Sort(named)
-	named = named[:slices.Index(named, newest)+1]
-	for _, old := range named[:max(0, len(named)-c.run.Keep)] {
-		if err := os.Remove(old); err != nil {
+	var steps []int
+	for _, e := range entries {
+		var step int
+		if _, err := fmt.Sscanf(e.Name(), namedFile, &step); err != nil || e.Name() != fmt.Sprintf(namedFile, step) {
+			continue
+		}
+		if step <= newest && !c.forGood(step) {
+			steps = append(steps, step)
+		}
+	}
+	slices.Sort(steps)
+	for _, old := range steps[:max(0, len(steps)-c.run.Keep)] {
+		if err := os.Remove(filepath.Join(c.run.Dir, fmt.Sprintf(namedFile, old))); err != nil {
 			return err
 		}
 	}

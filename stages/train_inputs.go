@@ -11,9 +11,9 @@ import (
 	"fmsr/pipeline"
 )
 
-// inputFrames is how many training frames tell what the network's inputs are:
-// their spread and spectrum, which the checkpoint keeps.
-const inputFrames = 64
+// inputFrames is how many training frames tell what the network's inputs look like.
+// The checkpoint keeps the range of their means, deviations and spectra.
+const inputFrames = 256
 
 // FitKey: the replay's order decides which frames come first.
 func (t *train) FitKey() any { return struct{ Seed uint64 }{t.env.Run.Seed} }
@@ -24,9 +24,6 @@ func (t *train) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	if batch.Split() != frames.Train {
 		return false, nil
 	}
-	if t.meter == nil {
-		t.meter = model.NewInputMeter(len(t.in.Channels))
-	}
 	grid := t.in.Coarser(t.in.Factor)
 	coarse := make([]float32, len(t.in.Channels)*grid.Cells())
 	for n := range batch.N() {
@@ -34,7 +31,7 @@ func (t *train) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 		if err := t.meter.Add(coarse, grid); err != nil {
 			return false, err
 		}
-		if t.fitted++; t.fitted == inputFrames {
+		if t.meter.Inputs().Frames == inputFrames {
 			return true, nil
 		}
 	}
@@ -51,22 +48,23 @@ func (t *train) coarse(coarse, lo []float32) {
 	}
 }
 
-// Fitted is the spread and the spectrum.
+// Fitted returns the looks of the inputs.
 func (t *train) Fitted() (any, error) {
-	if t.meter == nil {
+	inputs := t.meter.Inputs()
+	if inputs.Frames == 0 {
 		return nil, errNoTraining
 	}
-	return t.meter.Inputs(), nil
+	return inputs, inputs.Check(len(t.in.Channels))
 }
 
 // Restore takes them back.
 func (t *train) Restore(data []byte) error {
 	var inputs model.Inputs
 	if err := json.Unmarshal(data, &inputs); err != nil {
-		return fmt.Errorf("the inputs' spread: %w", err)
+		return fmt.Errorf("the inputs' looks: %w", err)
 	}
 	if err := inputs.Check(len(t.in.Channels)); err != nil {
-		return fmt.Errorf("the inputs' spread: %w", err)
+		return fmt.Errorf("the inputs' looks: %w", err)
 	}
 	t.inputs = &inputs
 	return nil

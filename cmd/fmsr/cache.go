@@ -29,7 +29,11 @@ func cacheCommand(out io.Writer) *cobra.Command {
 	cmd.PersistentFlags().StringVar(&dir, "dir", "", "folder of the caches (arrow_cache.dir); empty: fmsr/frames in the user's cache folder")
 	folder := func() (string, error) {
 		if dir != "" {
-			return dir, nil
+			expanded, err := pipeline.ExpandPath(dir)
+			if err != nil {
+				return "", &pipeline.InputError{Err: fmt.Errorf("--dir %w", err)}
+			}
+			return expanded, nil
 		}
 		base, err := os.UserCacheDir()
 		if err != nil {
@@ -53,7 +57,7 @@ func cacheList(out io.Writer, folder func() (string, error)) *cobra.Command {
 			}
 			all, err := framecache.List(dir)
 			if err != nil {
-				return &runFailed{err}
+				return &runFailed{error: err}
 			}
 			w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "key\tsize\tframes\tgrid\tchannels\tlast used\t")
@@ -116,7 +120,7 @@ It keeps a cache that a run uses. --all and --older also remove what killed runs
 		}
 		caches, err := framecache.List(dir)
 		if err != nil {
-			return &runFailed{err}
+			return &runFailed{error: err}
 		}
 		if len(keys) == 0 {
 			since := time.Now()
@@ -149,7 +153,7 @@ func removeCaches(out io.Writer, dir string, keys []string) error {
 		case errors.Is(err, fs.ErrNotExist):
 			errs = append(errs, &pipeline.InputError{Err: fmt.Errorf("no cache %s in %s: fmsr cache ls shows them", key, dir)})
 		case err != nil:
-			errs = append(errs, &runFailed{err})
+			errs = append(errs, &runFailed{error: err})
 		default:
 			fmt.Fprintf(out, "removed %s\n", key)
 		}

@@ -20,10 +20,9 @@ import (
 // under each NAME of an npz file: retype FROM TO.npy DTYPE, or
 // retype FROM TO.npz DTYPE stored|deflated NAME...
 func retypeCommand(ts *testscript.TestScript, _ bool, args []string) {
-	f, err := npy.Open(ts.MkAbs(args[0]))
+	shape, values, err := npy.ReadFile(ts.MkAbs(args[0]))
 	ts.Check(err)
-	defer f.Close()
-	array := encode(f.Shape, f.Data(), args[2])
+	array := encode(shape, values, args[2])
 	to := ts.MkAbs(args[1])
 	ts.Check(os.MkdirAll(filepath.Dir(to), 0o755))
 	if strings.HasSuffix(to, ".npy") {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fmsr/internal/terminal"
 	"fmsr/pipeline"
 
 	_ "fmsr/sinks"
@@ -33,6 +34,7 @@ func (i interrupted) Error() string { return "interrupted by " + i.signal.String
 func execute(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signalContext()
 	defer stop()
+	stdout, stderr = terminal.New(stdout), terminal.New(stderr)
 	root := newRoot(stdout)
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -42,6 +44,10 @@ func execute(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	fmt.Fprintln(stderr, "fmsr:", err)
+	var failed *runFailed
+	if errors.As(err, &failed) && failed.resume != "" {
+		fmt.Fprintln(stderr, "to resume:", failed.resume)
+	}
 	return exitStatus(err)
 }
 
@@ -64,24 +70,34 @@ func exitStatus(err error) int {
 }
 
 // runFailed marks an error of a run that had begun.
-type runFailed struct{ error }
+type runFailed struct {
+	error
+	resume string // the command that resumes the run; empty: none does
+}
 
 func (r *runFailed) Unwrap() error { return r.error }
 
-// signalContext returns a context that the first SIGINT, SIGTERM or SIGUSR1 ends.
-// A second signal ends the process at once.
+// signalContext returns a context that the first SIGINT, SIGTERM, SIGUSR1 or SIGHUP ends.
+// A second signal ends the process at once, but for SIGHUP, which a closed terminal sends
+// more than once. Under nohup SIGHUP stays ignored. A pipe whose reader is gone ends nothing.
 func signalContext() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2) // a second one must not be lost while the first is handled
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		first, ok := <-signals
 		if !ok {
 			return
 		}
 		cancel(interrupted{first.(syscall.Signal)})
-		if second, ok := <-signals; ok {
-			os.Exit(128 + int(second.(syscall.Signal)))
+		for second := range signals {
+			if second != syscall.SIGHUP {
+				os.Exit(128 + int(second.(syscall.Signal)))
+			}
 		}
 	}()
 	return ctx, func() {

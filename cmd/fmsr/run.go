@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,10 +26,26 @@ func shards(flag string) (part, task pipeline.Shard, err error) {
 	return part, task, err
 }
 
+// steps is a flag's number of steps, in decimal digits: pflag takes 010 for 8.
+type steps int
+
+func (s *steps) String() string { return strconv.Itoa(int(*s)) }
+func (s *steps) Type() string   { return "int" }
+
+// Set is called by pflag when the flag is given.
+func (s *steps) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return errors.New("want the number of steps")
+	}
+	*s = steps(n)
+	return nil
+}
+
 func runCommand(out io.Writer) *cobra.Command {
 	var sets []string
 	var resume, shard string
-	var profile int
+	var profile steps
 	cmd := &cobra.Command{
 		Use:   "run SPEC",
 		Short: "Run a flow: train, export, report",
@@ -39,21 +57,21 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		Args: usage(cobra.ExactArgs(1)),
 	}
 	cmd.Flags().StringArrayVar(&sets, "set", nil, "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE")
-	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint to resume from")
+	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint or a run's folder to resume from")
 	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, I = 1..N; set automatically in a Slurm job array")
-	cmd.Flags().IntVar(&profile, "profile", 0, "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
+	cmd.Flags().Var(&profile, "profile", "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	given := pipeline.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		from := ""
 		if resume != "auto" && resume != "never" {
-			if _, err := os.Stat(resume); err != nil {
+			var err error
+			if from, err = pipeline.ExpandPath(resume); err != nil {
+				return &pipeline.InputError{Err: fmt.Errorf("--resume %w", err)}
+			}
+			if _, err := os.Stat(from); err != nil {
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, atomicfile.Cause(err))}
 			}
-			from = resume
-		}
-		if profile < 0 {
-			return &pipeline.InputError{Err: fmt.Errorf("--profile %d: want the number of steps", profile)}
 		}
 		overrides := *given
 		for _, set := range sets {
@@ -72,12 +90,48 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 			return &pipeline.InputError{Err: err}
 		}
 		printWarnings(out, spec)
-		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: profile, Shard: part, Task: task})
+		again := os.Args
+		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{
+			Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: int(profile), Shard: part, Task: task,
+			Resumable: func() { again = withoutResume(os.Args) },
+		})
 		var input *pipeline.InputError
-		if err != nil && !errors.As(err, &input) {
-			return &runFailed{err}
+		if err == nil || errors.As(err, &input) && cmd.Context().Err() == nil {
+			return err
 		}
-		return err
+		failed := &runFailed{error: err}
+		if spec.Resumable() {
+			failed.resume = shellCommand(again)
+		}
+		return failed
 	}
 	return cmd
+}
+
+// withoutResume returns arguments without --resume: the run's folder now says where to
+// resume from.
+func withoutResume(args []string) (rest []string) {
+	for i := 0; i < len(args); i++ {
+		switch {
+		case args[i] == "--resume":
+			i++
+		case !strings.HasPrefix(args[i], "--resume="):
+			rest = append(rest, args[i])
+		}
+	}
+	return rest
+}
+
+var needsQuotes = regexp.MustCompile(`[^A-Za-z0-9_@%+=:,./-]`)
+
+// shellCommand returns arguments as a shell takes them.
+func shellCommand(args []string) string {
+	quoted := make([]string, len(args))
+	for i, arg := range args {
+		quoted[i] = arg
+		if arg == "" || needsQuotes.MatchString(arg) {
+			quoted[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
 }

@@ -85,7 +85,7 @@ func TestSchemaFitsSpecs(t *testing.T) {
 		}
 	}
 	for _, stage := range []string{"npy_load", "npy_load:", "npy_load: {seeds: [0-3, 7], fields: [1, Bx], split: {train: 0-2, val: [7]}}", "npy_load: {seeds: 0-3, fields: 'a, b'}"} {
-		src := []byte("version: 1\nflow:\n  - " + stage + "\n")
+		src := []byte("version: 1\nrun: {overfit: false}\nflow:\n  - " + stage + "\n")
 		if fault := check(stage, src); fault != "" {
 			t.Errorf("%s: %s", stage, fault)
 		}

@@ -4,19 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/infile"
 	"fmsr/pipeline"
 	"fmsr/specs"
 )
 
+// largestSpec bounds the bytes of a spec that are read.
+const largestSpec = 16 << 20
+
 // loadSpec parses a spec file, or the shipped spec of that name if there is no such
 // file. Errors are InputErrors.
 func loadSpec(path string, overrides []pipeline.Override) (*pipeline.Spec, error) {
-	src, err := os.ReadFile(path)
+	src, err := infile.ReadStream(path, largestSpec)
 	if errors.Is(err, fs.ErrNotExist) {
 		if shipped, shippedErr := specs.FS.ReadFile(filepath.Base(path)); shippedErr == nil && (filepath.Dir(path) == "specs" || filepath.Dir(path) == ".") {
 			src, err = shipped, nil

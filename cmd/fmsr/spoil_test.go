@@ -22,6 +22,7 @@ import (
 	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/seal"
 	"fmsr/model"
 )
 
@@ -149,6 +150,13 @@ func (p *place) edit(name, old, new string) {
 	p.write(name, string(bytes.Replace(data, []byte(old), []byte(new), 1)))
 }
 
+// reseal is edit of a JSON object with a checksum, which becomes that of the new text.
+func (p *place) reseal(name, old, new string) {
+	p.Helper()
+	p.edit(name, old, new)
+	p.write(name, string(seal.Object(p.read(name))))
+}
+
 // cut truncates a file to n bytes, or by -n bytes if n is negative.
 func (p *place) cut(name string, n int) {
 	p.Helper()
@@ -159,6 +167,13 @@ func (p *place) cut(name string, n int) {
 }
 
 func (p *place) remove(name string) { p.Helper(); p.check(os.RemoveAll(p.path(name))) }
+
+// pipe puts a named pipe in place of a file.
+func (p *place) pipe(name string) {
+	p.Helper()
+	p.remove(name)
+	p.check(unix.Mkfifo(p.path(name), 0o644))
+}
 
 // array writes an array of the given shape, as the command npy of scripts does.
 func (p *place) array(name string, shape ...int) {
@@ -328,6 +343,8 @@ func (p *place) contents() map[string]string {
 			all[name] = folder
 		case e.Type()&fs.ModeSymlink != 0:
 			all[name], err = os.Readlink(path)
+		case e.Type()&fs.ModeNamedPipe != 0:
+			all[name] = "a pipe"
 		default:
 			var data []byte
 			data, err = os.ReadFile(path)
@@ -355,7 +372,7 @@ func (p *place) whyNotWhole(name, data string) string {
 		if strings.Contains(name, "cache/") {
 			_, err = os.Stat(filepath.Join(filepath.Dir(path), "index.json"))
 		} else if f, err = arrowtensor.Open(path); err == nil {
-			f.Release()
+			f.Close()
 		}
 	case ".pt":
 		var c *model.Loaded

@@ -15,7 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"fmsr/internal/dataset/exportset"
+	"fmsr/internal/glob"
 	"fmsr/internal/store/framecache"
+	"fmsr/internal/store/infile"
 	"fmsr/internal/store/parts"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -67,7 +69,7 @@ func verify(ctx context.Context, path string) (string, error) {
 	}
 	switch {
 	case err != nil:
-		return "", &runFailed{err}
+		return "", &runFailed{error: err}
 	case len(found) == 0:
 		return "", &pipeline.InputError{Err: fmt.Errorf("%s: no checkpoint, training, cache, export or report of fmsr's", path)}
 	}
@@ -81,7 +83,7 @@ func verifyFile(ctx context.Context, path string) ([]string, error) {
 		return []string{is}, err
 	}
 	start := make([]byte, 4)
-	f, err := os.Open(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +120,7 @@ func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 		}
 		found = append(found, fmt.Sprintf("%d caches, %d frames", len(caches), n))
 	}
-	paths, err := matching(dir, model.CheckpointFiles)
+	paths, err := glob.In(dir, model.CheckpointFiles)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +136,7 @@ func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, fmt.Sprintf("%s of %d evaluations", metricsName, n))
+		found = append(found, fmt.Sprintf("%s of %d lines", metricsName, n))
 	}
 	return verifyResults(ctx, dir, found)
 }
@@ -143,7 +145,7 @@ func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 // and appends to found what they are.
 func verifyResults(ctx context.Context, dir string, found []string) ([]string, error) {
 	verified := map[parts.File]bool{} // records and manifests name the same files
-	paths, err := matching(dir, manifests)
+	paths, err := glob.In(dir, manifests)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +185,7 @@ func verifyExport(ctx context.Context, path string, verified map[parts.File]bool
 // verifyMetrics returns how many lines metrics.jsonl has, or an error if a line is
 // not an object with a step.
 func verifyMetrics(path string) (int, error) {
-	data, err := os.ReadFile(path)
+	data, err := infile.ReadAll(path, 1<<30)
 	if err != nil {
 		return 0, err
 	}
@@ -207,18 +209,4 @@ func verifyMetrics(path string) (int, error) {
 func there(dir, name string) bool {
 	_, err := os.Lstat(filepath.Join(dir, name))
 	return !errors.Is(err, fs.ErrNotExist)
-}
-
-// matching returns the paths of the files in a folder whose names match a pattern.
-func matching(dir, pattern string) (paths []string, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		if ok, _ := filepath.Match(pattern, e.Name()); ok {
-			paths = append(paths, filepath.Join(dir, e.Name()))
-		}
-	}
-	return paths, nil
 }

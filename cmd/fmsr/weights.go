@@ -4,48 +4,54 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"fmsr/internal/format/safetensors"
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/runfolder"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
 
-// stateDicts names the checkpoint's key for each kind of weights.
-var stateDicts = map[string]string{"ema": "ema_state_dict", "raw": "model_state_dict"}
-
 func weightsCommand(out io.Writer) *cobra.Command {
 	var kind string
 	cmd := &cobra.Command{
-		Use:   "weights CHECKPOINT FILE.safetensors",
+		Use:   "weights CHECKPOINT|RUN FILE.safetensors",
 		Short: "Export a checkpoint's weights as safetensors",
 		Long: `weights writes the network's weights under their ADM names. The file's metadata has
 channel_names, mean and std (JSON lists), step, weights and config (a JSON object), all as text.`,
 		Example: "  fmsr weights runs/demo/checkpoint.pt demo.safetensors --weights raw",
 		Args:    usage(cobra.ExactArgs(2)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			key, ok := stateDicts[kind]
-			if !ok {
+			if kind != "ema" && kind != "raw" {
 				return &pipeline.InputError{Err: fmt.Errorf("--weights %q: want ema or raw", kind)}
+			}
+			if err := checkWeightsFile(args[1], args[0]); err != nil {
+				return &pipeline.InputError{Err: err}
 			}
 			c, err := model.OpenCheckpoint(args[0])
 			if err != nil {
 				return &pipeline.InputError{Err: err}
 			}
 			defer c.Close()
+			key, notice := c.StateKey(kind)
+			if notice != "" {
+				fmt.Fprintln(out, notice)
+				kind = "raw"
+			}
 			weights, err := c.Weights(key)
 			if err != nil {
 				return &pipeline.InputError{Err: fmt.Errorf("%s: %w", args[0], err)}
 			}
 			metadata, err := describeWeights(c, kind)
 			if err != nil {
-				return &runFailed{err}
+				return &runFailed{error: err}
 			}
 			if err := writeWeights(args[1], weights, metadata); err != nil {
-				return &runFailed{err}
+				return &runFailed{error: err}
 			}
 			fmt.Fprintf(out, "%s: %d tensors of step %d, %s weights\n", args[1], len(weights), c.Step, kind)
 			return nil
@@ -55,6 +61,22 @@ channel_names, mean and std (JSON lists), step, weights and config (a JSON objec
 	return cmd
 }
 
+// checkWeightsFile returns an error if writing path would replace the checkpoint, or
+// another file that holds no weights.
+func checkWeightsFile(path, checkpoint string) error {
+	if runfolder.Same(path, checkpoint) {
+		return fmt.Errorf("%s is the checkpoint itself: give another file for the weights", path)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil // there is none, or writing will say why not
+	}
+	if !info.Mode().IsRegular() || !safetensors.Is(path) {
+		return fmt.Errorf("%s is there, and holds no weights: give another file for them, or move it away", path)
+	}
+	return nil
+}
+
 // describeWeights returns the metadata that applying the weights needs.
 func describeWeights(c *model.Loaded, kind string) (map[string]string, error) {
 	metadata := map[string]string{"step": strconv.Itoa(c.Step), "weights": kind}
@@ -62,6 +84,9 @@ func describeWeights(c *model.Loaded, kind string) (map[string]string, error) {
 		"model_channels": c.Config.Channels, "channel_mult": c.Config.Mult, "periodic_padding": c.Config.Periodic,
 		"base_dist": c.Flow.Base, "base_noise_scale": c.Flow.NoiseScale,
 		"factor": c.Input.Factor, "periodic_input": c.Input.Periodic,
+	}
+	for _, key := range c.Unsaid { // the checkpoint does not say it
+		delete(config, key)
 	}
 	if c.Config.Network != model.DefaultNetwork {
 		config["network"] = c.Config.Network

@@ -2,98 +2,229 @@ package dataset
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/format/npy"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/infile"
 )
 
 // Arrays is a seed's open files, read as frames (H,W,C).
 //
-//	one float32 file (F,H,W,C)        -- frame i: a view of the mapped file --
-//	another type, or compressed       -- frame i: converted into new memory --
-//	one file (F,H,W) a field          -- frame i: assembled in new memory --
+//	one array (F,H,W,C)       -- frame i: read, and converted to float32 --
+//	one array (F,H,W) a field -- frame i: assembled ------------------------
+//	files of each frame       -- frame i: opened, and read in these ways ---
 type Arrays struct {
 	F, H, W, C int // frames, grid and channels
 
-	files []*npy.File
-	whole *memory.Buffer // the mapped values, if frames are views of them
-	plane []float32      // scratch: one field of a frame
+	files []*array
+	plane []float32 // scratch: one field of a frame; nil if an array holds them all
+	seen  []seen    // every array, in the order of the frames
+
+	of      Files   // with files of each frame: these
+	numbers []int   // of the frames; nil: 0 to F-1
+	open    *Arrays // the files of one frame
+	at      int     // of the frame at this place in numbers
+}
+
+// seen is an array's file when it was opened.
+type seen struct {
+	path  string
+	stamp infile.Stamp
 }
 
 // Open opens a seed's files and checks that their shapes fit together. Close it.
-func (f Files) Open() (*Arrays, error) {
+func (f Files) Open() (*Arrays, error) { return f.open("") }
+
+// open is Open for arrays that may lack the optional axes.
+func (f Files) open(optional string) (*Arrays, error) {
 	a := &Arrays{}
-	for _, path := range f.Paths() {
-		file, err := npy.OpenArray(path, f.Array)
-		if err != nil {
-			a.Close()
-			return nil, err
-		}
-		a.files = append(a.files, file)
-		if err := a.add(file, f.Fields != nil); err != nil {
-			a.Close()
-			return nil, err
-		}
+	var err error
+	if f.Snapshots != nil {
+		err = a.openFrames(f)
+	} else {
+		err = a.openArrays(f, optional)
 	}
-	if f.Fields != nil {
-		a.plane = make([]float32, a.H*a.W)
-		return a, nil
-	}
-	if data := a.files[0].Data(); data != nil {
-		// the last frame that is released unmaps the file
-		file := a.files[0]
-		a.whole, a.files = frames.Foreign(frames.Bytes(data), func() { file.Close() }), nil
+	if err != nil {
+		a.Close()
+		return nil, err
 	}
 	return a, nil
 }
 
-// add checks a file's shape against those of the files before it.
-func (a *Arrays) add(file *npy.File, isField bool) error {
-	shape := file.Shape
-	if isField && len(shape) == 4 && shape[3] == 1 {
-		shape = shape[:3]
-	}
+// openArrays opens the files of all frames.
+func (a *Arrays) openArrays(f Files, optional string) error {
+	paths, names := f.Paths(), []string{f.Array}
+	byName, err := f.byName()
 	switch {
-	case isField && len(shape) != 3:
-		return fmt.Errorf("%s: shape %v, want (frames, H, W), one field", file.Path, file.Shape)
-	case !isField && len(shape) != 4:
-		return fmt.Errorf("%s: shape %v, want (frames, H, W, channels)", file.Path, file.Shape)
-	case isField && a.F == 0:
-		a.F, a.H, a.W, a.C = shape[0], shape[1], shape[2], 1
-	case isField:
-		if shape[0] != a.F || shape[1] != a.H || shape[2] != a.W {
-			return fmt.Errorf("%s: shape %v, but %s has %v", file.Path, file.Shape, a.files[0].Path, a.files[0].Shape)
+	case err != nil:
+		return err
+	case byName:
+		names = f.Names
+	}
+	oneField := byName || f.Fields != nil
+	if oneField {
+		optional += "C"
+	}
+	for _, path := range paths {
+		for _, name := range names {
+			if err := a.add(path, name, f.Axes, optional); err != nil {
+				return err
+			}
 		}
-		a.C++
-	default:
-		a.F, a.H, a.W, a.C = shape[0], shape[1], shape[2], shape[3]
+	}
+	if oneField {
+		a.plane = make([]float32, a.H*a.W)
 	}
 	return nil
 }
 
-// Frame returns frame i, (H,W,C) float32. Release it; it outlives Close.
-func (a *Arrays) Frame(mem memory.Allocator, i int) (*memory.Buffer, error) {
-	n := a.H * a.W * a.C
-	if a.whole != nil {
-		return frames.Slice(a.whole, 4*n*i, 4*n), nil
+// byName reports whether the file is an npz with an array for each field.
+func (f Files) byName() (bool, error) {
+	if f.Array != "" || f.Fields != nil {
+		return false, nil
 	}
-	b := frames.NewBuffer(mem, n)
+	there, err := npy.Arrays(f.Path)
+	if err != nil {
+		return false, err
+	}
+	var missing []string
+	for _, name := range f.Names {
+		if !slices.Contains(there, name) {
+			missing = append(missing, name)
+		}
+	}
+	if n := len(missing); n > 0 && n < len(f.Names) {
+		return false, fmt.Errorf("%s: no array for the fields %v: it has %v", f.Path, missing, there)
+	}
+	return len(f.Names) > 0 && len(missing) == 0, nil
+}
+
+// add opens an array and checks its shape against the first one's.
+func (a *Arrays) add(path, name, axes, optional string) error {
+	file, err := npy.OpenArray(path, name)
+	if err != nil {
+		return err
+	}
+	next, err := newArray(file, axes, optional)
+	if err != nil {
+		file.Close()
+		return err
+	}
+	a.files, a.seen = append(a.files, next), append(a.seen, seen{path, file.Stamp()})
+	first := a.files[0]
+	if next.f != first.f || next.h != first.h || next.w != first.w {
+		return fmt.Errorf("%s: shape %v, but %s has %v", file.Path, file.Shape, first.Path, first.Shape)
+	}
+	a.F, a.H, a.W, a.C = first.f, first.h, first.w, a.C+next.c
+	return nil
+}
+
+// openFrames opens the files of each frame in turn, and leaves those of the last one open.
+func (a *Arrays) openFrames(f Files) error {
+	a.of, a.numbers = f, f.numbers()
+	for i := range a.numbers {
+		if err := a.openFrame(i); err != nil {
+			return err
+		}
+		one := a.open
+		if i == 0 {
+			a.H, a.W, a.C = one.H, one.W, one.C
+		}
+		if one.H != a.H || one.W != a.W || one.C != a.C || len(one.seen)*i != len(a.seen) {
+			return fmt.Errorf("%s: grid %d x %d and %d channels in %d arrays, but %s has %d x %d and %d in %d",
+				one.seen[0].path, one.H, one.W, one.C, len(one.seen), a.seen[0].path, a.H, a.W, a.C, len(a.seen)/i)
+		}
+		a.F, a.seen = i+1, append(a.seen, one.seen...)
+	}
+	return nil
+}
+
+// openFrame opens the files of the frame at place i, and closes those of another one.
+func (a *Arrays) openFrame(i int) error {
+	if a.open != nil {
+		a.open.Close()
+		a.open = nil
+	}
+	files := a.of.Snapshots[a.numbers[i]]
+	files.Form = a.of.Form
+	var err error
+	a.open, err = files.open("F")
+	a.at = i
+	return err
+}
+
+// turnTo opens the files of the frame at place i, if they are not open. They must be those
+// that Open has seen.
+func (a *Arrays) turnTo(i int) error {
+	if a.open != nil && a.at == i {
+		return nil
+	}
+	if err := a.openFrame(i); err != nil {
+		return err
+	}
+	n := len(a.open.seen)
+	return a.open.were(stampsOf(a.seen[i*n : (i+1)*n]))
+}
+
+// Numbers returns the numbers of the frames.
+func (a *Arrays) Numbers() []int {
+	if a.numbers != nil {
+		return slices.Clone(a.numbers)
+	}
+	return Numbers(a.F)
+}
+
+// Stamps returns the stamp of each array's file, in the order of the frames.
+func (a *Arrays) Stamps() []infile.Stamp { return stampsOf(a.seen) }
+
+func stampsOf(all []seen) []infile.Stamp {
+	stamps := make([]infile.Stamp, len(all))
+	for i, s := range all {
+		stamps[i] = s.stamp
+	}
+	return stamps
+}
+
+// were returns an error unless the files had these stamps when they were opened.
+func (a *Arrays) were(before []infile.Stamp) error {
+	for i, s := range a.seen {
+		if err := s.stamp.Was(before[i]); err != nil {
+			return fmt.Errorf("%s: %w", s.path, err)
+		}
+	}
+	return nil
+}
+
+// Frame returns the frame of that number, (H,W,C) float32. Release it; it outlives Close.
+func (a *Arrays) Frame(mem memory.Allocator, number int) (*memory.Buffer, error) {
+	b := frames.NewBuffer(mem, a.H*a.W*a.C)
+	i := number
+	if a.numbers != nil {
+		i, _ = slices.BinarySearch(a.numbers, number)
+	}
 	if err := a.read(frames.Floats(b), i); err != nil {
 		b.Release()
-		return nil, fmt.Errorf("frame %d: %w", i, err)
+		return nil, fmt.Errorf("frame %d: %w", number, err)
 	}
 	return b, nil
 }
 
-// read fills dst (H,W,C) with frame i.
+// read fills dst (H,W,C) with the frame at place i.
 func (a *Arrays) read(dst []float32, i int) error {
+	if a.numbers != nil {
+		if err := a.turnTo(i); err != nil {
+			return err
+		}
+		return a.open.read(dst, 0)
+	}
 	if a.plane == nil {
-		return a.files[0].Read(dst, i*len(dst))
+		return a.files[0].frame(dst, i)
 	}
 	for c, file := range a.files {
-		if err := file.Read(a.plane, i*len(a.plane)); err != nil {
+		if err := file.frame(a.plane, i); err != nil {
 			return err
 		}
 		for cell, v := range a.plane {
@@ -103,12 +234,17 @@ func (a *Arrays) read(dst []float32, i int) error {
 	return nil
 }
 
-// Close closes the files. A mapped file stays mapped until its last frame is released.
-func (a *Arrays) Close() {
-	if a.whole != nil {
-		a.whole.Release()
+// arrays returns the open ones.
+func (a *Arrays) arrays() []*array {
+	if a.open != nil {
+		return a.open.files
 	}
-	for _, f := range a.files {
+	return a.files
+}
+
+// Close closes the files.
+func (a *Arrays) Close() {
+	for _, f := range a.arrays() {
 		f.Close()
 	}
 }

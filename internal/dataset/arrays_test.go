@@ -1,9 +1,13 @@
 package dataset
 
 import (
+	"context"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -66,11 +70,50 @@ func TestRunMeasures(t *testing.T) {
 		if err := npy.WriteFile(path, c.shape, make([]float32, n)); err != nil {
 			t.Fatal(err)
 		}
-		switch got, err := run.Measure(Files{Path: path}); {
-		case c.err == "" && (err != nil || got != c.shape[0]):
-			t.Errorf("%s: %d frames, %v", c.name, got, err)
+		switch got, err := run.Measure(&Seed{Files: Files{Path: path}}); {
+		case c.err == "" && (err != nil || len(got) != c.shape[0]):
+			t.Errorf("%s: frames %v, %v", c.name, got, err)
 		case c.err != "" && (err == nil || err.Error() != filepath.Join(dir, c.err)):
 			t.Errorf("%s: %v, want %s", c.name, err, c.err)
 		}
+	}
+}
+
+// TestReplaced: a file that was replaced by another of its size and time of modification
+// has another identity, and is not read on.
+func TestReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f.npy")
+	write := func(value float32) {
+		if err := npy.WriteFile(path, []int{2, 1, 1, 1}, []float32{value, value}); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Unix(1.7e9, 0), time.Unix(1.7e9, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	measure := func() (s Seed, identity string) {
+		s = Seed{Files: Files{Path: path}, Frames: []int{0, 1}}
+		if _, err := (&Run{Fields: []string{"a"}}).Measure(&s); err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		s.Identify(&text)
+		return s, text.String()
+	}
+	write(1)
+	s, before := measure()
+	emit := func() error {
+		return s.Emit(context.Background(), memory.DefaultAllocator, Run{Fields: []string{"a"}}, func(f *frames.Frames) error { f.Release(); return nil })
+	}
+	if err := emit(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond) // a file system's clock ticks
+	write(2)
+	if err := emit(); err == nil || !strings.HasPrefix(err.Error(), path+": it was replaced or changed since this run started") {
+		t.Errorf("reading on: %v", err)
+	}
+	if _, after := measure(); after == before {
+		t.Errorf("the identity is still %s", after)
 	}
 }

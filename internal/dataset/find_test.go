@@ -10,14 +10,14 @@ import (
 
 func TestFindFiles(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"b.npy", "a.npy", "notes.txt"} {
+	for _, name := range []string{"b.npy", "a.npy", "notes.txt", "._a.npy", "b[1].npy", "d.npz"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for path, want := range map[string][]string{
-		"": {"a.npy", "b.npy"}, "b.npy": {"b.npy"}, "b*": {"b.npy"}, "notes.txt": {"notes.txt"}, // as its user says
-		"c.npy": nil, "[": nil,
+		"": {"a.npy", "b.npy", "b[1].npy", "d.npz"}, "b.npy": {"b.npy"}, "b*y": {"b.npy", "b[1].npy"}, "notes.txt": {"notes.txt"}, // as its user says
+		"b[1].npy": {"b[1].npy"}, "[ab].npy": {"a.npy", "b.npy"}, "._a.npy": {"._a.npy"}, "c.npy": nil, "[": nil,
 	} {
 		got, err := FindFiles(filepath.Join(dir, path))
 		for i := range got {

@@ -4,11 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"fmsr/internal/glob"
 )
 
 // Layout is the place of the files of seeds. The first field that is set decides:
@@ -22,20 +27,59 @@ type Layout struct {
 	Fields             []string // names that {field} in Pattern stands for
 }
 
-// Files are the files that hold one seed's frames: one file (F,H,W,C), or one file
-// (F,H,W) for each field.
+// Files are the files that hold one seed's frames: one file (F,H,W,C), one file (F,H,W) for
+// each field, or such files for each frame.
 type Files struct {
-	Path   string
-	Fields []string // a path for each field, in the fields' order; nil if Path holds them all
-	Array  string   // the array's name in an npz file; empty: its only one
+	Path      string
+	Fields    []string      // a path for each field, in the fields' order; nil if Path holds them all
+	Snapshots map[int]Files // the files of each frame, by its number; nil if the files hold them all
+	Form
 }
 
-// Paths returns every file.
-func (f Files) Paths() []string {
-	if f.Fields != nil {
+// Form is how arrays are stored in files.
+type Form struct {
+	Array string   // the array's name in an npz file; empty: its only one, or an array for each of Names
+	Axes  string   // the order of the axes of each array, as letters; empty: Axes
+	Names []string // of the fields
+}
+
+// Paths returns every file, in the order of the frames and of the fields.
+func (f Files) Paths() (paths []string) {
+	switch {
+	case f.Snapshots != nil:
+		for _, number := range f.numbers() {
+			paths = append(paths, f.Snapshots[number].Paths()...)
+		}
+		return paths
+	case f.Fields != nil:
 		return f.Fields
 	}
 	return []string{f.Path}
+}
+
+// numbers returns the numbers of the frames that have files of their own.
+func (f Files) numbers() []int { return slices.Sorted(maps.Keys(f.Snapshots)) }
+
+// put notes a file. It returns the file that was there already, if there is one.
+func (f *Files) put(path string, at Place, fields int) (other string) {
+	if at.Frame >= 0 {
+		if f.Snapshots == nil {
+			f.Snapshots = map[int]Files{}
+		}
+		one := f.Snapshots[at.Frame]
+		other = one.put(path, Place{Frame: -1, Field: at.Field}, fields)
+		f.Snapshots[at.Frame] = one
+		return other
+	}
+	into := &f.Path
+	if at.Field >= 0 {
+		if f.Fields == nil {
+			f.Fields = make([]string, fields)
+		}
+		into = &f.Fields[at.Field]
+	}
+	other, *into = *into, path
+	return other
 }
 
 // String names the place, for messages.
@@ -94,7 +138,7 @@ func (l Layout) findFolders() (map[int]Files, error) {
 			return nil, fmt.Errorf("%s: seed %s: %w", folder, m[1], err)
 		}
 		npy := filepath.Join(folder, e.Name(), "npy")
-		files, err := fs.Glob(os.DirFS(npy), "*.np[yz]")
+		files, err := glob.In(npy, "*.np[yz]")
 		if err != nil {
 			return nil, err
 		}
@@ -102,9 +146,9 @@ func (l Layout) findFolders() (map[int]Files, error) {
 			return nil, fmt.Errorf("%s: %d npy or npz files, want one", npy, len(files))
 		}
 		if other, ok := found[seed]; ok {
-			return nil, fmt.Errorf("seed %d is there twice: %s and %s", seed, other.Path, filepath.Join(npy, files[0]))
+			return nil, fmt.Errorf("seed %d is there twice: %s and %s", seed, other.Path, files[0])
 		}
-		found[seed] = Files{Path: filepath.Join(npy, files[0])}
+		found[seed] = Files{Path: files[0]}
 	}
 	if len(found) == 0 {
 		return nil, fmt.Errorf("%s: no folder seed_NNNN there", folder)
@@ -131,29 +175,28 @@ func (l Layout) findPattern() (map[int]Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := fs.Glob(os.DirFS(l.Root), p.glob)
+	files, err := glob.In(l.Root, p.glob)
 	if err != nil {
 		return nil, fmt.Errorf("pattern %s: %w", l.Pattern, err)
 	}
 	found := map[int]Files{}
-	for _, name := range files {
-		seed, field, ok := p.Match(name)
+	for _, path := range files {
+		name, err := filepath.Rel(l.Root, path)
+		if err != nil {
+			return nil, err
+		}
+		at, ok := p.Match(name)
 		if !ok {
 			continue
 		}
-		f, path := found[seed], filepath.Join(l.Root, name)
-		place := &f.Path
-		if p.perField {
-			if f.Fields == nil {
-				f.Fields = make([]string, len(l.Fields))
-			}
-			place = &f.Fields[field]
+		if at.Frame > math.MaxInt32 {
+			return nil, fmt.Errorf("pattern %s: %s is frame %d: want at most %d", l.Pattern, path, at.Frame, math.MaxInt32)
 		}
-		if *place != "" {
-			return nil, fmt.Errorf("pattern %s: both %s and %s are seed %d", l.Pattern, *place, path, seed)
+		f := found[at.Seed]
+		if other := f.put(path, at, len(l.Fields)); other != "" {
+			return nil, fmt.Errorf("pattern %s: both %s and %s are %s", l.Pattern, other, path, at)
 		}
-		*place = path
-		found[seed] = f
+		found[at.Seed] = f
 	}
 	if len(found) == 0 {
 		return nil, fmt.Errorf("root %s has no file of the pattern %s: it holds %s", l.Root, l.Pattern, listFolder(l.Root))
@@ -164,6 +207,18 @@ func (l Layout) findPattern() (map[int]Files, error) {
 // CheckFields returns an error if a field of the seed has no file. Seeds that are not
 // read may lack files.
 func (l Layout) CheckFields(seed int, f Files) error {
+	if f.Snapshots == nil {
+		return l.checkFields(f, Place{Seed: seed, Frame: -1})
+	}
+	for _, number := range f.numbers() {
+		if err := l.checkFields(f.Snapshots[number], Place{Seed: seed, Frame: number}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l Layout) checkFields(f Files, at Place) error {
 	var missing []string
 	for i, path := range f.Fields {
 		if path == "" {
@@ -171,7 +226,7 @@ func (l Layout) CheckFields(seed int, f Files) error {
 		}
 	}
 	if missing != nil {
-		return fmt.Errorf("seed %d has no file for %s (pattern %s)", seed, strings.Join(missing, ", "), l)
+		return fmt.Errorf("%s has no file for %s (pattern %s)", at, strings.Join(missing, ", "), l)
 	}
 	return nil
 }

@@ -7,20 +7,34 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"fmsr/internal/glob"
 )
 
-// Pattern is a path below a root that names a seed and, if each field has its own
-// file, a field:
+// Pattern is a path below a root that names a seed, a frame if each has its own file, and a
+// field if each has its own file:
 //
 //	run_{seed}/fields.npy     {seed}: digits, the same number in several places
+//	{seed}/snap_{frame}.npy   {frame}: digits, as those of {seed}
 //	{seed}_{field}.npy        {field}: the name of a field
-//	*/s?{seed}.npz            * and ?: any text within a name
+//	*/s?{seed}.npz            * and ?: any text within a name, but for a dot at its start
+//	x[1]/{seed}.npy           other characters are themselves
 type Pattern struct {
-	glob     string
-	perField bool
-	regexp   *regexp.Regexp
-	groups   []bool // for each group of the regexp: true for a field, false for a seed
-	fields   []string
+	glob   string
+	regexp *regexp.Regexp
+	groups []string // for each group of the regexp: its placeholder
+	fields []string
+}
+
+// Place is what a file holds: -1 stands for all frames, and for all fields.
+type Place struct{ Seed, Frame, Field int }
+
+// String names the place for messages: "seed 3", or "seed 3, frame 7".
+func (p Place) String() string {
+	if p.Frame < 0 {
+		return fmt.Sprintf("seed %d", p.Seed)
+	}
+	return fmt.Sprintf("seed %d, frame %d", p.Seed, p.Frame)
 }
 
 var placeholder = regexp.MustCompile(`\{[^{}]*\}|[*?]`)
@@ -33,10 +47,10 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 		return nil, fmt.Errorf("is %q: want a path below root", text)
 	case !strings.HasSuffix(text, ".npy") && !strings.HasSuffix(text, ".npz"):
 		return nil, fmt.Errorf("is %q: want .npy or .npz at its end", text)
-	case !strings.Contains(rest, "{seed}"):
-		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits", text)
-	case strings.ContainsAny(placeholder.ReplaceAllString(text, ""), `{}[]\`):
-		return nil, fmt.Errorf("is %q: want a path with {seed}, {field}, * and ?", text)
+	case !strings.Contains(rest, "{seed}") && !strings.Contains(rest, "{frame}"):
+		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits, or {frame} of the frame's", text)
+	case strings.ContainsAny(placeholder.ReplaceAllString(text, ""), "{}"):
+		return nil, fmt.Errorf("is %q: want a path with {seed}, {frame}, {field}, * and ?", text)
 	}
 	var names []string
 	for _, f := range fields {
@@ -44,60 +58,69 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 	}
 	// longest first: a name that begins with another name must be tried before it
 	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
-	p := &Pattern{glob: placeholder.ReplaceAllString(rest, "*"), fields: fields}
-	var expr strings.Builder
+	p := &Pattern{fields: fields}
+	var expr, pattern strings.Builder
 	for rest != "" {
 		at := placeholder.FindStringIndex(rest)
 		if at == nil {
 			at = []int{len(rest), len(rest)}
 		}
 		expr.WriteString(regexp.QuoteMeta(rest[:at[0]]))
+		pattern.WriteString(glob.Quote(rest[:at[0]]))
+		if at[1] > at[0] {
+			pattern.WriteString("*")
+		}
 		switch what := rest[at[0]:at[1]]; what {
-		case "{seed}":
+		case "{seed}", "{frame}":
 			expr.WriteString(`(\d+)`)
-			p.groups = append(p.groups, false)
+			p.groups = append(p.groups, what)
 		case "{field}":
 			expr.WriteString("(" + strings.Join(names, "|") + ")")
-			p.groups, p.perField = append(p.groups, true), true
+			p.groups = append(p.groups, what)
 		case "*":
 			expr.WriteString("[^/]*")
 		case "?":
 			expr.WriteString("[^/]")
 		case "":
 		default:
-			return nil, fmt.Errorf("is %q: want {seed} or {field}, not %s", text, what)
+			return nil, fmt.Errorf("is %q: want {seed}, {frame} or {field}, not %s", text, what)
 		}
 		rest = rest[at[1]:]
 	}
+	p.glob = pattern.String()
 	var err error
 	p.regexp, err = regexp.Compile("^" + expr.String() + "$")
 	return p, err
 }
 
-// Match returns the seed and the index of the field that a path below the root
-// names. The field is -1 if the pattern has no {field}; ok is false if the path does
-// not match.
-func (p *Pattern) Match(path string) (seed, field int, ok bool) {
+// Match returns what a path below the root holds. Without {seed} that is seed 0. ok is
+// false if the path does not match.
+func (p *Pattern) Match(path string) (at Place, ok bool) {
+	at = Place{-1, -1, -1}
 	m := p.regexp.FindStringSubmatch(path)
 	if m == nil {
-		return 0, 0, false
+		return at, false
 	}
-	seed, field = -1, -1
-	for i, isField := range p.groups {
-		at, value := &seed, 0
-		if isField {
-			at, value = &field, slices.Index(p.fields, m[i+1])
-		} else {
+	for i, what := range p.groups {
+		into, value := &at.Seed, 0
+		switch what {
+		case "{field}":
+			into, value = &at.Field, slices.Index(p.fields, m[i+1])
+		case "{frame}":
+			into = &at.Frame
+			fallthrough
+		default:
 			n, err := strconv.Atoi(m[i+1])
 			if err != nil {
-				return 0, 0, false
+				return at, false
 			}
 			value = n
 		}
-		if *at >= 0 && *at != value {
-			return 0, 0, false
+		if *into >= 0 && *into != value {
+			return at, false
 		}
-		*at = value
+		*into = value
 	}
-	return seed, field, true
+	at.Seed = max(0, at.Seed)
+	return at, true
 }

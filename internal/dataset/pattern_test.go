@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"fmt"
 	"path"
 	"path/filepath"
 	"strings"
@@ -28,16 +27,22 @@ func TestPattern(t *testing.T) {
 		{"*/s?{seed}.npy", "any/s_5.npy", "seed 5"},
 		{"*/s?{seed}.npy", "any/more/s_5.npy", "no"},
 		{"a.b{seed}.npy", "axb5.npy", "no"},
+		{`x[1]\{seed}.npy`, `x[1]\5.npy`, "seed 5"},
+		{"x[1]{seed}.npy", "x15.npy", "no"},
+		{"{seed}/snap_{frame}.npy", "2/snap_00100.npy", "seed 2, frame 100"},
+		{"{seed}/snap_{frame}.npy", "2/snap_x.npy", "no"},
+		{"{frame}/{field}_{frame}.npy", "07/jz_7.npy", "seed 0, frame 7 jz"},
+		{"{frame}/{field}_{frame}.npy", "07/jz_8.npy", "no"},
 	} {
 		p, err := ParsePattern(c.pattern, fields)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := "no"
-		if seed, field, ok := p.Match(c.path); ok {
-			got = fmt.Sprintf("seed %d", seed)
-			if p.perField {
-				got += " " + fields[field]
+		if at, ok := p.Match(c.path); ok {
+			got = at.String()
+			if at.Field >= 0 {
+				got += " " + fields[at.Field]
 			}
 		}
 		if got != c.want {
@@ -52,11 +57,10 @@ func TestPattern(t *testing.T) {
 		"/data/{seed}.npy":     "want a path below root",
 		"../{seed}.npy":        "want a path below root",
 		"{seed}.txt":           "want .npy or .npz at its end",
-		"f.npy":                "want {seed} in place of the seed's digits",
+		"f.npy":                "want {seed} in place of the seed's digits, or {frame}",
 		"{seed}/../f.npy":      "want {seed} in place of the seed's digits",
-		"{seed}_{fields}.npy":  "want {seed} or {field}, not {fields}",
-		"{seed}_{.npy":         "want a path with {seed}, {field}, * and ?",
-		"{seed}_[0-9].npy":     "want a path with {seed}, {field}, * and ?",
+		"{seed}_{fields}.npy":  "want {seed}, {frame} or {field}, not {fields}",
+		"{seed}_{.npy":         "want a path with {seed}, {frame}, {field}, * and ?",
 		"{seed}_\xff.npy":      "invalid UTF-8",
 		"{seed}_{{field}}.npy": "want a path with",
 	} {
@@ -68,7 +72,7 @@ func TestPattern(t *testing.T) {
 
 // FuzzPattern: a pattern is refused, or matches the path that it was filled in to.
 func FuzzPattern(f *testing.F) {
-	for _, seed := range []string{"run_{seed}/f.npy", "{seed}_{field}.npz", "*/{seed}?/{field}_{seed}.npy", "[{seed}.npy", "a/../{seed}.npy"} {
+	for _, seed := range []string{"run_{seed}/f.npy", "{seed}_{field}.npz", "*/{seed}?/{field}_{seed}.npy", "[{seed}.npy", "a/../{seed}.npy", "{frame}/{seed}_{frame}.npy"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -81,11 +85,11 @@ func fillAndMatch(t *testing.T, text string) {
 	if err != nil {
 		return
 	}
-	filled := strings.NewReplacer("{seed}", "07", "{field}", "Bx", "*", "_", "?", "_").Replace(filepath.Clean(text))
+	filled := strings.NewReplacer("{seed}", "07", "{frame}", "03", "{field}", "Bx", "*", "_", "?", "_").Replace(filepath.Clean(text))
 	if ok, err := path.Match(p.glob, filled); err != nil || !ok {
 		t.Errorf("%q: glob %q and %q: %v, %v", text, p.glob, filled, ok, err)
 	}
-	if _, _, ok := p.Match(filled); !ok && !strings.ContainsAny(text, "*?") && strings.Count(text, "{seed}") == 1 {
+	if _, ok := p.Match(filled); !ok && !strings.ContainsAny(text, "*?") && strings.Count(text, "{seed}") <= 1 && strings.Count(text, "{frame}") <= 1 {
 		t.Errorf("%q does not match %q", text, filled)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/infile"
 )
 
 // Seed is a seed to read: its files, its split and the numbers of its frames.
@@ -19,69 +19,98 @@ type Seed struct {
 	Files
 	Assignment
 	Frames []int
+	Stamps []infile.Stamp // of each file, when its header was read
 }
 
 // Run is the grid and the fields of all seeds of a simulation run.
 type Run struct {
 	field.Grid          // of x_hi; H and W are 0 until Measure has seen a seed
 	Fields     []string // names of the channels, in the order of the files' last axis
+	Lossy      Lossy    // of the seeds measured
 }
 
-// Measure reads the header of a seed and returns how many frames it has. It returns an
-// error unless the seed has the run's fields and the grid of the seeds measured before.
-func (r *Run) Measure(f Files) (int, error) {
-	a, err := f.Open()
+// Measure reads the header of a seed, notes its files' stamps and returns the numbers of
+// its frames. It returns an error unless the seed has the run's fields and the grid of the
+// seeds measured before.
+func (r *Run) Measure(s *Seed) ([]int, error) {
+	a, err := s.Open()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer a.Close()
-	path := f.Paths()[0]
+	s.Stamps = a.Stamps()
+	path := s.Paths()[0]
 	if a.C != len(r.Fields) {
-		return 0, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, a.C, len(r.Fields), strings.Join(r.Fields, " "))
+		return nil, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, a.C, len(r.Fields), strings.Join(r.Fields, " "))
 	}
 	if r.H == 0 {
 		r.H, r.W = a.H, a.W
 	}
 	if a.H != r.H || a.W != r.W {
-		return 0, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %s", path, a.H, a.W, r.Grid)
+		return nil, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %s", path, a.H, a.W, r.Grid)
 	}
-	return a.F, nil
+	found, err := a.Lossy(r.Fields)
+	r.Lossy.Add(found)
+	return a.Numbers(), err
 }
 
-// ChooseFrames returns the numbers of the wanted frames, out of n, in ascending order.
+// Numbers returns the numbers of n frames, 0 to n-1.
+func Numbers(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// ChooseFrames returns the wanted numbers out of those of all frames, in ascending order.
 // An empty list means all. It returns an error if a wanted frame is missing.
-func ChooseFrames(n int, wanted []int) ([]int, error) {
+func ChooseFrames(numbers, wanted []int) ([]int, error) {
+	if len(wanted) == 0 {
+		return numbers, nil
+	}
 	var chosen []int
-	for i := range n {
-		if len(wanted) == 0 || slices.Contains(wanted, i) {
-			chosen = append(chosen, i)
+	for _, n := range numbers {
+		if slices.Contains(wanted, n) {
+			chosen = append(chosen, n)
 		}
 	}
-	for _, i := range wanted {
-		if i < 0 || i >= n {
-			return nil, fmt.Errorf("%d frames, but frame %d is asked for", n, i)
+	for _, n := range wanted {
+		if !slices.Contains(chosen, n) {
+			which := ""
+			if first, last := numbers[0], numbers[len(numbers)-1]; last >= len(numbers) {
+				which = fmt.Sprintf(", %d to %d", first, last)
+			}
+			return nil, fmt.Errorf("%d frames%s, but frame %d is asked for", len(numbers), which, n)
 		}
 	}
 	return chosen, nil
 }
 
-// Identify writes the paths, sizes and times of the seed's files, its split and its
-// frames. A cache is stale if the hash of this text has changed.
-func (s Seed) Identify(w io.Writer) error {
-	for _, path := range s.Paths() {
-		info, err := os.Stat(path)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(w, "%s %s %d %d %s %v\n", path, s.Array, info.Size(), info.ModTime().UnixNano(), s.Split, s.Frames)
+// Identify writes the paths and stamps of the seed's files, its split and its frames. A
+// cache is stale if the hash of this text has changed.
+func (s Seed) Identify(w io.Writer) {
+	fmt.Fprintf(w, "%q %v %+v %s %v\n", s.Paths(), s.Stamps, s.Form, s.Split, s.Frames)
+}
+
+// Reopen opens the seed's files again. It returns an error if one of them has been replaced
+// or changed since Measure read it.
+func (s Seed) Reopen() (*Arrays, error) {
+	a, err := s.Open()
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if err := a.were(s.Stamps); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
 }
 
 // Emit sends the seed's frames in their order, (1,H,W,C) each, and stops when ctx
 // ends. send owns the frame.
 func (s Seed) Emit(ctx context.Context, mem memory.Allocator, run Run, send func(*frames.Frames) error) error {
-	a, err := s.Open()
+	a, err := s.Reopen()
 	if err != nil {
 		return err
 	}

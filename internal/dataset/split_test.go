@@ -49,6 +49,64 @@ func TestSelection(t *testing.T) {
 	}
 }
 
+// TestInTime: which frames of a seed are for which split.
+func TestInTime(t *testing.T) {
+	shares := func(train, val, test float64, gap int) *InTime {
+		return &InTime{Shares: [3]float64{train, val, test}, Gap: gap}
+	}
+	number := func(n int) (numbers []int) {
+		for i := range n {
+			numbers = append(numbers, 10+i)
+		}
+		return numbers
+	}
+	listed := &InTime{Frames: map[string][]int{"val": {15, 14}, "train": {10, 11}}}
+	for _, c := range []struct {
+		in      *InTime
+		numbers []int
+		want    string
+	}{
+		{shares(0.5, 0.25, 0.25, 0), number(8), "train [10 11 12 13], val [14 15], test [16 17]"},
+		{shares(0.5, 0.25, 0.25, 2), number(12), "train [10 11 12 13], val [16 17], test [20 21]"},
+		{shares(0.8, 0.1, 0.1, 1), number(12), "train [10 11 12 13 14 15 16 17], val [19], test [21]"},
+		{shares(0.75, 0.25, 0, 5), number(9), "train [10 11 12], val [18]"},
+		{shares(1, 0, 0, 5), number(3), "train [10 11 12]"},
+		{shares(0.5, 0.5, 0, 1), []int{8, 2, 6, 4, 0}, "train [0 2], val [6 8]"}, // in the order of time
+		{shares(0.9, 0.1, 0, 0), number(4), "the split val is empty: 0.1 of the 4 frames outside gaps: want a larger share"},
+		{shares(0.5, 0.25, 0.25, 4), number(10), "10 frames are too few for 3 splits with gaps of 4 frames: want a smaller gap"},
+		{shares(0.5, 0.5, 0, 0), []int{1, 3, 1}, "frame 1 is read twice: splits in time need every frame once"},
+		{listed, number(6), "train [10 11], val [14 15]"},
+		{listed, number(5), "frame 15 of the split val is not among the 5 frames that are read, 10 to 14"},
+	} {
+		if got := c.in.describe(c.numbers); got != c.want {
+			t.Errorf("%+v of %v: %s, want %s", *c.in, c.numbers, got, c.want)
+		}
+	}
+	if got := selected(Selection{InTime: listed, Splits: []string{"val"}}, []int{0, 1}); got != "0 val, 1 val" {
+		t.Errorf("validation frames of both seeds: %s", got)
+	}
+	if got := selected(Selection{InTime: listed, Overfit: true}, []int{0, 1}); got != "0 val, 0 train" {
+		t.Errorf("overfit: %s", got)
+	}
+}
+
+// describe lists the frame numbers of each split, or is the error.
+func (t *InTime) describe(numbers []int) string {
+	var text []string
+	for _, split := range t.Splits() {
+		at, err := t.cut(numbers, split)
+		if err != nil {
+			return err.Error()
+		}
+		var of []int
+		for _, i := range at {
+			of = append(of, numbers[i])
+		}
+		text = append(text, fmt.Sprintf("%s %v", split, of))
+	}
+	return strings.Join(text, ", ")
+}
+
 func selected(s Selection, found []int) string {
 	seeds, err := s.Choose(found, "here")
 	if err != nil {

@@ -9,9 +9,10 @@ import (
 // Kernels is the arithmetic that libtorch or our C++ does. The caller provides it, so
 // that this package builds without them.
 type Kernels struct {
-	// Power adds P(k) of planes (C,H,W) to fine (C,shells) and, unless low is nil, P(k)
-	// of their averages over factor x factor cells to low (C,shells of the coarse grid).
-	Power func(fine, low [][]float64, planes []float32) error
+	// Power adds P(k) of planes (C,H,W) to fine (C,shells), their power in the modes that
+	// averaging over factor x factor cells loses to lost (C) and, unless low is nil, P(k) of
+	// their averages to low (C,shells of the coarse grid).
+	Power func(fine, low [][]float64, lost []float64, planes []float32) error
 	// Moments returns the mean and variance of a plane (H,W).
 	Moments func(plane []float32) field.Welford
 }
@@ -65,7 +66,7 @@ func (c *Comparison) Start(labels []string, truth []float32) error {
 	room := min(len(labels), shownFrames-len(c.shown.columns))
 	c.shown.columns = append(c.shown.columns, labels[:room]...)
 	c.shown.truth = append(c.shown.truth, truth[:room*fields*c.cells()]...)
-	if err := c.addPower(c.Truth.Power, c.Truth.Low, truth); err != nil {
+	if err := c.addPower(c.Truth.Power, c.Truth.Low, c.Truth.Lost, truth); err != nil {
 		return fmt.Errorf("spectra of the truth: %w", err)
 	}
 	for i := range len(truth) / c.cells() {
@@ -91,7 +92,7 @@ func (c *Comparison) add(src Source, values []float32, variance []float64) error
 		return fmt.Errorf("%s of %d values, and a truth of %d", src.label(), len(values), len(c.truth))
 	}
 	m, fields := c.made(src), len(c.Fields)
-	if err := c.addPower(m.Power, nil, values); err != nil {
+	if err := c.addPower(m.Power, nil, m.Lost, values); err != nil {
 		return fmt.Errorf("spectra of the %s: %w", src.label(), err)
 	}
 	for i := range len(values) / c.cells() {
@@ -112,13 +113,13 @@ func (c *Comparison) add(src Source, values []float32, variance []float64) error
 	return nil
 }
 
-// addPower adds P(k) of values (N,C,H,W) to fine and, unless low is nil, P(k) of their
-// averages to low.
-func (c *Comparison) addPower(fine, low []Series, values []float32) error {
+// addPower adds P(k) of values (N,C,H,W) to fine, their lost power to lost and, unless
+// low is nil, P(k) of their averages to low.
+func (c *Comparison) addPower(fine, low []Series, lost Series, values []float32) error {
 	fineRows, lowRows := rows(fine, c.shells), rows(low, c.lowShells)
 	frame := len(c.Fields) * c.cells()
 	for ; len(values) > 0; values = values[frame:] {
-		if err := c.kernels.Power(fineRows, lowRows, values[:frame]); err != nil {
+		if err := c.kernels.Power(fineRows, lowRows, lost, values[:frame]); err != nil {
 			return err
 		}
 	}

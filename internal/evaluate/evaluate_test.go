@@ -12,11 +12,12 @@ import (
 
 const h, w = 4, 4
 
-// power stands in for Fourier transforms: shell 1, the band that pooling lost at
-// this size, has the mean square of each plane.
-func power(fine, low [][]float64, planes []float32) error {
+// power stands in for Fourier transforms: shell 1, which pooling loses, has the mean
+// square of each plane.
+func power(fine, low [][]float64, lost []float64, planes []float32) error {
 	for i, v := range planes {
 		fine[i/(h*w)][1] += float64(v) * float64(v) / (h * w)
+		lost[i/(h*w)] += float64(v) * float64(v) / (h * w)
 	}
 	for i := range low {
 		low[i][0]++
@@ -111,7 +112,7 @@ func TestStandard(t *testing.T) {
 		near(Mean, "spread_over_error", math.Sqrt(1.5*spread[field]/meanMSE[field]))
 	}
 	golden.Near(t, "mse of all", float64(value(t, f, Sample, "mse").All), (mse[0]+mse[1])/2, 1e-6)
-	golden.Near(t, "of_bilinear of all: a ratio of means", float64(value(t, f, Sample, "of_bilinear").All), (mse[0]+mse[1])/(loMSE[0]+loMSE[1]), 1e-6)
+	golden.Near(t, "of_bilinear of all: a mean of ratios", float64(value(t, f, Sample, "of_bilinear").All), (mse[0]/loMSE[0]+mse[1]/loMSE[1])/2, 1e-6)
 	for _, s := range f.Sources {
 		for _, v := range s.Values {
 			if v.EnsembleOnly && s.Source != Mean {
@@ -192,18 +193,71 @@ func TestScalars(t *testing.T) {
 	}
 }
 
-func TestTable(t *testing.T) {
-	text := compared(t, Standard, 1).Figures().Table("one frame").String()
-	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	if len(lines) != 4 {
-		t.Fatalf("%s", text)
+// TestTables: means over the fields of what has no unit, then each metric by field.
+func TestTables(t *testing.T) {
+	f := compared(t, Standard, 1).Figures()
+	var titles []string
+	for i, table := range f.Tables("one frame") {
+		titles = append(titles, table.Title)
+		lines := strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n")
+		words := []int{2 + 3, 1 + 3, 2 + 4} // of the label, figures
+		switch {
+		case i == 0:
+			if heads := strings.Join(table.Heads, ", "); heads != "of bilinear, NMSE, power in the lost band, of truth's, spread over error" {
+				t.Errorf("heads: %s", heads)
+			}
+		case i == 5:
+			words = []int{2 + 2}
+		default:
+			words = []int{2 + 2, 1 + 2, 2 + 2}
+		}
+		if len(lines) != 1+len(words) {
+			t.Fatalf("%s", table)
+		}
+		for i, n := range words {
+			if got := len(strings.Fields(lines[i+1])); got != n {
+				t.Errorf("row %q has %d words, want %d", lines[i+1], got, n)
+			}
+		}
 	}
-	if !strings.HasSuffix(lines[0], "power in the lost band, of truth's   spread over error") {
-		t.Errorf("heads: %s", lines[0])
+	want := "one frame, mean over 2 fields|MSE, by field|of bilinear, by field|NMSE, by field|power in the lost band, of truth's, by field|spread over error, by field"
+	if got := strings.Join(titles, "|"); got != want {
+		t.Errorf("tables %s, want %s", got, want)
 	}
-	for i, cells := range []int{2 + 3, 1 + 3, 2 + 4} { // words of the label, figures
-		if got := len(strings.Fields(lines[i+1])); got != cells {
-			t.Errorf("row %q has %d words, want %d", lines[i+1], got, cells)
+	f = of(t, []string{"a"}, noise(1)[:h*w], noise(2)[:h*w], noise(3)[:h*w])
+	if all := f.Tables("alone"); len(all) != 1 || all[0].Title != "alone" || all[0].Heads[0] != "MSE" {
+		t.Errorf("tables of one field: %v", all)
+	}
+}
+
+// of returns the figures of a frame: its truth, bilinear input and sample.
+func of(t *testing.T, fields []string, truth, lo, sample []float32) Figures {
+	t.Helper()
+	c := New(Standard, fields, field.Grid{H: h, W: w}, 2, Kernels{power, moments})
+	must(t, c.Start([]string{"frame"}, truth))
+	must(t, c.Add(Bilinear, lo))
+	must(t, c.Add(Sample, sample))
+	return c.Figures()
+}
+
+// TestNoFieldOwnsTheMean: a field in units a thousand times smaller has the same say.
+func TestNoFieldOwnsTheMean(t *testing.T) {
+	large := func(x []float32) []float32 {
+		for i := range h * w {
+			x[i] *= 1000
+		}
+		return x
+	}
+	names := []string{"a", "b"}
+	f, g := of(t, names, noise(1), noise(2), noise(3)), of(t, names, large(noise(1)), large(noise(2)), large(noise(3)))
+	for _, v := range f.Sources[1].Values {
+		if v.ShownIn(Tables) && f.averages(v.Metric) {
+			golden.Near(t, v.Name, float64(value(t, g, Sample, v.Name).All), float64(v.All), 1e-5*math.Abs(float64(v.All)))
+		}
+	}
+	for _, s := range g.Headline() {
+		if !strings.HasPrefix(s.Name, "val/nmse") {
+			t.Errorf("headline %s", s.Name)
 		}
 	}
 }
@@ -216,5 +270,43 @@ func TestWrongSizes(t *testing.T) {
 	}
 	if err := c.Start([]string{"x", "y"}, noise(1)); err == nil {
 		t.Error("a truth of another size was taken")
+	}
+}
+
+// TestFiguresThatDoNotExist: of a field that is constant in the truth only errors exist.
+// Other figures are of the other fields, and of none they are dashes, and not in logs.
+func TestFiguresThatDoNotExist(t *testing.T) {
+	frame := func(seed uint64, constant ...int) []float32 {
+		x := noise(seed)
+		for _, k := range constant {
+			for i := range h * w {
+				x[k*h*w+i] = 0.1
+			}
+		}
+		return x
+	}
+	of := func(constant ...int) Figures {
+		return of(t, []string{"a", "b"}, frame(1, constant...), frame(2, constant...), frame(3))
+	}
+	one := of(1)
+	for _, name := range []string{"of_bilinear", "nmse", "band"} {
+		v := value(t, one, Sample, name)
+		if v.All != v.Fields[0] || !v.All.Finite() || v.Has[1] || v.Fields[1].Finite() {
+			t.Errorf("%s: %g of %g, has %t", name, float64(v.All), v.Fields, v.Has)
+		}
+	}
+	if v := value(t, one, Sample, "mse"); float64(v.All) != (float64(v.Fields[0])+float64(v.Fields[1]))/2 {
+		t.Errorf("mse %g of %g", float64(v.All), v.Fields)
+	}
+	none := of(0, 1)
+	var names []string
+	for _, s := range none.Scalars() {
+		names = append(names, s.Name)
+	}
+	if got, want := strings.Join(names, " "), "val/mse_lo val/mse_lo/a val/mse_lo/b val/mse val/mse/a val/mse/b"; got != want {
+		t.Errorf("logged %s, want %s", got, want)
+	}
+	if text := none.Tables("")[0].String(); strings.Count(text, " -") != 6 || strings.Contains(text, "NaN") {
+		t.Errorf("not six dashes:\n%s", text)
 	}
 }

@@ -2,6 +2,7 @@ package evaluate
 
 // Evaluation is the result of evaluating a training step, for the sinks below.
 type Evaluation struct {
+	Frames   int      // validation frames that were compared
 	Scalars  []Scalar // finite, in the order of the logs
 	Figures  Figures
 	Pictures []Picture

@@ -20,12 +20,17 @@ type SourceFigures struct {
 	Values []Value
 }
 
-// Value is the value of a metric, for all fields together and for each field.
+// Value is the value of a metric, for all fields together that have it, and for each
+// field. A figure that does not exist is NaN here, a dash in tables, and absent elsewhere.
 type Value struct {
 	*Metric
 	All    Figure
 	Fields []Figure
+	Has    []bool // whether each field has the metric
 }
+
+// Exists reports whether any field has the metric.
+func (v Value) Exists() bool { return slices.Contains(v.Has, true) }
 
 // Scalars returns the figures under their names in logs: val/mse_ema, val/mse_ema/velx.
 func (f Figures) Scalars() []Scalar {
@@ -33,13 +38,13 @@ func (f Figures) Scalars() []Scalar {
 	for _, s := range f.Sources {
 		name := func(v Value) string { return "val/" + v.Name + s.Source.suffix() }
 		for _, v := range s.Values {
-			if v.ShownIn(Logs) {
+			if v.ShownIn(Logs) && v.Exists() {
 				out = append(out, Scalar{name(v), v.All})
 			}
 		}
 		for _, v := range s.Values {
 			for i, field := range f.Fields {
-				if v.ShownIn(Logs) && v.LogFields {
+				if v.ShownIn(Logs) && v.LogFields && v.Has[i] {
 					out = append(out, Scalar{name(v) + "/" + field, v.Fields[i]})
 				}
 			}
@@ -48,15 +53,16 @@ func (f Figures) Scalars() []Scalar {
 	return out
 }
 
-// Headline returns the figures of the first metric under their names in logs, the
-// model's before the baselines'.
+// Headline returns one figure a source under its name in logs, the model's before the
+// baselines'. It is of the first metric in logs that may be averaged over the fields.
 func (f Figures) Headline() []Scalar {
 	var model, baselines []Scalar
 	for _, s := range f.Sources {
-		if len(s.Values) == 0 {
+		i := slices.IndexFunc(s.Values, func(v Value) bool { return v.ShownIn(Logs) && f.averages(v.Metric) })
+		if i < 0 {
 			continue
 		}
-		scalar := Scalar{"val/" + s.Values[0].Name + s.Source.suffix(), s.Values[0].All}
+		scalar := Scalar{"val/" + s.Values[i].Name + s.Source.suffix(), s.Values[i].All}
 		if s.Source.model() {
 			model = append(model, scalar)
 		} else {
@@ -65,6 +71,11 @@ func (f Figures) Headline() []Scalar {
 	}
 	return append(model, baselines...)
 }
+
+// averages reports whether the mean of a metric over the fields has a meaning for a
+// person. Of errors in the fields' units it is the error of the field whose values are
+// largest.
+func (f Figures) averages(m *Metric) bool { return m.Unit == "1" || len(f.Fields) == 1 }
 
 // Metrics returns the metrics that have a value, in the suite's order.
 func (f Figures) Metrics() []*Metric {
@@ -83,7 +94,8 @@ func (f Figures) Metrics() []*Metric {
 	return all
 }
 
-// Table is figures for a person: a row for each source, a column for each metric.
+// Table is figures for a person: a row for each source, and a column for each metric or
+// for each field.
 type Table struct {
 	Title string // of the first column
 	Heads []string
@@ -96,34 +108,63 @@ type Row struct {
 	Cells []string
 }
 
-// Table returns the metrics that are shown in tables.
-func (f Figures) Table(title string) Table {
-	t := Table{Title: title}
-	var columns []*Metric
-	for _, m := range f.Metrics() {
-		if m.ShownIn(Tables) {
-			columns = append(columns, m)
-			t.Heads = append(t.Heads, m.Head())
-		}
+// Tables returns the metrics that are shown in tables: first their means over the
+// fields, then, if there are several fields, a table by field for each metric.
+func (f Figures) Tables(title string) []Table {
+	means, tables := Table{Title: title}, []Table(nil)
+	if len(f.Fields) > 1 {
+		means.Title += fmt.Sprintf(", mean over %d fields", len(f.Fields))
 	}
 	for _, s := range f.Sources {
-		row := Row{Label: s.Source.row(), Cells: make([]string, len(columns))}
-		for _, v := range s.Values {
-			if i := slices.Index(columns, v.Metric); i >= 0 {
-				row.Cells[i] = v.cell()
+		means.Rows = append(means.Rows, Row{Label: s.Source.row()})
+	}
+	for _, m := range f.Metrics() {
+		if !m.ShownIn(Tables) {
+			continue
+		}
+		if f.averages(m) {
+			means.Heads = append(means.Heads, m.Head())
+		}
+		byField := Table{Title: m.Head() + ", by field", Heads: f.Fields}
+		for i, s := range f.Sources {
+			at := slices.IndexFunc(s.Values, func(v Value) bool { return v.Metric == m })
+			if f.averages(m) {
+				cell := ""
+				if at >= 0 {
+					cell = m.cell(s.Values[at].All, s.Values[at].Exists())
+				}
+				means.Rows[i].Cells = append(means.Rows[i].Cells, cell)
+			}
+			if at >= 0 {
+				byField.Rows = append(byField.Rows, s.Values[at].row(s.Source))
 			}
 		}
-		t.Rows = append(t.Rows, row)
+		tables = append(tables, byField)
 	}
-	return t
+	if len(f.Fields) == 1 {
+		return []Table{means}
+	}
+	return append([]Table{means}, tables...)
 }
 
-func (v Value) cell() string {
-	format := v.Cell
+// row returns the figures of each field.
+func (v Value) row(of Source) Row {
+	row := Row{Label: of.row()}
+	for i, figure := range v.Fields {
+		row.Cells = append(row.Cells, v.cell(figure, v.Has[i]))
+	}
+	return row
+}
+
+func (m *Metric) cell(f Figure, exists bool) string {
+	if !exists {
+		return "-"
+	}
+	format := m.Cell
 	if format == "" {
 		format = "%.4g"
 	}
-	return fmt.Sprintf(format, float64(v.All))
+	return fmt.Sprintf(format, float64(f))
 }
 
 // String returns the table in aligned columns, a line a row.

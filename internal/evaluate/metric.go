@@ -24,8 +24,11 @@ type Metric struct {
 	// first. A metric that needs only the other members of Totals has no Add.
 	Sums int
 	Add  func(sums []float64, p Pair)
-	// Value returns one figure for all these fields. It is called with all fields, and
-	// with each field alone.
+	// Exists reports whether a field has the metric; nil: every field has. Of a constant
+	// field there is no power to compare with.
+	Exists func(Totals) bool
+	// Value returns one figure for all these fields. It is called with all fields that have
+	// the metric, and with each alone.
 	Value func(fields []Totals) float64
 }
 
@@ -82,6 +85,8 @@ type Totals struct {
 	SquaredError float64
 	Moments      field.Welford // of the truth
 	Power, Truth []float64     // mean P(k), and that of the truth
+	Lost         float64       // mean power in the modes that pooling lost
+	TrueLost     float64       // that of the truth
 	Sums         []float64     // own sums of the metric
 	Bilinear     *Totals       // the same field of the bilinear input, without Sums; nil if it was not added
 }

@@ -92,11 +92,11 @@ func (c *Comparison) diffs(field int, unit string, src Source) picture.Panel {
 // plots returns a plot of spectra for each field.
 func (c *Comparison) plots() []picture.SpectraPlot {
 	var plots []picture.SpectraPlot
-	lost, _ := c.Grid.LostBand(c.Factor)
+	lost := c.Grid.LostFrom(c.Factor)
 	for field, name := range c.Fields {
 		plot := picture.SpectraPlot{
 			Title: name, XLabel: "k L / 2π", YLabel: "P(k)",
-			Marks: []picture.Mark{{K: float64(lost), Label: "lost by pooling"}},
+			Marks: []picture.Mark{{K: lost, Label: "lost by pooling"}},
 		}
 		plot.Curves = append(plot.Curves, picture.NewCurve("truth", c.TrueSpectrum(field), true))
 		for _, src := range inOrder(c.Made) {

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"fmsr/internal/field"
@@ -22,6 +23,7 @@ type Truth struct {
 	Moments []field.Welford `json:"moments"` // of each field
 	Power   []Series        `json:"power"`   // P(k) of each field, summed over frames
 	Low     []Series        `json:"low"`     // P(k) of the field averaged over factor x factor cells, on its own grid
+	Lost    Series          `json:"lost"`    // power of each field in the modes that this averaging loses
 }
 
 // Made is the sums of one source.
@@ -30,13 +32,17 @@ type Made struct {
 	Members      int                 `json:"members,omitempty"` // of the ensembles whose means these are
 	SquaredError Series              `json:"squared_error"`     // of each field
 	Power        []Series            `json:"power"`             // P(k) of each field, summed over frames
+	Lost         Series              `json:"lost"`              // power of each field in the modes that averaging loses
 	Sums         map[string][]Series `json:"sums,omitempty"`    // of metrics that have sums of their own, by name: of each field
 }
 
 func newResults(fields []string, grid field.Grid, factor int) Results {
 	return Results{
 		Fields: fields, Grid: grid, Factor: factor,
-		Truth: Truth{Moments: make([]field.Welford, len(fields)), Power: make([]Series, len(fields)), Low: make([]Series, len(fields))},
+		Truth: Truth{
+			Moments: make([]field.Welford, len(fields)), Power: make([]Series, len(fields)), Low: make([]Series, len(fields)),
+			Lost: make(Series, len(fields)),
+		},
 	}
 }
 
@@ -47,7 +53,7 @@ func (r *Results) made(src Source) *Made {
 		if r.Made == nil {
 			r.Made = map[Source]*Made{}
 		}
-		m = &Made{SquaredError: make(Series, len(r.Fields)), Power: make([]Series, len(r.Fields))}
+		m = &Made{SquaredError: make(Series, len(r.Fields)), Power: make([]Series, len(r.Fields)), Lost: make(Series, len(r.Fields))}
 		r.Made[src] = m
 	}
 	return m
@@ -78,12 +84,14 @@ func (r *Results) Merge(o *Results) error {
 	}
 	addEach(r.Truth.Power, o.Truth.Power)
 	addEach(r.Truth.Low, o.Truth.Low)
+	r.Truth.Lost = r.Truth.Lost.plus(o.Truth.Lost)
 	for src, from := range o.Made {
 		into := r.made(src)
 		into.Frames += from.Frames
 		into.Members = max(into.Members, from.Members)
 		into.SquaredError = into.SquaredError.plus(from.SquaredError)
 		addEach(into.Power, from.Power)
+		into.Lost = into.Lost.plus(from.Lost)
 		for name, sums := range from.Sums {
 			addEach(into.sums(name, len(r.Fields)), sums)
 		}
@@ -129,6 +137,7 @@ func (r *Results) totals(src Source) []Totals {
 		out[i] = Totals{
 			Grid: r.Grid, Factor: r.Factor, Frames: m.Frames, Members: m.Members, SquaredError: m.SquaredError[i], Moments: r.Truth.Moments[i],
 			Power: r.Spectrum(src, i), Truth: r.TrueSpectrum(i),
+			Lost: m.Lost[i] / float64(m.Frames), TrueLost: r.Truth.Lost[i] / float64(r.Truth.Frames),
 		}
 	}
 	return out
@@ -153,17 +162,32 @@ func (r *Results) Figures(suite Suite) Figures {
 			if (m.EnsembleOnly && r.Made[src].Members == 0) || (m.Add != nil && sums == nil) {
 				continue
 			}
-			v := Value{Metric: m}
 			for k := range totals {
 				if totals[k].Sums = nil; sums != nil {
 					totals[k].Sums = sums[k]
 				}
-				v.Fields = append(v.Fields, Figure(m.Value(totals[k:k+1])))
 			}
-			v.All = Figure(m.Value(totals))
-			s.Values = append(s.Values, v)
+			s.Values = append(s.Values, m.of(totals))
 		}
 		f.Sources = append(f.Sources, s)
 	}
 	return f
+}
+
+// of returns the metric's value of these fields.
+func (m *Metric) of(fields []Totals) Value {
+	v := Value{Metric: m, All: Figure(math.NaN())}
+	var having []Totals
+	for _, f := range fields {
+		has, figure := m.Exists == nil || m.Exists(f), math.NaN()
+		if has {
+			having = append(having, f)
+			figure = m.Value([]Totals{f})
+		}
+		v.Has, v.Fields = append(v.Has, has), append(v.Fields, Figure(figure))
+	}
+	if len(having) > 0 {
+		v.All = Figure(m.Value(having))
+	}
+	return v
 }

@@ -15,21 +15,21 @@ var Standard = Suite{
 	},
 	{
 		Name: "of_bilinear", Unit: "1", Title: "of bilinear", Cell: "%.3f", In: Tables | Files,
-		Doc:   "MSE over the MSE of the bilinear input. Less is better; below 1 beats interpolation.",
-		Value: func(fields []Totals) float64 { return mean(mse)(fields) / mean(bilinearMSE)(fields) },
+		Doc:    "MSE over the MSE of the bilinear input. Less is better; below 1 beats interpolation.",
+		Exists: func(f Totals) bool { return varies(f) && f.Bilinear != nil && mse(*f.Bilinear) > 0 },
+		Value:  mean(func(f Totals) float64 { return mse(f) / mse(*f.Bilinear) }),
 	},
 	{
-		Name: "nmse", Unit: "1", Title: "NMSE", In: Logs | Files,
-		Doc:   "MSE over the variance of the truth. Less is better; 1 is no better than the mean of the truth.",
-		Value: mean(func(f Totals) float64 { return mse(f) / variance(f) }),
+		Name: "nmse", Unit: "1", Title: "NMSE",
+		Doc:    "MSE over the variance of the truth. Less is better; 1 is no better than the mean of the truth.",
+		Exists: varies,
+		Value:  mean(func(f Totals) float64 { return mse(f) / math.Pow(f.Moments.Std(), 2) }),
 	},
 	{
 		Name: "band", Unit: "1", Title: "power in the lost band, of truth's", Cell: "%.3f",
-		Doc: "Power in the band that pooling lost (N/2f <= k < N/2), over the power of the truth. 1 is right; less is too smooth, more is too rough.",
-		Value: mean(func(f Totals) float64 {
-			lo, hi := f.Grid.LostBand(f.Factor)
-			return field.Band(f.Power, lo, hi) / field.Band(f.Truth, lo, hi)
-		}),
+		Doc:    "Power in the modes that pooling lost (|ky| or |kx| at or beyond the coarse grid's Nyquist wavenumber), over the power of the truth. 1 is right; less is too smooth, more is too rough.",
+		Exists: func(f Totals) bool { return varies(f) && f.TrueLost > roundOff*field.Band(f.Truth, 0, len(f.Truth)) },
+		Value:  mean(func(f Totals) float64 { return f.Lost / f.TrueLost }),
 	},
 	{
 		Name: "spread_over_error", Unit: "1", Title: "spread over error", Cell: "%.3f", EnsembleOnly: true,
@@ -40,6 +40,7 @@ var Standard = Suite{
 				sums[0] += v
 			}
 		},
+		Exists: func(f Totals) bool { return varies(f) && mse(f) > 0 },
 		Value: mean(func(f Totals) float64 {
 			expected := f.Sums[0] / float64(f.Values()) * (1 + 1/float64(f.Members))
 			return math.Sqrt(expected / mse(f))
@@ -60,18 +61,9 @@ func mean(value func(Totals) float64) func([]Totals) float64 {
 
 func mse(f Totals) float64 { return f.SquaredError / float64(f.Values()) }
 
-func bilinearMSE(f Totals) float64 {
-	if f.Bilinear == nil {
-		return math.NaN()
-	}
-	return mse(*f.Bilinear)
-}
+// varies reports whether the truth is not constant.
+func varies(f Totals) bool { return !f.Moments.Constant() }
 
-// variance returns the variance of the truth over all frames, or 1 for a constant
-// field, so that the error can be divided by it.
-func variance(f Totals) float64 {
-	if v := math.Pow(f.Moments.Std(), 2); v > 0 {
-		return v
-	}
-	return 1
-}
+// roundOff is the share of a field's mean square that float32 transforms leave in modes
+// without power.
+const roundOff = 1e-14

@@ -1,6 +1,9 @@
 package field
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Shells assigns the Fourier modes of a grid to shells of wavenumber.
 //
@@ -53,6 +56,23 @@ func (s *Shells) Sum(power []float32) []float64 {
 	return p
 }
 
+// Apart returns the shells with the modes apart that averaging over factor x factor
+// cells loses: those at or beyond the coarse grid's Nyquist wavenumber along either
+// axis. A lost mode of shell k is in shell Len() + k of the result.
+func (s *Shells) Apart(factor int) *Shells {
+	out := &Shells{Grid: s.Grid, Count: append(slices.Clone(s.Count), make([]int, s.Len())...), Index: slices.Clone(s.Index), weight: s.weight}
+	half := s.W/2 + 1
+	for i, k := range s.Index {
+		y, x := i/half, i%half
+		if 2*factor*min(y, s.H-y) >= s.H || 2*factor*x >= s.W {
+			out.Index[i] += int32(s.Len())
+			out.Count[k] -= int(s.weight[i])
+			out.Count[int(k)+s.Len()] += int(s.weight[i])
+		}
+	}
+	return out
+}
+
 // Band returns the power in lo <= k < hi.
 func Band(p []float64, lo, hi int) float64 {
 	sum := 0.0
@@ -62,9 +82,10 @@ func Band(p []float64, lo, hi int) float64 {
 	return sum
 }
 
-// LostBand returns the band of shells lo <= k < hi that averaging over
-// factor x factor cells loses: N/2f <= k < N/2, N cells along the longest axis.
-func (g Grid) LostBand(factor int) (lo, hi int) {
-	n := max(g.H, g.W)
-	return n / (2 * factor), n / 2
+// LostFrom returns the least |k| of a mode that averaging over factor x factor cells
+// loses, in the unit of shells.
+func (g Grid) LostFrom(factor int) float64 {
+	dy, dx := g.Spacing()
+	ly, lx := g.Lengths()
+	return max(ly, lx) / max(dy, dx) / float64(2*factor)
 }

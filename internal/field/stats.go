@@ -57,6 +57,21 @@ func StatsOf(channels []Welford) Stats {
 	return s
 }
 
+// Constant reports whether the values do not differ, but for round-off.
+func (w Welford) Constant() bool { return w.Std() <= smallestStd*math.Abs(w.Mean) }
+
+// EnoughDigits of a field's variation must be left in float32: round-off is then a
+// thousandth of it.
+const EnoughDigits = 3
+
+// Digits returns how many decimal digits of the values' variation float32 has, and the
+// distance of float32 numbers as large as their mean.
+func (w Welford) Digits() (digits, apart float64) {
+	mean := float32(math.Abs(w.Mean))
+	apart = float64(math.Nextafter32(mean, math.MaxFloat32)) - float64(mean)
+	return max(0, math.Log10(w.Std()/apart*math.Sqrt(12))), apart
+}
+
 // Welford is the mean and variance of the values seen so far. Two of them merge into
 // the mean and variance of all their values (Chan, Golub & LeVeque 1979). The zero
 // value has seen none. Moments in package plan returns the Welford of a plane.

@@ -8,19 +8,17 @@
 //	  Lo        (N,C,H,W)                                  x_lo, once pool_upsample or the source has made it
 //
 // A Frames is shared by reference count: every holder releases it once. The last
-// release gives its memory back to the pool, or unmaps its file.
+// release gives its memory back to the pool.
 package frames
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"sync/atomic"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
-	"golang.org/x/sys/unix"
 
 	"fmsr/internal/field"
 )
@@ -56,6 +54,29 @@ type Origin struct {
 }
 
 func (o Origin) String() string { return fmt.Sprintf("seed %d, frame %d", o.Seed, o.Frame) }
+
+// Part names the frames that a source sends one after the other, and that a sink keeps
+// one result of: those of a seed or, if the seed is cut in time, those of a split.
+type Part struct {
+	Seed  int
+	Split string // empty: the whole seed
+}
+
+// PartOf returns the part of a split's frames, of a seed that is cut or not.
+func PartOf(seed int, split Split, cut bool) Part {
+	if cut {
+		return Part{seed, split.String()}
+	}
+	return Part{Seed: seed}
+}
+
+// String returns a name for files, "seed_0003" or "seed_0003.val".
+func (p Part) String() string {
+	if p.Split == "" {
+		return fmt.Sprintf("seed_%04d", p.Seed)
+	}
+	return fmt.Sprintf("seed_%04d.%s", p.Seed, p.Split)
+}
 
 // Frames is N >= 1 frames of the same channels and grid.
 type Frames struct {
@@ -117,6 +138,19 @@ func Names(origins []Origin) string {
 	return strings.Join(text, "; ")
 }
 
+// First returns the first n frames, which share the memory of f.
+func (f *Frames) First(n int) *Frames {
+	part := func(b *memory.Buffer) *memory.Buffer {
+		if b == nil {
+			return nil
+		}
+		return Slice(b, 0, b.Len()/f.N()*n)
+	}
+	first := New(f.Channels, f.Grid, f.Origins[:n], part(f.Hi), part(f.Lo))
+	first.Coarse = part(f.Coarse)
+	return first
+}
+
 // Retain adds a reference.
 func (f *Frames) Retain() { f.refs.Add(1) }
 
@@ -151,41 +185,6 @@ func NewBuffer(mem memory.Allocator, values int) *memory.Buffer {
 	b.Resize(4 * values)
 	return b
 }
-
-// Foreign wraps memory that Arrow did not allocate, such as a mapped file. It calls
-// free with the last release of the buffer and of all slices of it.
-func Foreign(data []byte, free func()) *memory.Buffer {
-	return memory.NewBufferWithAllocator(data, foreign(free))
-}
-
-// MapFile maps a whole file. Nobody may truncate the file before the last release of
-// the buffer and of all slices of it.
-func MapFile(path string) (*memory.Buffer, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() == 0 {
-		return nil, fmt.Errorf("%s: not a file, or an empty one", path)
-	}
-	data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("%s: mapping: %w", path, err)
-	}
-	return Foreign(data, func() { _ = unix.Munmap(data) }), nil
-}
-
-// foreign is an Arrow allocator that can only give one piece of memory back.
-type foreign func()
-
-func (foreign) Allocate(int) []byte           { panic("frames: foreign memory cannot be allocated") }
-func (foreign) Reallocate(int, []byte) []byte { panic("frames: foreign memory cannot grow") }
-func (free foreign) Free([]byte)              { free() }
 
 // Slice returns a view of length bytes of b from offset on. It keeps b alive.
 func Slice(b *memory.Buffer, offset, length int) *memory.Buffer {

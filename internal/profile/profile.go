@@ -17,6 +17,9 @@ import (
 	"time"
 )
 
+// TraceName is the name of the trace in the run's folder.
+const TraceName = "profile.json"
+
 // Config selects the steps to watch.
 type Config struct {
 	Steps  int    // to watch
@@ -24,7 +27,7 @@ type Config struct {
 	Unit   string // name of a step: "step", "sample"
 	Stages []string
 	Leader int    // index of the stage whose steps these are
-	Dir    string // folder of profile.json
+	Dir    string // folder of the trace
 	Out    io.Writer
 }
 
@@ -121,7 +124,7 @@ func (p *Profile) finish(ctx context.Context) error {
 		return fmt.Errorf("profile: %w", err)
 	}
 	p.thread = nil
-	path := filepath.Join(p.Dir, "profile.json")
+	path := filepath.Join(p.Dir, TraceName)
 	if err := writeTrace(path, p.Stages, seen); err != nil {
 		return fmt.Errorf("profile: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,7 +173,7 @@ func (d *decoder) decode(v *value, path string, dst reflect.Value, f Field) {
 // decodeScalar fills one value. If its type is wrong, it reports the type that is
 // wanted.
 func (d *decoder) decodeScalar(v *value, path string, dst reflect.Value, f Field) {
-	wrong := func(want string) { d.Report(v.Place, path, "wants %s, got %s", want, v.what()) }
+	wrong := func(want string) { d.Report(v.Place, path, "wants %s, got %s%s", want, v.what(), inDecimal(v)) }
 	switch dst.Kind() {
 	case reflect.Bool:
 		b, ok := v.scalar.(bool)
@@ -188,7 +189,11 @@ func (d *decoder) decodeScalar(v *value, path string, dst reflect.Value, f Field
 			return
 		}
 		if f.isPath {
-			s = d.resolve(s, v.Place)
+			var err error
+			if s, err = d.resolve(s, v.Place); err != nil {
+				d.Report(v.Place, path, "%v", err)
+				return
+			}
 		}
 		dst.SetString(s)
 	case reflect.Float64:
@@ -220,6 +225,15 @@ func (d *decoder) decodeScalar(v *value, path string, dst reflect.Value, f Field
 	default:
 		panic("spec: configs have no " + dst.Kind().String())
 	}
+}
+
+// inDecimal returns advice for a number in a notation that specs do not have.
+func inDecimal(v *value) string {
+	text, _ := v.scalar.(string)
+	if _, err := strconv.ParseInt(text, 0, 64); err == nil {
+		return ": write it in decimal digits"
+	}
+	return ""
 }
 
 func number(scalar any) (float64, bool) {
@@ -276,7 +290,7 @@ func (d *decoder) decodeList(v *value, path string, dst reflect.Value, f Field) 
 		}
 		element := reflect.New(dst.Type().Elem()).Elem()
 		if element.Kind() == reflect.String && item.scalar != nil {
-			item = &value{Place: item.Place, scalar: fmt.Sprint(item.scalar)} // a field may be called 1
+			item = &value{Place: item.Place, scalar: item.name()} // a field may be called 1
 		}
 		d.decodeScalar(item, at, element, f)
 		out = reflect.Append(out, element)
@@ -321,15 +335,24 @@ func (d *decoder) text(v *value) (string, bool) {
 	return text, ok
 }
 
+// decimal is how a number is written. 010 is ten; 0x10, 0o17, 0b11 and 1_000 are text.
+var decimal = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$`)
+
 // scalarOf returns the number that a text is, or the text.
 func scalarOf(text string) any {
+	if !decimal.MatchString(text) {
+		return text
+	}
 	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return i
+	}
+	if i, err := strconv.ParseUint(text, 10, 64); err == nil {
 		return i
 	}
 	if x, err := strconv.ParseFloat(text, 64); err == nil {
 		return x
 	}
-	return text
+	return text // beyond a float64
 }
 
 // rangeOf returns the ends of a range, or zeros.

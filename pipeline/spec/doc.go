@@ -16,8 +16,11 @@
 //	oneof:"zeros|periodic"            the values that a text, or each item of a list, can have
 //	min:"0" max:"1"                   bounds of a number, or of each item of a list
 //	above:"0" below:"1"               the same, with the bounds themselves excluded
-//	path:"file"                       a path, relative to the spec's folder
+//	path:"file"                       a path, relative to the spec's folder; ~ and ${NAME} are replaced
 //	resume:"free", resume:"bits"      a resumed run may change it; "bits": with other round-off
+//
+// Numbers are decimal: 010 is ten, and 0x10, 0o17, 0b11 and 1_000 are text. A name is
+// taken as it is written: 007, 1e3.
 //
 // decode.go checks the type of a value, rules.go its tags. A check that spans keys is
 // the config's own Validate, which package pipeline calls.

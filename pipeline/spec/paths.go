@@ -1,33 +1,52 @@
 package spec
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 )
 
 // resolve makes a path absolute. A path in the spec starts at the spec's folder, a
 // flag's at the current one.
-func (d *decoder) resolve(path string, at Place) string {
+func (d *decoder) resolve(path string, at Place) (string, error) {
 	if path == "" {
-		return ""
+		return "", nil
 	}
-	path = atHome(path)
-	if at.flag == "" && !filepath.IsAbs(path) {
+	path, err := Expand(path)
+	if err == nil && at.flag == "" && !filepath.IsAbs(path) {
 		path = filepath.Join(d.folder, path)
 	}
-	return Absolute(path)
+	return Absolute(path), err
 }
 
-// atHome replaces a leading ~/ by the home folder.
-func atHome(path string) string {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		if home, err := os.UserHomeDir(); err == nil {
-			return filepath.Join(home, rest)
+var variable = regexp.MustCompile(`\$\{[^{}]*\}`)
+
+// Expand replaces ${NAME} in a path by the environment variable, and ~ before its first /
+// by the home folder. It returns an error if one of them is not set.
+func Expand(path string) (string, error) {
+	home, rest := "", path
+	if path == "~" || strings.HasPrefix(path, "~/") {
+		var err error
+		if home, err = os.UserHomeDir(); err != nil {
+			return path, fmt.Errorf("is %q, but the home folder is unknown: set HOME", path)
 		}
+		rest = path[1:]
 	}
-	return path
+	unset := ""
+	rest = variable.ReplaceAllStringFunc(rest, func(reference string) string {
+		value := os.Getenv(reference[2 : len(reference)-1])
+		if value == "" {
+			unset = reference
+		}
+		return value
+	})
+	if unset != "" {
+		return path, fmt.Errorf("is %q, but the environment variable %s is not set, or empty", path, unset)
+	}
+	return home + rest, nil
 }
 
 // Absolute returns the absolute path, or the path unchanged if the current folder is
@@ -61,6 +80,7 @@ func defaultPaths(config reflect.Value) {
 
 func setAbsolute(path reflect.Value) {
 	if path.String() != "" {
-		path.SetString(Absolute(atHome(path.String())))
+		text, _ := Expand(path.String()) // which leaves a path alone that it cannot expand
+		path.SetString(Absolute(text))
 	}
 }

@@ -140,6 +140,53 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestDecimal: numbers are decimal wherever they are written, and names stay as they are
+// written.
+func TestDecimal(t *testing.T) {
+	keys := source(`
+      count: 0100
+      scale: 0100.5
+      seed: 010
+      names: [0x10, 1e3, 007, 1_000, True, 0100.50]
+      levels: [0007, 0008, 0009, 0010, 0011-0012]
+      box: [010, -010, 1e1, .5]
+      split: {train: 0010, val: "0011,0012"}
+`)
+	flag := func(path, value string) Override {
+		return Override{Path: "sample_source." + path, Value: value, Flag: "--f"}
+	}
+	want := &sampleConfig{
+		Count: 100, Scale: 100.5, Seed: 10, Names: []string{"0x10", "1e3", "007", "1_000", "True", "0100.50"},
+		Levels: []int{7, 8, 9, 10, 11, 12}, Box: []float64{10, -10, 10, 0.5},
+		Split: map[string][]int{"train": {10}, "val": {11, 12}},
+	}
+	for how, c := range map[string]struct {
+		yaml      string
+		overrides []Override
+	}{
+		"spec": {keys, nil},
+		"flags": {source("      count: 1\n"), []Override{
+			flag("count", "0100"), flag("scale", "0100.5"), flag("seed", "010"), flag("names", "0x10,1e3,007,1_000,True,0100.50"),
+			flag("levels", "0007,0008,0009,0010-0012"), flag("box", "[010, -010, 1e1, .5]"),
+			flag("split.train", "0010"), flag("split.val", "0011-0012"),
+		}},
+	} {
+		spec, err := parse("s.yaml", []byte(c.yaml), c.overrides)
+		if err != nil {
+			t.Fatalf("%s: %v", how, err)
+		}
+		if diff := cmp.Diff(want, spec.Flow[0].Config); diff != "" {
+			t.Errorf("%s decoded differently (-want +got):\n%s", how, diff)
+		}
+	}
+	for _, number := range []string{"0x10", "0o17", "0b11", "1_000"} {
+		wantDiagnostics(t, source("      count: "+number+"\n      levels: [2, "+number+"]\n"), []Override{flag("split.a", number)},
+			`s.yaml:4:14: flow[0].sample_source.count: wants a whole number, got "`+number+`": write it in decimal digits`,
+			`s.yaml:5:19: flow[0].sample_source.levels[1]: wants a whole number, got "`+number+`": write it in decimal digits`,
+			`--f: wants a whole number, got "`+number+`": write it in decimal digits`)
+	}
+}
+
 // TestDecodeAbsent: an absent key keeps its default, a byte order mark is no part of a
 // key.
 func TestDecodeAbsent(t *testing.T) {
@@ -168,7 +215,7 @@ func TestDiagnostics(t *testing.T) {
 			`s.yaml:9:14: flow[0].sample_source.split: wants names with lists, got 3`,
 			`s.yaml:10:14: flow[0].sample_source.inner: wants keys and values, got "no"`,
 		}},
-		"infinite": {source("      scale: .inf\n"), []string{`s.yaml:4:14: flow[0].sample_source.scale: wants a number, got +Inf`}},
+		"infinite": {source("      scale: .inf\n"), []string{`s.yaml:4:14: flow[0].sample_source.scale: wants a number, got .inf`}},
 		"invalid":  {source("      count: -1\n"), []string{`s.yaml:4:14: flow[0].sample_source.count: is -1: want at least 0`}},
 		"twice":    {source("      count: 1\n      count: 2\n"), []string{`s.yaml:5:7: mapping key "count" already defined at [4:7]`}},
 		"anchor":   {source("      name: &a x\n"), []string{`s.yaml:4:13: anchor is not used in specs`}},

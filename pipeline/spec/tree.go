@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -17,6 +16,7 @@ import (
 type value struct {
 	Place
 	scalar  any      // nil, bool, int64, uint64, float64 or string
+	plain   string   // the text of a scalar that was written without quotes
 	items   []*value // of a list
 	entries []*entry // of a map
 	isList  bool
@@ -48,6 +48,14 @@ func (v *value) what() string {
 	}
 	if s, ok := v.scalar.(string); ok {
 		return fmt.Sprintf("%q", s)
+	}
+	return v.name()
+}
+
+// name returns a scalar as a name: 007 and True as they are written.
+func (v *value) name() string {
+	if v.plain != "" {
+		return v.plain
 	}
 	return fmt.Sprint(v.scalar)
 }
@@ -148,21 +156,19 @@ func convert(n ast.Node, depth int) (*value, *Diagnostic) {
 		}
 	case *ast.NullNode:
 	case *ast.BoolNode:
-		v.scalar = n.Value
-	case *ast.IntegerNode:
-		v.scalar = n.Value
-	case *ast.FloatNode:
-		v.scalar = n.Value
+		v.scalar, v.plain = n.Value, n.Token.Value
 	case *ast.InfinityNode:
-		v.scalar = n.Value
+		v.scalar, v.plain = n.Value, n.Token.Value
 	case *ast.NanNode:
-		v.scalar = math.NaN()
+		v.scalar, v.plain = math.NaN(), n.Token.Value
+	case *ast.IntegerNode: // the parser's value of 010 is 8
+		v.scalar, v.plain = scalarOf(n.Token.Value), n.Token.Value
+	case *ast.FloatNode:
+		v.scalar, v.plain = scalarOf(n.Token.Value), n.Token.Value
 	case *ast.StringNode:
 		v.scalar = n.Value
 		if n.Token.Type == token.StringType { // plain: the parser takes 1e-3 for text
-			if x, err := strconv.ParseFloat(n.Value, 64); err == nil && !math.IsInf(x, 0) && !math.IsNaN(x) {
-				v.scalar = x
-			}
+			v.scalar, v.plain = scalarOf(n.Value), n.Value
 		}
 	case *ast.LiteralNode:
 		v.scalar = n.Value.Value

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 )
@@ -11,13 +12,22 @@ import (
 // Write returns a spec with every key written out. Reading it gives the same
 // configs again.
 func Write(run any, flow []Item) []byte {
+	return write(run, flow, func(Field) bool { return true })
+}
+
+// WriteLasting is Write without the keys that a resumed run may change freely.
+func WriteLasting(run any, flow []Item) []byte {
+	return write(run, flow, func(f Field) bool { return f.Resume != "free" })
+}
+
+func write(run any, flow []Item, keep func(Field) bool) []byte {
 	items := make([]yaml.MapSlice, len(flow))
 	for i, n := range flow {
-		items[i] = yaml.MapSlice{{Key: n.Name, Value: ordered(reflect.ValueOf(n.Config).Elem())}}
+		items[i] = yaml.MapSlice{{Key: n.Name, Value: ordered(reflect.ValueOf(n.Config).Elem(), keep)}}
 	}
 	out, err := yaml.MarshalWithOptions(yaml.MapSlice{
 		{Key: "version", Value: 1},
-		{Key: "run", Value: ordered(reflect.ValueOf(run).Elem())},
+		{Key: "run", Value: ordered(reflect.ValueOf(run).Elem(), keep)},
 		{Key: "flow", Value: items},
 	}, yaml.IndentSequence(true))
 	if err != nil {
@@ -33,25 +43,25 @@ type Item struct {
 	Config any
 }
 
-// ordered returns a config as a map in the order of its fields.
-func ordered(config reflect.Value) yaml.MapSlice {
+// ordered returns the keys to keep of a config as a map, in the order of its fields.
+func ordered(config reflect.Value, keep func(Field) bool) yaml.MapSlice {
 	m := yaml.MapSlice{}
 	for _, f := range fieldsOf(config.Type()) {
 		x := config.FieldByIndex(f.index)
-		if x.Kind() == reflect.Pointer && x.IsNil() {
-			continue // absent stays absent
+		if x.Kind() == reflect.Pointer && x.IsNil() || !keep(f) { // absent stays absent
+			continue
 		}
-		m = append(m, yaml.MapItem{Key: f.Key, Value: written(x)})
+		m = append(m, yaml.MapItem{Key: f.Key, Value: written(x, keep)})
 	}
 	return m
 }
 
-func written(x reflect.Value) any {
+func written(x reflect.Value, keep func(Field) bool) any {
 	switch x.Kind() {
 	case reflect.Struct:
-		return ordered(x)
+		return ordered(x, keep)
 	case reflect.Pointer:
-		return ordered(x.Elem())
+		return ordered(x.Elem(), keep)
 	case reflect.String:
 		return quoted(x.String())
 	case reflect.Slice:
@@ -74,7 +84,7 @@ type quoted string
 func (q quoted) MarshalYAML() ([]byte, error) {
 	text := string(q)
 	v, bad := parseYAML([]byte(text))
-	if bad == nil && v != nil && v.scalar == text {
+	if bad == nil && v != nil && v.scalar == text && !strings.ContainsAny(text[:1], "+-.0123456789") { // 0x10 is a number to others
 		return []byte(text), nil
 	}
 	return []byte(strconv.Quote(text)), nil

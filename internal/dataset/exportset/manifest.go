@@ -1,23 +1,25 @@
 // Package exportset describes an exported data set by its manifest.json:
 //
 //	export       finished seeds -- Add --> Manifest -- WriteFile --> DIR/manifest.json
-//	arrow_load   DIR/manifest.json -- Read --> Manifest -- Open --> DIR/seed_0000.arrow, mapped
+//	arrow_load   DIR/manifest.json -- Read --> Manifest -- Open --> DIR/seed_0000.arrow, frame by frame
 //	verify       DIR/manifest.json -- Verify: every byte of every file
 //
 // Several runs that share an export leave a manifest of their own seeds each.
 package exportset
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 
+	"fmsr/internal/dataset"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/infile"
 	"fmsr/internal/store/parts"
 	"fmsr/internal/store/seal"
 )
@@ -38,34 +40,38 @@ type Manifest struct {
 	Factor       int       `json:"factor,omitempty"`   // fine cells per coarse cell, where there is an x_lo
 	Boundary     string    `json:"boundary,omitempty"` // of x_lo's interpolation: clamp or periodic
 	Normalized   bool      `json:"normalized"`         // whether mean and std have been applied
+
+	Identity string `json:"-"` // hash of the text that was read
 }
 
 // File is a file of the set. Its Path starts at the manifest's folder.
 type File struct {
 	parts.File
-	Seed   int    `json:"seed"`
-	Split  string `json:"split"`
-	Frames []int  `json:"frames,omitempty"` // of npy files, which do not hold it
+	Seed   int      `json:"seed"`
+	Split  string   `json:"split"`
+	Frames []int    `json:"frames,omitempty"` // number of each row's frame
+	Sums   []uint32 `json:"crc32c,omitempty"` // of the values of each tensor of an Arrow file, row by row
 }
 
 // largest is the number of bytes of a manifest that are read: a manifest of a million
 // files is smaller.
 const largest = 1 << 28
 
-// Read reads a manifest and checks it for contradictions. Errors name the path.
+// Read reads a manifest, and checks its checksum and that it does not contradict itself.
+// Errors name the path.
 func Read(path string) (m Manifest, err error) {
-	f, err := os.Open(path)
+	data, err := infile.ReadAll(path, largest)
 	if err != nil {
 		return m, err
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, largest))
-	if err != nil {
-		return m, err
+	if m, err = Parse(data); err == nil {
+		err = seal.Check(data)
 	}
-	if m, err = Parse(data); err != nil {
+	if err != nil {
 		return m, fmt.Errorf("%s: %w", path, err)
 	}
+	sum := sha256.Sum256(data)
+	m.Identity = hex.EncodeToString(sum[:])
 	return m, nil
 }
 
@@ -98,6 +104,9 @@ func (m *Manifest) check() error {
 	case m.Factor != 0 && m.Factor < 2:
 		return fmt.Errorf("factor %d: want at least 2", m.Factor)
 	}
+	if err := dataset.CheckNames(m.ChannelNames); err != nil {
+		return fmt.Errorf("channel_names: %w", err)
+	}
 	var paths []string
 	for _, f := range m.Files {
 		if _, err := frames.ParseSplit(f.Split); err != nil {
@@ -106,6 +115,10 @@ func (m *Manifest) check() error {
 		switch {
 		case !filepath.IsLocal(f.Path):
 			return fmt.Errorf("file %q: want a path within the folder", f.Path)
+		case f.Frames != nil && len(f.Frames) != f.Rows:
+			return fmt.Errorf("file %s: %d frames in %d rows", f.Path, len(f.Frames), f.Rows)
+		case f.Sums != nil && len(f.Sums) != f.Rows*len(Columns(m.Factor != 0)):
+			return fmt.Errorf("file %s: %d checksums of %d rows", f.Path, len(f.Sums), f.Rows)
 		case f.Rows < 1 || f.Bytes < 1 || f.Seed < 0:
 			return fmt.Errorf("file %s: seed %d, %d rows, %d bytes", f.Path, f.Seed, f.Rows, f.Bytes)
 		}

@@ -32,6 +32,7 @@ func TestParseRefuses(t *testing.T) {
 		{`"factor":2`, `"factor":1`, "factor 1"},
 		{`seed_0000.arrow`, `../seed_0000.arrow`, `"../seed_0000.arrow": want a path within the folder`},
 		{`seed_0000.arrow`, `/etc/passwd`, "within the folder"},
+		{`["a"]`, `["../a"]`, `channel_names: the name of field 0 is "../a": want a name`},
 		{`"split":"train"`, `"split":"dev"`, `split "dev"`},
 		{`"rows":3`, `"rows":0`, "0 rows"},
 		{`"bytes":100`, `"bytes":-1`, "-1 bytes"},

@@ -12,7 +12,8 @@ import (
 type Seed struct {
 	Split   string          `json:"split"`
 	Frames  []int           `json:"frames"`
-	Welford []field.Welford `json:"welford"` // of each channel of x_hi, over training frames
+	Sums    []uint32        `json:"crc32c,omitempty"` // of the values of an Arrow file, as in File
+	Welford []field.Welford `json:"welford"`          // of each channel of x_hi, over training frames
 }
 
 // Add lists the files of finished seeds, and returns how many frames they have. If the
@@ -31,11 +32,7 @@ func (m *Manifest) Add(records []parts.Record) (frames int, err error) {
 			states[c].Merge(seed.Welford[c])
 		}
 		for _, f := range r.Files {
-			file := File{File: f, Seed: r.Seed, Split: seed.Split}
-			if m.Format == "npy" {
-				file.Frames = seed.Frames
-			}
-			m.Files = append(m.Files, file)
+			m.Files = append(m.Files, File{File: f, Seed: r.Seed, Split: seed.Split, Frames: seed.Frames, Sums: seed.Sums})
 		}
 		frames += len(seed.Frames)
 	}

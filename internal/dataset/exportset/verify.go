@@ -3,30 +3,22 @@ package exportset
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/apache/arrow/go/v15/parquet/file"
 
 	"fmsr/internal/format/arrowtensor"
 	"fmsr/internal/format/npy"
+	"fmsr/internal/store/infile"
 	"fmsr/internal/store/parts"
-	"fmsr/internal/store/seal"
 )
 
 // Verify checks the checksum of a manifest, and the size, SHA-256 and rows of every
 // file that it lists. It adds the files to verified. An error names the file and the
 // problem.
 func Verify(ctx context.Context, path string, verified map[parts.File]bool) (m Manifest, err error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
+	if m, err = Read(path); err != nil {
 		return m, err
-	}
-	if err = seal.Check(data); err == nil {
-		m, err = Parse(data)
-	}
-	if err != nil {
-		return m, fmt.Errorf("%s: %w", path, err)
 	}
 	for _, f := range m.Files {
 		if err := f.Verify(ctx, filepath.Dir(path), verified); err != nil {
@@ -52,7 +44,7 @@ func rows(path, format string) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		defer f.Release()
+		defer f.Close()
 		return len(f.Rows), nil
 	case "npy":
 		f, err := npy.Open(path)
@@ -62,8 +54,13 @@ func rows(path, format string) (int, error) {
 		defer f.Close()
 		return f.Shape[0], nil
 	case "parquet":
-		f, err := file.OpenParquetFile(path, false)
+		in, err := infile.Open(path)
 		if err != nil {
+			return 0, err
+		}
+		f, err := file.NewParquetReader(in) // which closes in
+		if err != nil {
+			in.Close()
 			return 0, fmt.Errorf("%s: %w", path, err)
 		}
 		defer f.Close()

@@ -23,7 +23,7 @@ func powerOf(t *testing.T, grid field.Grid, values []float64) [][]float64 {
 	for c := range power {
 		power[c] = make([]float64, p.Hi.Len())
 	}
-	if err := p.Add(power, nil, planes); err != nil {
+	if err := p.Add(power, nil, nil, planes); err != nil {
 		t.Fatal(err)
 	}
 	return power

@@ -32,7 +32,7 @@ import (
 // unchanged.
 type Plan struct {
 	Stored   bool         // the input is channels last
-	Select   []int        // channels to keep, in order, checked for NaN and Inf; nil: all, unchecked
+	Select   []int        // channels to keep, in order; nil: all
 	Channels []string     // their names; nil: the input's
 	Factor   int          // fine cells that a cell of x_lo averages, along an axis; 0: no x_lo
 	Periodic bool         // x_lo's interpolation wraps around
@@ -72,8 +72,8 @@ const kernelFactor = 2
 
 // Run prepares frame n of f: it fills hi and, with a Factor, lo with (C',H,W)
 // values; without a lo, x_lo is not made. Several goroutines may call it at once.
-// The error names the field and the cell of a value that is not finite, where the
-// plan selects.
+// The error names the field and the cell of a value that is not finite, in x_hi or in
+// x_lo. A plan that does nothing checks nothing.
 func (p *Plan) Run(f *frames.Frames, n int, hi, lo []float32) error {
 	src := f.XHi()[n*f.FrameLen():][:f.FrameLen()]
 	if !p.Stored && p.Select == nil && p.Factor == 0 && p.Stats == nil { // as it is
@@ -88,17 +88,48 @@ func (p *Plan) Run(f *frames.Frames, n int, hi, lo []float32) error {
 		lo = nil
 	}
 	finite, err := work.Run(src, hi, lo)
-	if err != nil || finite || p.Select == nil {
+	if err != nil {
 		return err
+	}
+	names := p.Names(f.Channels)
+	if finite {
+		return p.checkLo(f, names, lo)
 	}
 	plane := make([]float32, f.Cells())
 	for k, c := range work.Channels {
 		field.Gather(plane, src[c*work.ChannelStride:], 0, work.CellStride)
-		if err := f.CheckFinite(p.Channels[k:k+1], plane); err != nil {
+		if err := f.CheckFinite(names[k:k+1], plane); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("internal error: a value that is not finite was not found again")
+}
+
+// checkLo returns an error if x_lo is not finite although x_hi is: its averages are
+// beyond float32. Every coarse cell has a part in one of the fine cells that are looked
+// at, a sixteenth of all.
+func (p *Plan) checkLo(f *frames.Frames, names []string, lo []float32) error {
+	var sum float32
+	for at := 0; at < len(lo); at += f.Cells() {
+		for y := 0; y < f.H; y = next(y, f.H) {
+			row := lo[at+y*f.W:][:f.W]
+			for x := 0; x < f.W; x = next(x, f.W) {
+				sum += row[x] - row[x]
+			}
+		}
+	}
+	if sum == 0 {
+		return nil
+	}
+	return fmt.Errorf("x_lo: averages of cells are beyond float32: %w", f.CheckFinite(names, lo))
+}
+
+// next returns the next multiple of four, but never skips the last of n.
+func next(i, n int) int {
+	if i < n-1 {
+		return min(i+4, n-1)
+	}
+	return n
 }
 
 // pool is Run for factors that the kernel does not know.
@@ -117,6 +148,9 @@ func (p *Plan) pool(f *frames.Frames, n int, hi, lo []float32) error {
 	for c := range p.Names(f.Channels) {
 		if lo != nil {
 			field.Pool(coarse, plane(hi, c), f.Grid, p.Factor)
+			if at := field.FirstNonFinite(coarse); at >= 0 {
+				return fmt.Errorf("x_lo: field %s: an average of %d x %d cells is beyond float32", p.Names(f.Channels)[c], p.Factor, p.Factor)
+			}
 			up.Plane(plane(lo, c), coarse)
 		}
 		for _, x := range [][]float32{hi, lo} {
@@ -140,7 +174,7 @@ func (p *Plan) Pair(f *frames.Frames, n int, hi, lo []float32) error {
 	}
 	made := &frames.Frames{Grid: f.Grid, Channels: f.Channels, Hi: f.Lo}
 	if err := p.Run(made, n, lo, nil); err != nil {
-		return err
+		return fmt.Errorf("x_lo: %w", err)
 	}
 	return p.Run(f, n, hi, nil)
 }

@@ -260,3 +260,41 @@ func TestWrongSizes(t *testing.T) {
 		t.Error("a channel that is not there: want an error")
 	}
 }
+
+// TestLoIsChecked: an average beyond float32 is an error wherever the cells are, and so is
+// a NaN in an x_lo that came with the frame.
+func TestLoIsChecked(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	defer mem.AssertSize(t, 0)
+	for _, factor := range []int{2, 4} {
+		for _, periodic := range []bool{false, true} {
+			const h, w = 12, 20
+			for cell := range h / factor * (w / factor) {
+				f := stored(mem, 1, h, w, 2)
+				y, x := cell/(w/factor)*factor, cell%(w/factor)*factor
+				for i := range factor * factor {
+					f.XHi()[((y+i/factor)*w+x+i%factor)*2+1] = 3e38
+				}
+				p := &plan.Plan{Stored: true, Select: []int{0, 1}, Channels: []string{"a", "b"}, Factor: factor, Periodic: periodic}
+				_, err := p.Apply(mem, f)
+				if err == nil || !strings.Contains(err.Error(), "x_lo: ") || !strings.Contains(err.Error(), "field b") {
+					t.Errorf("factor %d, periodic %t, coarse cell %d: %v", factor, periodic, cell, err)
+				}
+				f.Release()
+			}
+		}
+	}
+	f := stored(mem, 1, 4, 6, 1)
+	f.Lo = frames.NewBuffer(mem, 24)
+	copy(f.XLo(), f.XHi())
+	defer f.Release()
+	p := &plan.Plan{Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}}
+	for what, values := range map[string][]float32{"x_lo: field f0: NaN at y=1, x=2": f.XLo(), "field f0: NaN at y=1, x=2": f.XHi()} {
+		old := values[8]
+		values[8] = float32(math.NaN())
+		if _, err := p.Apply(mem, f); err == nil || err.Error() != what {
+			t.Errorf("error %v, want %s", err, what)
+		}
+		values[8] = old
+	}
+}

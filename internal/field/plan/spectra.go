@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 
 	"fmsr/internal/field"
@@ -18,6 +19,7 @@ import (
 //	frame (H,W,C) or (C,H,W) --> hi (C,shells), lo (C,shells of the coarse grid)
 type Spectra struct {
 	Hi, Lo  *field.Shells // Lo is nil without a factor
+	fine    *field.Shells // the kernel's: Hi, or Hi with the lost modes apart
 	kernel  *torchx.Spectrum
 	scratch sync.Pool
 }
@@ -25,7 +27,18 @@ type Spectra struct {
 // NewSpectra plans the transforms of fields on a grid. Factor 0 means no coarse
 // grid; any other must divide the grid.
 func NewSpectra(grid field.Grid, factor int) (*Spectra, error) {
-	p := &Spectra{Hi: field.NewShells(grid)}
+	hi := field.NewShells(grid)
+	return newSpectra(hi, hi, factor)
+}
+
+// NewSplitSpectra is NewSpectra for Add with the lost power. The factor must not be 0.
+func NewSplitSpectra(grid field.Grid, factor int) (*Spectra, error) {
+	hi := field.NewShells(grid)
+	return newSpectra(hi, hi.Apart(factor), factor)
+}
+
+func newSpectra(hi, fine *field.Shells, factor int) (*Spectra, error) {
+	p, grid := &Spectra{Hi: hi, fine: fine}, hi.Grid
 	var coarse *torchx.SpectrumGrid
 	if factor != 0 {
 		if !grid.Divides(factor) {
@@ -35,7 +48,7 @@ func NewSpectra(grid field.Grid, factor int) (*Spectra, error) {
 		coarse = kernelGrid(p.Lo)
 	}
 	var err error
-	if p.kernel, err = torchx.NewSpectrum(*kernelGrid(p.Hi), coarse); err != nil {
+	if p.kernel, err = torchx.NewSpectrum(*kernelGrid(p.fine), coarse); err != nil {
 		return nil, err
 	}
 	runtime.AddCleanup(p, (*torchx.Spectrum).Close, p.kernel)
@@ -71,18 +84,19 @@ func (p *Spectra) Run(f *frames.Frames, n int, do *Plan, hi, lo []float64) error
 			if err := f.CheckFinite(names[i:i+1], plane); err != nil {
 				return err
 			}
-			return fmt.Errorf("field %s: its power is beyond float32", names[i])
+			return fmt.Errorf("field %s: its normalized values are beyond float32", names[i])
 		}
 	}
 	return nil
 }
 
 // Add adds P(k) of planes (C,H,W) to hi (C,shells) and, with a factor, P(k) of their
-// averages to lo; a nil lo leaves the averages out. A plane with a NaN or Inf has no
-// finite power.
-func (p *Spectra) Add(hi, lo [][]float64, planes []float32) error {
+// averages to lo; a nil lo leaves the averages out. To lost (C), unless it is nil, it adds
+// the power in the modes that averaging loses; only split spectra can do that. A plane
+// with a NaN or Inf has no finite power.
+func (p *Spectra) Add(hi, lo [][]float64, lost []float64, planes []float32) error {
 	in := torchx.SpectrumInput{Values: planes, CellStride: 1, ChannelStride: p.Hi.Cells()}
-	power := make([]float64, len(hi)*p.Hi.Len())
+	power := make([]float64, len(hi)*p.fine.Len())
 	var pooled []float64
 	if p.Lo != nil {
 		pooled = make([]float64, len(hi)*p.Lo.Len())
@@ -90,16 +104,23 @@ func (p *Spectra) Add(hi, lo [][]float64, planes []float32) error {
 	if err := p.run(&in, upTo(len(hi)), &Plan{}, power, pooled); err != nil {
 		return err
 	}
-	accumulate(hi, power)
-	accumulate(lo, pooled)
+	accumulate(hi, power, p.fine.Len())
+	accumulate(lo, pooled, len(pooled)/len(hi))
+	for c := range lost {
+		apart := power[c*p.fine.Len():][p.Hi.Len():p.fine.Len()]
+		for k, v := range apart {
+			hi[c][k] += v
+			lost[c] += v
+		}
+	}
 	return nil
 }
 
-// accumulate adds power (len(sums),shells) to sums.
-func accumulate(sums [][]float64, power []float64) {
+// accumulate adds the first shells of each row of power (len(sums),row) to sums.
+func accumulate(sums [][]float64, power []float64, row int) {
 	for c, sum := range sums {
 		for k := range sum {
-			sum[k] += power[c*len(sum)+k]
+			sum[k] += power[c*row+k]
 		}
 	}
 }
@@ -118,12 +139,73 @@ func (p *Spectra) run(in *torchx.SpectrumInput, channels []int, do *Plan, hi, lo
 			}
 			return power[at*s.Len() : end*s.Len()]
 		}
-		if err := p.kernel.Run(in, *scratch, part(p.Hi, hi), part(p.Lo, lo)); err != nil {
+		if err := p.lanes(in, *scratch, part(p.fine, hi), part(p.Lo, lo)); err != nil {
 			return err
 		}
 	}
 	runtime.KeepAlive(p)
 	return nil
+}
+
+// The kernel squares in float32. A field whose mean square is between these limits keeps
+// all its powers there, on any grid that memory can hold.
+const leastSquare, mostSquare = 1e-12, 1e12
+
+// lanes runs the kernel once. Where a field's mean square is beyond the limits, it runs
+// the kernel again, with such fields scaled by powers of two, so that the powers are to
+// the bit those of fields near 1, scaled back in float64.
+func (p *Spectra) lanes(in *torchx.SpectrumInput, scratch []byte, hi, lo []float64) error {
+	if err := p.kernel.Run(in, scratch, hi, lo); err != nil {
+		return err
+	}
+	scaled := *in
+	scaled.Mean, scaled.Scale = slices.Clone(in.Mean), slices.Clone(in.Scale)
+	if in.Mean == nil {
+		scaled.Mean, scaled.Scale = make([]float32, len(in.Channels)), slices.Repeat([]float32{1}, len(in.Channels))
+	}
+	exponents := make([]int, len(in.Channels))
+	beyond := false
+	row, lowRow := len(hi)/len(exponents), len(lo)/len(exponents)
+	for i, c := range in.Channels {
+		if square := field.Band(hi[i*row:][:row], 0, row); square >= leastSquare && square <= mostSquare {
+			continue
+		}
+		exponents[i] = exponent(in.Values[c*in.ChannelStride:], in.CellStride, p.Hi.Cells(), scaled.Mean[i], scaled.Scale[i])
+		scaled.Scale[i] = float32(math.Ldexp(float64(scaled.Scale[i]), -exponents[i]))
+		beyond = beyond || exponents[i] != 0
+	}
+	if !beyond {
+		return nil
+	}
+	if err := p.kernel.Run(&scaled, scratch, hi, lo); err != nil {
+		return err
+	}
+	for i, e := range exponents {
+		raise(hi[i*row:][:row], 2*e)
+		raise(lo[i*lowRow:][:lowRow], 2*e)
+	}
+	return nil
+}
+
+// exponent returns the e by which 2^-e brings the largest |(x - mean) scale| close to 1,
+// or 0 if there is none: every value is zero, or one is not finite.
+func exponent(values []float32, stride, cells int, mean, scale float32) int {
+	most := 0.0
+	for i := range cells {
+		most = max(most, math.Abs(float64((values[i*stride]-mean)*scale)))
+	}
+	if most == 0 || math.IsNaN(most) || math.IsInf(most, 0) {
+		return 0
+	}
+	_, e := math.Frexp(most)
+	return max(e, -100) // 2^100 times any scale near 1 is a float32
+}
+
+// raise multiplies the powers by 2^e.
+func raise(powers []float64, e int) {
+	for k := range powers {
+		powers[k] = math.Ldexp(powers[k], e)
+	}
 }
 
 // upTo returns 0, 1, ... n-1.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/cmplx"
+	"slices"
 	"strings"
 	"testing"
 
@@ -191,7 +192,7 @@ func TestSpectraNonFinite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for value, want := range map[float64]string{math.NaN(): "field d: NaN at y=2, x=5", math.Inf(-1): "field d: -Inf at y=2, x=5", 1e30: "field d: its power is beyond float32"} {
+	for value, want := range map[float64]string{math.NaN(): "field d: NaN at y=2, x=5", math.Inf(-1): "field d: -Inf at y=2, x=5"} {
 		f := frame(mem, 8, 8, 8, func(y, x, c int) float64 {
 			if y == 2 && x == 5 && c == 3 {
 				return value
@@ -210,4 +211,107 @@ func TestSpectraNonFinite(t *testing.T) {
 		}
 		f.Release()
 	}
+}
+
+// TestScale: a field's powers scale with its square, from 1e-36 to 1e36, beside channels
+// of other scales and under a normalization. By a power of two they scale to the bit.
+func TestScale(t *testing.T) {
+	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	defer mem.AssertSize(t, 0)
+	const n, c = 32, 8
+	value := func(y, x, c int) float64 { return float64(c) + golden.N(8, uint64((y*n+x)*8+c)) }
+	p, err := NewSplitSpectra(field.Grid{H: n, W: n}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := NewSpectra(field.Grid{H: n, W: n}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type powers struct{ hi, lo, report, pooled, lost []float64 }
+	of := func(scale float64) (out powers) {
+		f := frame(mem, n, n, c, func(y, x, c int) float64 {
+			if c == 3 {
+				return value(y, x, c)
+			}
+			return value(y, x, c) * scale
+		})
+		defer f.Release()
+		planes := make([]float32, c*n*n)
+		for i := range c {
+			field.Gather(planes[i*n*n:][:n*n], frames.Floats(f.Hi), i, c)
+		}
+		rows := func(shells int) [][]float64 {
+			all := make([][]float64, c)
+			for i := range all {
+				all[i] = make([]float64, shells)
+			}
+			return all
+		}
+		hi, lo, lost := rows(p.Hi.Len()), rows(p.Lo.Len()), make([]float64, c)
+		if err := p.Add(hi, lo, lost, planes); err != nil {
+			t.Fatal(err)
+		}
+		out = powers{slices.Concat(hi...), slices.Concat(lo...), make([]float64, c*p.Hi.Len()), make([]float64, c*p.Lo.Len()), lost}
+		if err := report.Run(f, 0, &Plan{Stored: true}, out.report, out.pooled); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	unit := of(1)
+	for _, scale := range []float64{1e-36, 1e-30, 1e-20, 1e-8, 1e8, 1e15, 1e20, 1e30, 1e36, 0x1p-100, 0x1p-50, 0x1p50, 0x1p100} {
+		got := of(scale)
+		same := func(what string, got, want []float64) {
+			row := len(got) / c
+			for i, v := range got {
+				by, sum := scale*scale, field.Band(want[i/row*row:][:row], 0, row)
+				if i/row == 3 {
+					by = 1
+				}
+				if _, exact := math.Frexp(scale); (math.Ldexp(0.5, exact) == scale || i/row == 3) && v/by != want[i] {
+					t.Fatalf("%g: %s: %d is %g, want %g to the bit", scale, what, i, v/by, want[i])
+				}
+				golden.Near(t, fmt.Sprintf("%g: %s: %d", scale, what, i), v/by, want[i], 1e-6*sum)
+			}
+		}
+		same("hi", got.hi, unit.hi)
+		same("lo", got.lo, unit.lo)
+		same("report", got.report, unit.report)
+		same("pooled", got.pooled, unit.pooled)
+		same("lost", got.lost, unit.lost)
+	}
+}
+
+// TestLostPower: a wave that pooling keeps has no lost power and one that pooling loses
+// has nothing else, whatever the shape of the cells and of the grid.
+func TestLostPower(t *testing.T) {
+	for _, grid := range []field.Grid{
+		{H: 64, W: 64}, {H: 64, W: 64, Box: [2]float64{1, 4}}, {H: 64, W: 64, Box: [2]float64{4, 1}}, {H: 32, W: 64},
+	} {
+		p, err := NewSplitSpectra(grid, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plane := make([]float32, grid.Cells())
+		for i := range plane {
+			y, x := float64(i/grid.W)/float64(grid.H), float64(i%grid.W)/float64(grid.W)
+			plane[i] = float32(1 + math.Cos(2*math.Pi*5*y) + 0.1*math.Cos(2*math.Pi*28*x) + 0.2*math.Cos(2*math.Pi*(float64(grid.H/4)*y+x)))
+		}
+		hi, lo, lost := [][]float64{make([]float64, p.Hi.Len())}, [][]float64{make([]float64, p.Lo.Len())}, make([]float64, 1)
+		if err := p.Add(hi, lo, lost, plane); err != nil {
+			t.Fatal(err)
+		}
+		what := fmt.Sprintf("%+v: ", grid)
+		golden.Near(t, what+"lost power", lost[0], 0.1*0.1/2+0.2*0.2/2, 1e-6)
+		golden.Near(t, what+"sum of P", field.Band(hi[0], 0, p.Hi.Len()), 1+0.5+0.005+0.02, 1e-6)
+		near(t, what+"P", hi[0], direct(p.Hi, widened(plane)))
+	}
+}
+
+func widened(x []float32) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = float64(v)
+	}
+	return out
 }

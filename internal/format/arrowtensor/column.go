@@ -1,8 +1,8 @@
 // Package arrowtensor writes and reads frames as rows of Arrow tables, without copying
 // their values, which are in columns of arrow.fixed_shape_tensor:
 //
-//	seed int32 | frame int32 | split string | x_hi float32 (C,H,W) | x_lo float32 (C,H,W)
-//	                                          Writer: around buffers; Open: maps a file
+//	seed int64 | frame int32 | split string | x_hi float32 (C,H,W) | x_lo float32 (C,H,W)
+//	                                          Writer: around buffers; Open: reads a row
 //
 // pyarrow opens such columns as tensors. A reader that does not know the extension sees
 // lists of C*H*W numbers. Writer also writes Parquet.
@@ -39,11 +39,11 @@ func Schema(channels []string, h, w int, tensors ...string) *arrow.Schema {
 func SchemaOf(origin, channels []string, h, w int, tensors ...string) *arrow.Schema {
 	var fields []arrow.Field
 	for _, name := range origin {
-		field := arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Int32}
-		if name == "split" {
-			field.Type = arrow.BinaryTypes.String
+		types := map[string]arrow.DataType{"seed": arrow.PrimitiveTypes.Int64, "split": arrow.BinaryTypes.String}
+		if types[name] == nil {
+			types[name] = arrow.PrimitiveTypes.Int32
 		}
-		fields = append(fields, field)
+		fields = append(fields, arrow.Field{Name: name, Type: types[name]})
 	}
 	shape, _ := json.Marshal(tensorShape{Shape: []int{len(channels), h, w}, Names: []string{"C", "H", "W"}})
 	names, _ := json.Marshal(channels) // slices of strings and ints always encode
@@ -74,7 +74,7 @@ func Record(schema *arrow.Schema, origins []frames.Origin, tensors ...*memory.Bu
 		for _, o := range origins {
 			switch field.Name {
 			case "seed":
-				b.Field(i).(*array.Int32Builder).Append(int32(o.Seed))
+				b.Field(i).(*array.Int64Builder).Append(int64(o.Seed))
 			case "frame":
 				b.Field(i).(*array.Int32Builder).Append(int32(o.Frame))
 			case "sample":

@@ -14,6 +14,8 @@ type Layout struct {
 	Channels []string
 	H, W     int
 	Columns  []string
+
+	seedBytes int // of a value of the column seed
 }
 
 // FrameBytes is the size of one tensor.
@@ -46,8 +48,12 @@ func readColumn(t *flatbuffers.Table) column {
 	return c
 }
 
-func (c column) isInt32() bool {
-	return c.kind == kindInt && c.typ.GetInt32Slot(slot(0), 0) == 32 && c.typ.GetBoolSlot(slot(1), false)
+// intBytes returns the bytes of a value of a column of signed integers, or 0.
+func (c column) intBytes() int {
+	if c.kind != kindInt || !c.typ.GetBoolSlot(slot(1), false) {
+		return 0
+	}
+	return int(c.typ.GetInt32Slot(slot(0), 0)) / 8
 }
 
 // isFloats reports whether the column has lists of n float32.
@@ -72,9 +78,10 @@ func layout(schema *flatbuffers.Table) (l Layout, err error) {
 		columns = append(columns, readColumn(t))
 	}
 	if len(columns) < 4 || columns[0].name != "seed" || columns[1].name != "frame" || columns[2].name != "split" ||
-		!columns[0].isInt32() || !columns[1].isInt32() || columns[2].kind != kindText {
-		return l, errors.New("its columns are not seed int32, frame int32, split string and tensors")
+		columns[0].intBytes() < 4 || columns[1].intBytes() != 4 || columns[2].kind != kindText {
+		return l, errors.New("its columns are not seed int64, frame int32, split string and tensors")
 	}
+	l.seedBytes = columns[0].intBytes()
 	if json.Unmarshal([]byte(lookup(schema, schemaMetadata, channelNames)), &l.Channels) != nil || len(l.Channels) == 0 {
 		return l, fmt.Errorf("its metadata has no %s", channelNames)
 	}

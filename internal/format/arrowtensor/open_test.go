@@ -2,6 +2,7 @@ package arrowtensor
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,7 +40,7 @@ func file(t testing.TB, rows int, columns []string, options ...ipc.Option) []byt
 		var origins []frames.Origin
 		var tensors []*memory.Buffer
 		for i := range n {
-			origins = append(origins, frames.Origin{Seed: 7, Frame: at + i, Split: frames.Split((at + i) % 3)})
+			origins = append(origins, frames.Origin{Seed: 1<<40 + 7, Frame: at + i, Split: frames.Split((at + i) % 3)})
 		}
 		for c := range columns {
 			b := frames.NewBuffer(mem, n*12)
@@ -83,34 +84,34 @@ func TestOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if fmt.Sprint(f.Layout) != fmt.Sprint(Layout{[]string{"a", "b"}, 2, 3, columns}) || len(f.Rows) != 5 || f.FrameBytes() != 48 {
+		if fmt.Sprint(f.Channels, f.H, f.W, f.Columns) != fmt.Sprint([]string{"a", "b"}, 2, 3, columns) || len(f.Rows) != 5 || f.FrameBytes() != 48 {
 			t.Errorf("opened %+v with %d rows", f.Layout, len(f.Rows))
 		}
-		var held []*memory.Buffer
 		for r, row := range f.Rows {
-			if row.Seed != 7 || row.Frame != r || row.Split != frames.Split(r%3) {
+			if row.Seed != 1<<40+7 || row.Frame != r || row.Split != frames.Split(r%3) {
 				t.Errorf("row %d is %v", r, row.Origin)
 			}
 			for c := range columns {
-				held = append(held, f.Tensor(r, c))
-			}
-		}
-		f.Release() // what is held keeps the map
-		for k, b := range held {
-			for i, v := range frames.Floats(b) {
-				if v != float32(100*(k/len(columns))+50*(k%len(columns))+i) {
-					t.Fatalf("row %d, column %d, place %d: %g", k/len(columns), k%len(columns), i, v)
+				values := make([]float32, 12)
+				if err := f.Read(frames.Bytes(values), r, c); err != nil {
+					t.Fatal(err)
+				}
+				for i, v := range values {
+					if v != float32(100*r+50*c+i) {
+						t.Fatalf("row %d, column %d, place %d: %g", r, c, i, v)
+					}
 				}
 			}
-			b.Release()
 		}
+		f.Close()
 	}
 }
 
 // listedTwice is a file whose footer has its first record batch twice.
 func listedTwice(t testing.TB) []byte {
 	data := file(t, 3, []string{"x"})
-	footer := root(data[len(data)-len(magic)-4-footerSize(data):])
+	end := len(data) - len(magic) - 4
+	footer := root(data[end-int(binary.LittleEndian.Uint32(data[end:])):])
 	at, _ := vector(footer, footerBatches, 24)
 	copy(footer.Bytes[at+24:], footer.Bytes[at:at+24])
 	return data
@@ -136,7 +137,7 @@ func TestOpenRefuses(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"empty":                {nil, "not a file, or an empty one"},
+		"empty":                {nil, `not an Arrow file: it starts with ""`},
 		"another format":       {[]byte("PAR1 and so on, PAR1"), `not an Arrow file: it starts with "PAR1 a"`},
 		"cut":                  {good[:len(good)/2], "truncated"},
 		"a batch twice":        {listedTwice(t), "begins within the one before it"},
@@ -151,7 +152,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, err := open(t, c.data)
 			if err == nil {
-				f.Release()
+				f.Close()
 				t.Fatal("it was opened")
 			}
 			if !strings.Contains(err.Error(), c.want) {
@@ -179,14 +180,16 @@ func openAndSum(t *testing.T, data []byte) (sum float32) {
 	if err != nil {
 		return 0
 	}
-	defer f.Release()
+	defer f.Close()
 	for r := range f.Rows {
 		for c := range f.Columns {
-			b := f.Tensor(r, c)
-			for _, v := range frames.Floats(b) {
+			values := make([]float32, f.FrameBytes()/4)
+			if err := f.Read(frames.Bytes(values), r, c); err != nil {
+				t.Error(err)
+			}
+			for _, v := range values {
 				sum += v
 			}
-			b.Release()
 		}
 	}
 	return sum

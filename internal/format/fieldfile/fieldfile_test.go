@@ -53,14 +53,13 @@ func TestNpy(t *testing.T) {
 		if err := write(t, path, c.layout); err != nil {
 			t.Fatal(err)
 		}
-		f, err := npy.Open(path)
+		shape, values, err := npy.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(f.Shape, c.shape) || !slices.Equal(f.Data(), c.want) {
-			t.Errorf("%s: shape %v, values %v, want %v, %v", name, f.Shape, f.Data(), c.shape, c.want)
+		if !slices.Equal(shape, c.shape) || !slices.Equal(values, c.want) {
+			t.Errorf("%s: shape %v, values %v, want %v, %v", name, shape, values, c.shape, c.want)
 		}
-		f.Close()
 	}
 }
 
@@ -84,10 +83,11 @@ func TestTables(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(f.Rows) != 2 || f.Rows[1].Frame != 1 || !slices.Equal(frames.Floats(f.Tensor(1, 0)), fields[4:]) {
-			t.Errorf("rows %v", f.Rows)
+		values := make([]float32, 4)
+		if err := f.Read(frames.Bytes(values), 1, 0); err != nil || len(f.Rows) != 2 || f.Rows[1].Frame != 1 || !slices.Equal(values, fields[4:]) {
+			t.Errorf("rows %v, values %v, %v", f.Rows, values, err)
 		}
-		f.Release()
+		f.Close()
 	}
 }
 

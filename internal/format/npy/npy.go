@@ -1,73 +1,67 @@
 // Package npy opens NumPy's array files, .npy and .npz, and writes .npy.
 //
-//	a.npy   header | values   mapped (npy.go)
-//	a.npz   zip of .npy       stored: mapped; deflated: inflated as it is read (npz.go)
+//	a.npy   header | values   read as they are (npy.go)
+//	a.npz   zip of .npy       stored: as a.npy; deflated: inflated as it is read (npz.go)
 //
-// Data returns mapped, aligned little-endian float32 values. Read converts values of
-// any type, piece by piece (convert.go). write.go writes.
+// Read converts values of any type, piece by piece (convert.go). write.go writes.
 //
 // The header, "\x93NUMPY", version, length and {'descr': '<f4', 'fortran_order':
-// False, 'shape': (F,H,W,C)}, is read and checked against the size in npy.go; npyio
-// parses the dict. Fortran order is refused.
+// False, 'shape': (F,H,W,C)}, is read in header.go as numpy reads it, and checked against
+// the file's size in npy.go.
 // float32, float64 and float16 are read, of either byte order, as float32: a
 // float64 beyond float32's range becomes Inf.
 package npy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"unsafe"
 
-	"github.com/sbinet/npyio/npy"
-	"golang.org/x/sys/unix"
+	"fmsr/internal/store/infile"
 )
 
-// longestHeader bounds the bytes that are read before anything is known of a file.
-const longestHeader = 1 << 16
-
-// File is an open array of floats in C order.
+// File is an open array of floats.
 type File struct {
-	Path  string // of the file, and for an npz the member: "a.npz: fields.npy"
-	Shape []int
-	DType string // as numpy names it: "<f4"
+	Path    string // of the file, and for an npz the member: "a.npz: fields.npy"
+	Shape   []int
+	DType   string // as numpy names it: "<f4"
+	Fortran bool   // the first axis varies fastest; otherwise the last, as in C
 
-	mapped []byte    // the whole file, nil where it is inflated
-	values []byte    // of mapped
-	stream *inflated // the values of a compressed member
+	file   *infile.File
+	start  int64     // of the values in the file
+	stream *inflated // the values of a compressed member; nil: they are stored
+	piece  []byte    // scratch: values to convert
 }
 
 // Open opens an .npy file, or an .npz file of one array. See OpenArray.
 func Open(path string) (*File, error) { return OpenArray(path, "") }
 
 // OpenArray opens an .npy file, or the array of that name in an .npz file, where ""
-// means its only array. A stored array is mapped. A compressed array, as
-// numpy.savez_compressed writes it, is inflated while it is read. Errors name the path,
-// what was found and what was expected. Others must not truncate the file while it is
-// open.
+// means its only array. A compressed array, as numpy.savez_compressed writes it, is
+// inflated while it is read. Errors name the path, what was found and what was expected.
 func OpenArray(path, array string) (*File, error) {
-	f, err := os.Open(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	a, err := openArray(f, array)
 	if err != nil {
+		f.Close()
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	start := make([]byte, len(zipMagic))
-	if n, _ := f.ReadAt(start, 0); n == len(start) && string(start) == zipMagic {
-		return openZip(path, array)
+	a.file = f
+	return a, nil
+}
+
+func openArray(f *infile.File, array string) (*File, error) {
+	path := f.Name()
+	if isZip(f) {
+		return openZip(f, array)
 	}
 	if array != "" {
 		return nil, fmt.Errorf("%s: array %q is asked for, but only an npz file has names", path, array)
 	}
-	a, err := mapArray(f, 0, info.Size())
+	a, err := storedArray(f, 0, f.Size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -75,21 +69,14 @@ func OpenArray(path, array string) (*File, error) {
 	return a, nil
 }
 
-// mapArray maps f. Its bytes from start to end are an npy file.
-func mapArray(f *os.File, start, end int64) (*File, error) {
+// storedArray opens an array whose npy file is the bytes of f from start to end.
+func storedArray(f *infile.File, start, end int64) (*File, error) {
 	a, length, err := readHeader(io.NewSectionReader(f, start, end-start))
 	if err != nil {
 		return nil, err
 	}
-	if err := a.checkLength(length, end-start); err != nil {
-		return nil, err
-	}
-	a.mapped, err = unix.Mmap(int(f.Fd()), 0, int(end), unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("mapping: %w", err)
-	}
-	a.values = a.mapped[start+int64(length):]
-	return a, nil
+	a.start = start + int64(length)
+	return a, a.checkLength(length, end-start)
 }
 
 // checkLength checks an npy file's size against its header.
@@ -108,98 +95,86 @@ func (f *File) checkLength(header int, found int64) error {
 	return nil
 }
 
-// Data returns the values in C order, a view of the file that is invalid after Close. It
-// returns nil if the values must be converted, inflated or aligned: Read does that.
-func (f *File) Data() []float32 {
-	if f.DType != "<f4" || f.values == nil || uintptr(unsafe.Pointer(unsafe.SliceData(f.values)))%4 != 0 {
-		return nil
+// Stamp returns the stamp of the open file.
+func (f *File) Stamp() infile.Stamp { return f.file.Stamp }
+
+// Was returns an error unless the file had the stamp when it was opened.
+func (f *File) Was(before infile.Stamp) error { return f.named(f.file.Was(before)) }
+
+// Read fills dst with values in the file's order, starting at index at. It returns an
+// error if the file has been changed since it was opened. It is not safe for concurrent
+// use. A compressed array is fast to read only in order.
+func (f *File) Read(dst []float32, at int) error {
+	err := f.read(dst, at)
+	if changed := f.file.Unchanged(); changed != nil { // which explains an error
+		err = changed
 	}
-	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(f.values))), len(f.values)/4)
+	return f.named(err)
 }
 
-// Read fills dst with values, starting at index at. It is not safe for concurrent use.
-// A compressed array is fast to read only in order.
-func (f *File) Read(dst []float32, at int) error {
-	size := sizes[f.DType]
-	if f.stream == nil {
-		convert(dst, f.values[at*size:], f.DType)
+func (f *File) named(err error) error {
+	if err == nil {
 		return nil
 	}
-	if err := f.stream.read(dst, at, f.DType); err != nil {
-		return fmt.Errorf("%s: %w", f.Path, err)
+	return fmt.Errorf("%s: %w", f.Path, err)
+}
+
+func (f *File) read(dst []float32, at int) error {
+	switch {
+	case f.stream != nil:
+		return f.stream.read(dst, at, f.DType)
+	case f.DType == "<f4":
+		return f.file.Fill(bytesOf(dst), f.start+4*int64(at))
+	default:
+		return f.convert(dst, at)
+	}
+}
+
+// ReadFile returns the shape and all values, in C order, of a file of one array.
+func ReadFile(path string) (shape []int, values []float32, err error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	if f.Fortran {
+		return nil, nil, fmt.Errorf("%s: the array is in Fortran order: want C order (numpy: np.ascontiguousarray(a))", path)
+	}
+	size, err := dataSize(f.Shape, 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	values = make([]float32, size)
+	return f.Shape, values, f.Read(values, 0)
+}
+
+// pieceSize is how many bytes are converted or inflated at a time: a multiple of every
+// type's size.
+const pieceSize = 1 << 16
+
+// convert is Read for values that are stored as another type.
+func (f *File) convert(dst []float32, at int) error {
+	if f.piece == nil {
+		f.piece = make([]byte, pieceSize)
+	}
+	size := sizes[f.DType]
+	for len(dst) > 0 {
+		n := min(len(dst), len(f.piece)/size)
+		if err := f.file.Fill(f.piece[:n*size], f.start+int64(at*size)); err != nil {
+			return err
+		}
+		convert(dst[:n], f.piece, f.DType)
+		dst, at = dst[n:], at+n
 	}
 	return nil
 }
 
-// Close closes or unmaps the file.
+// Close closes the file.
 func (f *File) Close() error {
 	if f.stream != nil {
-		return f.stream.close()
+		f.stream.closeStream()
 	}
-	if f.mapped == nil {
-		return nil
-	}
-	data := f.mapped
-	f.mapped, f.values = nil, nil
-	return unix.Munmap(data)
-}
-
-// readHeader returns the shape and type, and how many bytes the header has.
-func readHeader(r io.Reader) (f *File, length int, err error) {
-	// magic, version (2), header length (2 or, from version 2 on, 4)
-	prefix := make([]byte, 12)
-	if n, err := io.ReadFull(r, prefix); err != nil {
-		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, 0, err
-		}
-		return nil, 0, fmt.Errorf("not an npy file: %d bytes long", n)
-	}
-	if !bytes.HasPrefix(prefix, []byte("\x93NUMPY")) {
-		return nil, 0, fmt.Errorf("not an npy file: it starts with %q", prefix[:6])
-	}
-	if v := prefix[6:8]; v[0] < 1 || v[0] > 3 {
-		return nil, 0, fmt.Errorf("npy version %d.%d: want 1.0, 2.0 or 3.0", v[0], v[1])
-	}
-	fixed, rest := 10, int(prefix[8])|int(prefix[9])<<8
-	if prefix[6] >= 2 {
-		fixed, rest = 12, rest|int(prefix[10])<<16|int(prefix[11])<<24
-	}
-	if rest > longestHeader {
-		return nil, 0, fmt.Errorf("an npy header of %d bytes: want at most %d", rest, longestHeader)
-	}
-	if fixed+rest < len(prefix) {
-		return nil, 0, fmt.Errorf("an npy header of %d bytes", rest)
-	}
-	head := make([]byte, fixed+rest)
-	n := copy(head, prefix)
-	if _, err := io.ReadFull(r, head[n:]); err != nil {
-		return nil, 0, errors.New("truncated within the npy header")
-	}
-	parsed, err := parse(head)
-	if err != nil {
-		return nil, 0, fmt.Errorf("npy header %.200q: want {'descr': ..., 'fortran_order': ..., 'shape': ...}: %w", bytes.TrimSpace(head[fixed:]), err)
-	}
-	if sizes[parsed.Descr.Type] == 0 {
-		return nil, 0, fmt.Errorf("dtype %q: want float32, float64 or float16 (numpy: a.astype('<f4'))", parsed.Descr.Type)
-	}
-	if parsed.Descr.Fortran {
-		return nil, 0, errors.New("the array is in Fortran order: want C order (numpy: np.ascontiguousarray(a))")
-	}
-	return &File{Shape: parsed.Descr.Shape, DType: parsed.Descr.Type}, len(head), nil
-}
-
-// parse has npyio read the header. npyio panics on some malformed headers.
-func parse(head []byte) (h npy.Header, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%v", p)
-		}
-	}()
-	r, err := npy.NewReader(bytes.NewReader(head))
-	if err != nil {
-		return h, err
-	}
-	return r.Header, nil
+	return f.file.Close()
 }
 
 // dataSize returns the number of bytes of an array.

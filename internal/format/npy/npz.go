@@ -5,41 +5,63 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
+
+	"fmsr/internal/store/infile"
 )
 
 // zipMagic starts a zip file that is not empty.
 const zipMagic = "PK\x03\x04"
 
 // openZip opens an array of an npz file.
-func openZip(path, array string) (*File, error) {
-	z, err := zip.OpenReader(path)
+func openZip(file *infile.File, array string) (*File, error) {
+	path := file.Name()
+	z, err := zip.NewReader(file, file.Size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	f, err := openMember(path, z, array)
-	if err != nil || f.stream == nil { // a compressed array is read through z
-		z.Close()
-	}
-	return f, err
-}
-
-func openMember(path string, z *zip.ReadCloser, array string) (*File, error) {
 	member, err := choose(z.File, array)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	open := inflate
 	if member.Method == zip.Store {
-		open = mapMember
+		open = openMember
 	}
-	f, err := open(path, z, member)
+	f, err := open(file, member)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", path, member.Name, err)
 	}
 	f.Path = path + ": " + member.Name
 	return f, nil
+}
+
+// Arrays returns the names of the arrays in an npz file, and none for an npy file.
+func Arrays(path string) (names []string, err error) {
+	f, err := infile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if !isZip(f) {
+		return nil, nil
+	}
+	z, err := zip.NewReader(f, f.Size)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, m := range z.File {
+		if name, ok := strings.CutSuffix(m.Name, ".npy"); ok {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+func isZip(f io.ReaderAt) bool {
+	start := make([]byte, len(zipMagic))
+	n, _ := f.ReadAt(start, 0)
+	return n == len(start) && string(start) == zipMagic
 }
 
 // choose returns the member that holds the array of that name, or the only array for "".
@@ -60,7 +82,7 @@ func choose(members []*zip.File, array string) (*zip.File, error) {
 	case array != "":
 		return nil, fmt.Errorf("no array %q: it has %s", array, list(names))
 	case len(names) != 1:
-		return nil, fmt.Errorf("want one array, or the name of one: it has %s", list(names))
+		return nil, fmt.Errorf("want one array, one for each field, or the name of one: it has %s", list(names))
 	}
 	return last, nil
 }
@@ -76,31 +98,21 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// mapMember maps an array that numpy.savez stored as it is.
-func mapMember(path string, _ *zip.ReadCloser, m *zip.File) (*File, error) {
+// openMember opens an array that numpy.savez stored as it is.
+func openMember(file *infile.File, m *zip.File) (*File, error) {
 	start, err := m.DataOffset()
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+	if left := file.Size - start; left < 0 || m.UncompressedSize64 > uint64(left) {
+		return nil, fmt.Errorf("%d bytes at %d in a file of %d", m.UncompressedSize64, start, file.Size)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if left := info.Size() - start; left < 0 || m.UncompressedSize64 > uint64(left) {
-		return nil, fmt.Errorf("%d bytes at %d in a file of %d", m.UncompressedSize64, start, info.Size())
-	}
-	return mapArray(f, start, start+int64(m.UncompressedSize64))
+	return storedArray(file, start, start+int64(m.UncompressedSize64))
 }
 
 // inflated reads an array that numpy.savez_compressed wrote. It keeps one piece of the
 // array in memory, whatever the array's size.
 type inflated struct {
-	zip    *zip.ReadCloser
 	member *zip.File
 	shape  []int
 	r      io.ReadCloser // after next values; nil before the first
@@ -108,10 +120,7 @@ type inflated struct {
 	piece  []byte
 }
 
-// pieceSize is how many bytes are inflated at a time: a multiple of every type's size.
-const pieceSize = 1 << 16
-
-func inflate(_ string, z *zip.ReadCloser, m *zip.File) (*File, error) {
+func inflate(_ *infile.File, m *zip.File) (*File, error) {
 	r, err := m.Open()
 	if err != nil {
 		return nil, fmt.Errorf("compression method %d: %w", m.Method, err)
@@ -127,7 +136,7 @@ func inflate(_ string, z *zip.ReadCloser, m *zip.File) (*File, error) {
 	if err := f.checkLength(length, int64(m.UncompressedSize64)); err != nil {
 		return nil, err
 	}
-	f.stream = &inflated{zip: z, member: m, shape: f.Shape, piece: make([]byte, pieceSize)}
+	f.stream = &inflated{member: m, shape: f.Shape, piece: make([]byte, pieceSize)}
 	return f, nil
 }
 
@@ -194,9 +203,4 @@ func (s *inflated) closeStream() {
 		s.r.Close()
 		s.r = nil
 	}
-}
-
-func (s *inflated) close() error {
-	s.closeStream()
-	return s.zip.Close()
 }

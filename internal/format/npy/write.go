@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unsafe"
 
 	"fmsr/internal/store/atomicfile"
 )
@@ -40,7 +39,7 @@ func (e *Encoder) Write(values []float32) error {
 	if len(values) == 0 {
 		return nil
 	}
-	_, err := e.w.Write(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values)))
+	_, err := e.w.Write(bytesOf(values))
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 	"io"
 
 	"fmsr/internal/frames"
+	"fmsr/internal/store/infile"
 )
 
 // Tensor is one tensor to be written. Read is called once, when it is written,
@@ -32,6 +33,20 @@ type entry struct {
 }
 
 const alignment = 8
+
+// Is reports whether a file begins as Write's do.
+func Is(path string) bool {
+	f, err := infile.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	start := make([]byte, alignment+2)
+	if _, err := io.ReadFull(f, start); err != nil {
+		return false
+	}
+	return binary.LittleEndian.Uint64(start) <= uint64(f.Size) && string(start[alignment:]) == `{"`
+}
 
 // Write writes the tensors in their order. The bytes are a function of the arguments alone.
 func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {

@@ -17,6 +17,7 @@ import (
 	"hash/crc32"
 	"image/png"
 	"io"
+	"math"
 	"time"
 
 	"fmsr/internal/format/protofield"
@@ -35,10 +36,21 @@ func WriteVersion(w io.Writer, at time.Time) error {
 // Summary is the numbers and pictures of one step. Its zero value is empty.
 type Summary struct{ message []byte }
 
-// Scalar adds a number.
+// Scalar adds a number. Events hold float32: a number beyond it, such as the squared error
+// of a field of 1e-24, is left out.
 func (s *Summary) Scalar(tag string, value float64) {
+	if !holds(value) {
+		return
+	}
 	v := protofield.AppendBytes(nil, 1, []byte(tag))
 	s.message = protofield.AppendBytes(s.message, 1, protofield.AppendFloat(v, 2, float32(value)))
+}
+
+// holds reports whether a float32 can be the value: it is zero, or neither too large nor
+// too small.
+func holds(value float64) bool {
+	const least = 0x1p-126
+	return value == 0 || math.Abs(value) >= least && math.Abs(value) <= math.MaxFloat32
 }
 
 // Image adds a picture, encoded as PNG.
@@ -67,14 +79,22 @@ func event(at time.Time, step int) []byte {
 	return protofield.AppendInt(b, eventStep, int64(step))
 }
 
-// UpTo returns the length of the whole, undamaged records at the start of a file, up
-// to the first record of a step beyond the given one.
-func UpTo(data []byte, step int) int {
-	length := 0
+// UpTo returns the length of the records at the start of a file, up to the first record of
+// a step beyond the given one. The last record may be cut or damaged. It returns an error
+// for a damaged record that another one follows.
+func UpTo(data []byte, step int) (length int, err error) {
 	for {
 		event := recordAt(data[length:])
-		if event == nil || protofield.Int(event, eventStep) > uint64(step) {
-			return length
+		if event == nil {
+			for i := length + 1; i < len(data); i++ {
+				if recordAt(data[i:]) != nil {
+					return 0, fmt.Errorf("the record at byte %d is damaged", length)
+				}
+			}
+			return length, nil
+		}
+		if protofield.Int(event, eventStep) > uint64(step) {
+			return length, nil
 		}
 		length += len(event) + overhead
 	}

@@ -2,6 +2,7 @@ package tfevents
 
 import (
 	"bytes"
+	"math"
 	"testing"
 	"time"
 
@@ -34,8 +35,15 @@ func TestUpTo(t *testing.T) {
 func TestUpToDamaged(t *testing.T) {
 	data, kept := logOf(t, []int{2, 4, 6, 8}), len(logOf(t, []int{2, 4, 6}))
 	data[kept+20] ^= 1
-	if got := UpTo(data, 100); got != kept {
-		t.Errorf("damaged after the third step: %d bytes kept, want %d", got, kept)
+	if got, err := UpTo(data, 100); got != kept || err != nil {
+		t.Errorf("damaged after the third step: %d bytes kept, %v, want %d", got, err, kept)
+	}
+	for at := len(logOf(t, nil)); at < kept; at++ {
+		data := logOf(t, []int{2, 4, 6, 8})
+		data[at] ^= 1
+		if got, err := UpTo(data, 100); err == nil {
+			t.Errorf("byte %d, before the last step, changed: %d bytes kept, and no error", at, got)
+		}
 	}
 }
 
@@ -51,9 +59,20 @@ func FuzzUpTo(f *testing.F) {
 	f.Add(logOf(f, []int{1}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fuzzlimit.Run(t, len(data), func() {
-			if n := UpTo(data, 5); n < 0 || n > len(data) {
+			if n, _ := UpTo(data, 5); n < 0 || n > len(data) {
 				t.Errorf("%d bytes kept of %d", n, len(data))
 			}
 		})
 	})
+}
+
+// TestScalarsBeyondFloat32 are left out, neither zero nor infinite.
+func TestScalarsBeyondFloat32(t *testing.T) {
+	for value, kept := range map[float64]bool{0: true, 0.5: true, -3e38: true, 1e-37: true, 1e-51: false, -1e-40: false, 3.5e38: false, math.Inf(1): false, math.NaN(): false} {
+		var s Summary
+		s.Scalar("x", value)
+		if (s.message != nil) != kept {
+			t.Errorf("%g: kept %t, want %t", value, !kept, kept)
+		}
+	}
 }

@@ -6,19 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
-	"os"
 	"strings"
 
 	"github.com/x448/float16"
+
+	"fmsr/internal/store/infile"
 )
 
 // File is an open checkpoint.
 type File struct {
 	Root    *Map
 	size    int64 // of the whole file
-	zip     *zip.ReadCloser
+	file    *infile.File
+	zip     *zip.Reader
 	records map[string]*zip.File
 }
 
@@ -40,7 +41,7 @@ func (m *Map) Get(key string) any {
 
 // What returns a description of a value, for messages.
 func What(v any) string {
-	switch v.(type) {
+	switch v := v.(type) {
 	case nil:
 		return "missing"
 	case *Map:
@@ -57,8 +58,26 @@ func What(v any) string {
 		return "a whole number"
 	case float64:
 		return "a number"
+	case tuple:
+		return "a tuple"
+	case class:
+		return fmt.Sprintf("the class %.100q", string(v))
+	case Foreign:
+		return string(v)
 	default:
 		return "something else"
+	}
+}
+
+// Items returns the items of a list or a tuple.
+func Items(v any) ([]any, bool) {
+	switch v := v.(type) {
+	case *Sequence:
+		return v.Items, true
+	case tuple:
+		return v, true
+	default:
+		return nil, false
 	}
 }
 
@@ -76,34 +95,45 @@ type Stored struct {
 const longestPickle = 64 << 20
 
 // Open reads a checkpoint's pickle; tensors are read when asked for. It makes only the
-// objects that a checkpoint consists of, and refuses every other object by its name, so
-// that no code in a file ever runs.
+// objects that a checkpoint consists of. Every other object is a Foreign, so that no
+// code in a file ever runs.
 func Open(path string) (*File, error) {
-	z, err := zip.OpenReader(path)
+	file, err := infile.Open(path)
 	if err != nil {
-		if errors.Is(err, zip.ErrFormat) {
-			return nil, fmt.Errorf("%s: not a PyTorch checkpoint (a zip file, as torch.save writes)", path)
-		}
-		if errors.As(err, new(*fs.PathError)) {
-			return nil, err
-		}
-		return nil, fmt.Errorf("%s: not a whole zip file: %w", path, err)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		z.Close()
 		return nil, err
 	}
-	f := &File{size: info.Size(), zip: z, records: map[string]*zip.File{}}
-	if f.Root, err = f.load(); err != nil {
-		z.Close()
+	f := &File{file: file, size: file.Size, records: map[string]*zip.File{}}
+	f.zip, err = zip.NewReader(file, file.Size)
+	switch {
+	case errors.Is(err, zip.ErrFormat):
+		err = notZip(file)
+	case err != nil:
+		err = fmt.Errorf("not a whole zip file: %w", err)
+	default:
+		f.Root, err = f.load()
+	}
+	if err != nil {
+		file.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
 }
 
+// legacyStart begins a file in the format that torch.save wrote before PyTorch 1.6: the
+// pickle of a magic number of 10 bytes.
+const legacyStart = "\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+
+// notZip returns what is wrong with a file that is no zip file.
+func notZip(f *infile.File) error {
+	start := make([]byte, len(legacyStart))
+	if _, err := f.ReadAt(start, 0); err == nil && string(start) == legacyStart {
+		return errors.New("a checkpoint in PyTorch's old format, without zip: convert it in Python by torch.save(torch.load(OLD, map_location='cpu'), NEW)")
+	}
+	return errors.New("not a PyTorch checkpoint (a zip file, as torch.save writes), or cut short")
+}
+
 // Close closes the file.
-func (f *File) Close() error { return f.zip.Close() }
+func (f *File) Close() error { return f.file.Close() }
 
 func (f *File) load() (*Map, error) {
 	folder := ""
@@ -139,7 +169,7 @@ func (f *File) load() (*Map, error) {
 	}
 	m, ok := root.(*Map)
 	if !ok {
-		return nil, fmt.Errorf("data.pkl: its value is %s: want a dict", What(root))
+		return nil, fmt.Errorf("data.pkl: its value is %s: want a dict, of state dicts and what belongs to them", What(root))
 	}
 	return m, nil
 }
@@ -187,7 +217,12 @@ func (f *File) Check(t *Stored) error {
 }
 
 // Floats returns a tensor's values, row-major, whatever its strides and type.
-func (f *File) Floats(t *Stored) ([]float32, error) {
+func (f *File) Floats(t *Stored) ([]float32, error) { return values[float32](f, t) }
+
+// Doubles is Floats in float64.
+func (f *File) Doubles(t *Stored) ([]float64, error) { return values[float64](f, t) }
+
+func values[T float32 | float64](f *File, t *Stored) ([]T, error) {
 	size := elementSizes[t.DType]
 	want := t.numel * size
 	data, err := f.record("data/"+t.key, want)
@@ -201,11 +236,11 @@ func (f *File) Floats(t *Stored) ([]float32, error) {
 	for _, d := range t.Shape {
 		n *= d
 	}
-	out := make([]float32, n)
+	out := make([]T, n)
 	index := make([]int64, len(t.Shape))
 	at := t.offset
 	for i := range out {
-		out[i] = element(t.DType, data[at*size:])
+		out[i] = T(element(t.DType, data[at*size:]))
 		for d := len(index) - 1; d >= 0; d-- { // the next index, row-major
 			index[d]++
 			at += t.stride[d]
@@ -219,21 +254,21 @@ func (f *File) Floats(t *Stored) ([]float32, error) {
 	return out, nil
 }
 
-func element(dtype string, b []byte) float32 {
+func element(dtype string, b []byte) float64 {
 	le := binary.LittleEndian
 	switch dtype {
 	case "float64":
-		return float32(math.Float64frombits(le.Uint64(b)))
+		return math.Float64frombits(le.Uint64(b))
 	case "bfloat16":
-		return math.Float32frombits(uint32(le.Uint16(b)) << 16)
+		return float64(math.Float32frombits(uint32(le.Uint16(b)) << 16))
 	case "float16":
-		return float16.Frombits(le.Uint16(b)).Float32()
+		return float64(float16.Frombits(le.Uint16(b)).Float32())
 	case "int64":
-		return float32(int64(le.Uint64(b)))
+		return float64(int64(le.Uint64(b)))
 	case "int32":
-		return float32(int32(le.Uint32(b)))
+		return float64(int32(le.Uint32(b)))
 	default:
-		return math.Float32frombits(le.Uint32(b))
+		return float64(math.Float32frombits(le.Uint32(b)))
 	}
 }
 

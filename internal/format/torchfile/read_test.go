@@ -90,19 +90,19 @@ func TestRefused(t *testing.T) {
 		"compressed":   {zipOf(t, zip.Deflate, map[string]string{"c/data.pkl": "}."}), "record data.pkl is compressed"},
 		"flipped byte": {flipped, "checksum error"},
 		"big-endian":   {zipOf(t, zip.Store, map[string]string{"c/data.pkl": "}.", "c/byteorder": "big"}), `byte order "big": want little`},
-		"os.system":    {pickle("\x80\x02cos\nsystem\nX\x02\x00\x00\x00idt\x85R."), "refused: os.system is in no checkpoint of weights"},
-		"by stack":     {pickle("\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R."), "refused: os.system"},
-		"eval":         {pickle("c__builtin__\neval\n(X\x01\x00\x00\x001tR."), "refused: __builtin__.eval"},
-		"builtins":     {pickle("cbuiltins\neval\nX\x01\x00\x00\x001\x85R."), "refused: builtins.eval"},
+		"os.system":    {pickle("\x80\x02cos\nsystem\nX\x02\x00\x00\x00id\x85R."), `its value is an object of "os.system": want a dict`},
+		"by stack":     {pickle("\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R."), `an object of "os.system": want a dict`},
+		"eval":         {pickle("c__builtin__\neval\n(X\x01\x00\x00\x001tR."), `an object of "__builtin__.eval": want a dict`},
+		"builtins":     {pickle("cbuiltins\neval\nX\x01\x00\x00\x001\x85R."), `an object of "builtins.eval": want a dict`},
 		"obj opcode":   {pickle("(ccollections\nOrderedDict\no."), "opcode 0x6f is in no checkpoint"},
-		"newobj":       {pickle("ccollections\nOrderedDict\n)\x81."), "opcode 0x81 is in no checkpoint"},
+		"old format":   {[]byte(legacyStart + "\x80\x02M\xe9\x03."), "in PyTorch's old format, without zip: convert it in Python by torch.save("},
 		"extension":    {pickle("\x82\x01."), "opcode 0x82 is in no checkpoint"},
 		"calls a dict": {pickle("})R."), "is not called in checkpoints"},
 		"inst opcode":  {pickle("(ios\nsystem\n."), "opcode 0x69 is in no checkpoint"},
 		"not a dict":   {pickle("]."), "want a dict"},
 		"cut pickle":   {pickle("}X\xff\xff\xff\xff"), "the pickle ends too early"},
-		"huge text":    {pickle("}\x8d\xff\xff\xff\xff\xff\xff\xff\x7f"), "opcode 0x8d is in no checkpoint"},
-		"huge number":  {pickle("}\x8b\xff\xff\xff\x7f"), "opcode 0x8b is in no checkpoint"},
+		"huge text":    {pickle("}\x8d\xff\xff\xff\xff\xff\xff\xff\x7f"), "the pickle ends too early"},
+		"huge number":  {pickle("}\x8b\xff\xff\xff\x7f"), "the pickle ends too early"},
 		"long number":  {pickle("\x8a\x09123456789."), "a whole number of 9 bytes"},
 		"huge shape":   {pickle(tensorPickle("(\x8a\x05\x00\x00\x00\x00\x7f\x8a\x05\x00\x00\x00\x00\x7ft", "(K\x01K\x01t", 0, 4)), "tensor of shape [545460846592 545460846592]"},
 		"no stop":      {pickle("}"), "the pickle ends too early"},
@@ -131,6 +131,42 @@ func TestRefused(t *testing.T) {
 	defer f.Close()
 	if _, err := f.Floats(f.Root.Get("x").(*Stored)); err == nil || !strings.Contains(err.Error(), "storage 0 has 16 bytes, want 20") {
 		t.Errorf("a storage too short: %v", err)
+	}
+}
+
+// TestForeign: what a trainer keeps beside the weights is skipped, and named where
+// something else is wanted.
+func TestForeign(t *testing.T) {
+	tensor := tensorPickle("(K\x02t", "(K\x01t", 0, 4)
+	tensor = tensor[strings.Index(tensor, "ctorch._utils") : len(tensor)-2]
+	text := func(s string) string { return "X" + string([]byte{byte(len(s)), 0, 0, 0}) + s }
+	for name, c := range map[string]struct{ pickle, want string }{
+		"byte tensor":     {strings.Replace(tensor, "FloatStorage", "ByteStorage", 1), `a tensor in an object of "torch.ByteStorage"`},
+		"bool tensor":     {strings.Replace(tensor, "FloatStorage", "BoolStorage", 1), `a tensor in an object of "torch.BoolStorage"`},
+		"parameter":       {"ctorch._utils\n_rebuild_parameter\n(" + tensor + "\x88ccollections\nOrderedDict\n)RtR", "a tensor"},
+		"size":            {"ctorch\nSize\nK\x02K\x03\x86\x85R", `an object of "torch.Size"`},
+		"dtype":           {"ctorch\nfloat32\n", `the class "torch.float32"`},
+		"set, protocol 2": {"c__builtin__\nset\n](K\x01K\x02e\x85R", `an object of "__builtin__.set"`},
+		"set, protocol 4": {"\x8f(K\x01K\x02\x90", "a set"},
+		"frozenset":       {"(K\x01K\x02\x91", "a set"},
+		"bytes":           {"C\x03abc", "bytes"},
+		"big number":      {"\x8a\x09123456789", "a whole number of 9 bytes"},
+		"an object":       {"cpathlib\nPosixPath\n)\x81}(" + text("a") + "K\x01ub", `an object of "pathlib.PosixPath"`},
+		"with keywords":   {"cpathlib\nPosixPath\n)}\x92", `an object of "pathlib.PosixPath"`},
+		"defaultdict":     {"ccollections\ndefaultdict\n)R(" + text("a") + "K\x01u", `an object of "collections.defaultdict"`},
+	} {
+		f, err := openBytes(t, zipOf(t, zip.Store, map[string]string{"c/data.pkl": "}" + text("x") + c.pickle + "s" + text("step") + "K\x05s.", "c/data/0": strings.Repeat("x", 16)}))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := What(f.Root.Get("x")); got != c.want {
+			t.Errorf("%s is %s, want %s", name, got, c.want)
+		}
+		if step := f.Root.Get("step"); step != int64(5) {
+			t.Errorf("%s: the step beside it is %v", name, step)
+		}
+		f.Close()
 	}
 }
 
@@ -210,7 +246,8 @@ from collections import OrderedDict
 a = torch.arange(12.).reshape(3, 4)
 net = torch.nn.Conv1d(2, 2, 1)
 torch.save({"t": a.t(), "row": a[1], "same": a, "bf16": a[0].bfloat16(), "half": a[0].half() / 4, "int": torch.tensor([-3, 2**40]),
-            "double": a[2].double(), "scalar": torch.tensor(2.5), "state": net.state_dict(), "names": ["Bx"], "n": -5}, sys.argv[1])`
+            "double": a[2].double(), "scalar": torch.tensor(2.5), "param": torch.nn.Parameter(a[1]), "rng": torch.get_rng_state(), "seen": {1, 2}, "size": a.shape,
+            "mask": a > 2, "big": 2**70, "complex": torch.zeros(2, dtype=torch.complex64), "device": torch.device("cpu"), "dtype": a.dtype, "state": net.state_dict(), "names": ["Bx"], "n": -5}, sys.argv[1])`
 	if out, err := exec.Command(python, "-c", script, path).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -221,7 +258,7 @@ torch.save({"t": a.t(), "row": a[1], "same": a, "bf16": a[0].bfloat16(), "half":
 	defer f.Close()
 	for key, want := range map[string]string{
 		"t": "[4 3] [0 4 8 1 5 9 2 6 10 3 7 11]", "row": "[4] [4 5 6 7]", "bf16": "[4] [0 1 2 3]", "half": "[4] [0 0.25 0.5 0.75]",
-		"int": "[2] [-3 1.0995116e+12]", "double": "[4] [8 9 10 11]", "scalar": "[] [2.5]",
+		"int": "[2] [-3 1.0995116e+12]", "double": "[4] [8 9 10 11]", "param": "[4] [4 5 6 7]", "scalar": "[] [2.5]",
 	} {
 		x := f.Root.Get(key).(*Stored)
 		values, err := f.Floats(x)

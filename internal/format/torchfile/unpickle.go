@@ -7,10 +7,12 @@ import (
 	"math"
 )
 
-// unpickle runs a pickle over a closed set of opcodes and classes. Python's own
-// unpickler calls whatever a file names. This one knows OrderedDict, tensors and their
-// storages, and the pickle's length bounds every allocation. Messages show no values,
-// because a small file can nest values that would take forever to print.
+// unpickle runs a pickle over a closed set of opcodes. Python's own unpickler calls
+// whatever a file names. This one makes OrderedDicts, tensors and Parameters; any other
+// object becomes a Foreign, which has its class's name and no content, so that what a
+// trainer keeps beside the weights does no harm. The pickle's length bounds every
+// allocation. Messages show no values, because a small file can nest values that would
+// take forever to print.
 func unpickle(data []byte) (any, error) {
 	u := &unpickler{data: data, memo: map[uint32]any{}}
 	for {
@@ -42,6 +44,8 @@ type (
 		dtype, key string
 		numel      int64
 	}
+	// Foreign is an object that is not made: what it is, for messages.
+	Foreign string
 )
 
 var errShort = errors.New("the pickle ends too early")
@@ -124,22 +128,31 @@ func (u *unpickler) step() (done bool, err error) {
 		u.push(true)
 	case 0x89:
 		u.push(false)
-	case 'J', 'K', 'M', 0x8a, 'G':
+	case 'J', 'K', 'M', 0x8a, 0x8b, 'G':
 		err = u.number(op[0])
-	case 'X', 0x8c:
+	case 'X', 0x8c, 0x8d:
 		err = u.text(op[0])
+	case 'B', 'C', 0x8e, 0x96: // BINBYTES and its kin
+		err = u.foreignBytes(op[0])
+	case 0x8f: // EMPTY_SET
+		u.push(Foreign("a set"))
+	case 0x91: // FROZENSET
+		_, err = u.popMark()
+		u.push(Foreign("a set"))
 	case 'c', 0x93:
 		err = u.global(op[0])
 	case 't', 0x85, 0x86, 0x87:
 		err = u.tuple(op[0])
 	case 'q', 'r', 0x94, 'h', 'j':
 		err = u.remember(op[0])
-	case 's', 'u', 'a', 'e':
+	case 's', 'u', 'a', 'e', 0x90:
 		err = u.collect(op[0])
 	case 'Q':
 		err = u.persistent()
-	case 'R':
-		err = u.reduce()
+	case 'R', 0x81: // REDUCE, NEWOBJ
+		err = u.reduce(2)
+	case 0x92: // NEWOBJ_EX, with keyword arguments
+		err = u.reduce(3)
 	case 'b': // BUILD: a state dict's _metadata, which fmsr has no use for
 		_, err = u.pop()
 	default:
@@ -158,7 +171,9 @@ func (u *unpickler) number(op byte) error {
 		u.push(math.Float64frombits(binary.BigEndian.Uint64(b)))
 		return nil
 	case 0x8a: // LONG1
-		return u.long()
+		return u.long(1)
+	case 0x8b: // LONG4
+		return u.long(4)
 	}
 	width := map[byte]int{'J': 4, 'K': 1, 'M': 2}[op]
 	v, err := u.uint(width)
@@ -170,8 +185,8 @@ func (u *unpickler) number(op byte) error {
 	return err
 }
 
-func (u *unpickler) long() error {
-	n, err := u.uint(1)
+func (u *unpickler) long(width int) error {
+	n, err := u.uint(width)
 	if err != nil {
 		return err
 	}
@@ -180,7 +195,8 @@ func (u *unpickler) long() error {
 		return err
 	}
 	if n > 8 {
-		return fmt.Errorf("a whole number of %d bytes", n)
+		u.push(Foreign(fmt.Sprintf("a whole number of %d bytes", n)))
+		return nil
 	}
 	v := int64(0)
 	for i, x := range b {
@@ -194,17 +210,30 @@ func (u *unpickler) long() error {
 }
 
 func (u *unpickler) text(op byte) error {
-	width := 4
-	if op == 0x8c { // SHORT_BINUNICODE
-		width = 1
-	}
-	n, err := u.uint(width)
-	if err != nil {
-		return err
-	}
-	b, err := u.take(int(n))
+	b, err := u.counted(map[byte]int{0x8c: 1, 'X': 4, 0x8d: 8}[op])
 	u.push(string(b))
 	return err
+}
+
+func (u *unpickler) foreignBytes(op byte) error {
+	_, err := u.counted(map[byte]int{'C': 1, 'B': 4, 0x8e: 8, 0x96: 8}[op])
+	u.push(Foreign("bytes"))
+	return err
+}
+
+// counted takes bytes whose number comes first, in so many bytes.
+func (u *unpickler) counted(width int) ([]byte, error) {
+	b, err := u.take(width)
+	if err != nil {
+		return nil, err
+	}
+	var full [8]byte
+	copy(full[:], b)
+	n := binary.LittleEndian.Uint64(full[:])
+	if n > uint64(len(u.data)) {
+		return nil, errShort
+	}
+	return u.take(int(n))
 }
 
 // dtypes are the storages that a tensor may have.
@@ -214,8 +243,9 @@ var dtypes = map[class]string{
 }
 
 const (
-	orderedDict   class = "collections.OrderedDict"
-	rebuildTensor class = "torch._utils._rebuild_tensor_v2"
+	orderedDict      class = "collections.OrderedDict"
+	rebuildTensor    class = "torch._utils._rebuild_tensor_v2"
+	rebuildParameter class = "torch._utils._rebuild_parameter"
 )
 
 func (u *unpickler) global(op byte) error {
@@ -236,11 +266,7 @@ func (u *unpickler) global(op byte) error {
 			return err
 		}
 	}
-	c := class(module + "." + name)
-	if _, ok := dtypes[c]; !ok && c != orderedDict && c != rebuildTensor {
-		return fmt.Errorf("refused: %s is in no checkpoint of weights", c)
-	}
-	u.push(c)
+	u.push(class(module + "." + name))
 	return nil
 }
 
@@ -325,6 +351,7 @@ func (u *unpickler) collect(op byte) error {
 			return errors.New("a list takes no pairs")
 		}
 		into.Items = append(into.Items, items...)
+	case Foreign:
 	default:
 		return fmt.Errorf("items for a %T", into)
 	}
@@ -344,16 +371,23 @@ func (u *unpickler) persistent() error {
 	c, isClass := id[1].(class)
 	key, isKey := id[2].(string)
 	n, isCount := id[4].(int64)
-	if !isClass || !isKey || !isCount || dtypes[c] == "" {
+	switch {
+	case !isClass || !isKey || !isCount:
 		return errors.New("a persistent id that is no storage")
+	case dtypes[c] == "":
+		u.push(c.object())
+		return nil
 	}
 	u.push(storage{dtypes[c], key, n})
 	return nil
 }
 
-// reduce calls one of the two functions that checkpoints call.
-func (u *unpickler) reduce() error {
-	call, err := u.popN(2)
+// object returns what stands for an object of a class that is not made.
+func (c class) object() Foreign { return Foreign(fmt.Sprintf("an object of %.100q", string(c))) }
+
+// reduce makes what a call of n values, a class and its arguments, would return.
+func (u *unpickler) reduce(n int) error {
+	call, err := u.popN(n)
 	if err != nil {
 		return err
 	}
@@ -361,19 +395,30 @@ func (u *unpickler) reduce() error {
 	if !ok {
 		return errors.New("a call without arguments")
 	}
-	switch call[0] {
-	case orderedDict:
-		if len(args) != 0 {
-			return errors.New("OrderedDict with arguments")
+	made, err := called(call[0], args)
+	u.push(made)
+	return err
+}
+
+func called(callee any, args tuple) (any, error) {
+	c, isClass := callee.(class)
+	_, isForeign := callee.(Foreign)
+	switch {
+	case c == orderedDict && len(args) == 0:
+		return &Map{}, nil
+	case c == rebuildTensor && len(args) > 0:
+		if f, ok := args[0].(Foreign); ok {
+			return "a tensor in " + f, nil
 		}
-		u.push(&Map{})
-		return nil
-	case rebuildTensor:
-		t, err := tensorOf(args)
-		u.push(t)
-		return err
+		return tensorOf(args)
+	case c == rebuildParameter && len(args) > 0:
+		return args[0], nil
+	case isClass:
+		return c.object(), nil
+	case isForeign:
+		return callee, nil
 	default:
-		return fmt.Errorf("a %T is not called in checkpoints", call[0])
+		return nil, fmt.Errorf("a %T is not called in checkpoints", callee)
 	}
 }
 

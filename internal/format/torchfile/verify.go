@@ -9,23 +9,21 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
 )
 
-// Verify reads every record, one in memory at a time, and checks its CRC-32. In a file
-// that Write made it checks every other byte too, headers and padding: the same records,
-// written again, must give the same bytes. In a file that torch.save made, padding and
-// times in headers may be anything. path is the file's.
-func (f *File) Verify(ctx context.Context, path string) error {
+// CheckSums reads every record, one in memory at a time, and checks its CRC-32.
+func (f *File) CheckSums(ctx context.Context) error {
+	return f.each(ctx, func(string, []byte) error { return nil })
+}
+
+// Verify is CheckSums, and in a file that Write made checks every other byte too, headers
+// and padding: the same records, written again, must give the same bytes. In a file that
+// torch.save made, padding and times in headers may be anything.
+func (f *File) Verify(ctx context.Context) error {
 	check := func(string, []byte) error { return nil }
 	end := func() error { return nil }
 	if f.ours() {
-		file, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		out := &counted{w: &same{bufio.NewReaderSize(file, 1<<20)}}
+		out := &counted{w: &same{bufio.NewReaderSize(io.NewSectionReader(f.file, 0, f.size), 1<<20)}}
 		z := zip.NewWriter(out)
 		check = func(name string, data []byte) error { return putAligned(z, out, name, data) }
 		end = func() error {
@@ -39,6 +37,14 @@ func (f *File) Verify(ctx context.Context, path string) error {
 			return nil
 		}
 	}
+	if err := f.each(ctx, check); err != nil {
+		return err
+	}
+	return end()
+}
+
+// each reads every record and checks its CRC-32, and calls do.
+func (f *File) each(ctx context.Context, do func(name string, data []byte) error) error {
 	for _, r := range f.zip.File {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -50,11 +56,11 @@ func (f *File) Verify(ctx context.Context, path string) error {
 		if sum := crc32.ChecksumIEEE(data); sum != r.CRC32 { // a CRC of 0 is not checked in reading
 			return fmt.Errorf("record %s: CRC-32 %08x, want %08x", r.Name, sum, r.CRC32)
 		}
-		if err := check(r.Name, data); err != nil {
+		if err := do(r.Name, data); err != nil {
 			return fmt.Errorf("record %s: %w", r.Name, err)
 		}
 	}
-	return end()
+	return nil
 }
 
 // ours reports whether Write made the file. fmsr gives a checkpoint a format; torch.save,

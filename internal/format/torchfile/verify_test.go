@@ -19,7 +19,7 @@ func verifyFile(path string) error {
 		return err
 	}
 	defer f.Close()
-	return f.Verify(context.Background(), path)
+	return f.Verify(context.Background())
 }
 
 // TestVerify: of a file that Write made no byte can change, headers, padding and
@@ -63,7 +63,7 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.Verify(stopped, path); err == nil || !strings.Contains(err.Error(), "enough") {
+	if err := c.Verify(stopped); err == nil || !strings.Contains(err.Error(), "enough") {
 		t.Errorf("stopped: %v", err)
 	}
 }
@@ -86,7 +86,7 @@ func TestVerifyNoCRC(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := f.Verify(context.Background(), ""); err == nil || !strings.Contains(err.Error(), "record c/data.pkl: CRC-32") {
+	if err := f.Verify(context.Background()); err == nil || !strings.Contains(err.Error(), "record c/data.pkl: CRC-32") {
 		t.Errorf("error %v, want the record and its CRC", err)
 	}
 }

@@ -202,16 +202,21 @@ type Kept struct {
 }
 
 // UpTo keeps the run's record and the history of the steps up to the given one, with
-// the records that go with it. It keeps nothing if there is no whole record of a run.
-func UpTo(data []byte, step int) (kept Kept) {
+// the records that go with it. It keeps nothing if there is no whole record of a run. The
+// last record may be cut or damaged. UpTo returns an error for a damaged record that another
+// one follows.
+func UpTo(data []byte, step int) (kept Kept, err error) {
 	if len(data) < headerSize || string(data[:headerSize]) != magic {
-		return kept
+		return kept, nil
 	}
 	at := headerSize
 	for {
 		record, next := recordAt(data, at)
 		if record == nil {
-			return kept
+			if follows(data, at) {
+				return Kept{}, fmt.Errorf("the record at byte %d is damaged", at)
+			}
+			return kept, nil
 		}
 		at = next
 		number := int64(protofield.Int(record, recordNumber))
@@ -221,11 +226,26 @@ func UpTo(data []byte, step int) (kept Kept) {
 		}
 		if history := protofield.Bytes(record, recordHistory); history != nil {
 			if protofield.Int(protofield.Bytes(history, 2), 1) > uint64(step) {
-				return kept
+				return kept, nil
 			}
 			kept.Length, kept.records = at, number
 		}
 	}
+}
+
+// follows reports whether a record begins within the block after a position, or at the
+// beginning of a later block.
+func follows(data []byte, at int) bool {
+	block := (at/blockSize + 1) * blockSize
+	for i := at + 1; i < len(data); i++ {
+		if i > block {
+			i = (i + blockSize - 1) / blockSize * blockSize
+		}
+		if record, _ := recordAt(data, i); record != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // recordAt joins the chunks of the record that starts at a position, and returns it

@@ -44,21 +44,34 @@ func writeSteps(t testing.TB, log *Log, steps []int) {
 }
 
 func TestUpTo(t *testing.T) {
-	cutlog.Test(t, func(steps []int) []byte { return logOf(t, steps) }, func(data []byte, step int) int { return UpTo(data, step).Length })
+	cutlog.Test(t, func(steps []int) []byte { return logOf(t, steps) }, func(data []byte, step int) (int, error) {
+		kept, err := UpTo(data, step)
+		return kept.Length, err
+	})
 }
 
 func TestUpToDamaged(t *testing.T) {
 	data, kept := logOf(t, []int{2, 4, 6, 8}), len(logOf(t, []int{2, 4, 6}))
-	data[kept+20] ^= 1
-	if got := UpTo(data, 100).Length; got != kept {
-		t.Errorf("damaged after the third step: %d bytes kept, want %d", got, kept)
+	data[len(data)-3] ^= 1
+	if got, err := UpTo(data, 100); got.Length != kept || err != nil {
+		t.Errorf("damaged after the third step: %d bytes kept, %v, want %d", got.Length, err, kept)
+	}
+	for at := len(logOf(t, nil)); at < kept; at += 97 {
+		data := logOf(t, []int{2, 4, 6, 8})
+		data[at] ^= 1
+		if got, err := UpTo(data, 100); err == nil {
+			t.Errorf("byte %d, before the last step, changed: %d bytes kept, and no error", at, got.Length)
+		}
 	}
 }
 
 // TestResume: a log that was cut and continued is the log in one piece.
 func TestResume(t *testing.T) {
 	whole := logOf(t, []int{2, 4, 6, 8, 10, 12})
-	kept := UpTo(whole, 7)
+	kept, err := UpTo(whole, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if !kept.Started.Equal(started) {
 		t.Errorf("started %v, want %v", kept.Started, started)
 	}
@@ -81,8 +94,8 @@ func FuzzUpTo(f *testing.F) {
 	f.Add([]byte(magic + "\x00\x00\x00\x00\x00\x00\x01"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fuzzlimit.Run(t, len(data), func() {
-			if n := UpTo(data, 5).Length; n < 0 || n > len(data) {
-				t.Errorf("%d bytes kept of %d", n, len(data))
+			if kept, _ := UpTo(data, 5); kept.Length < 0 || kept.Length > len(data) {
+				t.Errorf("%d bytes kept of %d", kept.Length, len(data))
 			}
 		})
 	})

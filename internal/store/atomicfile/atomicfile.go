@@ -1,20 +1,28 @@
 // Package atomicfile writes files that appear under their name only when they are whole:
 //
-//	Create --> DIR/.NAME.tmp-123 -- Write ... --> Commit: sync, rename --> DIR/NAME
-//	                                         \--> Close: removed
+//	Create --> DIR/.NAME.fmsr.tmp-123 -- Write ... --> Commit: sync, rename --> DIR/NAME
+//	                                              \--> Close: removed
 //
-// Sweep removes the temporary files of killed processes. Room asks for free disk space.
+// Sweep removes the temporary files of killed processes. Unshare parts a file that is going
+// to be appended to from its hard links. Room asks for free disk space.
+// Files and folders follow the umask.
 package atomicfile
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"fmsr/internal/store/infile"
 )
 
 // Before, if a test has set it, is called before each operation on a file that is being
@@ -36,12 +44,36 @@ type File struct {
 
 // Create starts a file that Commit will put at path.
 func Create(path string) (*File, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-")
+	var f *os.File
+	err := fs.ErrExist
+	for try := 0; errors.Is(err, fs.ErrExist) && try < 1000; try++ {
+		name := temporary(filepath.Base(path)) + strconv.FormatUint(uint64(rand.Uint32()), 10)
+		f, err = os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, Cause(err))
 	}
 	_ = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) // tells Sweep that it is being written; some file systems cannot
 	return &File{File: f, path: path}, nil
+}
+
+// mark ends the names of temporary files, before their number. Nobody else uses it.
+const mark = ".fmsr.tmp-"
+
+// temporary returns how the names of a file's temporary files begin. A long name is cut,
+// so that they fit into the 255 bytes that a name may have.
+func temporary(base string) string {
+	const digits = 10
+	if room := 255 - digits - len(mark) - 1; len(base) > room {
+		base = strings.ToValidUTF8(base[:room], "")
+	}
+	return "." + base + mark
+}
+
+// isTemporary reports whether a name is that of a temporary file.
+func isTemporary(name string) bool {
+	at := strings.LastIndex(name, mark)
+	return strings.HasPrefix(name, ".") && at > 0 && at+len(mark) < len(name) && strings.Trim(name[at+len(mark):], "0123456789") == ""
 }
 
 // Path returns where Commit will put the file.
@@ -54,44 +86,58 @@ func (f *File) Write(data []byte) (int, error) {
 	return n, Cause(err)
 }
 
-// Cause returns an error without the path that os puts into it: the path is temporary, or
-// the caller names it anyway.
+// Cause returns an error without the paths that os puts into it: they are temporary, or
+// the caller names them anyway.
 func Cause(err error) error {
 	var named *fs.PathError
-	if errors.As(err, &named) {
+	var renamed *os.LinkError
+	switch {
+	case errors.As(err, &named):
 		return named.Err
+	case errors.As(err, &renamed):
+		return renamed.Err
 	}
 	return err
 }
 
 // Sweep removes the temporary files that killed processes have left for a file at path.
 // It leaves a file alone that is still being written.
-func Sweep(path string) error {
-	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*"))
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+func Sweep(path string) error { return sweepFolder(filepath.Dir(path), temporary(filepath.Base(path))) }
+
+// SweepFolder is Sweep for every file in dir, but not for those below its folders.
+func SweepFolder(dir string) error { return sweepFolder(dir, "") }
+
+func sweepFolder(dir, prefix string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	for _, name := range left {
-		if err := sweep(name); err != nil {
-			return err
+	for _, e := range entries {
+		if e.Type().IsRegular() && strings.HasPrefix(e.Name(), prefix) && isTemporary(e.Name()) {
+			if err := sweep(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// SweepTree is Sweep for every file in and below dir.
+// SweepTree is SweepFolder for dir and every folder below it.
 func SweepTree(dir string) error {
 	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), ".") || !strings.Contains(e.Name(), ".tmp-") {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || !e.IsDir() {
 			return err
 		}
-		return sweep(path)
+		return SweepFolder(path)
 	})
 }
 
 // sweep removes a file that nobody is writing. If it is gone, another process swept it.
 func sweep(name string) error {
-	f, err := os.Open(name)
+	f, err := infile.OpenFile(name, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -118,9 +164,6 @@ func (f *File) Commit() error {
 }
 
 func (f *File) commit() error {
-	if err := f.Chmod(0o644); err != nil { // CreateTemp's is for the owner alone
-		return err
-	}
 	before("sync", f, nil)
 	if err := f.Sync(); err != nil {
 		return err
@@ -168,4 +211,31 @@ func WriteFile(path string, data []byte) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return f.Commit()
+}
+
+// Unshare gives the name at path a file of its own, if the file has other names too (hard
+// links, as cp -al and backups make them), so that what is written to it changes no other's.
+// A link or a missing file is left as it is.
+func Unshare(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || !info.Mode().IsRegular() || info.Sys().(*syscall.Stat_t).Nlink < 2 {
+		return err
+	}
+	from, err := infile.Open(path)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	own, err := Create(path)
+	if err != nil {
+		return err
+	}
+	defer own.Close()
+	if _, err := io.Copy(own, from); err != nil {
+		return fmt.Errorf("%s: %w", path, Cause(err))
+	}
+	return own.Commit()
 }

@@ -13,14 +13,18 @@ package framecache
 import (
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fmsr/internal/store/infile"
 )
 
 // The names of files, and of the folders of caches being made.
@@ -46,7 +50,7 @@ func Use(dir string) (lock *os.File, c Contents, err error) {
 
 // open takes a shared lock on a cache and reads its index.
 func open(dir string) (lock *os.File, c Contents, err error) {
-	if lock, err = os.Open(filepath.Join(dir, Index)); err != nil {
+	if lock, err = infile.OpenFile(filepath.Join(dir, Index), os.O_RDONLY); err != nil {
 		return nil, c, err
 	}
 	if err := c.read(lock); err != nil {
@@ -83,6 +87,16 @@ func lockFile(f *os.File, how int) error {
 
 // Hold marks a file of a new cache as being written, until the file is closed.
 func Hold(f *os.File) { _ = lockFile(f, unix.LOCK_EX) }
+
+// Make makes the folder of a new cache in root. Its permissions follow the umask.
+func Make(root string) (dir string, err error) {
+	err = fs.ErrExist
+	for try := 0; errors.Is(err, fs.ErrExist) && try < 1000; try++ {
+		dir = filepath.Join(root, Making+strconv.FormatUint(uint64(rand.Uint32()), 10))
+		err = os.Mkdir(dir, 0o777)
+	}
+	return dir, err
+}
 
 // Info describes a cache, a cache being made, or the leftovers of one.
 type Info struct {
@@ -142,7 +156,7 @@ func inspect(dir string) (info Info, ok bool) {
 	if making {
 		locked, ok = Frames, true
 	}
-	f, err := os.Open(filepath.Join(dir, locked))
+	f, err := infile.OpenFile(filepath.Join(dir, locked), os.O_RDONLY)
 	if err != nil {
 		return info, ok
 	}
@@ -163,7 +177,7 @@ func Remove(root, key string) error {
 		return fs.ErrNotExist
 	}
 	for _, name := range []string{Index, Frames} {
-		f, err := os.Open(filepath.Join(dir, name))
+		f, err := infile.OpenFile(filepath.Join(dir, name), os.O_RDONLY)
 		if err != nil {
 			continue // half a cache
 		}

@@ -51,9 +51,6 @@ type Contents struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Checksum returns the CRC-32C of data.
-func Checksum(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
-
 // Summed is a writer that computes the CRC-32C of the bytes that it passes on.
 type Summed struct {
 	io.Writer
@@ -79,12 +76,25 @@ func (c Contents) Encode() ([]byte, error) {
 	return seal.Object(text), nil
 }
 
+// Digests identifies the frames of each split.
+func (c Contents) Digests() map[frames.Split]string {
+	return frames.Digests(len(c.Frames), func(i int) (frames.Origin, []uint32) {
+		e := c.Frames[i]
+		split, _ := frames.ParseSplit(e.Split) // checked when it was read
+		var sums []uint32
+		for _, t := range e.Tensors() {
+			sums = append(sums, t.CRC)
+		}
+		return frames.Origin{Seed: e.Seed, Frame: e.Frame, Split: split}, sums
+	})
+}
+
 // FrameBytes returns the size of a tensor (C,H,W).
 func (c Contents) FrameBytes() int64 { return 4 * int64(len(c.Channels)) * int64(c.H) * int64(c.W) }
 
 // parse reads an index and checks it for contradictions. Errors name the file.
 func (c *Contents) parse(index io.Reader) error {
-	text, err := io.ReadAll(index)
+	text, err := io.ReadAll(io.LimitReader(index, 1<<30))
 	if err == nil {
 		err = seal.Check(text)
 	}

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
 	"path/filepath"
+
+	"fmsr/internal/store/infile"
 )
 
 // Verify checks every byte of the two files of a cache, which may be in use. An error
@@ -25,15 +26,13 @@ func Verify(ctx context.Context, dir string) (Contents, error) {
 }
 
 func (c *Contents) verify(ctx context.Context, path string) error {
-	f, err := os.Open(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return err
-	} else if info.Size() != c.Bytes {
-		return fmt.Errorf("%d bytes, want %d", info.Size(), c.Bytes)
+	if f.Size != c.Bytes {
+		return fmt.Errorf("%d bytes, want %d", f.Size, c.Bytes)
 	}
 	whole := crc32.New(castagnoli)
 	in := io.TeeReader(f, whole)

@@ -37,7 +37,7 @@ func whole(t testing.TB, dir string) Contents {
 			t.Fatal(err)
 		}
 		at := w.Offsets()
-		c.Frames = append(c.Frames, Entry{Seed: 7, Frame: i, Split: "val", Tensor: Tensor{at[0], Checksum(hi.Bytes())}, Lo: &Tensor{at[1], Checksum(lo.Bytes())}})
+		c.Frames = append(c.Frames, Entry{Seed: 7, Frame: i, Split: "val", Tensor: Tensor{at[0], seal.Sum(hi.Bytes())}, Lo: &Tensor{at[1], seal.Sum(lo.Bytes())}})
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

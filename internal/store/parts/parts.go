@@ -2,17 +2,20 @@
 // resumed, and several runs can share the work in one folder:
 //
 //	DIR/seed_0000.arrow ...        the results: data files, each put there whole
-//	DIR/.parts/seed_0000.json ...  a Record each, written once its files are in place
+//	DIR/.parts/seed_0000.json ...  a Record each, written once its files are in place;
+//	                               seed_0000.train.json ... of a seed that is cut in time
 //	DIR/.parts/whole.json          a Record of the summary's files, if there are any
 //
 // A seed is finished when its record is there under the run's key, and the files that it
-// names are there with their sizes. Records are small, and the summary of the whole (a
+// names are those that were written: by their stamps or, where they have been copied or
+// touched, by their SHA-256. Records are small, and the summary of the whole (a
 // manifest, a table of means) is made of them alone. The run that finds no record missing
 // makes the summary. It takes the records in the order of the seeds, so that every run
 // would make the same bytes.
 package parts
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +23,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"fmsr/internal/frames"
+	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/infile"
 	"fmsr/internal/store/seal"
 )
 
@@ -29,11 +35,16 @@ const Folder = ".parts"
 
 // Record describes the result of a finished seed.
 type Record struct {
-	Key   string          `json:"key"` // of everything that the result depends on
-	Seed  int             `json:"seed"`
-	Files []File          `json:"files"`
-	Extra json.RawMessage `json:"extra,omitempty"` // further input of the summary
+	Key    string          `json:"key"` // of everything that the result depends on
+	Seed   int             `json:"seed"`
+	Split  string          `json:"part,omitempty"` // of a part of a seed that is cut in time
+	Files  []File          `json:"files"`
+	Stamps []infile.Stamp  `json:"stamps"`          // of the files, when the record was written
+	Extra  json.RawMessage `json:"extra,omitempty"` // further input of the summary
 }
+
+// Part returns what the result is of.
+func (r Record) Part() frames.Part { return frames.Part{Seed: r.Seed, Split: r.Split} }
 
 // File is a data file of a seed. Its Path starts at the folder of the results.
 type File struct {
@@ -46,21 +57,24 @@ type File struct {
 // Set is the results of one key in a folder. Several processes may have it open.
 type Set struct {
 	dir, key string
-	seeds    []int
+	parts    []frames.Part
+
+	summed  map[File]infile.Stamp // files whose SHA-256 was checked
+	changed []string              // files that All found to be others than those written
 }
 
 // ErrOther is the error of a folder that holds results of another key.
 var ErrOther = errors.New("it holds the results of another spec or of other data: give another --out, remove it, or start over with --resume never")
 
-// Open prepares a folder for the results of the seeds under key. It returns ErrOther if
+// Open prepares a folder for the results of the seeds, or of their parts, under key. It returns ErrOther if
 // the folder holds results of another key. With fresh it removes them instead, and the
 // records of the seeds for which mine is true.
-func Open(dir, key string, seeds []int, fresh bool, mine func(i int) bool) (*Set, error) {
-	s := &Set{dir: dir, key: key, seeds: seeds}
-	if err := os.MkdirAll(filepath.Join(dir, Folder), 0o755); err != nil {
+func Open(dir, key string, all []frames.Part, fresh bool, mine func(i int) bool) (*Set, error) {
+	s := &Set{dir: dir, key: key, parts: all, summed: map[File]infile.Stamp{}}
+	if err := os.MkdirAll(filepath.Join(dir, Folder), 0o777); err != nil {
 		return nil, err
 	}
-	there, err := filepath.Glob(filepath.Join(dir, Folder, "seed_*.json"))
+	there, err := glob.In(filepath.Join(dir, Folder), "seed_*.json")
 	if err != nil {
 		return nil, err
 	}
@@ -78,9 +92,9 @@ func Open(dir, key string, seeds []int, fresh bool, mine func(i int) bool) (*Set
 			}
 		}
 	}
-	for i, seed := range seeds {
+	for i, part := range all {
 		if fresh && mine(i) {
-			if err := os.Remove(s.path(seed)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := os.Remove(s.path(part)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, err
 			}
 		}
@@ -88,37 +102,49 @@ func Open(dir, key string, seeds []int, fresh bool, mine func(i int) bool) (*Set
 	return s, nil
 }
 
-// Finished returns the seeds whose results are whole.
-func (s *Set) Finished() (map[int]bool, error) {
-	records, _, err := s.All()
+// Finished returns the seeds whose results are whole, and the files that are there but are
+// not those that were written, whose seeds are not finished.
+func (s *Set) Finished(ctx context.Context) (finished map[frames.Part]bool, changed []string, err error) {
+	records, _, err := s.All(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	finished := map[int]bool{}
+	finished = map[frames.Part]bool{}
 	for _, r := range records {
-		finished[r.Seed] = true
+		finished[r.Part()] = true
 	}
-	return finished, nil
+	return finished, s.changed, nil
 }
 
 // Commit records that a seed is finished. Its files must be in their place, and
 // durable.
 func (s *Set) Commit(r Record) error {
 	r.Key = s.key
+	for _, f := range r.Files {
+		stamp, err := infile.StampOf(filepath.Join(s.dir, f.Path))
+		if err != nil {
+			return err
+		}
+		r.Stamps = append(r.Stamps, stamp)
+	}
 	data, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("seed %d: record: %w", r.Seed, err)
 	}
-	return atomicfile.WriteFile(s.path(r.Seed), seal.Object(data))
+	return atomicfile.WriteFile(s.path(r.Part()), seal.Object(data))
 }
 
 // All returns the records of the finished seeds, in the order of the seeds, and how many
 // seeds are missing.
-func (s *Set) All() (records []Record, missing int, err error) {
-	for _, seed := range s.seeds {
-		r, err := read(s.path(seed))
+func (s *Set) All(ctx context.Context) (records []Record, missing int, err error) {
+	s.changed = nil
+	for _, part := range s.parts {
+		if ctx.Err() != nil {
+			return nil, 0, context.Cause(ctx)
+		}
+		r, err := read(s.path(part))
 		switch {
-		case err == nil && r.Key == s.key && r.Seed == seed && s.present(r):
+		case err == nil && r.Key == s.key && r.Part() == part && s.whole(r):
 			records = append(records, r)
 		case err == nil || errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*damaged)):
 			missing++
@@ -129,8 +155,8 @@ func (s *Set) All() (records []Record, missing int, err error) {
 	return records, missing, nil
 }
 
-func (s *Set) path(seed int) string {
-	return filepath.Join(s.dir, Folder, fmt.Sprintf("seed_%04d.json", seed))
+func (s *Set) path(part frames.Part) string {
+	return filepath.Join(s.dir, Folder, part.String()+".json")
 }
 
 // present reports whether a record's files are there, with their sizes.
@@ -142,6 +168,30 @@ func (s *Set) present(r Record) bool {
 		}
 	}
 	return len(r.Files) > 0
+}
+
+// whole reports whether a record's files are those that were written. It notes the files
+// that are there and are others.
+func (s *Set) whole(r Record) bool {
+	if !s.present(r) {
+		return false
+	}
+	for i, f := range r.Files {
+		path := filepath.Join(s.dir, f.Path)
+		stamp, err := infile.StampOf(path)
+		if err != nil {
+			return false
+		}
+		if i < len(r.Stamps) && stamp == r.Stamps[i] || s.summed[f] == stamp { // else it was copied, touched or replaced
+			continue
+		}
+		if _, sum, err := sumOf(path); err != nil || sum != f.SHA256 {
+			s.changed = append(s.changed, path)
+			return false
+		}
+		s.summed[f] = stamp
+	}
+	return true
 }
 
 // remove removes a record and then its files.
@@ -160,11 +210,14 @@ func (s *Set) remove(path string, r Record) error {
 	return nil
 }
 
+// largest is the number of bytes of a record that are read.
+const largest = 1 << 28
+
 // damaged is the error of a record that cannot be read.
 type damaged struct{ error }
 
 func read(path string) (r Record, err error) {
-	data, err := os.ReadFile(path)
+	data, err := infile.ReadAll(path, largest)
 	if err != nil {
 		return r, err
 	}

@@ -1,19 +1,25 @@
 package parts
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
+
+	"fmsr/internal/frames"
 )
 
 func open(t *testing.T, dir, key string) *Set {
 	t.Helper()
-	s, err := Open(dir, key, []int{5, 2, 9}, false, nil)
+	s, err := Open(dir, key, seeds(5, 2, 9), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +33,8 @@ func finish(t *testing.T, s *Set, seed, bytes int) {
 	if err := os.WriteFile(filepath.Join(s.dir, name), make([]byte, bytes), 0o644); err != nil {
 		t.Error(err)
 	}
-	err := s.Commit(Record{Seed: seed, Files: []File{{Path: name, Rows: 3, Bytes: int64(bytes)}}, Extra: json.RawMessage(fmt.Sprintf(`{"n":%d}`, seed))})
+	sum := sha256.Sum256(make([]byte, bytes))
+	err := s.Commit(Record{Seed: seed, Files: []File{{Path: name, Rows: 3, Bytes: int64(bytes), SHA256: hex.EncodeToString(sum[:])}}, Extra: json.RawMessage(fmt.Sprintf(`{"n":%d}`, seed))})
 	if err != nil {
 		t.Error(err)
 	}
@@ -35,11 +42,41 @@ func finish(t *testing.T, s *Set, seed, bytes int) {
 
 func finished(t *testing.T, s *Set) map[int]bool {
 	t.Helper()
-	f, err := s.Finished()
+	f, _, err := s.Finished(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f
+	whole := map[int]bool{}
+	for part := range f {
+		whole[part.Seed] = true
+	}
+	return whole
+}
+
+func seeds(numbers ...int) (all []frames.Part) {
+	for _, n := range numbers {
+		all = append(all, frames.Part{Seed: n})
+	}
+	return all
+}
+
+// TestPartsOfASeed: the splits of a seed that is cut in time are kept for themselves.
+func TestPartsOfASeed(t *testing.T) {
+	dir := t.TempDir()
+	all := []frames.Part{{Seed: 3, Split: "train"}, {Seed: 3, Split: "val"}}
+	s, err := Open(dir, "k", all, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "x"), make([]byte, 7), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(Record{Seed: 3, Split: "val", Files: []File{{Path: "x", Bytes: 7}}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := s.Finished(context.Background()); err != nil || !reflect.DeepEqual(got, map[frames.Part]bool{all[1]: true}) {
+		t.Errorf("finished %v, %v", got, err)
+	}
 }
 
 // TestGoesOn: what one run has finished, the next one finds, in the order of the seeds.
@@ -52,7 +89,7 @@ func TestGoesOn(t *testing.T) {
 	if got := finished(t, again); !reflect.DeepEqual(got, map[int]bool{2: true, 5: true}) {
 		t.Errorf("finished %v, want 2 and 5", got)
 	}
-	records, missing, err := again.All()
+	records, missing, err := again.All(context.Background())
 	if err != nil || missing != 1 || len(records) != 2 || records[0].Seed != 5 || records[1].Seed != 2 || string(records[1].Extra) != `{"n":2}` {
 		t.Errorf("records %+v, %d missing, %v", records, missing, err)
 	}
@@ -85,14 +122,45 @@ func TestUnfinished(t *testing.T) {
 	}
 }
 
+// TestReplaced: a file that was replaced by another of its size is not the seed's result. A
+// copy of it is.
+func TestReplaced(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, "k")
+	for _, seed := range []int{5, 2, 9} {
+		finish(t, s, seed, 10)
+	}
+	other, copied := filepath.Join(dir, "seed_0002.arrow"), filepath.Join(dir, "seed_0009.arrow")
+	for path, data := range map[string]string{other: "0123456789", copied: strings.Repeat("\x00", 10)} {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := open(t, dir, "k")
+	if got := finished(t, again); !reflect.DeepEqual(got, map[int]bool{5: true, 9: true}) {
+		t.Errorf("finished %v, want 5 and 9", got)
+	}
+	if _, changed, err := again.Finished(context.Background()); err != nil || !reflect.DeepEqual(changed, []string{other}) {
+		t.Errorf("changed %v, %v, want %s", changed, err, other)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, _, err := again.All(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a run that was stopped: %v", err)
+	}
+}
+
 // TestOtherKey: results of another spec are not mixed with, nor replaced unasked.
 func TestOtherKey(t *testing.T) {
 	dir := t.TempDir()
 	finish(t, open(t, dir, "k"), 2, 10)
-	if _, err := Open(dir, "other", []int{2}, false, nil); !errors.Is(err, ErrOther) {
+	if _, err := Open(dir, "other", seeds(2), false, nil); !errors.Is(err, ErrOther) {
 		t.Errorf("another key: %v, want ErrOther", err)
 	}
-	s, err := Open(dir, "other", []int{2}, true, func(int) bool { return false })
+	s, err := Open(dir, "other", seeds(2), true, func(int) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,6 +177,23 @@ func TestOtherKey(t *testing.T) {
 	}
 }
 
+// TestBrackets: a folder named x[1] is not its neighbour x1.
+func TestBrackets(t *testing.T) {
+	dir := t.TempDir()
+	brackets, neighbour := filepath.Join(dir, "x[1]"), filepath.Join(dir, "x1")
+	finish(t, open(t, brackets, "other"), 2, 10)
+	finish(t, open(t, neighbour, "k"), 2, 10)
+	if _, err := Open(brackets, "k", seeds(2), false, nil); !errors.Is(err, ErrOther) {
+		t.Errorf("another key: %v, want ErrOther", err)
+	}
+	if _, err := Open(brackets, "k", seeds(2), true, func(int) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	if got := finished(t, open(t, neighbour, "k")); !reflect.DeepEqual(got, map[int]bool{2: true}) {
+		t.Errorf("the neighbour has finished %v, want 2", got)
+	}
+}
+
 // TestFresh: a share that starts over forgets its own seeds. It keeps the seeds of the
 // other shares, which may have started over just before.
 func TestFresh(t *testing.T) {
@@ -117,7 +202,7 @@ func TestFresh(t *testing.T) {
 	for _, seed := range []int{5, 2, 9} {
 		finish(t, s, seed, 10)
 	}
-	s, err := Open(dir, "k", []int{5, 2, 9}, true, func(i int) bool { return i == 1 })
+	s, err := Open(dir, "k", seeds(5, 2, 9), true, func(i int) bool { return i == 1 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +221,7 @@ func TestForeignPath(t *testing.T) {
 	if err := open(t, dir, "k").Commit(Record{Seed: 2, Files: []File{{Path: "../precious", Bytes: 1}}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, "other", []int{2}, true, func(int) bool { return true }); err != nil {
+	if _, err := Open(dir, "other", seeds(2), true, func(int) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(precious); err != nil {
@@ -147,31 +232,31 @@ func TestForeignPath(t *testing.T) {
 // TestShared: shares that commit at the same time lose nothing.
 func TestShared(t *testing.T) {
 	dir := t.TempDir()
-	seeds := make([]int, 60)
-	for i := range seeds {
-		seeds[i] = i
+	var all []frames.Part
+	for i := range 60 {
+		all = append(all, frames.Part{Seed: i})
 	}
 	var wait sync.WaitGroup
 	for share := range 3 {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			s, err := Open(dir, "k", seeds, false, nil)
+			s, err := Open(dir, "k", all, false, nil)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			for seed := share; seed < len(seeds); seed += 3 {
+			for seed := share; seed < len(all); seed += 3 {
 				finish(t, s, seed, seed+1)
 			}
 		}()
 	}
 	wait.Wait()
-	s, err := Open(dir, "k", seeds, false, nil)
+	s, err := Open(dir, "k", all, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := finished(t, s); len(got) != len(seeds) {
-		t.Errorf("%d seeds finished, want %d", len(got), len(seeds))
+	if got := finished(t, s); len(got) != len(all) {
+		t.Errorf("%d seeds finished, want %d", len(got), len(all))
 	}
 }

@@ -9,11 +9,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
+	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/infile"
 	"fmsr/internal/store/seal"
 )
 
@@ -43,7 +44,7 @@ func (s *Set) Summarize(names ...string) error {
 // skips the files in verified, and adds the others. It returns how many seeds are
 // finished. An error names the file.
 func Verify(ctx context.Context, dir string, verified map[File]bool) (seeds int, err error) {
-	paths, err := filepath.Glob(filepath.Join(dir, Folder, "seed_*.json"))
+	paths, err := glob.In(filepath.Join(dir, Folder), "seed_*.json")
 	if err != nil {
 		return 0, err
 	}
@@ -92,7 +93,7 @@ func (f File) Verify(ctx context.Context, dir string, verified map[File]bool) er
 
 // sumOf returns a file's size and SHA-256.
 func sumOf(path string) (n int64, sum string, err error) {
-	f, err := os.Open(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return 0, "", err
 	}

@@ -6,7 +6,7 @@ import "testing"
 // Test tears a log of six steps at many bytes. keep returns the length of the log to
 // keep for steps up to the given one. It must keep the whole steps up to it and nothing
 // else. write makes the log of some steps, the same bytes every time.
-func Test(t *testing.T, write func(steps []int) []byte, keep func(data []byte, step int) int) {
+func Test(t *testing.T, write func(steps []int) []byte, keep func(data []byte, step int) (int, error)) {
 	t.Helper()
 	steps := []int{2, 4, 6, 8, 10, 12}
 	whole := write(steps)
@@ -22,8 +22,8 @@ func Test(t *testing.T, write func(steps []int) []byte, keep func(data []byte, s
 					want = end
 				}
 			}
-			if got := keep(whole[:cut], last); got != want {
-				t.Fatalf("torn at %d of %d, steps up to %d: %d bytes kept, want %d", cut, len(whole), last, got, want)
+			if got, err := keep(whole[:cut], last); got != want || err != nil {
+				t.Fatalf("torn at %d of %d, steps up to %d: %d bytes kept, %v, want %d", cut, len(whole), last, got, err, want)
 			}
 		}
 	}

@@ -1,0 +1,198 @@
+package dataset
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"fmsr/internal/format/npy"
+)
+
+// Axes are the axes of a file's array as letters, in the order of its shape: F frames, H,
+// W, and C channels.
+const Axes = "FHWC"
+
+// CheckAxes returns an error unless axes are the letters of Axes in some order.
+func CheckAxes(axes string) error {
+	letters := []byte(axes)
+	slices.Sort(letters)
+	if string(letters) != "CFHW" {
+		return fmt.Errorf("is %q: want the letters F (frames), H, W and C (channels) in the order of the array's shape, as %s or FCHW", axes, Axes)
+	}
+	return nil
+}
+
+// axisNames are the axes in messages.
+var axisNames = map[rune]string{'F': "frames", 'H': "H", 'W': "W", 'C': "channels"}
+
+// array is an open file that is read a frame (H,W,C) at a time, whatever the order of its
+// axes and of its values.
+type array struct {
+	*npy.File
+	f, h, w, c int
+
+	// The values' order: axes from the slowest to the fastest, without those of length 1.
+	order        string
+	outer, inner int // numbers of values along the axes before F and behind it
+
+	plain []float32 // scratch: a frame in the file's order
+
+	// Frames in the file's order, where they are not contiguous: from .. from+held-1.
+	block      []float32
+	most       int // values of a block: each block takes a pass through the file
+	from, held int
+	dtype      string // of the block
+}
+
+// newArray finds the axes of a file among axes. Those in optional may be missing, or have
+// the length 1.
+func newArray(file *npy.File, axes, optional string) (*array, error) {
+	if axes == "" {
+		axes = Axes
+	}
+	found, ok := present(file.Shape, axes, optional)
+	if !ok {
+		return nil, fmt.Errorf("%s: shape %v, want (%s)%s", file.Path, file.Shape, nameAxes(axes, optional), oneOf(optional))
+	}
+	length := map[rune]int{'F': 1, 'H': 1, 'W': 1, 'C': 1}
+	var stored []rune // from the slowest to the fastest
+	for i, axis := range found {
+		if length[axis] = file.Shape[i]; length[axis] > 1 {
+			stored = append(stored, axis)
+		}
+	}
+	if file.Fortran {
+		slices.Reverse(stored)
+	}
+	a := &array{File: file, f: length['F'], h: length['H'], w: length['W'], c: length['C'], outer: 1, inner: 1, most: 16 << 20}
+	at := max(0, slices.Index(stored, 'F'))
+	for i, axis := range stored {
+		switch {
+		case axis == 'F':
+			continue
+		case i < at:
+			a.outer *= length[axis]
+		default:
+			a.inner *= length[axis]
+		}
+		a.order += string(axis)
+	}
+	return a, nil
+}
+
+// present returns the axes that an array of that shape has: all, or without optional ones.
+// An optional axis that it has is of length 1.
+func present(shape []int, axes, optional string) (found string, ok bool) {
+	for _, missing := range []string{"", "F", "C", "FC"} {
+		if strings.Trim(missing, optional) != "" {
+			continue
+		}
+		found = without(axes, missing)
+		ok = len(found) == len(shape)
+		for i := 0; ok && i < len(found); i++ {
+			ok = shape[i] == 1 || !strings.Contains(optional, found[i:i+1])
+		}
+		if ok {
+			return found, true
+		}
+	}
+	return "", false
+}
+
+func without(axes, letters string) string {
+	return strings.Map(func(axis rune) rune {
+		if strings.ContainsRune(letters, axis) {
+			return -1
+		}
+		return axis
+	}, axes)
+}
+
+func nameAxes(axes, optional string) string {
+	var names []string
+	for _, axis := range without(axes, optional) {
+		names = append(names, axisNames[axis])
+	}
+	return strings.Join(names, ", ")
+}
+
+// oneOf says why an axis is not there.
+func oneOf(optional string) string {
+	text := ""
+	if strings.Contains(optional, "C") {
+		text += ", one field"
+	}
+	if strings.Contains(optional, "F") {
+		text += ", one frame"
+	}
+	return text
+}
+
+// frame fills dst (H,W,C) with frame i.
+func (a *array) frame(dst []float32, i int) error {
+	n := len(dst)
+	if a.outer > 1 { // the frame's values are apart
+		if err := a.fill(i, n); err != nil {
+			return err
+		}
+		a.arrange(dst, a.block[(i-a.from)*n:][:n])
+		return nil
+	}
+	natural := "HWC"
+	for axis, length := range map[string]int{"H": a.h, "W": a.w, "C": a.c} {
+		if length == 1 {
+			natural = without(natural, axis)
+		}
+	}
+	if a.order == natural {
+		return a.Read(dst, i*n)
+	}
+	if a.plain == nil {
+		a.plain = make([]float32, n)
+	}
+	if err := a.Read(a.plain, i*n); err != nil {
+		return err
+	}
+	a.arrange(dst, a.plain)
+	return nil
+}
+
+// fill reads a block of frames of n values from frame i on, unless it has frame i.
+func (a *array) fill(i, n int) error {
+	if a.dtype == a.DType && i >= a.from && i < a.from+a.held {
+		return nil
+	}
+	a.from, a.held, a.dtype = i, min(a.f-i, max(1, a.most/n)), a.DType
+	a.block = slices.Grow(a.block[:0], a.held*n)[:a.held*n]
+	run := make([]float32, a.held*a.inner) // of one index along the outer axes
+	for o := range a.outer {
+		if err := a.Read(run, (o*a.f+i)*a.inner); err != nil {
+			a.held = 0
+			return err
+		}
+		for k := range a.held {
+			copy(a.block[k*n+o*a.inner:], run[k*a.inner:][:a.inner])
+		}
+	}
+	return nil
+}
+
+// arrange puts a frame in the file's order into the order H, W, C.
+func (a *array) arrange(dst, src []float32) {
+	length, stride := map[byte]int{'H': a.h, 'W': a.w, 'C': a.c}, map[byte]int{}
+	step := 1
+	for i := len(a.order) - 1; i >= 0; i-- {
+		stride[a.order[i]] = step
+		step *= length[a.order[i]]
+	}
+	sh, sw, sc := stride['H'], stride['W'], stride['C']
+	k := 0
+	for y := range a.h {
+		for x := range a.w {
+			for c := range a.c {
+				dst[k] = src[y*sh+x*sw+c*sc]
+				k++
+			}
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package stages
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"fmsr/internal/frames"
+	"fmsr/internal/hostmem"
+	"fmsr/internal/torchx"
+	"fmsr/model"
+	"fmsr/pipeline"
+)
+
+// errorFigure matches the names of the figures of which less is better.
+var errorFigure = regexp.MustCompile(`^val/n?mse(_ema|_sde)?(/.+)?$`)
+
+// Validate reports times and shapes that cannot be.
+func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+	if !(c.TMin < c.TMax) {
+		report("t_min", "is %g: want less than t_max, which is %g", c.TMin, c.TMax)
+	}
+	if c.Best != "" && !errorFigure.MatchString(c.Best) {
+		report("best", "is %q: want an error of eval: val/mse or val/nmse, with _ema or _sde, and /FIELD", c.Best)
+	}
+	if !slices.Contains(model.Networks(), c.Network) {
+		report("network", "is %q: want %s", c.Network, strings.Join(model.Networks(), " or "))
+		return
+	}
+	shape := model.Config{Network: c.Network, Fields: 1, Channels: c.ModelChannels, Mult: c.ChannelMult}
+	if err := shape.Validate(); err != nil {
+		report("model_channels", "%v", err)
+	}
+}
+
+// Advise warns of a warm-up that never ends, and of keys that do nothing.
+func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)) {
+	switch {
+	case run.Overfit && c.WarmupSteps != usualWarmup:
+		warn("warmup_steps", fmt.Sprintf("is %d, but does nothing: run.overfit has no warm-up", c.WarmupSteps), "leave it out")
+	case !run.Overfit && c.WarmupSteps > c.TotalSteps:
+		warn("warmup_steps", fmt.Sprintf("is %d, and total_steps %d: the learning rate never reaches lr, and ends at %.2g of it", c.WarmupSteps, c.TotalSteps, float64(c.TotalSteps)/float64(c.WarmupSteps)), "set fewer")
+	}
+	if c.BaseDist == string(model.Gaussian) && c.BaseNoiseScale != usualNoise {
+		warn("base_noise_scale", fmt.Sprintf("is %g, but does nothing: base_dist gaussian has noise of deviation 1", c.BaseNoiseScale), "leave it out")
+	}
+}
+
+// Defaults of keys that do nothing beside certain others: only another value is warned of.
+const (
+	usualWarmup = 10000
+	usualNoise  = 0.1
+)
+
+// checkBatch returns an error if a batch takes more frames than an epoch has.
+func (t *train) checkBatch() error {
+	if epoch := t.in.Frames[frames.Train]; epoch > 0 && t.in.Batch > epoch {
+		return fmt.Errorf("a batch takes %d frames (batch.size), and the training split has %d: want at most as many", t.in.Batch, epoch)
+	}
+	return nil
+}
+
+// checkMemory returns an error if training needs more than the memory that is left on
+// the host. How much a GPU has left is not known here.
+func (t *train) checkMemory(net model.Net, left int64) error {
+	if t.config.Device != torchx.CPU {
+		return nil
+	}
+	weights, sample := float64(model.WeightBytes(net)), float64(net.TrainBytes(t.in.H, t.in.W))
+	if t.UseBF16 {
+		sample /= 2
+	}
+	need := weights + sample*float64(t.in.Batch)
+	if need <= float64(left) {
+		return nil
+	}
+	lack := &hostmem.Lack{
+		What: fmt.Sprintf("training %d parameters with batches of %d frames of %s cells", model.Count(net), t.in.Batch, t.in.Grid),
+		Need: need, Left: left, Advice: "lower batch.size (and raise train.accumulate)",
+	}
+	if weights+sample > float64(left) { // even one frame is too much
+		lack.Advice = "lower train.model_channels or train.channel_mult"
+	}
+	return lack
+}
