@@ -95,7 +95,7 @@ func (m *InputMeter) Add(planes []float32, grid field.Grid) error {
 	in.Frames++
 	if in.Low == nil {
 		m.welford = make([]field.Welford, len(looks))
-		in.Low, in.High = combine(looks, looks, math.Min), combine(looks, looks, math.Max)
+		in.Low, in.High = looks, looks
 	}
 	in.Low, in.High = combine(in.Low, looks, math.Min), combine(in.High, looks, math.Max)
 	for c := range looks {

@@ -114,23 +114,14 @@ func (l *Loaded) resumption() (r resumption, err error) {
 	}
 	for key, into := range map[string]*int{"lr_ends": &r.ends, "best_step": &r.best.Step} {
 		if _, err := value(l, dict, "resume.", key, into); err != nil {
-			if err != nil {
-				return r, err
-			}
-			return r, l.readWindow(dict, &r.window)
+			return r, err
 		}
 	}
 	if _, err := value(l, dict, "resume.", "best_figure", &r.best.Figure); err != nil {
-		if err != nil {
-			return r, err
-		}
-		return r, l.readWindow(dict, &r.window)
+		return r, err
 	}
 	if _, err := value(l, dict, "resume.", "best", &r.best.Value); err != nil {
-		if err != nil {
-			return r, err
-		}
-		return r, l.readWindow(dict, &r.window)
+		return r, err
 	}
 	var average Averaging
 	there, err := value(l, dict, "resume.", "ema_decay", &average.Decay)

@@ -150,7 +150,7 @@ func (p *place) edit(name, old, new string) {
 	p.write(name, string(bytes.Replace(data, []byte(old), []byte(new), 1)))
 }
 
-// reseal is edit of a JSON object with a checksum, which becomes that of the new text.
+// reseal edits a JSON object that has a checksum, and gives it the checksum of the new text.
 func (p *place) reseal(name, old, new string) {
 	p.Helper()
 	p.edit(name, old, new)

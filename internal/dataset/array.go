@@ -33,7 +33,8 @@ type array struct {
 
 	// The values' order: axes from the slowest to the fastest, without those of length 1.
 	order        string
-	outer, inner int // numbers of values along the axes before F and behind it
+	natural      bool // the order is that of H, W, C
+	outer, inner int  // numbers of values along the axes before F and behind it
 
 	plain []float32 // scratch: a frame in the file's order
 
@@ -77,6 +78,13 @@ func newArray(file *npy.File, axes, optional string) (*array, error) {
 		}
 		a.order += string(axis)
 	}
+	hwc := "HWC"
+	for _, axis := range hwc {
+		if length[axis] == 1 {
+			hwc = without(hwc, string(axis))
+		}
+	}
+	a.natural = a.order == hwc
 	return a, nil
 }
 
@@ -138,13 +146,7 @@ func (a *array) frame(dst []float32, i int) error {
 		a.arrange(dst, a.block[(i-a.from)*n:][:n])
 		return nil
 	}
-	natural := "HWC"
-	for axis, length := range map[string]int{"H": a.h, "W": a.w, "C": a.c} {
-		if length == 1 {
-			natural = without(natural, axis)
-		}
-	}
-	if a.order == natural {
+	if a.natural {
 		return a.Read(dst, i*n)
 	}
 	if a.plain == nil {

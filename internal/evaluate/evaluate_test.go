@@ -193,7 +193,8 @@ func TestScalars(t *testing.T) {
 	}
 }
 
-// TestTables: means over the fields of what has no unit, then each metric by field.
+// TestTables: the first table has the means over the fields of metrics without a unit, the
+// others have each metric by field.
 func TestTables(t *testing.T) {
 	f := compared(t, Standard, 1).Figures()
 	var titles []string

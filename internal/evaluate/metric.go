@@ -86,7 +86,7 @@ type Totals struct {
 	Moments      field.Welford // of the truth
 	Power, Truth []float64     // mean P(k), and that of the truth
 	Lost         float64       // mean power in the modes that pooling lost
-	TrueLost     float64       // that of the truth
+	TrueLost     float64       // mean power of the truth in these modes
 	Sums         []float64     // own sums of the metric
 	Bilinear     *Totals       // the same field of the bilinear input, without Sums; nil if it was not added
 }

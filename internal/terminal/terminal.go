@@ -17,7 +17,7 @@ import (
 
 // Writer passes text on with everything but printable characters, newlines and tabs
 // escaped, as \x1b. A reader that is gone (a closed terminal, or head after its last line)
-// is no error: nobody reads on, and the work goes on.
+// is no error, so that the work continues.
 type Writer struct{ to io.Writer }
 
 // New returns a Writer to a terminal, a file or a pipe.

@@ -385,7 +385,8 @@ func (u *unpickler) persistent() error {
 // object returns what stands for an object of a class that is not made.
 func (c class) object() Foreign { return Foreign(fmt.Sprintf("an object of %.100q", string(c))) }
 
-// reduce makes what a call of n values, a class and its arguments, would return.
+// reduce takes a class and its arguments, n values, and makes what calling the class with
+// the arguments would return.
 func (u *unpickler) reduce(n int) error {
 	call, err := u.popN(n)
 	if err != nil {

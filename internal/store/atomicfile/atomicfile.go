@@ -70,7 +70,7 @@ func temporary(base string) string {
 	return "." + base + mark
 }
 
-// isTemporary reports whether a name is that of a temporary file.
+// isTemporary reports whether temporary made a name.
 func isTemporary(name string) bool {
 	at := strings.LastIndex(name, mark)
 	return strings.HasPrefix(name, ".") && at > 0 && at+len(mark) < len(name) && strings.Trim(name[at+len(mark):], "0123456789") == ""

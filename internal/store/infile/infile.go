@@ -16,7 +16,8 @@ import (
 	"syscall"
 )
 
-// Stamp tells the contents of a file from those that replace them, without reading them.
+// Stamp changes whenever the contents of a file are changed or replaced. Comparing stamps
+// reads no contents.
 // Changed is the ctime: no program can set it back, as cp -p and rsync -t do with
 // the time of modification.
 type Stamp struct {

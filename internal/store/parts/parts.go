@@ -6,9 +6,9 @@
 //	                               seed_0000.train.json ... of a seed that is cut in time
 //	DIR/.parts/whole.json          a Record of the summary's files, if there are any
 //
-// A seed is finished when its record is there under the run's key, and the files that it
-// names are those that were written: by their stamps or, where they have been copied or
-// touched, by their SHA-256. Records are small, and the summary of the whole (a
+// A seed is finished when its record is there under the run's key, and the files that the
+// record names have not changed. Their stamps show that or, where a file has been copied or
+// touched, its SHA-256. Records are small, and the summary of the whole (a
 // manifest, a table of means) is made of them alone. The run that finds no record missing
 // makes the summary. It takes the records in the order of the seeds, so that every run
 // would make the same bytes.
@@ -102,8 +102,8 @@ func Open(dir, key string, all []frames.Part, fresh bool, mine func(i int) bool)
 	return s, nil
 }
 
-// Finished returns the seeds whose results are whole, and the files that are there but are
-// not those that were written, whose seeds are not finished.
+// Finished returns the seeds whose results are whole, and the files that have changed since
+// they were written. The seeds of changed files are not finished.
 func (s *Set) Finished(ctx context.Context) (finished map[frames.Part]bool, changed []string, err error) {
 	records, _, err := s.All(ctx)
 	if err != nil {
@@ -170,8 +170,8 @@ func (s *Set) present(r Record) bool {
 	return len(r.Files) > 0
 }
 
-// whole reports whether a record's files are those that were written. It notes the files
-// that are there and are others.
+// whole reports whether a record's files have stayed as they were written. It notes the
+// files that have changed.
 func (s *Set) whole(r Record) bool {
 	if !s.present(r) {
 		return false

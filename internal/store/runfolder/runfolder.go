@@ -200,8 +200,8 @@ func (f *Folder) Made(below string) (names []string) {
 	return names
 }
 
-// Release ends the use of the folder. It returns an error if the folder is not the one that
-// it was, so that what the run wrote is lost.
+// Release ends the use of the folder. It returns an error if the folder was removed or
+// replaced meanwhile: then what the run wrote is lost.
 func (f *Folder) Release() error {
 	defer f.release()
 	if !isAt(f.folder, f.dir) {
