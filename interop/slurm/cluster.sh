@@ -91,8 +91,8 @@ PreemptMode=REQUEUE
 SlurmctldParameters=preempt_send_user_signal
 NodeName=n1 NodeAddr=10.77.0.1 CPUs=4 RealMemory=1000
 NodeName=n2 NodeAddr=10.77.0.2 CPUs=4 RealMemory=1000
-PartitionName=work Nodes=n1,n2 Default=YES MaxTime=60 PriorityTier=1 GraceTime=15
-PartitionName=urgent Nodes=n1,n2 MaxTime=60 PriorityTier=2 PreemptMode=off
+PartitionName=work Nodes=n1,n2 Default=YES MaxTime=INFINITE PriorityTier=1 GraceTime=15
+PartitionName=urgent Nodes=n1,n2 MaxTime=INFINITE PriorityTier=2 PreemptMode=off
 CONF
     export SLURM_CONF=$dir/slurm.conf
 }
