@@ -1,24 +1,9 @@
 #!/bin/bash
 # The checks of make slurm-test: examples/slurm on the two nodes of cluster.sh, with small sizes.
 set -euo pipefail
-root=$PWD
-export FMSR=$root/bin/fmsr OMP_WAIT_POLICY=passive # two nodes share the machine's processors
-export CHAIN=$root/examples/slurm/chain.sbatch
+export CHAIN=$PWD/examples/slurm/chain.sbatch
 mkdir "$SLURM_TEST/work"
-cd "$SLURM_TEST/work"
-export XDG_CACHE_HOME=$PWD/cache
-
-data=(--data-root data --data-set synth)
-train=("$root/specs/full.yaml" "${data[@]}" --channels Bx,By --model-channels 8 --threads 1 --no-bf16 --warmup-steps 10
-    --ema-decay 0.98 --total-steps "${STEPS:-150}" --print-every 1 --log-every 50 --sample-steps 1)
-
-began=$SECONDS
-ok() { printf 'ok   %4ds  %s\n' $((SECONDS - began)) "$*"; }
-fail() {
-    printf 'FAIL %4ds  %s\n' $((SECONDS - began)) "$*"
-    tail -n 15 ./*.out "$SLURM_TEST"/log/slurmctld
-    exit 1
-}
+source interop/training.sh "$SLURM_TEST/work"
 
 state() { scontrol show job "$1" | grep -o 'JobState=[A-Z_]*' | cut -d= -f2 | sort -u | tr '\n' ' ' | xargs; }
 restarts() { scontrol show job "$1" | grep -o 'Restarts=[0-9]*' | cut -d= -f2 | head -n 1; }
@@ -37,25 +22,7 @@ until_ends() {
     [ "$is" = "$2" ] || { scontrol show job "$1"; fail "job $1 is $is, want $2"; }
 }
 
-# until_step FILE STEP  waits until a run has printed a step.
-until_step() {
-    for _ in $(seq "${PATIENCE:-300}"); do
-        ! grep -qs "^step $2/" "$1" || return 0
-        sleep 0.2
-    done
-    fail "$1 has no step $2"
-}
-
-# same RUN REFERENCE  checks that a run has the results of another, bit for bit.
-same() {
-    local f
-    for f in checkpoint.pt metrics.jsonl; do cmp "$1/$f" "$2/$f" || fail "$1 and $2 differ"; done
-}
-
-"$FMSR" run "$root/specs/synth.yaml" --out data --synth-seeds 10 --synth-frames 4 --set 'synth.grid=[32,32]' >/dev/null
-
 echo "training over $(sinfo -h -p work -o %D) nodes, $(sinfo --version)"
-"$FMSR" run "${train[@]}" --out alone >alone.out
 job=$(sbatch --parsable --nodes=1 --output=whole.out "$root/examples/slurm/train.sbatch" "${train[@]}" --out whole)
 until_ends "$job" COMPLETED
 same whole alone
