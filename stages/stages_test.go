@@ -173,7 +173,7 @@ func TestNormalizeFitsOnTrainOnly(t *testing.T) {
 			copy(frames.Floats(b), []float32{100, 200, 300, 400})
 		}
 		f := frames.New([]string{"a"}, field.Grid{H: 2, W: 2}, []frames.Origin{{Split: split}}, b, nil)
-		if z.welford == nil {
+		if z.channels == nil {
 			if _, err := z.Open(context.Background(), env, metaOf(f)); err != nil {
 				t.Fatal(err)
 			}
