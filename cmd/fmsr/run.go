@@ -106,7 +106,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		failed := &runFailed{error: err}
 		if spec.Resumable() {
 			failed.resume = shellCommand(again)
-			onSignal.stopped(err)
+			onSignal.stopped(err, true)
 		}
 		return failed
 	}
