@@ -353,7 +353,7 @@ func (t *train) begin() {
 		return
 	}
 	t.began = true
-	t.checkpoints.start(t.env.Run)
+	t.checkpoints.start(t.env)
 	precision := "float32"
 	if t.UseBF16 {
 		precision = "bf16"
