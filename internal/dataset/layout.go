@@ -189,6 +189,9 @@ func (l Layout) findPattern() (map[int]Files, error) {
 		if !ok {
 			continue
 		}
+		if at.Seed == math.MaxInt {
+			return nil, fmt.Errorf("pattern %s: the seed of %s: want less than %d", l.Pattern, path, math.MaxInt)
+		}
 		if at.Frame > math.MaxInt32 {
 			return nil, fmt.Errorf("pattern %s: %s is frame %d: want at most %d", l.Pattern, path, at.Frame, math.MaxInt32)
 		}

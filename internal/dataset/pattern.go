@@ -39,6 +39,9 @@ func (p Place) String() string {
 
 var placeholder = regexp.MustCompile(`\{[^{}]*\}|[*?]`)
 
+// twoNumbers finds numbers without anything between them.
+var twoNumbers = regexp.MustCompile(`\{(seed|frame)\}\{(seed|frame)\}`)
+
 // ParsePattern reads a pattern. fields are the names that {field} stands for.
 func ParsePattern(text string, fields []string) (*Pattern, error) {
 	rest := filepath.Clean(text)
@@ -49,6 +52,8 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 		return nil, fmt.Errorf("is %q: want .npy or .npz at its end", text)
 	case !strings.Contains(rest, "{seed}") && !strings.Contains(rest, "{frame}"):
 		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits, or {frame} of the frame's", text)
+	case twoNumbers.MatchString(text):
+		return nil, fmt.Errorf("is %q: want a text between {seed} and {frame}, to tell where the one number ends", text)
 	case strings.ContainsAny(placeholder.ReplaceAllString(text, ""), "{}"):
 		return nil, fmt.Errorf("is %q: want a path with {seed}, {frame}, {field}, * and ?", text)
 	}
@@ -78,7 +83,7 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 			expr.WriteString("(" + strings.Join(names, "|") + ")")
 			p.groups = append(p.groups, what)
 		case "*":
-			expr.WriteString("[^/]*")
+			expr.WriteString("[^/]*?") // as little as it can: not the first digits of a number, or letters of a name, behind it
 		case "?":
 			expr.WriteString("[^/]")
 		case "":
@@ -110,11 +115,7 @@ func (p *Pattern) Match(path string) (at Place, ok bool) {
 			into = &at.Frame
 			fallthrough
 		default:
-			n, err := strconv.Atoi(m[i+1])
-			if err != nil {
-				return at, false
-			}
-			value = n
+			value, _ = strconv.Atoi(m[i+1]) // digits; the largest int, if they are too many
 		}
 		if *into >= 0 && *into != value {
 			return at, false
