@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"fmsr/internal/store/infile"
@@ -64,27 +65,30 @@ func isZip(f io.ReaderAt) bool {
 	return n == len(start) && string(start) == zipMagic
 }
 
-// choose returns the member that holds the array of that name, or the only array for "".
+// choose returns the member that holds the array of that name, or the only array for "". Of
+// members of one name, which writers that append leave, it is the last, as for numpy.
 func choose(members []*zip.File, array string) (*zip.File, error) {
 	var names []string
-	var last *zip.File
-	for _, m := range members {
+	var only *zip.File
+	seen := map[string]bool{}
+	for _, m := range slices.Backward(members) {
 		name, ok := strings.CutSuffix(m.Name, ".npy")
-		if !ok {
+		if !ok || seen[name] {
 			continue
 		}
 		if name == array {
 			return m, nil
 		}
-		names, last = append(names, name), m
+		names, only, seen[name] = append(names, name), m, true
 	}
+	slices.Reverse(names)
 	switch {
 	case array != "":
 		return nil, fmt.Errorf("no array %q: it has %s", array, list(names))
 	case len(names) != 1:
 		return nil, fmt.Errorf("want one array, one for each field, or the name of one: it has %s", list(names))
 	}
-	return last, nil
+	return only, nil
 }
 
 func list(names []string) string {

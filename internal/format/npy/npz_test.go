@@ -102,6 +102,15 @@ func TestBadNpz(t *testing.T) {
 	}
 }
 
+// TestAppended: of two members of one name the last counts, as for numpy.
+func TestAppended(t *testing.T) {
+	both := archive(t, zip.Store, "a.npy", "a.npy")
+	both[bytes.LastIndex(both, []byte{0, 0, 0xa0, 0x40})+3] = 0xc0 // the last 5 is -5
+	for _, array := range []string{"", "a"} {
+		checkRead(t, array, open(t, "a.npz", both, array), []float32{0, 1, 2, 3, 4, -5})
+	}
+}
+
 // FuzzNpz: any damage to a zip gives an array that can be read, or an error.
 func FuzzNpz(f *testing.F) {
 	f.Add(archive(f, zip.Store, "ab.npy"))
