@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"fmsr/internal/frames"
 	"fmsr/internal/glob"
@@ -78,18 +79,22 @@ func Open(dir, key string, all []frames.Part, fresh bool, mine func(i int) bool)
 	if err != nil {
 		return nil, err
 	}
+	useless := map[string]Record{} // by their paths
 	for _, path := range there {
 		r, err := read(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) || err == nil && r.Key == key: // removed by another run; or ours
 		case err != nil && !errors.As(err, new(*damaged)):
 			return nil, err
-		case err == nil && !fresh && s.present(r):
+		case err == nil && !fresh && s.left(r):
 			return nil, fmt.Errorf("%s: %w", dir, ErrOther)
 		default:
-			if err := s.remove(path, r); err != nil {
-				return nil, err
-			}
+			useless[path] = r
+		}
+	}
+	for path, r := range useless {
+		if err := s.remove(path, r); err != nil {
+			return nil, err
 		}
 	}
 	for i, part := range all {
@@ -168,6 +173,14 @@ func (s *Set) present(r Record) bool {
 		}
 	}
 	return len(r.Files) > 0
+}
+
+// left reports whether one of a record's files is there, whatever its size.
+func (s *Set) left(r Record) bool {
+	return slices.ContainsFunc(r.Files, func(f File) bool {
+		_, err := os.Lstat(filepath.Join(s.dir, f.Path))
+		return !errors.Is(err, fs.ErrNotExist)
+	})
 }
 
 // whole reports whether a record's files have stayed as they were written. It notes the

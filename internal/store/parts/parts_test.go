@@ -168,12 +168,44 @@ func TestOtherKey(t *testing.T) {
 		t.Errorf("after starting over, %v is left of the other key, %v", left, err)
 	}
 	finish(t, s, 2, 10)
-	// nothing whole is there: the key is taken over
+	// nothing is there: the key is taken over
 	if err := os.Remove(filepath.Join(dir, "seed_0002.arrow")); err != nil {
 		t.Fatal(err)
 	}
 	if got := finished(t, open(t, dir, "k")); len(got) != 0 {
 		t.Errorf("finished %v, want none", got)
+	}
+}
+
+// TestRestOfOtherKey: what its user left of another spec's results stays there.
+func TestRestOfOtherKey(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"one of two gone": os.Remove,
+		"one cut":         func(path string) error { return os.Truncate(path, 9) },
+	} {
+		dir := t.TempDir()
+		s := open(t, dir, "k")
+		r := Record{Seed: 2}
+		for _, name := range []string{"x_hi", "x_lo"} {
+			if err := os.WriteFile(filepath.Join(dir, name), make([]byte, 10), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			r.Files = append(r.Files, File{Path: name, Bytes: 10})
+		}
+		if err := s.Commit(r); err != nil {
+			t.Fatal(err)
+		}
+		if err := spoil(filepath.Join(dir, "x_lo")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir, "other", seeds(2), false, nil); !errors.Is(err, ErrOther) {
+			t.Errorf("%s: %v, want ErrOther", name, err)
+		}
+		for _, path := range []string{"x_hi", Folder + "/seed_0002.json"} {
+			if _, err := os.Stat(filepath.Join(dir, path)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	}
 }
 
