@@ -164,6 +164,12 @@ func TestOtherKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if there, err := os.ReadFile(filepath.Join(dir, "seed_0002.arrow")); len(there) != 10 || err != nil || s.Clears() != 10 {
+		t.Errorf("before Clear: %d bytes are there, %v, and %d would be free, want 10", len(there), err, s.Clears())
+	}
+	if err := s.Clear(); err != nil {
+		t.Fatal(err)
+	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.arrow")); len(left) != 0 || err != nil {
 		t.Errorf("after starting over, %v is left of the other key, %v", left, err)
 	}
@@ -209,6 +215,32 @@ func TestRestOfOtherKey(t *testing.T) {
 	}
 }
 
+// TestClearedByTwo: what a run that started over just before has made stays there.
+func TestClearedByTwo(t *testing.T) {
+	dir := t.TempDir()
+	finish(t, open(t, dir, "old"), 2, 10)
+	start := func() *Set {
+		s, err := Open(dir, "k", seeds(5, 2, 9), true, func(int) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	first, second := start(), start()
+	if err := first.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	finish(t, first, 2, 20)
+	if err := second.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Set{first, second} {
+		if got := finished(t, s); !reflect.DeepEqual(got, map[int]bool{2: true}) {
+			t.Errorf("finished %v, want 2", got)
+		}
+	}
+}
+
 // TestBrackets: a folder named x[1] is not its neighbour x1.
 func TestBrackets(t *testing.T) {
 	dir := t.TempDir()
@@ -238,8 +270,21 @@ func TestFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := finished(t, s); !reflect.DeepEqual(got, map[int]bool{5: true, 9: true}) {
-		t.Errorf("finished %v, want 5 and 9", got)
+	for _, clear := range []func() error{nil, s.Clear} {
+		if clear == nil { // a run that ends here changes nothing
+			if got := finished(t, open(t, dir, "k")); len(got) != 3 {
+				t.Errorf("before Clear another run finds %v, want all", got)
+			}
+		} else if err := clear(); err != nil {
+			t.Fatal(err)
+		}
+		if got := finished(t, s); !reflect.DeepEqual(got, map[int]bool{5: true, 9: true}) {
+			t.Errorf("finished %v, want 5 and 9", got)
+		}
+	}
+	finish(t, s, 2, 10)
+	if got := finished(t, s); len(got) != 3 {
+		t.Errorf("finished %v, want all", got)
 	}
 }
 
