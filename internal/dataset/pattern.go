@@ -20,6 +20,7 @@ import (
 //	*/s?{seed}.npz            * and ?: any text within a name, but for a dot at its start
 //	x[1]/{seed}.npy           other characters are themselves
 type Pattern struct {
+	text   string
 	glob   string
 	regexp *regexp.Regexp
 	groups []string // for each group of the regexp: its placeholder
@@ -57,13 +58,19 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 	case strings.ContainsAny(placeholder.ReplaceAllString(text, ""), "{}"):
 		return nil, fmt.Errorf("is %q: want a path with {seed}, {frame}, {field}, * and ?", text)
 	}
+	return parse(rest, fields)
+}
+
+// parse reads a pattern, which may be that of a folder.
+func parse(text string, fields []string) (*Pattern, error) {
+	rest := text
 	var names []string
 	for _, f := range fields {
 		names = append(names, regexp.QuoteMeta(f))
 	}
 	// longest first: a name that begins with another name must be tried before it
 	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
-	p := &Pattern{fields: fields}
+	p := &Pattern{text: text, fields: fields}
 	var expr, pattern strings.Builder
 	for rest != "" {
 		at := placeholder.FindStringIndex(rest)
@@ -96,6 +103,19 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 	var err error
 	p.regexp, err = regexp.Compile("^" + expr.String() + "$")
 	return p, err
+}
+
+// folders returns the patterns of the folders above the files in which a number or a field
+// is named.
+func (p *Pattern) folders() (all []*Pattern, err error) {
+	for text := filepath.Dir(p.text); strings.Contains(text, "{"); text = filepath.Dir(text) {
+		above, err := parse(text, p.fields)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, above)
+	}
+	return all, nil
 }
 
 // Match returns what a path below the root holds. Without {seed} that is seed 0. ok is

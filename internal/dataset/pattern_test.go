@@ -119,3 +119,32 @@ func TestNumbersTooLarge(t *testing.T) {
 		}
 	}
 }
+
+// TestFoldersThatCannotBeRead: the folder of a seed that cannot be read is named. What is no
+// seed's may be anything.
+func TestFoldersThatCannotBeRead(t *testing.T) {
+	for pattern, file := range map[string]string{"run_{seed}/f.npy": "run_0/f.npy", "{frame}/x*/s{seed}.npy": "0/xy/s3.npy"} {
+		root := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(root, filepath.Dir(file)), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		layout := Layout{Root: root, Pattern: pattern}
+		first, _, _ := strings.Cut(file, "/")
+		for name, want := range map[string]string{"lost+found": "", strings.Replace(first, "0", "1", 1): "1: no such file"} {
+			link := filepath.Join(root, name)
+			if err := os.Symlink("nowhere", link); err != nil {
+				t.Fatal(err)
+			}
+			found, err := layout.Find()
+			if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) || want == "" && len(found) != 1 {
+				t.Errorf("%s with %s: %v, %v, want %q", pattern, name, found, err, want)
+			}
+			if err := os.Remove(link); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
