@@ -66,7 +66,8 @@ converted frame by frame: big-endian, float64, float16, and numpy.savez_compress
 channel_select refuses a float64 value beyond float32's range, and a float64 field that
 varies so little beside its mean that float32 keeps fewer than three digits of the
 variation. A compressed array is inflated as it is read, in pieces of 64 KiB, so that
-damage shows only at its end. Integers, complex numbers and objects are refused. An array
+damage shows only at its end, as that of an array in an npz from numpy.savez does if all
+its frames are read in order. Integers, complex numbers and objects are refused. An array
 whose frames are not contiguous (Fortran order, CFHW) takes a pass through the file for
 each 64 MiB of frames. A file that is replaced, changed or truncated during the run ends
 it with an error.
