@@ -101,8 +101,11 @@ func (k *keeper) resume(ctx context.Context, key string, frame room, summary ...
 		}
 		mine++
 	}
-	if err := atomicfile.Room(dir, need); err != nil {
+	if err := atomicfile.Room(dir, need-set.Clears()); err != nil {
 		return nil, &pipeline.InputError{Err: err}
+	}
+	if err := set.Clear(); err != nil {
+		return nil, err
 	}
 	if done > 0 {
 		k.env.Progress.Note("%s: %d of %d %s are finished already", k.name, done, mine, k.units())

@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"fmsr/internal/frames"
 	"fmsr/internal/glob"
@@ -59,6 +60,7 @@ type Set struct {
 	dir, key string
 	parts    []frames.Part
 
+	old     map[string]Record     // by their paths: those that Clear removes
 	summed  map[File]infile.Stamp // files whose SHA-256 was checked
 	changed []string              // files that All found to be others than those written
 }
@@ -67,10 +69,10 @@ type Set struct {
 var ErrOther = errors.New("it holds the results of another spec or of other data: give another --out, remove it, or start over with --resume never")
 
 // Open prepares a folder for the results of the seeds, or of their parts, under key. It returns ErrOther if
-// the folder holds results of another key. With fresh it removes them instead, and the
-// records of the seeds for which mine is true.
+// the folder holds results of another key. With fresh these count as missing instead, and so
+// do the seeds for which mine is true. Clear removes what counts as missing.
 func Open(dir, key string, all []frames.Part, fresh bool, mine func(i int) bool) (*Set, error) {
-	s := &Set{dir: dir, key: key, parts: all, summed: map[File]infile.Stamp{}}
+	s := &Set{dir: dir, key: key, parts: all, summed: map[File]infile.Stamp{}, old: map[string]Record{}}
 	if err := os.MkdirAll(filepath.Join(dir, Folder), 0o777); err != nil {
 		return nil, err
 	}
@@ -78,28 +80,51 @@ func Open(dir, key string, all []frames.Part, fresh bool, mine func(i int) bool)
 	if err != nil {
 		return nil, err
 	}
+	for i, part := range all {
+		if fresh && mine(i) {
+			s.old[s.path(part)] = Record{Key: key} // its files stay until others take their place
+		}
+	}
 	for _, path := range there {
 		r, err := read(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) || err == nil && r.Key == key: // removed by another run; or ours
 		case err != nil && !errors.As(err, new(*damaged)):
 			return nil, err
-		case err == nil && !fresh && s.present(r):
+		case err == nil && !fresh && s.left(r):
 			return nil, fmt.Errorf("%s: %w", dir, ErrOther)
 		default:
-			if err := s.remove(path, r); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for i, part := range all {
-		if fresh && mine(i) {
-			if err := os.Remove(s.path(part)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, err
-			}
+			s.old[path] = r
 		}
 	}
 	return s, nil
+}
+
+// Clears returns how many bytes Clear makes free.
+func (s *Set) Clears() (bytes int64) {
+	for _, r := range s.old {
+		for _, f := range r.Files {
+			if info, err := os.Lstat(filepath.Join(s.dir, f.Path)); err == nil {
+				bytes += info.Size()
+			}
+		}
+	}
+	return bytes
+}
+
+// Clear removes the results that Open has found to be of no use, but for those that another
+// run has replaced since.
+func (s *Set) Clear() error {
+	for path, r := range s.old {
+		if now, err := read(path); err == nil && now.Key == s.key && r.Key != s.key {
+			continue
+		}
+		if err := s.remove(path, r); err != nil {
+			return err
+		}
+	}
+	clear(s.old)
+	return nil
 }
 
 // Finished returns the seeds whose results are whole, and the files that have changed since
@@ -143,7 +168,10 @@ func (s *Set) All(ctx context.Context) (records []Record, missing int, err error
 			return nil, 0, context.Cause(ctx)
 		}
 		r, err := read(s.path(part))
+		_, old := s.old[s.path(part)]
 		switch {
+		case old:
+			missing++
 		case err == nil && r.Key == s.key && r.Part() == part && s.whole(r):
 			records = append(records, r)
 		case err == nil || errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*damaged)):
@@ -168,6 +196,14 @@ func (s *Set) present(r Record) bool {
 		}
 	}
 	return len(r.Files) > 0
+}
+
+// left reports whether one of a record's files is there, whatever its size.
+func (s *Set) left(r Record) bool {
+	return slices.ContainsFunc(r.Files, func(f File) bool {
+		_, err := os.Lstat(filepath.Join(s.dir, f.Path))
+		return !errors.Is(err, fs.ErrNotExist)
+	})
 }
 
 // whole reports whether a record's files have stayed as they were written. It notes the
