@@ -28,6 +28,7 @@ type Env struct {
 	Folder   *runfolder.Folder // the run's folder, locked; nil before it is made
 	Resume   Resume            // where the run continues; not known before every stage has been opened
 	Profile  *profile.Profile  // nil: steps are not watched
+	Asked    *Ask              // the stages are opened for Plan alone; nil: for a run
 
 	ctx    context.Context // the run's, which its caller may end
 	failed error           // the error that has ended the run; nil: none

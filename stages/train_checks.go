@@ -64,13 +64,10 @@ func (t *train) checkBatch() error {
 // checkMemory returns an error if training needs more than the memory that is left on
 // the host. How much a GPU has left is not known here.
 func (t *train) checkMemory(net model.Net, left int64) error {
-	if t.config.Device != torchx.CPU {
+	if t.config.Device != torchx.CPU || t.env.Asked != nil {
 		return nil
 	}
-	weights, sample := float64(model.WeightBytes(net)), float64(net.TrainBytes(t.in.H, t.in.W))
-	if t.UseBF16 {
-		sample /= 2
-	}
+	weights, sample := float64(model.WeightBytes(net)), t.sampleBytes(net)
 	need := weights + sample*float64(t.in.Batch)
 	if need <= float64(left) {
 		return nil
@@ -83,4 +80,13 @@ func (t *train) checkMemory(net model.Net, left int64) error {
 		lack.Advice = "lower train.model_channels or train.channel_mult"
 	}
 	return lack
+}
+
+// sampleBytes estimates the memory that a step needs for each sample.
+func (t *train) sampleBytes(net model.Net) float64 {
+	bytes := float64(net.TrainBytes(t.in.H, t.in.W))
+	if t.UseBF16 {
+		bytes /= 2
+	}
+	return bytes
 }

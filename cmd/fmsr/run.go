@@ -56,7 +56,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
   fmsr run specs/full.yaml --data-root /data --out runs/a --set train.channel_mult=[1,2,2]`,
 		Args: usage(cobra.ExactArgs(1)),
 	}
-	cmd.Flags().StringArrayVar(&sets, "set", nil, "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE")
+	cmd.Flags().StringArrayVar(&sets, "set", nil, setUsage)
 	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint or a run's folder to resume from")
 	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, I = 1..N; set automatically in a Slurm job array")
 	cmd.Flags().Var(&profile, "profile", "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
@@ -73,13 +73,9 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, atomicfile.Cause(err))}
 			}
 		}
-		overrides := *given
-		for _, set := range sets {
-			path, value, ok := strings.Cut(set, "=")
-			if !ok {
-				return &pipeline.InputError{Err: fmt.Errorf("--set %s: want STAGE.KEY=VALUE", set)}
-			}
-			overrides = append(overrides, pipeline.Override{Path: path, Value: value, Flag: "--set " + set})
+		overrides, err := overridesOf(*given, sets)
+		if err != nil {
+			return err
 		}
 		spec, err := loadSpec(args[0], overrides)
 		if err != nil {
@@ -106,6 +102,20 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		return failed
 	}
 	return cmd
+}
+
+const setUsage = "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE"
+
+// overridesOf returns what flags and --set set.
+func overridesOf(flags []pipeline.Override, sets []string) ([]pipeline.Override, error) {
+	for _, set := range sets {
+		path, value, ok := strings.Cut(set, "=")
+		if !ok {
+			return nil, &pipeline.InputError{Err: fmt.Errorf("--set %s: want STAGE.KEY=VALUE", set)}
+		}
+		flags = append(flags, pipeline.Override{Path: path, Value: value, Flag: "--set " + set})
+	}
+	return flags, nil
 }
 
 // withoutResume returns arguments without --resume: the run's folder now says where to
