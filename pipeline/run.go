@@ -221,7 +221,7 @@ func (r *runner) share(opt Options) error {
 	r.env.Shard = opt.Shard
 	switch able := ok && r.hasKeeper(); {
 	case opt.Shard.N > 1 && !able:
-		return fmt.Errorf("shard %s: this flow cannot be shared: that needs a source of seeds and a sink that keeps a result for each seed", opt.Shard)
+		return fmt.Errorf("shard %s: this flow cannot be shared: that needs a source of seeds or files and a sink that keeps a result for each", opt.Shard)
 	case opt.Shard.N == 0 && able:
 		r.env.Shard = opt.Task
 	}

@@ -57,6 +57,7 @@ var (
 	_ pipeline.Flusher   = (*compare)(nil)
 	_ pipeline.Keeper    = (*compare)(nil)
 	_ pipeline.Reader    = (*compare)(nil)
+	_ pipeline.Starter   = (*compare)(nil)
 	_ pipeline.Writer    = (*compare)(nil)
 )
 

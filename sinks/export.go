@@ -58,6 +58,7 @@ var (
 	_ pipeline.Fuser   = (*exporter)(nil)
 	_ pipeline.Flusher = (*exporter)(nil)
 	_ pipeline.Keeper  = (*exporter)(nil)
+	_ pipeline.Starter = (*exporter)(nil)
 	_ pipeline.Writer  = (*exporter)(nil)
 )
 

@@ -70,6 +70,14 @@ func (k *kept) resume(ctx context.Context, key string, about any, frame room, su
 	return finished, nil
 }
 
+// Start says what the results are of, for the other runs and for fmsr merge.
+func (k *kept) Start() error {
+	if k.set == nil { // nothing is kept
+		return nil
+	}
+	return k.set.Begin()
+}
+
 // noteFinished notes how many parts of this run's share are finished already.
 func (k *kept) noteFinished(finished map[frames.Part]bool) {
 	mine, done := 0, 0

@@ -50,6 +50,7 @@ var (
 	_ pipeline.Fuser   = (*spectraSink)(nil)
 	_ pipeline.Flusher = (*spectraSink)(nil)
 	_ pipeline.Keeper  = (*spectraSink)(nil)
+	_ pipeline.Starter = (*spectraSink)(nil)
 	_ pipeline.Writer  = (*spectraSink)(nil)
 )
 

@@ -93,7 +93,7 @@ func Open(dir string, work Work, fresh bool, mine func(i int) bool) (*Set, error
 			}
 		}
 	}
-	return s, s.writeWork()
+	return s, nil
 }
 
 // checkOthers returns ErrOther if there are results of another key, or removes them.

@@ -29,7 +29,7 @@ func work(key string, all []frames.Part) Work {
 func open(t *testing.T, dir, key string) *Set {
 	t.Helper()
 	s, err := Open(dir, work(key, seeds(5, 2, 9)), false, nil)
-	if err != nil {
+	if err := errors.Join(err, s.Begin()); err != nil {
 		t.Fatal(err)
 	}
 	return s

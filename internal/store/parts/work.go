@@ -62,8 +62,8 @@ func (w *Work) Under() string {
 
 const workName = "work.json"
 
-// writeWork writes the work, if it is not there.
-func (s *Set) writeWork() error {
+// Begin writes the work, if it is not there: results follow.
+func (s *Set) Begin() error {
 	data, err := json.Marshal(s.Work)
 	if err != nil {
 		return fmt.Errorf("%s of %s: %w", workName, s.Sink, err)

@@ -2,6 +2,7 @@ package parts
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,7 @@ func sharedWork(t *testing.T, version string) *Set {
 	w := work("k", seeds(5, 2, 9, 7, 1))
 	w.Version, w.Shards = version, 3
 	s, err := Open(t.TempDir(), w, false, nil)
-	if err != nil {
+	if err := errors.Join(err, s.Begin()); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -129,7 +130,7 @@ func TestFiles(t *testing.T) {
 			w.Items = append(w.Items, Item{Seed: i, Name: name, Key: "k" + name})
 		}
 		s, err := Open(dir, w, false, nil)
-		if err != nil {
+		if err := errors.Join(err, s.Begin()); err != nil {
 			t.Fatal(err)
 		}
 		return s
