@@ -221,7 +221,7 @@ func (r *runner) share(opt Options) error {
 	r.env.Shard = opt.Shard
 	switch able := ok && r.hasKeeper(); {
 	case opt.Shard.N > 1 && !able:
-		return fmt.Errorf("shard %s: this flow cannot be shared: that needs a source of seeds and a sink that keeps a result for each seed", opt.Shard)
+		return fmt.Errorf("shard %s: this flow cannot be shared: that needs a source of seeds or files and a sink that keeps a result for each", opt.Shard)
 	case opt.Shard.N == 0 && able:
 		r.env.Shard = opt.Task
 	}
@@ -311,11 +311,25 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	if config == nil {
 		return nil
 	}
-	fail := func(err error) error { return &StageError{Stage: r.nodes[i].label, Err: err} }
 	key := r.key(i, config)
-	if data := r.readFit(key); data != nil && f.Restore(data) == nil {
+	if data := r.readFit(r.fitPath(key), key); data != nil && f.Restore(data) == nil {
 		return nil
 	}
+	if p, ok := f.(PartFitter); ok && r.env.Shard.N > 1 && r.source == 0 {
+		partial, err := r.fitParts(ctx, i, p, key)
+		if err != nil {
+			return err
+		}
+		return r.finishFit(i, f, key, partial)
+	}
+	if err := r.fitPass(ctx, i, f, r.fitChain(i, f)); err != nil {
+		return err
+	}
+	return r.finishFit(i, f, key, false)
+}
+
+// fitChain returns the stages whose frames a fitter sees.
+func (r *runner) fitChain(i int, f Fitter) []*node {
 	until := i
 	for j := r.source; j < i; j++ {
 		if r.spec.Flow[j].Decl.Link.Adds&Steps != 0 {
@@ -323,13 +337,18 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 			break
 		}
 	}
-	p, finish := newPass(ctx, r.env.Profile)
-	r.env.finish = finish
 	chain := r.nodes[r.source:until]
 	if ff, ok := f.(FitFuser); ok && until == i {
 		chain = chain[:len(chain)-ff.FuseFit(stagesOf(chain[1:]))]
 	}
-	err := p.run(chain, Once, func(e Element) error {
+	return chain
+}
+
+// fitPass shows a fitter the frames of a chain.
+func (r *runner) fitPass(ctx context.Context, i int, f Fitter, chain []*node) error {
+	p, finish := newPass(ctx, r.env.Profile)
+	r.env.finish = finish
+	return p.run(chain, Once, func(e Element) error {
 		var enough bool
 		err := guard(func() (err error) {
 			enough, err = f.Fit(p.ctx, e)
@@ -343,21 +362,23 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
+}
+
+// finishFit installs what a fitter has found and, unless that is of a part of the frames
+// only, stores it.
+func (r *runner) finishFit(i int, f Fitter, key string, partial bool) error {
+	fail := func(err error) error { return &StageError{Stage: r.nodes[i].label, Err: err} }
 	result, err := f.Fitted()
 	if err != nil {
 		return fail(err)
 	}
-	data, err := json.Marshal(result)
-	if bad := (*json.UnsupportedValueError)(nil); errors.As(err, &bad) {
-		err = fmt.Errorf("a result from the training frames is %s, not a finite number", bad.Str)
-	}
+	data, err := encodeFit(result)
 	if err != nil {
 		return fail(err)
 	}
-	_ = r.writeFit(key, data) // without it, the next run fits again
+	if !partial {
+		_ = writeFit(r.fitPath(key), key, data) // without it, the next run fits again
+	}
 	if err := f.Restore(data); err != nil {
 		return fail(err)
 	}
@@ -418,7 +439,7 @@ func (r *runner) pick(ctx context.Context) error {
 	if !ok || !r.hasKeeper() {
 		return nil
 	}
-	missing := map[frames.Part]bool{}
+	missing, kept := map[frames.Part]bool{}, false
 	for i, n := range r.nodes {
 		k, ok := n.Stage.(Keeper)
 		if !ok {
@@ -428,15 +449,20 @@ func (r *runner) pick(ctx context.Context) error {
 		if err != nil {
 			return &StageError{Stage: n.label, Err: err}
 		}
+		if finished == nil {
+			continue
+		}
+		kept = true
 		for _, s := range r.metas[r.source].Seeds {
 			missing[s.Part()] = missing[s.Part()] || !finished[s.Part()]
 		}
 	}
 	wanted := map[frames.Part]bool{}
 	for i, s := range r.metas[r.source].Seeds {
-		wanted[s.Part()] = missing[s.Part()] && r.env.Shard.Has(i)
+		wanted[s.Part()] = (missing[s.Part()] || !kept) && r.env.Shard.Has(i)
 	}
-	picker.Pick(func(part frames.Part) bool { return wanted[part] })
+	r.env.Wants = func(part frames.Part) bool { return wanted[part] }
+	picker.Pick(r.env.Wants)
 	return nil
 }
 

@@ -121,7 +121,7 @@ right in its statistics, and applies the trained model.`,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.AddCommand(runCommand(out), lintCommand(out), listCommand(out), describeCommand(out), schemaCommand(out), cacheCommand(out), weightsCommand(out), verifyCommand(out), versionCommand(out))
+	root.AddCommand(runCommand(out), lintCommand(out), listCommand(out), describeCommand(out), schemaCommand(out), cacheCommand(out), weightsCommand(out), verifyCommand(out), mergeCommand(out), versionCommand(out))
 	return root
 }
 

@@ -58,7 +58,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 	}
 	cmd.Flags().StringArrayVar(&sets, "set", nil, setUsage)
 	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint or a run's folder to resume from")
-	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, I = 1..N; set automatically in a Slurm job array")
+	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, or of the input files of superres, I = 1..N; set automatically in a Slurm job array (fmsr merge checks and joins them)")
 	cmd.Flags().Var(&profile, "profile", "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	given := pipeline.AddFlags(cmd.Flags())

@@ -17,10 +17,19 @@ import (
 	"fmsr/internal/frames"
 )
 
+// work is the export of these parts under a key.
+func work(key string, all []frames.Part) Work {
+	w := Work{Sink: "export"}
+	for _, p := range all {
+		w.Items = append(w.Items, Item{Seed: p.Seed, Split: p.Split, Name: fmt.Sprintf("seed %d", p.Seed), Key: key})
+	}
+	return w
+}
+
 func open(t *testing.T, dir, key string) *Set {
 	t.Helper()
-	s, err := Open(dir, key, seeds(5, 2, 9), false, nil)
-	if err != nil {
+	s, err := Open(dir, work(key, seeds(5, 2, 9)), false, nil)
+	if err := errors.Join(err, s.Begin()); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -64,7 +73,7 @@ func seeds(numbers ...int) (all []frames.Part) {
 func TestPartsOfASeed(t *testing.T) {
 	dir := t.TempDir()
 	all := []frames.Part{{Seed: 3, Split: "train"}, {Seed: 3, Split: "val"}}
-	s, err := Open(dir, "k", all, false, nil)
+	s, err := Open(dir, work("k", all), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,10 +166,10 @@ func TestReplaced(t *testing.T) {
 func TestOtherKey(t *testing.T) {
 	dir := t.TempDir()
 	finish(t, open(t, dir, "k"), 2, 10)
-	if _, err := Open(dir, "other", seeds(2), false, nil); !errors.Is(err, ErrOther) {
+	if _, err := Open(dir, work("other", seeds(2)), false, nil); !errors.Is(err, ErrOther) {
 		t.Errorf("another key: %v, want ErrOther", err)
 	}
-	s, err := Open(dir, "other", seeds(2), true, func(int) bool { return false })
+	s, err := Open(dir, work("other", seeds(2)), true, func(int) bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +213,7 @@ func TestRestOfOtherKey(t *testing.T) {
 		if err := spoil(filepath.Join(dir, "x_lo")); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(dir, "other", seeds(2), false, nil); !errors.Is(err, ErrOther) {
+		if _, err := Open(dir, work("other", seeds(2)), false, nil); !errors.Is(err, ErrOther) {
 			t.Errorf("%s: %v, want ErrOther", name, err)
 		}
 		for _, path := range []string{"x_hi", Folder + "/seed_0002.json"} {
@@ -220,7 +229,7 @@ func TestClearedByTwo(t *testing.T) {
 	dir := t.TempDir()
 	finish(t, open(t, dir, "old"), 2, 10)
 	start := func() *Set {
-		s, err := Open(dir, "k", seeds(5, 2, 9), true, func(int) bool { return false })
+		s, err := Open(dir, work("k", seeds(5, 2, 9)), true, func(int) bool { return false })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,10 +256,10 @@ func TestBrackets(t *testing.T) {
 	brackets, neighbour := filepath.Join(dir, "x[1]"), filepath.Join(dir, "x1")
 	finish(t, open(t, brackets, "other"), 2, 10)
 	finish(t, open(t, neighbour, "k"), 2, 10)
-	if _, err := Open(brackets, "k", seeds(2), false, nil); !errors.Is(err, ErrOther) {
+	if _, err := Open(brackets, work("k", seeds(2)), false, nil); !errors.Is(err, ErrOther) {
 		t.Errorf("another key: %v, want ErrOther", err)
 	}
-	if _, err := Open(brackets, "k", seeds(2), true, func(int) bool { return false }); err != nil {
+	if _, err := Open(brackets, work("k", seeds(2)), true, func(int) bool { return false }); err != nil {
 		t.Fatal(err)
 	}
 	if got := finished(t, open(t, neighbour, "k")); !reflect.DeepEqual(got, map[int]bool{2: true}) {
@@ -266,7 +275,7 @@ func TestFresh(t *testing.T) {
 	for _, seed := range []int{5, 2, 9} {
 		finish(t, s, seed, 10)
 	}
-	s, err := Open(dir, "k", seeds(5, 2, 9), true, func(i int) bool { return i == 1 })
+	s, err := Open(dir, work("k", seeds(5, 2, 9)), true, func(i int) bool { return i == 1 })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +307,7 @@ func TestForeignPath(t *testing.T) {
 	if err := open(t, dir, "k").Commit(Record{Seed: 2, Files: []File{{Path: "../precious", Bytes: 1}}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, "other", seeds(2), true, func(int) bool { return true }); err != nil {
+	if _, err := Open(dir, work("other", seeds(2)), true, func(int) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(precious); err != nil {
@@ -318,7 +327,7 @@ func TestShared(t *testing.T) {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			s, err := Open(dir, "k", all, false, nil)
+			s, err := Open(dir, work("k", all), false, nil)
 			if err != nil {
 				t.Error(err)
 				return
@@ -329,7 +338,7 @@ func TestShared(t *testing.T) {
 		}()
 	}
 	wait.Wait()
-	s, err := Open(dir, "k", all, false, nil)
+	s, err := Open(dir, work("k", all), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
