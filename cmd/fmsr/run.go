@@ -42,7 +42,7 @@ func (s *steps) Set(text string) error {
 	return nil
 }
 
-func runCommand(out io.Writer) *cobra.Command {
+func runCommand(out io.Writer, signals *signals) *cobra.Command {
 	var sets []string
 	var resume, shard string
 	var profile steps
@@ -85,7 +85,11 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		if err != nil {
 			return &pipeline.InputError{Err: err}
 		}
+		if spec.Run.OnSignal != "exit" && resume != "auto" {
+			return &pipeline.InputError{Err: fmt.Errorf("--resume %s: a job that runs again (run.on_signal is %s) would not resume where it stopped: leave out --resume, or give the new run an --out of its own", resume, spec.Run.OnSignal)}
+		}
 		printWarnings(out, spec)
+		onSignal := signals.heed(spec, out)
 		again := os.Args
 		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{
 			Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: int(profile), Shard: part, Task: task,
@@ -98,6 +102,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		failed := &runFailed{error: err}
 		if spec.Resumable() {
 			failed.resume = shellCommand(again)
+			onSignal.stopped(err)
 		}
 		return failed
 	}
