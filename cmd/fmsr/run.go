@@ -45,7 +45,7 @@ func (s *steps) Set(text string) error {
 func runCommand(out io.Writer) *cobra.Command {
 	var sets []string
 	var resume, shard string
-	var profile steps
+	var profile, size steps
 	cmd := &cobra.Command{
 		Use:   "run SPEC",
 		Short: "Run a flow: train, export, report",
@@ -59,6 +59,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 	cmd.Flags().StringArrayVar(&sets, "set", nil, "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE")
 	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint or a run's folder to resume from")
 	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, I = 1..N; set automatically in a Slurm job array")
+	cmd.Flags().Var(&size, "ranks", "train with this many processes on this machine, each a part of every batch (torchrun and srun start them on several)")
 	cmd.Flags().Var(&profile, "profile", "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	given := pipeline.AddFlags(cmd.Flags())
@@ -88,6 +89,13 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		part, task, err := shards(shard)
 		if err != nil {
 			return &pipeline.InputError{Err: err}
+		}
+		place, err := placeOf(int(size))
+		if err != nil {
+			return err
+		}
+		if place.Alone() && size > 1 {
+			return launch(cmd.Context(), int(size), cmd.ErrOrStderr())
 		}
 		printWarnings(out, spec)
 		again := os.Args
