@@ -15,7 +15,7 @@ type Place struct {
 	Local, LocalSize int    // rank and number of ranks on this machine
 	Host             string // where the store is served
 	Port             int
-	Serves           bool   // this process serves the store
+	Agent            bool   // the launcher serves the store, not rank 0
 	Attempt          int    // how often the launcher has restarted the run
 	Launcher         string // "torchrun" or "srun"; empty: none
 	Cores            int    // that the launcher says are this process's; 0: it does not say
@@ -23,6 +23,9 @@ type Place struct {
 
 // Alone reports whether the process is the only one of its run.
 func (p Place) Alone() bool { return p.Size < 2 }
+
+// Serves reports whether this process serves the store.
+func (p Place) Serves() bool { return p.Rank == 0 && !p.Agent }
 
 // Address returns the store's host and port.
 func (p Place) Address() string { return net.JoinHostPort(p.Host, strconv.Itoa(p.Port)) }
@@ -100,7 +103,7 @@ func (e *environment) torchrun() (Place, error) {
 	p.Local = e.number("LOCAL_RANK", 0, p.LocalSize-1)
 	p.Host, p.Port = e.text("MASTER_ADDR"), e.number("MASTER_PORT", 1, mostPorts)
 	p.Attempt = e.optional("TORCHELASTIC_RESTART_COUNT", 0)
-	p.Serves = p.Rank == 0 && e.getenv("TORCHELASTIC_USE_AGENT_STORE") != "True"
+	p.Agent = e.getenv("TORCHELASTIC_USE_AGENT_STORE") == "True"
 	return p, e.err
 }
 
@@ -119,7 +122,6 @@ func (e *environment) srun() (Place, error) {
 	}
 	p.Attempt = e.optional("SLURM_RESTART_COUNT", 0)
 	p.Cores = e.optional("SLURM_CPUS_PER_TASK", 0)
-	p.Serves = p.Rank == 0
 	return p, e.err
 }
 

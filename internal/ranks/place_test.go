@@ -31,11 +31,11 @@ func TestFromEnv(t *testing.T) {
 		{"torchrun alone", "RANK=0 WORLD_SIZE=1", Place{Size: 1, Launcher: "torchrun"}},
 		{"torchrun", torchrunEnv, Place{Rank: 3, Size: 4, Local: 1, LocalSize: 2, Host: "n1", Port: 29500, Attempt: 2, Launcher: "torchrun"}},
 		{"torchrun within srun", srunEnv + torchrunEnv, Place{Rank: 3, Size: 4, Local: 1, LocalSize: 2, Host: "n1", Port: 29500, Attempt: 2, Launcher: "torchrun"}},
-		{"rank 0 serves", torchrunEnv + "RANK=0", Place{Size: 4, Local: 1, LocalSize: 2, Host: "n1", Port: 29500, Attempt: 2, Launcher: "torchrun", Serves: true}},
-		{"the agent serves", torchrunEnv + "RANK=0 TORCHELASTIC_USE_AGENT_STORE=True", Place{Size: 4, Local: 1, LocalSize: 2, Host: "n1", Port: 29500, Attempt: 2, Launcher: "torchrun"}},
+		{"rank 0 serves", torchrunEnv + "RANK=0", Place{Size: 4, Local: 1, LocalSize: 2, Host: "n1", Port: 29500, Attempt: 2, Launcher: "torchrun"}},
+		{"the agent serves", torchrunEnv + "RANK=0 TORCHELASTIC_USE_AGENT_STORE=True", Place{Size: 4, Local: 1, LocalSize: 2, Host: "n1", Port: 29500, Attempt: 2, Launcher: "torchrun", Agent: true}},
 		{"srun", srunEnv, Place{Rank: 4, Size: 5, Local: 0, LocalSize: 1, Host: "n1", Port: 22629, Launcher: "srun"}},
 		{"srun with an address", srunEnv + "MASTER_ADDR=login MASTER_PORT=77 SLURM_CPUS_PER_TASK=8 SLURM_PROCID=0 SLURM_NODEID=1 SLURM_LOCALID=1 SLURM_RESTART_COUNT=1",
-			Place{Rank: 0, Size: 5, Local: 1, LocalSize: 2, Host: "login", Port: 77, Launcher: "srun", Serves: true, Cores: 8, Attempt: 1}},
+			Place{Rank: 0, Size: 5, Local: 1, LocalSize: 2, Host: "login", Port: 77, Launcher: "srun", Cores: 8, Attempt: 1}},
 	} {
 		got, err := FromEnv(env(c.env))
 		if err != nil || got != c.want {
