@@ -336,16 +336,23 @@ func (g *Group) InTurn(ctx context.Context, what string, f func() error) error {
 // Failed tells the others why this rank ends, unless it ends because of one of them.
 func (g *Group) Failed(err error) {
 	peer := (*PeerError)(nil)
-	if g == nil || err == nil || errors.As(err, &peer) || g.ctx.Err() != nil {
+	if g == nil || err == nil || errors.As(err, &peer) || errors.As(context.Cause(g.ctx), &peer) {
 		return
 	}
-	g.mu.Lock()
-	now := g.now
-	g.mu.Unlock()
-	f := Failure{Rank: g.Rank, Host: g.Hosts[g.Rank], Step: now.Step, Doing: now.Doing, Why: "failed: " + firstLine(err)}
 	ctx, cancel := context.WithTimeout(context.Background(), g.opt.Limits.Broken)
 	defer cancel()
-	_ = g.call(ctx, func() error { return g.post(g.store, f) }) // without it, they miss this rank's beat
+	_ = g.call(ctx, func() error { return g.post(g.store, g.failure(err)) }) // without it, they miss this rank's beat
+}
+
+// failure returns this rank's own failure, by an error or a signal.
+func (g *Group) failure(err error) Failure {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f := Failure{Rank: g.Rank, Host: g.Hosts[g.Rank], Step: g.now.Step, Doing: g.now.Doing, Signal: g.opt.SignalOf(err), Why: "failed: " + firstLine(err)}
+	if f.Signal != 0 {
+		f.Why = fmt.Sprintf("was sent signal %d", f.Signal)
+	}
+	return f
 }
 
 func firstLine(err error) string {

@@ -36,7 +36,9 @@ func (m *monitor) beats() {
 			return
 		case <-ended:
 			ended = nil // from now on the rank is on its way out, and still alive
-			m.tell(context.Cause(g.ctx))
+			if cause := context.Cause(g.ctx); g.opt.SignalOf(cause) != 0 {
+				_ = g.post(m.store, g.failure(cause))
+			}
 		case <-tick.C:
 		}
 	}
@@ -49,13 +51,6 @@ func (g *Group) over() bool {
 		return true
 	default:
 		return g.ctx.Err() != nil
-	}
-}
-
-// tell writes down the signal that has ended the run here.
-func (m *monitor) tell(cause error) {
-	if signal := m.g.opt.SignalOf(cause); signal != 0 {
-		_ = m.g.post(m.store, Failure{Rank: m.g.Rank, Host: m.g.Hosts[m.g.Rank], Signal: signal, Why: fmt.Sprintf("was sent signal %d", signal)})
 	}
 }
 
