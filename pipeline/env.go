@@ -9,16 +9,18 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"fmsr/internal/profile"
+	"fmsr/internal/ranks"
 	"fmsr/internal/store/runfolder"
 )
 
 // Env is what a run offers its stages.
 type Env struct {
-	Run      *Run             // the spec's run section, paths absolute
+	Run      *Run             // the spec's run section, paths absolute; with several ranks, threads is each one's number
 	Spec     []byte           // the resolved spec, as YAML
 	Lasting  []byte           // the part of the spec that a resumed run must have in common, as YAML
 	Ends     Traits           // of the elements that the flow's last stage sends
 	Shard    Shard            // this run's part of the work
+	Ranks    *ranks.Group     // the processes that share this run's work; nil: this one is alone
 	Fresh    bool             // keepers ignore what earlier runs have finished
 	Version  string           // of fmsr
 	Mem      memory.Allocator // of frames, outside Go's heap

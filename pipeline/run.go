@@ -18,6 +18,7 @@ import (
 	"fmsr/internal/frames"
 	"fmsr/internal/hostmem"
 	"fmsr/internal/profile"
+	"fmsr/internal/ranks"
 	"fmsr/internal/store/atomicfile"
 )
 
@@ -29,6 +30,7 @@ type Options struct {
 	Shard   Shard            // the part of the seeds to work on; zero: all
 	Resume  string           // file to resume from; empty: the newest in the run's folder, if there is one
 	Task    Shard            // the part of a job array's task, for flows that can be shared
+	Ranks   *ranks.Group     // the processes that share the work of a training run; nil: this one is alone
 	Fresh   bool             // ignore the results of earlier runs
 	Profile int              // steps to profile; 0: none
 	Mem     memory.Allocator // for frames; nil: a pool of its own
@@ -56,6 +58,7 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	}
 	defer func() {
 		r.env.failed = err
+		r.env.Ranks.Failed(err)
 		err = errors.Join(err, r.close())
 		if opt.Resumable != nil && r.resumable() {
 			opt.Resumable()
@@ -70,10 +73,19 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	if err := r.resume(opt); err != nil {
 		return &InputError{Err: err}
 	}
+	if err := r.shareResume(ctx); err != nil {
+		return &InputError{Err: err}
+	}
 	if err := r.open(ctx); err != nil {
 		return &InputError{Err: err}
 	}
+	if err := r.compareFrames(ctx); err != nil {
+		return &InputError{Err: err}
+	}
 	if err := r.resumeFrom(); err != nil {
+		return &InputError{Err: err}
+	}
+	if err := r.shareResume(ctx); err != nil {
 		return &InputError{Err: err}
 	}
 	if err := r.use(); err != nil {
@@ -87,6 +99,9 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	}
 	if err := r.pick(ctx); err != nil { // before anything is written: the folder may hold other results
 		return err
+	}
+	if err := r.compareValues(ctx); err != nil {
+		return &InputError{Err: err}
 	}
 	if err := r.ready(ctx); err != nil {
 		return &InputError{Err: err}
@@ -128,7 +143,14 @@ type runner struct {
 }
 
 func newRunner(spec *Spec, opt Options) (*runner, error) {
-	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Lasting: spec.Lasting(), Ends: spec.Flow[len(spec.Flow)-1].Traits, Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
+	run := spec.Run
+	env := &Env{Run: &run, Spec: spec.YAML(), Lasting: spec.Lasting(), Ends: spec.Flow[len(spec.Flow)-1].Traits, Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out, Ranks: opt.Ranks}
+	if env.Ranks != nil && run.Threads == 0 {
+		run.Threads = env.Ranks.Threads()
+	}
+	if !env.Leads() {
+		spec, env.Out, opt.Profile = spec.withoutBystanders(), io.Discard, 0
+	}
 	if env.Out == nil {
 		env.Out = io.Discard
 	}
@@ -275,8 +297,13 @@ func (r *runner) prepare(ctx context.Context) error {
 	return nil
 }
 
-// fill runs the stages above a store into it, unless it has a copy.
+// fill runs the stages above a store into it, unless it has a copy. Ranks that share a
+// folder make one copy.
 func (r *runner) fill(ctx context.Context, i int, s Store) error {
+	return r.inTurn(ctx, "fills "+r.nodes[i].name, func() error { return r.fillHere(ctx, i, s) })
+}
+
+func (r *runner) fillHere(ctx context.Context, i int, s Store) error {
 	ready, err := s.Ready(ctx, r.key(i, nil))
 	if err != nil {
 		return &StageError{Stage: r.nodes[i].label, Err: err}
@@ -305,17 +332,34 @@ func (r *runner) fill(ctx context.Context, i int, s Store) error {
 
 // fit shows a stage the frames that reach it or, for a stage below the trainer, the
 // frames that reach the trainer. If there is a result under the same key, fit restores
-// it instead.
+// it instead. All ranks get rank 0's result.
 func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	config := f.FitKey()
 	if config == nil {
 		return nil
 	}
-	fail := func(err error) error { return &StageError{Stage: r.nodes[i].label, Err: err} }
 	key := r.key(i, config)
-	if data := r.readFit(key); data != nil && f.Restore(data) == nil {
-		return nil
+	data, err := r.shared(ctx, "fits "+r.nodes[i].name, func() ([]byte, error) {
+		if data := r.readFit(key); data != nil && f.Restore(data) == nil {
+			return data, nil
+		}
+		data, err := r.fitted(ctx, i, f)
+		if err == nil {
+			_ = r.writeFit(key, data) // without it, the next run fits again
+		}
+		return data, err
+	})
+	if err != nil {
+		return err
 	}
+	if err := f.Restore(data); err != nil {
+		return &StageError{Stage: r.nodes[i].label, Err: err}
+	}
+	return nil
+}
+
+// fitted makes the pass that a fitter needs, and returns its result.
+func (r *runner) fitted(ctx context.Context, i int, f Fitter) ([]byte, error) {
 	until := i
 	for j := r.source; j < i; j++ {
 		if r.spec.Flow[j].Decl.Link.Adds&Steps != 0 {
@@ -344,24 +388,20 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	result, err := f.Fitted()
-	if err != nil {
-		return fail(err)
+	var data []byte
+	if err == nil {
+		data, err = json.Marshal(result)
 	}
-	data, err := json.Marshal(result)
 	if bad := (*json.UnsupportedValueError)(nil); errors.As(err, &bad) {
 		err = fmt.Errorf("a result from the training frames is %s, not a finite number", bad.Str)
 	}
 	if err != nil {
-		return fail(err)
+		return nil, &StageError{Stage: r.nodes[i].label, Err: err}
 	}
-	_ = r.writeFit(key, data) // without it, the next run fits again
-	if err := f.Restore(data); err != nil {
-		return fail(err)
-	}
-	return nil
+	return data, nil
 }
 
 // ready lets stages refuse what only shows once the frames are there and fitted.
@@ -380,6 +420,9 @@ func (r *runner) ready(ctx context.Context) error {
 
 // begin prepares the run's folder: it replaces the files of an earlier run.
 func (r *runner) begin() error {
+	if !r.env.Leads() {
+		return nil
+	}
 	if err := r.env.Folder.Add(r.writes()...); err != nil {
 		return err
 	}
