@@ -17,6 +17,25 @@ import (
 // is alone, or rank 0 of several.
 func (e *Env) Leads() bool { return e.Ranks == nil || e.Ranks.Rank == 0 }
 
+// SetBatch sets the number of frames of a training batch, and returns how many of them
+// this rank has. With several ranks, all have equally many.
+func (e *Env) SetBatch(size int) (own int, err error) {
+	e.Batch = size
+	if e.Ranks == nil {
+		return size, nil
+	}
+	if n := e.Ranks.Size; size%n != 0 {
+		return 0, fmt.Errorf("batch.size is %d, which %d ranks cannot share equally: want a multiple of %d", size, n, n)
+	}
+	return size / e.Ranks.Size, nil
+}
+
+// Trains reports whether this rank trains on the frame at a position in the order of the
+// training frames. Rank r of N has the r-th N-th part of each batch.
+func (e *Env) Trains(position int) bool {
+	return e.Ranks == nil || position%e.Batch*e.Ranks.Size/e.Batch == e.Ranks.Rank
+}
+
 // withoutBystanders returns the spec without the stages that change nothing that others
 // see: where rank 0 writes, the other ranks need none of them.
 func (s *Spec) withoutBystanders() *Spec {
