@@ -19,6 +19,13 @@ type Store interface {
 	Add(key string, n int64) (int64, error) // to a number, 0 at first
 }
 
+// Collectives move data between the ranks: torch's c10d. All ranks call them in the same
+// order. They end with ctx.
+type Collectives interface {
+	// AllGather returns the data of all ranks, of any lengths.
+	AllGather(ctx context.Context, data []byte) ([][]byte, error)
+}
+
 // Options are what Join needs besides the rank's place.
 type Options struct {
 	Dial   func() (Store, error) // opens a connection to the run's store
@@ -35,7 +42,8 @@ type Options struct {
 // stages calls its methods, all ranks in the same order.
 type Group struct {
 	Place
-	Hosts []string // of each rank
+	Hosts       []string // of each rank
+	Collectives Collectives
 
 	opt    Options
 	store  Store // the run's own connection; the monitor has another
@@ -304,6 +312,15 @@ func (g *Group) differ(rank int, first, theirs []Fact) string {
 		}
 	}
 	return ""
+}
+
+// Gather returns the data of all ranks, of any lengths. what is what they do for messages.
+func (g *Group) Gather(ctx context.Context, what string, data []byte) (all [][]byte, err error) {
+	err = g.Waiting(ctx, what, func() (err error) {
+		all, err = g.Collectives.AllGather(ctx, data)
+		return err
+	})
+	return all, err
 }
 
 // InTurn runs f on rank 0 first, then on the first rank of every other machine, and then on
