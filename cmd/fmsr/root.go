@@ -34,6 +34,9 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
+	if other := (*failedRank)(nil); errors.As(err, &other) {
+		return other.status
+	}
 	fmt.Fprintln(stderr, "fmsr:", err)
 	var failed *runFailed
 	if errors.As(err, &failed) && failed.resume != "" {

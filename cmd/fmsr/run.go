@@ -45,7 +45,7 @@ func (s *steps) Set(text string) error {
 func runCommand(out io.Writer, signals *signals) *cobra.Command {
 	var sets []string
 	var resume, shard string
-	var profile steps
+	var profile, size steps
 	cmd := &cobra.Command{
 		Use:   "run SPEC",
 		Short: "Run a flow: train, export, report",
@@ -59,6 +59,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 	cmd.Flags().StringArrayVar(&sets, "set", nil, setUsage)
 	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint or a run's folder to resume from")
 	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, or of the input files of superres, I = 1..N; set automatically in a Slurm job array (fmsr merge checks and joins them)")
+	cmd.Flags().Var(&size, "ranks", "train with this many processes on this machine, each a part of every batch (torchrun and srun start them on several)")
 	cmd.Flags().Var(&profile, "profile", "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	given := pipeline.AddFlags(cmd.Flags())
@@ -87,6 +88,13 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		}
 		if spec.Run.OnSignal != "exit" && resume != "auto" {
 			return &pipeline.InputError{Err: fmt.Errorf("--resume %s: a job that runs again (run.on_signal is %s) would not resume where it stopped: leave out --resume, or give the new run an --out of its own", resume, spec.Run.OnSignal)}
+		}
+		place, err := placeOf(int(size))
+		if err != nil {
+			return err
+		}
+		if place.Alone() && size > 1 {
+			return launch(cmd.Context(), int(size), cmd.ErrOrStderr())
 		}
 		printWarnings(out, spec)
 		onSignal := signals.heed(spec, out)
