@@ -39,9 +39,10 @@ func init() {
 	                       [ errors and spectra  ] --> a table, comparison.json, images/
 	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 
-The truth of NAME.npy is the file of the same name, (F,H,W,C) on the fine grid. These
-metrics are in physical units, of the bilinear input, of the samples and, if there are
-several, of their mean:
+The truth of NAME.npy is the file of the same name or, without one, NAME.npz,
+(F,H,W,C) on the fine grid. Two files of one name are refused. These metrics are in
+physical units, of the bilinear input, of the samples and, if there are several, of
+their mean:
 
 ` + evaluate.Standard.Help(evaluate.Files) + `
 Grids of different sizes are compared separately. Only the fields that pictures show
