@@ -154,8 +154,10 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if err := t.checkBatch(); err != nil {
 		return in, err
 	}
-	if err := t.checkMemory(plan, hostmem.Left()); err != nil {
-		return in, err
+	if env.Asked == nil { // else other machines train
+		if err := t.checkMemory(plan, hostmem.Left()); err != nil {
+			return in, err
+		}
 	}
 	t.stop = t.TotalSteps
 	if limit := env.Run.MaxSteps; limit > 0 {

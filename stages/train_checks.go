@@ -64,7 +64,7 @@ func (t *train) checkBatch() error {
 // checkMemory returns an error if training needs more than the memory that is left on
 // the host. How much a GPU has left is not known here.
 func (t *train) checkMemory(net model.Net, left int64) error {
-	if t.config.Device != torchx.CPU || t.env.Asked != nil {
+	if t.config.Device != torchx.CPU {
 		return nil
 	}
 	weights, sample := float64(model.WeightBytes(net)), t.sampleBytes(net)
