@@ -14,6 +14,7 @@ import (
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
 
@@ -78,13 +79,13 @@ type compare struct {
 
 // Open finds the truth of each input and checks its shape.
 func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	c.kept = kept{name: "compare", env: env, in: in}
 	if c.Truth == "" {
 		return in, nil
 	}
 	if len(in.Files) == 0 {
 		return in, errors.New("there are no input files to compare: put files_load at the start")
 	}
-	c.kept = kept{name: "compare", env: env, in: in}
 	c.samples, c.plans = max(1, in.Samples), map[field.Grid]evaluate.Kernels{}
 	if err := c.findChannels(); err != nil {
 		return in, err
@@ -164,6 +165,15 @@ func (c *compare) Resume(ctx context.Context, key string) (map[frames.Part]bool,
 		about.Units[field] = c.env.Run.Unit(field)
 	}
 	return c.resume(ctx, key, about, room{}, comparisonName)
+}
+
+// Start is kept's. Without a truth the folder's comparison is of other samples than those
+// that follow.
+func (c *compare) Start() error {
+	if c.Truth == "" {
+		return parts.Forget(c.env.Run.Dir, c.name)
+	}
+	return c.kept.Start()
 }
 
 // Reads returns the truth's files.

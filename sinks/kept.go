@@ -96,7 +96,11 @@ func (k *kept) noteFinished(finished map[frames.Part]bool) {
 		k.env.Progress.Note("%s: %d of %d %s are finished already", k.name, done, mine, k.units())
 	}
 	if mine == 0 {
-		k.env.Progress.Note("%s: shard %s has nothing to do: there are %d %s, and each is made by one shard", k.name, k.env.Shard, len(k.in.Seeds), k.units())
+		advice := ""
+		if k.in.Files != nil {
+			advice = ": cut them into files of fewer frames for more shards"
+		}
+		k.env.Progress.Note("%s: shard %s has nothing to do: there are %d %s, and each is made by one shard%s", k.name, k.env.Shard, len(k.in.Seeds), k.units(), advice)
 	}
 }
 

@@ -75,6 +75,15 @@ func (s *Set) Begin() error {
 	return atomicfile.WriteFile(path, sealed)
 }
 
+// Forget makes the results that a sink keeps of files no work of the folder's any more.
+func Forget(dir, sink string) error {
+	err := os.Remove(filepath.Join(dir, Folder, sink, workName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // recordFolders returns the folders of records of a folder of results.
 func recordFolders(dir string) (folders []string, err error) {
 	top := filepath.Join(dir, Folder)
