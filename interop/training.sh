@@ -13,7 +13,7 @@ train=("$root/specs/full.yaml" "${data[@]}" --channels Bx,By --model-channels 8 
 ok() { printf 'ok   %4ds  %s\n' $SECONDS "$*"; }
 fail() {
     printf 'FAIL %4ds  %s\n' $SECONDS "$*"
-    tail -n 15 ./*.out
+    tail -n 4 ./*.out
     exit 1
 }
 

@@ -70,6 +70,7 @@ func (o *onSignal) say(format string, args ...any) {
 
 // stay waits for a signal or SIGKILL to end the process, or for so long; 0: for good.
 func (o *onSignal) stay(atMost time.Duration) {
+	o.ending.Store(true) // another rank may have had the signal
 	time.AfterFunc(sameSignal, func() { o.ignored.Store(0) })
 	if atMost == 0 {
 		select {}

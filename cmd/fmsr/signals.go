@@ -19,6 +19,7 @@ func (i interrupted) status() int { return 128 + int(i.signal) }
 // signals ends the program's work with the first signal, and the program with the second.
 type signals struct {
 	arrived chan os.Signal
+	ending  atomic.Bool  // the work ends or has ended: the next signal ends the program
 	ignored atomic.Int32 // a signal that does not end the program if it is the second; 0: none
 }
 
@@ -35,14 +36,12 @@ func watchSignals() (context.Context, *signals) {
 	}
 	go func() {
 		defer cancel(nil)
-		first, ok := <-s.arrived
-		if !ok {
-			return
-		}
-		cancel(interrupted{first.(syscall.Signal)})
-		for second := range s.arrived {
-			if sig := second.(syscall.Signal); sig != syscall.SIGHUP && int32(sig) != s.ignored.Load() {
-				os.Exit(interrupted{sig}.status())
+		for arrived := range s.arrived {
+			by := interrupted{arrived.(syscall.Signal)}
+			if !s.ending.Swap(true) {
+				cancel(by)
+			} else if by.signal != syscall.SIGHUP && int32(by.signal) != s.ignored.Load() {
+				os.Exit(by.status())
 			}
 		}
 	}()
