@@ -6,11 +6,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
 	"fmsr/internal/frames"
 	"fmsr/internal/ranks"
+	"fmsr/pipeline/spec"
 )
 
 // Leads reports whether this process writes the run's files and shows its progress: it
@@ -34,6 +36,32 @@ func (e *Env) SetBatch(size int) (own int, err error) {
 // training frames. Rank r of N has the r-th N-th part of each batch.
 func (e *Env) Trains(position int) bool {
 	return e.Ranks == nil || position%e.Batch*e.Ranks.Size/e.Batch == e.Ranks.Rank
+}
+
+// Trains reports whether the flow takes training steps.
+func (s *Spec) Trains() bool { return s.Flow[len(s.Flow)-1].Traits&Steps != 0 }
+
+// compareSpecs returns an error unless all ranks run the same version of fmsr and the same
+// spec. Each machine may have paths, devices and numbers of cores of its own.
+func (r *runner) compareSpecs(ctx context.Context, opt Options) error {
+	if r.env.Ranks == nil {
+		return nil
+	}
+	facts := []ranks.Fact{{Name: "version of fmsr", Value: opt.Version}}
+	list := func(owner string, config any) {
+		spec.EachKey(config, func(key string, f spec.Field, x reflect.Value) {
+			if !f.IsPath() && f.Resume != "bits" {
+				facts = append(facts, ranks.Fact{Name: owner + "." + key, Value: fmt.Sprint(x.Interface())})
+			}
+		})
+	}
+	list("run", &r.spec.Run)
+	for _, n := range r.spec.Flow {
+		if !n.Decl.Link.Bystander {
+			list(n.Name, n.Config)
+		}
+	}
+	return r.env.Ranks.Compare(ctx, facts)
 }
 
 // withoutBystanders returns the spec without the stages that change nothing that others

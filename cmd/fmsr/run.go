@@ -64,13 +64,16 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	given := pipeline.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		place, err := placeOf(int(size))
+		if err != nil {
+			return err
+		}
 		from := ""
 		if resume != "auto" && resume != "never" {
-			var err error
 			if from, err = pipeline.ExpandPath(resume); err != nil {
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %w", err)}
 			}
-			if _, err := os.Stat(from); err != nil {
+			if _, err := os.Stat(from); err != nil && place.Rank == 0 { // the others need not see it
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, atomicfile.Cause(err))}
 			}
 		}
@@ -90,25 +93,28 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		if err != nil {
 			return &pipeline.InputError{Err: err}
 		}
-		place, err := placeOf(int(size))
-		if err != nil {
-			return err
-		}
 		if place.Alone() && size > 1 {
 			return launch(cmd.Context(), int(size), cmd.ErrOrStderr())
 		}
-		printWarnings(out, spec)
+		if place.Rank == 0 {
+			printWarnings(out, spec)
+		}
 		again := os.Args
-		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{
+		opt := pipeline.Options{
 			Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: int(profile), Shard: part, Task: task,
 			Resumable: func() { again = withoutResume(os.Args) },
-		})
+		}
+		if !place.Alone() && spec.Trains() {
+			err = executeRank(cmd.Context(), place, spec, opt)
+		} else {
+			err = pipeline.Execute(cmd.Context(), spec, opt)
+		}
 		var input *pipeline.InputError
 		if err == nil || errors.As(err, &input) && cmd.Context().Err() == nil {
 			return err
 		}
 		failed := &runFailed{error: err}
-		if spec.Resumable() {
+		if spec.Resumable() && place.Rank == 0 {
 			failed.resume = shellCommand(again)
 		}
 		return failed

@@ -3,7 +3,6 @@ package ranks
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -70,8 +69,11 @@ func (m *monitor) once() error {
 		return err
 	}
 	failed, err := m.store.Has(g.key("failure"))
+	if err == nil && failed {
+		err = m.read()
+	}
 	if err != nil || failed {
-		return errors.Join(err, m.read())
+		return err
 	}
 	passed := min(time.Since(m.last), 2*g.opt.Limits.Beat) // more: this process itself was stopped
 	m.last = time.Now()
