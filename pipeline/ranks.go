@@ -6,11 +6,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
 	"fmsr/internal/frames"
 	"fmsr/internal/ranks"
+	"fmsr/pipeline/spec"
 )
 
 // Leads reports whether this process writes the run's files and shows its progress: it
@@ -18,22 +20,54 @@ import (
 func (e *Env) Leads() bool { return e.Ranks == nil || e.Ranks.Rank == 0 }
 
 // SetBatch sets the number of frames of a training batch, and returns how many of them
-// this rank has. With several ranks, all have equally many.
+// this rank has.
 func (e *Env) SetBatch(size int) (own int, err error) {
 	e.Batch = size
 	if e.Ranks == nil {
 		return size, nil
 	}
-	if n := e.Ranks.Size; size%n != 0 {
-		return 0, fmt.Errorf("batch.size is %d, which %d ranks cannot share equally: want a multiple of %d", size, n, n)
+	return OfBatch(size, e.Ranks.Size)
+}
+
+// OfBatch returns how many frames of a batch each of so many ranks has. All have equally
+// many.
+func OfBatch(size, ranks int) (own int, err error) {
+	if size%ranks != 0 {
+		return 0, fmt.Errorf("batch.size is %d, which %d ranks cannot share equally: want a multiple of %d", size, ranks, ranks)
 	}
-	return size / e.Ranks.Size, nil
+	return size / ranks, nil
 }
 
 // Trains reports whether this rank trains on the frame at a position in the order of the
 // training frames. Rank r of N has the r-th N-th part of each batch.
 func (e *Env) Trains(position int) bool {
 	return e.Ranks == nil || position%e.Batch*e.Ranks.Size/e.Batch == e.Ranks.Rank
+}
+
+// Trains reports whether the flow takes training steps.
+func (s *Spec) Trains() bool { return s.Flow[len(s.Flow)-1].Traits&Steps != 0 }
+
+// compareSpecs returns an error unless all ranks run the same version of fmsr and the same
+// spec. Each machine may have paths, devices and numbers of cores of its own.
+func (r *runner) compareSpecs(ctx context.Context, opt Options) error {
+	if r.env.Ranks == nil {
+		return nil
+	}
+	facts := []ranks.Fact{{Name: "version of fmsr", Value: opt.Version}}
+	list := func(owner string, config any) {
+		spec.EachKey(config, func(key string, f spec.Field, x reflect.Value) {
+			if !f.IsPath() && f.Resume != "bits" {
+				facts = append(facts, ranks.Fact{Name: owner + "." + key, Value: fmt.Sprint(x.Interface())})
+			}
+		})
+	}
+	list("run", &r.spec.Run)
+	for _, n := range r.spec.Flow {
+		if !n.Decl.Link.Bystander {
+			list(n.Name, n.Config)
+		}
+	}
+	return r.env.Ranks.Compare(ctx, facts)
 }
 
 // withoutBystanders returns the spec without the stages that change nothing that others

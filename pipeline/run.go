@@ -65,6 +65,9 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 		}
 	}()
 	r.env.ctx = ctx
+	if err := r.compareSpecs(ctx, opt); err != nil {
+		return &InputError{Err: err}
+	}
 	if _, err := os.Stat(r.env.Run.Dir); !errors.Is(err, fs.ErrNotExist) { // else there is nothing to guard yet
 		if err := r.use(); err != nil {
 			return &InputError{Err: err}

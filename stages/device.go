@@ -11,7 +11,11 @@ func openDevice(env *pipeline.Env) (torchx.Device, error) {
 	if env.Asked != nil {
 		return torchx.CPU, nil
 	}
-	device, err := torchx.OpenDevice(env.Run.Device)
+	local := 0
+	if env.Ranks != nil {
+		local = env.Ranks.Local
+	}
+	device, err := torchx.OpenLocalDevice(env.Run.Device, local)
 	if err != nil {
 		return device, err
 	}

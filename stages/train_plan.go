@@ -13,7 +13,7 @@ var _ pipeline.Planner = (*train)(nil)
 // Plan returns what each of so many ranks would hold, read and send, and how fast they
 // could be.
 func (t *train) Plan(ask pipeline.Ask) ([]pipeline.Fact, error) {
-	samples, err := samplesOf(t.in.Batch, ask.Ranks)
+	samples, err := pipeline.OfBatch(t.in.Batch, ask.Ranks)
 	if err != nil {
 		return nil, err
 	}
@@ -60,12 +60,4 @@ func (t *train) pace(ask pipeline.Ask, sends float64) []pipeline.Fact {
 // ranks in a ring: each part goes around twice, but for the rank's own.
 func allReduced(bytes float64, ranks int) float64 {
 	return 2 * bytes * float64(ranks-1) / float64(ranks)
-}
-
-// samplesOf returns how many of a batch's samples each rank works on.
-func samplesOf(batch, ranks int) (int, error) {
-	if batch%ranks != 0 {
-		return 0, fmt.Errorf("%d ranks cannot divide the %d frames of a batch: set batch.size to a multiple of %d, or use as many ranks as divide it", ranks, batch, ranks)
-	}
-	return batch / ranks, nil
 }

@@ -13,6 +13,9 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"fmsr/internal/ranks"
+	"fmsr/internal/ranks/dist"
 )
 
 // patience is how long the other ranks may take to end after one has failed.
@@ -56,9 +59,16 @@ func launch(ctx context.Context, size int, stderr io.Writer) error {
 			failed := r.failed()
 			if r.signalled() {
 				fmt.Fprintf(stderr, "fmsr: rank %d: %v\n", r.rank, r.ProcessState)
+				if r.rank > 0 { // else the store has gone with it
+					_ = dist.Report(r.place, fmt.Sprintf("was ended (%v)", r.ProcessState)) // without it they notice later
+				}
 			}
 			if failed != nil && err == nil {
-				err, late = failed, time.After(patience)
+				err = failed
+				signal(syscall.SIGCONT) // one that was stopped can end too
+				if stop != nil {        // else rank 0 may stay, as run.on_signal says
+					late = time.After(patience)
+				}
 			}
 		case <-stop:
 			stop = nil
@@ -76,7 +86,8 @@ func launch(ctx context.Context, size int, stderr io.Writer) error {
 // rankProcess is a rank that launch has started.
 type rankProcess struct {
 	*exec.Cmd
-	rank int
+	rank  int
+	place ranks.Place
 }
 
 func (r *rankProcess) signalled() bool {
@@ -107,7 +118,7 @@ func startRanks(size int, stderr io.Writer) (all []*rankProcess, err error) {
 	}
 	runtime.LockOSThread() // it has to live as long as the ranks: Pdeathsig is sent when it ends
 	for rank := range size {
-		r := &rankProcess{exec.Command(program), rank}
+		r := &rankProcess{exec.Command(program), rank, ranks.Place{Rank: rank, Size: size, Host: thisHost, Port: port}}
 		r.Args, r.Env = os.Args, append(os.Environ(), rankEnv(rank, size, port)...)
 		// a terminal's signals reach the ranks from here only: a second one would end them at once
 		r.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
@@ -123,16 +134,19 @@ func startRanks(size int, stderr io.Writer) (all []*rankProcess, err error) {
 	return all, nil
 }
 
+// thisHost is the address of the ranks' store.
+const thisHost = "127.0.0.1"
+
 // rankEnv returns torchrun's variables of a rank on this machine.
 func rankEnv(rank, size, port int) []string {
 	r, n := strconv.Itoa(rank), strconv.Itoa(size)
-	return []string{"RANK=" + r, "LOCAL_RANK=" + r, "WORLD_SIZE=" + n, "LOCAL_WORLD_SIZE=" + n, "MASTER_ADDR=127.0.0.1",
+	return []string{"RANK=" + r, "LOCAL_RANK=" + r, "WORLD_SIZE=" + n, "LOCAL_WORLD_SIZE=" + n, "MASTER_ADDR=" + thisHost,
 		"MASTER_PORT=" + strconv.Itoa(port), "TORCHELASTIC_RESTART_COUNT=0", "TORCHELASTIC_USE_AGENT_STORE=False"}
 }
 
 // freePort returns a port that nobody listens on.
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", thisHost+":0")
 	if err != nil {
 		return 0, err
 	}

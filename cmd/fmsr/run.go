@@ -64,13 +64,16 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	given := pipeline.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		place, err := placeOf(int(size))
+		if err != nil {
+			return err
+		}
 		from := ""
 		if resume != "auto" && resume != "never" {
-			var err error
 			if from, err = pipeline.ExpandPath(resume); err != nil {
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %w", err)}
 			}
-			if _, err := os.Stat(from); err != nil {
+			if _, err := os.Stat(from); err != nil && place.Rank == 0 { // the others need not see it
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, atomicfile.Cause(err))}
 			}
 		}
@@ -89,26 +92,29 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		if spec.Run.OnSignal != "exit" && resume != "auto" {
 			return &pipeline.InputError{Err: fmt.Errorf("--resume %s: a job that runs again (run.on_signal is %s) would not resume where it stopped: leave out --resume, or give the new run an --out of its own", resume, spec.Run.OnSignal)}
 		}
-		place, err := placeOf(int(size))
-		if err != nil {
-			return err
-		}
+		onSignal := signals.heed(spec, out)
 		if place.Alone() && size > 1 {
 			return launch(cmd.Context(), int(size), cmd.ErrOrStderr())
 		}
-		printWarnings(out, spec)
-		onSignal := signals.heed(spec, out)
+		if place.Rank == 0 {
+			printWarnings(out, spec)
+		}
 		again := os.Args
-		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{
+		opt := pipeline.Options{
 			Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: int(profile), Shard: part, Task: task,
 			Resumable: func() { again = withoutResume(os.Args) },
-		})
+		}
+		if !place.Alone() && spec.Trains() {
+			err = executeRank(cmd.Context(), place, spec, opt)
+		} else {
+			err = pipeline.Execute(cmd.Context(), spec, opt)
+		}
 		var input *pipeline.InputError
 		if err == nil || errors.As(err, &input) && cmd.Context().Err() == nil {
 			return err
 		}
 		failed := &runFailed{error: err}
-		if spec.Resumable() {
+		if spec.Resumable() && place.Rank == 0 {
 			failed.resume = shellCommand(again)
 			onSignal.stopped(err)
 		}

@@ -17,6 +17,7 @@ type Store interface {
 	Get(ctx context.Context, key string, timeout time.Duration) ([]byte, error) // waits for the key
 	Has(keys ...string) (bool, error)
 	Add(key string, n int64) (int64, error) // to a number, 0 at first
+	Delete(key string) (bool, error)
 }
 
 // Collectives move data between the ranks: torch's c10d. All ranks call them in the same
@@ -30,7 +31,6 @@ type Collectives interface {
 type Options struct {
 	Dial   func() (Store, error) // opens a connection to the run's store
 	Host   string                // this machine's name
-	Same   string                // must be the same on all ranks: the program's version and the spec
 	Limits Limits
 
 	SignalOf func(cause error) int  // the signal that ended a context; 0: none did
@@ -62,9 +62,6 @@ type Group struct {
 	abandon  *time.Timer // runs once the run has ended because of another rank
 }
 
-// arrival is what a rank says when it comes.
-type arrival struct{ Host, Same string }
-
 // Join waits until all ranks have come. The context that it returns ends with a
 // *PeerError when another rank fails, and with a signal's cause when another rank is
 // sent one. The caller calls Leave.
@@ -92,38 +89,38 @@ func Join(ctx context.Context, p Place, opt Options) (context.Context, *Group, e
 	return g.ctx, g, nil
 }
 
-// arrive says that this rank has come, and waits for the others.
+// arrive says that this rank has come, and waits until rank 0 has seen all of them.
 func (g *Group) arrive() error {
-	mine, _ := json.Marshal(arrival{g.opt.Host, g.opt.Same}) // strings
-	if err := g.store.Set(g.key("arrived/%d", g.Rank), mine); err != nil {
+	err := g.store.Set(g.key("arrived/%d", g.Rank), []byte(g.opt.Host))
+	if err != nil {
 		return fmt.Errorf("rank %d of %d: the ranks' store at %s: %w", g.Rank, g.Size, g.Address(), err)
 	}
-	deadline, cancel := context.WithTimeoutCause(g.ctx, g.opt.Limits.Arrive, errors.New("it has not come"))
+	ctx, cancel := context.WithTimeoutCause(g.ctx, g.opt.Limits.Arrive, fmt.Errorf("it has not come within %v", g.opt.Limits.Arrive))
 	defer cancel()
-	var first arrival
-	for r := range g.Size {
-		data, err := g.await(deadline, g.key("arrived/%d", r))
+	if g.Rank > 0 {
+		hosts, err := g.await(ctx, g.key("hosts"))
+		if err == nil {
+			err = json.Unmarshal(hosts, &g.Hosts)
+		}
 		if err != nil {
-			return fmt.Errorf("rank %d of %d: waiting for rank %d at %s for %v: %w", g.Rank, g.Size, r, g.Address(), g.opt.Limits.Arrive, err)
+			return fmt.Errorf("rank %d of %d: waiting at %s for rank 0, which waits for all ranks: %w", g.Rank, g.Size, g.Address(), err)
 		}
-		var a arrival
-		if err := json.Unmarshal(data, &a); err != nil {
-			return fmt.Errorf("rank %d of %d: the store at %s is another program's: %w", g.Rank, g.Size, g.Address(), err)
-		}
-		if r == 0 {
-			first = a
-		}
-		if a.Same != first.Same {
-			return fmt.Errorf("rank %d on %s runs another fmsr or another spec than rank 0 on %s: start every rank with the same program, spec and flags", r, a.Host, first.Host)
-		}
-		g.Hosts = append(g.Hosts, a.Host)
+		return nil
 	}
-	return nil
+	for r := range g.Size {
+		host, err := g.await(ctx, g.key("arrived/%d", r))
+		if err != nil {
+			return fmt.Errorf("rank 0 of %d: waiting at %s for rank %d: %w", g.Size, g.Address(), r, err)
+		}
+		g.Hosts = append(g.Hosts, string(host))
+	}
+	hosts, _ := json.Marshal(g.Hosts) // strings
+	return g.store.Set(g.key("hosts"), hosts)
 }
 
 // key returns a key of this attempt of the run: a launcher's store outlives attempts.
-func (g *Group) key(format string, args ...any) string {
-	return fmt.Sprintf("fmsr/%d/", g.Attempt) + fmt.Sprintf(format, args...)
+func (p Place) key(format string, args ...any) string {
+	return fmt.Sprintf("fmsr/%d/", p.Attempt) + fmt.Sprintf(format, args...)
 }
 
 // Name returns a rank's name for messages: "rank 2 on n1".
@@ -165,11 +162,11 @@ func (g *Group) Waiting(ctx context.Context, what string, f func() error) error 
 	return g.Explain(ctx, f())
 }
 
-// Explain returns the reason for an error of communication: usually the failure of
-// another rank, which the monitor finds out in some seconds.
+// Explain returns the reason for an error that may be one of communication: usually the
+// failure of another rank, which the monitor finds out in some seconds.
 func (g *Group) Explain(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || g == nil {
+		return err
 	}
 	if ctx.Err() == nil {
 		g.mu.Lock()
@@ -179,7 +176,7 @@ func (g *Group) Explain(ctx context.Context, err error) error {
 		case <-ctx.Done():
 		case <-g.ctx.Done():
 		case <-time.After(g.opt.Limits.Silence + g.opt.Limits.Broken):
-			return fmt.Errorf("the ranks cannot reach each other, though all of them are running: %w", err)
+			return err // all others are running
 		}
 	}
 	if g.ctx.Err() != nil {
@@ -262,6 +259,20 @@ func (g *Group) take(ctx context.Context, key string) (data []byte, err error) {
 	return data, nil
 }
 
+// remove removes a value that put has set, and that no rank will take any more.
+func (g *Group) remove(ctx context.Context, key string) error {
+	return g.call(ctx, func() error {
+		_, err := g.store.Delete(key)
+		for i := 0; err == nil; i++ {
+			was := false
+			if was, err = g.store.Delete(fmt.Sprintf("%s/%d", key, i)); !was {
+				break
+			}
+		}
+		return err
+	})
+}
+
 // Fact is something that must be the same on all ranks.
 type Fact struct{ Name, Value string }
 
@@ -284,7 +295,7 @@ func (g *Group) Compare(ctx context.Context, facts []Fact) error {
 				if err == nil {
 					err = json.Unmarshal(data, &theirs)
 				}
-				return err
+				return errors.Join(err, g.remove(ctx, fmt.Sprintf("%s/%d", key, r)))
 			})
 			if err != nil {
 				return nil, err
@@ -378,13 +389,29 @@ func firstLine(err error) string {
 }
 
 // post writes a failure down, unless another was first.
-func (g *Group) post(store Store, f Failure) error {
-	n, err := store.Add(g.key("failures"), 1)
+func (p Place) post(store Store, f Failure) error {
+	n, err := store.Add(p.key("failures"), 1)
 	if err != nil || n > 1 {
 		return err
 	}
 	data, _ := json.Marshal(f) // strings and numbers
-	return store.Set(g.key("failure"), data)
+	return store.Set(p.key("failure"), data)
+}
+
+// Report tells the ranks, for their launcher, that one of them on this host is gone.
+func Report(store Store, p Place, host, why string) error {
+	var last beat
+	key := p.key("beat/%d", p.Rank)
+	if there, err := store.Has(key); there && err == nil {
+		data, err := store.Get(context.Background(), key, time.Second)
+		if err == nil {
+			err = json.Unmarshal(data, &last)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return p.post(store, last.failure(p.Rank, host, "%s", why))
 }
 
 // Leave ends the group. A rank that has succeeded waits until rank 0 has, or until another

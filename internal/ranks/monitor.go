@@ -3,7 +3,6 @@ package ranks
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -17,6 +16,8 @@ type monitor struct {
 	last     time.Time     // of the last look at the peers
 	peers    map[int]*seen // by rank
 	answered atomic.Int64  // when the store answered last
+	stopped  atomic.Int64  // how long this process itself was stopped, if it was
+	woke     atomic.Int64  // when it went on
 }
 
 // beats runs until the rank leaves, or another one fails.
@@ -58,6 +59,7 @@ func (g *Group) over() bool {
 func (m *monitor) once() error {
 	g := m.g
 	m.n++
+	passed := m.passed()
 	g.mu.Lock()
 	mine, suspect, longest := g.now, g.suspect, g.longest
 	mine.N, mine.For = m.n, time.Since(g.since).Seconds()
@@ -70,11 +72,12 @@ func (m *monitor) once() error {
 		return err
 	}
 	failed, err := m.store.Has(g.key("failure"))
-	if err != nil || failed {
-		return errors.Join(err, m.read())
+	if err == nil && failed {
+		err = m.read()
 	}
-	passed := min(time.Since(m.last), 2*g.opt.Limits.Beat) // more: this process itself was stopped
-	m.last = time.Now()
+	if err != nil || failed {
+		return err
+	}
 	stall := max(g.opt.Limits.Stall, 5*longest)
 	if longest == 0 { // libtorch makes its kernels in the first step
 		stall = g.opt.Limits.Work
@@ -91,6 +94,18 @@ func (m *monitor) once() error {
 		}
 	}
 	return nil
+}
+
+// passed returns the time since the last look at the peers, in which they could be heard.
+func (m *monitor) passed() time.Duration {
+	now := time.Now()
+	passed := now.Sub(m.last)
+	if !m.last.IsZero() && passed > m.g.opt.Limits.Silence {
+		m.stopped.Store(int64(passed))
+		m.woke.Store(now.UnixNano())
+	}
+	m.last = now
+	return min(passed, 2*m.g.opt.Limits.Beat)
 }
 
 // read ends the run by the failure that is written down.
@@ -175,11 +190,15 @@ func (m *monitor) found(f Failure) error {
 // end by itself.
 func (m *monitor) end(f Failure) {
 	g := m.g
+	if f.Lost && time.Since(time.Unix(0, m.woke.Load())) < 2*g.opt.Limits.Silence {
+		stopped := time.Duration(m.stopped.Load()).Round(time.Second)
+		f = Failure{Rank: g.Rank, Host: g.Hosts[g.Rank], Why: fmt.Sprintf("was stopped for %v, and the others have ended without it", stopped)}
+	}
 	reporter := 0
 	if f.Rank == 0 && f.Lost {
 		reporter = 1
 	}
-	var err error = &PeerError{Failure: f, Reports: g.Rank == reporter}
+	var err error = &PeerError{Failure: f, Reports: g.Rank == reporter || g.Rank == f.Rank}
 	if f.Signal != 0 {
 		err = g.opt.Signal(f.Signal)
 	}
