@@ -47,7 +47,7 @@ cuts in time has a file for each split, seed_0000.train.arrow.
 
 A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
 array, N runs share the seeds in one folder: each writes manifest.I-of-N.json, and the
-last one also manifest.json.`,
+last one also manifest.json, as fmsr merge does.`,
 		Link:    pipeline.Link{Needs: pipeline.Planar, End: true, Once: true},
 		Default: Export{Format: "arrow"},
 		New:     func(c *Export) pipeline.Stage { return &exporter{Export: *c} },
@@ -58,6 +58,7 @@ var (
 	_ pipeline.Fuser   = (*exporter)(nil)
 	_ pipeline.Flusher = (*exporter)(nil)
 	_ pipeline.Keeper  = (*exporter)(nil)
+	_ pipeline.Starter = (*exporter)(nil)
 	_ pipeline.Writer  = (*exporter)(nil)
 )
 

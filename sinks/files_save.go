@@ -56,6 +56,7 @@ var (
 	_ pipeline.Flusher   = (*filesSave)(nil)
 	_ pipeline.Keeper    = (*filesSave)(nil)
 	_ pipeline.Processor = (*filesSave)(nil)
+	_ pipeline.Starter   = (*filesSave)(nil)
 	_ pipeline.Writer    = (*filesSave)(nil)
 )
 

@@ -57,8 +57,11 @@ func (k *kept) resume(ctx context.Context, key string, about any, frame room, su
 			need += int64(s.Frames) * frame.seed
 		}
 	}
-	if err := atomicfile.Room(dir, need); err != nil {
+	if err := atomicfile.Room(dir, need-k.set.Clears()); err != nil {
 		return nil, &pipeline.InputError{Err: err}
+	}
+	if err := k.set.Clear(); err != nil {
+		return nil, err
 	}
 	if len(finished) < len(work.Items) {
 		for _, name := range append(summary, filepath.Join(work.Under(), parts.Whole)) {
@@ -68,6 +71,14 @@ func (k *kept) resume(ctx context.Context, key string, about any, frame room, su
 		}
 	}
 	return finished, nil
+}
+
+// Start says what the results are of, for the other runs and for fmsr merge.
+func (k *kept) Start() error {
+	if k.set == nil { // nothing is kept
+		return nil
+	}
+	return k.set.Begin()
 }
 
 // noteFinished notes how many parts of this run's share are finished already.
@@ -85,7 +96,11 @@ func (k *kept) noteFinished(finished map[frames.Part]bool) {
 		k.env.Progress.Note("%s: %d of %d %s are finished already", k.name, done, mine, k.units())
 	}
 	if mine == 0 {
-		k.env.Progress.Note("%s: shard %s has nothing to do: there are %d %s, and each is made by one shard", k.name, k.env.Shard, len(k.in.Seeds), k.units())
+		advice := ""
+		if k.in.Files != nil {
+			advice = ": cut them into files of fewer frames for more shards"
+		}
+		k.env.Progress.Note("%s: shard %s has nothing to do: there are %d %s, and each is made by one shard%s", k.name, k.env.Shard, len(k.in.Seeds), k.units(), advice)
 	}
 }
 

@@ -40,7 +40,8 @@ spectra_summary.parquet has the mean and quantiles over the frames of a split, a
 spectra.png shows the mean over all frames.
 
 A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
-array, N runs share the seeds in one folder, and the last one writes the tables.`,
+array, N runs share the seeds in one folder, and the last one writes the tables, as
+fmsr merge does.`,
 		Link: pipeline.Link{Needs: pipeline.Planar, End: true, Once: true},
 		New:  func(*Spectra) pipeline.Stage { return &spectraSink{} },
 	})
@@ -50,6 +51,7 @@ var (
 	_ pipeline.Fuser   = (*spectraSink)(nil)
 	_ pipeline.Flusher = (*spectraSink)(nil)
 	_ pipeline.Keeper  = (*spectraSink)(nil)
+	_ pipeline.Starter = (*spectraSink)(nil)
 	_ pipeline.Writer  = (*spectraSink)(nil)
 )
 

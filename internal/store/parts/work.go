@@ -62,8 +62,8 @@ func (w *Work) Under() string {
 
 const workName = "work.json"
 
-// writeWork writes the work, if it is not there.
-func (s *Set) writeWork() error {
+// Begin writes the work, if it is not there: results follow.
+func (s *Set) Begin() error {
 	data, err := json.Marshal(s.Work)
 	if err != nil {
 		return fmt.Errorf("%s of %s: %w", workName, s.Sink, err)
@@ -73,6 +73,15 @@ func (s *Set) writeWork() error {
 		return nil
 	}
 	return atomicfile.WriteFile(path, sealed)
+}
+
+// Forget makes the results that a sink keeps of files no work of the folder's any more.
+func Forget(dir, sink string) error {
+	err := os.Remove(filepath.Join(dir, Folder, sink, workName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // recordFolders returns the folders of records of a folder of results.
