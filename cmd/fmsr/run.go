@@ -110,13 +110,15 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 			err = pipeline.Execute(cmd.Context(), spec, opt)
 		}
 		var input *pipeline.InputError
-		if err == nil || errors.As(err, &input) && cmd.Context().Err() == nil {
+		if err == nil || errors.As(err, &input) && cmd.Context().Err() == nil && !errors.As(err, new(interrupted)) {
 			return err
 		}
 		failed := &runFailed{error: err}
-		if spec.Resumable() && place.Rank == 0 {
-			failed.resume = shellCommand(again)
-			onSignal.stopped(err)
+		if spec.Resumable() {
+			if place.Rank == 0 {
+				failed.resume = shellCommand(again)
+			}
+			onSignal.stopped(err, place.Rank == 0)
 		}
 		return failed
 	}
