@@ -17,7 +17,7 @@ import (
 
 // onRanks runs f on n ranks, a goroutine each, and returns their errors. They find one
 // another over the loopback interface. A rank's group is closed when f returns.
-func onRanks(t *testing.T, n int, device torchx.Device, f func(g *torchx.Group) error) []error {
+func onRanks(t testing.TB, n int, device torchx.Device, f func(g *torchx.Group) error) []error {
 	t.Helper()
 	server, err := torchx.OpenStore(torchx.StoreAddr{Host: "127.0.0.1", Server: true}, 5*time.Second)
 	if err != nil {
@@ -187,6 +187,24 @@ func TestRanksTrainAsOne(t *testing.T) {
 	}
 	if left := torchx.Live() - before; left != 0 {
 		t.Errorf("%d tensors left", left)
+	}
+}
+
+// TestRanksWithBF16: gradients that are sent as bf16 change the losses little, and leave
+// the ranks equal. Each of N-1 sums rounds to 8 bits.
+func TestRanksWithBF16(t *testing.T) {
+	const steps = 30
+	want, err := trainOn(t, nil, rankHyper, false, steps, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{2, 4} {
+		got := trainOnRanks(t, n, rankHyper, true, steps, 1)
+		off := furthest(got.losses, want.losses)
+		t.Logf("%d ranks: losses of %d steps within %.2g", n, steps, off)
+		if off == 0 || off > 1e-3 {
+			t.Errorf("%d ranks: losses with bf16 gradients are off by %g, want a little", n, off)
+		}
 	}
 }
 
