@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"fmsr/internal/field"
 	"fmsr/internal/torchx"
 )
 
@@ -317,6 +319,56 @@ func TestRanksStartFromOne(t *testing.T) {
 		if err != nil {
 			t.Errorf("rank %d: %v", rank, err)
 		}
+	}
+}
+
+// TestRanksResume: four ranks that resume from rank 0's checkpoint end with the bits of
+// four that were never stopped.
+func TestRanksResume(t *testing.T) {
+	const n, half = 4, 3
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "checkpoint.pt")
+	run := func(begin, end int) (result []float32) {
+		for rank, err := range onRanks(t, n, torchx.CPU, func(g *torchx.Group) error {
+			tr, err := rankTrainer(rankHyper)
+			if err != nil {
+				return err
+			}
+			defer tr.Close()
+			if begin > 0 && g.Rank == 0 {
+				l, err := OpenCheckpoint(path)
+				if err != nil {
+					return err
+				}
+				defer l.Close()
+				if err := tr.Restore(ctx, l); err != nil {
+					return err
+				}
+			}
+			if err := tr.Join(ctx, g, false); err != nil {
+				return err
+			}
+			for tr.Step < end {
+				if _, err := rankStep(ctx, tr, 1, 0); err != nil {
+					return err
+				}
+			}
+			if g.Rank != 0 {
+				return nil
+			}
+			result = state(t, tr)
+			return save(ctx, tr, path, Checkpoint{Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2}, Averaged: true})
+		}) {
+			if err != nil {
+				t.Fatalf("rank %d: %v", rank, err)
+			}
+		}
+		return result
+	}
+	run(0, half)
+	resumed := run(half, 2*half)
+	if whole := run(0, 2*half); !slices.Equal(resumed, whole) {
+		t.Errorf("the ranks that resumed are off by %g from those that were never stopped", furthest(resumed, whole))
 	}
 }
 
