@@ -27,7 +27,7 @@ type Writer interface {
 
 // use makes and locks the run's folder until the run's end.
 func (r *runner) use() (err error) {
-	if r.env.Folder == nil {
+	if r.env.Folder == nil && r.env.Leads() {
 		shared := r.hasKeeper() && (r.env.Shard.N > 1 || !r.env.Fresh && !r.replaces())
 		r.env.Folder, err = runfolder.Use(r.env.Run.Dir, r.kind(), shared)
 	}
@@ -64,6 +64,9 @@ func (r *runner) writes() []string {
 // checkFolder returns an error if the run would overwrite an input, or something in its
 // folder that fmsr did not make.
 func (r *runner) checkFolder() error {
+	if !r.env.Leads() {
+		return nil
+	}
 	var inputs []string
 	for _, n := range r.nodes {
 		if s, ok := n.Stage.(Reader); ok {

@@ -7,7 +7,11 @@ import (
 
 // openDevice returns the run's device, and notes which kernels it lacks.
 func openDevice(env *pipeline.Env) (torchx.Device, error) {
-	device, err := torchx.OpenDevice(env.Run.Device)
+	local := 0
+	if env.Ranks != nil {
+		local = env.Ranks.Local
+	}
+	device, err := torchx.OpenLocalDevice(env.Run.Device, local)
 	if err != nil {
 		return device, err
 	}

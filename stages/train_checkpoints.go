@@ -19,6 +19,15 @@ import (
 // come back from the stages below, so its average is up to date. Training waits
 // for the copy of the weights only.
 func (t *train) saveIfDue(ctx context.Context) error {
+	if step := t.trainer.Step; t.logged || step > 0 && t.checkpoints.planned(step) {
+		t.logged = false
+		if err := t.compareRanks(ctx); err != nil {
+			return err
+		}
+	}
+	if !t.env.Leads() {
+		return nil
+	}
 	err := t.checkpoints.look()
 	if err == nil && (t.checkpoints.due(t.trainer.Step) || t.isBest()) && !t.trainer.Last.Skipped() {
 		if err = t.checkpoints.wait(); err == nil {
@@ -64,7 +73,7 @@ func (t *train) saveLast() error {
 
 // compareBest records the evaluation of a step that has come back, if it is the best.
 func (t *train) compareBest(step *model.Step) {
-	if t.Best == "" || step.Eval == nil || step.Skipped() {
+	if t.Best == "" || step.Eval == nil || step.Skipped() || !t.env.Leads() {
 		return
 	}
 	i := slices.IndexFunc(step.Eval.Scalars, func(s evaluate.Scalar) bool { return s.Name == t.Best })
@@ -106,6 +115,11 @@ func (c *checkpoints) due(step int) bool {
 	minutes := c.run.CheckpointMinutes
 	return step > c.last && (step/c.run.CheckpointEvery > c.last/c.run.CheckpointEvery || c.forGood(step) ||
 		minutes > 0 && time.Since(c.at).Minutes() >= minutes)
+}
+
+// planned reports whether a checkpoint of this step is due by its number.
+func (c *checkpoints) planned(step int) bool {
+	return step%c.run.CheckpointEvery == 0 || c.forGood(step)
 }
 
 // forGood reports whether the checkpoint of a step is never removed.

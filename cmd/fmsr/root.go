@@ -43,6 +43,12 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
+	if other := (*failedRank)(nil); errors.As(err, &other) {
+		return other.status
+	}
+	if q := (quiet{}); errors.As(err, &q) {
+		return exitStatus(err)
+	}
 	fmt.Fprintln(stderr, "fmsr:", err)
 	var failed *runFailed
 	if errors.As(err, &failed) && failed.resume != "" {

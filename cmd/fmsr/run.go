@@ -45,7 +45,7 @@ func (s *steps) Set(text string) error {
 func runCommand(out io.Writer) *cobra.Command {
 	var sets []string
 	var resume, shard string
-	var profile steps
+	var profile, size steps
 	cmd := &cobra.Command{
 		Use:   "run SPEC",
 		Short: "Run a flow: train, export, report",
@@ -59,17 +59,21 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 	cmd.Flags().StringArrayVar(&sets, "set", nil, "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE")
 	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint or a run's folder to resume from")
 	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, or of the input files of superres, I = 1..N; set automatically in a Slurm job array (fmsr merge checks and joins them)")
+	cmd.Flags().Var(&size, "ranks", "train with this many processes on this machine, each a part of every batch (torchrun and srun start them on several)")
 	cmd.Flags().Var(&profile, "profile", "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	given := pipeline.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		place, err := placeOf(int(size))
+		if err != nil {
+			return err
+		}
 		from := ""
 		if resume != "auto" && resume != "never" {
-			var err error
 			if from, err = pipeline.ExpandPath(resume); err != nil {
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %w", err)}
 			}
-			if _, err := os.Stat(from); err != nil {
+			if _, err := os.Stat(from); err != nil && place.Rank == 0 { // the others need not see it
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, atomicfile.Cause(err))}
 			}
 		}
@@ -89,18 +93,28 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		if err != nil {
 			return &pipeline.InputError{Err: err}
 		}
-		printWarnings(out, spec)
+		if place.Alone() && size > 1 {
+			return launch(cmd.Context(), int(size), cmd.ErrOrStderr())
+		}
+		if place.Rank == 0 {
+			printWarnings(out, spec)
+		}
 		again := os.Args
-		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{
+		opt := pipeline.Options{
 			Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: int(profile), Shard: part, Task: task,
 			Resumable: func() { again = withoutResume(os.Args) },
-		})
+		}
+		if !place.Alone() && spec.Trains() {
+			err = executeRank(cmd.Context(), place, spec, opt)
+		} else {
+			err = pipeline.Execute(cmd.Context(), spec, opt)
+		}
 		var input *pipeline.InputError
 		if err == nil || errors.As(err, &input) && cmd.Context().Err() == nil {
 			return err
 		}
 		failed := &runFailed{error: err}
-		if spec.Resumable() {
+		if spec.Resumable() && place.Rank == 0 {
 			failed.resume = shellCommand(again)
 		}
 		return failed
