@@ -1,6 +1,7 @@
 package ranks
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -140,7 +141,13 @@ func (g *Group) Doing(step int, what string) {
 	}
 }
 
+// Before is called, if a test sets it, before a rank begins to do something at a step.
+var Before func(step int, what string)
+
 func (g *Group) become(step int, what string, waits bool) (was beat) {
+	if Before != nil {
+		Before(step, what)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	was = g.now
@@ -277,7 +284,7 @@ func (g *Group) remove(ctx context.Context, key string) error {
 type Fact struct{ Name, Value string }
 
 // Compare returns an error that names the first rank whose facts are not rank 0's, and
-// what differs. It is the same error on every rank.
+// what differs. It is the same *PeerError on every rank, which rank 0 reports.
 func (g *Group) Compare(ctx context.Context, facts []Fact) error {
 	g.turn++
 	mine, _ := json.Marshal(facts) // strings
@@ -287,7 +294,7 @@ func (g *Group) Compare(ctx context.Context, facts []Fact) error {
 			return err
 		}
 	}
-	verdict, err := g.Share(ctx, "which compares all ranks", func() ([]byte, error) {
+	data, err := g.Share(ctx, "which compares all ranks", func() ([]byte, error) {
 		for r := 1; r < g.Size; r++ {
 			var theirs []Fact
 			err := g.Waiting(ctx, "wait for "+g.Name(r), func() error {
@@ -300,26 +307,28 @@ func (g *Group) Compare(ctx context.Context, facts []Fact) error {
 			if err != nil {
 				return nil, err
 			}
-			if text := g.differ(r, facts, theirs); text != "" {
-				return []byte(text), nil
+			if why := g.differ(facts, theirs); why != "" {
+				return json.Marshal(Failure{Rank: r, Host: g.Hosts[r], Why: why})
 			}
 		}
 		return nil, nil
 	})
-	if err == nil && len(verdict) > 0 {
-		err = errors.New(string(verdict))
+	if err != nil || len(data) == 0 {
+		return err
 	}
-	return err
+	different := &PeerError{Reports: g.Rank == 0}
+	return cmp.Or[error](json.Unmarshal(data, &different.Failure), different)
 }
 
-func (g *Group) differ(rank int, first, theirs []Fact) string {
+// differ returns how a rank's facts differ from rank 0's; empty: not at all.
+func (g *Group) differ(first, theirs []Fact) string {
 	for i, want := range first {
-		if i >= len(theirs) || theirs[i] != want {
-			got := Fact{}
-			if i < len(theirs) {
-				got = theirs[i]
-			}
-			return fmt.Sprintf("%s differs from %s: %s is %s, want %s", g.Name(rank), g.Name(0), want.Name, got.Value, want.Value)
+		got := Fact{Value: "missing"}
+		if i < len(theirs) {
+			got = theirs[i]
+		}
+		if got != want {
+			return fmt.Sprintf("differs from %s: its %s is %s, want %s", g.Name(0), want.Name, got.Value, want.Value)
 		}
 	}
 	return ""

@@ -208,7 +208,7 @@ func TestRanksCompare(t *testing.T) {
 		}
 		return g.Compare(ctx, []Fact{{"grid", "8 x 8"}, {"frames", frames}})
 	})
-	w.expect(errs, "rank 2 on n1 differs from rank 0 on n0: frames is 6, want 7")
+	w.expect(errs, "rank 2 on n1 differs from rank 0 on n0: its frames is 6, want 7: this run ends")
 }
 
 func TestRanksWaitForMissing(t *testing.T) {
