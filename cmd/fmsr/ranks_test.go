@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -73,6 +74,8 @@ func asRank() {
 type ranksTest struct {
 	*testing.T
 	dir, program string
+	flags        []string // of every run
+	silence      string   // after which a rank is lost; empty: the usual time
 }
 
 func newRanksTest(t *testing.T) *ranksTest {
@@ -80,7 +83,7 @@ func newRanksTest(t *testing.T) *ranksTest {
 	if testing.Short() {
 		t.Skip("it starts the program many times: not with -short")
 	}
-	r := &ranksTest{T: t, dir: t.TempDir(), program: programLink(t)}
+	r := &ranksTest{T: t, dir: t.TempDir(), program: programLink(t), silence: "5s"}
 	chaosData(t, r.dir)
 	if err := os.WriteFile(filepath.Join(r.dir, "spec.yaml"), []byte(ranksSpec), 0o644); err != nil {
 		t.Fatal(err)
@@ -91,8 +94,8 @@ func newRanksTest(t *testing.T) *ranksTest {
 // command returns a command that runs the spec in a folder by size ranks.
 func (r *ranksTest) command(name string, size int, flags ...string) *exec.Cmd {
 	args := []string{"run", filepath.Join(r.dir, "spec.yaml"), "--out", filepath.Join(r.dir, name), "--threads", "1", "--ranks", strconv.Itoa(size)}
-	cmd := exec.Command(r.program, append(args, flags...)...)
-	cmd.Env = append(os.Environ(), "FMSR_TEST_SILENCE=5s", "XDG_CACHE_HOME="+filepath.Join(r.dir, "cache"), "OMP_WAIT_POLICY=passive", "RANKS_DATA="+filepath.Join(r.dir, "data"))
+	cmd := exec.Command(r.program, slices.Concat(args, r.flags, flags)...)
+	cmd.Env = append(os.Environ(), "FMSR_TEST_SILENCE="+r.silence, "XDG_CACHE_HOME="+filepath.Join(r.dir, "cache"), "OMP_WAIT_POLICY=passive", "RANKS_DATA="+filepath.Join(r.dir, "data"))
 	return cmd
 }
 
