@@ -37,6 +37,7 @@ type Options struct {
 	SignalOf func(cause error) int  // the signal that ended a context; 0: none did
 	Signal   func(signal int) error // the cause of a context that a signal ends
 	Abandon  func(err error)        // ends the process, which has not ended by itself
+	Notice   func(line string)      // shows what rank 0 has been waiting for
 }
 
 // Group is the ranks of a run, as one of them sees it. The goroutine that runs the
@@ -69,11 +70,13 @@ type Group struct {
 func Join(ctx context.Context, p Place, opt Options) (context.Context, *Group, error) {
 	g := &Group{Place: p, opt: opt, left: make(chan struct{}), since: time.Now()}
 	g.now.Doing = "start"
-	var err error
-	if g.store, err = opt.Dial(); err != nil {
-		return ctx, nil, fmt.Errorf("rank %d of %d: the ranks' store at %s: %w", p.Rank, p.Size, p.Address(), err)
-	}
-	watch, err := opt.Dial()
+	var watch Store
+	err := g.call(ctx, func() (err error) {
+		if g.store, err = opt.Dial(); err == nil {
+			watch, err = opt.Dial()
+		}
+		return err
+	})
 	if err != nil {
 		return ctx, nil, fmt.Errorf("rank %d of %d: the ranks' store at %s: %w", p.Rank, p.Size, p.Address(), err)
 	}
@@ -119,9 +122,12 @@ func (g *Group) arrive() error {
 	return g.store.Set(g.key("hosts"), hosts)
 }
 
-// key returns a key of this attempt of the run: a launcher's store outlives attempts.
+// Prefix returns the beginning of the keys of this attempt of the run: a launcher's store
+// outlives attempts.
+func (p Place) Prefix() string { return fmt.Sprintf("fmsr/%d.%d/", p.Attempt, p.Size) }
+
 func (p Place) key(format string, args ...any) string {
-	return fmt.Sprintf("fmsr/%d/", p.Attempt) + fmt.Sprintf(format, args...)
+	return p.Prefix() + fmt.Sprintf(format, args...)
 }
 
 // Name returns a rank's name for messages: "rank 2 on n1".
@@ -166,6 +172,10 @@ func (g *Group) Waiting(ctx context.Context, what string, f func() error) error 
 	g.mu.Unlock()
 	was := g.become(step, what, true)
 	defer g.become(was.Step, was.Doing, was.Waits)
+	if step == 0 && g.Rank == 0 { // later, progress shows
+		notice := time.AfterFunc(g.opt.Limits.Notice, func() { g.opt.Notice("rank 0: " + what) })
+		defer notice.Stop()
+	}
 	return g.Explain(ctx, f())
 }
 
