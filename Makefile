@@ -4,7 +4,7 @@
 # make race     runs the tests under the race detector, without the heavy training
 # make lint     gofmt, go vet, staticcheck
 # make interop  opens fmsr's files with PyTorch, TensorBoard, W&B, pyarrow, ... (the scripts in interop/ say what to install)
-# make chaos    kills a hundred training runs, and checks that each resumes to the same result
+# make chaos    kills a hundred training runs, and ranks of runs of several, and checks that each resumes to the same result
 # make soak     trains for half an hour, and checks that memory, files, goroutines and tensors do not grow
 # make bench    prints one JSON line a benchmark
 # make cuda     compiles fmsr's CUDA code into bin/libfmsr_cuda.so, with a compiler from PyPI and without a GPU
@@ -60,7 +60,7 @@ interop: build
 	@$(PYTHON) interop/spectra.py bin/fmsr runs/interop-spectra
 
 chaos: native
-	FMSR_CHAOS=100 go test ./cmd/fmsr -count 1 -timeout 2h -run Chaos -v
+	FMSR_CHAOS=100 FMSR_GOODPUT=5m go test ./cmd/fmsr -count 1 -timeout 2h -run 'Chaos|Goodput' -v
 
 soak: native
 	FMSR_SOAK=30m go test ./sinks -count 1 -timeout 1h -run TestSoak -v

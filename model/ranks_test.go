@@ -17,7 +17,7 @@ import (
 
 // onRanks runs f on n ranks, a goroutine each, and returns their errors. They find one
 // another over the loopback interface. A rank's group is closed when f returns.
-func onRanks(t *testing.T, n int, f func(g *torchx.Group) error) []error {
+func onRanks(t *testing.T, n int, device torchx.Device, f func(g *torchx.Group) error) []error {
 	t.Helper()
 	server, err := torchx.OpenStore(torchx.StoreAddr{Host: "127.0.0.1", Server: true}, 5*time.Second)
 	if err != nil {
@@ -34,7 +34,7 @@ func onRanks(t *testing.T, n int, f func(g *torchx.Group) error) []error {
 				return
 			}
 			defer store.Close()
-			g, err := torchx.NewGroup(context.Background(), store, rank, n, torchx.CPU, 10*time.Second)
+			g, err := torchx.NewGroup(context.Background(), store, rank, n, device, 10*time.Second)
 			if err != nil {
 				errs[rank] = err
 				return
@@ -135,7 +135,7 @@ func trainOn(t *testing.T, g *torchx.Group, h Hyper, bf16 bool, steps, parts int
 func trainOnRanks(t *testing.T, n int, h Hyper, bf16 bool, steps, parts int) rankResult {
 	t.Helper()
 	all := make([]rankResult, n)
-	for rank, err := range onRanks(t, n, func(g *torchx.Group) (err error) {
+	for rank, err := range onRanks(t, n, torchx.CPU, func(g *torchx.Group) (err error) {
 		all[g.Rank], err = trainOn(t, g, h, bf16, steps, parts)
 		return err
 	}) {
@@ -206,7 +206,7 @@ func TestRanksDrawTheirRows(t *testing.T) {
 	}
 	alone := tinyTrainer(t)
 	wantNoise, wantTimes := draws(alone, 6)
-	for rank, err := range onRanks(t, 3, func(g *torchx.Group) error {
+	for rank, err := range onRanks(t, 3, torchx.CPU, func(g *torchx.Group) error {
 		tr, err := rankTrainer(rankHyper)
 		if err != nil {
 			return err
@@ -229,7 +229,7 @@ func TestRanksDrawTheirRows(t *testing.T) {
 
 // TestRanksSkipTogether: if one rank's loss is not finite, all skip the step.
 func TestRanksSkipTogether(t *testing.T) {
-	for rank, err := range onRanks(t, 2, func(g *torchx.Group) error {
+	for rank, err := range onRanks(t, 2, torchx.CPU, func(g *torchx.Group) error {
 		tr, err := rankTrainer(rankHyper)
 		if err != nil {
 			return err
@@ -274,7 +274,7 @@ func TestRanksStartFromOne(t *testing.T) {
 		}
 	}
 	alone.Best = Best{Figure: "val/mse", Value: math.Inf(1), Step: 2}
-	for rank, err := range onRanks(t, 2, func(g *torchx.Group) error {
+	for rank, err := range onRanks(t, 2, torchx.CPU, func(g *torchx.Group) error {
 		tr := alone
 		if g.Rank != 0 {
 			if tr, err = rankTrainer(rankHyper); err != nil {
@@ -304,7 +304,7 @@ func TestRanksStartFromOne(t *testing.T) {
 
 // TestRanksComeApart: a bit that differs on one rank is an error on all, which names it.
 func TestRanksComeApart(t *testing.T) {
-	for rank, err := range onRanks(t, 3, func(g *torchx.Group) error {
+	for rank, err := range onRanks(t, 3, torchx.CPU, func(g *torchx.Group) error {
 		tr, err := rankTrainer(rankHyper)
 		if err != nil {
 			return err
@@ -335,7 +335,7 @@ func TestRanksComeApart(t *testing.T) {
 
 // TestRanksDiffer: ranks that train differently don't start.
 func TestRanksDiffer(t *testing.T) {
-	for rank, err := range onRanks(t, 2, func(g *torchx.Group) error {
+	for rank, err := range onRanks(t, 2, torchx.CPU, func(g *torchx.Group) error {
 		h := rankHyper
 		h.LR *= float64(1 + g.Rank)
 		tr, err := rankTrainer(h)
@@ -354,7 +354,7 @@ func TestRanksDiffer(t *testing.T) {
 // TestRankLeaves: a rank that leaves ends the others' step with an error, in seconds.
 func TestRankLeaves(t *testing.T) {
 	left := make(chan struct{})
-	for rank, err := range onRanks(t, 3, func(g *torchx.Group) error {
+	for rank, err := range onRanks(t, 3, torchx.CPU, func(g *torchx.Group) error {
 		tr, err := rankTrainer(rankHyper)
 		if err != nil {
 			return err
@@ -390,7 +390,7 @@ func TestRankWaitsUntilStopped(t *testing.T) {
 		"checksum": func(ctx context.Context, tr *Trainer) error { return tr.CheckRanks(ctx) },
 	} {
 		over := make(chan struct{})
-		errs := onRanks(t, 2, func(g *torchx.Group) error {
+		errs := onRanks(t, 2, torchx.CPU, func(g *torchx.Group) error {
 			tr, err := rankTrainer(rankHyper)
 			if err != nil {
 				return err

@@ -37,6 +37,7 @@ func executeRank(ctx context.Context, place ranks.Place, spec *pipeline.Spec, op
 			return int(by.signal)
 		},
 		Signal:  func(signal int) error { return interrupted{syscall.Signal(signal)} },
+		Notice:  func(line string) { fmt.Fprintln(opt.Out, line) },
 		Abandon: func(err error) { os.Exit(abandoned(place.Rank, err)) },
 	})
 	if err != nil {

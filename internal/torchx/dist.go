@@ -27,8 +27,10 @@ type Group struct {
 }
 
 // NewGroup connects size ranks, which find one another in the store. It waits for all of
-// them until ctx ends. The timeout is for each collective. With a CUDA device,
-// collectives of tensors on it go by NCCL. The caller closes the group before the store.
+// them until ctx ends, and then at most half a minute for the connections. The timeout is
+// for each collective. It must be longer than a rank is ever busy by itself, with a
+// checkpoint say; the scope's context ends a wait earlier. With a CUDA device, collectives
+// of tensors on it go by NCCL. The caller closes the group before the store.
 //
 // gloo's connections are made at the network interface that GLOO_SOCKET_IFNAME names, or
 // else the one by which the store's host is reached.

@@ -13,13 +13,16 @@ using c10d::ProcessGroupGloo;
 
 namespace {
 
+// Connects to every other rank, which has to do the same within half a minute. timeout is for the collectives.
 c10::intrusive_ptr<c10d::Backend> gloo_backend(const c10::intrusive_ptr<c10d::Store> &store, int rank, int size,
                                                const std::string &address, const std::string &interface,
                                                std::chrono::milliseconds timeout) {
-  auto options = ProcessGroupGloo::Options::create(timeout);
+  auto options = ProcessGroupGloo::Options::create(std::chrono::seconds(30));
   options->devices.push_back(interface.empty() ? ProcessGroupGloo::createDeviceForHostname(address)
                                                : ProcessGroupGloo::createDeviceForInterface(interface));
-  return c10::make_intrusive<ProcessGroupGloo>(store, rank, size, options);
+  c10::intrusive_ptr<c10d::Backend> backend = c10::make_intrusive<ProcessGroupGloo>(store, rank, size, options);
+  backend->setTimeout(timeout);
+  return backend;
 }
 
 }  // namespace

@@ -16,6 +16,9 @@ class Group {
  public:
   Group(const c10::intrusive_ptr<c10d::Store> &store, int rank, int size, int device, const std::string &address,
         const std::string &interface, std::chrono::milliseconds timeout);
+  ~Group() {
+    if (nccl) nccl->shutdown();
+  }
 
   int size() const { return processes->getSize(); }
 
