@@ -7,11 +7,7 @@ import (
 
 // openDevice returns the run's device, and notes which kernels it lacks.
 func openDevice(env *pipeline.Env) (torchx.Device, error) {
-	local := 0
-	if env.Ranks != nil {
-		local = env.Ranks.Local
-	}
-	device, err := torchx.OpenLocalDevice(env.Run.Device, local)
+	device, err := torchx.OpenLocalDevice(env.Run.Device, env.Local)
 	if err != nil {
 		return device, err
 	}
