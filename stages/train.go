@@ -335,6 +335,9 @@ func (t *train) end() error {
 	}
 	_ = t.checkpoints.wait()                   // the run has an error to report
 	whole := t.trainer.Passed || t.sent != nil // else the checkpoint that the run resumed from has all that there is
+	if t.env.Ranks != nil && t.checkpoints.saved == t.trainer.Step {
+		t.env.Progress.Note("%s has step %d, the last whole one", filepath.Join(t.env.Run.Dir, model.CheckpointFile), t.checkpoints.saved)
+	}
 	if !whole || t.trainer.Step == t.checkpoints.saved || t.trainer.Last.Skipped() && !t.env.Interrupted() {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package ranks
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,7 @@ type Options struct {
 	SignalOf func(cause error) int  // the signal that ended a context; 0: none did
 	Signal   func(signal int) error // the cause of a context that a signal ends
 	Abandon  func(err error)        // ends the process, which has not ended by itself
+	Notice   func(line string)      // shows what rank 0 has been waiting for
 }
 
 // Group is the ranks of a run, as one of them sees it. The goroutine that runs the
@@ -68,11 +70,13 @@ type Group struct {
 func Join(ctx context.Context, p Place, opt Options) (context.Context, *Group, error) {
 	g := &Group{Place: p, opt: opt, left: make(chan struct{}), since: time.Now()}
 	g.now.Doing = "start"
-	var err error
-	if g.store, err = opt.Dial(); err != nil {
-		return ctx, nil, fmt.Errorf("rank %d of %d: the ranks' store at %s: %w", p.Rank, p.Size, p.Address(), err)
-	}
-	watch, err := opt.Dial()
+	var watch Store
+	err := g.call(ctx, func() (err error) {
+		if g.store, err = opt.Dial(); err == nil {
+			watch, err = opt.Dial()
+		}
+		return err
+	})
 	if err != nil {
 		return ctx, nil, fmt.Errorf("rank %d of %d: the ranks' store at %s: %w", p.Rank, p.Size, p.Address(), err)
 	}
@@ -118,9 +122,12 @@ func (g *Group) arrive() error {
 	return g.store.Set(g.key("hosts"), hosts)
 }
 
-// key returns a key of this attempt of the run: a launcher's store outlives attempts.
+// Prefix returns the beginning of the keys of this attempt of the run: a launcher's store
+// outlives attempts.
+func (p Place) Prefix() string { return fmt.Sprintf("fmsr/%d.%d/", p.Attempt, p.Size) }
+
 func (p Place) key(format string, args ...any) string {
-	return fmt.Sprintf("fmsr/%d/", p.Attempt) + fmt.Sprintf(format, args...)
+	return p.Prefix() + fmt.Sprintf(format, args...)
 }
 
 // Name returns a rank's name for messages: "rank 2 on n1".
@@ -140,7 +147,13 @@ func (g *Group) Doing(step int, what string) {
 	}
 }
 
+// Before is called, if a test sets it, before a rank begins to do something at a step.
+var Before func(step int, what string)
+
 func (g *Group) become(step int, what string, waits bool) (was beat) {
+	if Before != nil {
+		Before(step, what)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	was = g.now
@@ -159,6 +172,10 @@ func (g *Group) Waiting(ctx context.Context, what string, f func() error) error 
 	g.mu.Unlock()
 	was := g.become(step, what, true)
 	defer g.become(was.Step, was.Doing, was.Waits)
+	if step == 0 && g.Rank == 0 { // later, progress shows
+		notice := time.AfterFunc(g.opt.Limits.Notice, func() { g.opt.Notice("rank 0: " + what) })
+		defer notice.Stop()
+	}
 	return g.Explain(ctx, f())
 }
 
@@ -277,7 +294,7 @@ func (g *Group) remove(ctx context.Context, key string) error {
 type Fact struct{ Name, Value string }
 
 // Compare returns an error that names the first rank whose facts are not rank 0's, and
-// what differs. It is the same error on every rank.
+// what differs. It is the same *PeerError on every rank, which rank 0 reports.
 func (g *Group) Compare(ctx context.Context, facts []Fact) error {
 	g.turn++
 	mine, _ := json.Marshal(facts) // strings
@@ -287,7 +304,7 @@ func (g *Group) Compare(ctx context.Context, facts []Fact) error {
 			return err
 		}
 	}
-	verdict, err := g.Share(ctx, "which compares all ranks", func() ([]byte, error) {
+	data, err := g.Share(ctx, "which compares all ranks", func() ([]byte, error) {
 		for r := 1; r < g.Size; r++ {
 			var theirs []Fact
 			err := g.Waiting(ctx, "wait for "+g.Name(r), func() error {
@@ -300,26 +317,28 @@ func (g *Group) Compare(ctx context.Context, facts []Fact) error {
 			if err != nil {
 				return nil, err
 			}
-			if text := g.differ(r, facts, theirs); text != "" {
-				return []byte(text), nil
+			if why := g.differ(facts, theirs); why != "" {
+				return json.Marshal(Failure{Rank: r, Host: g.Hosts[r], Why: why})
 			}
 		}
 		return nil, nil
 	})
-	if err == nil && len(verdict) > 0 {
-		err = errors.New(string(verdict))
+	if err != nil || len(data) == 0 {
+		return err
 	}
-	return err
+	different := &PeerError{Reports: g.Rank == 0}
+	return cmp.Or[error](json.Unmarshal(data, &different.Failure), different)
 }
 
-func (g *Group) differ(rank int, first, theirs []Fact) string {
+// differ returns how a rank's facts differ from rank 0's; empty: not at all.
+func (g *Group) differ(first, theirs []Fact) string {
 	for i, want := range first {
-		if i >= len(theirs) || theirs[i] != want {
-			got := Fact{}
-			if i < len(theirs) {
-				got = theirs[i]
-			}
-			return fmt.Sprintf("%s differs from %s: %s is %s, want %s", g.Name(rank), g.Name(0), want.Name, got.Value, want.Value)
+		got := Fact{Value: "missing"}
+		if i < len(theirs) {
+			got = theirs[i]
+		}
+		if got != want {
+			return fmt.Sprintf("differs from %s: its %s is %s, want %s", g.Name(0), want.Name, got.Value, want.Value)
 		}
 	}
 	return ""

@@ -81,7 +81,7 @@ func (c client) Delete(key string) (was bool, err error) {
 // quick are limits for tests.
 var quick = Limits{
 	Beat: 10 * time.Millisecond, Silence: 400 * time.Millisecond, Broken: 150 * time.Millisecond, Stall: 300 * time.Millisecond, Work: time.Minute,
-	Arrive: time.Second, End: time.Minute,
+	Arrive: time.Second, Notice: 30 * time.Millisecond, End: time.Minute,
 }
 
 // signalled is the cause of a context that a signal ended.
@@ -99,6 +99,7 @@ type world struct {
 	limits  Limits
 
 	abandoned atomic.Pointer[error]
+	notice    atomic.Pointer[string]
 }
 
 func newWorld(t *testing.T, size int) *world {
@@ -131,6 +132,7 @@ func (w *world) run(f func(ctx context.Context, g *Group) error) []error {
 				},
 				Signal:  func(signal int) error { return signalled(signal) },
 				Abandon: func(err error) { w.abandoned.Store(&err) },
+				Notice:  func(line string) { w.notice.Store(&line) },
 			})
 			if err != nil {
 				errs[rank] = err
@@ -205,10 +207,14 @@ func TestRanksCompare(t *testing.T) {
 		frames := "7"
 		if g.Rank == 2 {
 			frames = "6"
+			time.Sleep(100 * time.Millisecond)
 		}
 		return g.Compare(ctx, []Fact{{"grid", "8 x 8"}, {"frames", frames}})
 	})
-	w.expect(errs, "rank 2 on n1 differs from rank 0 on n0: frames is 6, want 7")
+	w.expect(errs, "rank 2 on n1 differs from rank 0 on n0: its frames is 6, want 7: this run ends")
+	if notice := w.notice.Load(); notice == nil || *notice != "rank 0: wait for rank 2 on n1" {
+		t.Errorf("notice %v, want what rank 0 waits for", notice)
+	}
 }
 
 func TestRanksWaitForMissing(t *testing.T) {

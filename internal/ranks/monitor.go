@@ -85,15 +85,12 @@ func (m *monitor) once() error {
 	if waits := mine.Waits || mine.Doing == Step; suspect || waits && mine.For > stall.Seconds() {
 		return m.lookAtAll(mine, suspect, stall, passed)
 	}
-	for _, r := range []int{(g.Rank + 1) % g.Size, 0} {
-		if r == g.Rank {
-			continue
-		}
-		if lost, err := m.lost(r, g.opt.Limits.Silence, passed); lost || err != nil {
-			return err
-		}
+	next := (g.Rank + 1) % g.Size
+	if lost, err := m.lost(next, g.opt.Limits.Silence, passed); lost || err != nil || next == 0 || g.Rank == 0 {
+		return err
 	}
-	return nil
+	_, err = m.lost(0, g.opt.Limits.Silence, passed)
+	return err
 }
 
 // passed returns the time since the last look at the peers, in which they could be heard.

@@ -6,7 +6,6 @@ package dist
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"time"
 
@@ -68,7 +67,7 @@ func (c *Collectives) keep(s *torchx.Store, err error) (*torchx.Store, error) {
 
 // group connects all ranks for collectives of tensors on a device.
 func (c *Collectives) group(ctx context.Context, name string, device torchx.Device) (*torchx.Group, error) {
-	part, err := c.keep(c.stores[0].Prefix(fmt.Sprintf("fmsr/%d/%s", c.place.Attempt, name)))
+	part, err := c.keep(c.stores[0].Prefix(c.place.Prefix() + name))
 	if err != nil {
 		return nil, err
 	}
