@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"path/filepath"
+	"slices"
 
 	"fmsr/internal/profile"
 	"fmsr/internal/store/runfolder"
@@ -27,10 +28,15 @@ type Writer interface {
 // use makes and locks the run's folder until the run's end.
 func (r *runner) use() (err error) {
 	if r.env.Folder == nil && r.env.Leads() {
-		shared := r.hasKeeper() && (!r.env.Fresh || r.env.Shard.N > 1)
+		shared := r.hasKeeper() && (r.env.Shard.N > 1 || !r.env.Fresh && !r.replaces())
 		r.env.Folder, err = runfolder.Use(r.env.Run.Dir, r.kind(), shared)
 	}
 	return err
+}
+
+// replaces reports whether a sink replaces results of other settings.
+func (r *runner) replaces() bool {
+	return slices.ContainsFunc(r.nodes, func(n *node) bool { k, ok := n.Stage.(Keeper); return ok && k.Replaces() })
 }
 
 // kind names what the flow makes. A folder holds results of one kind.

@@ -246,7 +246,7 @@ func (r *runner) share(opt Options) error {
 	r.env.Shard = opt.Shard
 	switch able := ok && r.hasKeeper(); {
 	case opt.Shard.N > 1 && !able:
-		return fmt.Errorf("shard %s: this flow cannot be shared: that needs a source of seeds and a sink that keeps a result for each seed", opt.Shard)
+		return fmt.Errorf("shard %s: this flow cannot be shared: that needs a source of seeds or files and a sink that keeps a result for each", opt.Shard)
 	case opt.Shard.N == 0 && able:
 		r.env.Shard = opt.Task
 	}
@@ -343,14 +343,10 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	}
 	key := r.key(i, config)
 	data, err := r.shared(ctx, "fits "+r.nodes[i].name, func() ([]byte, error) {
-		if data := r.readFit(key); data != nil && f.Restore(data) == nil {
+		if data := r.readFit(r.fitPath(key), key); data != nil && f.Restore(data) == nil {
 			return data, nil
 		}
-		data, err := r.fitted(ctx, i, f)
-		if err == nil {
-			_ = r.writeFit(key, data) // without it, the next run fits again
-		}
-		return data, err
+		return r.fitNow(ctx, i, f, key)
 	})
 	if err != nil {
 		return err
@@ -361,8 +357,33 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	return nil
 }
 
-// fitted makes the pass that a fitter needs, and returns its result.
-func (r *runner) fitted(ctx context.Context, i int, f Fitter) ([]byte, error) {
+// fitNow makes the pass that a fitter needs, or this shard's part of it, and returns the
+// result. It stores a result of all frames.
+func (r *runner) fitNow(ctx context.Context, i int, f Fitter, key string) (data []byte, err error) {
+	partial := false
+	if p, ok := f.(PartFitter); ok && r.env.Shard.N > 1 && r.source == 0 {
+		partial, err = r.fitParts(ctx, i, p, key)
+	} else {
+		err = r.fitPass(ctx, i, f, r.fitChain(i, f))
+	}
+	if err != nil {
+		return nil, err
+	}
+	result, err := f.Fitted()
+	if err == nil {
+		data, err = encodeFit(result)
+	}
+	if err != nil {
+		return nil, &StageError{Stage: r.nodes[i].label, Err: err}
+	}
+	if !partial {
+		_ = writeFit(r.fitPath(key), key, data) // without it, the next run fits again
+	}
+	return data, nil
+}
+
+// fitChain returns the stages whose frames a fitter sees.
+func (r *runner) fitChain(i int, f Fitter) []*node {
 	until := i
 	for j := r.source; j < i; j++ {
 		if r.spec.Flow[j].Decl.Link.Adds&Steps != 0 {
@@ -370,13 +391,18 @@ func (r *runner) fitted(ctx context.Context, i int, f Fitter) ([]byte, error) {
 			break
 		}
 	}
-	p, finish := newPass(ctx, r.env.Profile)
-	r.env.finish = finish
 	chain := r.nodes[r.source:until]
 	if ff, ok := f.(FitFuser); ok && until == i {
 		chain = chain[:len(chain)-ff.FuseFit(stagesOf(chain[1:]))]
 	}
-	err := p.run(chain, Once, func(e Element) error {
+	return chain
+}
+
+// fitPass shows a fitter the frames of a chain.
+func (r *runner) fitPass(ctx context.Context, i int, f Fitter, chain []*node) error {
+	p, finish := newPass(ctx, r.env.Profile)
+	r.env.finish = finish
+	return p.run(chain, Once, func(e Element) error {
 		var enough bool
 		err := guard(func() (err error) {
 			enough, err = f.Fit(p.ctx, e)
@@ -390,21 +416,6 @@ func (r *runner) fitted(ctx context.Context, i int, f Fitter) ([]byte, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	result, err := f.Fitted()
-	var data []byte
-	if err == nil {
-		data, err = json.Marshal(result)
-	}
-	if bad := (*json.UnsupportedValueError)(nil); errors.As(err, &bad) {
-		err = fmt.Errorf("a result from the training frames is %s, not a finite number", bad.Str)
-	}
-	if err != nil {
-		return nil, &StageError{Stage: r.nodes[i].label, Err: err}
-	}
-	return data, nil
 }
 
 // ready lets stages refuse what only shows once the frames are there and fitted.
@@ -464,7 +475,7 @@ func (r *runner) pick(ctx context.Context) error {
 	if !ok || !r.hasKeeper() {
 		return nil
 	}
-	missing := map[frames.Part]bool{}
+	missing, kept := map[frames.Part]bool{}, false
 	for i, n := range r.nodes {
 		k, ok := n.Stage.(Keeper)
 		if !ok {
@@ -474,15 +485,20 @@ func (r *runner) pick(ctx context.Context) error {
 		if err != nil {
 			return &StageError{Stage: n.label, Err: err}
 		}
+		if finished == nil {
+			continue
+		}
+		kept = true
 		for _, s := range r.metas[r.source].Seeds {
 			missing[s.Part()] = missing[s.Part()] || !finished[s.Part()]
 		}
 	}
 	wanted := map[frames.Part]bool{}
 	for i, s := range r.metas[r.source].Seeds {
-		wanted[s.Part()] = missing[s.Part()] && r.env.Shard.Has(i)
+		wanted[s.Part()] = (missing[s.Part()] || !kept) && r.env.Shard.Has(i)
 	}
-	picker.Pick(func(part frames.Part) bool { return wanted[part] })
+	r.env.Wants = func(part frames.Part) bool { return wanted[part] }
+	picker.Pick(r.env.Wants)
 	return nil
 }
 

@@ -64,8 +64,11 @@ func launch(ctx context.Context, size int, stderr io.Writer) error {
 				}
 			}
 			if failed != nil && err == nil {
-				err, late = failed, time.After(patience)
+				err = failed
 				signal(syscall.SIGCONT) // one that was stopped can end too
+				if stop != nil {        // else rank 0 may stay, as run.on_signal says
+					late = time.After(patience)
+				}
 			}
 		case <-stop:
 			stop = nil
