@@ -26,6 +26,8 @@ type Store interface {
 type Collectives interface {
 	// AllGather returns the data of all ranks, of any lengths.
 	AllGather(ctx context.Context, data []byte) ([][]byte, error)
+	// Waits reports whether one of them waits for other ranks now. The monitor asks.
+	Waits() bool
 }
 
 // Options are what Join needs besides the rank's place.
@@ -128,6 +130,13 @@ func (p Place) Prefix() string { return fmt.Sprintf("fmsr/%d.%d/", p.Attempt, p.
 
 func (p Place) key(format string, args ...any) string {
 	return p.Prefix() + fmt.Sprintf(format, args...)
+}
+
+// Connect sets the group's collectives.
+func (g *Group) Connect(c Collectives) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.Collectives = c
 }
 
 // Name returns a rank's name for messages: "rank 2 on n1".

@@ -352,6 +352,35 @@ func TestRankStalls(t *testing.T) {
 	w.expect(errs, "(it was at step 4, the reading of its next batch)")
 }
 
+// collectives only says whether it waits.
+type collectives struct {
+	Collectives
+	waits bool
+}
+
+func (c collectives) Waits() bool { return c.waits }
+
+// TestRankHangsInStep: the others wait for its gradients.
+func TestRankHangsInStep(t *testing.T) {
+	for _, hangs := range []int{1, -1} { // one, or the connections between all
+		w := newWorld(t, 3)
+		errs := w.run(func(ctx context.Context, g *Group) error {
+			g.Connect(collectives{waits: g.Rank != hangs})
+			g.Doing(4, Step)
+			time.Sleep(20 * time.Millisecond)
+			g.Doing(4, Batch)
+			g.Doing(5, Step)
+			return wait(ctx)
+		})
+		want := "rank 1 on n0 has made no progress for "
+		if hangs < 0 {
+			want = "and all others have made no progress for "
+		}
+		w.expect(errs, want)
+		w.expect(errs, "(it was at step 5, its training step)")
+	}
+}
+
 // TestLongWorkIsNoStall: the others wait for an evaluation on rank 0.
 func TestLongWorkIsNoStall(t *testing.T) {
 	w := newWorld(t, 3)

@@ -63,6 +63,7 @@ func (m *monitor) once() error {
 	g.mu.Lock()
 	mine, suspect, longest := g.now, g.suspect, g.longest
 	mine.N, mine.For = m.n, time.Since(g.since).Seconds()
+	mine.Waits = mine.Waits || g.Collectives != nil && g.Collectives.Waits()
 	g.mu.Unlock()
 	data, err := json.Marshal(mine)
 	if err == nil {
@@ -140,8 +141,14 @@ func (m *monitor) lookAtAll(mine beat, suspect bool, stall, passed time.Duration
 	if last.quick() {
 		limit = stall
 	}
-	if who == g.Rank || last.For < limit.Seconds() {
+	switch {
+	case last.For < limit.Seconds():
 		return nil
+	case who == g.Rank: // nobody is behind
+		if last.For < 2*limit.Seconds() {
+			return nil
+		}
+		return m.found(last.failure(who, g.Hosts[who], "and all others have made no progress for %v: they wait for each other", time.Duration(last.For)*time.Second))
 	}
 	return m.found(last.failure(who, g.Hosts[who], "has made no progress for %v, and the others wait for it", time.Duration(last.For)*time.Second))
 }

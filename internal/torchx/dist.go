@@ -102,6 +102,10 @@ func (g *Group) Close() {
 	}
 }
 
+// Waits reports whether a collective on the CPU waits for other ranks now. Any goroutine may
+// ask.
+func (g *Group) Waits() bool { return bool(C.fx_group_waits(g.c)) }
+
 // Do runs f in a scope on the calling goroutine, for collectives that belong to no
 // model. If ctx ends, the scope's collectives end too.
 func (g *Group) Do(ctx context.Context, f func(s *Scope) error) error { return inScope(ctx, nil, f) }

@@ -37,7 +37,6 @@ func Join(ctx context.Context, place ranks.Place, opt ranks.Options) (_ context.
 	if err != nil {
 		return ctx, nil, nil, err
 	}
-	g.Collectives = c
 	leave = func(err error) error {
 		if err = g.Leave(err); err == nil { // else a connection may be stuck, and the process ends anyway
 			c.close()
@@ -47,6 +46,7 @@ func Join(ctx context.Context, place ranks.Place, opt ranks.Options) (_ context.
 	if c.gloo, err = c.group(ctx, "gloo", torchx.CPU); err != nil {
 		return ctx, nil, nil, leave(g.Explain(ctx, err))
 	}
+	g.Connect(c)
 	return ctx, g, leave, nil
 }
 
@@ -84,6 +84,9 @@ func (c *Collectives) On(ctx context.Context, device torchx.Device) (_ *torchx.G
 	}
 	return c.device, err
 }
+
+// Waits reports whether a collective waits for other ranks. On a GPU it is not known.
+func (c *Collectives) Waits() bool { return c.gloo.Waits() }
 
 // AllGather returns the data of all ranks.
 func (c *Collectives) AllGather(ctx context.Context, data []byte) (all [][]byte, err error) {

@@ -57,6 +57,11 @@ c10::intrusive_ptr<c10d::Work> Group::all_reduce(const at::Tensor &x) {
 }
 
 void Group::finish(c10d::Work &work, const int *stop) {
+  struct Waiting {
+    std::atomic<bool> &now;
+    explicit Waiting(std::atomic<bool> &flag) : now(flag) { now = true; }
+    ~Waiting() { now = false; }
+  } until_the_end(waiting);
   // pauses of an eighth of the time waited, so that a short wait is not made long and a long one costs nothing
   for (auto pause = std::chrono::microseconds(10); !work.isCompleted();
        pause = std::min(pause + pause / 8 + std::chrono::microseconds(1), std::chrono::microseconds(1000))) {
@@ -82,6 +87,8 @@ fx_error fx_group_open(fx_store store, int rank, int size, int device, const cha
     *out = new Group(store->store, rank, size, device, address, interface, std::chrono::milliseconds(timeout_ms));
   });
 }
+
+bool fx_group_waits(fx_group group) { return group->waits(); }
 
 bool fx_group_close(fx_group group) {
   if (group->broken()) return false;
