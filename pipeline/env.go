@@ -33,6 +33,7 @@ type Env struct {
 	Folder   *runfolder.Folder // the run's folder, locked; nil before it is made
 	Resume   Resume            // where the run continues; not known before every stage has been opened
 	Profile  *profile.Profile  // nil: steps are not watched
+	Asked    *Ask              // the stages are opened for Plan alone; nil: for a run
 	Batch    int               // frames of a training batch, of all ranks together; the stage that joins them sets it
 
 	ctx    context.Context // the run's, which its caller may end

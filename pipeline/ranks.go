@@ -20,16 +20,22 @@ import (
 func (e *Env) Leads() bool { return e.Ranks == nil || e.Ranks.Rank == 0 }
 
 // SetBatch sets the number of frames of a training batch, and returns how many of them
-// this rank has. With several ranks, all have equally many.
+// this rank has.
 func (e *Env) SetBatch(size int) (own int, err error) {
 	e.Batch = size
 	if e.Ranks == nil {
 		return size, nil
 	}
-	if n := e.Ranks.Size; size%n != 0 {
-		return 0, fmt.Errorf("batch.size is %d, which %d ranks cannot share equally: want a multiple of %d", size, n, n)
+	return OfBatch(size, e.Ranks.Size)
+}
+
+// OfBatch returns how many frames of a batch each of so many ranks has. All have equally
+// many.
+func OfBatch(size, ranks int) (own int, err error) {
+	if size%ranks != 0 {
+		return 0, fmt.Errorf("batch.size is %d, which %d ranks cannot share equally: want a multiple of %d", size, ranks, ranks)
 	}
-	return size / e.Ranks.Size, nil
+	return size / ranks, nil
 }
 
 // Trains reports whether this rank trains on the frame at a position in the order of the

@@ -40,9 +40,10 @@ func init() {
 	                       [ errors and spectra  ] --> a table, comparison.json, images/
 	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 
-The truth of NAME.npy is the file of the same name, (F,H,W,C) on the fine grid. These
-metrics are in physical units, of the bilinear input, of the samples and, if there are
-several, of their mean:
+The truth of NAME.npy is the file of the same name or, without one, NAME.npz,
+(F,H,W,C) on the fine grid. Two files of one name are refused. These metrics are in
+physical units, of the bilinear input, of the samples and, if there are several, of
+their mean:
 
 ` + evaluate.Standard.Help(evaluate.Files) + `
 Grids of different sizes are compared separately. Only the fields that pictures show
@@ -94,16 +95,37 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 		return in, fmt.Errorf("truth %w", err)
 	}
 	for _, f := range in.Files {
-		i := slices.IndexFunc(found, func(path string) bool { return stem(path) == stem(f.Path) })
-		if i < 0 {
-			return in, fmt.Errorf("truth %s: no file %s there to compare with %s", c.Truth, filepath.Base(f.Path), f.Path)
+		path, err := truthOf(f.Path, found)
+		if err != nil {
+			return in, fmt.Errorf("truth %s: %w", c.Truth, err)
 		}
-		if err := c.check(found[i], f); err != nil {
+		if err := c.check(path, f); err != nil {
 			return in, fmt.Errorf("truth %w", err)
 		}
 	}
 	c.identify()
 	return in, nil
+}
+
+// truthOf returns the file among found that has the input's name: with its extension or,
+// without such a file, with another one.
+func truthOf(input string, found []string) (string, error) {
+	for _, name := range []func(path string) string{filepath.Base, stem} {
+		var same []string
+		for _, path := range found {
+			if name(path) == name(input) {
+				same = append(same, path)
+			}
+		}
+		switch len(same) {
+		case 0:
+		case 1:
+			return same[0], nil
+		default:
+			return "", fmt.Errorf("%s could be compared with %s and with %s: want one file of its name", input, same[0], same[1])
+		}
+	}
+	return "", fmt.Errorf("no file %s there to compare with %s", filepath.Base(input), input)
 }
 
 // identify adds to each input file's identity its truth's, and how many of its frames

@@ -57,8 +57,11 @@ func (k *kept) resume(ctx context.Context, key string, about any, frame room, su
 			need += int64(s.Frames) * frame.seed
 		}
 	}
-	if err := atomicfile.Room(dir, need); err != nil {
+	if err := atomicfile.Room(dir, need-k.set.Clears()); err != nil {
 		return nil, &pipeline.InputError{Err: err}
+	}
+	if err := k.set.Clear(); err != nil {
+		return nil, err
 	}
 	if len(finished) < len(work.Items) {
 		for _, name := range append(summary, filepath.Join(work.Under(), parts.Whole)) {

@@ -161,8 +161,10 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if err := t.checkBatch(); err != nil {
 		return in, err
 	}
-	if err := t.checkMemory(plan, hostmem.Left()); err != nil {
-		return in, err
+	if env.Asked == nil { // else other machines train
+		if err := t.checkMemory(plan, hostmem.Left()); err != nil {
+			return in, err
+		}
 	}
 	t.stop = t.TotalSteps
 	if limit := env.Run.MaxSteps; limit > 0 {
@@ -381,7 +383,7 @@ func (t *train) begin() {
 		return
 	}
 	t.began = true
-	t.checkpoints.start(t.env.Run)
+	t.checkpoints.start(t.env)
 	precision := "float32"
 	if t.UseBF16 {
 		precision = "bf16"

@@ -11,6 +11,7 @@ import (
 
 	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/runfolder"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -94,7 +95,9 @@ func (t *train) isBest() bool {
 // checkpoints writes the checkpoints of a training run beside the training, one
 // at a time.
 type checkpoints struct {
-	run   *pipeline.Run
+	run    *pipeline.Run
+	folder *runfolder.Folder // lists the named checkpoints that prune may remove
+
 	saved int // step of the newest that is whole; 0: none
 
 	last    int // step of the newest that was begun
@@ -108,7 +111,9 @@ func (t *train) ResumeFiles() (newest, pattern string) {
 	return model.CheckpointFile, model.CheckpointFiles
 }
 
-func (c *checkpoints) start(run *pipeline.Run) { c.run, c.at = run, time.Now() }
+func (c *checkpoints) start(env *pipeline.Env) {
+	c.run, c.folder, c.at = env.Run, env.Folder, time.Now()
+}
 
 // due reports whether a checkpoint of this step is due.
 func (c *checkpoints) due(step int) bool {
@@ -177,7 +182,13 @@ func (c *checkpoints) write(s *model.Snapshot, best bool) error {
 	if c.run.Keep == 1 && !c.forGood(s.Step) {
 		return nil
 	}
-	named := filepath.Join(c.run.Dir, fmt.Sprintf(namedFile, s.Step))
+	name := fmt.Sprintf(namedFile, s.Step)
+	if !c.forGood(s.Step) {
+		if err := c.folder.Add(name); err != nil {
+			return err
+		}
+	}
+	named := filepath.Join(c.run.Dir, name)
 	_ = os.Remove(named) // of a run that went on from an earlier one
 	if err := os.Link(path, named); err != nil {
 		return fmt.Errorf("run.keep is %d and run.keep_every %d, which want a file system with hard links: %w", c.run.Keep, c.run.KeepEvery, err)
@@ -188,7 +199,9 @@ func (c *checkpoints) write(s *model.Snapshot, best bool) error {
 // namedFile is the name of a checkpoint that is kept beside the newest, with its step.
 const namedFile = "checkpoint-%08d.pt"
 
-// prune removes the named checkpoints that are too old to be kept, and not kept for good.
+// prune removes the named checkpoints that are too old to be kept. It leaves those that are
+// kept for good, also by an earlier run.keep_every, and those that are the user's: the
+// folder's record lists neither.
 func (c *checkpoints) prune(newest int) error {
 	entries, err := os.ReadDir(c.run.Dir)
 	if err != nil {
@@ -200,7 +213,7 @@ func (c *checkpoints) prune(newest int) error {
 		if _, err := fmt.Sscanf(e.Name(), namedFile, &step); err != nil || e.Name() != fmt.Sprintf(namedFile, step) {
 			continue
 		}
-		if step <= newest && !c.forGood(step) {
+		if step <= newest && !c.forGood(step) && c.folder.Has(e.Name()) {
 			steps = append(steps, step)
 		}
 	}

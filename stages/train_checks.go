@@ -67,10 +67,7 @@ func (t *train) checkMemory(net model.Net, left int64) error {
 	if t.config.Device != torchx.CPU {
 		return nil
 	}
-	weights, sample := float64(model.WeightBytes(net)), float64(net.TrainBytes(t.in.H, t.in.W))
-	if t.UseBF16 {
-		sample /= 2
-	}
+	weights, sample := float64(model.WeightBytes(net)), t.sampleBytes(net)
 	batch, ranks, here := t.in.Batch, "", 1.0
 	if g := t.env.Ranks; g != nil {
 		batch /= g.Size
@@ -89,4 +86,13 @@ func (t *train) checkMemory(net model.Net, left int64) error {
 		lack.Advice = "lower train.model_channels or train.channel_mult"
 	}
 	return lack
+}
+
+// sampleBytes estimates the memory that a step needs for each sample.
+func (t *train) sampleBytes(net model.Net) float64 {
+	bytes := float64(net.TrainBytes(t.in.H, t.in.W))
+	if t.UseBF16 {
+		bytes /= 2
+	}
+	return bytes
 }

@@ -72,8 +72,10 @@ func launch(ctx context.Context, size int, trains bool, stdout, stderr io.Writer
 				if !trains {
 					continue
 				}
-				late = time.After(patience)
 				signal(syscall.SIGCONT) // one that was stopped can end too
+				if stop != nil {        // else rank 0 may stay, as run.on_signal says
+					late = time.After(patience)
+				}
 			}
 		case <-stop:
 			stop = nil

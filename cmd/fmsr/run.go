@@ -42,7 +42,7 @@ func (s *steps) Set(text string) error {
 	return nil
 }
 
-func runCommand(out io.Writer) *cobra.Command {
+func runCommand(out io.Writer, signals *signals) *cobra.Command {
 	var sets []string
 	var resume, shard string
 	var profile, size steps
@@ -56,7 +56,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
   fmsr run specs/full.yaml --data-root /data --out runs/a --set train.channel_mult=[1,2,2]`,
 		Args: usage(cobra.ExactArgs(1)),
 	}
-	cmd.Flags().StringArrayVar(&sets, "set", nil, "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE")
+	cmd.Flags().StringArrayVar(&sets, "set", nil, setUsage)
 	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint or a run's folder to resume from")
 	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, or of the input files of superres, I = 1..N; set automatically in a Slurm job array (fmsr merge checks and joins them)")
 	cmd.Flags().Var(&size, "ranks", "run as this many processes on this machine: each has a part of every training batch or, of a flow that does not train, is a shard (torchrun and srun start them on several)")
@@ -77,13 +77,9 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, atomicfile.Cause(err))}
 			}
 		}
-		overrides := *given
-		for _, set := range sets {
-			path, value, ok := strings.Cut(set, "=")
-			if !ok {
-				return &pipeline.InputError{Err: fmt.Errorf("--set %s: want STAGE.KEY=VALUE", set)}
-			}
-			overrides = append(overrides, pipeline.Override{Path: path, Value: value, Flag: "--set " + set})
+		overrides, err := overridesOf(*given, sets)
+		if err != nil {
+			return err
 		}
 		spec, err := loadSpec(args[0], overrides)
 		if err != nil {
@@ -93,6 +89,10 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		if err != nil {
 			return &pipeline.InputError{Err: err}
 		}
+		if spec.Run.OnSignal != "exit" && resume != "auto" {
+			return &pipeline.InputError{Err: fmt.Errorf("--resume %s: a job that runs again (run.on_signal is %s) would not resume where it stopped: leave out --resume, or give the new run an --out of its own", resume, spec.Run.OnSignal)}
+		}
+		onSignal := signals.heed(spec, out)
 		if place.Alone() && size > 1 {
 			return launch(cmd.Context(), int(size), spec.Trains(), out, cmd.ErrOrStderr())
 		}
@@ -119,10 +119,25 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		failed := &runFailed{error: err}
 		if spec.Resumable() && place.Rank == 0 {
 			failed.resume = shellCommand(again)
+			onSignal.stopped(err)
 		}
 		return failed
 	}
 	return cmd
+}
+
+const setUsage = "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE"
+
+// overridesOf returns what flags and --set set.
+func overridesOf(flags []pipeline.Override, sets []string) ([]pipeline.Override, error) {
+	for _, set := range sets {
+		path, value, ok := strings.Cut(set, "=")
+		if !ok {
+			return nil, &pipeline.InputError{Err: fmt.Errorf("--set %s: want STAGE.KEY=VALUE", set)}
+		}
+		flags = append(flags, pipeline.Override{Path: path, Value: value, Flag: "--set " + set})
+	}
+	return flags, nil
 }
 
 // withoutResume returns arguments without --resume: the run's folder now says where to

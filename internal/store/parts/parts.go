@@ -66,6 +66,7 @@ type Set struct {
 	Work
 	dir string
 
+	old     map[string]Record     // by their paths: those that Clear removes
 	summed  map[File]infile.Stamp // files whose SHA-256 was checked
 	changed []string              // files that All found to be others than those written
 }
@@ -74,30 +75,56 @@ type Set struct {
 var ErrOther = errors.New("it holds the results of another spec or of other data: give another --out, remove it, or start over with --resume never")
 
 // Open prepares a folder for the results of a work. If they are of seeds, it returns ErrOther
-// if the folder holds results of another key. With fresh it removes them instead. It also
-// removes the records of the items for which mine is true.
+// if the folder holds results of another key. With fresh these count as missing instead, and
+// so do the items for which mine is true. Clear removes what counts as missing.
 func Open(dir string, work Work, fresh bool, mine func(i int) bool) (*Set, error) {
-	s := &Set{Work: work, dir: dir, summed: map[File]infile.Stamp{}}
+	s := &Set{Work: work, dir: dir, summed: map[File]infile.Stamp{}, old: map[string]Record{}}
 	if err := os.MkdirAll(s.folder(), 0o777); err != nil {
 		return nil, err
 	}
-	if !work.OfFiles {
-		if err := s.checkOthers(fresh); err != nil {
-			return nil, err
-		}
-	}
 	for i, item := range work.Items {
 		if fresh && mine(i) {
-			if err := os.Remove(s.path(item)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, err
-			}
+			s.old[s.path(item)] = Record{Key: item.Key} // its files stay until others take their place
+		}
+	}
+	if !work.OfFiles {
+		if err := s.findOthers(fresh); err != nil {
+			return nil, err
 		}
 	}
 	return s, nil
 }
 
-// checkOthers returns ErrOther if there are results of another key, or removes them.
-func (s *Set) checkOthers(remove bool) error {
+// Clears returns how many bytes Clear makes free.
+func (s *Set) Clears() (bytes int64) {
+	for _, r := range s.old {
+		for _, f := range r.Files {
+			if info, err := os.Lstat(filepath.Join(s.dir, f.Path)); err == nil {
+				bytes += info.Size()
+			}
+		}
+	}
+	return bytes
+}
+
+// Clear removes the results that Open has found to be of no use, but for those that another
+// run has replaced since.
+func (s *Set) Clear() error {
+	for path, r := range s.old {
+		if now, err := read(path); err == nil && now.Key == s.Items[0].Key && now.Key != r.Key {
+			continue
+		}
+		if err := s.remove(path, r); err != nil {
+			return err
+		}
+	}
+	clear(s.old)
+	return nil
+}
+
+// findOthers returns ErrOther if there are results of another key or, with fresh, notes them
+// for Clear.
+func (s *Set) findOthers(fresh bool) error {
 	there, err := glob.In(s.folder(), "seed_*.json")
 	if err != nil {
 		return err
@@ -108,12 +135,10 @@ func (s *Set) checkOthers(remove bool) error {
 		case errors.Is(err, fs.ErrNotExist) || err == nil && r.Key == s.Items[0].Key: // removed by another run; or ours
 		case err != nil && !errors.As(err, new(*damaged)):
 			return err
-		case err == nil && !remove && s.present(r):
+		case err == nil && !fresh && s.left(r):
 			return fmt.Errorf("%s: %w", s.dir, ErrOther)
 		default:
-			if err := s.remove(path, r); err != nil {
-				return err
-			}
+			s.old[path] = r
 		}
 	}
 	return nil
@@ -165,7 +190,10 @@ func (s *Set) All(ctx context.Context) (records []Record, missing int, err error
 			return nil, 0, context.Cause(ctx)
 		}
 		r, err := s.read(item)
+		_, old := s.old[s.path(item)]
 		switch {
+		case old:
+			missing++
 		case err == nil && r.Key == item.Key && r.Part() == item.Part() && s.whole(r):
 			records = append(records, r)
 		case err == nil || errors.Is(err, fs.ErrNotExist) || errors.As(err, new(*damaged)):
@@ -200,6 +228,14 @@ func (s *Set) present(r Record) bool {
 		}
 	}
 	return len(r.Files) > 0
+}
+
+// left reports whether one of a record's files is there, whatever its size.
+func (s *Set) left(r Record) bool {
+	return slices.ContainsFunc(r.Files, func(f File) bool {
+		_, err := os.Lstat(filepath.Join(s.dir, f.Path))
+		return !errors.Is(err, fs.ErrNotExist)
+	})
 }
 
 // whole reports whether a record's files have stayed as they were written. It notes the
