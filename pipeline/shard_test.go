@@ -39,6 +39,23 @@ func TestShardsCover(t *testing.T) {
 	}
 }
 
+// TestShardsDivide: every item of a shard is in exactly one of its parts.
+func TestShardsDivide(t *testing.T) {
+	for _, s := range []Shard{{}, {1, 1}, {2, 3}, {3, 3}} {
+		for item := range 40 {
+			times := 0
+			for i := range 4 {
+				if s.Of(i, 4).Has(item) {
+					times++
+				}
+			}
+			if want := map[bool]int{true: 1}[s.Has(item)]; times != want {
+				t.Errorf("item %d is in %d of 4 parts of shard %v, want %d", item, times, s, want)
+			}
+		}
+	}
+}
+
 func TestSlurmShard(t *testing.T) {
 	env := func(id, first, count string) func(string) string {
 		return func(name string) string {

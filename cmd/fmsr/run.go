@@ -11,18 +11,26 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fmsr/internal/ranks"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/pipeline"
 )
 
 // shards returns the part of the work that the flag names and, without the flag,
-// the part of a Slurm array's task.
-func shards(flag string) (part, task pipeline.Shard, err error) {
+// the part of a Slurm array's task. Ranks that do not train together share that part.
+func shards(flag string, place ranks.Place) (part, task pipeline.Shard, err error) {
 	if flag != "" {
 		part, err = pipeline.ParseShard(flag)
-		return part, task, err
+	} else {
+		task, err = pipeline.SlurmShard(os.Getenv)
 	}
-	task, err = pipeline.SlurmShard(os.Getenv)
+	if err == nil && !place.Alone() {
+		whole := part
+		if flag == "" {
+			whole = task
+		}
+		part = whole.Of(place.Rank, place.Size)
+	}
 	return part, task, err
 }
 
@@ -85,7 +93,11 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		if err != nil {
 			return err
 		}
-		part, task, err := shards(shard)
+		alike := place // the ranks of a run that trains share no seeds
+		if spec.Trains() {
+			alike = ranks.Place{}
+		}
+		part, task, err := shards(shard, alike)
 		if err != nil {
 			return &pipeline.InputError{Err: err}
 		}

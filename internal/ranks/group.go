@@ -61,7 +61,7 @@ type Group struct {
 	longest time.Duration // training step
 	suspect bool          // a connection has broken
 
-	left     chan struct{} // closed by Leave
+	left     chan struct{} // closed at the end of Leave
 	watching sync.WaitGroup
 	abandon  *time.Timer // runs once the run has ended because of another rank
 }
@@ -443,8 +443,9 @@ func Report(store Store, p Place, host, why string) error {
 }
 
 // Leave ends the group. A rank that has succeeded waits until rank 0 has, or until another
-// one fails. Rank 0 waits until the others have left, since they may need the store that it
-// serves.
+// one fails. After a failure it waits some time for rank 0, which saves, since its own end
+// could make the launcher end all. Rank 0 waits until the others have left, since they may
+// need the store that it serves.
 func (g *Group) Leave(err error) error {
 	g.Failed(err)
 	if err == nil && g.Rank > 0 {
@@ -453,36 +454,52 @@ func (g *Group) Leave(err error) error {
 			return err
 		})
 	}
-	close(g.left)
-	want := int64(g.Size)
-	if peer := (*PeerError)(nil); errors.As(context.Cause(g.ctx), &peer) && peer.Lost {
-		want--
+	g.mu.Lock()
+	if g.abandon != nil { // what follows ends in time
+		g.abandon.Stop()
 	}
-	patience := g.opt.Limits.Silence
-	if err != nil {
-		patience = g.opt.Limits.Broken
+	g.mu.Unlock()
+	gone := -1
+	if peer := (*PeerError)(nil); errors.As(context.Cause(g.ctx), &peer) && (peer.Lost || peer.Rank == g.Rank) {
+		gone = peer.Rank
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	limit := g.opt.Limits.End
+	if err != nil && g.Rank == 0 { // the others only wait for its word
+		limit = g.opt.Limits.Broken
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	_ = g.call(ctx, func() error {
-		if err == nil && g.Rank == 0 {
-			if err := g.store.Set(g.key("done"), nil); err != nil {
-				return err
-			}
+	switch {
+	case gone == 0 || gone == g.Rank: // there is nobody to wait for
+	case g.Rank == 0:
+		_ = g.call(ctx, func() error { return g.endFirst(ctx, err == nil, gone) })
+	default:
+		if err != nil {
+			_, _ = g.await(ctx, g.key("ended")) // without it, this rank ends anyway
 		}
-		n, err := g.store.Add(g.key("left"), 1)
-		for g.Serves() && err == nil && n < want && ctx.Err() == nil {
-			time.Sleep(5 * time.Millisecond)
-			n, err = g.store.Add(g.key("left"), 0)
-		}
-		return err
-	})
+		_ = g.call(ctx, func() error { _, err := g.store.Add(g.key("left"), 1); return err })
+	}
+	close(g.left)
 	g.cancel(nil)
 	_ = g.call(ctx, func() error { g.watching.Wait(); return nil }) // in vain if the store does not answer
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.abandon != nil {
-		g.abandon.Stop()
+	return err
+}
+
+// endFirst tells the others that rank 0 ends, and waits until they have left if it serves
+// the store.
+func (g *Group) endFirst(ctx context.Context, done bool, gone int) error {
+	if done {
+		if err := g.store.Set(g.key("done"), nil); err != nil {
+			return err
+		}
+	}
+	err := g.store.Set(g.key("ended"), nil)
+	others := int64(g.Size - 1)
+	if gone > 0 {
+		others--
+	}
+	for n := int64(0); g.Serves() && err == nil && n < others && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+		n, err = g.store.Add(g.key("left"), 0)
 	}
 	return err
 }
