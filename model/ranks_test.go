@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -12,12 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"fmsr/internal/field"
 	"fmsr/internal/torchx"
 )
 
 // onRanks runs f on n ranks, a goroutine each, and returns their errors. They find one
 // another over the loopback interface. A rank's group is closed when f returns.
-func onRanks(t *testing.T, n int, device torchx.Device, f func(g *torchx.Group) error) []error {
+func onRanks(t testing.TB, n int, device torchx.Device, f func(g *torchx.Group) error) []error {
 	t.Helper()
 	server, err := torchx.OpenStore(torchx.StoreAddr{Host: "127.0.0.1", Server: true}, 5*time.Second)
 	if err != nil {
@@ -190,6 +192,24 @@ func TestRanksTrainAsOne(t *testing.T) {
 	}
 }
 
+// TestRanksWithBF16: gradients that are sent as bf16 change the losses little, and leave
+// the ranks equal. Each of N-1 sums rounds to 8 bits.
+func TestRanksWithBF16(t *testing.T) {
+	const steps = 30
+	want, err := trainOn(t, nil, rankHyper, false, steps, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{2, 4} {
+		got := trainOnRanks(t, n, rankHyper, true, steps, 1)
+		off := furthest(got.losses, want.losses)
+		t.Logf("%d ranks: losses of %d steps within %.2g", n, steps, off)
+		if off == 0 || off > 1e-3 {
+			t.Errorf("%d ranks: losses with bf16 gradients are off by %g, want a little", n, off)
+		}
+	}
+}
+
 // TestRanksDrawTheirRows: a rank's noise and times are, bit for bit, its rows of those that
 // one rank draws.
 func TestRanksDrawTheirRows(t *testing.T) {
@@ -299,6 +319,56 @@ func TestRanksStartFromOne(t *testing.T) {
 		if err != nil {
 			t.Errorf("rank %d: %v", rank, err)
 		}
+	}
+}
+
+// TestRanksResume: four ranks that resume from rank 0's checkpoint end with the bits of
+// four that were never stopped.
+func TestRanksResume(t *testing.T) {
+	const n, half = 4, 3
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "checkpoint.pt")
+	run := func(begin, end int) (result []float32) {
+		for rank, err := range onRanks(t, n, torchx.CPU, func(g *torchx.Group) error {
+			tr, err := rankTrainer(rankHyper)
+			if err != nil {
+				return err
+			}
+			defer tr.Close()
+			if begin > 0 && g.Rank == 0 {
+				l, err := OpenCheckpoint(path)
+				if err != nil {
+					return err
+				}
+				defer l.Close()
+				if err := tr.Restore(ctx, l); err != nil {
+					return err
+				}
+			}
+			if err := tr.Join(ctx, g, false); err != nil {
+				return err
+			}
+			for tr.Step < end {
+				if _, err := rankStep(ctx, tr, 1, 0); err != nil {
+					return err
+				}
+			}
+			if g.Rank != 0 {
+				return nil
+			}
+			result = state(t, tr)
+			return save(ctx, tr, path, Checkpoint{Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2}, Averaged: true})
+		}) {
+			if err != nil {
+				t.Fatalf("rank %d: %v", rank, err)
+			}
+		}
+		return result
+	}
+	run(0, half)
+	resumed := run(half, 2*half)
+	if whole := run(0, 2*half); !slices.Equal(resumed, whole) {
+		t.Errorf("the ranks that resumed are off by %g from those that were never stopped", furthest(resumed, whole))
 	}
 }
 

@@ -39,23 +39,6 @@ func TestShardsCover(t *testing.T) {
 	}
 }
 
-// TestShardsDivide: every item of a shard is in exactly one of its parts.
-func TestShardsDivide(t *testing.T) {
-	for _, s := range []Shard{{}, {1, 1}, {2, 3}, {3, 3}} {
-		for item := range 40 {
-			times := 0
-			for i := range 4 {
-				if s.Of(i, 4).Has(item) {
-					times++
-				}
-			}
-			if want := map[bool]int{true: 1}[s.Has(item)]; times != want {
-				t.Errorf("item %d is in %d of 4 parts of shard %v, want %d", item, times, s, want)
-			}
-		}
-	}
-}
-
 func TestSlurmShard(t *testing.T) {
 	env := func(id, first, count string) func(string) string {
 		return func(name string) string {
@@ -92,6 +75,26 @@ func TestFitOrder(t *testing.T) {
 		r := &runner{env: &Env{Shard: shard}}
 		if got := r.fitOrder(7); !slices.Equal(got, want) {
 			t.Errorf("shard %v: %v, want %v", shard, got, want)
+		}
+	}
+}
+
+// TestAmong: the processes of a shard together work on the shard.
+func TestAmong(t *testing.T) {
+	for _, s := range []Shard{{}, {1, 1}, {2, 3}, {3, 3}} {
+		if got := s.Among(0, 1); got != s {
+			t.Errorf("shard %v of one process: %v", s, got)
+		}
+		for item := range 40 {
+			times := 0
+			for process := range 4 {
+				if s.Among(process, 4).Has(item) {
+					times++
+				}
+			}
+			if want := map[bool]int{true: 1}[s.Has(item)]; times != want {
+				t.Errorf("shard %v: %d of 4 processes work on item %d, want %d", s, times, item, want)
+			}
 		}
 	}
 }

@@ -47,6 +47,14 @@ func executeRank(ctx context.Context, place ranks.Place, spec *pipeline.Spec, op
 	return rankError(place.Rank, leave(pipeline.Execute(ctx, spec, opt)))
 }
 
+// executeShare runs a spec that does not train as one of several processes, each a shard.
+// They do not wait for each other.
+func executeShare(ctx context.Context, place ranks.Place, spec *pipeline.Spec, opt pipeline.Options) error {
+	runtime.GOMAXPROCS(max(2, place.Threads()))
+	opt.Place = place
+	return rankError(place.Rank, pipeline.Execute(ctx, spec, opt))
+}
+
 // abandoned reports that the process cannot end by itself after another rank has failed, and
 // returns its exit status.
 func abandoned(rank int, err error) int {

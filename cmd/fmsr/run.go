@@ -11,26 +11,18 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/internal/ranks"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/pipeline"
 )
 
 // shards returns the part of the work that the flag names and, without the flag,
-// the part of a Slurm array's task. Ranks that do not train together share that part.
-func shards(flag string, place ranks.Place) (part, task pipeline.Shard, err error) {
+// the part of a Slurm array's task.
+func shards(flag string) (part, task pipeline.Shard, err error) {
 	if flag != "" {
 		part, err = pipeline.ParseShard(flag)
-	} else {
-		task, err = pipeline.SlurmShard(os.Getenv)
+		return part, task, err
 	}
-	if err == nil && !place.Alone() {
-		whole := part
-		if flag == "" {
-			whole = task
-		}
-		part = whole.Of(place.Rank, place.Size)
-	}
+	task, err = pipeline.SlurmShard(os.Getenv)
 	return part, task, err
 }
 
@@ -67,7 +59,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 	cmd.Flags().StringArrayVar(&sets, "set", nil, setUsage)
 	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint or a run's folder to resume from")
 	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, or of the input files of superres, I = 1..N; set automatically in a Slurm job array (fmsr merge checks and joins them)")
-	cmd.Flags().Var(&size, "ranks", "train with this many processes on this machine, each a part of every batch (torchrun and srun start them on several)")
+	cmd.Flags().Var(&size, "ranks", "run as this many processes on this machine: each has a part of every training batch or, of a flow that does not train, is a shard (torchrun and srun start them on several)")
 	cmd.Flags().Var(&profile, "profile", "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	given := pipeline.AddFlags(cmd.Flags())
@@ -93,11 +85,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		if err != nil {
 			return err
 		}
-		alike := place // the ranks of a run that trains share no seeds
-		if spec.Trains() {
-			alike = ranks.Place{}
-		}
-		part, task, err := shards(shard, alike)
+		part, task, err := shards(shard)
 		if err != nil {
 			return &pipeline.InputError{Err: err}
 		}
@@ -106,7 +94,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		}
 		onSignal := signals.heed(spec, out)
 		if place.Alone() && size > 1 {
-			return launch(cmd.Context(), int(size), cmd.ErrOrStderr())
+			return launch(cmd.Context(), int(size), spec.Trains(), out, cmd.ErrOrStderr())
 		}
 		if place.Rank == 0 {
 			printWarnings(out, spec)
@@ -116,19 +104,24 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 			Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: int(profile), Shard: part, Task: task,
 			Resumable: func() { again = withoutResume(os.Args) },
 		}
-		if !place.Alone() && spec.Trains() {
-			err = executeRank(cmd.Context(), place, spec, opt)
-		} else {
+		switch {
+		case place.Alone():
 			err = pipeline.Execute(cmd.Context(), spec, opt)
+		case spec.Trains():
+			err = executeRank(cmd.Context(), place, spec, opt)
+		default:
+			err = executeShare(cmd.Context(), place, spec, opt)
 		}
 		var input *pipeline.InputError
-		if err == nil || errors.As(err, &input) && cmd.Context().Err() == nil {
+		if err == nil || errors.As(err, &input) && cmd.Context().Err() == nil && !errors.As(err, new(interrupted)) {
 			return err
 		}
 		failed := &runFailed{error: err}
-		if spec.Resumable() && place.Rank == 0 {
-			failed.resume = shellCommand(again)
-			onSignal.stopped(err)
+		if spec.Resumable() {
+			if place.Rank == 0 {
+				failed.resume = shellCommand(again)
+			}
+			onSignal.stopped(err, place.Rank == 0)
 		}
 		return failed
 	}
