@@ -142,10 +142,12 @@ func (g *Group) Connect(c Collectives) {
 // Name returns a rank's name for messages: "rank 2 on n1".
 func (g *Group) Name(rank int) string { return fmt.Sprintf("rank %d on %s", rank, g.Hosts[rank]) }
 
-// What a rank does that must not take much longer than it usually does.
+// What a rank does that the monitor knows: work that must not take much longer than it
+// usually does, and rank 0's work once the run has ended.
 const (
 	Step  = "its training step"
 	Batch = "the reading of its next batch"
+	Save  = "the last checkpoint"
 )
 
 // Doing records what the rank is doing from now on, at a step. A nil group records
@@ -212,16 +214,21 @@ func (g *Group) Explain(ctx context.Context, err error) error {
 }
 
 // await waits for a key, and returns its value.
-func (g *Group) await(ctx context.Context, key string) (value []byte, err error) {
-	err = g.call(ctx, func() (err error) {
-		value, err = g.store.Get(ctx, key, 1<<62)
+func (g *Group) await(ctx context.Context, key string) ([]byte, error) {
+	value := make(chan []byte, 1)
+	err := g.call(ctx, func() error {
+		v, err := g.store.Get(ctx, key, 1<<62)
+		value <- v
 		return err
 	})
-	return value, err
+	if err != nil {
+		return nil, err
+	}
+	return <-value, nil
 }
 
 // call runs an operation of the store, which does not return while the store's process
-// is stopped: then call returns when ctx ends.
+// is stopped: then call returns when ctx ends, and the caller must not read what f writes.
 func (g *Group) call(ctx context.Context, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -387,6 +394,19 @@ func (g *Group) InTurn(ctx context.Context, what string, f func() error) error {
 		return err
 	}
 	return g.Explain(ctx, g.call(ctx, func() error { return g.store.Set(fmt.Sprintf("%s/%d", key, g.Rank), nil) }))
+}
+
+// abandonAfter abandons the process after a time, and as long as rank 0 saves, after more.
+func (g *Group) abandonAfter(limit time.Duration, err error) {
+	g.abandon = time.AfterFunc(limit, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.now.Doing == Save {
+			g.abandonAfter(limit, err)
+			return
+		}
+		go g.opt.Abandon(err)
+	})
 }
 
 // Failed tells the others why this rank ends, unless it ends because of one of them.

@@ -431,6 +431,24 @@ func TestLongWorkIsNoStall(t *testing.T) {
 	}
 }
 
+// TestRank0SavesInPeace: it is not abandoned while it saves.
+func TestRank0SavesInPeace(t *testing.T) {
+	w := newWorld(t, 2)
+	w.limits.End = 30 * time.Millisecond
+	w.run(func(ctx context.Context, g *Group) error {
+		if g.Rank == 1 {
+			return errors.New("disk full")
+		}
+		err := wait(ctx)
+		g.Doing(7, Save)
+		time.Sleep(150 * time.Millisecond)
+		return err
+	})
+	if err := w.abandoned.Load(); err != nil {
+		t.Errorf("abandoned: %v", *err)
+	}
+}
+
 func TestRankIsAbandoned(t *testing.T) {
 	w := newWorld(t, 2)
 	w.limits.End = 50 * time.Millisecond
