@@ -331,6 +331,7 @@ func (r *runner) fillHere(ctx context.Context, i int, s Store) error {
 	p, finish := newPass(ctx, r.env.Profile)
 	r.env.finish = finish
 	err = p.run(r.nodes[r.source:i], Once, func(e Element) error {
+		r.env.Ranks.Doing(0, "fills "+r.nodes[i].name)
 		if err := guard(func() error { return s.Write(p.ctx, e) }); err != nil {
 			return &StageError{Stage: r.nodes[i].label, Origin: e.Origin(), Err: err}
 		}
@@ -419,6 +420,7 @@ func (r *runner) fitPass(ctx context.Context, i int, f Fitter, chain []*node) er
 	p, finish := newPass(ctx, r.env.Profile)
 	r.env.finish = finish
 	return p.run(chain, Once, func(e Element) error {
+		r.env.Ranks.Doing(0, "fits "+r.nodes[i].name)
 		var enough bool
 		err := guard(func() (err error) {
 			enough, err = f.Fit(p.ctx, e)

@@ -328,7 +328,7 @@ func (t *train) end() error {
 	if !t.env.Leads() {
 		return nil
 	}
-	t.env.Ranks.Doing(t.trainer.Step, "the last checkpoint")
+	t.env.Ranks.Doing(t.trainer.Step, ranks.Save)
 	if !t.env.Failed() {
 		t.passed()
 		return t.saveLast()

@@ -83,6 +83,6 @@ type Limits struct {
 
 // Usual are the limits of a run.
 var Usual = Limits{
-	Beat: time.Second, Silence: 15 * time.Second, Broken: 3 * time.Second, Stall: 15 * time.Second, Work: time.Hour,
+	Beat: time.Second, Silence: 15 * time.Second, Broken: 3 * time.Second, Stall: 15 * time.Second, Work: 2 * time.Hour,
 	Arrive: 10 * time.Minute, Notice: 10 * time.Second, End: 12 * time.Second,
 }

@@ -61,7 +61,7 @@ type Group struct {
 	longest time.Duration // training step
 	suspect bool          // a connection has broken
 
-	left     chan struct{} // closed by Leave
+	left     chan struct{} // closed at the end of Leave
 	watching sync.WaitGroup
 	abandon  *time.Timer // runs once the run has ended because of another rank
 }
@@ -142,10 +142,12 @@ func (g *Group) Connect(c Collectives) {
 // Name returns a rank's name for messages: "rank 2 on n1".
 func (g *Group) Name(rank int) string { return fmt.Sprintf("rank %d on %s", rank, g.Hosts[rank]) }
 
-// What a rank does that must not take much longer than it usually does.
+// What a rank does that the monitor knows: work that must not take much longer than it
+// usually does, and rank 0's work once the run has ended.
 const (
 	Step  = "its training step"
 	Batch = "the reading of its next batch"
+	Save  = "the last checkpoint"
 )
 
 // Doing records what the rank is doing from now on, at a step. A nil group records
@@ -212,16 +214,21 @@ func (g *Group) Explain(ctx context.Context, err error) error {
 }
 
 // await waits for a key, and returns its value.
-func (g *Group) await(ctx context.Context, key string) (value []byte, err error) {
-	err = g.call(ctx, func() (err error) {
-		value, err = g.store.Get(ctx, key, 1<<62)
+func (g *Group) await(ctx context.Context, key string) ([]byte, error) {
+	value := make(chan []byte, 1)
+	err := g.call(ctx, func() error {
+		v, err := g.store.Get(ctx, key, 1<<62)
+		value <- v
 		return err
 	})
-	return value, err
+	if err != nil {
+		return nil, err
+	}
+	return <-value, nil
 }
 
 // call runs an operation of the store, which does not return while the store's process
-// is stopped: then call returns when ctx ends.
+// is stopped: then call returns when ctx ends, and the caller must not read what f writes.
 func (g *Group) call(ctx context.Context, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -389,6 +396,19 @@ func (g *Group) InTurn(ctx context.Context, what string, f func() error) error {
 	return g.Explain(ctx, g.call(ctx, func() error { return g.store.Set(fmt.Sprintf("%s/%d", key, g.Rank), nil) }))
 }
 
+// abandonAfter abandons the process after a time, and as long as rank 0 saves, after more.
+func (g *Group) abandonAfter(limit time.Duration, err error) {
+	g.abandon = time.AfterFunc(limit, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.now.Doing == Save {
+			g.abandonAfter(limit, err)
+			return
+		}
+		go g.opt.Abandon(err)
+	})
+}
+
 // Failed tells the others why this rank ends, unless it ends because of one of them.
 func (g *Group) Failed(err error) {
 	peer := (*PeerError)(nil)
@@ -443,8 +463,9 @@ func Report(store Store, p Place, host, why string) error {
 }
 
 // Leave ends the group. A rank that has succeeded waits until rank 0 has, or until another
-// one fails. Rank 0 waits until the others have left, since they may need the store that it
-// serves.
+// one fails. After a failure it waits some time for rank 0, which saves, since its own end
+// could make the launcher end all. Rank 0 waits until the others have left, since they may
+// need the store that it serves.
 func (g *Group) Leave(err error) error {
 	g.Failed(err)
 	if err == nil && g.Rank > 0 {
@@ -453,36 +474,52 @@ func (g *Group) Leave(err error) error {
 			return err
 		})
 	}
-	close(g.left)
-	want := int64(g.Size)
-	if peer := (*PeerError)(nil); errors.As(context.Cause(g.ctx), &peer) && peer.Lost {
-		want--
+	g.mu.Lock()
+	if g.abandon != nil { // what follows ends in time
+		g.abandon.Stop()
 	}
-	patience := g.opt.Limits.Silence
-	if err != nil {
-		patience = g.opt.Limits.Broken
+	g.mu.Unlock()
+	gone := -1
+	if peer := (*PeerError)(nil); errors.As(context.Cause(g.ctx), &peer) && (peer.Lost || peer.Rank == g.Rank) {
+		gone = peer.Rank
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	limit := g.opt.Limits.End
+	if err != nil && g.Rank == 0 { // the others only wait for its word
+		limit = g.opt.Limits.Broken
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	_ = g.call(ctx, func() error {
-		if err == nil && g.Rank == 0 {
-			if err := g.store.Set(g.key("done"), nil); err != nil {
-				return err
-			}
+	switch {
+	case gone == 0 || gone == g.Rank: // there is nobody to wait for
+	case g.Rank == 0:
+		_ = g.call(ctx, func() error { return g.endFirst(ctx, err == nil, gone) })
+	default:
+		if err != nil {
+			_, _ = g.await(ctx, g.key("ended")) // without it, this rank ends anyway
 		}
-		n, err := g.store.Add(g.key("left"), 1)
-		for g.Serves() && err == nil && n < want && ctx.Err() == nil {
-			time.Sleep(5 * time.Millisecond)
-			n, err = g.store.Add(g.key("left"), 0)
-		}
-		return err
-	})
+		_ = g.call(ctx, func() error { _, err := g.store.Add(g.key("left"), 1); return err })
+	}
+	close(g.left)
 	g.cancel(nil)
 	_ = g.call(ctx, func() error { g.watching.Wait(); return nil }) // in vain if the store does not answer
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.abandon != nil {
-		g.abandon.Stop()
+	return err
+}
+
+// endFirst tells the others that rank 0 ends, and waits until they have left if it serves
+// the store.
+func (g *Group) endFirst(ctx context.Context, done bool, gone int) error {
+	if done {
+		if err := g.store.Set(g.key("done"), nil); err != nil {
+			return err
+		}
+	}
+	err := g.store.Set(g.key("ended"), nil)
+	others := int64(g.Size - 1)
+	if gone > 0 {
+		others--
+	}
+	for n := int64(0); g.Serves() && err == nil && n < others && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+		n, err = g.store.Add(g.key("left"), 0)
 	}
 	return err
 }

@@ -251,6 +251,35 @@ func TestRankFails(t *testing.T) {
 	}
 }
 
+// TestRanksWaitForRank0: the others leave after rank 0, which saves.
+func TestRanksWaitForRank0(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		w := newWorld(t, 3)
+		began := time.Now()
+		w.run(func(ctx context.Context, g *Group) (err error) {
+			if fails {
+				err = errors.New("disk full")
+				if g.Rank != 1 {
+					err = wait(ctx)
+				}
+			}
+			if g.Rank == 0 {
+				time.Sleep(200 * time.Millisecond)
+			} else {
+				defer func() {
+					go func() {
+						<-g.left
+						if took := time.Since(began); took < 200*time.Millisecond {
+							t.Errorf("fails %v: rank %d left after %v", fails, g.Rank, took)
+						}
+					}()
+				}()
+			}
+			return err
+		})
+	}
+}
+
 func TestRankIsSignalled(t *testing.T) {
 	w := newWorld(t, 3)
 	errs := w.run(func(ctx context.Context, g *Group) error {
@@ -399,6 +428,24 @@ func TestLongWorkIsNoStall(t *testing.T) {
 		if err != nil {
 			t.Errorf("rank %d: %v", rank, err)
 		}
+	}
+}
+
+// TestRank0SavesInPeace: it is not abandoned while it saves.
+func TestRank0SavesInPeace(t *testing.T) {
+	w := newWorld(t, 2)
+	w.limits.End = 30 * time.Millisecond
+	w.run(func(ctx context.Context, g *Group) error {
+		if g.Rank == 1 {
+			return errors.New("disk full")
+		}
+		err := wait(ctx)
+		g.Doing(7, Save)
+		time.Sleep(150 * time.Millisecond)
+		return err
+	})
+	if err := w.abandoned.Load(); err != nil {
+		t.Errorf("abandoned: %v", *err)
 	}
 }
 

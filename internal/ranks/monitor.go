@@ -209,7 +209,7 @@ func (m *monitor) end(f Failure) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.abandon == nil {
-		g.abandon = time.AfterFunc(g.opt.Limits.End, func() { g.opt.Abandon(err) })
+		g.abandonAfter(g.opt.Limits.End, err)
 		g.cancel(err)
 	}
 }
