@@ -61,6 +61,7 @@ type Group struct {
 	longest time.Duration // training step
 	suspect bool          // a connection has broken
 
+	same     *PeerError    // another rank has failed first, for the same reason
 	left     chan struct{} // closed at the end of Leave
 	watching sync.WaitGroup
 	abandon  *time.Timer // runs once the run has ended because of another rank
@@ -417,7 +418,22 @@ func (g *Group) Failed(err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), g.opt.Limits.Broken)
 	defer cancel()
-	_ = g.call(ctx, func() error { return g.post(g.store, g.failure(err)) }) // without it, they miss this rank's beat
+	mine, first := g.failure(err), make(chan Failure, 1)
+	_ = g.call(ctx, func() error { // without it, they miss this rank's beat
+		err := g.post(g.store, mine)
+		var f Failure
+		if data, getErr := g.store.Get(ctx, g.key("failure"), g.opt.Limits.Broken); err == nil && getErr == nil && json.Unmarshal(data, &f) == nil {
+			first <- f
+		}
+		return err
+	})
+	select {
+	case f := <-first:
+		if g.Rank > 0 && f.Rank != g.Rank && f.Why == mine.Why {
+			g.same = &PeerError{Failure: f}
+		}
+	default:
+	}
 }
 
 // failure returns this rank's own failure, by an error or a signal.
@@ -502,6 +518,9 @@ func (g *Group) Leave(err error) error {
 	close(g.left)
 	g.cancel(nil)
 	_ = g.call(ctx, func() error { g.watching.Wait(); return nil }) // in vain if the store does not answer
+	if g.same != nil {
+		return fmt.Errorf("%w (%w)", g.same, err)
+	}
 	return err
 }
 
