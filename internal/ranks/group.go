@@ -162,6 +162,15 @@ func (g *Group) Doing(step int, what string) {
 // Before is called, if a test sets it, before a rank begins to do something at a step.
 var Before func(step int, what string)
 
+// Stepped records that a step has been taken. If it is logged, rank 0 writes now.
+func (g *Group) Stepped(step int, logged bool) {
+	if g != nil && g.Rank == 0 && logged {
+		g.Doing(step, "the logs")
+	} else {
+		g.Doing(step, Batch)
+	}
+}
+
 func (g *Group) become(step int, what string, waits bool) (was beat) {
 	if Before != nil {
 		Before(step, what)
