@@ -363,11 +363,7 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 			restored = true
 			return data, nil
 		}
-		data, partial, err := r.fitted(ctx, i, f, key)
-		if err == nil && !partial {
-			_ = writeFit(r.fitPath(key), key, data) // without it, the next run fits again
-		}
-		return data, err
+		return r.fitNow(ctx, i, f, key)
 	})
 	if err != nil || restored {
 		return err
@@ -378,25 +374,29 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	return nil
 }
 
-// fitted makes the passes that a fitter needs, and returns its result. Partial results are of
-// this run's share only.
-func (r *runner) fitted(ctx context.Context, i int, f Fitter, key string) (data []byte, partial bool, err error) {
+// fitNow makes the pass that a fitter needs, or this shard's part of it, and returns the
+// result. It stores a result of all frames.
+func (r *runner) fitNow(ctx context.Context, i int, f Fitter, key string) (data []byte, err error) {
+	partial := false
 	if p, ok := f.(PartFitter); ok && r.env.Shard.N > 1 && r.source == 0 {
 		partial, err = r.fitParts(ctx, i, p, key)
 	} else {
 		err = r.fitPass(ctx, i, f, r.fitChain(i, f))
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	result, err := f.Fitted()
 	if err == nil {
 		data, err = encodeFit(result)
 	}
 	if err != nil {
-		return nil, false, &StageError{Stage: r.nodes[i].label, Err: err}
+		return nil, &StageError{Stage: r.nodes[i].label, Err: err}
 	}
-	return data, partial, nil
+	if !partial {
+		_ = writeFit(r.fitPath(key), key, data) // without it, the next run fits again
+	}
+	return data, nil
 }
 
 // fitChain returns the stages whose frames a fitter sees.

@@ -92,12 +92,12 @@ func (o *onSignal) requeue() error {
 	if err != nil {
 		return fmt.Errorf("job %s: no scontrol in PATH (a container has none): not requeued", job)
 	}
+	o.say("stopped; asks Slurm to requeue job %s, and stays until Slurm ends it", job) // now: Slurm ends it at once
 	ctx, cancel := context.WithTimeout(context.Background(), requeueWithin)
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, scontrol, "requeue", job).CombinedOutput(); err != nil {
 		return fmt.Errorf("scontrol requeue %s: %w: %s", job, err, strings.TrimSpace(string(out)))
 	}
-	o.say("stopped, and requeued job %s; stays until Slurm ends it", job)
 	return nil
 }
 

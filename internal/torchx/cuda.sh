@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compiles csrc/cuda/ into libfmsr_cuda.so, which fmsr loads at run time if there is a GPU, and copies it
-# beside bin/fmsr. The compiler comes from PyPI, and no GPU is needed: csrc/cuda/check.cc runs the kernels on
+# beside bin/fmsr. The compiler and NCCL's headers come from PyPI, and no GPU is needed: csrc/cuda/check.cc runs the kernels on
 # the CPU and checks their arithmetic against formulas. Does nothing if nothing has changed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
