@@ -91,7 +91,7 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 		{Key: "step", Value: t.Step},
 		{Key: "optimizer_state", Value: torchfile.Dict{{Key: "exp_avg", Value: states["exp_avg"]}, {Key: "exp_avg_sq", Value: states["exp_avg_sq"]}}},
 		{Key: "resume", Value: resumption{t.Position, c.Frames, t.Last, t.Skips, t.Window, t.Ends(), t.Best, t.average}.dict()},
-		{Key: "config", Value: t.config(c.Input)},
+		{Key: "config", Value: t.config(c)},
 		{Key: "format", Value: 1},
 	}...)
 	if c.Spec != "" {
@@ -106,15 +106,18 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 	return root
 }
 
-// config returns the keys that are needed to apply the network. The name of the default
-// network and the boundaries of a periodic domain are left out.
-func (t *Trainer) config(in Input) torchfile.Dict {
-	net := t.Net.Config()
+// config returns the keys that are needed to apply the network. Free noise, the name of
+// the default network and the boundaries of a periodic domain are left out.
+func (t *Trainer) config(c Checkpoint) torchfile.Dict {
+	net, in := t.Net.Config(), c.Input
 	d := torchfile.Dict{
 		{Key: "base_dist", Value: string(t.Base)}, {Key: "base_noise_scale", Value: t.NoiseScale},
 		{Key: "periodic_padding", Value: net.Periodic},
 		{Key: "factor", Value: in.Factor}, {Key: "periodic_input", Value: in.Periodic},
 		{Key: "t_min", Value: t.TMin}, {Key: "t_max", Value: t.TMax},
+	}
+	if t.Noise != (field.Constraints{}) {
+		d = append(d, torchfile.Entry{Key: baseNoiseKey, Value: noiseDict(t.Noise, c.Channels)})
 	}
 	if net.Network != DefaultNetwork {
 		d = append(d, torchfile.Entry{Key: "network", Value: net.Network})

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -239,7 +240,7 @@ func (l *Loaded) readConfig(config *torchfile.Map) error {
 			return err
 		}
 	}
-	if err := l.readBoundary(config); err != nil {
+	if err := errors.Join(l.readBoundary(config), l.readNoise(config)); err != nil {
 		return err
 	}
 	l.Flow.Base = BaseDist(base)

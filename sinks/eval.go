@@ -53,7 +53,7 @@ Pictures: samples, diffs and power spectra.`,
 		},
 		Default: Eval{
 			LogEvery: 100, Frames: 4, Linear: true,
-			SamplerConfig: model.SamplerConfig{SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant)},
+			SamplerConfig: model.SamplerConfig{SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant), ConstraintConfig: model.DefaultConstraints()},
 		},
 		New: func(c *Eval) pipeline.Stage { return &eval{Eval: *c} },
 	})
@@ -101,6 +101,9 @@ type eval struct {
 	held    int              // frames in val
 	kernels evaluate.Kernels
 
+	constraints  field.Constraints // of samples
+	contradicted bool              // by a frame's averages, and said so
+
 	warned bool
 }
 
@@ -118,6 +121,9 @@ func (e *eval) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pip
 		e.linear = append(e.linear, field.NewLinear(in.Factor, in.Wraps()))
 	}
 	var err error
+	if e.constraints, err = e.Of(in.Channels, in.Grid); err != nil {
+		return in, err
+	}
 	e.kernels, err = kernels(in.Grid, in.Factor)
 	return in, err
 }
@@ -314,9 +320,13 @@ func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 // frames are the validation frames first, first+1, ... The noise of a frame is the same
 // at every step and in every batch, so that curves over steps show the model alone.
 func (e *eval) sample(ctx context.Context, tr *model.Trainer, first int, batch *frames.Frames, by sampler) ([]float32, error) {
+	x1, err := model.NewProjection(e.constraints, model.Input{Factor: e.in.Factor, Periodic: e.in.Periodic}, e.in.Grid, e.in.Stats)
+	if err != nil {
+		return nil, err
+	}
 	g := model.Generator{
 		Inference: tr.Inference(by.ema), Sampler: e.sampling(by.delta).Sampler(tr.Flow), Stats: e.in.Stats,
-		Constrain: model.NewConstraint(e.Constraints, model.Input{Factor: e.in.Factor, Periodic: e.in.Periodic}),
+		OnX1: x1, OnNoise: tr.OnNoise,
 		Streams: func(k uint64) (streams []uint64) {
 			for i := range batch.N() {
 				streams = append(streams, rng.Stream(tr.Seed, rng.EvalNoise, uint64(first+i), k))
@@ -325,12 +335,18 @@ func (e *eval) sample(ctx context.Context, tr *model.Trainer, first int, batch *
 		},
 	}
 	out := make([]float32, batch.N()*batch.FrameLen())
-	err := tr.Do(ctx, func(s *torchx.Scope) error {
+	err = tr.Do(ctx, func(s *torchx.Scope) error {
 		g.Draw(ctx, s, model.NetInput(s, g.Net, batch.Lo.Bytes(), batch.N(), batch.H, batch.W), out)
 		return s.Err()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sampling: %w", err)
+	}
+	for i, o := range batch.Origins {
+		if warning := model.Contradiction(x1.Lacks(i)); warning != "" && !e.contradicted {
+			e.contradicted = true
+			e.env.Progress.Note("warning: %s: %s", o, warning)
+		}
 	}
 	return out, nil
 }

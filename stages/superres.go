@@ -65,7 +65,7 @@ noise field and one x; the tiles' velocities are blended at every step of the sa
 		Default: Superres{
 			Weights: "ema", BaseNoiseScale: asTrained, Samples: 1, Noise: "per_frame",
 			Unsaid:        Unsaid{BaseDist: asTrainedName, Padding: asTrainedName, Boundary: asTrainedName},
-			SamplerConfig: model.SamplerConfig{Solver: string(model.Multistep), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Matched)},
+			SamplerConfig: model.SamplerConfig{Solver: string(model.Multistep), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Matched), ConstraintConfig: model.DefaultConstraints()},
 		},
 		New: func(c *Superres) pipeline.Stage { return &superres{Superres: *c} },
 	})
@@ -114,6 +114,8 @@ type superres struct {
 	files   []pipeline.File
 	loaded  *model.Loaded
 	sampler model.Sampler
+	x1      field.Constraints // of samples
+	warned  map[int]bool      // files whose contradiction with them has been reported
 	thread  *torchx.Thread
 	net     *model.Inference
 	pick    []int // index of each of the model's channels in the files
@@ -179,7 +181,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if warning := r.sampler.Stiff(); warning != "" {
 		env.Progress.Note("%s", warning)
 	}
-	r.env, r.mem, r.files, r.up = env, env.Mem, in.Files, map[field.Grid]*field.Upsampler{}
+	r.env, r.mem, r.files, r.up, r.warned = env, env.Mem, in.Files, map[field.Grid]*field.Upsampler{}, map[int]bool{}
 	if err := r.check(in.Channels, in.Files); err != nil {
 		return in, err
 	}
@@ -209,7 +211,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		return in, fmt.Errorf("%s: %w", r.Checkpoint, err)
 	}
 	in.Channels, in.Factor, in.Samples = r.loaded.Channels, r.loaded.Input.Factor, r.Samples
-	in.Periodic = r.loaded.Input.Periodic
+	in.Periodic, in.Deviations = r.loaded.Input.Periodic, r.loaded.Stats.Std
 	return in, nil
 }
 
@@ -239,7 +241,15 @@ func (r *superres) check(named []string, files []pipeline.File) error {
 		if named == nil && f.C != len(r.loaded.Channels) {
 			return fmt.Errorf("%s: %d channels, but the checkpoint's are %d: %s (name the file's by --fields)", f.Path, f.C, len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
 		}
-		if err := r.env.Run.Domain(f.H, f.W).Check(); err != nil {
+		grid := r.env.Run.Domain(f.H, f.W)
+		err := grid.Check()
+		if err == nil {
+			r.x1, err = r.Of(r.loaded.Channels, grid)
+		}
+		if err == nil {
+			err = r.loaded.Flow.Noise.Check(grid)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", f.Path, err)
 		}
 		r.total += f.F

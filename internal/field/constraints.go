@@ -40,6 +40,9 @@ func (c Constraints) coupled() []int {
 	}
 }
 
+// Couples reports whether the constraints connect fields.
+func (c Constraints) Couples() bool { return len(c.coupled()) > 0 }
+
 // Check returns an error if a grid has no such constraints: div B and curl B need a
 // periodic domain, and curl B the domain's size.
 func (c Constraints) Check(grid Grid) error {
@@ -48,7 +51,7 @@ func (c Constraints) Check(grid Grid) error {
 		name = "jz"
 	}
 	switch {
-	case len(c.coupled()) == 0:
+	case !c.Couples():
 		return nil
 	case !grid.Wraps():
 		return fmt.Errorf("constraint %s is for periodic domains, and run.grid.boundary is [%s, %s]", name, grid.Boundary[0], grid.Boundary[1])

@@ -75,7 +75,7 @@ func (p *Projector) Project(fine, coarse []float32, stats *Stats) (lacks float64
 			return nil
 		})
 	}
-	if len(coupled) == 0 || err != nil {
+	if !p.Couples() || err != nil {
 		return 0, err
 	}
 	w := &waves{Projector: p, small: small, fine: make([]*spectrum, len(coupled)), coarse: make([]*spectrum, len(coupled))}
