@@ -22,6 +22,7 @@
 //	constraintconfig.go     the keys of constraints in specs
 //	tiles.go                the velocity of a field that is too large, from windows of it
 //	trainer.go, step.go     Trainer: training steps and the EMA; the token of a step
+//	ranks.go                a Trainer among ranks: its rows of a batch, averaged gradients, one state
 //	checkpoint.go           writing checkpoint.pt; load.go: reading it; resume.go: resuming from it; verify.go, weights.go
 //	inputs.go               statistics of the training inputs
 //

@@ -2,7 +2,9 @@ package sinks
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -12,7 +14,7 @@ import (
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
-	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
 
@@ -38,13 +40,15 @@ func init() {
 	                       [ errors and spectra  ] --> a table, comparison.json, images/
 	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 
-The truth of NAME.npy is the file of the same name, (F,H,W,C) on the fine grid. These
-metrics are in physical units, of the bilinear input, of the samples and, if there are
-several, of their mean:
+The truth of NAME.npy is the file of the same name or, without one, NAME.npz,
+(F,H,W,C) on the fine grid. Two files of one name are refused. These metrics are in
+physical units, of the bilinear input, of the samples and, if there are several, of
+their mean:
 
 ` + evaluate.Standard.Help(evaluate.Files) + `
 Grids of different sizes are compared separately. Only the fields that pictures show
-are held in memory.`,
+are held in memory. Runs that share the files (--shard I/N) keep the figures of each file,
+and the last one joins them.`,
 		Link: pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
 		New:  func(c *Compare) pipeline.Stage { return &compare{Compare: *c} },
 	})
@@ -53,30 +57,36 @@ are held in memory.`,
 var (
 	_ pipeline.Processor = (*compare)(nil)
 	_ pipeline.Flusher   = (*compare)(nil)
+	_ pipeline.Keeper    = (*compare)(nil)
 	_ pipeline.Reader    = (*compare)(nil)
+	_ pipeline.Starter   = (*compare)(nil)
 	_ pipeline.Writer    = (*compare)(nil)
 )
 
 type compare struct {
 	Compare
-	env     *pipeline.Env
-	in      pipeline.Meta
+	kept
 	samples int
 	seeds   []dataset.Seed // the truth of each input file
 	pick    []int          // index in the truth of each channel of the model
 
 	open     *dataset.Arrays // the truth that is open
 	of       int             // index of its input file
-	grids    []*evaluate.Comparison
+	plans    map[field.Grid]evaluate.Kernels
+	part     *evaluate.Comparison // of the current input file; nil: none is begun
 	ensemble evaluate.Ensemble
 }
 
 // Open finds the truth of each input and checks its shape.
 func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	c.kept = kept{name: "compare", env: env, in: in}
 	if c.Truth == "" {
 		return in, nil
 	}
-	c.env, c.in, c.samples = env, in, max(1, in.Samples)
+	if len(in.Files) == 0 {
+		return in, errors.New("there are no input files to compare: put files_load at the start")
+	}
+	c.samples, c.plans = max(1, in.Samples), map[field.Grid]evaluate.Kernels{}
 	if err := c.findChannels(); err != nil {
 		return in, err
 	}
@@ -85,15 +95,85 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 		return in, fmt.Errorf("truth %w", err)
 	}
 	for _, f := range in.Files {
-		i := slices.IndexFunc(found, func(path string) bool { return stem(path) == stem(f.Path) })
-		if i < 0 {
-			return in, fmt.Errorf("truth %s: no file %s there to compare with %s", c.Truth, filepath.Base(f.Path), f.Path)
+		path, err := truthOf(f.Path, found)
+		if err != nil {
+			return in, fmt.Errorf("truth %s: %w", c.Truth, err)
 		}
-		if err := c.check(found[i], f); err != nil {
+		if err := c.check(path, f); err != nil {
 			return in, fmt.Errorf("truth %w", err)
 		}
 	}
+	c.identify()
 	return in, nil
+}
+
+// truthOf returns the file among found that has the input's name: with its extension or,
+// without such a file, with another one.
+func truthOf(input string, found []string) (string, error) {
+	for _, name := range []func(path string) string{filepath.Base, stem} {
+		var same []string
+		for _, path := range found {
+			if name(path) == name(input) {
+				same = append(same, path)
+			}
+		}
+		switch len(same) {
+		case 0:
+		case 1:
+			return same[0], nil
+		default:
+			return "", fmt.Errorf("%s could be compared with %s and with %s: want one file of its name", input, same[0], same[1])
+		}
+	}
+	return "", fmt.Errorf("no file %s there to compare with %s", filepath.Base(input), input)
+}
+
+// identify adds to each input file's identity its truth's, and how many of its frames
+// pictures show.
+func (c *compare) identify() {
+	c.in.Files = slices.Clone(c.in.Files)
+	for i := range c.in.Files {
+		h := sha256.New()
+		fmt.Fprintf(h, "%s %d ", c.in.Files[i].Identity, c.shownOf(i))
+		c.seeds[i].Identify(h)
+		c.in.Files[i].Identity = hex.EncodeToString(h.Sum(nil))
+	}
+}
+
+// shownOf returns how many frames of an input file pictures show: the first frames of
+// each grid.
+func (c *compare) shownOf(file int) int {
+	f, n := c.in.Files[file], evaluate.ShownFrames
+	for _, before := range c.in.Files[:file] {
+		if before.H == f.H && before.W == f.W {
+			n -= before.F
+		}
+	}
+	return min(f.F, max(0, n))
+}
+
+// Replaces is true: each file's results are replaced.
+func (c *compare) Replaces() bool { return true }
+
+// Resume returns the input files that have been compared; nil: nothing is compared.
+func (c *compare) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
+	if c.Truth == "" {
+		return nil, nil
+	}
+	about := aboutComparison{Truth: c.Truth, Samples: c.samples, Factor: c.in.Factor, Fields: c.in.Channels, Units: map[string]string{}}
+	for _, field := range c.in.Channels {
+		about.Units[field] = c.env.Run.Unit(field)
+	}
+	return c.resume(ctx, key, about, room{}, comparisonName)
+}
+
+// Start is kept's. Without a truth the folder's comparison is of other samples than those
+// that follow.
+func (c *compare) Start() error {
+	if c.Truth == "" {
+		return parts.Forget(c.env.Run.Dir, c.name)
+	}
+	return c.kept.Start()
 }
 
 // Reads returns the truth's files.
@@ -163,57 +243,69 @@ func (c *compare) Process(_ context.Context, in pipeline.Element) ([]pipeline.El
 
 func (c *compare) add(f *frames.Frames) error {
 	origin := f.Origins[0]
-	g, err := c.comparison(f.Grid)
-	if err != nil {
-		return err
-	}
-	if origin.Sample == 0 {
-		if err := c.start(g, f); err != nil {
+	if c.part == nil {
+		var err error
+		if c.part, err = c.comparison(f.Grid); err != nil {
 			return err
 		}
 	}
-	if err := g.Add(evaluate.Sample, frames.Floats(f.Hi)); err != nil {
+	if origin.Sample == 0 {
+		if err := c.start(f); err != nil {
+			return err
+		}
+	}
+	if err := c.part.Add(evaluate.Sample, frames.Floats(f.Hi)); err != nil {
 		return err
 	}
-	if c.samples == 1 {
-		return nil
+	if c.samples > 1 {
+		c.ensemble.Add(frames.Floats(f.Hi))
 	}
-	c.ensemble.Add(frames.Floats(f.Hi))
 	if origin.Sample < c.samples-1 {
 		return nil
 	}
-	return g.AddEnsemble(&c.ensemble)
+	if c.samples > 1 {
+		if err := c.part.AddEnsemble(&c.ensemble); err != nil {
+			return err
+		}
+	}
+	if origin.Frame < c.in.Files[origin.Seed].F-1 {
+		return nil
+	}
+	return c.end(origin.Seed)
 }
 
 // start begins a frame with its truth and the bilinear input.
-func (c *compare) start(g *evaluate.Comparison, f *frames.Frames) error {
+func (c *compare) start(f *frames.Frames) error {
 	origin := f.Origins[0]
 	truth, err := c.truth(origin, f.Grid)
 	if err != nil {
 		return err
 	}
 	label := fmt.Sprintf("%s, frame %d", stem(c.in.Files[origin.Seed].Path), origin.Frame)
-	if err := g.Start([]string{label}, truth); err != nil {
+	if err := c.part.Start([]string{label}, truth); err != nil {
 		return err
 	}
 	c.ensemble.Reset()
-	return g.Add(evaluate.Bilinear, frames.Floats(f.Lo))
+	return c.part.Add(evaluate.Bilinear, frames.Floats(f.Lo))
 }
 
-// comparison returns the comparison of the frames on a grid.
+// comparison returns an empty comparison of frames on a grid.
 func (c *compare) comparison(grid field.Grid) (*evaluate.Comparison, error) {
-	for _, g := range c.grids {
-		if g.Grid == grid {
-			return g, nil
+	if _, ok := c.plans[grid]; !ok {
+		k, err := kernels(grid, c.in.Factor)
+		if err != nil {
+			return nil, err
 		}
+		c.plans[grid] = k
 	}
-	k, err := kernels(grid, c.in.Factor)
-	if err != nil {
-		return nil, err
-	}
-	g := evaluate.New(evaluate.Standard, c.in.Channels, grid, c.in.Factor, k)
-	c.grids = append(c.grids, g)
-	return g, nil
+	return evaluate.New(evaluate.Standard, c.in.Channels, grid, c.in.Factor, c.plans[grid]), nil
+}
+
+// end keeps the comparison of an input file.
+func (c *compare) end(file int) error {
+	part := comparedFile{Results: &c.part.Results, shown: c.part.Shown(c.shownOf(file))}
+	c.part = nil
+	return part.commit(c.set, file)
 }
 
 // truth returns the true planes (C,H,W) of a frame. One file is open at a time.
@@ -242,40 +334,21 @@ func (c *compare) truth(origin frames.Origin, grid field.Grid) ([]float32, error
 	return planes, nil
 }
 
-// Flush writes the table, comparison.json and the pictures.
-func (c *compare) Flush(context.Context) ([]pipeline.Element, error) {
-	if len(c.grids) == 0 {
+// Flush writes the table, comparison.json and the pictures, once every file is compared.
+func (c *compare) Flush(ctx context.Context) ([]pipeline.Element, error) {
+	if c.Truth == "" {
 		return nil, nil
 	}
-	c.env.Progress.Done()
-	dir := c.env.Run.Dir
-	all := comparisonFile{Truth: c.Truth, Samples: c.samples}
-	for _, g := range c.grids {
-		all.Grids = append(all.Grids, newGridResult(g))
-		figures := g.Figures()
-		printTables(c.env.Out, figures.Tables(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
-		fmt.Fprintln(c.env.Out)
-		for _, line := range otherTruth(figures) {
-			c.env.Progress.Note("warning: %s", line)
-		}
-		images := filepath.Join(dir, "images")
-		if len(c.grids) > 1 {
-			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.Grid.H, g.Grid.W))
-		}
-		if err := c.draw(g, images); err != nil {
-			return nil, err
-		}
-	}
-	data, err := json.MarshalIndent(all, "", " ")
+	records, missing, err := c.results(ctx)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, comparisonName)
-	if err := atomicfile.WriteFile(path, append(data, '\n')); err != nil {
-		return nil, err
+	c.env.Progress.Done()
+	if missing > 0 {
+		c.noteMissing(len(records), missing)
+		return nil, nil
 	}
-	fmt.Fprintf(c.env.Out, "figures   %s\npictures  %s\n", path, filepath.Join(dir, "images"))
-	return nil, nil
+	return nil, c.whole(records).compare()
 }
 
 // otherTruth returns a line for each field whose bilinear input is farther from the truth
@@ -294,20 +367,6 @@ func otherTruth(figures evaluate.Figures) (lines []string) {
 		}
 	}
 	return lines
-}
-
-// draw writes the pictures of a grid to a folder.
-func (c *compare) draw(g *evaluate.Comparison, dir string) error {
-	pictures, err := g.Pictures(c.env.Run.Unit)
-	if err != nil {
-		return err
-	}
-	for _, p := range pictures {
-		if err := writePicture(filepath.Join(dir, filepath.FromSlash(p.Name)+".png"), p); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (c *compare) closeFile() {

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"fmsr/internal/evaluate"
@@ -47,6 +50,7 @@ follows for each metric.`,
 var (
 	_ pipeline.Processor = (*report)(nil)
 	_ pipeline.Flusher   = (*report)(nil)
+	_ pipeline.Starter   = (*report)(nil)
 	_ pipeline.Writer    = (*report)(nil)
 )
 
@@ -68,6 +72,17 @@ func (r *report) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (p
 // keep replaces the evaluation with a newer one.
 func (r *report) keep(step *model.Step) error {
 	r.last, r.step, r.scalars = step.Eval, step.N, scalars(step)
+	return nil
+}
+
+// Start removes the page of an earlier run, if the run starts over.
+func (r *report) Start() error {
+	if r.env.Resume.Here() {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(r.env.Run.Dir, reportName)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return nil
 }
 
