@@ -86,7 +86,7 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 		root = append(root, torchfile.Entry{Key: emaKey, Value: states[emaKey]})
 	}
 	root = append(root, torchfile.Dict{
-		{Key: "stats", Value: torchfile.Dict{{Key: "mean", Value: statsTensor(c.Stats.Mean)}, {Key: "std", Value: statsTensor(c.Stats.Std)}}},
+		{Key: "stats", Value: statsDict(c.Stats, c.Channels)},
 		{Key: "channel_names", Value: names(c.Channels)},
 		{Key: "step", Value: t.Step},
 		{Key: "optimizer_state", Value: torchfile.Dict{{Key: "exp_avg", Value: states["exp_avg"]}, {Key: "exp_avg_sq", Value: states["exp_avg_sq"]}}},
@@ -191,6 +191,22 @@ func doubleTensor(values []float64, shape ...int64) torchfile.Tensor {
 		data = binary.LittleEndian.AppendUint64(data, math.Float64bits(v))
 	}
 	return torchfile.Tensor{DType: "float64", Shape: shape, Bytes: func() ([]byte, error) { return data, nil }}
+}
+
+// statsDict has the names of the channels that are normalized by their logarithm under
+// log, if there are any.
+func statsDict(s *field.Stats, channels []string) torchfile.Dict {
+	d := torchfile.Dict{{Key: "mean", Value: statsTensor(s.Mean)}, {Key: "std", Value: statsTensor(s.Std)}}
+	var logs []string
+	for c, name := range channels {
+		if s.IsLog(c) {
+			logs = append(logs, name)
+		}
+	}
+	if logs != nil {
+		d = append(d, torchfile.Entry{Key: "log", Value: names(logs)})
+	}
+	return d
 }
 
 func statsTensor(values []float64) torchfile.Tensor { return floatTensor(values, int64(len(values))) }

@@ -29,7 +29,7 @@ func NewProjection(c field.Constraints, in Input, grid field.Grid, stats *field.
 	if c == (field.Constraints{}) {
 		return nil, nil
 	}
-	p, err := field.NewProjector(grid, in.Factor, c, stats.Std)
+	p, err := field.NewProjector(grid, in.Factor, c, stats)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func Contradiction(lacks float64) string {
 // device and in the format of a network's config.
 func (p *Projection) Constrain(s *torchx.Scope, c Config, xLo torchx.Tensor) func(s *torchx.Scope, x1, xLo torchx.Tensor) torchx.Tensor {
 	coarse := p.coarse(s, xLo)
-	if p.Couples() {
+	if p.Couples() || p.stats.HasLog() {
 		return func(s *torchx.Scope, x1, _ torchx.Tensor) torchx.Tensor { return p.onHost(s, c, x1, coarse, p.stats) }
 	}
 	shape, small := xLo.Shape(), p.grid.Coarser(p.input.Factor)
@@ -128,7 +128,7 @@ func (p *Projection) coarse(s *torchx.Scope, xLo torchx.Tensor) []float32 {
 	cells, small := p.grid.Cells(), p.grid.Coarser(p.input.Factor).Cells()
 	planes := make([]float32, len(lo)/cells*small)
 	for i := range len(lo) / cells {
-		field.Coarse(planes[i*small:][:small], lo[i*cells:][:cells], p.grid, p.input.Factor, p.input.Periodic)
+		p.stats.Coarse(planes[i*small:][:small], lo[i*cells:][:cells], i%len(p.stats.Std), p.grid, p.input.Factor, p.input.Periodic)
 	}
 	return planes
 }

@@ -56,7 +56,7 @@ func testProjectionConstrain(t *testing.T, constraints field.Constraints) {
 	c.PhysicalPlanes(want, want, c.Cells())
 	averages := slices.Clone(coarse)
 	c.PhysicalPlanes(averages, averages, small.Cells())
-	plain, err := field.NewProjector(c.Grid, 2, constraints, c.Std)
+	plain, err := field.NewProjector(c.Grid, 2, constraints, &c.Stats)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,8 +159,8 @@ func TestConstraintConfig(t *testing.T) {
 	}
 }
 
-// TestCheckpointSaysNoise: a checkpoint has the constraints of its noise, and a run with
-// others is not the run that it resumes.
+// TestCheckpointSaysNoise: a checkpoint has the constraints of its noise and the fields whose
+// logarithm is normalized, and a run with others is not the run that it resumes.
 func TestCheckpointSaysNoise(t *testing.T) {
 	ctx := context.Background()
 	thread, err := torchx.StartThread(1)
@@ -174,7 +174,7 @@ func TestCheckpointSaysNoise(t *testing.T) {
 	}
 	defer trainer.Close()
 	path := filepath.Join(t.TempDir(), "checkpoint.pt")
-	stats := &field.Stats{Mean: []float64{0, 1, 0}, Std: []float64{1, 4, 1}}
+	stats := &field.Stats{Mean: []float64{0, 1, 0}, Std: []float64{1, 4, 1}, Log: []bool{true, false, false}}
 	if err := save(ctx, trainer, path, Checkpoint{Channels: []string{"density", "By", "Bx"}, Stats: stats, Input: Input{Factor: 2}}); err != nil {
 		t.Fatal(err)
 	}
@@ -185,6 +185,12 @@ func TestCheckpointSaysNoise(t *testing.T) {
 	defer l.Close()
 	if l.Flow != flow {
 		t.Errorf("flow %+v, want %+v", l.Flow, flow)
+	}
+	if !slices.Equal(l.Stats.Log, stats.Log) {
+		t.Errorf("logarithms %v, want %v", l.Stats.Log, stats.Log)
+	}
+	if err := l.CheckData(Data{Stats: &field.Stats{Mean: stats.Mean, Std: stats.Std}}); err == nil || !strings.Contains(err.Error(), "density was normalized by its logarithm") {
+		t.Errorf("without the logarithm: %v", err)
 	}
 	free := flow
 	free.Noise = field.Constraints{}

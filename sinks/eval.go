@@ -334,7 +334,7 @@ func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 	lo, cells := f.XLo(), f.H*f.W
 	coarse := make([]float32, cells/(e.in.Factor*e.in.Factor))
 	for i := range len(lo) / cells {
-		field.Coarse(coarse, lo[i*cells:][:cells], f.Grid, e.in.Factor, e.in.Periodic)
+		e.in.Stats.Coarse(coarse, lo[i*cells:][:cells], i%len(f.Channels), f.Grid, e.in.Factor, e.in.Periodic)
 		do(i, coarse)
 	}
 }

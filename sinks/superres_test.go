@@ -459,3 +459,76 @@ func TestDivBConstraint(t *testing.T) {
 		}
 	}
 }
+
+// TestLogarithm: a positive field that is normalized by its logarithm gives the same metrics of
+// the bilinear input, which are in physical units; its samples are positive, whatever the
+// model makes, and keep the input's averages, if asked to.
+func TestLogarithm(t *testing.T) {
+	root := t.TempDir()
+	for _, seed := range []string{"seed_0000", "seed_0001"} {
+		dir := filepath.Join(root, "set", seed, "npy")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		fields := make([]float32, 4*8*8*2)
+		for i := range fields {
+			fields[i] = float32(math.Exp(2 * golden.N(3, uint64(i))))
+		}
+		if err := npy.WriteFile(filepath.Join(dir, "f.npy"), []int{4, 8, 8, 2}, fields); err != nil {
+			t.Fatal(err)
+		}
+	}
+	train := func(log string) (dir string, bilinear float64) {
+		dir = t.TempDir()
+		var out strings.Builder
+		if err := run(t, context.Background(), root, &out, pipeline.Override{Path: "run.dir", Value: dir, Flag: "--out"},
+			pipeline.Override{Path: "normalize.log", Value: log, Flag: "--set"}); err != nil {
+			t.Fatalf("%v\n%s", err, out.String())
+		}
+		lines, err := os.ReadFile(filepath.Join(dir, "metrics.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last map[string]float64
+		for line := range strings.Lines(string(lines)) {
+			if err := json.Unmarshal([]byte(line), &last); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir, last["val/mse_lo"]
+	}
+	_, plain := train("[]")
+	dir, logged := train("[a]")
+	golden.Near(t, "the bilinear input's error over that without logarithms", logged/plain, 1, 1e-5)
+
+	input := filepath.Join(t.TempDir(), "x.npy")
+	given := make([]float32, 4*8*2)
+	for i := range given {
+		given[i] = float32(math.Exp(2 * golden.N(5, uint64(i))))
+	}
+	if err := npy.WriteFile(input, []int{1, 4, 8, 2}, given); err != nil {
+		t.Fatal(err)
+	}
+	for stage, sets := range map[string]map[string]string{"": {"superres.constraints": "[coarse]"}, "project": nil} {
+		noisy := map[string]string{"superres.base_noise_scale": "2"}
+		maps.Copy(noisy, sets)
+		out, _ := applyWith(t, stage, filepath.Join(dir, "checkpoint.pt"), input, noisy)
+		fine := values(t, filepath.Join(out, "x.npy"), 1, 8, 16, 2)
+		at := func(y, x, c int) float64 { return float64(fine[(y*16+x)*2+c]) }
+		negative := false
+		for i, want := range given {
+			y, x, c := i/16*2, i/2%8*2, i%2
+			pooled := (at(y, x, c) + at(y, x+1, c) + at(y+1, x, c) + at(y+1, x+1, c)) / 4
+			golden.Near(t, stage+": average", pooled, float64(want), 1e-4*float64(1+want))
+			for _, v := range []float64{at(y, x, c), at(y, x+1, c), at(y+1, x, c), at(y+1, x+1, c)} {
+				if c == 0 && !(v > 0) {
+					t.Errorf("%q: a positive field is %g", stage, v)
+				}
+				negative = negative || v < 0
+			}
+		}
+		if !negative {
+			t.Errorf("%q: no value of the field without a logarithm is negative: the test tests nothing", stage)
+		}
+	}
+}

@@ -110,19 +110,24 @@ func (p *project) Process(_ context.Context, in pipeline.Element) ([]pipeline.El
 func (p *project) frame(grid field.Grid, hi, lo []float32) (lacks float64, err error) {
 	cells, small := grid.Cells(), grid.Coarser(p.in.Factor).Cells()
 	coarse := make([]float32, len(lo)/cells*small)
-	std, looks := p.in.Deviations, make([]field.Welford, len(lo)/cells)
+	of, looks := p.in.Trained, make([]field.Welford, len(lo)/cells)
 	for c := range looks {
 		plane := coarse[c*small:][:small]
+		if p.in.Stats != nil {
+			p.in.Stats.Coarse(plane, lo[c*cells:][:cells], c, grid, p.in.Factor, p.in.Periodic)
+			continue
+		}
 		field.Coarse(plane, lo[c*cells:][:cells], grid, p.in.Factor, p.in.Periodic)
 		looks[c] = plan.Moments(plane)
 	}
 	switch {
 	case p.in.Stats != nil:
-		std = p.in.Stats.Std
-	case std == nil:
-		std = field.StatsOf(looks).Std
+		of = p.in.Stats
+	case of == nil:
+		own := field.StatsOf(looks)
+		of = &own
 	}
-	projector, err := field.NewProjector(grid, p.in.Factor, p.of, std)
+	projector, err := field.NewProjector(grid, p.in.Factor, p.of, of)
 	if err != nil {
 		return 0, err
 	}

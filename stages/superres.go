@@ -216,7 +216,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		return in, err
 	}
 	in.Channels, in.Factor, in.Samples = r.loaded.Channels, r.loaded.Input.Factor, r.Samples
-	in.Periodic, in.Deviations = r.loaded.Input.Periodic, r.loaded.Stats.Std
+	in.Periodic, in.Trained = r.loaded.Input.Periodic, r.loaded.Stats
 	return in, nil
 }
 
@@ -318,8 +318,18 @@ func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
 			out.Release()
 			return nil, err
 		}
+		lo := frames.Floats(out)[c*fine : (c+1)*fine]
+		if r.loaded.Stats.IsLog(c) { // as in training: interpolated in physical units
+			r.up[f.Grid].Plane(lo, plane)
+			r.loaded.Stats.Normalize(lo, lo, c)
+			if field.FirstNonFinite(lo) >= 0 {
+				out.Release()
+				return nil, fmt.Errorf("field %s has a value that is not positive, and the model was trained on its logarithm", r.loaded.Channels[c])
+			}
+			continue
+		}
 		r.loaded.Stats.Normalize(plane, plane, c)
-		r.up[f.Grid].Plane(frames.Floats(out)[c*fine:(c+1)*fine], plane)
+		r.up[f.Grid].Plane(lo, plane)
 	}
 	return out, nil
 }

@@ -36,18 +36,25 @@ type Projector struct {
 	grid   Grid
 	factor int
 	std    []float64
+	of     *Stats
 	y, x   axis
 }
 
-// NewProjector returns the projector of frames (C,H,W) on a grid that factor divides,
-// with a deviation std for each field.
-func NewProjector(grid Grid, factor int, c Constraints, std []float64) (*Projector, error) {
+// NewProjector returns the projector of frames (C,H,W) on a grid that factor divides, of
+// fields with the statistics of. Means are not used. A field that is normalized by its
+// logarithm gets its averages by ProjectPositive.
+func NewProjector(grid Grid, factor int, c Constraints, of *Stats) (*Projector, error) {
 	if err := c.Check(grid); err != nil {
 		return nil, err
 	}
+	for _, i := range c.coupled() {
+		if of.IsLog(i) {
+			return nil, errors.New("divb and jz connect fields linearly, and one of theirs is normalized by its logarithm (normalize.log)")
+		}
+	}
 	dy, dx := grid.Spacing()
 	return &Projector{
-		Constraints: c, grid: grid, factor: factor, std: std,
+		Constraints: c, grid: grid, factor: factor, std: of.Std, of: of,
 		y: newAxis(grid.H, factor, dy, c.DivB), x: newAxis(grid.W, factor, dx, c.DivB),
 	}, nil
 }
@@ -70,7 +77,7 @@ func (p *Projector) Project(fine, coarse []float32, stats *Stats) (lacks float64
 	if p.Coarse {
 		err = parallel.Each(len(p.std), func(c int) error {
 			if !slices.Contains(coupled, c) {
-				ProjectCoarse(plane(c), averages(c), p.grid, p.factor)
+				p.average(plane(c), averages(c), c, stats)
 			}
 			return nil
 		})
@@ -101,6 +108,22 @@ func (p *Projector) Project(fine, coarse []float32, stats *Stats) (lacks float64
 		lacks += m
 	}
 	return math.Sqrt(lacks/float64(len(coupled))) / float64(small.Cells()), err
+}
+
+// average is Project for a plane of a field that only its averages concern.
+func (p *Projector) average(fine, coarse []float32, c int, stats *Stats) {
+	switch {
+	case stats == nil && p.of.IsLog(c):
+		ProjectPositive(fine, coarse, p.grid, p.factor)
+	case stats != nil && stats.IsLog(c):
+		averages := make([]float32, len(coarse))
+		stats.Physical(averages, coarse, c)
+		stats.Physical(fine, fine, c)
+		ProjectPositive(fine, averages, p.grid, p.factor)
+		stats.Normalize(fine, fine, c)
+	default:
+		ProjectCoarse(fine, coarse, p.grid, p.factor)
+	}
 }
 
 // units returns how a field's values become multiples of its deviation: x scale + shift.

@@ -195,7 +195,7 @@ func split(values []float32, n int) [][]float64 {
 // the fields and the rms of what their averages lack.
 func (b box) project(t *testing.T, c field.Constraints, std []float64, fields, truth [][]float64) ([][]float64, float64) {
 	t.Helper()
-	p, err := field.NewProjector(b.Grid, b.factor, c, std)
+	p, err := field.NewProjector(b.Grid, b.factor, c, &field.Stats{Std: std})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -361,7 +361,7 @@ func TestProjectorNormalized(t *testing.T) {
 	}
 	fields := [][]float64{b.noise(20), b.noise(21), b.noise(22), b.noise(23)}
 	want, _ := b.project(t, c, stats.Std, fields, truth)
-	p, err := field.NewProjector(b.Grid, b.factor, c, stats.Std)
+	p, err := field.NewProjector(b.Grid, b.factor, c, &stats)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -399,7 +399,7 @@ func TestConstraintsCheck(t *testing.T) {
 		{field.Constraints{DivB: field.Central}, field.Grid{H: 8, W: 8}, ""},
 		{field.Constraints{DivB: "cell"}, field.Grid{H: 8, W: 8}, `divb "cell": want corner, central or spectral`},
 	} {
-		_, err := field.NewProjector(c.grid, 2, c.Constraints, []float64{1, 1, 1})
+		_, err := field.NewProjector(c.grid, 2, c.Constraints, &field.Stats{Std: []float64{1, 1, 1}})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v on %+v: %v, want %q", c.Constraints, c.grid, err, c.want)
 		}
@@ -419,7 +419,7 @@ func BenchmarkProjector(b *testing.B) {
 				fields = append(fields, grid.noise(uint64(c)))
 			}
 			fine := flat(fields)
-			p, err := field.NewProjector(grid.Grid, grid.factor, c, std)
+			p, err := field.NewProjector(grid.Grid, grid.factor, c, &field.Stats{Std: std})
 			if err != nil {
 				b.Fatal(err)
 			}
