@@ -287,11 +287,7 @@ func (t *train) send() []pipeline.Element {
 	t.batches = nil
 	t.sent = model.NewStep(t.trainer, t.trainer.Last, t.TotalSteps)
 	t.sent.Line = t.sent.N%t.PrintEvery == 0 || t.sent.Last()
-	if t.sent.Line {
-		t.env.Ranks.Doing(t.sent.N, "the logs")
-	} else {
-		t.env.Ranks.Doing(t.sent.N, ranks.Batch)
-	}
+	t.env.Ranks.Stepped(t.sent.N, t.sent.Line)
 	t.sent.Speed = float64(t.frames) / time.Since(t.lineAt).Seconds()
 	loss, norm := t.trainer.Window.Mean()
 	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g  grad norm %.3g  lr %.3g  %.3g frames/s", loss, norm, t.sent.LR, t.sent.Speed))
@@ -337,13 +333,16 @@ func (t *train) end() error {
 	if !t.env.Leads() {
 		return nil
 	}
-	t.env.Ranks.Doing(t.trainer.Step, "the last checkpoint")
+	t.env.Ranks.Doing(t.trainer.Step, ranks.Save)
 	if !t.env.Failed() {
 		t.passed()
 		return t.saveLast()
 	}
 	_ = t.checkpoints.wait()                   // the run has an error to report
 	whole := t.trainer.Passed || t.sent != nil // else the checkpoint that the run resumed from has all that there is
+	if t.env.Ranks != nil && t.checkpoints.saved == t.trainer.Step {
+		t.env.Progress.Note("%s has step %d, the last whole one", filepath.Join(t.env.Run.Dir, model.CheckpointFile), t.checkpoints.saved)
+	}
 	if !whole || t.trainer.Step == t.checkpoints.saved || t.trainer.Last.Skipped() && !t.env.Interrupted() {
 		return nil
 	}

@@ -3,10 +3,7 @@ package ranks
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -25,6 +22,8 @@ type Store interface {
 type Collectives interface {
 	// AllGather returns the data of all ranks, of any lengths.
 	AllGather(ctx context.Context, data []byte) ([][]byte, error)
+	// Waits reports whether one of them waits for other ranks now. The monitor asks.
+	Waits() bool
 }
 
 // Options are what Join needs besides the rank's place.
@@ -36,6 +35,7 @@ type Options struct {
 	SignalOf func(cause error) int  // the signal that ended a context; 0: none did
 	Signal   func(signal int) error // the cause of a context that a signal ends
 	Abandon  func(err error)        // ends the process, which has not ended by itself
+	Notice   func(line string)      // shows what rank 0 has been waiting for
 }
 
 // Group is the ranks of a run, as one of them sees it. The goroutine that runs the
@@ -57,7 +57,8 @@ type Group struct {
 	longest time.Duration // training step
 	suspect bool          // a connection has broken
 
-	left     chan struct{} // closed by Leave
+	same     *PeerError    // another rank has failed first, for the same reason
+	left     chan struct{} // closed at the end of Leave
 	watching sync.WaitGroup
 	abandon  *time.Timer // runs once the run has ended because of another rank
 }
@@ -68,11 +69,13 @@ type Group struct {
 func Join(ctx context.Context, p Place, opt Options) (context.Context, *Group, error) {
 	g := &Group{Place: p, opt: opt, left: make(chan struct{}), since: time.Now()}
 	g.now.Doing = "start"
-	var err error
-	if g.store, err = opt.Dial(); err != nil {
-		return ctx, nil, fmt.Errorf("rank %d of %d: the ranks' store at %s: %w", p.Rank, p.Size, p.Address(), err)
-	}
-	watch, err := opt.Dial()
+	var watch Store
+	err := g.call(ctx, func() (err error) {
+		if g.store, err = opt.Dial(); err == nil {
+			watch, err = opt.Dial()
+		}
+		return err
+	})
 	if err != nil {
 		return ctx, nil, fmt.Errorf("rank %d of %d: the ranks' store at %s: %w", p.Rank, p.Size, p.Address(), err)
 	}
@@ -118,18 +121,30 @@ func (g *Group) arrive() error {
 	return g.store.Set(g.key("hosts"), hosts)
 }
 
-// key returns a key of this attempt of the run: a launcher's store outlives attempts.
+// Prefix returns the beginning of the keys of this attempt of the run: a launcher's store
+// outlives attempts.
+func (p Place) Prefix() string { return fmt.Sprintf("fmsr/%d.%d/", p.Attempt, p.Size) }
+
 func (p Place) key(format string, args ...any) string {
-	return fmt.Sprintf("fmsr/%d/", p.Attempt) + fmt.Sprintf(format, args...)
+	return p.Prefix() + fmt.Sprintf(format, args...)
+}
+
+// Connect sets the group's collectives.
+func (g *Group) Connect(c Collectives) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.Collectives = c
 }
 
 // Name returns a rank's name for messages: "rank 2 on n1".
 func (g *Group) Name(rank int) string { return fmt.Sprintf("rank %d on %s", rank, g.Hosts[rank]) }
 
-// What a rank does that must not take much longer than it usually does.
+// What a rank does that the monitor knows: work that must not take much longer than it
+// usually does, and rank 0's work once the run has ended.
 const (
 	Step  = "its training step"
 	Batch = "the reading of its next batch"
+	Save  = "the last checkpoint"
 )
 
 // Doing records what the rank is doing from now on, at a step. A nil group records
@@ -140,7 +155,22 @@ func (g *Group) Doing(step int, what string) {
 	}
 }
 
+// Stepped records that a step has been taken. If it is logged, rank 0 writes now.
+func (g *Group) Stepped(step int, logged bool) {
+	if g != nil && g.Rank == 0 && logged {
+		g.Doing(step, "the logs")
+	} else {
+		g.Doing(step, Batch)
+	}
+}
+
+// Before is called, if a test sets it, before a rank begins to do something at a step.
+var Before func(step int, what string)
+
 func (g *Group) become(step int, what string, waits bool) (was beat) {
+	if Before != nil {
+		Before(step, what)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	was = g.now
@@ -159,6 +189,10 @@ func (g *Group) Waiting(ctx context.Context, what string, f func() error) error 
 	g.mu.Unlock()
 	was := g.become(step, what, true)
 	defer g.become(was.Step, was.Doing, was.Waits)
+	if step == 0 && g.Rank == 0 { // later, progress shows
+		notice := time.AfterFunc(g.opt.Limits.Notice, func() { g.opt.Notice("rank 0: " + what) })
+		defer notice.Stop()
+	}
 	return g.Explain(ctx, f())
 }
 
@@ -175,7 +209,7 @@ func (g *Group) Explain(ctx context.Context, err error) error {
 		select {
 		case <-ctx.Done():
 		case <-g.ctx.Done():
-		case <-time.After(g.opt.Limits.Silence + g.opt.Limits.Broken):
+		case <-time.After(2 * (g.opt.Limits.Broken + g.opt.Limits.Beat)):
 			return err // all others are running
 		}
 	}
@@ -186,16 +220,21 @@ func (g *Group) Explain(ctx context.Context, err error) error {
 }
 
 // await waits for a key, and returns its value.
-func (g *Group) await(ctx context.Context, key string) (value []byte, err error) {
-	err = g.call(ctx, func() (err error) {
-		value, err = g.store.Get(ctx, key, 1<<62)
+func (g *Group) await(ctx context.Context, key string) ([]byte, error) {
+	value := make(chan []byte, 1)
+	err := g.call(ctx, func() error {
+		v, err := g.store.Get(ctx, key, 1<<62)
+		value <- v
 		return err
 	})
-	return value, err
+	if err != nil {
+		return nil, err
+	}
+	return <-value, nil
 }
 
 // call runs an operation of the store, which does not return while the store's process
-// is stopped: then call returns when ctx ends.
+// is stopped: then call returns when ctx ends, and the caller must not read what f writes.
 func (g *Group) call(ctx context.Context, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -205,256 +244,4 @@ func (g *Group) call(ctx context.Context, f func() error) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// largest is the most bytes of a value in the store.
-const largest = 1 << 20
-
-// Share returns on every rank what rank 0 makes. what names it, for messages.
-func (g *Group) Share(ctx context.Context, what string, make func() ([]byte, error)) (data []byte, err error) {
-	g.turn++
-	key := g.key("shared/%d", g.turn)
-	if g.Rank == 0 {
-		if data, err = make(); err != nil {
-			return nil, err
-		}
-		return data, g.Explain(ctx, g.call(ctx, func() error { return g.put(key, data) }))
-	}
-	err = g.Waiting(ctx, "wait for "+g.Name(0)+", "+what, func() (err error) {
-		data, err = g.take(ctx, key)
-		return err
-	})
-	return data, err
-}
-
-// put sets a value, which may be larger than the store's.
-func (g *Group) put(key string, data []byte) error {
-	n := 0
-	for part := range slices.Chunk(data, largest) {
-		if err := g.store.Set(fmt.Sprintf("%s/%d", key, n), part); err != nil {
-			return err
-		}
-		n++
-	}
-	return g.store.Set(key, fmt.Append(nil, n))
-}
-
-// take waits for a value that put has set.
-func (g *Group) take(ctx context.Context, key string) (data []byte, err error) {
-	parts, err := g.await(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	n := 0
-	if _, err := fmt.Sscan(string(parts), &n); err != nil {
-		return nil, fmt.Errorf("the ranks' store: %s: %w", key, err)
-	}
-	for i := range n {
-		part, err := g.await(ctx, fmt.Sprintf("%s/%d", key, i))
-		if err != nil {
-			return nil, err
-		}
-		data = append(data, part...)
-	}
-	return data, nil
-}
-
-// remove removes a value that put has set, and that no rank will take any more.
-func (g *Group) remove(ctx context.Context, key string) error {
-	return g.call(ctx, func() error {
-		_, err := g.store.Delete(key)
-		for i := 0; err == nil; i++ {
-			was := false
-			if was, err = g.store.Delete(fmt.Sprintf("%s/%d", key, i)); !was {
-				break
-			}
-		}
-		return err
-	})
-}
-
-// Fact is something that must be the same on all ranks.
-type Fact struct{ Name, Value string }
-
-// Compare returns an error that names the first rank whose facts are not rank 0's, and
-// what differs. It is the same error on every rank.
-func (g *Group) Compare(ctx context.Context, facts []Fact) error {
-	g.turn++
-	mine, _ := json.Marshal(facts) // strings
-	key := g.key("facts/%d", g.turn)
-	if g.Rank > 0 {
-		if err := g.Explain(ctx, g.call(ctx, func() error { return g.put(fmt.Sprintf("%s/%d", key, g.Rank), mine) })); err != nil {
-			return err
-		}
-	}
-	verdict, err := g.Share(ctx, "which compares all ranks", func() ([]byte, error) {
-		for r := 1; r < g.Size; r++ {
-			var theirs []Fact
-			err := g.Waiting(ctx, "wait for "+g.Name(r), func() error {
-				data, err := g.take(ctx, fmt.Sprintf("%s/%d", key, r))
-				if err == nil {
-					err = json.Unmarshal(data, &theirs)
-				}
-				return errors.Join(err, g.remove(ctx, fmt.Sprintf("%s/%d", key, r)))
-			})
-			if err != nil {
-				return nil, err
-			}
-			if text := g.differ(r, facts, theirs); text != "" {
-				return []byte(text), nil
-			}
-		}
-		return nil, nil
-	})
-	if err == nil && len(verdict) > 0 {
-		err = errors.New(string(verdict))
-	}
-	return err
-}
-
-func (g *Group) differ(rank int, first, theirs []Fact) string {
-	for i, want := range first {
-		if i >= len(theirs) || theirs[i] != want {
-			got := Fact{}
-			if i < len(theirs) {
-				got = theirs[i]
-			}
-			return fmt.Sprintf("%s differs from %s: %s is %s, want %s", g.Name(rank), g.Name(0), want.Name, got.Value, want.Value)
-		}
-	}
-	return ""
-}
-
-// Gather returns the data of all ranks, of any lengths. what is what they do for messages.
-func (g *Group) Gather(ctx context.Context, what string, data []byte) (all [][]byte, err error) {
-	err = g.Waiting(ctx, what, func() (err error) {
-		all, err = g.Collectives.AllGather(ctx, data)
-		return err
-	})
-	return all, err
-}
-
-// InTurn runs f on rank 0 first, then on the first rank of every other machine, and then on
-// all others, so that ranks that share a folder do not make the same files in it at once.
-func (g *Group) InTurn(ctx context.Context, what string, f func() error) error {
-	g.turn++
-	key := g.key("turn/%d", g.turn)
-	var after []int // the ranks to wait for
-	if g.Rank > 0 {
-		after = append(after, 0)
-	}
-	if leader := slices.Index(g.Hosts, g.Hosts[g.Rank]); leader != g.Rank && leader != 0 {
-		after = append(after, leader)
-	}
-	for _, r := range after {
-		err := g.Waiting(ctx, "wait for "+g.Name(r)+", "+what, func() error {
-			_, err := g.await(ctx, fmt.Sprintf("%s/%d", key, r))
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if err := f(); err != nil {
-		return err
-	}
-	return g.Explain(ctx, g.call(ctx, func() error { return g.store.Set(fmt.Sprintf("%s/%d", key, g.Rank), nil) }))
-}
-
-// Failed tells the others why this rank ends, unless it ends because of one of them.
-func (g *Group) Failed(err error) {
-	peer := (*PeerError)(nil)
-	if g == nil || err == nil || errors.As(err, &peer) || errors.As(context.Cause(g.ctx), &peer) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), g.opt.Limits.Broken)
-	defer cancel()
-	_ = g.call(ctx, func() error { return g.post(g.store, g.failure(err)) }) // without it, they miss this rank's beat
-}
-
-// failure returns this rank's own failure, by an error or a signal.
-func (g *Group) failure(err error) Failure {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	f := Failure{Rank: g.Rank, Host: g.Hosts[g.Rank], Step: g.now.Step, Doing: g.now.Doing, Signal: g.opt.SignalOf(err), Why: "failed: " + firstLine(err)}
-	if f.Signal != 0 {
-		f.Why = fmt.Sprintf("was sent signal %d", f.Signal)
-	}
-	return f
-}
-
-func firstLine(err error) string {
-	text, _, _ := strings.Cut(err.Error(), "\n")
-	return text
-}
-
-// post writes a failure down, unless another was first.
-func (p Place) post(store Store, f Failure) error {
-	n, err := store.Add(p.key("failures"), 1)
-	if err != nil || n > 1 {
-		return err
-	}
-	data, _ := json.Marshal(f) // strings and numbers
-	return store.Set(p.key("failure"), data)
-}
-
-// Report tells the ranks, for their launcher, that one of them on this host is gone.
-func Report(store Store, p Place, host, why string) error {
-	var last beat
-	key := p.key("beat/%d", p.Rank)
-	if there, err := store.Has(key); there && err == nil {
-		data, err := store.Get(context.Background(), key, time.Second)
-		if err == nil {
-			err = json.Unmarshal(data, &last)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return p.post(store, last.failure(p.Rank, host, "%s", why))
-}
-
-// Leave ends the group. A rank that has succeeded waits until rank 0 has, or until another
-// one fails. Rank 0 waits until the others have left, since they may need the store that it
-// serves.
-func (g *Group) Leave(err error) error {
-	g.Failed(err)
-	if err == nil && g.Rank > 0 {
-		err = g.Waiting(g.ctx, "wait for "+g.Name(0)+", which ends the run", func() error {
-			_, err := g.await(g.ctx, g.key("done"))
-			return err
-		})
-	}
-	close(g.left)
-	want := int64(g.Size)
-	if peer := (*PeerError)(nil); errors.As(context.Cause(g.ctx), &peer) && peer.Lost {
-		want--
-	}
-	patience := g.opt.Limits.Silence
-	if err != nil {
-		patience = g.opt.Limits.Broken
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	_ = g.call(ctx, func() error {
-		if err == nil && g.Rank == 0 {
-			if err := g.store.Set(g.key("done"), nil); err != nil {
-				return err
-			}
-		}
-		n, err := g.store.Add(g.key("left"), 1)
-		for g.Serves() && err == nil && n < want && ctx.Err() == nil {
-			time.Sleep(5 * time.Millisecond)
-			n, err = g.store.Add(g.key("left"), 0)
-		}
-		return err
-	})
-	g.cancel(nil)
-	_ = g.call(ctx, func() error { g.watching.Wait(); return nil }) // in vain if the store does not answer
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.abandon != nil {
-		g.abandon.Stop()
-	}
-	return err
 }
