@@ -55,7 +55,7 @@ func Contradiction(lacks float64) string {
 	if lacks < noticeable {
 		return ""
 	}
-	return fmt.Sprintf("the coarse input contradicts the constraints: no field that satisfies them has these averages; the result's are the nearest, and differ by %.2g deviations (rms over Bx, By and jz)", lacks)
+	return fmt.Sprintf("the coarse input contradicts the constraints: no field that satisfies them has these averages; the result's are the nearest, and differ by %.2g deviations (rms over the fields that they connect)", lacks)
 }
 
 // Constrain returns Sampler.Constrain for the fields of an x_lo (N,C,H,W), on the
