@@ -86,12 +86,12 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 		root = append(root, torchfile.Entry{Key: emaKey, Value: states[emaKey]})
 	}
 	root = append(root, torchfile.Dict{
-		{Key: "stats", Value: torchfile.Dict{{Key: "mean", Value: statsTensor(c.Stats.Mean)}, {Key: "std", Value: statsTensor(c.Stats.Std)}}},
+		{Key: "stats", Value: statsDict(c.Stats, c.Channels)},
 		{Key: "channel_names", Value: names(c.Channels)},
 		{Key: "step", Value: t.Step},
 		{Key: "optimizer_state", Value: torchfile.Dict{{Key: "exp_avg", Value: states["exp_avg"]}, {Key: "exp_avg_sq", Value: states["exp_avg_sq"]}}},
 		{Key: "resume", Value: resumption{t.Position, c.Frames, t.Last, t.Skips, t.Window, t.Ends(), t.Best, t.average}.dict()},
-		{Key: "config", Value: t.config(c.Input)},
+		{Key: "config", Value: t.config(c)},
 		{Key: "format", Value: 1},
 	}...)
 	if c.Spec != "" {
@@ -106,15 +106,18 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 	return root
 }
 
-// config returns the keys that are needed to apply the network. The name of the default
-// network and the boundaries of a periodic domain are left out.
-func (t *Trainer) config(in Input) torchfile.Dict {
-	net := t.Net.Config()
+// config returns the keys that are needed to apply the network. Free noise, the name of
+// the default network and the boundaries of a periodic domain are left out.
+func (t *Trainer) config(c Checkpoint) torchfile.Dict {
+	net, in := t.Net.Config(), c.Input
 	d := torchfile.Dict{
 		{Key: "base_dist", Value: string(t.Base)}, {Key: "base_noise_scale", Value: t.NoiseScale},
 		{Key: "periodic_padding", Value: net.Periodic},
 		{Key: "factor", Value: in.Factor}, {Key: "periodic_input", Value: in.Periodic},
 		{Key: "t_min", Value: t.TMin}, {Key: "t_max", Value: t.TMax},
+	}
+	if t.Noise != (field.Constraints{}) {
+		d = append(d, torchfile.Entry{Key: baseNoiseKey, Value: noiseDict(t.Noise, c.Channels)})
 	}
 	if net.Network != DefaultNetwork {
 		d = append(d, torchfile.Entry{Key: "network", Value: net.Network})
@@ -188,6 +191,22 @@ func doubleTensor(values []float64, shape ...int64) torchfile.Tensor {
 		data = binary.LittleEndian.AppendUint64(data, math.Float64bits(v))
 	}
 	return torchfile.Tensor{DType: "float64", Shape: shape, Bytes: func() ([]byte, error) { return data, nil }}
+}
+
+// statsDict has the names of the channels that are normalized by their logarithm under
+// log, if there are any.
+func statsDict(s *field.Stats, channels []string) torchfile.Dict {
+	d := torchfile.Dict{{Key: "mean", Value: statsTensor(s.Mean)}, {Key: "std", Value: statsTensor(s.Std)}}
+	var logs []string
+	for c, name := range channels {
+		if s.IsLog(c) {
+			logs = append(logs, name)
+		}
+	}
+	if logs != nil {
+		d = append(d, torchfile.Entry{Key: "log", Value: names(logs)})
+	}
+	return d
 }
 
 func statsTensor(values []float64) torchfile.Tensor { return floatTensor(values, int64(len(values))) }

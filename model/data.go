@@ -41,6 +41,9 @@ func (l *Loaded) CheckData(now Data) error {
 		return fmt.Errorf("it was trained on %d frames, and there are %d now", r.frames, now.Frames)
 	}
 	for c, name := range l.Channels {
+		if now.Stats.IsLog(c) != l.Stats.IsLog(c) {
+			return fmt.Errorf("%s was normalized by its logarithm in one of the two runs alone", name)
+		}
 		if float32(now.Stats.Mean[c]) != float32(l.Stats.Mean[c]) || float32(now.Stats.Std[c]) != float32(l.Stats.Std[c]) {
 			return fmt.Errorf("the training data have changed: %s has mean %g and deviation %g, and had mean %g and deviation %g",
 				name, now.Stats.Mean[c], now.Stats.Std[c], l.Stats.Mean[c], l.Stats.Std[c])

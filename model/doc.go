@@ -18,14 +18,15 @@
 //	solver.go, multistep.go each solver's step and the list of solvers; sde.go: the SDE's step and w(t)
 //	samplerconfig.go        a sampler's keys in specs, and their checks
 //	generator.go            Generator: from x_lo to samples in physical units; field.Stats undoes the normalization
-//	constrain.go            Constraint: projects the x1 of each step onto the fields that pool to the coarse input
+//	constrain.go            Projection: moves the x1 of each step, and noise, to the nearest that satisfies constraints
+//	constraintconfig.go     the keys of constraints in specs
 //	tiles.go                the velocity of a field that is too large, from windows of it
 //	trainer.go, step.go     Trainer: training steps and the EMA; the token of a step
 //	ranks.go                a Trainer among ranks: its rows of a batch, averaged gradients, one state
 //	checkpoint.go           writing checkpoint.pt; load.go: reading it; resume.go: resuming from it; verify.go, weights.go
 //	inputs.go               statistics of the training inputs
 //
-// The package imports nothing of specs or stages; only SamplerConfig's tags are written
-// for them. Tensors are (N,C,H,W), normalized,
+// The package imports nothing of specs or stages; only the tags of SamplerConfig and
+// ConstraintConfig are written for them. Tensors are (N,C,H,W), normalized,
 // float32 unless autocast says otherwise. Everything runs on the torch thread.
 package model

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"fmsr/internal/field"
 	"fmsr/internal/torchx"
 )
 
@@ -24,6 +25,7 @@ type Flow struct {
 	Base       BaseDist
 	NoiseScale float64 // sigma of x_lo_plus_noise, in normalized units
 	LossScale  float64
+	Noise      field.Constraints // what noise is limited to: Projection.Noise; zero: free noise
 }
 
 // Velocity returns a velocity model's v (N,C,H,W) at x (N,C,H,W) and the time t of
@@ -38,7 +40,8 @@ func (f Flow) Sigma() float64 {
 	return f.NoiseScale
 }
 
-// SampleBase returns x0 for x_lo and standard normal noise, all (N,C,H,W).
+// SampleBase returns x0 for x_lo and standard normal noise, or its projection, all
+// (N,C,H,W).
 func (f Flow) SampleBase(s *torchx.Scope, xLo, noise torchx.Tensor) torchx.Tensor {
 	if f.Base == Gaussian {
 		return s.Alias(noise)

@@ -63,12 +63,13 @@ func times(s *torchx.Scope, c Config, n int64, t []float64) torchx.Tensor {
 // between draws.
 type Generator struct {
 	*Inference
-	Sampler   Sampler
-	Streams   Streams
-	Stats     *field.Stats // of the fields; nil: samples stay normalized
-	Constrain Constraint   // of the x1 predicted at each step; nil: none
-	Tile      int          // side of tiles in cells, as NewTiling wants it; 0: whole fields
-	Wraps     bool         // tiles wrap around the field's edges
+	Sampler Sampler
+	Streams Streams
+	Stats   *field.Stats // of the fields; nil: samples stay normalized
+	OnX1    *Projection  // of the x1 predicted at each step, and of the sample; nil: none
+	OnNoise *Projection  // of all noise, as in training; nil: free noise
+	Tile    int          // side of tiles in cells, as NewTiling wants it; 0: whole fields
+	Wraps   bool         // tiles wrap around the field's edges
 }
 
 // Streams returns the random streams of a batch's k-th noise: the noise of x0 for k =
@@ -88,10 +89,15 @@ func (g Generator) Sample(ctx context.Context, s *torchx.Scope, xLo torchx.Tenso
 	x0 := g.Sampler.SampleBase(s, xLo, g.noise(s, 0, xLo.Shape()))
 	noise := func(s *torchx.Scope, step int) torchx.Tensor { return g.noise(s, uint64(step)+1, xLo.Shape()) }
 	sampler := g.Sampler
-	if g.Constrain != nil {
-		sampler.Constrain = g.Constrain(s, g.Net.Config(), xLo)
+	if g.OnX1 == nil {
+		return sampler.Sample(ctx, s, g.velocity(xLo), x0, xLo, noise)
 	}
-	return sampler.Sample(ctx, s, g.velocity(xLo), x0, xLo, noise)
+	sampler.Constrain = g.OnX1.Constrain(s, g.Net.Config(), xLo)
+	x := sampler.Sample(ctx, s, g.velocity(xLo), x0, xLo, noise)
+	if s.Err() != nil {
+		return x
+	}
+	return sampler.Constrain(s, x, xLo) // TMax may be less than 1, and the last step may have added noise
 }
 
 // Read copies normalized fields (N,C,H,W) to out, in physical units if there are Stats.
@@ -105,18 +111,24 @@ func (g Generator) Read(s *torchx.Scope, x torchx.Tensor, out []float32) {
 	g.Stats.PhysicalPlanes(out, out, int(shape[2]*shape[3]))
 }
 
-// noise returns the k-th standard normal noise (N,C,H,W).
+// noise returns the k-th noise (N,C,H,W): standard normal, or what OnNoise leaves of it.
 func (g Generator) noise(s *torchx.Scope, k uint64, shape []int64) torchx.Tensor {
 	c := g.Net.Config()
 	streams := g.Streams(k)
+	var drawn torchx.Tensor
 	if len(streams) == 1 {
-		return s.To(s.Randn(streams[0], shape...), torchx.Float32, c.Device, c.Format)
+		drawn = s.Randn(streams[0], shape...)
+	} else {
+		var each []torchx.Tensor
+		for _, stream := range streams {
+			each = append(each, s.Randn(stream, append([]int64{1}, shape[1:]...)...))
+		}
+		drawn = s.Cat(0, each...)
 	}
-	var each []torchx.Tensor
-	for _, stream := range streams {
-		each = append(each, s.Randn(stream, append([]int64{1}, shape[1:]...)...))
+	if g.OnNoise != nil {
+		return g.OnNoise.Noise(s, c, drawn)
 	}
-	return s.To(s.Cat(0, each...), torchx.Float32, c.Device, c.Format)
+	return s.To(drawn, torchx.Float32, c.Device, c.Format)
 }
 
 // velocity returns the network's velocity under the condition x_lo, whole or in tiles.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -160,6 +161,28 @@ func (l *Loaded) readStats() error {
 		}
 		*into = values
 	}
+	return l.readLogs(stats.Get("log"))
+}
+
+// readLogs reads the names of the channels that are normalized by their logarithm. Without
+// the key there are none.
+func (l *Loaded) readLogs(given any) error {
+	if given == nil {
+		return nil
+	}
+	list, ok := torchfile.Items(given)
+	if !ok {
+		return fmt.Errorf("stats.log is %s: want a list", torchfile.What(given))
+	}
+	l.Stats.Log = make([]bool, len(l.Channels))
+	for _, item := range list {
+		name, _ := item.(string)
+		c := slices.Index(l.Channels, name)
+		if c < 0 {
+			return fmt.Errorf("stats.log holds %v: the channels are %s", item, strings.Join(l.Channels, ", "))
+		}
+		l.Stats.Log[c] = true
+	}
 	return nil
 }
 
@@ -239,7 +262,7 @@ func (l *Loaded) readConfig(config *torchfile.Map) error {
 			return err
 		}
 	}
-	if err := l.readBoundary(config); err != nil {
+	if err := errors.Join(l.readBoundary(config), l.readNoise(config)); err != nil {
 		return err
 	}
 	l.Flow.Base = BaseDist(base)

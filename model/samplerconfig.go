@@ -6,15 +6,16 @@ import (
 	"slices"
 )
 
-// SamplerConfig are the keys of a sampler in specs.
+// SamplerConfig are the keys of a sampler in specs. The constraints are of the x1 that each
+// step predicts.
 type SamplerConfig struct {
-	SampleSteps int      `yaml:"sample_steps" min:"0" max:"100000" flag:"sample-steps" doc:"steps of the sampler; 0: 9 with multistep, 100 otherwise"`
-	Solver      string   `yaml:"solver" oneof:"euler|midpoint|heun|rk4|multistep" flag:"solver" doc:"of the ODE"`
-	TMin        float64  `yaml:"t_min" min:"0" flag:"t-min-sample" doc:"where sampling starts"`
-	TMax        float64  `yaml:"t_max" max:"1" flag:"t-max-sample" doc:"where sampling ends"`
-	SDEDelta    float64  `yaml:"sde_delta" min:"0" flag:"sde-delta" doc:"strength of the SDE's noise; 0: the ODE alone"`
-	SDESchedule string   `yaml:"sde_schedule" oneof:"constant|matched|quadratic" flag:"sde-schedule" doc:"w(t) of the SDE"`
-	Constraints []string `yaml:"constraints" oneof:"coarse" flag:"constraints" doc:"projections of the x1 that each step predicts; coarse: its pooling is the coarse input; empty: none"`
+	SampleSteps int     `yaml:"sample_steps" min:"0" max:"100000" flag:"sample-steps" doc:"steps of the sampler; 0: 9 with multistep, 100 otherwise"`
+	Solver      string  `yaml:"solver" oneof:"euler|midpoint|heun|rk4|multistep" flag:"solver" doc:"of the ODE"`
+	TMin        float64 `yaml:"t_min" min:"0" flag:"t-min-sample" doc:"where sampling starts"`
+	TMax        float64 `yaml:"t_max" max:"1" flag:"t-max-sample" doc:"where sampling ends"`
+	SDEDelta    float64 `yaml:"sde_delta" min:"0" flag:"sde-delta" doc:"strength of the SDE's noise; 0: the ODE alone"`
+	SDESchedule string  `yaml:"sde_schedule" oneof:"constant|matched|quadratic" flag:"sde-schedule" doc:"w(t) of the SDE"`
+	ConstraintConfig
 }
 
 // Sampler returns the sampler of a flow.
@@ -42,6 +43,7 @@ func (c SamplerConfig) steps() int {
 // here: Sampler.Validate checks the sampler against it.
 func (c SamplerConfig) Validate(report func(key, format string, args ...any)) {
 	c.Sampler(Flow{Base: Gaussian}).problems(report)
+	c.ConstraintConfig.Validate(report)
 }
 
 // Advise warns of an SDE that is stiff at any usual number of steps, and of a schedule

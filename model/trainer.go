@@ -73,7 +73,8 @@ type Trainer struct {
 	Last     Result // of the newest step
 	Best     Best   // the best evaluation; no Figure: none
 	Skips    Skips
-	Window   Window // since the last line of the learning curve
+	Window   Window      // since the last line of the learning curve
+	OnNoise  *Projection // of all noise; nil: free noise
 
 	accumulated int // batches of the next step
 
@@ -231,6 +232,9 @@ func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times 
 		whole := s.RandnOn(c.Device, draw(rng.BaseNoise), shape...)
 		return s.To(s.Narrow(whole, 0, from, rows), torchx.Float32, c.Device, c.Format)
 	})
+	if t.OnNoise != nil {
+		noise = t.OnNoise.Noise(s, c, noise)
+	}
 	times = s.To(s.FromFloats(t.times(draw(rng.Time), int(batch))[from:from+rows], rows), torchx.Float32, c.Device, torchx.NCHW)
 	return noise, times
 }

@@ -55,7 +55,7 @@ Pictures: samples, diffs and power spectra.`,
 		},
 		Default: Eval{
 			LogEvery: 100, Frames: 4, Linear: true,
-			SamplerConfig: model.SamplerConfig{SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant)},
+			SamplerConfig: model.SamplerConfig{SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant), ConstraintConfig: model.DefaultConstraints()},
 		},
 		New: func(c *Eval) pipeline.Stage { return &eval{Eval: *c} },
 	})
@@ -103,6 +103,9 @@ type eval struct {
 	held    int              // frames in val
 	kernels evaluate.Kernels
 
+	constraints  field.Constraints // of samples
+	contradicted bool              // by a frame's averages, and said so
+
 	warned bool
 }
 
@@ -120,6 +123,9 @@ func (e *eval) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pip
 		e.linear = append(e.linear, field.NewLinear(in.Factor, in.Wraps()))
 	}
 	var err error
+	if e.constraints, err = e.Of(in.Channels, in.Grid); err != nil {
+		return in, err
+	}
 	e.kernels, err = kernels(in.Grid, in.Factor)
 	return in, err
 }
@@ -328,7 +334,7 @@ func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 	lo, cells := f.XLo(), f.H*f.W
 	coarse := make([]float32, cells/(e.in.Factor*e.in.Factor))
 	for i := range len(lo) / cells {
-		field.Coarse(coarse, lo[i*cells:][:cells], f.Grid, e.in.Factor, e.in.Periodic)
+		e.in.Stats.Coarse(coarse, lo[i*cells:][:cells], i%len(f.Channels), f.Grid, e.in.Factor, e.in.Periodic)
 		do(i, coarse)
 	}
 }
@@ -376,9 +382,13 @@ func (e *eval) sample(ctx context.Context, tr *model.Trainer, first int, batch *
 	if len(which) == 0 {
 		return nil, nil
 	}
+	x1, err := model.NewProjection(e.constraints, model.Input{Factor: e.in.Factor, Periodic: e.in.Periodic}, e.in.Grid, e.in.Stats)
+	if err != nil {
+		return nil, err
+	}
 	g := model.Generator{
 		Inference: tr.Inference(by.ema), Sampler: e.sampling(by.delta).Sampler(tr.Flow), Stats: e.in.Stats,
-		Constrain: model.NewConstraint(e.Constraints, model.Input{Factor: e.in.Factor, Periodic: e.in.Periodic}),
+		OnX1: x1, OnNoise: tr.OnNoise,
 		Streams: func(k uint64) (streams []uint64) {
 			for _, i := range which {
 				streams = append(streams, rng.Stream(tr.Seed, rng.EvalNoise, uint64(first+i), k))
@@ -395,12 +405,18 @@ func (e *eval) sample(ctx context.Context, tr *model.Trainer, first int, batch *
 		lo = some
 	}
 	out := make([]float32, len(which)*batch.FrameLen())
-	err := tr.Do(ctx, func(s *torchx.Scope) error {
+	err = tr.Do(ctx, func(s *torchx.Scope) error {
 		g.Draw(ctx, s, model.NetInput(s, g.Net, lo, len(which), batch.H, batch.W), out)
 		return s.Err()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sampling: %w", err)
+	}
+	for n, i := range which {
+		if warning := model.Contradiction(x1.Lacks(n)); warning != "" && !e.contradicted {
+			e.contradicted = true
+			e.env.Progress.Note("warning: %s: %s", batch.Origins[i], warning)
+		}
 	}
 	return out, nil
 }

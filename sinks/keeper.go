@@ -45,6 +45,9 @@ func (k *keeper) open(name string, env *pipeline.Env, in pipeline.Meta) error {
 	if len(in.Seeds) == 0 || in.Files != nil {
 		return errors.New("frames do not come seed by seed: put npy_load or arrow_load at the start, and no arrow_cache")
 	}
+	if in.Stats != nil && in.Stats.HasLog() {
+		return fmt.Errorf("some frames' logarithms are normalized (normalize.log): put %s above normalize", name)
+	}
 	k.kept = kept{name: name, env: env, in: in}
 	there := map[frames.Part]bool{}
 	for _, s := range in.Seeds {

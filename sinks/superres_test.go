@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -358,7 +359,7 @@ func TestCoarseConstraint(t *testing.T) {
 	if r := residual(after); r > 2e-6 {
 		t.Errorf("project below superres: pooling residual %g", r)
 	}
-	within, _ := apply(t, checkpoint, input, map[string]string{"superres.constraints": "[coarse]", "superres.t_max": "1"})
+	within, _ := apply(t, checkpoint, input, map[string]string{"superres.constraints": "[coarse]"})
 	if r := residual(within); r > 2e-6 {
 		t.Errorf("superres.constraints: pooling residual %g", r)
 	}
@@ -379,5 +380,155 @@ func TestCoarseConstraint(t *testing.T) {
 	}
 	if metrics() == metrics(pipeline.Override{Path: "eval.constraints", Value: "[coarse]", Flag: "--set"}) {
 		t.Error("eval.constraints changes no metric")
+	}
+}
+
+// TestDivBConstraint checks that the output has no divergence at the corners of cells, and
+// the input's averages, if the stage project follows or the sampler projects, also for a model
+// that was trained with noise without divergence; and that coarse fields without such fine
+// fields are named.
+func TestDivBConstraint(t *testing.T) {
+	keys := func(stage string, more map[string]string) map[string]string {
+		sets := map[string]string{stage + ".constraints": "[coarse, divb]", stage + ".magnetic": "[a, b, none]"}
+		maps.Copy(sets, more)
+		return sets
+	}
+	var trainKeys []pipeline.Override
+	for path, value := range keys("train", map[string]string{"train.base_noise": "constrained"}) {
+		trainKeys = append(trainKeys, pipeline.Override{Path: path, Value: value, Flag: "--set"})
+	}
+	dir := t.TempDir()
+	var out strings.Builder
+	if err := run(t, context.Background(), data(t, 0), &out, append(trainKeys, pipeline.Override{Path: "run.dir", Value: dir, Flag: "--out"})...); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	limited := filepath.Join(dir, "checkpoint.pt")
+
+	// averages of a field without divergence, from a potential
+	potential := func(y, x int) float64 { return golden.N(7, uint64((y+8)%8*16+(x+16)%16)) }
+	field := func(y, x, c int) float64 {
+		if c == 0 {
+			return potential(y+1, x) - potential(y, x) + potential(y+1, x+1) - potential(y, x+1)
+		}
+		return potential(y, x) - potential(y, x+1) + potential(y+1, x) - potential(y+1, x+1)
+	}
+	given := make([]float32, 4*8*2)
+	for i := range given {
+		y, x, c := i/16, i/2%8, i%2
+		given[i] = float32((field(2*y, 2*x, c) + field(2*y, 2*x+1, c) + field(2*y+1, 2*x, c) + field(2*y+1, 2*x+1, c)) / 4)
+	}
+	input := filepath.Join(t.TempDir(), "x.npy")
+	if err := npy.WriteFile(input, []int{1, 4, 8, 2}, given); err != nil {
+		t.Fatal(err)
+	}
+	residual := func(dir string) (divergence, averages float64) {
+		fine := values(t, filepath.Join(dir, "x.npy"), 1, 8, 16, 2)
+		at := func(y, x, c int) float64 { return float64(fine[((y%8)*16+x%16)*2+c]) }
+		for i := range 8 * 16 {
+			y, x := i/16, i%16
+			divergence = max(divergence, math.Abs(at(y, x+1, 0)-at(y, x, 0)+at(y+1, x+1, 0)-at(y+1, x, 0)+at(y+1, x, 1)-at(y, x, 1)+at(y+1, x+1, 1)-at(y, x+1, 1)))
+		}
+		for i, want := range given {
+			y, x, c := i/16*2, i/2%8*2, i%2
+			averages = max(averages, math.Abs((at(y, x, c)+at(y, x+1, c)+at(y+1, x, c)+at(y+1, x+1, c))/4-float64(want)))
+		}
+		return divergence, averages
+	}
+	for _, c := range []struct {
+		name, stage, checkpoint string
+		sets                    map[string]string
+		holds                   bool
+	}{
+		{"free", "", limited, nil, false},
+		{"after", "project", limited, keys("project", nil), true},
+		{"within", "", limited, keys("superres", nil), true},
+		{"within the SDE, an ensemble in one batch", "", limited, keys("superres", map[string]string{"superres.sde_delta": "0.5", "superres.samples": "2", "superres.batch": "2"}), true},
+	} {
+		dir, out := applyWith(t, c.stage, c.checkpoint, input, c.sets)
+		divergence, averages := residual(dir)
+		if c.holds != (divergence < 1e-5 && averages < 1e-5) {
+			t.Errorf("%s: divergence %g, averages off by %g", c.name, divergence, averages)
+		}
+		if strings.Contains(out, "contradicts") {
+			t.Errorf("%s: a coarse field that is the average of a field without divergence contradicts:\n%s", c.name, out)
+		}
+	}
+	for stage, key := range map[string]string{"project": "project", "": "superres"} {
+		if _, out := applyWith(t, stage, limited, coarse(t), keys(key, nil)); strings.Count(out, "the coarse input contradicts the constraints") != 1 {
+			t.Errorf("%s: random averages: want a warning that they contradict div B = 0:\n%s", key, out)
+		}
+	}
+}
+
+// TestLogarithm: a positive field that is normalized by its logarithm gives the same metrics of
+// the bilinear input, which are in physical units; its samples are positive, whatever the
+// model makes, and keep the input's averages, if asked to.
+func TestLogarithm(t *testing.T) {
+	root := t.TempDir()
+	for _, seed := range []string{"seed_0000", "seed_0001"} {
+		dir := filepath.Join(root, "set", seed, "npy")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		fields := make([]float32, 4*8*8*2)
+		for i := range fields {
+			fields[i] = float32(math.Exp(2 * golden.N(3, uint64(i))))
+		}
+		if err := npy.WriteFile(filepath.Join(dir, "f.npy"), []int{4, 8, 8, 2}, fields); err != nil {
+			t.Fatal(err)
+		}
+	}
+	train := func(log string) (dir string, bilinear float64) {
+		dir = t.TempDir()
+		var out strings.Builder
+		if err := run(t, context.Background(), root, &out, pipeline.Override{Path: "run.dir", Value: dir, Flag: "--out"},
+			pipeline.Override{Path: "normalize.log", Value: log, Flag: "--set"}); err != nil {
+			t.Fatalf("%v\n%s", err, out.String())
+		}
+		lines, err := os.ReadFile(filepath.Join(dir, "metrics.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last map[string]float64
+		for line := range strings.Lines(string(lines)) {
+			if err := json.Unmarshal([]byte(line), &last); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir, last["val/mse_lo"]
+	}
+	_, plain := train("[]")
+	dir, logged := train("[a]")
+	golden.Near(t, "the bilinear input's error over that without logarithms", logged/plain, 1, 1e-5)
+
+	input := filepath.Join(t.TempDir(), "x.npy")
+	given := make([]float32, 4*8*2)
+	for i := range given {
+		given[i] = float32(math.Exp(2 * golden.N(5, uint64(i))))
+	}
+	if err := npy.WriteFile(input, []int{1, 4, 8, 2}, given); err != nil {
+		t.Fatal(err)
+	}
+	for stage, sets := range map[string]map[string]string{"": {"superres.constraints": "[coarse]"}, "project": nil} {
+		noisy := map[string]string{"superres.base_noise_scale": "2"}
+		maps.Copy(noisy, sets)
+		out, _ := applyWith(t, stage, filepath.Join(dir, "checkpoint.pt"), input, noisy)
+		fine := values(t, filepath.Join(out, "x.npy"), 1, 8, 16, 2)
+		at := func(y, x, c int) float64 { return float64(fine[(y*16+x)*2+c]) }
+		negative := false
+		for i, want := range given {
+			y, x, c := i/16*2, i/2%8*2, i%2
+			pooled := (at(y, x, c) + at(y, x+1, c) + at(y+1, x, c) + at(y+1, x+1, c)) / 4
+			golden.Near(t, stage+": average", pooled, float64(want), 1e-4*float64(1+want))
+			for _, v := range []float64{at(y, x, c), at(y, x+1, c), at(y+1, x, c), at(y+1, x+1, c)} {
+				if c == 0 && !(v > 0) {
+					t.Errorf("%q: a positive field is %g", stage, v)
+				}
+				negative = negative || v < 0
+			}
+		}
+		if !negative {
+			t.Errorf("%q: no value of the field without a logarithm is negative: the test tests nothing", stage)
+		}
 	}
 }

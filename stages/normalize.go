@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -20,7 +23,9 @@ import (
 //	physical     -- x_hi, x_lo ------
 //	             [ (x - mean) / std ]
 //	normalized   -- x_hi', x_lo' ----
-type Normalize struct{}
+type Normalize struct {
+	Log []string `yaml:"log" doc:"positive fields, such as density, whose logarithm is normalized: then a model makes positive values of them"`
+}
 
 func init() {
 	pipeline.Register(pipeline.Declaration[Normalize]{
@@ -33,10 +38,11 @@ func init() {
 
 The mean and the population standard deviation are those of x_hi over the training
 split. One pass before the run computes them, and later runs reuse them. x_lo is
-normalized with the same mean and deviation. Runs that share the work (--shard I/N) share
+normalized with the same mean and deviation. Those of a field that log names are its
+natural logarithm's; metrics, pictures and samples are in physical units all the same. Runs that share the work (--shard I/N) share
 that pass too, and get the same statistics.`,
 		Link: pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Normalized},
-		New:  func(*Normalize) pipeline.Stage { return &normalize{} },
+		New:  func(c *Normalize) pipeline.Stage { return &normalize{Normalize: *c} },
 	})
 }
 
@@ -47,6 +53,7 @@ var (
 )
 
 type normalize struct {
+	Normalize
 	mem      memory.Allocator
 	progress *pipeline.Progress
 	channels []string
@@ -65,12 +72,27 @@ func (z *normalize) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 		return in, errors.New("the frames are normalized already: start from a data set in physical units (an export without normalize)")
 	}
 	z.mem, z.progress, z.channels = env.Mem, env.Progress, in.Channels
+	for _, name := range z.Log {
+		c := slices.Index(in.Channels, name)
+		if c < 0 {
+			return in, fmt.Errorf("log names the field %s, which is missing: the fields are %s", name, strings.Join(in.Channels, ", "))
+		}
+		if z.stats.Log == nil {
+			z.stats.Log = make([]bool, len(in.Channels))
+		}
+		z.stats.Log[c] = true
+	}
 	in.Stats = &z.stats
 	return in, nil
 }
 
-// FitKey is empty: the statistics depend on the frames alone.
-func (z *normalize) FitKey() any { return struct{}{} }
+// FitKey has the fields whose logarithm is measured: beside them, the statistics depend on
+// the frames alone.
+func (z *normalize) FitKey() any {
+	return struct {
+		Log []string `json:",omitempty"`
+	}{z.Log}
+}
 
 // FuseFit takes over the work of the stages above, but makes no x_lo.
 func (z *normalize) FuseFit(above []pipeline.Stage) int {
@@ -109,10 +131,29 @@ func (z *normalize) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	z.moments = append(z.moments, moments...)
 	return false, parallel.Each(channels, func(c int) error {
 		for n := range moments {
-			moments[n][c] = plan.Moments(values[(n*channels+c)*cells:][:cells])
+			plane := values[(n*channels+c)*cells:][:cells]
+			if z.stats.IsLog(c) {
+				var err error
+				if plane, err = logarithms(plane); err != nil {
+					return frames.At(f.Origins[n], fmt.Errorf("field %s: %w", z.channels[c], err))
+				}
+			}
+			moments[n][c] = plan.Moments(plane)
 		}
 		return nil
 	})
+}
+
+// logarithms returns those of a plane.
+func logarithms(plane []float32) ([]float32, error) {
+	out := make([]float32, len(plane))
+	for i, v := range plane {
+		if !(v > 0) {
+			return nil, fmt.Errorf("%g has no logarithm (normalize.log)", v)
+		}
+		out[i] = float32(math.Log(float64(v)))
+	}
+	return out, nil
 }
 
 // Fitted returns the Welford state of each channel. It merges the frames in their order, so
@@ -167,7 +208,9 @@ func (z *normalize) Restore(data []byte) error {
 	if len(states) != len(z.channels) || states[0].Count == 0 {
 		return fmt.Errorf("statistics of %d channels, want %d", len(states), len(z.channels))
 	}
+	logs := z.stats.Log
 	z.stats = field.StatsOf(states)
+	z.stats.Log = logs
 	for c, w := range states {
 		if note := judge(z.channels[c], w); note != "" {
 			z.progress.Note("%s", note)

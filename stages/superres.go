@@ -68,7 +68,7 @@ noise field and one x; the tiles' velocities are blended at every step of the sa
 		Default: Superres{
 			Weights: "ema", BaseNoiseScale: asTrained, Samples: 1, Noise: "per_frame",
 			Unsaid:        Unsaid{BaseDist: asTrainedName, Padding: asTrainedName, Boundary: asTrainedName},
-			SamplerConfig: model.SamplerConfig{Solver: string(model.Multistep), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Matched)},
+			SamplerConfig: model.SamplerConfig{Solver: string(model.Multistep), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Matched), ConstraintConfig: model.DefaultConstraints()},
 		},
 		New: func(c *Superres) pipeline.Stage { return &superres{Superres: *c} },
 	})
@@ -117,6 +117,8 @@ type superres struct {
 	files   []pipeline.File
 	loaded  *model.Loaded
 	sampler model.Sampler
+	x1      field.Constraints // of samples
+	warned  map[int]bool      // files whose contradiction with them has been reported
 	thread  *torchx.Thread
 	net     *model.Inference
 	pick    []int // index of each of the model's channels in the files
@@ -181,7 +183,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if warning := r.sampler.Stiff(); warning != "" {
 		env.Progress.Note("%s", warning)
 	}
-	r.env, r.mem, r.files, r.up = env, env.Mem, in.Files, map[field.Grid]*field.Upsampler{}
+	r.env, r.mem, r.files, r.up, r.warned = env, env.Mem, in.Files, map[field.Grid]*field.Upsampler{}, map[int]bool{}
 	if err := r.check(in.Channels, in.Files); err != nil {
 		return in, err
 	}
@@ -214,7 +216,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		return in, err
 	}
 	in.Channels, in.Factor, in.Samples = r.loaded.Channels, r.loaded.Input.Factor, r.Samples
-	in.Periodic = r.loaded.Input.Periodic
+	in.Periodic, in.Trained = r.loaded.Input.Periodic, r.loaded.Stats
 	return in, nil
 }
 
@@ -252,7 +254,15 @@ func (r *superres) check(named []string, files []pipeline.File) error {
 		if named == nil && f.C != len(r.loaded.Channels) {
 			return fmt.Errorf("%s: %d channels, but the checkpoint's are %d: %s (name the file's by --fields)", f.Path, f.C, len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
 		}
-		if err := r.env.Run.Domain(f.H, f.W).Check(); err != nil {
+		grid := r.env.Run.Domain(f.H, f.W)
+		err := grid.Check()
+		if err == nil {
+			r.x1, err = r.Of(r.loaded.Channels, grid)
+		}
+		if err == nil {
+			err = r.loaded.Flow.Noise.Check(grid)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", f.Path, err)
 		}
 	}
@@ -308,8 +318,18 @@ func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
 			out.Release()
 			return nil, err
 		}
+		lo := frames.Floats(out)[c*fine : (c+1)*fine]
+		if r.loaded.Stats.IsLog(c) { // as in training: interpolated in physical units
+			r.up[f.Grid].Plane(lo, plane)
+			r.loaded.Stats.Normalize(lo, lo, c)
+			if field.FirstNonFinite(lo) >= 0 {
+				out.Release()
+				return nil, fmt.Errorf("field %s has a value that is not positive, and the model was trained on its logarithm", r.loaded.Channels[c])
+			}
+			continue
+		}
 		r.loaded.Stats.Normalize(plane, plane, c)
-		r.up[f.Grid].Plane(frames.Floats(out)[c*fine:(c+1)*fine], plane)
+		r.up[f.Grid].Plane(lo, plane)
 	}
 	return out, nil
 }

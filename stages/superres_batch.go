@@ -85,9 +85,17 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 	}
 	fine := frames.NewBuffer(r.mem, n*each/4)
 	defer fine.Release()
+	x1, err := model.NewProjection(r.x1, r.loaded.Input, grid, r.loaded.Stats)
+	if err != nil {
+		return nil, err
+	}
+	noise, err := model.NewProjection(r.sampler.Noise, r.loaded.Input, grid, r.loaded.Stats)
+	if err != nil {
+		return nil, err
+	}
 	g := model.Generator{
 		Inference: r.net, Sampler: r.sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
-		Constrain: model.NewConstraint(r.Constraints, r.loaded.Input),
+		OnX1: x1, OnNoise: noise,
 		Streams: func(k uint64) (streams []uint64) {
 			for _, t := range tasks {
 				streams = append(streams, r.stream(r.held[t.frame].origin, t.sample, k))
@@ -104,6 +112,7 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 	}
 	for i, t := range tasks {
 		f := r.held[t.frame]
+		r.warnOfContradiction(f.origin, x1.Lacks(i))
 		if err := grid.CheckFinite(r.loaded.Channels, frames.Floats(fine)[i*each/4:][:each/4]); err != nil {
 			return out, frames.At(f.origin, fmt.Errorf("%s: the model gives %w", r.fileOf(f.origin), err))
 		}
@@ -113,6 +122,17 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 		out = append(out, frames.New(r.loaded.Channels, grid, []frames.Origin{origin}, frames.Slice(fine, i*each, each), f.xLo))
 	}
 	return out, nil
+}
+
+// warnOfContradiction warns, once for each file, of averages that no field has which
+// satisfies the constraints.
+func (r *superres) warnOfContradiction(o frames.Origin, lacks float64) {
+	warning := model.Contradiction(lacks)
+	if warning == "" || r.warned[o.Seed] {
+		return
+	}
+	r.warned[o.Seed] = true
+	r.env.Progress.Note("warning: %s, frame %d: %s", r.fileOf(o), o.Frame, warning)
 }
 
 // stream returns the random stream of a sample's k-th noise, whatever the batch.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/hostmem"
 	"fmsr/internal/ranks"
@@ -35,6 +36,7 @@ type Train struct {
 	LossScale      float64 `yaml:"loss_scale" above:"0" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
 	BaseDist       string  `yaml:"base_dist" oneof:"x_lo_plus_noise|gaussian" flag:"base-dist" doc:"distribution that sampling starts from"`
 	BaseNoiseScale float64 `yaml:"base_noise_scale" min:"0" flag:"base-noise-scale" doc:"deviation of x_lo_plus_noise's noise, normalized units"`
+	BaseNoise      string  `yaml:"base_noise" oneof:"free|constrained" flag:"base-noise" doc:"constrained: all noise, in sampling too, is projected onto what the constraints leave free"`
 	TMin           float64 `yaml:"t_min" min:"0" flag:"t-min-train" doc:"smallest time drawn"`
 	TMax           float64 `yaml:"t_max" max:"1" flag:"t-max-train" doc:"largest time drawn"`
 	TDist          string  `yaml:"t_dist" oneof:"uniform|stratified" flag:"t-dist" doc:"times drawn; stratified: one in each of as many equal parts as the batch has samples"`
@@ -45,6 +47,7 @@ type Train struct {
 	MaxBadSteps    int     `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
 	Padding        string  `yaml:"padding" oneof:"zeros|periodic" flag:"padding" doc:"of convolutions"`
 	Wire           string  `yaml:"wire" oneof:"float32|bf16" flag:"wire" doc:"numbers in which several ranks send each other their gradients" resume:"free"`
+	model.ConstraintConfig
 }
 
 func init() {
@@ -76,9 +79,9 @@ every print_every steps and before checkpoints.`,
 		},
 		Default: Train{
 			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: usualWarmup, LRSchedule: "constant", Accumulate: 1, GradClip: 1, LossScale: 100,
-			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: usualNoise, TMin: 1e-4, TMax: 1 - 1e-4,
+			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: usualNoise, BaseNoise: freeNoise, TMin: 1e-4, TMax: 1 - 1e-4,
 			TDist: "uniform", UseBF16: true, Network: model.DefaultNetwork, ModelChannels: 128, ChannelMult: model.DefaultMult,
-			MaxBadSteps: 10, Padding: "zeros", Wire: "float32",
+			MaxBadSteps: 10, Padding: "zeros", Wire: "float32", ConstraintConfig: model.DefaultConstraints(),
 		},
 		New: func(c *Train) pipeline.Stage { return &train{Train: *c} },
 	})
@@ -95,15 +98,15 @@ var (
 // Times returns the times that the network is trained on.
 func (c *Train) Times() (from, to float64) { return c.TMin, c.TMax }
 
-func (c *Train) hyper(run *pipeline.Run) model.Hyper {
-	warmup := c.WarmupSteps
-	if run.Overfit {
+func (t *train) hyper() model.Hyper {
+	warmup := t.WarmupSteps
+	if t.env.Run.Overfit {
 		warmup = 0
 	}
 	return model.Hyper{
-		Flow: model.Flow{Base: model.BaseDist(c.BaseDist), NoiseScale: c.BaseNoiseScale, LossScale: c.LossScale},
-		LR:   c.LR, WeightDecay: c.WeightDecay, WarmupSteps: warmup, Schedule: c.LRSchedule, TotalSteps: c.TotalSteps, GradClip: c.GradClip,
-		TMin: c.TMin, TMax: c.TMax, BF16: c.UseBF16, Stratified: c.TDist == "stratified", Seed: run.Seed,
+		Flow: model.Flow{Base: model.BaseDist(t.BaseDist), NoiseScale: t.BaseNoiseScale, LossScale: t.LossScale, Noise: t.noise},
+		LR:   t.LR, WeightDecay: t.WeightDecay, WarmupSteps: warmup, Schedule: t.LRSchedule, TotalSteps: t.TotalSteps, GradClip: t.GradClip,
+		TMin: t.TMin, TMax: t.TMax, BF16: t.UseBF16, Stratified: t.TDist == "stratified", Seed: t.env.Run.Seed,
 	}
 }
 
@@ -114,7 +117,8 @@ type train struct {
 	env    *pipeline.Env
 	in     pipeline.Meta
 	config model.Config
-	stop   int // the step at which this run ends
+	noise  field.Constraints // of noise; zero: free
+	stop   int               // the step at which this run ends
 
 	from    *model.Loaded     // checkpoint to resume from; nil once the trainer has its state
 	init    *model.Loaded     // checkpoint to start from; nil once the trainer has its weights
@@ -151,6 +155,11 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	plan, err := model.Plan(t.config)
 	if err != nil {
 		return in, err
+	}
+	if t.BaseNoise == constrainedNoise {
+		if t.noise, err = t.Of(in.Channels, in.Grid); err != nil {
+			return in, err
+		}
 	}
 	if t.Best != "" && env.Ends&pipeline.Evaluated == 0 {
 		return in, fmt.Errorf("best is %s, but no stage of the flow evaluates: add eval", t.Best)
@@ -355,8 +364,11 @@ func (t *train) Prepare(ctx context.Context) error {
 		return err
 	}
 	t.thread = thread
-	t.trainer, err = model.NewTrainer(ctx, thread, t.config, t.hyper(t.env.Run))
+	t.trainer, err = model.NewTrainer(ctx, thread, t.config, t.hyper())
 	if err != nil {
+		return err
+	}
+	if t.trainer.OnNoise, err = model.NewProjection(t.noise, t.input(), t.in.Grid, t.in.Stats); err != nil {
 		return err
 	}
 	t.trainer.Notices(func(line string) { t.env.Progress.Note("%s", line) })

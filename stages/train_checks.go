@@ -24,6 +24,10 @@ func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args .
 	if c.Best != "" && !errorFigure.MatchString(c.Best) {
 		report("best", "is %q: want an error of eval: val/mse or val/nmse, with _ema or _sde, and /FIELD", c.Best)
 	}
+	c.ConstraintConfig.Validate(report)
+	if c.BaseNoise == constrainedNoise && len(c.Constraints) == 0 {
+		report("base_noise", "is %s: name its constraints", c.BaseNoise)
+	}
 	if !slices.Contains(model.Networks(), c.Network) {
 		report("network", "is %q: want %s", c.Network, strings.Join(model.Networks(), " or "))
 		return
@@ -51,6 +55,12 @@ func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)
 const (
 	usualWarmup = 10000
 	usualNoise  = 0.1
+)
+
+// The values of base_noise.
+const (
+	freeNoise        = "free"
+	constrainedNoise = "constrained"
 )
 
 // checkBatch returns an error if a batch takes more frames than an epoch has.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -43,7 +42,7 @@ func (t *train) coarse(coarse, lo []float32) {
 	cells := len(coarse) / len(t.in.Channels)
 	for c := range t.in.Channels {
 		plane := coarse[c*cells : (c+1)*cells]
-		field.Coarse(plane, lo[c*t.in.Cells():(c+1)*t.in.Cells()], t.in.Grid, t.in.Factor, t.in.Periodic)
+		t.in.Stats.Coarse(plane, lo[c*t.in.Cells():(c+1)*t.in.Cells()], c, t.in.Grid, t.in.Factor, t.in.Periodic)
 		t.in.Stats.Physical(plane, plane, c)
 	}
 }

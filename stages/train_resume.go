@@ -33,7 +33,7 @@ func (t *train) ResumeFrom(path string) (done pipeline.Done, err error) {
 		err = fmt.Errorf("its channels are %s, the run's are %s", strings.Join(t.from.Channels, ", "), strings.Join(t.in.Channels, ", "))
 	}
 	if err == nil {
-		err = t.from.CheckTraining(t.config, t.hyper(t.env.Run), t.input())
+		err = t.from.CheckTraining(t.config, t.hyper(), t.input())
 	}
 	if err == nil && t.averages() && !t.from.Averaged {
 		err = errors.New("it has no average of the weights, and the run's flow has an ema stage")

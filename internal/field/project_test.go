@@ -49,3 +49,28 @@ func TestProjectCoarse(t *testing.T) {
 		}
 	}
 }
+
+// TestProjectPositive: the averages are met, the plane stays positive, and ratios within a
+// block stay.
+func TestProjectPositive(t *testing.T) {
+	grid := field.Grid{H: 6, W: 9}
+	plane := func(seed uint64) []float32 {
+		p := make([]float32, grid.Cells())
+		for i := range p {
+			p[i] = float32(math.Exp(2 * golden.N(seed, uint64(i))))
+		}
+		return p
+	}
+	fine, before := plane(2), plane(2)
+	coarse, pooled := make([]float32, 6), make([]float32, 6)
+	field.Pool(coarse, plane(1), grid, 3)
+	field.ProjectPositive(fine, coarse, grid, 3)
+	field.Pool(pooled, fine, grid, 3)
+	for i := range coarse {
+		golden.Near(t, "average over the wanted", float64(pooled[i]/coarse[i]), 1, 1e-6)
+	}
+	for i, v := range fine {
+		first := i/9/3*3*9 + i%9/3*3 // of the block
+		golden.Near(t, "ratio within a block", float64(v/fine[first]), float64(before[i]/before[first]), 1e-5*float64(before[i]/before[first]))
+	}
+}

@@ -1,32 +1,57 @@
 package field
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Stats are the mean and the population standard deviation of each channel, in
-// physical units.
+// physical units. A positive field may be normalized by its logarithm: then they are the
+// natural logarithm's, and whatever a model makes of the field is positive.
 type Stats struct {
 	Mean []float64 `json:"mean"`
 	Std  []float64 `json:"std"`
+	Log  []bool    `json:"log,omitempty"` // channels that are normalized by their logarithm; nil: none
 }
 
+// IsLog reports whether a channel is normalized by its logarithm.
+func (s *Stats) IsLog(channel int) bool { return s.Log != nil && s.Log[channel] }
+
+// HasLog reports whether any channel is.
+func (s *Stats) HasLog() bool { return slices.Contains(s.Log, true) }
+
 // Normalize fills dst with (src - mean) / std of that channel. dst may be src.
-// Arithmetic is float32, and 1 / std is rounded to it first, as the kernels do.
+// Arithmetic is float32, and 1 / std is rounded to it first, as the kernels do. The
+// logarithm's is float64. That of a value that is not positive is not finite.
 func (s *Stats) Normalize(dst, src []float32, channel int) {
+	if s.IsLog(channel) {
+		for i, v := range src {
+			dst[i] = float32((math.Log(float64(v)) - s.Mean[channel]) / s.Std[channel])
+		}
+		return
+	}
 	mean, scale := s.Factors(channel)
 	for i, v := range src {
 		dst[i] = (v - mean) * scale
 	}
 }
 
-// Factors returns the mean and 1 / std of a channel, as Normalize uses them.
+// Factors returns the mean and 1 / std of a channel, as Normalize uses them. It is not for
+// logarithms.
 func (s *Stats) Factors(channel int) (mean, scale float32) {
 	return float32(s.Mean[channel]), float32(1 / s.Std[channel])
 }
 
-// Physical undoes Normalize: it fills dst with src * std + mean of that channel,
-// in float64. dst may be src.
+// Physical undoes Normalize: it fills dst with src * std + mean of that channel, or the
+// exponential of it, in float64. dst may be src.
 func (s *Stats) Physical(dst, src []float32, channel int) {
 	mean, std := s.Mean[channel], s.Std[channel]
+	if s.IsLog(channel) {
+		for i, v := range src {
+			dst[i] = float32(math.Exp(float64(v)*std + mean))
+		}
+		return
+	}
 	for i, v := range src {
 		dst[i] = float32(float64(v)*std + mean)
 	}
@@ -37,6 +62,19 @@ func (s *Stats) PhysicalPlanes(dst, src []float32, cells int) {
 	for i := range len(src) / cells {
 		s.Physical(dst[i*cells:][:cells], src[i*cells:][:cells], i%len(s.Mean))
 	}
+}
+
+// Coarse is the function Coarse for a normalized plane lo (H,W) of a channel. It returns the
+// normalized plane that lo was interpolated from, in physical units.
+func (s *Stats) Coarse(dst, lo []float32, channel int, grid Grid, factor int, periodic bool) {
+	if !s.IsLog(channel) { // interpolation commutes with what is linear
+		Coarse(dst, lo, grid, factor, periodic)
+		return
+	}
+	physical := make([]float32, len(lo))
+	s.Physical(physical, lo, channel)
+	Coarse(dst, physical, grid, factor, periodic)
+	s.Normalize(dst, dst, channel)
 }
 
 // smallestStd keeps a constant channel from being divided by zero, or by the

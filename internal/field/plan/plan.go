@@ -80,6 +80,9 @@ func (p *Plan) Run(f *frames.Frames, n int, hi, lo []float32) error {
 		copy(hi, src)
 		return nil
 	}
+	if p.Stats != nil && p.Stats.HasLog() {
+		return p.logs(f, n, hi, lo)
+	}
 	if p.Factor != 0 && p.Factor != kernelFactor {
 		return p.pool(f, n, hi, lo)
 	}
@@ -130,6 +133,32 @@ func next(i, n int) int {
 		return min(i+4, n-1)
 	}
 	return n
+}
+
+// logs is Run where the logarithm of a field is normalized.
+func (p *Plan) logs(f *frames.Frames, n int, hi, lo []float32) error {
+	physical := *p
+	physical.Stats = nil
+	if err := physical.Run(f, n, hi, lo); err != nil {
+		return err
+	}
+	if p.Factor == 0 {
+		lo = nil
+	}
+	names := p.Names(f.Channels)
+	for at := 0; at < len(names); at++ {
+		for _, x := range [][]float32{hi, lo} {
+			if x == nil {
+				continue
+			}
+			plane := x[at*f.Cells():][:f.Cells()]
+			p.Stats.Normalize(plane, plane, at)
+			if err := f.CheckFinite(names[at:at+1], plane); err != nil {
+				return fmt.Errorf("normalized: %w (the logarithm of a value that is not positive, if normalize.log names the field)", err)
+			}
+		}
+	}
+	return nil
 }
 
 // pool is Run for factors that the kernel does not know.
