@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strings"
 
-	"fmsr/internal/dataset"
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
@@ -22,8 +19,7 @@ import (
 //	                       [ errors and spectra  ] --> a table, comparison.json, images/
 //	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 type Compare struct {
-	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy or npz files named like the inputs; empty: nothing is compared"`
-	Fields []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in order; empty: the model's channels"`
+	TruthFiles
 }
 
 // comparisonName is the name of the figures in the run's folder.
@@ -59,14 +55,10 @@ var (
 
 type compare struct {
 	Compare
-	env     *pipeline.Env
-	in      pipeline.Meta
-	samples int
-	seeds   []dataset.Seed // the truth of each input file
-	pick    []int          // index in the truth of each channel of the model
-
-	open     *dataset.Arrays // the truth that is open
-	of       int             // index of its input file
+	env      *pipeline.Env
+	in       pipeline.Meta
+	samples  int
+	truth    truth
 	grids    []*evaluate.Comparison
 	ensemble evaluate.Ensemble
 }
@@ -77,32 +69,11 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 		return in, nil
 	}
 	c.env, c.in, c.samples = env, in, max(1, in.Samples)
-	if err := c.findChannels(); err != nil {
-		return in, err
-	}
-	found, err := dataset.FindFiles(c.Truth)
-	if err != nil {
-		return in, fmt.Errorf("truth %w", err)
-	}
-	for _, f := range in.Files {
-		i := slices.IndexFunc(found, func(path string) bool { return stem(path) == stem(f.Path) })
-		if i < 0 {
-			return in, fmt.Errorf("truth %s: no file %s there to compare with %s", c.Truth, filepath.Base(f.Path), f.Path)
-		}
-		if err := c.check(found[i], f); err != nil {
-			return in, fmt.Errorf("truth %w", err)
-		}
-	}
-	return in, nil
+	return in, c.truth.find(c.TruthFiles, env, in)
 }
 
 // Reads returns the truth's files.
-func (c *compare) Reads() (paths []string) {
-	for _, s := range c.seeds {
-		paths = append(paths, s.Path)
-	}
-	return paths
-}
+func (c *compare) Reads() []string { return c.truth.paths() }
 
 // Writes returns the results.
 func (c *compare) Writes() []string {
@@ -110,44 +81,6 @@ func (c *compare) Writes() []string {
 		return nil
 	}
 	return []string{comparisonName, "images"}
-}
-
-// findChannels finds the channels of the model in the truth.
-func (c *compare) findChannels() error {
-	for i, name := range c.in.Channels {
-		if len(c.Fields) > 0 {
-			if i = slices.Index(c.Fields, name); i < 0 {
-				return fmt.Errorf("the truth has the fields %s, and the model %s: the truth lacks %s", strings.Join(c.Fields, ", "), strings.Join(c.in.Channels, ", "), name)
-			}
-		}
-		c.pick = append(c.pick, i)
-	}
-	return nil
-}
-
-// check checks the shape and the digits of a truth.
-func (c *compare) check(path string, input pipeline.File) error {
-	names := c.Fields
-	if len(names) == 0 {
-		names = c.in.Channels
-	}
-	seed := dataset.Seed{Files: dataset.Files{Path: path, Form: dataset.Form{Names: names}}}
-	a, err := seed.Open()
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	want := []int{input.F, input.H * c.in.Factor, input.W * c.in.Factor, len(names)}
-	if got := []int{a.F, a.H, a.W, a.C}; !slices.Equal(got, want) {
-		return fmt.Errorf("%s: shape %v, want %v for %s", path, got, want, input.Path)
-	}
-	seed.Stamps = a.Stamps()
-	c.seeds = append(c.seeds, seed)
-	lossy, err := a.Lossy(names)
-	if err != nil {
-		return err
-	}
-	return lossy.Check(c.in.Channels)
 }
 
 // Process compares a sample and passes it on.
@@ -188,7 +121,7 @@ func (c *compare) add(f *frames.Frames) error {
 // start begins a frame with its truth and the bilinear input.
 func (c *compare) start(g *evaluate.Comparison, f *frames.Frames) error {
 	origin := f.Origins[0]
-	truth, err := c.truth(origin, f.Grid)
+	truth, err := c.truth.planes(origin, f.Grid)
 	if err != nil {
 		return err
 	}
@@ -214,32 +147,6 @@ func (c *compare) comparison(grid field.Grid) (*evaluate.Comparison, error) {
 	g := evaluate.New(evaluate.Standard, c.in.Channels, grid, c.in.Factor, k)
 	c.grids = append(c.grids, g)
 	return g, nil
-}
-
-// truth returns the true planes (C,H,W) of a frame. One file is open at a time.
-func (c *compare) truth(origin frames.Origin, grid field.Grid) ([]float32, error) {
-	if c.open == nil || c.of != origin.Seed {
-		c.closeFile()
-		var err error
-		if c.open, err = c.seeds[origin.Seed].Reopen(); err != nil {
-			return nil, fmt.Errorf("truth %w", err)
-		}
-		c.of = origin.Seed
-	}
-	frame, err := c.open.Frame(c.env.Mem, origin.Frame)
-	if err != nil {
-		return nil, fmt.Errorf("truth %w", err)
-	}
-	defer frame.Release()
-	cells := grid.Cells()
-	planes := make([]float32, len(c.pick)*cells)
-	for k, channel := range c.pick {
-		field.Gather(planes[k*cells:(k+1)*cells], frames.Floats(frame), channel, c.open.C)
-	}
-	if err := grid.CheckFinite(c.in.Channels, planes); err != nil {
-		return nil, fmt.Errorf("truth %s: frame %d: %w", c.seeds[origin.Seed].Path, origin.Frame, err)
-	}
-	return planes, nil
 }
 
 // Flush writes the table, comparison.json and the pictures.
@@ -310,15 +217,8 @@ func (c *compare) draw(g *evaluate.Comparison, dir string) error {
 	return nil
 }
 
-func (c *compare) closeFile() {
-	if c.open != nil {
-		c.open.Close()
-		c.open = nil
-	}
-}
-
 // Close closes the truth.
 func (c *compare) Close() error {
-	c.closeFile()
+	c.truth.close()
 	return nil
 }

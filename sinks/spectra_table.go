@@ -19,6 +19,7 @@ import (
 	"fmsr/internal/parallel"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/parts"
+	"fmsr/pipeline"
 )
 
 // The report's files.
@@ -46,11 +47,9 @@ func (s *spectraSink) tables(records []parts.Record) (*spectraTables, error) {
 	if t.longest == 0 {
 		t.longest = 1
 	}
-	t.about = metadata.NewKeyValueMetadata()
-	for _, e := range [][2]string{{"fmsr.version", s.env.Version}, {"fmsr.spec", withoutFolder(s.env.Spec)}} {
-		if err := t.about.Append(e[0], e[1]); err != nil {
-			return nil, err
-		}
+	var err error
+	if t.about, err = aboutSpec(s.env); err != nil {
+		return nil, err
 	}
 	for _, r := range records {
 		var extra seedExtra
@@ -64,6 +63,17 @@ func (s *spectraSink) tables(records []parts.Record) (*spectraTables, error) {
 		t.seeds = append(t.seeds, &seedPowers{seed: seed, sources: s.sources, fields: len(s.in.Channels), frames: extra.Frames})
 	}
 	return t, nil
+}
+
+// aboutSpec returns a table's metadata: the spec and fmsr's version.
+func aboutSpec(env *pipeline.Env) (metadata.KeyValueMetadata, error) {
+	about := metadata.NewKeyValueMetadata()
+	for _, e := range [][2]string{{"fmsr.version", env.Version}, {"fmsr.spec", withoutFolder(env.Spec)}} {
+		if err := about.Append(e[0], e[1]); err != nil {
+			return nil, err
+		}
+	}
+	return about, nil
 }
 
 var folderLine = regexp.MustCompile(`(?m)^  dir: .*\n`)

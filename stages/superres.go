@@ -209,7 +209,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		return in, fmt.Errorf("%s: %w", r.Checkpoint, err)
 	}
 	in.Channels, in.Factor, in.Samples = r.loaded.Channels, r.loaded.Input.Factor, r.Samples
-	in.Periodic = r.loaded.Input.Periodic
+	in.Periodic, in.Trained = r.loaded.Input.Periodic, r.loaded.Stats
 	return in, nil
 }
 

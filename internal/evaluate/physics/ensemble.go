@@ -155,6 +155,16 @@ var ensembleMetrics = []Metric{
 		}),
 	},
 	{
+		Name: "coverage_curve", Unit: "1", Tally: ensemble, Curve: true,
+		Doc: "Coverage of the intervals of probability x = 0.1, 0.2, ... 0.9.",
+		Values: ensembleValues(func(sums []float64) (out []Point) {
+			for i := 1; i < 10; i++ {
+				out = append(out, Point{X: float64(i) / 10, Value: coverage(sums, float64(i)/10)})
+			}
+			return out
+		}),
+	},
+	{
 		Name: "rank_chi2", Unit: "1", Tally: ensemble,
 		Doc: "Chi-square of the truth's ranks against equal ones, over its K degrees of freedom. 1 for independent cells; cells of a field are not, so compare it between ensembles of the same frames only.",
 		Values: ensembleValues(func(sums []float64) []Point {

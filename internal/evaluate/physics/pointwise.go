@@ -91,8 +91,8 @@ var pointwiseMetrics = join([]Metric{
 		Values: func(t Totals) []Point { return one(t.Sums[vrmseSum] / t.Sums[vrmseFrames]) },
 	},
 	{
-		Name: "pearson", Unit: "1", Tally: pointwise, Pointwise: true,
-		Doc: "Correlation with the truth, frame means removed. 1 is right.",
+		Name: "pearson", Unit: "1", Tally: pointwise,
+		Doc: "Correlation with the truth, frame means removed. 1 is right; a mean of samples has more than a sample.",
 		Values: func(t Totals) []Point {
 			if t.Sums[madeVariation] <= roundOff*t.Sums[squareSum] {
 				return nil // a constant is not correlated with anything

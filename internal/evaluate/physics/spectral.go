@@ -132,7 +132,7 @@ var spectralMetrics = []Metric{
 	},
 	{
 		Name: "coherence", Unit: "1", Tally: spectral,
-		Doc: "Re sum(a b*) over the root of sum(|a|^2) sum(|b|^2), over a band's modes and the frames. 1 is in place, 0 is somewhere else.",
+		Doc: "Re sum(a b*) over the root of sum(|a|^2) sum(|b|^2), over a band's modes and the frames. 1 is in place, 0 is somewhere else; a mean of samples has more than a sample.",
 		Values: func(t Totals) []Point {
 			s := spectralOf(t.Layout, t.Sums)
 			return s.byBand(func(made, truth, cross, _ float64) float64 { return cross / math.Sqrt(made*truth) })
