@@ -96,7 +96,7 @@ func addCell(sums []float64, y float64, sorted []float32) {
 	}
 }
 
-// byBand returns values of each band from its sums. A band in which the members do not
+// ensembleValues returns values of each band from its sums. A band in which the members do not
 // vary and are right has none.
 func ensembleValues(values func(sums []float64) []Point) func(Totals) []Point {
 	return func(t Totals) (out []Point) {
@@ -121,11 +121,15 @@ func ensembleValues(values func(sums []float64) []Point) func(Totals) []Point {
 // coverage returns the share of cells in which the truth is in the central interval of
 // that probability: where its place u, uniform between r/(K+1) and (r+1)/(K+1) for a truth
 // of rank r, is within (1-p)/2 and (1+p)/2. It is p if the truth is exchangeable with the
-// samples, whatever K is.
+// samples, whatever K is. Where an interval would contain more than half of the ranks beyond
+// all samples, K is too small to tell, and there is no coverage.
 func coverage(sums []float64, p float64) float64 {
 	ranks := sums[rankSums:]
 	from, to, inside := (1-p)/2, (1+p)/2, 0.0
 	n := float64(len(ranks))
+	if from*n < 0.5 {
+		return math.NaN()
+	}
 	for r, count := range ranks {
 		overlap := min(to, float64(r+1)/n) - max(from, float64(r)/n)
 		inside += count * n * max(0, overlap)
