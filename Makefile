@@ -4,6 +4,8 @@
 # make race     runs the tests under the race detector, without the heavy training
 # make lint     gofmt, go vet, staticcheck
 # make interop  opens fmsr's files with PyTorch, TensorBoard, W&B, pyarrow, ... (the scripts in interop/ say what to install)
+# make slurm-test     trains, is preempted and shares work on a Slurm of two nodes, made of this machine (as root; installs Slurm by apt-get)
+# make torchrun-test  trains on ranks of PyTorch's launcher, and kills some (PYTHON=... names a Python with PyTorch)
 # make chaos    kills a hundred training runs, and checks that each resumes to the same result
 # make soak     trains for half an hour, and checks that memory, files, goroutines and tensors do not grow
 # make bench    prints one JSON line a benchmark
@@ -21,7 +23,7 @@ export LIBTORCH CUDA
 
 PYTHON ?= python3
 
-.PHONY: all build native demo test race lint bench ratios cuda gpu-kit gpu-check interop chaos soak clean
+.PHONY: all build native demo test race lint bench ratios cuda gpu-kit gpu-check interop slurm-test torchrun-test chaos soak clean
 all: build
 
 native:
@@ -58,6 +60,12 @@ interop: build
 	@$(PYTHON) interop/check.py runs/interop bin/fmsr
 	@$(PYTHON) interop/data.py bin/fmsr runs/interop-data
 	@$(PYTHON) interop/spectra.py bin/fmsr runs/interop-spectra
+
+slurm-test: build
+	@interop/slurm/cluster.sh interop/slurm/test.sh
+
+torchrun-test: build
+	@interop/torchrun.sh $(PYTHON)
 
 chaos: native
 	FMSR_CHAOS=100 go test ./cmd/fmsr -count 1 -timeout 2h -run Chaos -v

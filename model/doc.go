@@ -21,6 +21,7 @@
 //	constrain.go            Constraint: projects the x1 of each step onto the fields that pool to the coarse input
 //	tiles.go                the velocity of a field that is too large, from windows of it
 //	trainer.go, step.go     Trainer: training steps and the EMA; the token of a step
+//	ranks.go                a Trainer among ranks: its rows of a batch, averaged gradients, one state
 //	checkpoint.go           writing checkpoint.pt; load.go: reading it; resume.go: resuming from it; verify.go, weights.go
 //	inputs.go               statistics of the training inputs
 //

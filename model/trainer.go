@@ -83,7 +83,8 @@ type Trainer struct {
 	loss    torchx.Tensor // of the step being accumulated
 	report  torchx.Tensor // of the last update
 	average *Averaging    // the last argument of UpdateEMA: Update averages in the same pass
-	graph   *torchx.Graph // the whole step
+	graph   *torchx.Graph // the whole step; not with ranks
+	ranks   *ranks        // nil: the trainer trains alone
 	applied [2]*Inference // Net and EMA
 	notice  func(string)
 }
@@ -151,6 +152,7 @@ func (t *Trainer) Notices(to func(string)) { t.notice = to }
 func (t *Trainer) Close() {
 	_ = t.Do(context.Background(), func(*torchx.Scope) error {
 		t.graph.Close()
+		t.ranks.close()
 		for i, net := range []Net{t.Net, t.EMA} {
 			if t.applied[i] != nil {
 				t.applied[i].Close()
@@ -181,28 +183,38 @@ func (r Result) Skipped() bool { return !finite(r.Loss) || !finite(r.GradNorm) }
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // TrainStep takes one step on normalized x_lo and x1 (N,C,H,W). s must be a scope of
-// the trainer's thread. Noise and times are a function of (Seed, step) alone.
+// the trainer's thread. Noise and times are a function of (Seed, step) alone. With
+// ranks, the batch is this rank's rows of the step's batch.
 func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
 	noise, times := t.draws(s, x1, 0)
-	t.graph.Run(s, []torchx.Tensor{xLo, x1, noise, times, t.schedule(s)}, func(s *torchx.Scope, in []torchx.Tensor) []torchx.Tensor {
+	inputs := []torchx.Tensor{xLo, x1, noise, times, t.schedule(s)}
+	step := func(s *torchx.Scope, in []torchx.Tensor) []torchx.Tensor {
 		t.accumulate(s, in[0], in[1], t.SampleBase(s, in[0], in[2]), in[3], true, 1)
 		t.update(s, in[4])
 		return nil
-	})
+	}
+	if t.ranks != nil {
+		step(s, inputs)
+	} else {
+		t.graph.Run(s, inputs, step)
+	}
 	return t.taken(s)
 }
 
 // Accumulate runs batch i of the next step forward and backward: x_lo and x1
 // (N,C,H,W), of parts batches. Update then takes the step, on the mean of the losses.
 // A trainer may take a share of the batches: the step is the whole batch's if the
-// gradients and losses of all shares are summed before Update.
+// gradients and losses of all shares are summed before Update. With ranks, each batch is
+// this rank's rows of it, and the last batch averages the sums of gradients and losses
+// over the ranks.
 func (t *Trainer) Accumulate(s *torchx.Scope, xLo, x1 torchx.Tensor, i, parts int) {
 	noise, times := t.draws(s, x1, i)
 	t.accumulate(s, xLo, x1, t.SampleBase(s, xLo, noise), times, t.accumulated == 0, parts)
 	t.accumulated++
 }
 
-// draws returns the noise (N,C,H,W) and the times (N) of batch i of the next step.
+// draws returns the noise (N,C,H,W) and the times (N) of batch i of the next step. With
+// ranks they are this rank's rows of those that one rank draws for the whole batch.
 func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times torchx.Tensor) {
 	n := uint64(t.Step + 1)
 	draw := func(purpose uint64) uint64 {
@@ -212,13 +224,20 @@ func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times 
 		return rng.Stream(t.Seed, purpose, n, uint64(i))
 	}
 	shape, c := x1.Shape(), t.Net.Config()
-	noise = s.To(s.RandnOn(c.Device, draw(rng.BaseNoise), shape...), torchx.Float32, c.Device, c.Format)
-	times = s.To(s.FromFloats(t.times(draw(rng.Time), int(shape[0])), shape[0]), torchx.Float32, c.Device, torchx.NCHW)
+	rows := shape[0]
+	from, batch := t.ranks.rows(rows)
+	noise = s.Within(func(s *torchx.Scope) torchx.Tensor {
+		shape[0] = batch
+		whole := s.RandnOn(c.Device, draw(rng.BaseNoise), shape...)
+		return s.To(s.Narrow(whole, 0, from, rows), torchx.Float32, c.Device, c.Format)
+	})
+	times = s.To(s.FromFloats(t.times(draw(rng.Time), int(batch))[from:from+rows], rows), torchx.Float32, c.Device, torchx.NCHW)
 	return noise, times
 }
 
 // accumulate is Accumulate for given x0 (N,C,H,W) and times (N). The first batch of a
-// step clears the gradients of the step before.
+// step clears the gradients of the step before. The last batch's backward pass sends the
+// gradients to the other ranks.
 func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, first bool, parts int) {
 	if first {
 		s.ZeroGrads(Tensors(t.Net))
@@ -231,8 +250,15 @@ func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, 
 	if parts > 1 {
 		loss = s.Affine(loss, 1/float64(parts), 0)
 	}
+	last := t.ranks != nil && t.accumulated == parts-1
+	if last {
+		s.Reduce(t.ranks.reducer)
+	}
 	s.Backward(loss)
 	s.AddInPlace(t.loss, s.Detach(loss), 1)
+	if last {
+		t.ranks.average(s, t.loss)
+	}
 }
 
 // Update takes the step that was accumulated: clip, AdamW, and the average if

@@ -37,7 +37,8 @@ func Compose(edit func(*Run), parts ...Part) (*Spec, error) {
 		edit(&s.Run)
 	}
 	doc := spec.New(s.File)
-	validate(doc.Decode(doc.Run, &s.Run), &s.Run, &s.Run)
+	run := doc.Decode(doc.Run, &s.Run)
+	validate(run, &s.Run, &s.Run)
 	settle(&s.Run)
 	for i, p := range parts {
 		if p.err != nil {
@@ -54,5 +55,5 @@ func Compose(edit func(*Run), parts ...Part) (*Spec, error) {
 	case !doc.Diagnostics().Failed():
 		link(doc, &s.Run, s.Flow)
 	}
-	return s.checked(doc)
+	return s.checked(doc, run)
 }

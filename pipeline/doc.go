@@ -36,6 +36,7 @@
 //	Processor   Process                          for each element of a pass         one of its own
 //	Flusher     Flush                            after a pass's last element        Process's
 //	Stage       Close                            once, from the last stage up       Execute's
+//	Planner     Plan                             after Open, in place of the run    the caller's of Plan
 //
 // A pass is one time through the flow or a part of it: to fill a store, to fit, or to
 // run. During a pass one goroutine calls a stage's Process, one call at a time, and no

@@ -8,26 +8,32 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/frames"
 	"fmsr/internal/profile"
+	"fmsr/internal/ranks"
 	"fmsr/internal/store/runfolder"
 )
 
 // Env is what a run offers its stages.
 type Env struct {
-	Run      *Run             // the spec's run section, paths absolute
-	Spec     []byte           // the resolved spec, as YAML
-	Lasting  []byte           // the part of the spec that a resumed run must have in common, as YAML
-	Ends     Traits           // of the elements that the flow's last stage sends
-	Shard    Shard            // this run's part of the work
-	Fresh    bool             // keepers ignore what earlier runs have finished
-	Version  string           // of fmsr
-	Mem      memory.Allocator // of frames, outside Go's heap
-	Cache    string           // folder of files that can be made again; empty: there is none
-	Out      io.Writer        // for a person to read
+	Run      *Run                   // the spec's run section, paths absolute; with several ranks, threads is each one's number
+	Spec     []byte                 // the resolved spec, as YAML
+	Lasting  []byte                 // the part of the spec that a resumed run must have in common, as YAML
+	Ends     Traits                 // of the elements that the flow's last stage sends
+	Shard    Shard                  // this run's part of the seeds or files
+	Ranks    *ranks.Group           // the processes that share this run's work; nil: this one is alone
+	Wants    func(frames.Part) bool // the parts that the source sends in the run itself; nil: all, or not known yet
+	Fresh    bool                   // keepers ignore what earlier runs have finished
+	Version  string                 // of fmsr
+	Mem      memory.Allocator       // of frames, outside Go's heap
+	Cache    string                 // folder of files that can be made again; empty: there is none
+	Out      io.Writer              // for a person to read
 	Progress *Progress
 	Folder   *runfolder.Folder // the run's folder, locked; nil before it is made
 	Resume   Resume            // where the run continues; not known before every stage has been opened
 	Profile  *profile.Profile  // nil: steps are not watched
+	Asked    *Ask              // the stages are opened for Plan alone; nil: for a run
+	Batch    int               // frames of a training batch, of all ranks together; the stage that joins them sets it
 
 	ctx    context.Context // the run's, which its caller may end
 	failed error           // the error that has ended the run; nil: none

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"path/filepath"
+	"slices"
 
 	"fmsr/internal/profile"
 	"fmsr/internal/store/runfolder"
@@ -26,11 +27,16 @@ type Writer interface {
 
 // use makes and locks the run's folder until the run's end.
 func (r *runner) use() (err error) {
-	if r.env.Folder == nil {
-		shared := r.hasKeeper() && (!r.env.Fresh || r.env.Shard.N > 1)
+	if r.env.Folder == nil && r.env.Leads() {
+		shared := r.hasKeeper() && (r.env.Shard.N > 1 || !r.env.Fresh && !r.replaces())
 		r.env.Folder, err = runfolder.Use(r.env.Run.Dir, r.kind(), shared)
 	}
 	return err
+}
+
+// replaces reports whether a sink replaces results of other settings.
+func (r *runner) replaces() bool {
+	return slices.ContainsFunc(r.nodes, func(n *node) bool { k, ok := n.Stage.(Keeper); return ok && k.Replaces() })
 }
 
 // kind names what the flow makes. A folder holds results of one kind.
@@ -58,6 +64,9 @@ func (r *runner) writes() []string {
 // checkFolder returns an error if the run would overwrite an input, or something in its
 // folder that fmsr did not make.
 func (r *runner) checkFolder() error {
+	if !r.env.Leads() {
+		return nil
+	}
 	var inputs []string
 	for _, n := range r.nodes {
 		if s, ok := n.Stage.(Reader); ok {

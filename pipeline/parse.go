@@ -1,6 +1,10 @@
 package pipeline
 
-import "fmsr/pipeline/spec"
+import (
+	"fmt"
+
+	"fmsr/pipeline/spec"
+)
 
 // Override is a value from outside a spec's file: a flag's, or a --set's.
 type Override = spec.Override
@@ -35,7 +39,8 @@ func Parse(file string, src []byte, overrides []Override) (*Spec, error) {
 	if doc.Run == nil {
 		return nil, doc.Diagnostics()
 	}
-	validate(doc.Decode(doc.Run, &s.Run), &s.Run, &s.Run)
+	run := doc.Decode(doc.Run, &s.Run)
+	validate(run, &s.Run, &s.Run)
 	settle(&s.Run)
 	known := true // a stage below an unknown one cannot be linked
 	for _, part := range doc.Flow {
@@ -57,12 +62,13 @@ func Parse(file string, src []byte, overrides []Override) (*Spec, error) {
 		}
 	}
 	link(doc, &s.Run, s.Flow)
-	return s.checked(doc)
+	return s.checked(doc, run)
 }
 
 // checked returns the spec with its warnings, or all problems if one is an error.
-func (s *Spec) checked(doc *spec.Document) (*Spec, error) {
+func (s *Spec) checked(doc *spec.Document, run *spec.Section) (*Spec, error) {
 	if !doc.Diagnostics().Failed() {
+		s.adviseRun(run.Warn)
 		advise(s.Flow)
 	}
 	s.Warnings = doc.Diagnostics()
@@ -70,6 +76,13 @@ func (s *Spec) checked(doc *spec.Document) (*Spec, error) {
 		return nil, s.Warnings
 	}
 	return s, nil
+}
+
+// adviseRun warns of keys of the run that do nothing in its flow.
+func (s *Spec) adviseRun(warn func(key, summary, detail string)) {
+	if s.Run.OnSignal != "exit" && !s.Resumable() {
+		warn("on_signal", fmt.Sprintf("is %s, but does nothing: a run of this flow cannot be resumed", s.Run.OnSignal), "")
+	}
 }
 
 // validate lets a config report problems that its fields' tags cannot express. If it

@@ -19,11 +19,14 @@ import (
 )
 
 // resume decides whether the run resumes an earlier one: from the file that the
-// user names, or from the newest in the run's folder. The spec that the file carries,
+// user names, or from the newest in the run's folder. Rank 0 decides for all. The spec that the file carries,
 // or else the spec beside it, must be this one, except for keys that do not change the
 // result.
 func (r *runner) resume(opt Options) error {
 	_, resumer := r.resumer()
+	if !r.env.Leads() {
+		return nil
+	}
 	if resumer == nil {
 		if opt.Resume != "" {
 			return fmt.Errorf("resume from %s: this flow trains nothing", opt.Resume)
@@ -158,10 +161,11 @@ func (r *runner) resumer() (*node, Resumer) {
 }
 
 // resumeFrom makes the trainer continue from the checkpoint, and notes what the
-// earlier run has done for the stages above and below the trainer.
+// earlier run has done for the stages above and below the trainer. Rank 0 reads the
+// checkpoint, and its trainer shares what it has read.
 func (r *runner) resumeFrom() error {
 	from := r.env.Resume.From
-	if from == "" {
+	if from == "" || !r.env.Leads() {
 		return nil
 	}
 	n, resumer := r.resumer()

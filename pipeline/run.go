@@ -18,6 +18,7 @@ import (
 	"fmsr/internal/frames"
 	"fmsr/internal/hostmem"
 	"fmsr/internal/profile"
+	"fmsr/internal/ranks"
 	"fmsr/internal/store/atomicfile"
 )
 
@@ -29,6 +30,7 @@ type Options struct {
 	Shard   Shard            // the part of the seeds to work on; zero: all
 	Resume  string           // file to resume from; empty: the newest in the run's folder, if there is one
 	Task    Shard            // the part of a job array's task, for flows that can be shared
+	Ranks   *ranks.Group     // the processes that share the work of a training run; nil: this one is alone
 	Fresh   bool             // ignore the results of earlier runs
 	Profile int              // steps to profile; 0: none
 	Mem     memory.Allocator // for frames; nil: a pool of its own
@@ -56,12 +58,16 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	}
 	defer func() {
 		r.env.failed = err
+		r.env.Ranks.Failed(err)
 		err = errors.Join(err, r.close())
 		if opt.Resumable != nil && r.resumable() {
 			opt.Resumable()
 		}
 	}()
 	r.env.ctx = ctx
+	if err := r.compareSpecs(ctx, opt); err != nil {
+		return &InputError{Err: err}
+	}
 	if _, err := os.Stat(r.env.Run.Dir); !errors.Is(err, fs.ErrNotExist) { // else there is nothing to guard yet
 		if err := r.use(); err != nil {
 			return &InputError{Err: err}
@@ -70,10 +76,19 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	if err := r.resume(opt); err != nil {
 		return &InputError{Err: err}
 	}
+	if err := r.shareResume(ctx); err != nil {
+		return &InputError{Err: err}
+	}
 	if err := r.open(ctx); err != nil {
 		return &InputError{Err: err}
 	}
+	if err := r.compareFrames(ctx); err != nil {
+		return &InputError{Err: err}
+	}
 	if err := r.resumeFrom(); err != nil {
+		return &InputError{Err: err}
+	}
+	if err := r.shareResume(ctx); err != nil {
 		return &InputError{Err: err}
 	}
 	if err := r.use(); err != nil {
@@ -87,6 +102,9 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	}
 	if err := r.pick(ctx); err != nil { // before anything is written: the folder may hold other results
 		return err
+	}
+	if err := r.compareValues(ctx); err != nil {
+		return &InputError{Err: err}
 	}
 	if err := r.ready(ctx); err != nil {
 		return &InputError{Err: err}
@@ -128,7 +146,14 @@ type runner struct {
 }
 
 func newRunner(spec *Spec, opt Options) (*runner, error) {
-	env := &Env{Run: &spec.Run, Spec: spec.YAML(), Lasting: spec.Lasting(), Ends: spec.Flow[len(spec.Flow)-1].Traits, Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out}
+	run := spec.Run
+	env := &Env{Run: &run, Spec: spec.YAML(), Lasting: spec.Lasting(), Ends: spec.Flow[len(spec.Flow)-1].Traits, Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out, Ranks: opt.Ranks}
+	if env.Ranks != nil && run.Threads == 0 {
+		run.Threads = env.Ranks.Threads()
+	}
+	if !env.Leads() {
+		spec, env.Out, opt.Profile = spec.withoutBystanders(), io.Discard, 0
+	}
 	if env.Out == nil {
 		env.Out = io.Discard
 	}
@@ -221,7 +246,7 @@ func (r *runner) share(opt Options) error {
 	r.env.Shard = opt.Shard
 	switch able := ok && r.hasKeeper(); {
 	case opt.Shard.N > 1 && !able:
-		return fmt.Errorf("shard %s: this flow cannot be shared: that needs a source of seeds and a sink that keeps a result for each seed", opt.Shard)
+		return fmt.Errorf("shard %s: this flow cannot be shared: that needs a source of seeds or files and a sink that keeps a result for each", opt.Shard)
 	case opt.Shard.N == 0 && able:
 		r.env.Shard = opt.Task
 	}
@@ -275,8 +300,13 @@ func (r *runner) prepare(ctx context.Context) error {
 	return nil
 }
 
-// fill runs the stages above a store into it, unless it has a copy.
+// fill runs the stages above a store into it, unless it has a copy. Ranks that share a
+// folder make one copy.
 func (r *runner) fill(ctx context.Context, i int, s Store) error {
+	return r.inTurn(ctx, "fills "+r.nodes[i].name, func() error { return r.fillHere(ctx, i, s) })
+}
+
+func (r *runner) fillHere(ctx context.Context, i int, s Store) error {
 	ready, err := s.Ready(ctx, r.key(i, nil))
 	if err != nil {
 		return &StageError{Stage: r.nodes[i].label, Err: err}
@@ -305,17 +335,55 @@ func (r *runner) fill(ctx context.Context, i int, s Store) error {
 
 // fit shows a stage the frames that reach it or, for a stage below the trainer, the
 // frames that reach the trainer. If there is a result under the same key, fit restores
-// it instead.
+// it instead. All ranks get rank 0's result.
 func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 	config := f.FitKey()
 	if config == nil {
 		return nil
 	}
-	fail := func(err error) error { return &StageError{Stage: r.nodes[i].label, Err: err} }
 	key := r.key(i, config)
-	if data := r.readFit(key); data != nil && f.Restore(data) == nil {
-		return nil
+	data, err := r.shared(ctx, "fits "+r.nodes[i].name, func() ([]byte, error) {
+		if data := r.readFit(r.fitPath(key), key); data != nil && f.Restore(data) == nil {
+			return data, nil
+		}
+		return r.fitNow(ctx, i, f, key)
+	})
+	if err != nil {
+		return err
 	}
+	if err := f.Restore(data); err != nil {
+		return &StageError{Stage: r.nodes[i].label, Err: err}
+	}
+	return nil
+}
+
+// fitNow makes the pass that a fitter needs, or this shard's part of it, and returns the
+// result. It stores a result of all frames.
+func (r *runner) fitNow(ctx context.Context, i int, f Fitter, key string) (data []byte, err error) {
+	partial := false
+	if p, ok := f.(PartFitter); ok && r.env.Shard.N > 1 && r.source == 0 {
+		partial, err = r.fitParts(ctx, i, p, key)
+	} else {
+		err = r.fitPass(ctx, i, f, r.fitChain(i, f))
+	}
+	if err != nil {
+		return nil, err
+	}
+	result, err := f.Fitted()
+	if err == nil {
+		data, err = encodeFit(result)
+	}
+	if err != nil {
+		return nil, &StageError{Stage: r.nodes[i].label, Err: err}
+	}
+	if !partial {
+		_ = writeFit(r.fitPath(key), key, data) // without it, the next run fits again
+	}
+	return data, nil
+}
+
+// fitChain returns the stages whose frames a fitter sees.
+func (r *runner) fitChain(i int, f Fitter) []*node {
 	until := i
 	for j := r.source; j < i; j++ {
 		if r.spec.Flow[j].Decl.Link.Adds&Steps != 0 {
@@ -323,13 +391,18 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 			break
 		}
 	}
-	p, finish := newPass(ctx, r.env.Profile)
-	r.env.finish = finish
 	chain := r.nodes[r.source:until]
 	if ff, ok := f.(FitFuser); ok && until == i {
 		chain = chain[:len(chain)-ff.FuseFit(stagesOf(chain[1:]))]
 	}
-	err := p.run(chain, Once, func(e Element) error {
+	return chain
+}
+
+// fitPass shows a fitter the frames of a chain.
+func (r *runner) fitPass(ctx context.Context, i int, f Fitter, chain []*node) error {
+	p, finish := newPass(ctx, r.env.Profile)
+	r.env.finish = finish
+	return p.run(chain, Once, func(e Element) error {
 		var enough bool
 		err := guard(func() (err error) {
 			enough, err = f.Fit(p.ctx, e)
@@ -343,25 +416,6 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	result, err := f.Fitted()
-	if err != nil {
-		return fail(err)
-	}
-	data, err := json.Marshal(result)
-	if bad := (*json.UnsupportedValueError)(nil); errors.As(err, &bad) {
-		err = fmt.Errorf("a result from the training frames is %s, not a finite number", bad.Str)
-	}
-	if err != nil {
-		return fail(err)
-	}
-	_ = r.writeFit(key, data) // without it, the next run fits again
-	if err := f.Restore(data); err != nil {
-		return fail(err)
-	}
-	return nil
 }
 
 // ready lets stages refuse what only shows once the frames are there and fitted.
@@ -380,6 +434,9 @@ func (r *runner) ready(ctx context.Context) error {
 
 // begin prepares the run's folder: it replaces the files of an earlier run.
 func (r *runner) begin() error {
+	if !r.env.Leads() {
+		return nil
+	}
 	if err := r.env.Folder.Add(r.writes()...); err != nil {
 		return err
 	}
@@ -418,7 +475,7 @@ func (r *runner) pick(ctx context.Context) error {
 	if !ok || !r.hasKeeper() {
 		return nil
 	}
-	missing := map[frames.Part]bool{}
+	missing, kept := map[frames.Part]bool{}, false
 	for i, n := range r.nodes {
 		k, ok := n.Stage.(Keeper)
 		if !ok {
@@ -428,15 +485,20 @@ func (r *runner) pick(ctx context.Context) error {
 		if err != nil {
 			return &StageError{Stage: n.label, Err: err}
 		}
+		if finished == nil {
+			continue
+		}
+		kept = true
 		for _, s := range r.metas[r.source].Seeds {
 			missing[s.Part()] = missing[s.Part()] || !finished[s.Part()]
 		}
 	}
 	wanted := map[frames.Part]bool{}
 	for i, s := range r.metas[r.source].Seeds {
-		wanted[s.Part()] = missing[s.Part()] && r.env.Shard.Has(i)
+		wanted[s.Part()] = (missing[s.Part()] || !kept) && r.env.Shard.Has(i)
 	}
-	picker.Pick(func(part frames.Part) bool { return wanted[part] })
+	r.env.Wants = func(part frames.Part) bool { return wanted[part] }
+	picker.Pick(r.env.Wants)
 	return nil
 }
 

@@ -4,6 +4,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"fmsr/internal/dataset"
 	"fmsr/pipeline/spec"
@@ -22,6 +25,8 @@ type Run struct {
 	CheckpointMinutes float64  `yaml:"checkpoint_minutes" min:"0" flag:"checkpoint-minutes" doc:"longest time between checkpoints, in minutes; 0: no limit" resume:"free"`
 	Keep              int      `yaml:"keep" min:"1" flag:"keep" doc:"number of checkpoints to keep, the newest ones; more than 1: each also under its step's name" resume:"free"`
 	KeepEvery         int      `yaml:"keep_every" min:"0" flag:"keep-every" doc:"steps between checkpoints that are kept for good under their step's name; 0: none" resume:"free"`
+	Signal            string   `yaml:"signal" oneof:"USR1|USR2|TERM|HUP|INT|XCPU" flag:"signal" doc:"the signal that on_signal is about, such as a scheduler's warning; other signals that stop a run always exit" resume:"free"`
+	OnSignal          string   `yaml:"on_signal" oneof:"exit|requeue|wait" flag:"on-signal" doc:"what a run that signal has stopped does once it has saved. exit; requeue: asks Slurm to requeue the job, and stays until Slurm ends it; wait: stays until another signal" resume:"free"`
 	Units             []string `yaml:"units" doc:"units of the fields, for colour bars: one for all, and FIELD=UNIT for fields with their own" resume:"free"`
 	Grid              Grid     `yaml:"grid" doc:"the domain's geometry"`
 }
@@ -31,6 +36,9 @@ type Grid struct {
 	Box      []float64 `yaml:"box" above:"0" doc:"height and width of the domain, in any unit; empty: square cells"`
 	Boundary []string  `yaml:"boundary" oneof:"periodic|open" doc:"boundaries along y and along x"`
 }
+
+// StopSignal returns the signal that on_signal is about.
+func (r *Run) StopSignal() syscall.Signal { return unix.SignalNum("SIG" + r.Signal) }
 
 // Unit returns a field's unit: its own if units names it, else the one for all.
 func (r *Run) Unit(field string) string {
@@ -49,7 +57,7 @@ func (r *Run) Unit(field string) string {
 
 func defaultRun() Run {
 	return Run{
-		Name: "run", Device: "auto", Overfit: true, CheckpointEvery: 1000, CheckpointMinutes: 15, Keep: 1, Units: []string{"code units"},
+		Name: "run", Device: "auto", Overfit: true, CheckpointEvery: 1000, CheckpointMinutes: 15, Keep: 1, Signal: "USR1", OnSignal: "exit", Units: []string{"code units"},
 		Grid: Grid{Boundary: []string{"periodic", "periodic"}},
 	}
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -61,6 +62,19 @@ func TestSlurmShard(t *testing.T) {
 	for _, bad := range [][3]string{{"4", "0", "4"}, {"x", "0", "4"}, {"1", "0", "many"}, {"0", "1", "4"}} {
 		if _, err := SlurmShard(env(bad[0], bad[1], bad[2])); err == nil {
 			t.Errorf("%v: want an error", bad)
+		}
+	}
+}
+
+// TestFitOrder: a run fits its own share first and then every other part once, so that of
+// three runs at once none fits another's share from where that one begins.
+func TestFitOrder(t *testing.T) {
+	for shard, want := range map[Shard][]int{
+		{1, 3}: {0, 3, 6, 4, 1, 5, 2}, {2, 3}: {1, 4, 5, 2, 6, 3, 0}, {3, 3}: {2, 5, 6, 3, 0, 4, 1}, {4, 4}: {3, 4, 0, 5, 1, 6, 2},
+	} {
+		r := &runner{env: &Env{Shard: shard}}
+		if got := r.fitOrder(7); !slices.Equal(got, want) {
+			t.Errorf("shard %v: %v, want %v", shard, got, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 
 	"fmsr/internal/dataset"
 	"fmsr/internal/field"
@@ -36,7 +37,7 @@ type Meta struct {
 	Stats      *field.Stats         // mean and deviation that normalize uses; filled before the run starts
 	Trained    *field.Stats         // of the training set of the model that made the elements; nil above it
 	Lossy      dataset.Lossy        // fields that a stage must refuse to use
-	Identity   string               // hash of the input files' names and stamps (package infile)
+	Identity   string               // hash of the input files' names and stamps (package infile); below a model hash of the model, and Files have their own
 
 	// Digests is a hash of the values of each split's frames, in their order, or nil where no
 	// stage stores them. It is filled before the run starts.
@@ -67,6 +68,7 @@ func (s Seed) Part() frames.Part { return frames.PartOf(s.Seed, s.Split, s.Cut) 
 type File struct {
 	Path       string
 	F, H, W, C int
+	Identity   string // of its contents, as Meta.Identity
 }
 
 // Stage is one step of a flow. Besides these two methods it implements Source or
@@ -128,11 +130,25 @@ type Fitter interface {
 	Restore(data []byte) error
 }
 
+// PartFitter is a Fitter whose result is joined from the results of parts of the frames.
+// Runs that share the work share the pass too: each finds there what others have done.
+type PartFitter interface {
+	Fitter
+	// FitsPart reports whether the result depends on the frames of a seed, which are this
+	// run's share or not.
+	FitsPart(s Seed, mine bool) bool
+	// FittedPart returns the result of the frames of one part: those that came since the
+	// last call. encoding/json must carry it exactly.
+	FittedPart() (any, error)
+	// JoinParts takes the results of all parts that the result depends on, in the order of
+	// the seeds. Fitted then returns what it would after one pass, to the last bit.
+	JoinParts(parts []json.RawMessage) error
+}
+
 // Picker is a source that can leave seeds out.
 type Picker interface {
 	Source
-	// Pick limits the run itself to the parts for which want is true. The passes
-	// that fill and fit still send all of them.
+	// Pick limits the passes that follow to the parts for which want is true; nil: all.
 	Pick(want func(frames.Part) bool)
 }
 
@@ -141,9 +157,13 @@ type Picker interface {
 type Keeper interface {
 	Stage
 	// Resume looks, before the run itself, for the results of earlier runs under the
-	// same key. It returns the parts with whole results, which are not sent again.
+	// same key. It returns the parts with whole results, which are not sent again, or nil if
+	// the stage keeps nothing in this run.
 	// The key covers what a Store's key covers, and the stage's own config.
 	Resume(ctx context.Context, key string) (finished map[frames.Part]bool, err error)
+	// Replaces reports whether results of other settings are replaced. A run that does not
+	// share the work then has the folder for itself.
+	Replaces() bool
 }
 
 // Starter is a stage that replaces files of an earlier run. Start is called right

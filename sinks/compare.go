@@ -2,14 +2,12 @@ package sinks
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"path/filepath"
 
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
-	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
 
@@ -34,13 +32,15 @@ func init() {
 	                       [ errors and spectra  ] --> a table, comparison.json, images/
 	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 
-The truth of NAME.npy is the file of the same name, (F,H,W,C) on the fine grid. These
-metrics are in physical units, of the bilinear input, of the samples and, if there are
-several, of their mean:
+The truth of NAME.npy is the file of the same name or, without one, NAME.npz,
+(F,H,W,C) on the fine grid. Two files of one name are refused. These metrics are in
+physical units, of the bilinear input, of the samples and, if there are several, of
+their mean:
 
 ` + evaluate.Standard.Help(evaluate.Files) + `
 Grids of different sizes are compared separately. Only the fields that pictures show
-are held in memory.`,
+are held in memory. Runs that share the files (--shard I/N) keep the figures of each file,
+and the last one joins them.`,
 		Link: pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
 		New:  func(c *Compare) pipeline.Stage { return &compare{Compare: *c} },
 	})
@@ -49,27 +49,70 @@ are held in memory.`,
 var (
 	_ pipeline.Processor = (*compare)(nil)
 	_ pipeline.Flusher   = (*compare)(nil)
+	_ pipeline.Keeper    = (*compare)(nil)
 	_ pipeline.Reader    = (*compare)(nil)
+	_ pipeline.Starter   = (*compare)(nil)
 	_ pipeline.Writer    = (*compare)(nil)
 )
 
 type compare struct {
 	Compare
-	env      *pipeline.Env
-	in       pipeline.Meta
+	kept
 	samples  int
 	truth    truth
-	grids    []*evaluate.Comparison
+	plans    map[field.Grid]evaluate.Kernels
+	part     *evaluate.Comparison // of the current input file; nil: none is begun
 	ensemble evaluate.Ensemble
 }
 
 // Open finds the truth of each input and checks its shape.
 func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	c.kept = kept{name: "compare", env: env, in: in}
 	if c.Truth == "" {
 		return in, nil
 	}
-	c.env, c.in, c.samples = env, in, max(1, in.Samples)
-	return in, c.truth.find(c.TruthFiles, env, in)
+	c.samples, c.plans = max(1, in.Samples), map[field.Grid]evaluate.Kernels{}
+	if err := c.truth.find(c.TruthFiles, env, in); err != nil {
+		return in, err
+	}
+	c.in.Files = c.truth.identify(func(file int) any { return c.shownOf(file) })
+	return in, nil
+}
+
+// shownOf returns how many frames of an input file pictures show: the first frames of
+// each grid.
+func (c *compare) shownOf(file int) int {
+	f, n := c.in.Files[file], evaluate.ShownFrames
+	for _, before := range c.in.Files[:file] {
+		if before.H == f.H && before.W == f.W {
+			n -= before.F
+		}
+	}
+	return min(f.F, max(0, n))
+}
+
+// Replaces is true: each file's results are replaced.
+func (c *compare) Replaces() bool { return true }
+
+// Resume returns the input files that have been compared; nil: nothing is compared.
+func (c *compare) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
+	if c.Truth == "" {
+		return nil, nil
+	}
+	about := aboutComparison{Truth: c.Truth, Samples: c.samples, Factor: c.in.Factor, Fields: c.in.Channels, Units: map[string]string{}}
+	for _, field := range c.in.Channels {
+		about.Units[field] = c.env.Run.Unit(field)
+	}
+	return c.resume(ctx, key, about, room{}, comparisonName)
+}
+
+// Start is kept's. Without a truth the folder's comparison is of other samples than those
+// that follow.
+func (c *compare) Start() error {
+	if c.Truth == "" {
+		return parts.Forget(c.env.Run.Dir, c.name)
+	}
+	return c.kept.Start()
 }
 
 // Reads returns the truth's files.
@@ -96,93 +139,86 @@ func (c *compare) Process(_ context.Context, in pipeline.Element) ([]pipeline.El
 
 func (c *compare) add(f *frames.Frames) error {
 	origin := f.Origins[0]
-	g, err := c.comparison(f.Grid)
-	if err != nil {
-		return err
-	}
-	if origin.Sample == 0 {
-		if err := c.start(g, f); err != nil {
+	if c.part == nil {
+		var err error
+		if c.part, err = c.comparison(f.Grid); err != nil {
 			return err
 		}
 	}
-	if err := g.Add(evaluate.Sample, frames.Floats(f.Hi)); err != nil {
+	if origin.Sample == 0 {
+		if err := c.start(f); err != nil {
+			return err
+		}
+	}
+	if err := c.part.Add(evaluate.Sample, frames.Floats(f.Hi)); err != nil {
 		return err
 	}
-	if c.samples == 1 {
-		return nil
+	if c.samples > 1 {
+		c.ensemble.Add(frames.Floats(f.Hi))
 	}
-	c.ensemble.Add(frames.Floats(f.Hi))
 	if origin.Sample < c.samples-1 {
 		return nil
 	}
-	return g.AddEnsemble(&c.ensemble)
+	if c.samples > 1 {
+		if err := c.part.AddEnsemble(&c.ensemble); err != nil {
+			return err
+		}
+	}
+	if origin.Frame < c.in.Files[origin.Seed].F-1 {
+		return nil
+	}
+	return c.end(origin.Seed)
 }
 
 // start begins a frame with its truth and the bilinear input.
-func (c *compare) start(g *evaluate.Comparison, f *frames.Frames) error {
+func (c *compare) start(f *frames.Frames) error {
 	origin := f.Origins[0]
 	truth, err := c.truth.planes(origin, f.Grid)
 	if err != nil {
 		return err
 	}
 	label := fmt.Sprintf("%s, frame %d", stem(c.in.Files[origin.Seed].Path), origin.Frame)
-	if err := g.Start([]string{label}, truth); err != nil {
+	if err := c.part.Start([]string{label}, truth); err != nil {
 		return err
 	}
 	c.ensemble.Reset()
-	return g.Add(evaluate.Bilinear, frames.Floats(f.Lo))
+	return c.part.Add(evaluate.Bilinear, frames.Floats(f.Lo))
 }
 
-// comparison returns the comparison of the frames on a grid.
+// comparison returns an empty comparison of frames on a grid.
 func (c *compare) comparison(grid field.Grid) (*evaluate.Comparison, error) {
-	for _, g := range c.grids {
-		if g.Grid == grid {
-			return g, nil
-		}
-	}
-	k, err := kernels(grid, c.in.Factor)
-	if err != nil {
-		return nil, err
-	}
-	g := evaluate.New(evaluate.Standard, c.in.Channels, grid, c.in.Factor, k)
-	c.grids = append(c.grids, g)
-	return g, nil
-}
-
-// Flush writes the table, comparison.json and the pictures.
-func (c *compare) Flush(context.Context) ([]pipeline.Element, error) {
-	if len(c.grids) == 0 {
-		return nil, nil
-	}
-	c.env.Progress.Done()
-	dir := c.env.Run.Dir
-	all := comparisonFile{Truth: c.Truth, Samples: c.samples}
-	for _, g := range c.grids {
-		all.Grids = append(all.Grids, newGridResult(g))
-		figures := g.Figures()
-		printTables(c.env.Out, figures.Tables(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
-		fmt.Fprintln(c.env.Out)
-		for _, line := range otherTruth(figures) {
-			c.env.Progress.Note("warning: %s", line)
-		}
-		images := filepath.Join(dir, "images")
-		if len(c.grids) > 1 {
-			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.Grid.H, g.Grid.W))
-		}
-		if err := c.draw(g, images); err != nil {
+	if _, ok := c.plans[grid]; !ok {
+		k, err := kernels(grid, c.in.Factor)
+		if err != nil {
 			return nil, err
 		}
+		c.plans[grid] = k
 	}
-	data, err := json.MarshalIndent(all, "", " ")
+	return evaluate.New(evaluate.Standard, c.in.Channels, grid, c.in.Factor, c.plans[grid]), nil
+}
+
+// end keeps the comparison of an input file.
+func (c *compare) end(file int) error {
+	part := comparedFile{Results: &c.part.Results, shown: c.part.Shown(c.shownOf(file))}
+	c.part = nil
+	return part.commit(c.set, file)
+}
+
+// Flush writes the table, comparison.json and the pictures, once every file is compared.
+func (c *compare) Flush(ctx context.Context) ([]pipeline.Element, error) {
+	if c.Truth == "" {
+		return nil, nil
+	}
+	records, missing, err := c.results(ctx)
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, comparisonName)
-	if err := atomicfile.WriteFile(path, append(data, '\n')); err != nil {
-		return nil, err
+	c.env.Progress.Done()
+	if missing > 0 {
+		c.noteMissing(len(records), missing)
+		return nil, nil
 	}
-	fmt.Fprintf(c.env.Out, "figures   %s\npictures  %s\n", path, filepath.Join(dir, "images"))
-	return nil, nil
+	return nil, c.whole(records).compare()
 }
 
 // otherTruth returns a line for each field whose bilinear input is farther from the truth
@@ -201,20 +237,6 @@ func otherTruth(figures evaluate.Figures) (lines []string) {
 		}
 	}
 	return lines
-}
-
-// draw writes the pictures of a grid to a folder.
-func (c *compare) draw(g *evaluate.Comparison, dir string) error {
-	pictures, err := g.Pictures(c.env.Run.Unit)
-	if err != nil {
-		return err
-	}
-	for _, p := range pictures {
-		if err := writePicture(filepath.Join(dir, filepath.FromSlash(p.Name)+".png"), p); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Close closes the truth.

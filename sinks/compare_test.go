@@ -21,3 +21,20 @@ func TestOtherTruth(t *testing.T) {
 		t.Errorf("%q", lines)
 	}
 }
+
+// TestTruthOf: the truth is the file of the input's name; its extension decides between two.
+func TestTruthOf(t *testing.T) {
+	for _, c := range []struct{ input, found, want, err string }{
+		{"in/a.npy", "t/a.npy t/b.npy", "t/a.npy", ""},
+		{"in/a.npz", "t/a.npy t/a.npz", "t/a.npz", ""},
+		{"in/a.npz", "t/a.npy t/b.npz", "t/a.npy", ""},
+		{"in/a.npy", "t/b.npy", "", "no file a.npy there to compare with in/a.npy"},
+		{"in/a.npy", "t1/a.npy t2/a.npy", "", "in/a.npy could be compared with t1/a.npy and with t2/a.npy"},
+		{"in/a", "t/a.npy t/a.npz", "", "t/a.npy and with t/a.npz"},
+	} {
+		got, err := truthOf(c.input, strings.Fields(c.found))
+		if got != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s among %s: %q, %v, want %q, %q", c.input, c.found, got, err, c.want, c.err)
+		}
+	}
+}

@@ -1,6 +1,6 @@
 // Package sinks holds the stages at the end of a flow, each in the file of its name;
-// parts of a large one are in NAME_*.go. keeper, step, logfile, object and kernels.go
-// are shared. Some sinks follow the model from step to step. eval fills step.Eval with figures and pictures. Each sink
+// parts of a large one are in NAME_*.go. kept, keeper, step, logfile, object and kernels.go
+// are shared, and merge.go joins what runs that share the work have kept. Some sinks follow the model from step to step. eval fills step.Eval with figures and pictures. Each sink
 // below it writes them in one format, and is short because it embeds stepSink:
 //
 //	steps -> eval --(step.Eval: figures, pictures)--> metrics -> images -> tensorboard -> wandb -> report

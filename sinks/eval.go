@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
@@ -210,8 +212,14 @@ func (e *eval) Close() error {
 	return nil
 }
 
-// evaluate compares the validation frames with the truth and fills step.Eval.
+// evaluate compares the validation frames with the truth and fills step.Eval. Ranks share
+// the sampling; rank 0 alone measures.
 func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
+	e.env.Ranks.Doing(step.N, "an evaluation")
+	defer e.env.Ranks.Doing(step.N, "the logs")
+	if !e.env.Leads() {
+		return e.assist(ctx, step)
+	}
 	began := time.Now()
 	c := evaluate.New(evaluate.Standard, e.in.Channels, e.in.Grid, e.in.Factor, e.kernels)
 	for _, batch := range e.val {
@@ -231,6 +239,21 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	took := time.Since(began)
 	e.env.Progress.Aside(took)
 	step.Eval = &evaluate.Evaluation{Frames: c.Truth.Frames, Scalars: scalars, Figures: figures, Pictures: pictures, Seconds: took.Seconds()}
+	return nil
+}
+
+// assist draws the samples of this rank's frames for rank 0. Its evaluation has no figures.
+func (e *eval) assist(ctx context.Context, step *model.Step) error {
+	first := 0
+	for _, batch := range e.val {
+		for _, s := range e.samplers(step) {
+			if _, err := e.samples(ctx, step.Trainer, first, batch, s); err != nil {
+				return err
+			}
+		}
+		first += batch.N()
+	}
+	step.Eval = &evaluate.Evaluation{Frames: first}
 	return nil
 }
 
@@ -254,7 +277,7 @@ func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Compar
 		}
 	}
 	for _, s := range e.samplers(step) {
-		out, err := e.sample(ctx, step.Trainer, first, batch, s)
+		out, err := e.samples(ctx, step.Trainer, first, batch, s)
 		if err != nil {
 			return err
 		}
@@ -310,23 +333,69 @@ func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 	}
 }
 
-// sample draws one sample of each frame of a batch, (N,C,H,W) in physical units. Its
-// frames are the validation frames first, first+1, ... The noise of a frame is the same
-// at every step and in every batch, so that curves over steps show the model alone.
-func (e *eval) sample(ctx context.Context, tr *model.Trainer, first int, batch *frames.Frames, by sampler) ([]float32, error) {
+// samples draws one sample of each frame of a batch, (N,C,H,W) in physical units. Its frames
+// are the validation frames first, first+1, ... Of several ranks, rank r of N draws those of
+// frames r, r+N, ..., and rank 0 gets all of them.
+func (e *eval) samples(ctx context.Context, tr *model.Trainer, first int, batch *frames.Frames, by sampler) ([]float32, error) {
+	size, rank := 1, 0
+	if g := e.env.Ranks; g != nil {
+		size, rank = g.Size, g.Rank
+	}
+	var own []int // frames of the batch
+	for i := range batch.N() {
+		if (first+i)%size == rank {
+			own = append(own, i)
+		}
+	}
+	out, err := e.sample(ctx, tr, first, batch, own, by)
+	if err != nil || size == 1 {
+		return out, err
+	}
+	parts, err := e.env.Ranks.Gather(ctx, "gather the samples", frames.Bytes(out))
+	if err != nil || rank > 0 {
+		return nil, err
+	}
+	frame := 4 * batch.FrameLen()
+	var all []float32
+	for i := range batch.N() {
+		part := &parts[(first+i)%size]
+		if len(*part) < frame {
+			return nil, fmt.Errorf("samples: %d bytes of frame %d, want %d", len(*part), first+i, frame)
+		}
+		all = append(all, arrow.Float32Traits.CastFromBytes((*part)[:frame])...)
+		*part = (*part)[frame:]
+	}
+	return all, nil
+}
+
+// sample draws one sample of some frames of a batch. The noise of a frame is the same at
+// every step, in every batch and on every rank, so that curves over steps show the model
+// alone.
+func (e *eval) sample(ctx context.Context, tr *model.Trainer, first int, batch *frames.Frames, which []int, by sampler) ([]float32, error) {
+	if len(which) == 0 {
+		return nil, nil
+	}
 	g := model.Generator{
 		Inference: tr.Inference(by.ema), Sampler: e.sampling(by.delta).Sampler(tr.Flow), Stats: e.in.Stats,
 		Constrain: model.NewConstraint(e.Constraints, model.Input{Factor: e.in.Factor, Periodic: e.in.Periodic}),
 		Streams: func(k uint64) (streams []uint64) {
-			for i := range batch.N() {
+			for _, i := range which {
 				streams = append(streams, rng.Stream(tr.Seed, rng.EvalNoise, uint64(first+i), k))
 			}
 			return streams
 		},
 	}
-	out := make([]float32, batch.N()*batch.FrameLen())
+	lo := batch.Lo.Bytes()
+	if frame := 4 * batch.FrameLen(); len(which) < batch.N() {
+		some := make([]byte, 0, len(which)*frame)
+		for _, i := range which {
+			some = append(some, lo[i*frame:][:frame]...)
+		}
+		lo = some
+	}
+	out := make([]float32, len(which)*batch.FrameLen())
 	err := tr.Do(ctx, func(s *torchx.Scope) error {
-		g.Draw(ctx, s, model.NetInput(s, g.Net, batch.Lo.Bytes(), batch.N(), batch.H, batch.W), out)
+		g.Draw(ctx, s, model.NetInput(s, g.Net, lo, len(which), batch.H, batch.W), out)
 		return s.Err()
 	})
 	if err != nil {

@@ -47,7 +47,7 @@ cuts in time has a file for each split, seed_0000.train.arrow.
 
 A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
 array, N runs share the seeds in one folder: each writes manifest.I-of-N.json, and the
-last one also manifest.json.`,
+last one also manifest.json, as fmsr merge does.`,
 		Link:    pipeline.Link{Needs: pipeline.Planar, End: true, Once: true},
 		Default: Export{Format: "arrow"},
 		New:     func(c *Export) pipeline.Stage { return &exporter{Export: *c} },
@@ -58,6 +58,7 @@ var (
 	_ pipeline.Fuser   = (*exporter)(nil)
 	_ pipeline.Flusher = (*exporter)(nil)
 	_ pipeline.Keeper  = (*exporter)(nil)
+	_ pipeline.Starter = (*exporter)(nil)
 	_ pipeline.Writer  = (*exporter)(nil)
 )
 
@@ -116,7 +117,22 @@ func partManifest(i, n int) string { return fmt.Sprintf("manifest.%d-of-%d.json"
 
 // Resume returns the finished seeds, and checks that the disk has room for the others.
 func (e *exporter) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
-	return e.resume(ctx, key, room{seed: int64(e.frameBytes() + 1024)}, exportset.ManifestName)
+	return e.resume(ctx, key, e.manifest(), room{seed: int64(e.frameBytes() + 1024)}, exportset.ManifestName)
+}
+
+// manifest returns the manifest without its files.
+func (e *exporter) manifest() exportset.Manifest {
+	m := exportset.Manifest{Format: e.Format, ChannelNames: e.in.Channels, H: e.in.H, W: e.in.W}
+	if e.paired {
+		m.Factor, m.Boundary = e.in.Factor, "clamp"
+		if e.in.Periodic {
+			m.Boundary = "periodic"
+		}
+	}
+	if e.in.Stats != nil {
+		m.Normalized, m.Mean, m.Std = true, e.in.Stats.Mean, e.in.Stats.Std
+	}
+	return m
 }
 
 // Fuse takes over the preprocessing above.
@@ -233,7 +249,6 @@ func (e *exporter) Flush(ctx context.Context) ([]pipeline.Element, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := e.env.Run.Dir
 	if e.env.Shard.N > 1 {
 		var mine []parts.Record
 		for i, s := range e.in.Seeds {
@@ -242,7 +257,7 @@ func (e *exporter) Flush(ctx context.Context) ([]pipeline.Element, error) {
 				mine = append(mine, records[at])
 			}
 		}
-		if err := e.writeManifest(filepath.Join(dir, partManifest(e.env.Shard.I, e.env.Shard.N)), mine); err != nil {
+		if err := e.whole(mine).manifest(partManifest(e.env.Shard.I, e.env.Shard.N)); err != nil {
 			return nil, err
 		}
 	}
@@ -250,25 +265,29 @@ func (e *exporter) Flush(ctx context.Context) ([]pipeline.Element, error) {
 		e.noteMissing(len(records), missing)
 		return nil, nil
 	}
-	return nil, e.writeManifest(filepath.Join(dir, exportset.ManifestName), records)
+	return nil, e.whole(records).export()
 }
 
-// writeManifest writes the manifest of the recorded seeds, and notes their size.
-func (e *exporter) writeManifest(path string, records []parts.Record) error {
-	m := exportset.Manifest{Format: e.Format, Files: []exportset.File{}, ChannelNames: e.in.Channels, H: e.in.H, W: e.in.W}
-	if e.paired {
-		m.Factor, m.Boundary = e.in.Factor, "clamp"
-		if e.in.Periodic {
-			m.Boundary = "periodic"
-		}
+// export makes the manifest of an export.
+func (w *whole) export() error {
+	if err := w.manifest(exportset.ManifestName); err != nil {
+		return err
 	}
-	if e.in.Stats != nil {
-		m.Normalized, m.Mean, m.Std = true, e.in.Stats.Mean, e.in.Stats.Std
+	return w.set.Summarize(w.records, exportset.ManifestName)
+}
+
+// manifest writes the manifest of the recorded seeds, and notes their size.
+func (w *whole) manifest(name string) error {
+	m := exportset.Manifest{}
+	if err := json.Unmarshal(w.set.About, &m); err != nil {
+		return fmt.Errorf("%s: what the manifest is made of: %w", w.dir, err)
 	}
-	n, err := m.Add(records)
+	m.Files = []exportset.File{}
+	n, err := m.Add(w.records)
 	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Dir(path), err)
+		return fmt.Errorf("%s: %w", w.dir, err)
 	}
+	path := filepath.Join(w.dir, name)
 	if err := m.WriteFile(path); err != nil {
 		return err
 	}
@@ -276,7 +295,7 @@ func (e *exporter) writeManifest(path string, records []parts.Record) error {
 	for _, f := range m.Files {
 		bytes += f.Bytes
 	}
-	e.env.Progress.Note("export    %s: %d files, %d frames, %.3g GB", path, len(m.Files), n, float64(bytes)/1e9)
+	w.note("export    %s: %d files, %d frames, %.3g GB", path, len(m.Files), n, float64(bytes)/1e9)
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 	"fmsr/internal/evaluate"
 	"fmsr/internal/format/fieldfile"
 	"fmsr/internal/frames"
-	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
 
@@ -43,7 +43,9 @@ arrow, parquet: NAME.arrow has a row for each sample: frame int32, sample int32 
 an arrow.fixed_shape_tensor of float32 (C,H,W). NAME.mean.arrow and NAME.spread.arrow
 have a row for each frame. channel_names is in the schema's metadata.
 
-A file appears when it is whole.`,
+A file appears when it is whole. A stopped run resumes with the missing files; files that
+are there are kept if they are of the same input, checkpoint and spec. With --shard I/N,
+or in a Slurm job array, N runs share the input files, and write to one folder.`,
 		Link:    pipeline.Link{Needs: pipeline.Planar, End: true},
 		Default: FilesSave{Format: "npy"},
 		New:     func(c *FilesSave) pipeline.Stage { return &filesSave{FilesSave: *c} },
@@ -51,17 +53,25 @@ A file appears when it is whole.`,
 }
 
 var (
+	_ pipeline.Flusher   = (*filesSave)(nil)
+	_ pipeline.Keeper    = (*filesSave)(nil)
 	_ pipeline.Processor = (*filesSave)(nil)
+	_ pipeline.Starter   = (*filesSave)(nil)
 	_ pipeline.Writer    = (*filesSave)(nil)
 )
 
 type filesSave struct {
 	FilesSave
-	env      *pipeline.Env
-	files    []pipeline.File
+	kept
 	samples  int
-	out      map[string]*fieldfile.Writer // files of the current input file, by kind
+	out      map[string]*savedFile // of the current input file, by kind
 	ensemble evaluate.Ensemble
+}
+
+// savedFile is a file being written.
+type savedFile struct {
+	*fieldfile.Writer
+	file *parts.Output
 }
 
 // The kinds of output, by the text between the name and its extension.
@@ -86,7 +96,8 @@ func (n *filesSave) kinds() []string {
 
 // Open checks that no output would overwrite another output.
 func (n *filesSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	n.env, n.files, n.samples, n.out = env, in.Files, max(1, in.Samples), map[string]*fieldfile.Writer{}
+	n.kept = kept{name: "files_save", env: env, in: in}
+	n.samples, n.out = max(1, in.Samples), map[string]*savedFile{}
 	if len(in.Files) == 0 {
 		return in, errors.New("there are no input files: put files_load at the start")
 	}
@@ -111,12 +122,24 @@ const longestFileName = 255
 
 // Writes returns the outputs.
 func (n *filesSave) Writes() (names []string) {
-	for _, f := range n.files {
+	for _, f := range n.in.Files {
 		for _, kind := range n.kinds() {
 			names = append(names, filepath.Base(n.path(f, kind)))
 		}
 	}
 	return names
+}
+
+// Replaces is true: each file's outputs are replaced.
+func (n *filesSave) Replaces() bool { return true }
+
+// Resume returns the input files whose outputs are there.
+func (n *filesSave) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
+	finished, err := n.resume(ctx, key, nil, room{})
+	if err == nil {
+		n.noteFinished(finished)
+	}
+	return finished, err
 }
 
 func (n *filesSave) path(f pipeline.File, kind string) string {
@@ -133,7 +156,7 @@ func stem(path string) string {
 func (n *filesSave) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	f := in.(*frames.Frames)
 	origin := f.Origins[0]
-	file := n.files[origin.Seed]
+	file := n.in.Files[origin.Seed]
 	if len(n.out) == 0 {
 		if err := n.create(file, f); err != nil {
 			return nil, err
@@ -145,14 +168,40 @@ func (n *filesSave) Process(_ context.Context, in pipeline.Element) ([]pipeline.
 	if origin.Frame < file.F-1 || origin.Sample < n.samples-1 {
 		return nil, nil
 	}
+	return nil, n.finish(origin.Seed)
+}
+
+// finish puts the outputs of an input file in their place, and records them.
+func (n *filesSave) finish(file int) error {
+	r := parts.Record{Seed: file}
 	for _, kind := range n.kinds() {
 		out := n.out[kind]
 		delete(n.out, kind)
 		if err := out.Commit(); err != nil {
-			return nil, err
+			return err
 		}
+		r.Files = append(r.Files, out.file.Entry(n.in.Files[file].F))
 	}
-	return nil, nil
+	return n.set.Commit(r)
+}
+
+// Flush notes how many files other runs have yet to make.
+func (n *filesSave) Flush(ctx context.Context) ([]pipeline.Element, error) {
+	records, missing, err := n.results(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if missing > 0 {
+		n.noteMissing(len(records), missing)
+		return nil, nil
+	}
+	return nil, n.set.Summarize(records)
+}
+
+// files notes how many outputs there are: nothing is made of them.
+func (w *whole) files() error {
+	w.note("files     %s: %d", w.dir, len(w.records))
+	return w.set.Summarize(w.records)
 }
 
 // create starts the files of an input file.
@@ -168,14 +217,15 @@ func (n *filesSave) create(file pipeline.File, f *frames.Frames) error {
 		case kindSamples:
 			layout.Rows = []int{file.F, n.samples}
 		}
-		out, err := atomicfile.Create(n.path(file, kind))
+		out, err := n.set.Create(filepath.Base(n.path(file, kind)))
 		if err != nil {
 			return err
 		}
-		if n.out[kind], err = fieldfile.New(out, layout); err != nil {
-			delete(n.out, kind)
+		w, err := fieldfile.New(out, layout)
+		if err != nil {
 			return err
 		}
+		n.out[kind] = &savedFile{w, out}
 	}
 	return nil
 }

@@ -2,9 +2,12 @@ package sinks
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"fmsr/internal/evaluate"
 	"fmsr/internal/store/atomicfile"
@@ -40,17 +43,35 @@ var (
 
 type images struct {
 	stepSink
+	env *pipeline.Env
 	dir string
 }
 
 // Open finds the folder.
 func (i *images) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	i.dir, i.on = filepath.Join(env.Run.Dir, "images"), i.write
+	i.env, i.dir, i.on = env, filepath.Join(env.Run.Dir, "images"), i.write
 	return in, nil
 }
 
-// Start removes what a killed run has left.
-func (i *images) Start() error { return atomicfile.SweepTree(i.dir) }
+// Start removes what a killed run has left and, if the run starts over, the pictures of the
+// earlier run: they would be taken for those of later steps of this run.
+func (i *images) Start() error {
+	if err := atomicfile.SweepTree(i.dir); err != nil || i.env.Resume.Here() {
+		return err
+	}
+	return filepath.WalkDir(i.dir, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || !e.Type().IsRegular() || !pictureFile.MatchString(e.Name()) {
+			return err
+		}
+		return os.Remove(path)
+	})
+}
+
+// pictureFile matches the name of a picture's file: its step.
+var pictureFile = regexp.MustCompile(`^[0-9]+\.png$`)
 
 // Writes returns the folder.
 func (i *images) Writes() []string { return []string{"images"} }

@@ -4,14 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
 
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
-	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
@@ -24,10 +19,7 @@ import (
 //	                  [ begin   work      work  end   begin   work ... ]
 //	DIR/              ------------------------- seed_0000 -------------
 type keeper struct {
-	name string // the stage's
-	env  *pipeline.Env
-	in   pipeline.Meta
-	set  *parts.Set
+	kept
 
 	group int // frames in a group
 	held  []*frames.Frames
@@ -50,10 +42,10 @@ type seedWork interface {
 
 // open checks that the frames will come seed by seed, and each seed once.
 func (k *keeper) open(name string, env *pipeline.Env, in pipeline.Meta) error {
-	if len(in.Seeds) == 0 {
+	if len(in.Seeds) == 0 || in.Files != nil {
 		return errors.New("frames do not come seed by seed: put npy_load or arrow_load at the start, and no arrow_cache")
 	}
-	k.name, k.env, k.in = name, env, in
+	k.kept = kept{name: name, env: env, in: in}
 	there := map[frames.Part]bool{}
 	for _, s := range in.Seeds {
 		if there[s.Part()] {
@@ -64,58 +56,17 @@ func (k *keeper) open(name string, env *pipeline.Env, in pipeline.Meta) error {
 	return nil
 }
 
-// room is the approximate size of a frame on disk: in its seed's files, which this run
-// writes if they are missing, and in the summary of all seeds.
-type room struct{ seed, summary int64 }
-
-// resume returns the finished seeds. It returns an error if the disk has no room for
-// the others. If a seed is missing, it removes the old summary.
-func (k *keeper) resume(ctx context.Context, key string, frame room, summary ...string) (map[frames.Part]bool, error) {
-	dir := k.env.Run.Dir
-	var all []frames.Part
-	for _, s := range k.in.Seeds {
-		all = append(all, s.Part())
+// resume is kept's, and notes what is finished.
+func (k *keeper) resume(ctx context.Context, key string, about any, frame room, summary ...string) (map[frames.Part]bool, error) {
+	finished, err := k.kept.resume(ctx, key, about, frame, summary...)
+	if err == nil {
+		k.noteFinished(finished)
 	}
-	set, err := parts.Open(dir, key, all, k.env.Fresh, k.env.Shard.Has)
-	if err != nil {
-		return nil, &pipeline.InputError{Err: err}
-	}
-	finished, changed, err := set.Finished(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range changed {
-		k.env.Progress.Note("%s: %s is damaged, or another file than the run wrote: it will be made again", k.name, path)
-	}
-	k.set = set
-	need, mine, done := int64(0), 0, 0
-	for i, s := range k.in.Seeds {
-		need += int64(s.Frames) * frame.summary
-		switch {
-		case !k.env.Shard.Has(i):
-			continue
-		case finished[s.Part()]:
-			done++
-		default:
-			need += int64(s.Frames) * frame.seed
-		}
-		mine++
-	}
-	if err := atomicfile.Room(dir, need); err != nil {
-		return nil, &pipeline.InputError{Err: err}
-	}
-	if done > 0 {
-		k.env.Progress.Note("%s: %d of %d %s are finished already", k.name, done, mine, k.units())
-	}
-	if len(finished) < len(all) {
-		for _, name := range summary {
-			if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return nil, err
-			}
-		}
-	}
-	return finished, nil
+	return finished, err
 }
+
+// Replaces is false: results of another spec are refused.
+func (k *keeper) Replaces() bool { return false }
 
 // take holds frames, and works on the group when it is full or its seed ends.
 func (k *keeper) take(f *frames.Frames, w seedWork) error {
@@ -156,23 +107,6 @@ func (k *keeper) takeOne(f *frames.Frames, n int, w seedWork) error {
 	return w.end()
 }
 
-// part returns the seed, or the part of one, of that name.
-func (k *keeper) part(p frames.Part) pipeline.Seed {
-	i := slices.IndexFunc(k.in.Seeds, func(s pipeline.Seed) bool { return s.Part() == p })
-	return k.in.Seeds[i]
-}
-
-// cut reports whether seeds are cut into parts. Then every seed is.
-func (k *keeper) cut() bool { return k.in.Seeds[0].Cut }
-
-// units names what results are kept of, for messages.
-func (k *keeper) units() string {
-	if k.cut() {
-		return "parts of seeds"
-	}
-	return "seeds"
-}
-
 // origin returns the origin of the i-th held frame.
 func (k *keeper) origin(i int) frames.Origin { return k.held[i].Origins[k.index[i]] }
 
@@ -185,15 +119,7 @@ func (k *keeper) results(ctx context.Context) (records []parts.Record, missing i
 	if k.count > 0 {
 		return nil, 0, fmt.Errorf("seed %d ended after %d frames, want %d", k.seed.Seed, k.count, k.seed.Frames)
 	}
-	if k.set == nil {
-		return nil, 0, errors.New("internal error: results before Resume")
-	}
-	return k.set.All(ctx)
-}
-
-// noteMissing notes how many seeds other runs have yet to finish.
-func (k *keeper) noteMissing(done, missing int) {
-	k.env.Progress.Note("%-9s %s: %d of %d %s, %d are still missing", k.name, k.env.Run.Dir, done, len(k.in.Seeds), k.units(), missing)
+	return k.kept.results(ctx)
 }
 
 // drop releases the held frames.

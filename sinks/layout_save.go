@@ -81,7 +81,7 @@ type layoutSave struct {
 // Open refuses a folder with seeds that were made from something else, and finds the
 // finished seeds.
 func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	if len(in.Seeds) == 0 {
+	if len(in.Seeds) == 0 || in.Files != nil {
 		return in, errors.New("there are no seeds: put npy_load or synth at the start")
 	}
 	if in.Seeds[0].Cut {
@@ -149,6 +149,9 @@ func (l *layoutSave) Resume(context.Context, string) (map[frames.Part]bool, erro
 	}
 	return finished, nil
 }
+
+// Replaces is false: a seed of another source is refused.
+func (l *layoutSave) Replaces() bool { return false }
 
 // Process appends a frame to its seed's file, and finishes it with the last one.
 func (l *layoutSave) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {

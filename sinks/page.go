@@ -6,7 +6,6 @@ import (
 	"html/template"
 
 	"fmsr/internal/evaluate"
-	"fmsr/pipeline"
 )
 
 // page is a report for a person to read, with its pictures inside.
@@ -28,8 +27,8 @@ type shown struct {
 	URL  template.URL
 }
 
-func newPage(env *pipeline.Env, channels []string) *page {
-	return &page{Name: env.Run.Name, Channels: channels, Spec: string(env.Spec), Version: env.Version}
+func newPage(name, spec, version string, channels []string) *page {
+	return &page{Name: name, Channels: channels, Spec: spec, Version: version}
 }
 
 // html returns the page with these pictures.

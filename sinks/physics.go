@@ -2,16 +2,13 @@ package sinks
 
 import (
 	"context"
-	"fmt"
-	"path/filepath"
 	"slices"
 
-	"fmsr/internal/evaluate"
 	"fmsr/internal/evaluate/physics"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/rng"
-	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
 
@@ -50,7 +47,8 @@ physics.parquet has a row for each value: run, grid, seed (the input file's inde
 frame, field, metric, band, lag, x, source, member, value. Frame -1 is all frames of the
 file together, member -1 all samples or a source without samples. physics_summary.parquet
 has the values over all files with bootstrap intervals, which need several files: each is
-taken for a simulation of its own.`,
+taken for a simulation of its own. Runs that share the files (--shard I/N) keep the results
+of each file, and the last one joins them.`,
 		Link:    pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
 		Default: Physics{Resamples: 1000},
 		New:     func(c *Physics) pipeline.Stage { return &physicsSink{Physics: *c} },
@@ -60,27 +58,33 @@ taken for a simulation of its own.`,
 var (
 	_ pipeline.Processor = (*physicsSink)(nil)
 	_ pipeline.Flusher   = (*physicsSink)(nil)
+	_ pipeline.Keeper    = (*physicsSink)(nil)
 	_ pipeline.Reader    = (*physicsSink)(nil)
+	_ pipeline.Starter   = (*physicsSink)(nil)
 	_ pipeline.Writer    = (*physicsSink)(nil)
 )
 
 type physicsSink struct {
 	Physics
-	env     *pipeline.Env
-	in      pipeline.Meta
+	kept
 	samples int
 	truth   truth
-	grids   []*physics.Results
-	frame   physics.Frame // whose samples are arriving
+	part    *physics.Results // of the current input file; nil: none is begun
+	frame   physics.Frame    // whose samples are arriving
 }
 
 // Open finds the truth of each input.
 func (p *physicsSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	p.kept = kept{name: "physics", env: env, in: in}
 	if p.Truth == "" {
 		return in, nil
 	}
-	p.env, p.in, p.samples = env, in, max(1, in.Samples)
-	return in, p.truth.find(p.TruthFiles, env, in)
+	p.samples = max(1, in.Samples)
+	if err := p.truth.find(p.TruthFiles, env, in); err != nil {
+		return in, err
+	}
+	p.in.Files = p.truth.identify(func(int) any { return p.samples })
+	return in, nil
 }
 
 // Reads returns the truth's files.
@@ -92,6 +96,33 @@ func (p *physicsSink) Writes() []string {
 		return nil
 	}
 	return []string{physicsName, physicsSummaryName, reportName}
+}
+
+// Replaces is true: each file's results are replaced.
+func (p *physicsSink) Replaces() bool { return true }
+
+// Resume returns the input files that have been measured; nil: nothing is.
+func (p *physicsSink) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
+	if p.Truth == "" {
+		return nil, nil
+	}
+	about := aboutPhysics{
+		Run: p.env.Run.Name, Spec: withoutFolder(p.env.Spec), Fields: p.in.Channels, Factor: p.in.Factor, Samples: p.samples,
+		Resamples: p.Resamples, Stream: rng.Stream(p.env.Run.Seed, rng.Bootstrap),
+	}
+	for _, f := range p.in.Files {
+		about.Files = append(about.Files, stem(f.Path))
+	}
+	return p.resume(ctx, key, about, room{}, p.Writes()...)
+}
+
+// Start is kept's. Without a truth the folder's report is of other samples than those that
+// follow.
+func (p *physicsSink) Start() error {
+	if p.Truth == "" {
+		return parts.Forget(p.env.Run.Dir, p.name)
+	}
+	return p.kept.Start()
 }
 
 // Process keeps a sample and passes it on. A frame is measured with its last sample.
@@ -112,13 +143,24 @@ func (p *physicsSink) add(f *frames.Frames) error {
 		if err != nil {
 			return err
 		}
-		p.frame = physics.Frame{Run: origin.Seed, Frame: origin.Frame, Truth: truth, Bilinear: slices.Clone(f.XLo()), Coarse: p.coarse(f)}
+		p.frame = physics.Frame{Frame: origin.Frame, Truth: truth, Bilinear: slices.Clone(f.XLo()), Coarse: p.coarse(f)}
 	}
 	p.frame.Members = append(p.frame.Members, slices.Clone(f.XHi()))
 	if origin.Sample < p.samples-1 {
 		return nil
 	}
-	return p.results(f.Grid).Add(p.frame)
+	if p.part == nil {
+		p.part = physics.New(physics.NewLayout(f.Grid, p.in.Factor, p.samples), physics.Suite, p.in.Channels, p.variance())
+	}
+	if err := p.part.Add(p.frame); err != nil {
+		return err
+	}
+	if origin.Frame < p.in.Files[origin.Seed].F-1 {
+		return nil
+	}
+	part := p.part.Part()
+	p.part = nil
+	return commitPhysics(p.set, origin.Seed, part)
 }
 
 // coarse returns the planes (C,H/factor,W/factor) that x_lo was interpolated from.
@@ -131,66 +173,31 @@ func (p *physicsSink) coarse(f *frames.Frames) []float32 {
 	return out
 }
 
-// results returns the results of the frames on a grid.
-func (p *physicsSink) results(grid field.Grid) *physics.Results {
-	for _, r := range p.grids {
-		if r.Grid == grid {
-			return r
-		}
-	}
-	var variance []float64
+// variance returns each field's in the training set; nil if it is not known.
+func (p *physicsSink) variance() (out []float64) {
 	if p.in.Trained != nil {
 		for _, std := range p.in.Trained.Std {
-			variance = append(variance, std*std)
+			out = append(out, std*std)
 		}
 	}
-	r := physics.New(physics.NewLayout(grid, p.in.Factor, p.samples), physics.Suite, p.in.Channels, variance)
-	p.grids = append(p.grids, r)
-	return r
+	return out
 }
 
-// Flush writes the tables and the report.
-func (p *physicsSink) Flush(context.Context) ([]pipeline.Element, error) {
-	if len(p.grids) == 0 {
+// Flush writes the tables and the report, once every file is measured.
+func (p *physicsSink) Flush(ctx context.Context) ([]pipeline.Element, error) {
+	if p.Truth == "" {
 		return nil, nil
 	}
-	about, err := aboutSpec(p.env)
+	records, missing, err := p.results(ctx)
 	if err != nil {
-		return nil, err
-	}
-	t := physicsTables{run: p.env.Run.Name, files: p.in.Files, about: about}
-	report := newPage(p.env, p.in.Channels)
-	report.Title = fmt.Sprintf("%d samples a frame; 90%% intervals in brackets", p.samples)
-	for _, m := range physics.Suite {
-		report.Metrics = append(report.Metrics, explained{m.Name, m.Unit, m.Doc})
-	}
-	var pictures []evaluate.Picture
-	for _, r := range p.grids {
-		rows := r.Summary(p.Resamples, rng.Stream(p.env.Run.Seed, rng.Bootstrap))
-		t.grids = append(t.grids, gridTables{r.Grid.String(), r.Rows(), rows})
-		report.Tables = append(report.Tables, r.Tables(rows, r.Grid.String())...)
-		drawn, err := r.Pictures(rows)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range drawn {
-			pictures = append(pictures, evaluate.Picture{Name: d.Name + ", " + r.Grid.String(), PNG: d.PNG})
-		}
-	}
-	html, err := report.html(pictures)
-	if err != nil {
-		return nil, err
-	}
-	dir := p.env.Run.Dir
-	if err := t.write(filepath.Join(dir, physicsName), filepath.Join(dir, physicsSummaryName)); err != nil {
-		return nil, err
-	}
-	if err := atomicfile.WriteFile(filepath.Join(dir, reportName), html); err != nil {
 		return nil, err
 	}
 	p.env.Progress.Done()
-	fmt.Fprintf(p.env.Out, "physics   %s\nreport    %s\n", filepath.Join(dir, physicsName), filepath.Join(dir, reportName))
-	return nil, nil
+	if missing > 0 {
+		p.noteMissing(len(records), missing)
+		return nil, nil
+	}
+	return nil, p.whole(records).physics()
 }
 
 // Close closes the truth.

@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"path/filepath"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -8,13 +9,12 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 
 	"fmsr/internal/evaluate/physics"
-	"fmsr/pipeline"
 )
 
 // physicsTables is the two tables of a physics report.
 type physicsTables struct {
 	run   string
-	files []pipeline.File // by seed
+	files []string // names, by seed
 	about metadata.KeyValueMetadata
 	grids []gridTables
 }
@@ -27,11 +27,11 @@ type gridTables struct {
 }
 
 // write writes the long table and the summary.
-func (t *physicsTables) write(long, summary string) error {
-	if err := writeColumns(long, t.about, t.long()); err != nil {
+func (t *physicsTables) write(dir string) error {
+	if err := writeColumns(filepath.Join(dir, physicsName), t.about, t.long()); err != nil {
 		return err
 	}
-	return writeColumns(summary, t.about, t.short())
+	return writeColumns(filepath.Join(dir, physicsSummaryName), t.about, t.short())
 }
 
 // long returns the columns of physics.parquet.
@@ -46,7 +46,7 @@ func (t *physicsTables) long() []column {
 			run.add(t.run)
 			grid.add(g.grid)
 			seed.add(r.Run)
-			file.add(stem(t.files[r.Run].Path))
+			file.add(t.files[r.Run])
 			frame.add(r.Frame)
 			fields.add(r.Fields)
 			metric.add(r.Metric)

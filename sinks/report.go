@@ -2,8 +2,11 @@ package sinks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"fmsr/internal/evaluate"
@@ -44,6 +47,7 @@ follows for each metric.`,
 var (
 	_ pipeline.Processor = (*report)(nil)
 	_ pipeline.Flusher   = (*report)(nil)
+	_ pipeline.Starter   = (*report)(nil)
 	_ pipeline.Writer    = (*report)(nil)
 )
 
@@ -65,6 +69,17 @@ func (r *report) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (p
 // keep replaces the evaluation with a newer one.
 func (r *report) keep(step *model.Step) error {
 	r.last, r.step, r.scalars = step.Eval, step.N, scalars(step)
+	return nil
+}
+
+// Start removes the page of an earlier run, if the run starts over.
+func (r *report) Start() error {
+	if r.env.Resume.Here() {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(r.env.Run.Dir, reportName)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return nil
 }
 
@@ -119,7 +134,7 @@ func (r *report) caution() string {
 
 // page returns report.html.
 func (r *report) page() ([]byte, error) {
-	p := newPage(r.env, r.in.Channels)
+	p := newPage(r.env.Run.Name, string(r.env.Spec), r.env.Version, r.in.Channels)
 	p.Title, p.Caution, p.Tables, p.Scalars = r.title(), r.caution(), r.last.Figures.Tables(r.title()), r.scalars
 	for _, m := range r.last.Figures.Metrics() {
 		p.Metrics = append(p.Metrics, explained{m.Head(), m.Unit, m.Doc})

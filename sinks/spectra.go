@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 
 	"fmsr/internal/field/plan"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
-	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
 
@@ -42,7 +40,8 @@ spectra_summary.parquet has the mean and quantiles over the frames of a split, a
 spectra.png shows the mean over all frames.
 
 A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
-array, N runs share the seeds in one folder, and the last one writes the tables.`,
+array, N runs share the seeds in one folder, and the last one writes the tables, as
+fmsr merge does.`,
 		Link: pipeline.Link{Needs: pipeline.Planar, End: true, Once: true},
 		New:  func(*Spectra) pipeline.Stage { return &spectraSink{} },
 	})
@@ -52,6 +51,7 @@ var (
 	_ pipeline.Fuser   = (*spectraSink)(nil)
 	_ pipeline.Flusher = (*spectraSink)(nil)
 	_ pipeline.Keeper  = (*spectraSink)(nil)
+	_ pipeline.Starter = (*spectraSink)(nil)
 	_ pipeline.Writer  = (*spectraSink)(nil)
 )
 
@@ -108,7 +108,7 @@ func (s *spectraSink) Writes() []string { return reportFiles }
 // Resume returns the finished seeds, and checks that the disk has room for the others.
 func (s *spectraSink) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
 	key = fmt.Sprintf("%s box %v", key, s.env.Run.Grid.Box)
-	return s.resume(ctx, key, room{seed: s.frameBytes(), summary: s.frameBytes()}, append(reportFiles, parts.Whole)...)
+	return s.resume(ctx, key, s.about(), room{seed: s.frameBytes(), summary: s.frameBytes()}, reportFiles...)
 }
 
 // frameBytes returns the approximate size of a frame's powers in a file.
@@ -176,23 +176,11 @@ func (s *spectraSink) Flush(ctx context.Context) ([]pipeline.Element, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := s.env.Run.Dir
 	if missing > 0 {
 		s.noteMissing(len(records), missing)
 		return nil, nil
 	}
-	t, err := s.tables(records)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.write(); err != nil {
-		return nil, err
-	}
-	if err := s.set.Summarize(reportFiles...); err != nil {
-		return nil, err
-	}
-	s.env.Progress.Note("spectra   %s: %d %s, %d frames", filepath.Join(dir, tableName), len(records), s.units(), t.frames())
-	return nil, nil
+	return nil, s.whole(records).spectra()
 }
 
 // Close releases the frames that an interrupted run still holds.

@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 	"github.com/apache/arrow/go/v15/parquet/schema"
 
+	"fmsr/internal/field"
+	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/parts"
@@ -31,6 +34,30 @@ const (
 
 var reportFiles = []string{tableName, summaryName, pictureName}
 
+// aboutSpectra is what a report is made of, besides the seeds' records.
+type aboutSpectra struct {
+	Fields  []string     `json:"fields"`
+	Sources []sourceGrid `json:"sources"`
+	Longest float64      `json:"longest"` // side of the box
+	Spec    string       `json:"spec"`
+}
+
+type sourceGrid struct {
+	Name string     `json:"name"`
+	Grid field.Grid `json:"grid"`
+}
+
+func (s *spectraSink) about() aboutSpectra {
+	a := aboutSpectra{Fields: s.in.Channels, Longest: max(s.in.Box[0], s.in.Box[1]), Spec: withoutFolder(s.env.Spec)}
+	if a.Longest == 0 {
+		a.Longest = 1
+	}
+	for _, src := range s.sources {
+		a.Sources = append(a.Sources, sourceGrid{src.name, src.shells.Grid})
+	}
+	return a
+}
+
 // spectraTables makes the report from the seeds' records, in their order.
 type spectraTables struct {
 	dir     string
@@ -42,33 +69,59 @@ type spectraTables struct {
 	seeds   []*seedPowers // without their values
 }
 
-func (s *spectraSink) tables(records []parts.Record) (*spectraTables, error) {
-	t := &spectraTables{dir: s.env.Run.Dir, fields: s.in.Channels, sources: s.sources, longest: max(s.in.Box[0], s.in.Box[1]), records: records}
-	if t.longest == 0 {
-		t.longest = 1
+// spectra makes the tables and the picture.
+func (w *whole) spectra() error {
+	t, err := w.tables()
+	if err != nil {
+		return err
+	}
+	if err := t.write(); err != nil {
+		return err
+	}
+	if err := w.set.Summarize(w.records, reportFiles...); err != nil {
+		return err
+	}
+	units := "seeds"
+	if w.set.Items[0].Split != "" {
+		units = "parts of seeds"
+	}
+	w.note("spectra   %s: %d %s, %d frames", filepath.Join(w.dir, tableName), len(w.records), units, t.frames())
+	return nil
+}
+
+func (w *whole) tables() (*spectraTables, error) {
+	var a aboutSpectra
+	if err := json.Unmarshal(w.set.About, &a); err != nil {
+		return nil, fmt.Errorf("%s: what the report is made of: %w", w.dir, err)
+	}
+	t := &spectraTables{dir: w.dir, fields: a.Fields, longest: a.Longest, records: w.records}
+	for _, src := range a.Sources {
+		t.sources = append(t.sources, powerSource{src.Name, field.NewShells(src.Grid)})
 	}
 	var err error
-	if t.about, err = aboutSpec(s.env); err != nil {
+	if t.about, err = aboutTable(a.Spec, w.set.Version); err != nil {
 		return nil, err
 	}
-	for _, r := range records {
+	for i, r := range w.records {
 		var extra seedExtra
-		if err := json.Unmarshal(r.Extra, &extra); err != nil {
+		err := json.Unmarshal(r.Extra, &extra)
+		if want := w.set.Items[i].Frames; err == nil && len(extra.Frames) != want {
+			err = fmt.Errorf("%d frames, want %d: remove the folder", len(extra.Frames), want)
+		}
+		split, err2 := frames.ParseSplit(extra.Split)
+		if err = cmp.Or(err, err2); err != nil {
 			return nil, fmt.Errorf("%s: seed %d: record: %w", t.dir, r.Seed, err)
 		}
-		seed := s.part(r.Part())
-		if len(extra.Frames) != seed.Frames || extra.Split != seed.Split.String() {
-			return nil, fmt.Errorf("%s: seed %d: record of %d %s frames, want %d %s frames: remove the folder", t.dir, r.Seed, len(extra.Frames), extra.Split, seed.Frames, seed.Split)
-		}
-		t.seeds = append(t.seeds, &seedPowers{seed: seed, sources: s.sources, fields: len(s.in.Channels), frames: extra.Frames})
+		seed := pipeline.Seed{Seed: r.Seed, Frames: len(extra.Frames), Split: split, Cut: r.Split != ""}
+		t.seeds = append(t.seeds, &seedPowers{seed: seed, sources: t.sources, fields: len(t.fields), frames: extra.Frames})
 	}
 	return t, nil
 }
 
-// aboutSpec returns a table's metadata: the spec and fmsr's version.
-func aboutSpec(env *pipeline.Env) (metadata.KeyValueMetadata, error) {
+// aboutTable returns a table's metadata.
+func aboutTable(spec, version string) (metadata.KeyValueMetadata, error) {
 	about := metadata.NewKeyValueMetadata()
-	for _, e := range [][2]string{{"fmsr.version", env.Version}, {"fmsr.spec", withoutFolder(env.Spec)}} {
+	for _, e := range [][2]string{{"fmsr.version", version}, {"fmsr.spec", spec}} {
 		if err := about.Append(e[0], e[1]); err != nil {
 			return nil, err
 		}

@@ -1,6 +1,9 @@
 package sinks
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -33,6 +36,9 @@ type truth struct {
 // find finds the truth of each input and checks its shape.
 func (t *truth) find(files TruthFiles, env *pipeline.Env, in pipeline.Meta) error {
 	t.files, t.env, t.in = files, env, in
+	if len(in.Files) == 0 {
+		return errors.New("there are no input files to compare: put files_load at the start")
+	}
 	if err := t.findChannels(); err != nil {
 		return err
 	}
@@ -41,15 +47,49 @@ func (t *truth) find(files TruthFiles, env *pipeline.Env, in pipeline.Meta) erro
 		return fmt.Errorf("truth %w", err)
 	}
 	for _, f := range in.Files {
-		i := slices.IndexFunc(found, func(path string) bool { return stem(path) == stem(f.Path) })
-		if i < 0 {
-			return fmt.Errorf("truth %s: no file %s there to compare with %s", files.Truth, filepath.Base(f.Path), f.Path)
+		path, err := truthOf(f.Path, found)
+		if err != nil {
+			return fmt.Errorf("truth %s: %w", files.Truth, err)
 		}
-		if err := t.check(found[i], f); err != nil {
+		if err := t.check(path, f); err != nil {
 			return fmt.Errorf("truth %w", err)
 		}
 	}
 	return nil
+}
+
+// truthOf returns the file among found that has the input's name: with its extension or,
+// without such a file, with another one.
+func truthOf(input string, found []string) (string, error) {
+	for _, name := range []func(path string) string{filepath.Base, stem} {
+		var same []string
+		for _, path := range found {
+			if name(path) == name(input) {
+				same = append(same, path)
+			}
+		}
+		switch len(same) {
+		case 0:
+		case 1:
+			return same[0], nil
+		default:
+			return "", fmt.Errorf("%s could be compared with %s and with %s: want one file of its name", input, same[0], same[1])
+		}
+	}
+	return "", fmt.Errorf("no file %s there to compare with %s", filepath.Base(input), input)
+}
+
+// identify returns the input files, with their truth's identity added to each one's, and
+// what else its results depend on.
+func (t *truth) identify(also func(file int) any) []pipeline.File {
+	files := slices.Clone(t.in.Files)
+	for i := range files {
+		h := sha256.New()
+		fmt.Fprintf(h, "%s %v ", files[i].Identity, also(i))
+		t.seeds[i].Identify(h)
+		files[i].Identity = hex.EncodeToString(h.Sum(nil))
+	}
+	return files
 }
 
 // paths returns the truth's files.

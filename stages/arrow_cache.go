@@ -339,7 +339,7 @@ func (c *arrowCache) Emit(ctx context.Context, pass pipeline.Pass, send func(pip
 		}
 		return f, err
 	}
-	return replay(ctx, pass, c.env.Run.Seed, c.env.Resume.Frames, s, send)
+	return replay(ctx, pass, c.env, s, send)
 }
 
 // stored returns the cache's frames.

@@ -188,7 +188,7 @@ func (l *arrowLoad) list(meta *pipeline.Meta, file int, split frames.Split) {
 // Emit sends the frames. In a single pass they come seed by seed.
 func (l *arrowLoad) Emit(ctx context.Context, pass pipeline.Pass, send func(pipeline.Element) error) error {
 	if pass == pipeline.Endless {
-		return replay(ctx, pass, l.env.Run.Seed, l.env.Resume.Frames, l.stored(), send)
+		return replay(ctx, pass, l.env, l.stored(), send)
 	}
 	for _, listed := range l.listed {
 		if ctx.Err() != nil {

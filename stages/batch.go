@@ -28,7 +28,8 @@ func init() {
 	                    [               size 2                ]
 	batches (2,C,H,W)   ------- v1v2 ---- v3 ---- t1t2 --- t3t4
 
-A batch never mixes splits. The last batch of a split may be smaller.`,
+A batch never mixes splits. The last batch of a split may be smaller. Several ranks
+share each training batch: size is that of all together, and a multiple of their number.`,
 		Link:    pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Batched},
 		Default: Batch{Size: 4},
 		New:     func(c *Batch) pipeline.Stage { return &batch{Batch: *c} },
@@ -42,16 +43,18 @@ var (
 
 type batch struct {
 	Batch
+	own  int // training frames of a batch that this rank has
 	mem  memory.Allocator
 	plan *plan.Plan // preprocessing of the frames of a batch
 	held []plan.Frame
 }
 
-// Open announces the batch size.
-func (b *batch) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+// Open announces the batch size, which is that of all ranks together.
+func (b *batch) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (_ pipeline.Meta, err error) {
 	b.mem, b.plan = env.Mem, &plan.Plan{}
 	in.Batch = b.Size
-	return in, nil
+	b.own, err = env.SetBatch(b.Size)
+	return in, err
 }
 
 // Fuse takes over the work of the preprocessing stages above.
@@ -75,10 +78,14 @@ func (b *batch) Process(_ context.Context, in pipeline.Element) (out []pipeline.
 			return out, err
 		}
 	}
+	size := b.Size
+	if f.Split() == frames.Train {
+		size = b.own
+	}
 	for n := range f.N() {
 		f.Retain()
 		b.held = append(b.held, plan.Frame{Frames: f, Index: n})
-		if len(b.held) == b.Size {
+		if len(b.held) == size {
 			if err := join(); err != nil {
 				return out, err
 			}

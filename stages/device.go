@@ -5,9 +5,17 @@ import (
 	"fmsr/pipeline"
 )
 
-// openDevice returns the run's device, and notes which kernels it lacks.
+// openDevice returns the run's device, and notes which kernels it lacks. A plan, for other
+// machines, gets the CPU.
 func openDevice(env *pipeline.Env) (torchx.Device, error) {
-	device, err := torchx.OpenDevice(env.Run.Device)
+	if env.Asked != nil {
+		return torchx.CPU, nil
+	}
+	local := 0
+	if env.Ranks != nil {
+		local = env.Ranks.Local
+	}
+	device, err := torchx.OpenLocalDevice(env.Run.Device, local)
 	if err != nil {
 		return device, err
 	}
@@ -19,9 +27,9 @@ func openDevice(env *pipeline.Env) (torchx.Device, error) {
 
 // usesBF16 reports whether to compute in bf16, if that is wanted. A device without
 // instructions for bf16 would emulate them, several times slower than float32 and less
-// exact: for such a device it writes a note and reports false.
+// exact: for such a device it writes a note and reports false. A plan trusts the spec.
 func usesBF16(env *pipeline.Env, device torchx.Device, wanted bool) bool {
-	if wanted && !device.HasBF16() {
+	if wanted && env.Asked == nil && !device.HasBF16() {
 		env.Progress.Note("this processor has no instructions for bf16: computing in float32")
 		return false
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"strings"
 
 	"fmsr/internal/dataset"
@@ -33,7 +34,8 @@ func init() {
 
 A file is an array (frames, H, W, channels) of a type that npy_load reads. An npz file may
 also hold an array (frames, H, W) for each of fields, under its name. Files whose names
-start with a dot are not among those of a folder.
+start with a dot are not among those of a folder. Each file is a part of the work: with
+--shard I/N, N runs share the files.
 The stage below is superres.`,
 		Link: pipeline.Link{Adds: pipeline.Stored},
 		New:  func(c *FilesLoad) pipeline.Stage { return &filesLoad{FilesLoad: *c} },
@@ -41,7 +43,7 @@ The stage below is superres.`,
 }
 
 var (
-	_ pipeline.Source = (*filesLoad)(nil)
+	_ pipeline.Picker = (*filesLoad)(nil)
 	_ pipeline.Reader = (*filesLoad)(nil)
 )
 
@@ -54,6 +56,7 @@ func (c *FilesLoad) Validate(_ *pipeline.Run, report func(key, format string, ar
 
 type filesLoad struct {
 	FilesLoad
+	seedFilter
 	env   *pipeline.Env
 	files []pipeline.File
 	seeds []dataset.Seed // of the files
@@ -77,8 +80,11 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 			return in, err
 		}
 		in.Lossy.Add(lossy)
-		seed.Identify(identity)
 		l.seeds = append(l.seeds, seed)
+		own := sha256.New()
+		seed.Identify(io.MultiWriter(identity, own))
+		l.files[i].Identity = hex.EncodeToString(own.Sum(nil))
+		in.Seeds = append(in.Seeds, pipeline.Seed{Seed: i, Frames: l.files[i].F, Split: seed.Split})
 	}
 	in.Files, in.Identity = l.files, hex.EncodeToString(identity.Sum(nil))
 	if len(l.Fields) > 0 {
@@ -124,6 +130,9 @@ func (l *filesLoad) measure(s *dataset.Seed) (dataset.Lossy, error) {
 // Emit sends the frames, file by file.
 func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
 	for i, f := range l.files {
+		if !l.wants(frames.Part{Seed: i}) {
+			continue
+		}
 		names := l.Fields
 		if len(names) == 0 {
 			names = make([]string, f.C)

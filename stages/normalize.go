@@ -33,22 +33,24 @@ func init() {
 
 The mean and the population standard deviation are those of x_hi over the training
 split. One pass before the run computes them, and later runs reuse them. x_lo is
-normalized with the same mean and deviation.`,
+normalized with the same mean and deviation. Runs that share the work (--shard I/N) share
+that pass too, and get the same statistics.`,
 		Link: pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Normalized},
 		New:  func(*Normalize) pipeline.Stage { return &normalize{} },
 	})
 }
 
 var (
-	_ pipeline.Processor = (*normalize)(nil)
-	_ pipeline.FitFuser  = (*normalize)(nil)
+	_ pipeline.Processor  = (*normalize)(nil)
+	_ pipeline.FitFuser   = (*normalize)(nil)
+	_ pipeline.PartFitter = (*normalize)(nil)
 )
 
 type normalize struct {
 	mem      memory.Allocator
 	progress *pipeline.Progress
 	channels []string
-	welford  []field.Welford
+	moments  [][]field.Welford // of each channel of each training frame, in order
 	stats    field.Stats
 
 	above *plan.Plan // of the stages above whose work Fit does; nil: none
@@ -63,7 +65,6 @@ func (z *normalize) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 		return in, errors.New("the frames are normalized already: start from a data set in physical units (an export without normalize)")
 	}
 	z.mem, z.progress, z.channels = env.Mem, env.Progress, in.Channels
-	z.welford = make([]field.Welford, len(in.Channels))
 	in.Stats = &z.stats
 	return in, nil
 }
@@ -85,7 +86,7 @@ func (z *normalize) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	if f.Split() != frames.Train {
 		return false, nil
 	}
-	values, cells, channels := f.XHi(), f.Cells(), len(z.welford)
+	values, cells, channels := f.XHi(), f.Cells(), len(z.channels)
 	if z.above != nil {
 		size := channels * cells
 		planes := frames.NewBuffer(z.mem, f.N()*size)
@@ -101,20 +102,60 @@ func (z *normalize) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 			return false, err
 		}
 	}
+	moments := make([][]field.Welford, f.N())
+	for n := range moments {
+		moments[n] = make([]field.Welford, channels)
+	}
+	z.moments = append(z.moments, moments...)
 	return false, parallel.Each(channels, func(c int) error {
-		for n := range f.N() {
-			z.welford[c].Merge(plan.Moments(values[(n*channels+c)*cells:][:cells]))
+		for n := range moments {
+			moments[n][c] = plan.Moments(values[(n*channels+c)*cells:][:cells])
 		}
 		return nil
 	})
 }
 
-// Fitted returns the Welford state of each channel.
+// Fitted returns the Welford state of each channel. It merges the frames in their order, so
+// that the bits do not depend on who has seen which.
 func (z *normalize) Fitted() (any, error) {
-	if z.welford[0].Count == 0 {
+	if len(z.moments) == 0 {
 		return nil, errors.New("no training frame reached it")
 	}
-	return z.welford, nil
+	states := make([]field.Welford, len(z.channels))
+	for _, frame := range z.moments {
+		for c := range states {
+			states[c].Merge(frame[c])
+		}
+	}
+	return states, nil
+}
+
+// FitsPart: the statistics are of all training frames.
+func (z *normalize) FitsPart(s pipeline.Seed, _ bool) bool { return s.Split == frames.Train }
+
+// FittedPart returns the moments of each frame of a part.
+func (z *normalize) FittedPart() (any, error) {
+	moments := z.moments
+	z.moments = nil
+	return moments, nil
+}
+
+// JoinParts takes the moments of all training frames.
+func (z *normalize) JoinParts(parts []json.RawMessage) error {
+	z.moments = nil
+	for _, data := range parts {
+		var moments [][]field.Welford
+		if err := json.Unmarshal(data, &moments); err != nil {
+			return fmt.Errorf("statistics: %w", err)
+		}
+		for _, frame := range moments {
+			if len(frame) != len(z.channels) {
+				return fmt.Errorf("statistics of %d channels, want %d", len(frame), len(z.channels))
+			}
+		}
+		z.moments = append(z.moments, moments...)
+	}
+	return nil
 }
 
 // Restore computes the statistics from the states.

@@ -55,7 +55,7 @@ The first of these keys that is set chooses the files:
 	files     the listed files, as seeds 0, 1, ...
 	pattern   the files below root that match. {seed} stands for the seed's digits, the
 	          same number in several places; * and ? stand for any text in a name, but
-	          for a dot at its start. {field} stands for a channel's name: each field
+	          for a dot at its start; * is as short as it can be. {field} stands for a channel's name: each field
 	          then has its own file, (frames, H, W) or (frames, H, W, 1). {frame} stands
 	          for a frame's number: each frame then has its own file, (H, W, channels),
 	          or (H, W) with {field}. Without {seed} the files are seed 0.
@@ -66,7 +66,8 @@ converted frame by frame: big-endian, float64, float16, and numpy.savez_compress
 channel_select refuses a float64 value beyond float32's range, and a float64 field that
 varies so little beside its mean that float32 keeps fewer than three digits of the
 variation. A compressed array is inflated as it is read, in pieces of 64 KiB, so that
-damage shows only at its end. Integers, complex numbers and objects are refused. An array
+damage shows only at its end, as that of an array in an npz from numpy.savez does if all
+its frames are read in order. Integers, complex numbers and objects are refused. An array
 whose frames are not contiguous (Fortran order, CFHW) takes a pass through the file for
 each 64 MiB of frames. A file that is replaced, changed or truncated during the run ends
 it with an error.

@@ -45,8 +45,9 @@ func (s stored) send(some []int, send func(pipeline.Element) error) error {
 // replay sends stored frames in their order: the validation frames, then the training
 // frames, shuffled as a function of the run's seed and the epoch. A single pass has one
 // epoch and ends with the test frames. An endless pass has epoch after epoch, skipping
-// the first skip training frames, which a resumed run has already consumed.
-func replay(ctx context.Context, pass pipeline.Pass, seed uint64, skip int, s stored, send func(pipeline.Element) error) error {
+// the first training frames, which a resumed run has already consumed, and those that
+// other ranks train on.
+func replay(ctx context.Context, pass pipeline.Pass, env *pipeline.Env, s stored, send func(pipeline.Element) error) error {
 	of := map[frames.Split][]int{}
 	for i, split := range s.splits {
 		of[split] = append(of[split], i)
@@ -68,21 +69,20 @@ func replay(ctx context.Context, pass pipeline.Pass, seed uint64, skip int, s st
 		return err
 	}
 	train := of[frames.Train]
-	shuffled := make([]int, len(train))
-	first := uint64(0)
-	if pass == pipeline.Endless && len(train) > 0 {
-		first, skip = uint64(skip/len(train)), skip%len(train)
-	} else {
-		skip = 0
+	skip := 0
+	if pass == pipeline.Endless {
+		skip = env.Resume.Frames
 	}
-	for epoch := first; len(train) > 0 && (epoch == 0 || pass == pipeline.Endless); epoch++ {
-		for i, j := range rng.Permutation(rng.Stream(seed, rng.Order, epoch), len(train)) {
-			shuffled[i] = train[j]
+	for epoch := skip / max(1, len(train)); len(train) > 0 && (epoch == 0 || pass == pipeline.Endless); epoch++ {
+		var order []int
+		for i, j := range rng.Permutation(rng.Stream(env.Run.Seed, rng.Order, uint64(epoch)), len(train)) {
+			if position := epoch*len(train) + i; position >= skip && (pass == pipeline.Once || env.Trains(position)) {
+				order = append(order, train[j])
+			}
 		}
-		if err := inTurn(shuffled[skip:]); err != nil {
+		if err := inTurn(order); err != nil {
 			return err
 		}
-		skip = 0
 	}
 	if pass == pipeline.Once {
 		return inTurn(of[frames.Test])

@@ -50,7 +50,7 @@ func BenchmarkCacheReplay(b *testing.B) {
 	bytes := 2 * 4 * channels * n * n // a frame, read and written
 	b.Run("replay", func(b *testing.B) {
 		b.SetBytes(int64(bytes))
-		joined := &batch{Batch: Batch{Size: 4}, mem: pool, plan: &plan.Plan{}}
+		joined := &batch{Batch: Batch{Size: 4}, own: 4, mem: pool, plan: &plan.Plan{}}
 		sent := 0
 		err := c.Emit(context.Background(), pipeline.Endless, func(e pipeline.Element) error {
 			defer e.Release()

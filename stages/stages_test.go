@@ -2,6 +2,7 @@ package stages
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -173,7 +174,7 @@ func TestNormalizeFitsOnTrainOnly(t *testing.T) {
 			copy(frames.Floats(b), []float32{100, 200, 300, 400})
 		}
 		f := frames.New([]string{"a"}, field.Grid{H: 2, W: 2}, []frames.Origin{{Split: split}}, b, nil)
-		if z.welford == nil {
+		if z.channels == nil {
 			if _, err := z.Open(context.Background(), env, metaOf(f)); err != nil {
 				t.Fatal(err)
 			}
@@ -185,6 +186,62 @@ func TestNormalizeFitsOnTrainOnly(t *testing.T) {
 	}
 	restoreFit(t, z)
 	golden.Near(t, "mean", z.stats.Mean[0], 2.5, 0)
+}
+
+// TestNormalizeByParts: the parts' moments, fitted in any order, join to the bits of one
+// pass.
+func TestNormalizeByParts(t *testing.T) {
+	env := testEnv(t)
+	fit := func(z *normalize, frame int) {
+		f := goldenFrames(env, 3, 8, 8)
+		for i := range f.XHi() {
+			frames.Floats(f.Hi)[i] = float32(golden.N(uint64(frame), uint64(i))) * float32(frame+1) / 3
+		}
+		if z.channels == nil {
+			if _, err := z.Open(context.Background(), env, metaOf(f)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := z.Fit(context.Background(), f); err != nil {
+			t.Fatal(err)
+		}
+		f.Release()
+	}
+	fitted := func(z *normalize) string {
+		result, err := z.Fitted()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := json.Marshal(result)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	one, z, parts := &normalize{}, &normalize{}, make([]json.RawMessage, 3)
+	for frame := range 6 {
+		fit(one, frame)
+	}
+	for _, part := range []int{2, 0, 1} {
+		fit(z, 2*part)
+		fit(z, 2*part+1)
+		result, err := z.FittedPart()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if parts[part], err = json.Marshal(result); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.JoinParts(parts); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fitted(z), fitted(one); got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	if err := z.JoinParts([]json.RawMessage{[]byte("[[{}]]")}); len(z.channels) > 1 && err == nil {
+		t.Error("moments of one channel are taken for those of all")
+	}
 }
 
 func TestBatch(t *testing.T) {

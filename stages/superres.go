@@ -2,6 +2,8 @@ package stages
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/infile"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -122,8 +125,7 @@ type superres struct {
 	held    []heldFrame // of one grid, to be drawn together
 	meter   model.InputMeter
 	looks   [][][]model.Look // of each file: of the frames that were looked at
-	done    int
-	total   int
+	done    int              // frames
 }
 
 // Reads returns the checkpoint.
@@ -208,9 +210,20 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if err != nil {
 		return in, fmt.Errorf("%s: %w", r.Checkpoint, err)
 	}
+	if in.Identity, err = r.identity(); err != nil {
+		return in, err
+	}
 	in.Channels, in.Factor, in.Samples = r.loaded.Channels, r.loaded.Input.Factor, r.Samples
 	in.Periodic, in.Trained = r.loaded.Input.Periodic, r.loaded.Stats
 	return in, nil
+}
+
+// identity returns a hash of what a file's samples depend on, besides the file and the
+// configs of the stages.
+func (r *superres) identity() (string, error) {
+	stamp, err := infile.StampOf(model.CheckpointIn(r.Checkpoint))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v %d %+v", stamp, r.env.Run.Seed, r.env.Run.Grid))
+	return hex.EncodeToString(sum[:]), err
 }
 
 // find finds the checkpoint's channels in the files. Without names the files have the
@@ -242,7 +255,6 @@ func (r *superres) check(named []string, files []pipeline.File) error {
 		if err := r.env.Run.Domain(f.H, f.W).Check(); err != nil {
 			return fmt.Errorf("%s: %w", f.Path, err)
 		}
-		r.total += f.F
 	}
 	return nil
 }

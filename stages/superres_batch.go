@@ -47,9 +47,20 @@ func (r *superres) drawHeld(ctx context.Context) (out []pipeline.Element, err er
 		values := frames.Floats(f.xLo)
 		r.loaded.Stats.PhysicalPlanes(values, values, f.grid.Cells())
 		r.done++
-		r.env.Progress.Note("%s, frame %d: %d of %d", r.fileOf(f.origin), f.origin.Frame, r.done, r.total)
+		r.env.Progress.Note("%s, frame %d: %d of %d", r.fileOf(f.origin), f.origin.Frame, r.done, r.total())
 	}
 	return out, nil
+}
+
+// total returns how many frames this run draws, or, before that is known, how many there
+// are.
+func (r *superres) total() (n int) {
+	for i, f := range r.files {
+		if r.env.Wants == nil || r.env.Wants(frames.Part{Seed: i}) {
+			n += f.F
+		}
+	}
+	return n
 }
 
 // letGo releases the held frames.

@@ -57,6 +57,42 @@ func (r *superres) Fitted() (any, error) {
 	return mean, nil
 }
 
+// FitsPart: a run looks at the files that it applies the model to.
+func (r *superres) FitsPart(_ pipeline.Seed, mine bool) bool { return mine }
+
+// fileLooks are the mean looks of a file; nil: it has none.
+type fileLooks struct {
+	File  int          `json:"file"`
+	Looks []model.Look `json:"looks"`
+}
+
+// FittedPart returns the looks of the file that was seen.
+func (r *superres) FittedPart() (any, error) {
+	var of fileLooks
+	for i, looks := range r.looks {
+		if looks != nil {
+			of = fileLooks{i, model.AverageLooks(looks)}
+		}
+	}
+	r.looks = nil
+	return of, nil
+}
+
+// JoinParts takes the looks of several files.
+func (r *superres) JoinParts(parts []json.RawMessage) error {
+	r.looks = make([][][]model.Look, len(r.files))
+	for _, data := range parts {
+		var of fileLooks
+		if err := json.Unmarshal(data, &of); err != nil || of.File < 0 || of.File >= len(r.files) {
+			return fmt.Errorf("the inputs' looks: of file %d of %d: %w", of.File, len(r.files), err)
+		}
+		if of.Looks != nil {
+			r.looks[of.File] = [][]model.Look{of.Looks}
+		}
+	}
+	return nil
+}
+
 // mostNamed is the number of files whose differences are listed.
 const mostNamed = 8
 

@@ -79,7 +79,7 @@ func TestTrainingLack(t *testing.T) {
 		{32, 2, 100000, 128, "lower batch.size"},
 		{128, 2, 1, 1 << 20, "lower train.model_channels"},
 	} {
-		tr := &train{in: pipeline.Meta{Grid: field.Grid{H: c.side, W: c.side}, Batch: c.batch}}
+		tr := &train{env: &pipeline.Env{}, in: pipeline.Meta{Grid: field.Grid{H: c.side, W: c.side}, Batch: c.batch}}
 		net, err := model.Plan(model.Config{Fields: 1, Channels: c.channels, Mult: []int{1, 2, 2, c.mult}})
 		if err != nil {
 			t.Fatal(err)

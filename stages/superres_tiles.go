@@ -32,7 +32,7 @@ func (r *superres) chooseTile(device torchx.Device) error {
 	}
 	d := drawing{
 		net: r.loaded.Plan, grid: r.env.Run.Domain(largest.H, largest.W).Finer(r.loaded.Input.Factor), fields: len(r.loaded.Channels),
-		samples: r.Samples, batch: max(1, min(r.Batch, r.total*r.Samples)),
+		samples: r.Samples, batch: max(1, min(r.Batch, r.total()*r.Samples)),
 	}
 	left := hostmem.Left()
 	if r.Tile == 0 {

@@ -10,6 +10,7 @@ import (
 
 	"fmsr/internal/frames"
 	"fmsr/internal/hostmem"
+	"fmsr/internal/ranks"
 	"fmsr/internal/torchx"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -43,6 +44,7 @@ type Train struct {
 	ChannelMult    []int   `yaml:"channel_mult" min:"1" max:"64" flag:"channel-mult" doc:"width of each level over model_channels"`
 	MaxBadSteps    int     `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
 	Padding        string  `yaml:"padding" oneof:"zeros|periodic" flag:"padding" doc:"of convolutions"`
+	Wire           string  `yaml:"wire" oneof:"float32|bf16" flag:"wire" doc:"numbers in which several ranks send each other their gradients" resume:"free"`
 }
 
 func init() {
@@ -62,7 +64,11 @@ or gradient is not finite is skipped: it leaves the weights as they are.
 The network's levels halve the grid, three times by default. If that does not divide H
 or W, the network sees the field continued to the next multiple (of 8): periodically,
 or reflected along an axis that is open in run.grid.boundary (unless padding is
-periodic). The loss is of the field's own cells alone.`,
+periodic). The loss is of the field's own cells alone.
+
+Several ranks (torchrun, srun, fmsr run --ranks N) share each batch, and average their
+gradients while the backward pass runs. They have the same weights, which is checked at
+every print_every steps and before checkpoints.`,
 		Link: pipeline.Link{
 			Needs: pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed,
 			Adds:  pipeline.Steps,
@@ -72,7 +78,7 @@ periodic). The loss is of the field's own cells alone.`,
 			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: usualWarmup, LRSchedule: "constant", Accumulate: 1, GradClip: 1, LossScale: 100,
 			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: usualNoise, TMin: 1e-4, TMax: 1 - 1e-4,
 			TDist: "uniform", UseBF16: true, Network: model.DefaultNetwork, ModelChannels: 128, ChannelMult: model.DefaultMult,
-			MaxBadSteps: 10, Padding: "zeros",
+			MaxBadSteps: 10, Padding: "zeros", Wire: "float32",
 		},
 		New: func(c *Train) pipeline.Stage { return &train{Train: *c} },
 	})
@@ -116,6 +122,7 @@ type train struct {
 	began   bool              // the first training batch has come
 	thread  *torchx.Thread    // the trainer's
 	sent    *model.Step       // token of the newest step, while it is with the stages below
+	logged  bool              // the step that came back last has a line in the logs
 	batches [][]frames.Origin // the batches of the next step that have come
 
 	lineAt time.Time // when the last line of the learning curve was over
@@ -154,8 +161,10 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if err := t.checkBatch(); err != nil {
 		return in, err
 	}
-	if err := t.checkMemory(plan, hostmem.Left()); err != nil {
-		return in, err
+	if env.Asked == nil { // else other machines train
+		if err := t.checkMemory(plan, hostmem.Left()); err != nil {
+			return in, err
+		}
 	}
 	t.stop = t.TotalSteps
 	if limit := env.Run.MaxSteps; limit > 0 {
@@ -183,6 +192,7 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		t.env.Finish()
 		return nil, nil
 	}
+	t.env.Ranks.Doing(t.trainer.Step+1, ranks.Step)
 	t.batches = append(t.batches, batch.Origins)
 	first, last := len(t.batches) == 1, len(t.batches) == t.Accumulate
 	if t.trainer.Passed { // else the earlier run took the step, and its token alone is missing
@@ -201,6 +211,7 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		}
 	}
 	if !last {
+		t.env.Ranks.Doing(t.trainer.Step, ranks.Batch)
 		return nil, nil
 	}
 	return t.send(), nil
@@ -212,7 +223,7 @@ func (t *train) passed() {
 	if t.sent != nil {
 		t.compareBest(t.sent)
 		t.trainer.StepPassed(t.sent)
-		if t.sent.Logged() {
+		if t.logged = t.sent.Logged(); t.logged {
 			t.lineAt, t.frames = time.Now(), 0
 		}
 		t.sent = nil
@@ -222,12 +233,15 @@ func (t *train) passed() {
 // step runs a batch forward and backward and, with the last one, updates the weights.
 func (t *train) step(ctx context.Context, batch *frames.Frames, first, last bool) error {
 	t.frames += batch.N()
+	if t.env.Ranks != nil {
+		t.frames += batch.N() * (t.env.Ranks.Size - 1)
+	}
 	if first {
 		if err := t.env.Profile.Step(ctx, recorder{t.thread}); err != nil {
 			return err
 		}
 	}
-	return t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
+	err := t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
 		xLo := model.NetInput(s, t.trainer.Net, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
 		x1 := model.NetInput(s, t.trainer.Net, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
 		if t.Accumulate == 1 {
@@ -240,6 +254,7 @@ func (t *train) step(ctx context.Context, batch *frames.Frames, first, last bool
 		}
 		return err
 	})
+	return t.env.Ranks.Explain(ctx, err)
 }
 
 // skipped reports what was wrong with the step just taken, as an error when it was
@@ -263,6 +278,11 @@ func (t *train) send() []pipeline.Element {
 	t.batches = nil
 	t.sent = model.NewStep(t.trainer, t.trainer.Last, t.TotalSteps)
 	t.sent.Line = t.sent.N%t.PrintEvery == 0 || t.sent.Last()
+	if t.sent.Line {
+		t.env.Ranks.Doing(t.sent.N, "the logs")
+	} else {
+		t.env.Ranks.Doing(t.sent.N, ranks.Batch)
+	}
 	t.sent.Speed = float64(t.frames) / time.Since(t.lineAt).Seconds()
 	loss, norm := t.trainer.Window.Mean()
 	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g  grad norm %.3g  lr %.3g  %.3g frames/s", loss, norm, t.sent.LR, t.sent.Speed))
@@ -273,11 +293,11 @@ func (t *train) send() []pipeline.Element {
 }
 
 // Flush returns an error if there was nothing to train on.
-func (t *train) Flush(context.Context) ([]pipeline.Element, error) {
+func (t *train) Flush(ctx context.Context) ([]pipeline.Element, error) {
 	if !t.began {
 		return nil, errNoTraining
 	}
-	return nil, nil
+	return nil, t.compareRanks(ctx)
 }
 
 // Close leaves the checkpoint of the last whole step, however the run ended, and frees
@@ -305,6 +325,10 @@ func (t *train) Close() (err error) {
 // end waits for the checkpoint that is being written, and writes that of the last step
 // unless it is there.
 func (t *train) end() error {
+	if !t.env.Leads() {
+		return nil
+	}
+	t.env.Ranks.Doing(t.trainer.Step, "the last checkpoint")
 	if !t.env.Failed() {
 		t.passed()
 		return t.saveLast()
@@ -337,13 +361,16 @@ func (t *train) Prepare(ctx context.Context) error {
 		return err
 	}
 	t.trainer.Notices(func(line string) { t.env.Progress.Note("%s", line) })
-	if t.from != nil {
-		return t.restore(ctx)
+	switch {
+	case t.from != nil:
+		err = t.restore(ctx)
+	case t.init != nil:
+		err = t.start(ctx)
 	}
-	if t.init != nil {
-		return t.start(ctx)
+	if err != nil {
+		return err
 	}
-	return nil
+	return t.join(ctx)
 }
 
 // begin starts the clock of the checkpoints and of the progress when the first training
@@ -353,7 +380,7 @@ func (t *train) begin() {
 		return
 	}
 	t.began = true
-	t.checkpoints.start(t.env.Run)
+	t.checkpoints.start(t.env)
 	precision := "float32"
 	if t.UseBF16 {
 		precision = "bf16"
@@ -362,8 +389,12 @@ func (t *train) begin() {
 	if t.env.Run.Overfit {
 		same = ", the same ones (run.overfit)"
 	}
+	on := t.config.Device.String()
+	if g := t.env.Ranks; g != nil {
+		on = fmt.Sprintf("%d ranks (%s)", g.Size, on)
+	}
 	t.env.Progress.Note("training %d parameters on %s, %s: %s at %d x %d, %d training and %d validation frames%s",
-		model.Count(t.trainer.Net), t.config.Device, precision, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
+		model.Count(t.trainer.Net), on, precision, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val], same)
 	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
 	t.lineAt = time.Now()

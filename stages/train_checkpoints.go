@@ -11,6 +11,7 @@ import (
 
 	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
+	"fmsr/internal/store/runfolder"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -19,6 +20,15 @@ import (
 // come back from the stages below, so its average is up to date. Training waits
 // for the copy of the weights only.
 func (t *train) saveIfDue(ctx context.Context) error {
+	if step := t.trainer.Step; t.logged || step > 0 && t.checkpoints.planned(step) {
+		t.logged = false
+		if err := t.compareRanks(ctx); err != nil {
+			return err
+		}
+	}
+	if !t.env.Leads() {
+		return nil
+	}
 	err := t.checkpoints.look()
 	if err == nil && (t.checkpoints.due(t.trainer.Step) || t.isBest()) && !t.trainer.Last.Skipped() {
 		if err = t.checkpoints.wait(); err == nil {
@@ -64,7 +74,7 @@ func (t *train) saveLast() error {
 
 // compareBest records the evaluation of a step that has come back, if it is the best.
 func (t *train) compareBest(step *model.Step) {
-	if t.Best == "" || step.Eval == nil || step.Skipped() {
+	if t.Best == "" || step.Eval == nil || step.Skipped() || !t.env.Leads() {
 		return
 	}
 	i := slices.IndexFunc(step.Eval.Scalars, func(s evaluate.Scalar) bool { return s.Name == t.Best })
@@ -85,7 +95,9 @@ func (t *train) isBest() bool {
 // checkpoints writes the checkpoints of a training run beside the training, one
 // at a time.
 type checkpoints struct {
-	run   *pipeline.Run
+	run    *pipeline.Run
+	folder *runfolder.Folder // lists the named checkpoints that prune may remove
+
 	saved int // step of the newest that is whole; 0: none
 
 	last    int // step of the newest that was begun
@@ -99,13 +111,20 @@ func (t *train) ResumeFiles() (newest, pattern string) {
 	return model.CheckpointFile, model.CheckpointFiles
 }
 
-func (c *checkpoints) start(run *pipeline.Run) { c.run, c.at = run, time.Now() }
+func (c *checkpoints) start(env *pipeline.Env) {
+	c.run, c.folder, c.at = env.Run, env.Folder, time.Now()
+}
 
 // due reports whether a checkpoint of this step is due.
 func (c *checkpoints) due(step int) bool {
 	minutes := c.run.CheckpointMinutes
 	return step > c.last && (step/c.run.CheckpointEvery > c.last/c.run.CheckpointEvery || c.forGood(step) ||
 		minutes > 0 && time.Since(c.at).Minutes() >= minutes)
+}
+
+// planned reports whether a checkpoint of this step is due by its number.
+func (c *checkpoints) planned(step int) bool {
+	return step%c.run.CheckpointEvery == 0 || c.forGood(step)
 }
 
 // forGood reports whether the checkpoint of a step is never removed.
@@ -163,7 +182,13 @@ func (c *checkpoints) write(s *model.Snapshot, best bool) error {
 	if c.run.Keep == 1 && !c.forGood(s.Step) {
 		return nil
 	}
-	named := filepath.Join(c.run.Dir, fmt.Sprintf(namedFile, s.Step))
+	name := fmt.Sprintf(namedFile, s.Step)
+	if !c.forGood(s.Step) {
+		if err := c.folder.Add(name); err != nil {
+			return err
+		}
+	}
+	named := filepath.Join(c.run.Dir, name)
 	_ = os.Remove(named) // of a run that went on from an earlier one
 	if err := os.Link(path, named); err != nil {
 		return fmt.Errorf("run.keep is %d and run.keep_every %d, which want a file system with hard links: %w", c.run.Keep, c.run.KeepEvery, err)
@@ -174,7 +199,9 @@ func (c *checkpoints) write(s *model.Snapshot, best bool) error {
 // namedFile is the name of a checkpoint that is kept beside the newest, with its step.
 const namedFile = "checkpoint-%08d.pt"
 
-// prune removes the named checkpoints that are too old to be kept, and not kept for good.
+// prune removes the named checkpoints that are too old to be kept. It leaves those that are
+// kept for good, also by an earlier run.keep_every, and those that are the user's: the
+// folder's record lists neither.
 func (c *checkpoints) prune(newest int) error {
 	entries, err := os.ReadDir(c.run.Dir)
 	if err != nil {
@@ -186,7 +213,7 @@ func (c *checkpoints) prune(newest int) error {
 		if _, err := fmt.Sscanf(e.Name(), namedFile, &step); err != nil || e.Name() != fmt.Sprintf(namedFile, step) {
 			continue
 		}
-		if step <= newest && !c.forGood(step) {
+		if step <= newest && !c.forGood(step) && c.folder.Has(e.Name()) {
 			steps = append(steps, step)
 		}
 	}

@@ -67,20 +67,32 @@ func (t *train) checkMemory(net model.Net, left int64) error {
 	if t.config.Device != torchx.CPU {
 		return nil
 	}
-	weights, sample := float64(model.WeightBytes(net)), float64(net.TrainBytes(t.in.H, t.in.W))
-	if t.UseBF16 {
-		sample /= 2
+	weights, sample := float64(model.WeightBytes(net)), t.sampleBytes(net)
+	batch, ranks, here := t.in.Batch, "", 1.0
+	if g := t.env.Ranks; g != nil {
+		batch /= g.Size
+		here = float64(g.LocalSize)
+		ranks = fmt.Sprintf(" on each of %d ranks of this machine", g.LocalSize)
 	}
-	need := weights + sample*float64(t.in.Batch)
+	need := here * (weights + sample*float64(batch))
 	if need <= float64(left) {
 		return nil
 	}
 	lack := &hostmem.Lack{
-		What: fmt.Sprintf("training %d parameters with batches of %d frames of %s cells", model.Count(net), t.in.Batch, t.in.Grid),
+		What: fmt.Sprintf("training %d parameters with batches of %d frames of %s cells%s", model.Count(net), batch, t.in.Grid, ranks),
 		Need: need, Left: left, Advice: "lower batch.size (and raise train.accumulate)",
 	}
-	if weights+sample > float64(left) { // even one frame is too much
+	if here*(weights+sample) > float64(left) { // even one frame is too much
 		lack.Advice = "lower train.model_channels or train.channel_mult"
 	}
 	return lack
+}
+
+// sampleBytes estimates the memory that a step needs for each sample.
+func (t *train) sampleBytes(net model.Net) float64 {
+	bytes := float64(net.TrainBytes(t.in.H, t.in.W))
+	if t.UseBF16 {
+		bytes /= 2
+	}
+	return bytes
 }

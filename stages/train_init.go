@@ -12,7 +12,7 @@ import (
 // openInit reads the whole checkpoint that training starts from, if the spec names one
 // and the run does not resume, and checks that the run's network can take its weights.
 func (t *train) openInit(ctx context.Context) (err error) {
-	if t.InitFrom == "" || t.env.Resume.From != "" {
+	if t.InitFrom == "" || t.env.Resume.From != "" || !t.env.Leads() { // the other ranks get rank 0's weights
 		return nil
 	}
 	if _, err := model.Verify(ctx, t.InitFrom); err != nil {

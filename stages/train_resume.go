@@ -61,7 +61,8 @@ func (t *train) restore(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	t.checkpoints.last = t.trainer.Step
-	if !t.env.Resume.Here() || t.trainer.Best.Figure != t.Best { // the best is in another folder, or of another figure
+	other := t.Best != "" && t.trainer.Best.Figure != t.Best
+	if !t.env.Resume.Here() || other { // the best is in another folder, or of another figure
 		t.trainer.Best = model.Best{}
 	}
 	t.checkpoints.best = t.trainer.Best.Step

@@ -414,9 +414,9 @@ var badInputs = []badInput{
 	{"training on a full disk", func(p *place) { p.disk("full", 64) }, "run train.yaml --data-root data --out full", 1,
 		": no space left on device"}, // of the checkpoint, or of a log written at the same time
 	{"export on a disk too small", func(p *place) { p.disk("full", 20) }, "run export.yaml --data-root data --out full", 2, "flow[3].export: DIR/full: 16.4 kB free, 24.6 kB needed"},
-	{"export on a disk that fills", func(p *place) { p.disk("full", 44) }, "run export.yaml --data-root data --out full", 1,
+	{"export on a disk that fills", func(p *place) { p.disk("full", 48) }, "run export.yaml --data-root data --out full", 1,
 		"flow[3].export: DIR/full/.parts/seed_0002.json: no space left on device"},
-	{"superres on a disk that fills", func(p *place) { p.disk("full", 12) }, strings.Replace(apply, "--out out", "--out full", 1), 1, "flow[3].files_save: seed 0, frame 0: DIR/full/x.npy: no space left on device"},
+	{"superres on a disk that fills", func(p *place) { p.disk("full", 16) }, strings.Replace(apply, "--out out", "--out full", 1), 1, "flow[3].files_save: seed 0, frame 0: DIR/full/x.npy: no space left on device"},
 	{"weights on a full disk", func(p *place) { p.disk("full", 4) }, "weights model/checkpoint.pt full/out.safetensors", 1, "fmsr: full/out.safetensors: no space left on device"},
 	{"synth on a full disk", func(p *place) { p.disk("full", 72) }, "run specs/synth.yaml --out full --synth-seeds 2 --synth-frames 4 --grid 16,16", 1,
 		"flow[1].layout_save: seed 1, frame 2: DIR/full/synth/seed_0001/npy/all_fields_16x16.npy: no space left on device"},

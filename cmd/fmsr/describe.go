@@ -9,40 +9,6 @@ import (
 	"fmsr/pipeline"
 )
 
-func lintCommand(out io.Writer) *cobra.Command {
-	return &cobra.Command{
-		Use:   "lint SPEC...",
-		Short: "Check specs: every problem, with its place",
-		Long: `lint reports every problem of the specs at once. A warning is about what is legal
-and probably not meant: lint succeeds with it, and run prints it again.`,
-		Example: "  fmsr lint specs/full.yaml my.yaml",
-		Args:    usage(cobra.MinimumNArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error {
-			var first error
-			for _, path := range args {
-				spec, err := loadSpec(path, nil)
-				if err == nil {
-					printWarnings(out, spec)
-					fmt.Fprintf(out, "%s: ok\n", path)
-					continue
-				}
-				if first != nil {
-					fmt.Fprintln(out, first)
-				}
-				first = err
-			}
-			return first
-		},
-	}
-}
-
-// printWarnings prints what is legal in a spec and probably not meant.
-func printWarnings(out io.Writer, spec *pipeline.Spec) {
-	for _, w := range spec.Warnings {
-		fmt.Fprintln(out, w)
-	}
-}
-
 func listCommand(out io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",

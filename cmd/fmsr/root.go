@@ -1,14 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -25,23 +21,24 @@ const (
 	exitInput  = 2
 )
 
-// interrupted is the cause of a context that a signal ended.
-type interrupted struct{ signal syscall.Signal }
-
-func (i interrupted) Error() string { return "interrupted by " + i.signal.String() }
-
 // execute runs the program and returns its exit status.
 func execute(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signalContext()
-	defer stop()
+	ctx, signals := watchSignals()
+	defer signals.stop()
 	stdout, stderr = terminal.New(stdout), terminal.New(stderr)
-	root := newRoot(stdout)
+	root := newRoot(stdout, signals)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
+	}
+	if other := (*failedRank)(nil); errors.As(err, &other) {
+		return other.status
+	}
+	if q := (quiet{}); errors.As(err, &q) {
+		return exitStatus(err)
 	}
 	fmt.Fprintln(stderr, "fmsr:", err)
 	var failed *runFailed
@@ -59,7 +56,7 @@ func exitStatus(err error) int {
 	)
 	switch {
 	case errors.As(err, &signalled):
-		return 128 + int(signalled.signal)
+		return signalled.status()
 	case errors.As(err, &input):
 		return exitInput
 	case errors.As(err, &failed):
@@ -77,37 +74,7 @@ type runFailed struct {
 
 func (r *runFailed) Unwrap() error { return r.error }
 
-// signalContext returns a context that the first SIGINT, SIGTERM, SIGUSR1 or SIGHUP ends.
-// A second signal ends the process at once, but for SIGHUP, which a closed terminal sends
-// more than once. Under nohup SIGHUP stays ignored. A pipe whose reader is gone ends nothing.
-func signalContext() (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signal.Ignore(syscall.SIGPIPE)
-	signals := make(chan os.Signal, 2) // a second one must not be lost while the first is handled
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1)
-	if !signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(signals, syscall.SIGHUP)
-	}
-	go func() {
-		first, ok := <-signals
-		if !ok {
-			return
-		}
-		cancel(interrupted{first.(syscall.Signal)})
-		for second := range signals {
-			if second != syscall.SIGHUP {
-				os.Exit(128 + int(second.(syscall.Signal)))
-			}
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		close(signals)
-		cancel(nil)
-	}
-}
-
-func newRoot(out io.Writer) *cobra.Command {
+func newRoot(out io.Writer, signals *signals) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fmsr",
 		Short: "Flow-matching super-resolution of MHD fields",
@@ -121,7 +88,7 @@ right in its statistics, and applies the trained model.`,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.AddCommand(runCommand(out), lintCommand(out), listCommand(out), describeCommand(out), schemaCommand(out), cacheCommand(out), weightsCommand(out), verifyCommand(out), versionCommand(out))
+	root.AddCommand(runCommand(out, signals), lintCommand(out), listCommand(out), describeCommand(out), schemaCommand(out), cacheCommand(out), weightsCommand(out), mergeCommand(out), verifyCommand(out), versionCommand(out))
 	return root
 }
 

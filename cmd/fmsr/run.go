@@ -42,10 +42,10 @@ func (s *steps) Set(text string) error {
 	return nil
 }
 
-func runCommand(out io.Writer) *cobra.Command {
+func runCommand(out io.Writer, signals *signals) *cobra.Command {
 	var sets []string
 	var resume, shard string
-	var profile steps
+	var profile, size steps
 	cmd := &cobra.Command{
 		Use:   "run SPEC",
 		Short: "Run a flow: train, export, report",
@@ -56,30 +56,30 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
   fmsr run specs/full.yaml --data-root /data --out runs/a --set train.channel_mult=[1,2,2]`,
 		Args: usage(cobra.ExactArgs(1)),
 	}
-	cmd.Flags().StringArrayVar(&sets, "set", nil, "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE")
+	cmd.Flags().StringArrayVar(&sets, "set", nil, setUsage)
 	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint or a run's folder to resume from")
-	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, I = 1..N; set automatically in a Slurm job array")
+	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, or of the input files of superres, I = 1..N; set automatically in a Slurm job array (fmsr merge checks and joins them)")
+	cmd.Flags().Var(&size, "ranks", "train with this many processes on this machine, each a part of every batch (torchrun and srun start them on several)")
 	cmd.Flags().Var(&profile, "profile", "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	given := pipeline.AddFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		place, err := placeOf(int(size))
+		if err != nil {
+			return err
+		}
 		from := ""
 		if resume != "auto" && resume != "never" {
-			var err error
 			if from, err = pipeline.ExpandPath(resume); err != nil {
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %w", err)}
 			}
-			if _, err := os.Stat(from); err != nil {
+			if _, err := os.Stat(from); err != nil && place.Rank == 0 { // the others need not see it
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, atomicfile.Cause(err))}
 			}
 		}
-		overrides := *given
-		for _, set := range sets {
-			path, value, ok := strings.Cut(set, "=")
-			if !ok {
-				return &pipeline.InputError{Err: fmt.Errorf("--set %s: want STAGE.KEY=VALUE", set)}
-			}
-			overrides = append(overrides, pipeline.Override{Path: path, Value: value, Flag: "--set " + set})
+		overrides, err := overridesOf(*given, sets)
+		if err != nil {
+			return err
 		}
 		spec, err := loadSpec(args[0], overrides)
 		if err != nil {
@@ -89,23 +89,52 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		if err != nil {
 			return &pipeline.InputError{Err: err}
 		}
-		printWarnings(out, spec)
+		if spec.Run.OnSignal != "exit" && resume != "auto" {
+			return &pipeline.InputError{Err: fmt.Errorf("--resume %s: a job that runs again (run.on_signal is %s) would not resume where it stopped: leave out --resume, or give the new run an --out of its own", resume, spec.Run.OnSignal)}
+		}
+		onSignal := signals.heed(spec, out)
+		if place.Alone() && size > 1 {
+			return launch(cmd.Context(), int(size), cmd.ErrOrStderr())
+		}
+		if place.Rank == 0 {
+			printWarnings(out, spec)
+		}
 		again := os.Args
-		err = pipeline.Execute(cmd.Context(), spec, pipeline.Options{
+		opt := pipeline.Options{
 			Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: int(profile), Shard: part, Task: task,
 			Resumable: func() { again = withoutResume(os.Args) },
-		})
+		}
+		if !place.Alone() && spec.Trains() {
+			err = executeRank(cmd.Context(), place, spec, opt)
+		} else {
+			err = pipeline.Execute(cmd.Context(), spec, opt)
+		}
 		var input *pipeline.InputError
 		if err == nil || errors.As(err, &input) && cmd.Context().Err() == nil {
 			return err
 		}
 		failed := &runFailed{error: err}
-		if spec.Resumable() {
+		if spec.Resumable() && place.Rank == 0 {
 			failed.resume = shellCommand(again)
+			onSignal.stopped(err)
 		}
 		return failed
 	}
 	return cmd
+}
+
+const setUsage = "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE"
+
+// overridesOf returns what flags and --set set.
+func overridesOf(flags []pipeline.Override, sets []string) ([]pipeline.Override, error) {
+	for _, set := range sets {
+		path, value, ok := strings.Cut(set, "=")
+		if !ok {
+			return nil, &pipeline.InputError{Err: fmt.Errorf("--set %s: want STAGE.KEY=VALUE", set)}
+		}
+		flags = append(flags, pipeline.Override{Path: path, Value: value, Flag: "--set " + set})
+	}
+	return flags, nil
 }
 
 // withoutResume returns arguments without --resume: the run's folder now says where to

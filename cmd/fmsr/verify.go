@@ -35,6 +35,7 @@ for each path: what it is and that it is whole, or what is wrong. PATH is one of
   cache folder       or the folder of all caches (fmsr cache ls names it)
   export folder      or its manifest.json: checks the manifest and the files that it lists
   spectra folder     checks the tables, the picture and the results that they are made from
+  superres folder    checks the output files, comparison.json and the pictures
 
 Exit status: 0 everything is whole, 1 something is damaged or has weights that are not
 finite, 2 a path is missing or is none of these.`,
@@ -159,12 +160,15 @@ func verifyResults(ctx context.Context, dir string, found []string) ([]string, e
 	if !there(dir, parts.Folder) {
 		return found, nil
 	}
-	seeds, err := parts.Verify(ctx, dir, verified)
+	results, err := parts.Verify(ctx, dir, verified)
 	if err != nil {
 		return nil, err
 	}
-	is := fmt.Sprintf("results of %d seeds", seeds)
-	if len(paths) == 0 && !there(dir, parts.Whole) {
+	is := fmt.Sprintf("results of %d seeds", results.Parts)
+	if results.OfFiles {
+		is = fmt.Sprintf("results of %d files", results.Parts)
+	}
+	if len(paths) == 0 && !results.Summarized {
 		is += ", unfinished"
 	}
 	return append(found, is), nil

@@ -175,6 +175,9 @@ func (l Layout) findPattern() (map[int]Files, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := l.checkFolders(p); err != nil {
+		return nil, fmt.Errorf("pattern %s: %w", l.Pattern, err)
+	}
 	files, err := glob.In(l.Root, p.glob)
 	if err != nil {
 		return nil, fmt.Errorf("pattern %s: %w", l.Pattern, err)
@@ -189,6 +192,9 @@ func (l Layout) findPattern() (map[int]Files, error) {
 		if !ok {
 			continue
 		}
+		if at.Seed == math.MaxInt {
+			return nil, fmt.Errorf("pattern %s: the seed of %s: want less than %d", l.Pattern, path, math.MaxInt)
+		}
 		if at.Frame > math.MaxInt32 {
 			return nil, fmt.Errorf("pattern %s: %s is frame %d: want at most %d", l.Pattern, path, at.Frame, math.MaxInt32)
 		}
@@ -202,6 +208,39 @@ func (l Layout) findPattern() (map[int]Files, error) {
 		return nil, fmt.Errorf("root %s has no file of the pattern %s: it holds %s", l.Root, l.Pattern, listFolder(l.Root))
 	}
 	return found, nil
+}
+
+// checkFolders returns an error if a folder of a seed, a frame or a field cannot be read. Its
+// files would be missing unnoticed.
+func (l Layout) checkFolders(p *Pattern) error {
+	folders, err := p.folders()
+	if err != nil {
+		return err
+	}
+	for _, p := range folders {
+		paths, err := glob.In(l.Root, p.glob)
+		if err != nil {
+			return err
+		}
+		for _, path := range paths {
+			name, err := filepath.Rel(l.Root, path)
+			if err != nil {
+				return err
+			}
+			if _, ok := p.Match(name); !ok {
+				continue
+			}
+			if info, err := os.Stat(path); err == nil && !info.IsDir() {
+				continue
+			}
+			folder, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			folder.Close()
+		}
+	}
+	return nil
 }
 
 // CheckFields returns an error if a field of the seed has no file. Seeds that are not

@@ -20,6 +20,7 @@ import (
 //	*/s?{seed}.npz            * and ?: any text within a name, but for a dot at its start
 //	x[1]/{seed}.npy           other characters are themselves
 type Pattern struct {
+	text   string
 	glob   string
 	regexp *regexp.Regexp
 	groups []string // for each group of the regexp: its placeholder
@@ -39,6 +40,9 @@ func (p Place) String() string {
 
 var placeholder = regexp.MustCompile(`\{[^{}]*\}|[*?]`)
 
+// twoNumbers finds numbers without anything between them.
+var twoNumbers = regexp.MustCompile(`\{(seed|frame)\}\{(seed|frame)\}`)
+
 // ParsePattern reads a pattern. fields are the names that {field} stands for.
 func ParsePattern(text string, fields []string) (*Pattern, error) {
 	rest := filepath.Clean(text)
@@ -49,16 +53,24 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 		return nil, fmt.Errorf("is %q: want .npy or .npz at its end", text)
 	case !strings.Contains(rest, "{seed}") && !strings.Contains(rest, "{frame}"):
 		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits, or {frame} of the frame's", text)
+	case twoNumbers.MatchString(text):
+		return nil, fmt.Errorf("is %q: want a text between {seed} and {frame}, to tell where the one number ends", text)
 	case strings.ContainsAny(placeholder.ReplaceAllString(text, ""), "{}"):
 		return nil, fmt.Errorf("is %q: want a path with {seed}, {frame}, {field}, * and ?", text)
 	}
+	return parse(rest, fields)
+}
+
+// parse reads a pattern, which may be that of a folder.
+func parse(text string, fields []string) (*Pattern, error) {
+	rest := text
 	var names []string
 	for _, f := range fields {
 		names = append(names, regexp.QuoteMeta(f))
 	}
 	// longest first: a name that begins with another name must be tried before it
 	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
-	p := &Pattern{fields: fields}
+	p := &Pattern{text: text, fields: fields}
 	var expr, pattern strings.Builder
 	for rest != "" {
 		at := placeholder.FindStringIndex(rest)
@@ -78,7 +90,7 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 			expr.WriteString("(" + strings.Join(names, "|") + ")")
 			p.groups = append(p.groups, what)
 		case "*":
-			expr.WriteString("[^/]*")
+			expr.WriteString("[^/]*?") // as little as it can: not the first digits of a number, or letters of a name, behind it
 		case "?":
 			expr.WriteString("[^/]")
 		case "":
@@ -91,6 +103,19 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 	var err error
 	p.regexp, err = regexp.Compile("^" + expr.String() + "$")
 	return p, err
+}
+
+// folders returns the patterns of the folders above the files in which a number or a field
+// is named.
+func (p *Pattern) folders() (all []*Pattern, err error) {
+	for text := filepath.Dir(p.text); strings.Contains(text, "{"); text = filepath.Dir(text) {
+		above, err := parse(text, p.fields)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, above)
+	}
+	return all, nil
 }
 
 // Match returns what a path below the root holds. Without {seed} that is seed 0. ok is
@@ -110,11 +135,7 @@ func (p *Pattern) Match(path string) (at Place, ok bool) {
 			into = &at.Frame
 			fallthrough
 		default:
-			n, err := strconv.Atoi(m[i+1])
-			if err != nil {
-				return at, false
-			}
-			value = n
+			value, _ = strconv.Atoi(m[i+1]) // digits; the largest int, if they are too many
 		}
 		if *into >= 0 && *into != value {
 			return at, false

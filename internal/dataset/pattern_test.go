@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,7 @@ func TestPattern(t *testing.T) {
 		{"run_{seed}/f.npy", "run_0012/f.npy", "seed 12"},
 		{"run_{seed}/f.npy", "run_/f.npy", "no"},
 		{"run_{seed}/f.npy", "run_1x/f.npy", "no"},
-		{"run_{seed}/f.npy", "run_99999999999999999999/f.npy", "no"},
+		{"run_{seed}/f.npy", "run_99999999999999999999/f.npy", "seed 9223372036854775807"},
 		{"./run_{seed}/f.npy", "run_1/f.npy", "seed 1"},
 		{"{seed}/f_{seed}.npz", "003/f_3.npz", "seed 3"},
 		{"{seed}/f_{seed}.npz", "3/f_4.npz", "no"},
@@ -25,6 +26,10 @@ func TestPattern(t *testing.T) {
 		{"{seed}{field}*.npy", "3Bxy.npy", "seed 3 Bx"},
 		{"{field}/{seed}_{field}.npy", "jz/3_Bx.npy", "no"},
 		{"*/s?{seed}.npy", "any/s_5.npy", "seed 5"},
+		{"snap*{frame}.npy", "snapA_0012.npy", "seed 0, frame 12"},
+		{"snap*{frame}.npy", "snap2_10.npy", "seed 0, frame 10"},
+		{"{seed}*{frame}*.npy", "12_t34_end.npy", "seed 12, frame 34"},
+		{"{seed}*{field}.npy", "3_Bx.npy", "seed 3 Bx"},
 		{"*/s?{seed}.npy", "any/more/s_5.npy", "no"},
 		{"a.b{seed}.npy", "axb5.npy", "no"},
 		{`x[1]\{seed}.npy`, `x[1]\5.npy`, "seed 5"},
@@ -60,6 +65,8 @@ func TestPattern(t *testing.T) {
 		"f.npy":                "want {seed} in place of the seed's digits, or {frame}",
 		"{seed}/../f.npy":      "want {seed} in place of the seed's digits",
 		"{seed}_{fields}.npy":  "want {seed}, {frame} or {field}, not {fields}",
+		"{seed}{frame}.npy":    "want a text between {seed} and {frame}",
+		"{frame}{frame}.npy":   "want a text between",
 		"{seed}_{.npy":         "want a path with {seed}, {frame}, {field}, * and ?",
 		"{seed}_\xff.npy":      "invalid UTF-8",
 		"{seed}_{{field}}.npy": "want a path with",
@@ -91,5 +98,53 @@ func fillAndMatch(t *testing.T, text string) {
 	}
 	if _, ok := p.Match(filled); !ok && !strings.ContainsAny(text, "*?") && strings.Count(text, "{seed}") <= 1 && strings.Count(text, "{frame}") <= 1 {
 		t.Errorf("%q does not match %q", text, filled)
+	}
+}
+
+// TestNumbersTooLarge: a file whose numbers do not fit is named, not left out.
+func TestNumbersTooLarge(t *testing.T) {
+	for name, want := range map[string]string{
+		"s99999999999999999999_1.npy": "the seed of ",
+		"s1_2147483648.npy":           "is frame 2147483648: want at most 2147483647",
+	} {
+		dir := t.TempDir()
+		for _, name := range []string{"s1_1.npy", name} {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		found, err := Layout{Root: dir, Pattern: "s{seed}_{frame}.npy"}.Find()
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v, %v, want %q", name, found, err, want)
+		}
+	}
+}
+
+// TestFoldersThatCannotBeRead: the folder of a seed that cannot be read is named. What is no
+// seed's may be anything.
+func TestFoldersThatCannotBeRead(t *testing.T) {
+	for pattern, file := range map[string]string{"run_{seed}/f.npy": "run_0/f.npy", "{frame}/x*/s{seed}.npy": "0/xy/s3.npy"} {
+		root := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(root, filepath.Dir(file)), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		layout := Layout{Root: root, Pattern: pattern}
+		first, _, _ := strings.Cut(file, "/")
+		for name, want := range map[string]string{"lost+found": "", strings.Replace(first, "0", "1", 1): "1: no such file"} {
+			link := filepath.Join(root, name)
+			if err := os.Symlink("nowhere", link); err != nil {
+				t.Fatal(err)
+			}
+			found, err := layout.Find()
+			if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) || want == "" && len(found) != 1 {
+				t.Errorf("%s with %s: %v, %v, want %q", pattern, name, found, err, want)
+			}
+			if err := os.Remove(link); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }

@@ -29,14 +29,14 @@ type Comparison struct {
 	kernels           Kernels
 	shells, lowShells int       // of the grid and of the coarse one
 	truth             []float32 // of the current batch
-	shown             shown
+	shown             Shown
 }
 
-// shown is the frames that pictures show, the first few: (N,C,H,W) of each source.
-type shown struct {
-	columns []string // a label for each frame
-	truth   []float32
-	made    map[Source][]float32
+// Shown is the frames that pictures show, the first few: (N,C,H,W) of each source.
+type Shown struct {
+	Columns []string // a label for each frame
+	Truth   []float32
+	Made    map[Source][]float32
 }
 
 // New returns an empty comparison of frames with these fields on a grid. factor is
@@ -45,7 +45,7 @@ func New(suite Suite, fields []string, grid field.Grid, factor int, kernels Kern
 	return &Comparison{
 		Results: newResults(fields, grid, factor), suite: suite, kernels: kernels,
 		shells: field.NewShells(grid).Len(), lowShells: field.NewShells(grid.Coarser(factor)).Len(),
-		shown: shown{made: map[Source][]float32{}},
+		shown: Shown{Made: map[Source][]float32{}},
 	}
 }
 
@@ -63,9 +63,9 @@ func (c *Comparison) Start(labels []string, truth []float32) error {
 	if len(truth) != len(labels)*fields*c.cells() {
 		return fmt.Errorf("truth of %d values: want %d frames of %d fields at %s", len(truth), len(labels), fields, c.Grid)
 	}
-	room := min(len(labels), shownFrames-len(c.shown.columns))
-	c.shown.columns = append(c.shown.columns, labels[:room]...)
-	c.shown.truth = append(c.shown.truth, truth[:room*fields*c.cells()]...)
+	room := min(len(labels), ShownFrames-len(c.shown.Columns))
+	c.shown.Columns = append(c.shown.Columns, labels[:room]...)
+	c.shown.Truth = append(c.shown.Truth, truth[:room*fields*c.cells()]...)
 	if err := c.addPower(c.Truth.Power, c.Truth.Low, c.Truth.Lost, truth); err != nil {
 		return fmt.Errorf("spectra of the truth: %w", err)
 	}
@@ -108,8 +108,8 @@ func (c *Comparison) add(src Source, values []float32, variance []float64) error
 		c.addOwn(m, k, p)
 	}
 	m.Frames += len(values) / (fields * c.cells())
-	shown := c.shown.made[src]
-	c.shown.made[src] = append(shown, values[:min(len(values), len(c.shown.truth)-len(shown))]...)
+	shown := c.shown.Made[src]
+	c.shown.Made[src] = append(shown, values[:min(len(values), len(c.shown.Truth)-len(shown))]...)
 	return nil
 }
 
@@ -152,6 +152,29 @@ func (c *Comparison) addOwn(m *Made, field int, p Pair) {
 		}
 		metric.Add(sums[field], p)
 	}
+}
+
+// Shown returns at most the first n of the frames that pictures show.
+func (c *Comparison) Shown(n int) Shown {
+	s := Shown{Columns: c.shown.Columns[:min(n, len(c.shown.Columns))], Made: map[Source][]float32{}}
+	values := len(s.Columns) * len(c.Fields) * c.cells()
+	s.Truth = c.shown.Truth[:values]
+	for src, made := range c.shown.Made {
+		s.Made[src] = made[:values]
+	}
+	return s
+}
+
+// Merge adds the results of later frames, and those of them that pictures show.
+func (c *Comparison) Merge(r *Results, s Shown) error {
+	room := min(len(s.Columns), ShownFrames-len(c.shown.Columns))
+	values := room * len(c.Fields) * c.cells()
+	c.shown.Columns = append(c.shown.Columns, s.Columns[:room]...)
+	c.shown.Truth = append(c.shown.Truth, s.Truth[:values]...)
+	for src, made := range s.Made {
+		c.shown.Made[src] = append(c.shown.Made[src], made[:values]...)
+	}
+	return c.Results.Merge(r)
 }
 
 // Figures returns the values of the suite over all frames so far.

@@ -122,6 +122,29 @@ func TestStandard(t *testing.T) {
 	}
 }
 
+// TestMergeComparisons: the comparison of a part stays as it is to the last bit when others
+// follow, and pictures show the first frames of all.
+func TestMergeComparisons(t *testing.T) {
+	left, right := compared(t, Standard, 1, 2, 3), compared(t, Standard, 4, 5)
+	merged := New(Standard, []string{"a", "b"}, left.Grid, 2, Kernels{})
+	must(t, merged.Merge(&left.Results, left.Shown(ShownFrames)))
+	want, err := json.Marshal(left.Results)
+	must(t, err)
+	got, err := json.Marshal(merged.Results)
+	must(t, err)
+	if string(got) != string(want) {
+		t.Errorf("the first part became %s, want %s", got, want)
+	}
+	must(t, merged.Merge(&right.Results, right.Shown(1)))
+	if again, err := json.Marshal(left.Results); err != nil || string(again) != string(want) {
+		t.Error("merging changed what was merged first")
+	}
+	if shown := merged.Shown(9); len(shown.Columns) != 4 || len(shown.Truth) != 4*2*h*w || len(shown.Made[Sample]) != 4*2*h*w || shown.Truth[3*2*h*w] != noise(4)[0] {
+		t.Errorf("%d frames are shown, of %d values, want the first 4", len(shown.Columns), len(shown.Truth))
+	}
+	golden.Near(t, "mse", float64(value(t, merged.Figures(), Sample, "mse").All), float64(value(t, compared(t, Standard, 1, 2, 3, 4, 5).Figures(), Sample, "mse").All), 1e-14)
+}
+
 // TestMerge checks that results of parts, sent as JSON, merge to those of the whole.
 func TestMerge(t *testing.T) {
 	whole, left, right := compared(t, Standard, 1, 2, 3), compared(t, Standard, 1), compared(t, Standard, 2, 3)

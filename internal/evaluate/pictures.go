@@ -10,8 +10,8 @@ import (
 	"fmsr/internal/picture"
 )
 
-// shownFrames is how many frames a picture shows.
-const shownFrames = 4
+// ShownFrames is how many frames a picture shows.
+const ShownFrames = 4
 
 // Pictures draws samples and differences of each field for each source that is a
 // model, and the spectra, on all cores. unit returns a field's unit.
@@ -52,7 +52,7 @@ func (c *Comparison) Pictures(unit func(field string) string) ([]Picture, error)
 func (c *Comparison) row(label string, field int, values, minus []float32) picture.Row {
 	cells, fields := c.cells(), len(c.Fields)
 	row := picture.Row{Label: label}
-	for n := range c.shown.columns {
+	for n := range c.shown.Columns {
 		at := (n*fields + field) * cells
 		plane := slices.Clone(values[at : at+cells])
 		if minus != nil {
@@ -68,12 +68,12 @@ func (c *Comparison) row(label string, field int, values, minus []float32) pictu
 // panel returns the input, the target and what a source made of a field.
 func (c *Comparison) panel(field int, unit string, src Source) picture.Panel {
 	return picture.Panel{
-		Title: c.Fields[field], Unit: unit, Columns: c.shown.columns,
+		Title: c.Fields[field], Unit: unit, Columns: c.shown.Columns,
 		Diverging: c.Fields[field] != "density", // the other fields are signed
 		Rows: []picture.Row{
-			c.row("input", field, c.shown.made[Bilinear], nil),
-			c.row("target", field, c.shown.truth, nil),
-			c.row("generated", field, c.shown.made[src], nil),
+			c.row("input", field, c.shown.Made[Bilinear], nil),
+			c.row("target", field, c.shown.Truth, nil),
+			c.row("generated", field, c.shown.Made[src], nil),
 		},
 	}
 }
@@ -81,10 +81,10 @@ func (c *Comparison) panel(field int, unit string, src Source) picture.Panel {
 // diffs returns what the input and a source lack of a field.
 func (c *Comparison) diffs(field int, unit string, src Source) picture.Panel {
 	return picture.Panel{
-		Title: c.Fields[field] + ", differences", Unit: unit, Columns: c.shown.columns, Diverging: true,
+		Title: c.Fields[field] + ", differences", Unit: unit, Columns: c.shown.Columns, Diverging: true,
 		Rows: []picture.Row{
-			c.row("target - input", field, c.shown.truth, c.shown.made[Bilinear]),
-			c.row("target - generated", field, c.shown.truth, c.shown.made[src]),
+			c.row("target - input", field, c.shown.Truth, c.shown.Made[Bilinear]),
+			c.row("target - generated", field, c.shown.Truth, c.shown.Made[src]),
 		},
 	}
 }

@@ -73,10 +73,14 @@ func (m *Made) sums(name string, fields int) []Series {
 }
 
 // Merge adds the results of other frames. Their fields, grid and factor must be the
-// same.
+// same. The first results that are merged stay as they are, to the last bit.
 func (r *Results) Merge(o *Results) error {
 	if !slices.Equal(r.Fields, o.Fields) || r.Grid != o.Grid || r.Factor != o.Factor {
 		return fmt.Errorf("results of %v on %+v, factor %d, and of %v on %+v, factor %d, cannot be merged", r.Fields, r.Grid, r.Factor, o.Fields, o.Grid, o.Factor)
+	}
+	if r.Truth.Frames == 0 && len(r.Made) == 0 {
+		*r = o.clone()
+		return nil
 	}
 	r.Truth.Frames += o.Truth.Frames
 	for i := range r.Fields {
@@ -97,6 +101,34 @@ func (r *Results) Merge(o *Results) error {
 		}
 	}
 	return nil
+}
+
+// clone returns a copy that shares no memory.
+func (r *Results) clone() Results {
+	c := *r
+	c.Truth.Moments = slices.Clone(r.Truth.Moments)
+	c.Truth.Power, c.Truth.Low, c.Truth.Lost = cloneEach(r.Truth.Power), cloneEach(r.Truth.Low), slices.Clone(r.Truth.Lost)
+	c.Made = map[Source]*Made{}
+	for src, m := range r.Made {
+		made := *m
+		made.SquaredError, made.Power, made.Lost = slices.Clone(m.SquaredError), cloneEach(m.Power), slices.Clone(m.Lost)
+		if made.Sums = nil; m.Sums != nil {
+			made.Sums = map[string][]Series{}
+			for name, sums := range m.Sums {
+				made.Sums[name] = cloneEach(sums)
+			}
+		}
+		c.Made[src] = &made
+	}
+	return c
+}
+
+func cloneEach(series []Series) []Series {
+	out := slices.Clone(series)
+	for i := range out {
+		out[i] = slices.Clone(out[i])
+	}
+	return out
 }
 
 // addEach adds each series of from to the series of into.

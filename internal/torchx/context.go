@@ -110,6 +110,23 @@ func OpenDevice(name string) (Device, error) {
 	return CUDA(i), nil
 }
 
+// OpenLocalDevice is OpenDevice for one of several processes on this machine, each with a
+// GPU of its own: without an index, it is the process's number, unless the launcher shows
+// each process one GPU only.
+func OpenLocalDevice(name string, local int) (Device, error) {
+	if name != "auto" && name != "cuda" {
+		return OpenDevice(name)
+	}
+	count, err := cudaDevices()
+	switch {
+	case name == "auto" && (err != nil || count == 0):
+		return CPU, nil
+	case count == 1:
+		local = 0
+	}
+	return OpenDevice("cuda:" + strconv.Itoa(local))
+}
+
 func cudaDevices() (int, error) {
 	if err := loadCUDA(); err != nil {
 		return 0, err

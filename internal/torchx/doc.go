@@ -17,7 +17,8 @@
 //	           |   csrc/conv ...    a folder for each of our kernels: conv, attention, norm_silu,
 //	           |                    linear, update, frames (preprocessing and power spectra)
 //	           |   csrc/simd        vectors of AVX2 and AVX-512, and one source for several processors
-//	           |   csrc/cuda        the GPU's kernels and graphs: libfmsr_cuda.so, loaded at run time
+//	           |   csrc/dist        the ranks of a run: store, collectives, averaged gradients, by torch's c10d
+//	           |   csrc/cuda        the GPU's kernels, graphs and NCCL: libfmsr_cuda.so, loaded at run time
 //	           v
 //	libtorch   gotorch links against the same one; gotorch's Tensor is our tensor type
 //
@@ -25,7 +26,7 @@
 //
 // libtorch keeps its grad mode, autocast state and thread count for each OS
 // thread. Everything that touches a model therefore runs inside one Thread's Do.
-// Prepare and Spectrum work on plain memory and may be called from any goroutine.
+// Prepare, Spectrum and Store work on plain memory and may be called from any goroutine.
 //
 // # The program starts twice
 //

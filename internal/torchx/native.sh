@@ -11,7 +11,8 @@
 #
 # Most of a compiler's time goes into libtorch's headers (9 s a file, 20 s with autograd), so few files see
 # them. The kernels, *_kernel.cc, work on pointers, without libtorch, and are compiled one by one. All other
-# files of csrc/ are one unit, in which the names of functions must differ, and gotorch's nine files are another.
+# files of csrc/ are one unit, in which the names of functions must differ; csrc/dist/, which alone sees c10d and our
+# declarations of gloo, is another, and gotorch's nine files are a third.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/torch.sh"
@@ -34,10 +35,12 @@ digest() { { sha256sum "$@"; echo "${flags[*]} $compiler $torch $want"; } | sha2
 # Sources are named by their path from csrc, so that a clone in another folder finds the same objects.
 cd "$here/csrc"
 mapfile -t kernels < <(find . -path ./cuda -prune -o -name '*_kernel.cc' -print | LC_ALL=C sort)
-mapfile -t others < <(find . -path ./cuda -prune -o -name '*.cc' ! -name '*_kernel.cc' -print | LC_ALL=C sort)
-mapfile -t headers < <(find . -name '*.h' | LC_ALL=C sort)
+mapfile -t dist < <(find ./dist -name '*.cc' | LC_ALL=C sort)
+mapfile -t others < <(find . \( -path ./cuda -o -path ./dist \) -prune -o -name '*.cc' ! -name '*_kernel.cc' -print | LC_ALL=C sort)
+mapfile -t headers < <(find . -path ./dist -prune -o -name '*.h' -print | LC_ALL=C sort)
+mapfile -t dist_headers < <(find ./dist -name '*.h' | LC_ALL=C sort)
 gotorch_sources=("$gotorch"/cgotorch/*)
-out=$cache/native/$(digest ../native.sh "${kernels[@]}" "${others[@]}" "${headers[@]}" "${gotorch_sources[@]}")
+out=$cache/native/$(digest ../native.sh "${kernels[@]}" "${others[@]}" "${dist[@]}" "${headers[@]}" "${dist_headers[@]}" "${gotorch_sources[@]}")
 
 compile() { # NAME SOURCE OBJECT [FLAGS...]: makes the object unless it exists
   [ -f "$3" ] && return
@@ -61,8 +64,10 @@ if [ ! -f "$out/complete" ]; then
   trap 'rm -rf "$units"' EXIT
   printf '#include "%s"\n' "$gotorch"/cgotorch/*.cc >"$units/gotorch.cc"
   printf '#include "%s"\n' "${others[@]}" >"$units/csrc.cc"
+  printf '#include "%s"\n' "${dist[@]}" >"$units/dist.cc"
   start gotorch "$units/gotorch.cc" "$cache/objects/$(digest "${gotorch_sources[@]}").o" -I "$gotorch" -w
-  start "csrc, all but the kernels" "$units/csrc.cc" "$cache/objects/$(digest "${others[@]}" "${headers[@]}").o" -iquote .
+  start "csrc/dist" "$units/dist.cc" "$cache/objects/$(digest "${dist[@]}" "${headers[@]}" "${dist_headers[@]}").o" -iquote . -isystem dist -DUSE_C10D_GLOO
+  start "csrc, all but dist and the kernels" "$units/csrc.cc" "$cache/objects/$(digest "${others[@]}" "${headers[@]}").o" -iquote .
   for source in "${kernels[@]}"; do
     start "$(basename "$source")" "$source" "$cache/objects/$(digest "$source" "${headers[@]}").o" -iquote .
   done

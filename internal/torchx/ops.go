@@ -170,3 +170,13 @@ func (s *Scope) MSE(a, b Tensor) Tensor {
 func (s *Scope) PowerSpectrum2d(x Tensor) Tensor {
 	return s.one("rfft2", func(out *C.fx_tensor) C.fx_error { return C.fx_power_spectrum2d(handle(x), out) })
 }
+
+// BitSum returns the sum of the bits of all elements of xs, float32 of any shapes, as
+// integers modulo 2^64: a tensor (1), int64. The order of the elements does not matter,
+// and any one flipped bit changes the sum.
+func (s *Scope) BitSum(xs []Tensor) Tensor {
+	return s.one("bit_sum", func(out *C.fx_tensor) C.fx_error {
+		p, n := handles(xs)
+		return C.fx_bit_sum(p, n, out)
+	})
+}

@@ -26,6 +26,12 @@ const (
 	BFloat16 DType = torch.BFloat16
 )
 
+// The types of what ranks tell one another.
+const (
+	Int64 DType = torch.Long
+	Byte  DType = torch.Byte
+)
+
 // Format is the order in memory of the elements of a 4-d tensor.
 type Format int
 
@@ -295,7 +301,7 @@ func (s *Scope) Copy(dst, src Tensor) {
 
 // Write copies values, row-major, into t of any shape. Element type and count must
 // be equal.
-func Write[T float32 | float64](s *Scope, t Tensor, values []T) {
+func Write[T float32 | float64 | int64 | byte](s *Scope, t Tensor, values []T) {
 	s.do("write", func() C.fx_error {
 		return C.fx_write(handle(t), unsafe.Pointer(unsafe.SliceData(values)), C.int64_t(len(values))*C.int64_t(unsafe.Sizeof(T(0))))
 	})
@@ -303,7 +309,7 @@ func Write[T float32 | float64](s *Scope, t Tensor, values []T) {
 
 // Read copies the values of t, of any shape, into values, row-major. Element type
 // and count must be equal.
-func Read[T float32 | float64](s *Scope, t Tensor, values []T) {
+func Read[T float32 | float64 | int64 | byte](s *Scope, t Tensor, values []T) {
 	s.do("read", func() C.fx_error {
 		return C.fx_read(handle(t), unsafe.Pointer(unsafe.SliceData(values)), C.int64_t(len(values))*C.int64_t(unsafe.Sizeof(T(0))))
 	})

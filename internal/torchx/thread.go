@@ -76,7 +76,7 @@ func (t *Thread) Do(ctx context.Context, f func(s *Scope) error) error {
 	case t.calls <- func() {
 		err := errors.New("torch thread: the call ended its goroutine") // by t.Fatal, say
 		defer func() { done <- err }()
-		err = t.inScope(ctx, f)
+		err = inScope(ctx, t.recording, f)
 	}:
 		return <-done
 	case <-ctx.Done():
@@ -86,9 +86,10 @@ func (t *Thread) Do(ctx context.Context, f func(s *Scope) error) error {
 	}
 }
 
-func (t *Thread) inScope(ctx context.Context, f func(s *Scope) error) (err error) {
+// inScope runs f on the calling goroutine, in a scope that ends with ctx.
+func inScope(ctx context.Context, recording C.fx_recording, f func(s *Scope) error) (err error) {
 	s := NewScope()
-	s.ctx, s.recording = ctx, t.recording
+	s.ctx, s.recording = ctx, recording
 	defer s.Close()
 	defer s.watch()()
 	defer func() {

@@ -15,6 +15,9 @@ type Field struct {
 	index     []int
 }
 
+// IsPath reports whether the key's value is a path.
+func (f Field) IsPath() bool { return f.isPath }
+
 // Doc returns a description of the key and the values that it can have. It leaves out
 // the rule "at least 0", which no reader needs.
 func (f Field) Doc() string {

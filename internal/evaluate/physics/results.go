@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"fmsr/internal/evaluate"
+	"fmsr/internal/field"
 	"fmsr/internal/parallel"
 )
 
 // Results are sums over frames, by simulation, and a row for every value of every frame.
 //
 //	Add(frame) ...      one frame with its samples at a time
+//	Part, Join          the results of one simulation, and of several
 //	Rows, Summary       at the end
 type Results struct {
 	*Layout
@@ -250,16 +252,48 @@ func (r *Results) eachValue(tally *Tally, t Totals, curves bool, do func(*Metric
 	}
 }
 
-// Merge adds the results of other frames, with the same layout and fields.
-func (r *Results) Merge(o *Results) error {
-	if r.Grid != o.Grid || r.Factor != o.Factor || r.Layout.Members != o.Layout.Members || !slices.Equal(r.Fields, o.Fields) {
-		return fmt.Errorf("physics: results of %v on %s, factor %d, %d samples, and of %v on %s, factor %d, %d samples, cannot be merged",
-			r.Fields, r.Grid, r.Factor, r.Layout.Members, o.Fields, o.Grid, o.Factor, o.Layout.Members)
+// Part is the results of one simulation's frames, to be kept in a file and joined with
+// others'.
+type Part struct {
+	Grid field.Grid
+	Rows []Row
+	Sums []PartSums
+}
+
+// PartSums is the sums of a tally over a part's frames.
+type PartSums struct {
+	Tally, Fields string
+	Source        Source
+	Values        []float64
+}
+
+// Part returns the results, which are of one simulation.
+func (r *Results) Part() Part {
+	p := Part{Grid: r.Grid, Rows: r.rows}
+	for _, run := range r.Runs() {
+		r.eachSource(func(s subject, src Source) {
+			if k := s.key(run, src); r.sums[k] != nil {
+				p.Sums = append(p.Sums, PartSums{k.tally, k.fields, src, r.sums[k]})
+			}
+		})
 	}
-	for k, sums := range o.sums {
-		r.add(k, sums)
+	return p
+}
+
+// Join adds a part as the results of a simulation.
+func (r *Results) Join(run int, p Part) error {
+	for _, s := range p.Sums {
+		i := slices.IndexFunc(r.subjects, func(own subject) bool { return own.Name == s.Tally && FieldsName(own.names) == s.Fields })
+		if p.Grid != r.Grid || i < 0 || len(s.Values) != r.subjects[i].Size(r.Layout) {
+			return fmt.Errorf("physics: %d sums %s of %s on %s do not belong to results of %v on %s, factor %d, %d samples",
+				len(s.Values), s.Tally, s.Fields, p.Grid, r.Fields, r.Grid, r.Factor, r.Layout.Members)
+		}
+		r.add(key{run, s.Tally, s.Fields, s.Source}, s.Values)
 	}
-	r.rows = append(r.rows, o.rows...)
+	for _, row := range p.Rows {
+		row.Run = run
+		r.rows = append(r.rows, row)
+	}
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package physics
 
 import (
+	"bytes"
+	"encoding/gob"
 	"fmt"
 	"math"
 	"slices"
@@ -23,18 +25,42 @@ func someFrames(t *testing.T, runs ...int) *Results {
 	return r
 }
 
-// TestMerge: results of parts of the frames merge to those of all, to round-off.
-func TestMerge(t *testing.T) {
-	whole, part := someFrames(t, 1, 2, 3), someFrames(t, 1)
-	if err := part.Merge(someFrames(t, 2, 3)); err != nil {
-		t.Fatal(err)
+// TestJoin: the parts of simulations, in any place, join to the results of all.
+func TestJoin(t *testing.T) {
+	whole := someFrames(t, 1, 2, 3)
+	joined := New(whole.Layout, Suite, whole.Fields, nil)
+	for _, run := range []int{1, 2, 3} {
+		var file bytes.Buffer
+		var part Part
+		if err := gob.NewEncoder(&file).Encode(someFrames(t, run).Part()); err != nil {
+			t.Fatal(err)
+		}
+		if err := gob.NewDecoder(&file).Decode(&part); err != nil {
+			t.Fatal(err)
+		}
+		for i := range part.Rows {
+			part.Rows[i].Run = 77 // its place among other files
+		}
+		if err := joined.Join(run, part); err != nil {
+			t.Fatal(err)
+		}
 	}
-	a, b := whole.Rows(), part.Rows()
+	a, b := whole.Rows(), joined.Rows()
 	if !slices.Equal(a, b) || len(a) == 0 {
 		t.Errorf("%d and %d rows differ", len(a), len(b))
 	}
-	if err := part.Merge(New(NewLayout(part.Grid, 2, 3), Suite, part.Fields, nil)); err == nil {
-		t.Error("results of ensembles of other sizes merged")
+	if !slices.Equal(whole.Summary(50, 1), joined.Summary(50, 1)) {
+		t.Error("the summaries differ")
+	}
+	// two frames of a simulation at once, or in two parts
+	if err := joined.Join(1, someFrames(t, 2).Part()); err != nil {
+		t.Fatal(err)
+	}
+	if got := joined.sums[key{1, "pointwise", "Bx", Truth}][cellCount]; got != 2*256 {
+		t.Errorf("sums of %g cells", got)
+	}
+	if err := New(NewLayout(whole.Grid, 2, 3), Suite, whole.Fields, nil).Join(1, someFrames(t, 1).Part()); err == nil {
+		t.Error("results of ensembles of other sizes were joined")
 	}
 }
 

@@ -28,9 +28,10 @@ type File struct {
 	Fortran bool   // the first axis varies fastest; otherwise the last, as in C
 
 	file   *infile.File
-	start  int64     // of the values in the file
-	stream *inflated // the values of a compressed member; nil: they are stored
-	piece  []byte    // scratch: values to convert
+	start  int64      // of the values in the file
+	sum    *storedSum // of a stored member; nil: there is none
+	stream *inflated  // the values of a compressed member; nil: they are stored
+	piece  []byte     // scratch: values to convert
 }
 
 // Open opens an .npy file, or an .npz file of one array. See OpenArray.
@@ -124,10 +125,19 @@ func (f *File) read(dst []float32, at int) error {
 	case f.stream != nil:
 		return f.stream.read(dst, at, f.DType)
 	case f.DType == "<f4":
-		return f.file.Fill(bytesOf(dst), f.start+4*int64(at))
+		return f.fill(bytesOf(dst), f.start+4*int64(at))
 	default:
 		return f.convert(dst, at)
 	}
+}
+
+// fill reads the bytes from at on, and checks the CRC of a member with the last ones.
+func (f *File) fill(dst []byte, at int64) error {
+	err := f.file.Fill(dst, at)
+	if err == nil && f.sum != nil {
+		err = f.sum.add(dst, at)
+	}
+	return err
 }
 
 // ReadFile returns the shape and all values, in C order, of a file of one array.
@@ -160,7 +170,7 @@ func (f *File) convert(dst []float32, at int) error {
 	size := sizes[f.DType]
 	for len(dst) > 0 {
 		n := min(len(dst), len(f.piece)/size)
-		if err := f.file.Fill(f.piece[:n*size], f.start+int64(at*size)); err != nil {
+		if err := f.fill(f.piece[:n*size], f.start+int64(at*size)); err != nil {
 			return err
 		}
 		convert(dst[:n], f.piece, f.DType)

@@ -4,7 +4,9 @@ import (
 	"archive/zip"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
+	"slices"
 	"strings"
 
 	"fmsr/internal/store/infile"
@@ -64,27 +66,30 @@ func isZip(f io.ReaderAt) bool {
 	return n == len(start) && string(start) == zipMagic
 }
 
-// choose returns the member that holds the array of that name, or the only array for "".
+// choose returns the member that holds the array of that name, or the only array for "". Of
+// members of one name, which writers that append leave, it is the last, as for numpy.
 func choose(members []*zip.File, array string) (*zip.File, error) {
 	var names []string
-	var last *zip.File
-	for _, m := range members {
+	var only *zip.File
+	seen := map[string]bool{}
+	for _, m := range slices.Backward(members) {
 		name, ok := strings.CutSuffix(m.Name, ".npy")
-		if !ok {
+		if !ok || seen[name] {
 			continue
 		}
 		if name == array {
 			return m, nil
 		}
-		names, last = append(names, name), m
+		names, only, seen[name] = append(names, name), m, true
 	}
+	slices.Reverse(names)
 	switch {
 	case array != "":
 		return nil, fmt.Errorf("no array %q: it has %s", array, list(names))
 	case len(names) != 1:
 		return nil, fmt.Errorf("want one array, one for each field, or the name of one: it has %s", list(names))
 	}
-	return last, nil
+	return only, nil
 }
 
 func list(names []string) string {
@@ -107,7 +112,42 @@ func openMember(file *infile.File, m *zip.File) (*File, error) {
 	if left := file.Size - start; left < 0 || m.UncompressedSize64 > uint64(left) {
 		return nil, fmt.Errorf("%d bytes at %d in a file of %d", m.UncompressedSize64, start, file.Size)
 	}
-	return storedArray(file, start, start+int64(m.UncompressedSize64))
+	end := start + int64(m.UncompressedSize64)
+	a, err := storedArray(file, start, end)
+	if err != nil || m.CRC32 == 0 { // zip's readers take 0 for no checksum
+		return a, err
+	}
+	head := make([]byte, a.start-start)
+	if err := file.Fill(head, start); err != nil {
+		return nil, err
+	}
+	a.sum = &storedSum{want: m.CRC32, head: crc32.ChecksumIEEE(head), start: a.start, end: end}
+	return a, nil
+}
+
+// storedSum checks the CRC of a stored array that is read in order, from start to end.
+type storedSum struct {
+	want, head uint32 // of the array with its header, and of the header
+	start, end int64  // of the values in the file
+
+	before uint32 // of the bytes before next
+	next   int64  // 0: the start has not been read
+}
+
+// add returns an error if data, the bytes of the file from at on, are the last, and the
+// CRC is wrong.
+func (s *storedSum) add(data []byte, at int64) error {
+	if at == s.start {
+		s.before, s.next = s.head, at
+	}
+	if at != s.next {
+		return nil
+	}
+	s.before, s.next = crc32.Update(s.before, crc32.IEEETable, data), at+int64(len(data))
+	if s.next == s.end && s.before != s.want {
+		return fmt.Errorf("damaged: CRC %08x, but the zip says %08x", s.before, s.want)
+	}
+	return nil
 }
 
 // inflated reads an array that numpy.savez_compressed wrote. It keeps one piece of the

@@ -102,6 +102,40 @@ func TestBadNpz(t *testing.T) {
 	}
 }
 
+// TestStoredSum: a stored array that is read in order is checked against the zip's CRC with
+// its last values, whatever was read before, and each time.
+func TestStoredSum(t *testing.T) {
+	whole := archive(t, zip.Store, "a.npy")
+	flipped := slices.Clone(whole)
+	flipped[bytes.Index(whole, []byte{0x80, 0x40, 0, 0, 0xa0, 0x40})] ^= 1 // in the 4
+	one := make([]float32, 1)
+	for name, data := range map[string][]byte{"whole": whole, "flipped": flipped} {
+		f := open(t, "a.npz", data, "")
+		for _, at := range []int{3, 0, 4, 5, 1, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4} { // never all in order
+			if err := f.Read(one, at); err != nil {
+				t.Errorf("%s: value %d: %v", name, at, err)
+			}
+		}
+		for range 2 {
+			if err := f.Read(one, 5); (err == nil) != (name == "whole") || err != nil && !strings.Contains(err.Error(), "a.npz: a.npy: damaged: CRC ") {
+				t.Errorf("%s: the last value: %v", name, err)
+			}
+			if err := f.Read(make([]float32, 5), 0); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// TestAppended: of two members of one name the last counts, as for numpy.
+func TestAppended(t *testing.T) {
+	both := archive(t, zip.Store, "a.npy", "a.npy")
+	both[bytes.Index(both, []byte{0, 0, 0xa0, 0x40})+3] = 0xc0 // the 5 of the first, which is read by nobody
+	for _, array := range []string{"", "a"} {
+		checkRead(t, array, open(t, "a.npz", both, array), []float32{0, 1, 2, 3, 4, 5})
+	}
+}
+
 // FuzzNpz: any damage to a zip gives an array that can be read, or an error.
 func FuzzNpz(f *testing.F) {
 	f.Add(archive(f, zip.Store, "ab.npy"))

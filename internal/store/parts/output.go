@@ -6,6 +6,7 @@ import (
 	"hash"
 
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +27,11 @@ type Output struct {
 
 // large is the least number of bytes for which another goroutine pays.
 const large = 1 << 18
+
+// DataName returns a name for the data of the i-th item, beside its record.
+func (s *Set) DataName(i int, extension string) string {
+	return filepath.Join(s.Under(), strings.TrimSuffix(s.Work.record(s.Items[i]), ".json")+extension)
+}
 
 // Create starts the file of that name in the set's folder, and removes the leftovers of
 // killed processes. Close it.

@@ -17,10 +17,19 @@ import (
 	"fmsr/internal/frames"
 )
 
+// work is the export of these parts under a key.
+func work(key string, all []frames.Part) Work {
+	w := Work{Sink: "export"}
+	for _, p := range all {
+		w.Items = append(w.Items, Item{Seed: p.Seed, Split: p.Split, Name: fmt.Sprintf("seed %d", p.Seed), Key: key})
+	}
+	return w
+}
+
 func open(t *testing.T, dir, key string) *Set {
 	t.Helper()
-	s, err := Open(dir, key, seeds(5, 2, 9), false, nil)
-	if err != nil {
+	s, err := Open(dir, work(key, seeds(5, 2, 9)), false, nil)
+	if err := errors.Join(err, s.Begin()); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -64,7 +73,7 @@ func seeds(numbers ...int) (all []frames.Part) {
 func TestPartsOfASeed(t *testing.T) {
 	dir := t.TempDir()
 	all := []frames.Part{{Seed: 3, Split: "train"}, {Seed: 3, Split: "val"}}
-	s, err := Open(dir, "k", all, false, nil)
+	s, err := Open(dir, work("k", all), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,23 +166,87 @@ func TestReplaced(t *testing.T) {
 func TestOtherKey(t *testing.T) {
 	dir := t.TempDir()
 	finish(t, open(t, dir, "k"), 2, 10)
-	if _, err := Open(dir, "other", seeds(2), false, nil); !errors.Is(err, ErrOther) {
+	if _, err := Open(dir, work("other", seeds(2)), false, nil); !errors.Is(err, ErrOther) {
 		t.Errorf("another key: %v, want ErrOther", err)
 	}
-	s, err := Open(dir, "other", seeds(2), true, func(int) bool { return false })
+	s, err := Open(dir, work("other", seeds(2)), true, func(int) bool { return false })
 	if err != nil {
+		t.Fatal(err)
+	}
+	if there, err := os.ReadFile(filepath.Join(dir, "seed_0002.arrow")); len(there) != 10 || err != nil || s.Clears() != 10 {
+		t.Errorf("before Clear: %d bytes are there, %v, and %d would be free, want 10", len(there), err, s.Clears())
+	}
+	if err := s.Clear(); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "*.arrow")); len(left) != 0 || err != nil {
 		t.Errorf("after starting over, %v is left of the other key, %v", left, err)
 	}
 	finish(t, s, 2, 10)
-	// nothing whole is there: the key is taken over
+	// nothing is there: the key is taken over
 	if err := os.Remove(filepath.Join(dir, "seed_0002.arrow")); err != nil {
 		t.Fatal(err)
 	}
 	if got := finished(t, open(t, dir, "k")); len(got) != 0 {
 		t.Errorf("finished %v, want none", got)
+	}
+}
+
+// TestRestOfOtherKey: what its user left of another spec's results stays there.
+func TestRestOfOtherKey(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"one of two gone": os.Remove,
+		"one cut":         func(path string) error { return os.Truncate(path, 9) },
+	} {
+		dir := t.TempDir()
+		s := open(t, dir, "k")
+		r := Record{Seed: 2}
+		for _, name := range []string{"x_hi", "x_lo"} {
+			if err := os.WriteFile(filepath.Join(dir, name), make([]byte, 10), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			r.Files = append(r.Files, File{Path: name, Bytes: 10})
+		}
+		if err := s.Commit(r); err != nil {
+			t.Fatal(err)
+		}
+		if err := spoil(filepath.Join(dir, "x_lo")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir, work("other", seeds(2)), false, nil); !errors.Is(err, ErrOther) {
+			t.Errorf("%s: %v, want ErrOther", name, err)
+		}
+		for _, path := range []string{"x_hi", Folder + "/seed_0002.json"} {
+			if _, err := os.Stat(filepath.Join(dir, path)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// TestClearedByTwo: what a run that started over just before has made stays there.
+func TestClearedByTwo(t *testing.T) {
+	dir := t.TempDir()
+	finish(t, open(t, dir, "old"), 2, 10)
+	start := func() *Set {
+		s, err := Open(dir, work("k", seeds(5, 2, 9)), true, func(int) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	first, second := start(), start()
+	if err := first.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	finish(t, first, 2, 20)
+	if err := second.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Set{first, second} {
+		if got := finished(t, s); !reflect.DeepEqual(got, map[int]bool{2: true}) {
+			t.Errorf("finished %v, want 2", got)
+		}
 	}
 }
 
@@ -183,10 +256,10 @@ func TestBrackets(t *testing.T) {
 	brackets, neighbour := filepath.Join(dir, "x[1]"), filepath.Join(dir, "x1")
 	finish(t, open(t, brackets, "other"), 2, 10)
 	finish(t, open(t, neighbour, "k"), 2, 10)
-	if _, err := Open(brackets, "k", seeds(2), false, nil); !errors.Is(err, ErrOther) {
+	if _, err := Open(brackets, work("k", seeds(2)), false, nil); !errors.Is(err, ErrOther) {
 		t.Errorf("another key: %v, want ErrOther", err)
 	}
-	if _, err := Open(brackets, "k", seeds(2), true, func(int) bool { return false }); err != nil {
+	if _, err := Open(brackets, work("k", seeds(2)), true, func(int) bool { return false }); err != nil {
 		t.Fatal(err)
 	}
 	if got := finished(t, open(t, neighbour, "k")); !reflect.DeepEqual(got, map[int]bool{2: true}) {
@@ -202,12 +275,25 @@ func TestFresh(t *testing.T) {
 	for _, seed := range []int{5, 2, 9} {
 		finish(t, s, seed, 10)
 	}
-	s, err := Open(dir, "k", seeds(5, 2, 9), true, func(i int) bool { return i == 1 })
+	s, err := Open(dir, work("k", seeds(5, 2, 9)), true, func(i int) bool { return i == 1 })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := finished(t, s); !reflect.DeepEqual(got, map[int]bool{5: true, 9: true}) {
-		t.Errorf("finished %v, want 5 and 9", got)
+	for _, clear := range []func() error{nil, s.Clear} {
+		if clear == nil { // a run that ends here changes nothing
+			if got := finished(t, open(t, dir, "k")); len(got) != 3 {
+				t.Errorf("before Clear another run finds %v, want all", got)
+			}
+		} else if err := clear(); err != nil {
+			t.Fatal(err)
+		}
+		if got := finished(t, s); !reflect.DeepEqual(got, map[int]bool{5: true, 9: true}) {
+			t.Errorf("finished %v, want 5 and 9", got)
+		}
+	}
+	finish(t, s, 2, 10)
+	if got := finished(t, s); len(got) != 3 {
+		t.Errorf("finished %v, want all", got)
 	}
 }
 
@@ -221,7 +307,7 @@ func TestForeignPath(t *testing.T) {
 	if err := open(t, dir, "k").Commit(Record{Seed: 2, Files: []File{{Path: "../precious", Bytes: 1}}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, "other", seeds(2), true, func(int) bool { return true }); err != nil {
+	if _, err := Open(dir, work("other", seeds(2)), true, func(int) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(precious); err != nil {
@@ -241,7 +327,7 @@ func TestShared(t *testing.T) {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			s, err := Open(dir, "k", all, false, nil)
+			s, err := Open(dir, work("k", all), false, nil)
 			if err != nil {
 				t.Error(err)
 				return
@@ -252,7 +338,7 @@ func TestShared(t *testing.T) {
 		}()
 	}
 	wait.Wait()
-	s, err := Open(dir, "k", all, false, nil)
+	s, err := Open(dir, work("k", all), false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,12 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
-	"slices"
 
 	"fmsr/internal/glob"
 	"fmsr/internal/store/atomicfile"
@@ -18,13 +15,13 @@ import (
 	"fmsr/internal/store/seal"
 )
 
-// Whole is the record of the summary's files.
-const Whole = Folder + "/whole.json"
+// Whole is the name of the record of the summary's files, in the folder of the records.
+const Whole = "whole.json"
 
-// Summarize records the files of a summary that was made of all records. Several runs
+// Summarize records the files of the summary that was made of these records. Several runs
 // may do so at the same time, because they make the same bytes.
-func (s *Set) Summarize(names ...string) error {
-	r := Record{Key: s.key}
+func (s *Set) Summarize(records []Record, names ...string) error {
+	r := Record{Key: s.digest(records)}
 	for _, name := range names {
 		f := File{Path: name}
 		var err error
@@ -37,32 +34,73 @@ func (s *Set) Summarize(names ...string) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteFile(filepath.Join(s.dir, Whole), seal.Object(data))
+	return atomicfile.WriteFile(filepath.Join(s.folder(), Whole), seal.Object(data))
+}
+
+// Summarized reports whether the summary of these records is there, and unchanged.
+func (s *Set) Summarized(ctx context.Context, records []Record) bool {
+	r, err := read(filepath.Join(s.folder(), Whole))
+	if err != nil || r.Key != s.digest(records) {
+		return false
+	}
+	for _, f := range r.Files {
+		if f.Verify(ctx, s.dir, map[File]bool{}) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// digest returns a hash of all that a summary is made of.
+func (s *Set) digest(records []Record) string {
+	h := sha256.New()
+	h.Write(s.About)
+	for _, r := range records {
+		fmt.Fprintf(h, "%q %v %s", r.Key, r.Files, r.Extra)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Verified is what Verify found.
+type Verified struct {
+	Parts      int // finished
+	OfFiles    bool
+	Summarized bool
 }
 
 // Verify reads all files of a folder of results and checks them against its records. It
-// skips the files in verified, and adds the others. It returns how many seeds are
-// finished. An error names the file.
-func Verify(ctx context.Context, dir string, verified map[File]bool) (seeds int, err error) {
-	paths, err := glob.In(filepath.Join(dir, Folder), "seed_*.json")
+// skips the files in verified, and adds the others. An error names the file.
+func Verify(ctx context.Context, dir string, verified map[File]bool) (found Verified, err error) {
+	folders, err := recordFolders(dir)
 	if err != nil {
-		return 0, err
+		return found, err
 	}
-	for _, path := range append(slices.Clone(paths), filepath.Join(dir, Whole)) {
-		r, err := read(path)
-		if errors.Is(err, fs.ErrNotExist) { // only Whole's may be
-			continue
-		}
+	for _, folder := range folders {
+		paths, err := glob.In(folder, "*.json")
 		if err != nil {
-			return 0, err
+			return found, err
 		}
-		for _, f := range r.Files {
-			if err := f.Verify(ctx, dir, verified); err != nil {
-				return 0, err
+		n := 0
+		for _, path := range paths {
+			r, err := read(path) // a work reads as a record without files
+			if err != nil {
+				return found, err
+			}
+			for _, f := range r.Files {
+				if err := f.Verify(ctx, dir, verified); err != nil {
+					return found, err
+				}
+			}
+			found.OfFiles = found.OfFiles || r.Of != ""
+			if filepath.Base(path) == Whole {
+				found.Summarized = true
+			} else if len(r.Files) > 0 {
+				n++
 			}
 		}
+		found.Parts = max(found.Parts, n) // of files, each sink has its own
 	}
-	return len(paths), nil
+	return found, nil
 }
 
 // Verify reads the file, in the folder of the results, and checks its size and checksum.

@@ -27,14 +27,14 @@ func TestVerify(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "table"), []byte("their mean"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Summarize("table"); err != nil {
+	if err := s.Summarize(nil, "table"); err != nil {
 		t.Fatal(err)
 	}
 	verified := map[File]bool{}
-	if n, err := Verify(context.Background(), dir, verified); n != 2 || len(verified) != 3 || err != nil {
-		t.Fatalf("%d seeds, %v, %v", n, verified, err)
+	if n, err := Verify(context.Background(), dir, verified); n.Parts != 2 || len(verified) != 3 || err != nil {
+		t.Fatalf("%+v, %v, %v", n, verified, err)
 	}
-	for _, name := range []string{"table", Whole, Folder + "/seed_0005.json", Folder + "/seed_0002.json", Folder + "/f", Folder + "/c"} {
+	for _, name := range []string{"table", Folder + "/" + Whole, Folder + "/" + workName, Folder + "/seed_0005.json", Folder + "/seed_0002.json", Folder + "/f", Folder + "/c"} {
 		path := filepath.Join(dir, name)
 		good, err := os.ReadFile(path)
 		if err != nil {

@@ -61,6 +61,18 @@ func Use(dir, kind string, shared bool) (*Folder, error) {
 	return f, nil
 }
 
+// Join is Use for a program that joins what runs of any kind have made there. The folder
+// must exist. The runs may still use it.
+func Join(dir string) (*Folder, error) {
+	if _, err := os.Stat(dir); err != nil {
+		return nil, err
+	}
+	return Use(dir, anyKind, true)
+}
+
+// anyKind is the kind of a program that makes nothing of its own.
+const anyKind = ""
+
 // read reads the record.
 func (f *Folder) read() error {
 	f.made, f.order = map[string]bool{}, nil
@@ -74,7 +86,7 @@ func (f *Folder) read() error {
 		return atomicfile.Cause(err)
 	}
 	for line := range strings.Lines(string(data)) {
-		if kind, ok := strings.CutPrefix(line, kindLine); ok && strings.TrimSpace(kind) != f.kind {
+		if kind, ok := strings.CutPrefix(line, kindLine); ok && f.kind != anyKind && strings.TrimSpace(kind) != f.kind {
 			return fmt.Errorf("it holds the results of %s, which these would replace: give another --out", strings.TrimSpace(kind))
 		}
 		if name, err := strconv.Unquote(strings.TrimSuffix(line, "\n")); err == nil {

@@ -16,10 +16,18 @@
 namespace at {
 class Tensor;
 }
+namespace fx {
+struct Store;
+class Group;
+struct Reducer;
+}  // namespace fx
 typedef at::Tensor *fx_tensor;
+typedef fx::Store *fx_store;
+typedef fx::Group *fx_group;
+typedef fx::Reducer *fx_reducer;
 extern "C" {
 #else
-typedef void *fx_tensor;
+typedef void *fx_tensor, *fx_store, *fx_group, *fx_reducer;
 #endif
 
 typedef const char *fx_error;
@@ -41,6 +49,7 @@ fx_error fx_copy_(fx_tensor dst, fx_tensor src);
 fx_error fx_read(fx_tensor x, void *data, int64_t bytes);
 fx_error fx_write(fx_tensor x, const void *data, int64_t bytes);
 fx_error fx_item(fx_tensor x, double *out);
+fx_error fx_bit_sum(const fx_tensor *xs, int n, fx_tensor *out);
 fx_error fx_same_storage(fx_tensor a, fx_tensor b, bool *out);
 
 // ops/ops.cc: arithmetic and shape.
@@ -137,6 +146,36 @@ fx_error fx_graph_begin(int device, fx_graph *out);
 fx_error fx_graph_end(fx_graph graph);
 fx_error fx_graph_replay(fx_graph graph);
 fx_error fx_graph_free(fx_graph graph);
+
+// dist/store.cc: the key-value store of a run's ranks, at a host and a port; a server on port 0 chooses a port. Calls of one
+// store wait for one another; a clone has a connection of its own. fx_store_wait waits for a key, fx_store_get returns the
+// value of a key that is there, in memory that the caller frees.
+fx_error fx_store_open(const char *host, int port, bool server, bool shared, int64_t timeout_ms, fx_store *out, int *out_port);
+fx_error fx_store_prefix(fx_store store, const char *name, fx_store *out);
+fx_error fx_store_clone(fx_store store, fx_store *out);
+void fx_store_free(fx_store store);
+fx_error fx_store_set(fx_store store, const char *key, const uint8_t *data, int64_t n);
+fx_error fx_store_wait(fx_store store, const char *key, int64_t timeout_ms, bool *there);
+fx_error fx_store_get(fx_store store, const char *key, uint8_t **data, int64_t *n);
+fx_error fx_store_check(fx_store store, const char *const *keys, int n, bool *all);
+fx_error fx_store_add(fx_store store, const char *key, int64_t n, int64_t *sum);
+fx_error fx_store_delete(fx_store store, const char *key, bool *was_there);
+
+// dist/group.cc: collectives, which all ranks call in the same order. Each waits until it is done, and ends with an error
+// once *stop is not 0; stop may be null. address is that of the network interface to use, unless interface names one.
+// fx_group_close reports false, and frees nothing, if a collective has not ended.
+fx_error fx_group_open(fx_store store, int rank, int size, int device, const char *address, const char *interface, int64_t timeout_ms, fx_group *out);
+bool fx_group_close(fx_group group);
+fx_error fx_all_reduce(fx_group group, fx_tensor x, const int *stop);
+fx_error fx_broadcast(fx_group group, fx_tensor x, int root, const int *stop);
+fx_error fx_all_gather(fx_group group, fx_tensor x, const int *stop, fx_tensor *out);
+fx_error fx_barrier(fx_group group, const int *stop);
+
+// dist/reducer.cc: averages the gradients of params over the ranks in each backward pass for which it was prepared. stop
+// must outlive the pass.
+fx_error fx_reducer_new(fx_group group, const fx_tensor *params, int n, bool bf16, const int *stop, fx_reducer *out);
+fx_error fx_reducer_prepare(fx_reducer reducer, const int *stop);
+void fx_reducer_free(fx_reducer reducer);
 
 // core/memory.cc: from now on, freed memory of CPU tensors is kept and reused for new ones.
 fx_error fx_cache_memory(void);

@@ -62,10 +62,14 @@ struct CudaTable {
   void (*graph_end)(CudaGraph *graph);
   void (*graph_replay)(CudaGraph *graph);
   void (*graph_free)(CudaGraph *graph);
+
+  // Collectives over ranks by NCCL, on that device, for the c10d::Store of the ranks. Returns a c10d::Backend, with a
+  // reference that the caller owns.
+  void *(*nccl_backend)(void *store, int rank, int size, int device, int64_t timeout_ms);
 };
 
 // Raise it when the table changes: fmsr refuses a library of another version.
-constexpr int64_t cuda_table_version = 1;
+constexpr int64_t cuda_table_version = 2;
 
 }  // namespace fx
 

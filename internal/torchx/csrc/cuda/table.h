@@ -15,5 +15,6 @@ CudaGraph *graph_begin(int device);
 void graph_end(CudaGraph *graph);
 void graph_replay(CudaGraph *graph);
 void graph_free(CudaGraph *graph);
+void *nccl_backend(void *store, int rank, int size, int device, int64_t timeout_ms);
 
 }  // namespace fx

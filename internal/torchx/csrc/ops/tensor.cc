@@ -121,6 +121,17 @@ fx_error fx_item(fx_tensor x, double *out) {
   return guard([&] { *out = x->item().toDouble(); });
 }
 
+// The sum of the bits of all elements, float32, as integers modulo 2^64: (1), int64, on the device. It does not depend on
+// the order of the elements, and any one flipped bit changes it.
+fx_error fx_bit_sum(const fx_tensor *xs, int n, fx_tensor *out) {
+  return give(out, [&] {
+    at::NoGradGuard no_grad;
+    std::vector<at::Tensor> sums;
+    for (const auto &x : list(xs, n)) sums.push_back(x.view(at::kInt).sum(at::kLong));
+    return at::stack(sums).sum().reshape({1});
+  });
+}
+
 fx_error fx_same_storage(fx_tensor a, fx_tensor b, bool *out) {
   return guard([&] { *out = a->storage().is_alias_of(b->storage()); });
 }

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"fmsr/internal/ranks"
+	"fmsr/internal/ranks/dist"
+)
+
+// patience is how long the other ranks may take to end after one has failed.
+const patience = 30 * time.Second
+
+// failedRank is the error of a rank that failed, which has printed its own message.
+type failedRank struct{ rank, status int }
+
+func (f *failedRank) Error() string {
+	return fmt.Sprintf("rank %d failed: exit status %d", f.rank, f.status)
+}
+
+// launch runs this program, with its own arguments, as several ranks on this machine, which
+// get torchrun's variables. A signal that ends ctx is passed on to all of them. Rank 0's
+// output is this program's, and the others' errors come with their rank in front. When a
+// rank fails, the others are given some time to end, and are then killed. The error is the
+// *failedRank that failed first.
+func launch(ctx context.Context, size int, stderr io.Writer) error {
+	all, err := startRanks(size, stderr)
+	ended := make(chan *rankProcess, len(all))
+	for _, r := range all {
+		go func() {
+			_ = r.Wait() // its state says how it ended
+			ended <- r
+		}()
+	}
+	signal := func(s syscall.Signal) {
+		for _, r := range all {
+			_ = r.Process.Signal(s) // some may have ended
+		}
+	}
+	if err != nil {
+		signal(syscall.SIGKILL)
+	}
+	var late <-chan time.Time
+	stop := ctx.Done()
+	for left := len(all); left > 0; {
+		select {
+		case r := <-ended:
+			left--
+			failed := r.failed()
+			if r.signalled() {
+				fmt.Fprintf(stderr, "fmsr: rank %d: %v\n", r.rank, r.ProcessState)
+				if r.rank > 0 { // else the store has gone with it
+					_ = dist.Report(r.place, fmt.Sprintf("was ended (%v)", r.ProcessState)) // without it they notice later
+				}
+			}
+			if failed != nil && err == nil {
+				err = failed
+				signal(syscall.SIGCONT) // one that was stopped can end too
+				if stop != nil {        // else rank 0 may stay, as run.on_signal says
+					late = time.After(patience)
+				}
+			}
+		case <-stop:
+			stop = nil
+			if by := (interrupted{}); errors.As(context.Cause(ctx), &by) {
+				signal(by.signal)
+			}
+		case <-late:
+			fmt.Fprintf(stderr, "fmsr: %v, and %d ranks have not ended within %v: killing them\n", err, left, patience)
+			signal(syscall.SIGKILL)
+		}
+	}
+	return err
+}
+
+// rankProcess is a rank that launch has started.
+type rankProcess struct {
+	*exec.Cmd
+	rank  int
+	place ranks.Place
+}
+
+func (r *rankProcess) signalled() bool {
+	return r.ProcessState.Sys().(syscall.WaitStatus).Signaled()
+}
+
+// failed returns how the rank failed, or nil if it has succeeded.
+func (r *rankProcess) failed() error {
+	switch {
+	case r.ProcessState.Success():
+		return nil
+	case r.signalled():
+		return &failedRank{r.rank, 128 + int(r.ProcessState.Sys().(syscall.WaitStatus).Signal())}
+	default:
+		return &failedRank{r.rank, r.ProcessState.ExitCode()}
+	}
+}
+
+// startRanks starts the ranks. With an error it returns those that were started.
+func startRanks(size int, stderr io.Writer) (all []*rankProcess, err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, &runFailed{error: err}
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, &runFailed{error: err}
+	}
+	runtime.LockOSThread() // it has to live as long as the ranks: Pdeathsig is sent when it ends
+	for rank := range size {
+		r := &rankProcess{exec.Command(program), rank, ranks.Place{Rank: rank, Size: size, Host: thisHost, Port: port}}
+		r.Args, r.Env = os.Args, append(os.Environ(), rankEnv(rank, size, port)...)
+		// a terminal's signals reach the ranks from here only: a second one would end them at once
+		r.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+		r.Stderr = &rankLines{to: stderr, rank: rank}
+		if rank == 0 {
+			r.Stdin, r.Stdout, r.Stderr = os.Stdin, os.Stdout, os.Stderr
+		}
+		if err := r.Start(); err != nil {
+			return all, &runFailed{error: fmt.Errorf("starting rank %d: %w", rank, err)}
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// thisHost is the address of the ranks' store.
+const thisHost = "127.0.0.1"
+
+// rankEnv returns torchrun's variables of a rank on this machine.
+func rankEnv(rank, size, port int) []string {
+	r, n := strconv.Itoa(rank), strconv.Itoa(size)
+	return []string{"RANK=" + r, "LOCAL_RANK=" + r, "WORLD_SIZE=" + n, "LOCAL_WORLD_SIZE=" + n, "MASTER_ADDR=" + thisHost,
+		"MASTER_PORT=" + strconv.Itoa(port), "TORCHELASTIC_RESTART_COUNT=0", "TORCHELASTIC_USE_AGENT_STORE=False"}
+}
+
+// freePort returns a port that nobody listens on.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", thisHost+":0")
+	if err != nil {
+		return 0, err
+	}
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
+}
+
+// rankLines writes whole lines with their rank in front, except for messages that name
+// it already.
+type rankLines struct {
+	to   io.Writer
+	rank int
+	part []byte // of the last line
+}
+
+// Write is called by one goroutine at a time.
+func (l *rankLines) Write(text []byte) (int, error) {
+	l.part = append(l.part, text...)
+	for {
+		end := bytes.IndexByte(l.part, '\n')
+		if end < 0 {
+			return len(text), nil
+		}
+		line := l.part[:end+1]
+		if !bytes.HasPrefix(line, []byte("fmsr: rank ")) {
+			fmt.Fprintf(l.to, "rank %d: ", l.rank)
+		}
+		_, _ = l.to.Write(line) // a reader that is gone ends nothing
+		l.part = l.part[end+1:]
+	}
+}
