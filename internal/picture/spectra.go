@@ -75,10 +75,7 @@ func Grid(w io.Writer, columns int, plots ...SpectraPlot) error {
 		if err := s.check(); err != nil {
 			return fmt.Errorf("spectra of %s: %w", s.Title, err)
 		}
-		plots[i].Curves = slices.Clone(s.Curves)
-		for j := range s.Curves {
-			plots[i].Curves[j].linearX, plots[i].Curves[j].linearY = s.LinearX, s.LinearY
-		}
+		plots[i] = s.onItsAxes()
 	}
 	if err := drawGrid(w, min(columns, len(plots)), plots); err != nil {
 		return fmt.Errorf("spectra: %w", err)
@@ -93,6 +90,15 @@ func (s SpectraPlot) check() error {
 		}
 	}
 	return nil
+}
+
+// onItsAxes returns the plot with curves that know its axes.
+func (s SpectraPlot) onItsAxes() SpectraPlot {
+	s.Curves = slices.Clone(s.Curves)
+	for i := range s.Curves {
+		s.Curves[i].linearX, s.Curves[i].linearY = s.LinearX, s.LinearY
+	}
+	return s
 }
 
 func drawGrid(w io.Writer, columns int, plots []SpectraPlot) (err error) {
