@@ -52,11 +52,6 @@ func NewLayout(grid field.Grid, factor, members int) *Layout {
 	return l
 }
 
-// bandOf returns the index of a shell's band, or -1 for the mean.
-func (l *Layout) bandOf(shell int) int {
-	return slices.IndexFunc(l.bands, func(b Band) bool { return shell >= b.From && shell < b.To })
-}
-
 // cells is the number of cells of a plane.
 func (l *Layout) cells() float64 { return float64(l.Grid.Cells()) }
 

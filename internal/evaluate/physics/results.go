@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
@@ -446,6 +445,3 @@ func Curve(rows []SummaryRow, fields, metric string, src Source, band string, la
 	}
 	return x, y
 }
-
-// isVector reports whether a value is of several fields together.
-func isVector(fields string) bool { return strings.Contains(fields, "+") }
