@@ -6,7 +6,7 @@
 # make interop  opens fmsr's files with PyTorch, TensorBoard, W&B, pyarrow, ... (the scripts in interop/ say what to install)
 # make slurm-test     trains, is preempted and shares work on a Slurm of two nodes, made of this machine (as root; installs Slurm by apt-get)
 # make torchrun-test  trains on ranks of PyTorch's launcher, and kills some (PYTHON=... names a Python with PyTorch)
-# make chaos    kills a hundred training runs, and checks that each resumes to the same result
+# make chaos    kills a hundred training runs, and ranks of runs of several, and checks that each resumes to the same result
 # make soak     trains for half an hour, and checks that memory, files, goroutines and tensors do not grow
 # make bench    prints one JSON line a benchmark
 # make cuda     compiles fmsr's CUDA code into bin/libfmsr_cuda.so, with a compiler from PyPI and without a GPU
@@ -69,7 +69,7 @@ torchrun-test: build
 	@interop/torchrun.sh $(PYTHON)
 
 chaos: native
-	FMSR_CHAOS=100 go test ./cmd/fmsr -count 1 -timeout 2h -run Chaos -v
+	FMSR_CHAOS=100 FMSR_GOODPUT=5m go test ./cmd/fmsr -count 1 -timeout 2h -run 'Chaos|Goodput' -v
 
 soak: native
 	FMSR_SOAK=30m go test ./sinks -count 1 -timeout 1h -run TestSoak -v

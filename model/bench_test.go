@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,6 +65,109 @@ func BenchmarkTrainStep(b *testing.B) {
 			return err
 		}
 	})
+}
+
+// BenchmarkRanks is a training step of the demo's network, batch 4 of one 128 x 128 field:
+// by two ranks of one core each, over the time of one rank of two cores, in alternating
+// steps. least is the ratio of the shortest steps, median of the median ones, and cpu of the
+// processor's time, which other processes change less.
+func BenchmarkRanks(b *testing.B) {
+	alone, end := rankBench(b, nil, 2)
+	defer end()
+	var steps [2]chan chan struct{} // each rank takes a step when it is sent a channel, and closes that
+	var ready sync.WaitGroup
+	ready.Add(2)
+	over := make(chan struct{})
+	defer func() { <-over }()
+	go func() {
+		defer close(over)
+		for _, err := range onRanks(b, 2, torchx.CPU, func(g *torchx.Group) error {
+			step, end := rankBench(b, g, 1)
+			defer end()
+			steps[g.Rank] = make(chan chan struct{})
+			ready.Done()
+			for done := range steps[g.Rank] {
+				step()
+				close(done)
+			}
+			return nil
+		}) {
+			if err != nil {
+				b.Error(err)
+			}
+		}
+	}()
+	ready.Wait()
+	together := func() {
+		var done [2]chan struct{}
+		for r := range steps {
+			done[r] = make(chan struct{})
+			steps[r] <- done[r]
+		}
+		<-done[0]
+		<-done[1]
+	}
+	var seconds [2][]float64
+	var cpu [2]float64
+	for b.Loop() {
+		for i, step := range []func(){alone, together} {
+			began, used := time.Now(), processorTime(b)
+			step()
+			seconds[i] = append(seconds[i], time.Since(began).Seconds())
+			cpu[i] += processorTime(b) - used
+		}
+	}
+	for _, s := range steps {
+		close(s)
+	}
+	for i := range seconds {
+		slices.Sort(seconds[i])
+	}
+	b.ReportMetric(cpu[1]/cpu[0], "cpu")
+	b.ReportMetric(seconds[1][0]/seconds[0][0], "least")
+	b.ReportMetric(seconds[1][len(seconds[1])/2]/seconds[0][len(seconds[0])/2], "median")
+}
+
+// processorTime returns the seconds of processor time that this process has used.
+func processorTime(b *testing.B) float64 {
+	var use syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
+		b.Fatal(err)
+	}
+	return float64(use.Utime.Nano()+use.Stime.Nano()) / 1e9
+}
+
+// rankBench returns a training step of a rank, or of a trainer alone if g is nil, on that
+// many cores, and what frees it.
+func rankBench(b *testing.B, g *torchx.Group, threads int) (step, end func()) {
+	ctx := context.Background()
+	thread, err := torchx.StartThread(threads)
+	if err != nil {
+		b.Fatal(err)
+	}
+	flow := Flow{Base: XLoPlusNoise, NoiseScale: 0.05, LossScale: 100}
+	tr, err := NewTrainer(ctx, thread, Config{Fields: 1, Channels: 32, Periodic: true}, Hyper{Flow: flow, LR: 6e-4, GradClip: 1, TMax: 1})
+	if err == nil {
+		err = tr.UpdateEMA(ctx, Averaging{Decay: 0.98})
+	}
+	rows := int64(4)
+	if err == nil && g != nil {
+		rows /= int64(g.Size)
+		err = tr.Join(ctx, g, false)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return func() {
+		err := tr.Do(ctx, func(s *torchx.Scope) error {
+			x := s.To(s.Randn(1, rows, 1, 128, 128), torchx.Float32, torchx.CPU, torchx.NHWC)
+			_, err := tr.TrainStep(s, x, x)
+			return err
+		})
+		if err != nil {
+			b.Error(err)
+		}
+	}, tr.Close
 }
 
 // BenchmarkSampleStep is an Euler step of the ODE.

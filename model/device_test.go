@@ -12,47 +12,74 @@ import (
 // TestRecordedSteps: training by TrainStep, which a GPU records after some steps
 // and replays, is training by Accumulate and Update, which it does not.
 func TestRecordedSteps(t *testing.T) {
-	device := testDevice(t)
-	train := func(step func(tr *Trainer, s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error)) (results []Result) {
-		thread, err := torchx.StartThread(2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h := Hyper{Flow: Flow{Base: XLoPlusNoise, NoiseScale: 0.1, LossScale: 100}, LR: 1e-3, WarmupSteps: 5, GradClip: 1, TMax: 1, Seed: 7}
-		tr, err := NewTrainer(context.Background(), thread, Config{Fields: 1, Channels: 8, Device: device, Format: torchx.NHWC}, h)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer tr.Close()
-		tr.Notices(func(line string) { t.Error(line) })
-		for n := range uint64(8) {
-			err = tr.Do(context.Background(), func(s *torchx.Scope) error {
-				field := func(seed uint64) torchx.Tensor {
-					return s.To(s.Randn(seed, 2, 1, 16, 16), torchx.Float32, device, torchx.NHWC)
-				}
-				r, err := step(tr, s, field(2*n), field(2*n+1))
-				results = append(results, r)
-				return err
-			})
-			if err == nil {
-				err = tr.UpdateEMA(context.Background(), Averaging{Decay: 0.5})
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		return results
-	}
-	recorded := train(func(tr *Trainer, s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
-		return tr.TrainStep(s, xLo, x1)
-	})
-	plain := train(func(tr *Trainer, s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
+	recorded := trainOnDevice(t, nil, false, (*Trainer).TrainStep)
+	plain := trainOnDevice(t, nil, false, func(tr *Trainer, s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
 		tr.Accumulate(s, xLo, x1, 0, 1)
 		return tr.Update(s)
 	})
-	for i, want := range plain {
-		golden.Near(t, fmt.Sprintf("step %d: loss", i+1), recorded[i].Loss, want.Loss, 1e-4*want.Loss)
-		golden.Near(t, fmt.Sprintf("step %d: gradient norm", i+1), recorded[i].GradNorm, want.GradNorm, 1e-3*want.GradNorm)
+	sameTraining(t, recorded, plain, 1e-4)
+}
+
+// TestOneRank: a group of one rank, by NCCL on a GPU, trains as a trainer without a group.
+// With bf16 gradients it trains nearly so.
+func TestOneRank(t *testing.T) {
+	plain := trainOnDevice(t, nil, false, (*Trainer).TrainStep)
+	for bf16, tolerance := range map[bool]float64{false: 1e-4, true: 1e-2} {
+		err := onRanks(t, 1, testDevice(t), func(g *torchx.Group) error {
+			sameTraining(t, trainOnDevice(t, g, bf16, (*Trainer).TrainStep), plain, tolerance)
+			return nil
+		})[0]
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// trainOnDevice takes some steps on the device of the tests, among a group's ranks if g
+// is not nil.
+func trainOnDevice(t *testing.T, g *torchx.Group, bf16 bool, step func(tr *Trainer, s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error)) (results []Result) {
+	t.Helper()
+	device := testDevice(t)
+	thread, err := torchx.StartThread(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := Hyper{Flow: Flow{Base: XLoPlusNoise, NoiseScale: 0.1, LossScale: 100}, LR: 1e-3, WarmupSteps: 5, GradClip: 1, TMax: 1, Seed: 7}
+	tr, err := NewTrainer(context.Background(), thread, Config{Fields: 1, Channels: 8, Device: device, Format: torchx.NHWC}, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	tr.Notices(func(line string) { t.Error(line) })
+	if g != nil {
+		if err := tr.Join(context.Background(), g, bf16); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range uint64(8) {
+		err = tr.Do(context.Background(), func(s *torchx.Scope) error {
+			field := func(seed uint64) torchx.Tensor {
+				return s.To(s.Randn(seed, 2, 1, 16, 16), torchx.Float32, device, torchx.NHWC)
+			}
+			r, err := step(tr, s, field(2*n), field(2*n+1))
+			results = append(results, r)
+			return err
+		})
+		if err == nil {
+			err = tr.UpdateEMA(context.Background(), Averaging{Decay: 0.5})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return results
+}
+
+func sameTraining(t *testing.T, got, want []Result, tolerance float64) {
+	t.Helper()
+	for i, want := range want {
+		golden.Near(t, fmt.Sprintf("step %d: loss", i+1), got[i].Loss, want.Loss, tolerance*want.Loss)
+		golden.Near(t, fmt.Sprintf("step %d: gradient norm", i+1), got[i].GradNorm, want.GradNorm, 10*tolerance*want.GradNorm)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -12,12 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"fmsr/internal/field"
 	"fmsr/internal/torchx"
 )
 
 // onRanks runs f on n ranks, a goroutine each, and returns their errors. They find one
 // another over the loopback interface. A rank's group is closed when f returns.
-func onRanks(t *testing.T, n int, f func(g *torchx.Group) error) []error {
+func onRanks(t testing.TB, n int, device torchx.Device, f func(g *torchx.Group) error) []error {
 	t.Helper()
 	server, err := torchx.OpenStore(torchx.StoreAddr{Host: "127.0.0.1", Server: true}, 5*time.Second)
 	if err != nil {
@@ -34,7 +36,7 @@ func onRanks(t *testing.T, n int, f func(g *torchx.Group) error) []error {
 				return
 			}
 			defer store.Close()
-			g, err := torchx.NewGroup(context.Background(), store, rank, n, torchx.CPU, 10*time.Second)
+			g, err := torchx.NewGroup(context.Background(), store, rank, n, device, 10*time.Second)
 			if err != nil {
 				errs[rank] = err
 				return
@@ -135,7 +137,7 @@ func trainOn(t *testing.T, g *torchx.Group, h Hyper, bf16 bool, steps, parts int
 func trainOnRanks(t *testing.T, n int, h Hyper, bf16 bool, steps, parts int) rankResult {
 	t.Helper()
 	all := make([]rankResult, n)
-	for rank, err := range onRanks(t, n, func(g *torchx.Group) (err error) {
+	for rank, err := range onRanks(t, n, torchx.CPU, func(g *torchx.Group) (err error) {
 		all[g.Rank], err = trainOn(t, g, h, bf16, steps, parts)
 		return err
 	}) {
@@ -190,6 +192,24 @@ func TestRanksTrainAsOne(t *testing.T) {
 	}
 }
 
+// TestRanksWithBF16: gradients that are sent as bf16 change the losses little, and leave
+// the ranks equal. Each of N-1 sums rounds to 8 bits.
+func TestRanksWithBF16(t *testing.T) {
+	const steps = 30
+	want, err := trainOn(t, nil, rankHyper, false, steps, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{2, 4} {
+		got := trainOnRanks(t, n, rankHyper, true, steps, 1)
+		off := furthest(got.losses, want.losses)
+		t.Logf("%d ranks: losses of %d steps within %.2g", n, steps, off)
+		if off == 0 || off > 1e-3 {
+			t.Errorf("%d ranks: losses with bf16 gradients are off by %g, want a little", n, off)
+		}
+	}
+}
+
 // TestRanksDrawTheirRows: a rank's noise and times are, bit for bit, its rows of those that
 // one rank draws.
 func TestRanksDrawTheirRows(t *testing.T) {
@@ -206,7 +226,7 @@ func TestRanksDrawTheirRows(t *testing.T) {
 	}
 	alone := tinyTrainer(t)
 	wantNoise, wantTimes := draws(alone, 6)
-	for rank, err := range onRanks(t, 3, func(g *torchx.Group) error {
+	for rank, err := range onRanks(t, 3, torchx.CPU, func(g *torchx.Group) error {
 		tr, err := rankTrainer(rankHyper)
 		if err != nil {
 			return err
@@ -229,7 +249,7 @@ func TestRanksDrawTheirRows(t *testing.T) {
 
 // TestRanksSkipTogether: if one rank's loss is not finite, all skip the step.
 func TestRanksSkipTogether(t *testing.T) {
-	for rank, err := range onRanks(t, 2, func(g *torchx.Group) error {
+	for rank, err := range onRanks(t, 2, torchx.CPU, func(g *torchx.Group) error {
 		tr, err := rankTrainer(rankHyper)
 		if err != nil {
 			return err
@@ -274,7 +294,7 @@ func TestRanksStartFromOne(t *testing.T) {
 		}
 	}
 	alone.Best = Best{Figure: "val/mse", Value: math.Inf(1), Step: 2}
-	for rank, err := range onRanks(t, 2, func(g *torchx.Group) error {
+	for rank, err := range onRanks(t, 2, torchx.CPU, func(g *torchx.Group) error {
 		tr := alone
 		if g.Rank != 0 {
 			if tr, err = rankTrainer(rankHyper); err != nil {
@@ -302,9 +322,59 @@ func TestRanksStartFromOne(t *testing.T) {
 	}
 }
 
+// TestRanksResume: four ranks that resume from rank 0's checkpoint end with the bits of
+// four that were never stopped.
+func TestRanksResume(t *testing.T) {
+	const n, half = 4, 3
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "checkpoint.pt")
+	run := func(begin, end int) (result []float32) {
+		for rank, err := range onRanks(t, n, torchx.CPU, func(g *torchx.Group) error {
+			tr, err := rankTrainer(rankHyper)
+			if err != nil {
+				return err
+			}
+			defer tr.Close()
+			if begin > 0 && g.Rank == 0 {
+				l, err := OpenCheckpoint(path)
+				if err != nil {
+					return err
+				}
+				defer l.Close()
+				if err := tr.Restore(ctx, l); err != nil {
+					return err
+				}
+			}
+			if err := tr.Join(ctx, g, false); err != nil {
+				return err
+			}
+			for tr.Step < end {
+				if _, err := rankStep(ctx, tr, 1, 0); err != nil {
+					return err
+				}
+			}
+			if g.Rank != 0 {
+				return nil
+			}
+			result = state(t, tr)
+			return save(ctx, tr, path, Checkpoint{Channels: []string{"a"}, Stats: &field.Stats{Mean: []float64{0}, Std: []float64{1}}, Input: Input{Factor: 2}, Averaged: true})
+		}) {
+			if err != nil {
+				t.Fatalf("rank %d: %v", rank, err)
+			}
+		}
+		return result
+	}
+	run(0, half)
+	resumed := run(half, 2*half)
+	if whole := run(0, 2*half); !slices.Equal(resumed, whole) {
+		t.Errorf("the ranks that resumed are off by %g from those that were never stopped", furthest(resumed, whole))
+	}
+}
+
 // TestRanksComeApart: a bit that differs on one rank is an error on all, which names it.
 func TestRanksComeApart(t *testing.T) {
-	for rank, err := range onRanks(t, 3, func(g *torchx.Group) error {
+	for rank, err := range onRanks(t, 3, torchx.CPU, func(g *torchx.Group) error {
 		tr, err := rankTrainer(rankHyper)
 		if err != nil {
 			return err
@@ -335,7 +405,7 @@ func TestRanksComeApart(t *testing.T) {
 
 // TestRanksDiffer: ranks that train differently don't start.
 func TestRanksDiffer(t *testing.T) {
-	for rank, err := range onRanks(t, 2, func(g *torchx.Group) error {
+	for rank, err := range onRanks(t, 2, torchx.CPU, func(g *torchx.Group) error {
 		h := rankHyper
 		h.LR *= float64(1 + g.Rank)
 		tr, err := rankTrainer(h)
@@ -354,7 +424,7 @@ func TestRanksDiffer(t *testing.T) {
 // TestRankLeaves: a rank that leaves ends the others' step with an error, in seconds.
 func TestRankLeaves(t *testing.T) {
 	left := make(chan struct{})
-	for rank, err := range onRanks(t, 3, func(g *torchx.Group) error {
+	for rank, err := range onRanks(t, 3, torchx.CPU, func(g *torchx.Group) error {
 		tr, err := rankTrainer(rankHyper)
 		if err != nil {
 			return err
@@ -390,7 +460,7 @@ func TestRankWaitsUntilStopped(t *testing.T) {
 		"checksum": func(ctx context.Context, tr *Trainer) error { return tr.CheckRanks(ctx) },
 	} {
 		over := make(chan struct{})
-		errs := onRanks(t, 2, func(g *torchx.Group) error {
+		errs := onRanks(t, 2, torchx.CPU, func(g *torchx.Group) error {
 			tr, err := rankTrainer(rankHyper)
 			if err != nil {
 				return err

@@ -148,3 +148,31 @@ func TestUnhealthyIsNotSaved(t *testing.T) {
 		t.Errorf("the healthy checkpoint was touched, or something is left beside it: %v", left)
 	}
 }
+
+// TestStoppedWithinUpdate: a step whose weights have changed counts, even if the run was
+// stopped meanwhile. Otherwise the checkpoint would have its weights and the number of
+// the step before, and the resumed run would take the step twice. A step that was stopped
+// earlier changes nothing.
+func TestStoppedWithinUpdate(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		tr := tinyTrainer(t)
+		stepOn(t, tr, 1)
+		before := state(t, tr)
+		ctx, stop := context.WithCancelCause(context.Background())
+		err := tr.Do(ctx, func(s *torchx.Scope) error {
+			x := s.Full(0.5, torchx.Float32, torchx.CPU, 1, 1, 8, 8)
+			tr.Accumulate(s, x, x, 0, 1)
+			schedule := tr.schedule(s)
+			if !late {
+				stop(errors.New("stopped"))
+			}
+			tr.update(s, schedule)
+			stop(errors.New("stopped"))
+			_, err := tr.taken(s)
+			return err
+		})
+		if changed := !slices.Equal(before, state(t, tr)); changed != late || (err == nil) != late || (tr.Step == 2) != late {
+			t.Errorf("stopped after the update %v: weights changed %v, step %d, error %v", late, changed, tr.Step, err)
+		}
+	}
+}

@@ -285,11 +285,13 @@ func (t *Trainer) update(s *torchx.Scope, schedule torchx.Tensor) {
 	s.Part("optimizer", func() { s.Update(t.adamw, t.GradClip, Tensors(t.Net), t.m, t.v, ema, t.loss, schedule, t.report) })
 }
 
-// taken counts the step just taken and reads its result.
+// taken counts the step just taken and reads its result. Once the weights have changed,
+// the step counts, even if the run was stopped meanwhile.
 func (t *Trainer) taken(s *torchx.Scope) (Result, error) {
 	n := t.Step + 1
 	t.accumulated = 0
-	report := s.ReadReport(t.report)
+	var report torchx.Report
+	s.Regardless(func() { report = s.ReadReport(t.report) })
 	if err := s.Err(); err != nil {
 		return Result{}, fmt.Errorf("training step %d: %w", n, err)
 	}

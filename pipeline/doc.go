@@ -38,6 +38,11 @@
 //	Stage       Close                            once, from the last stage up       Execute's
 //	Planner     Plan                             after Open, in place of the run    the caller's of Plan
 //
+// Several processes, the ranks, can run one training spec together (Env.Ranks). Each
+// executes the whole flow, with its own rows of each training batch. Rank 0 leads: it
+// decides what is resumed, fits for all, and alone has a folder and the stages that only
+// write. Before the run, all compare what they have found.
+//
 // A pass is one time through the flow or a part of it: to fill a store, to fit, or to
 // run. During a pass one goroutine calls a stage's Process, one call at a time, and no
 // other method of the stage runs. Validator, Adviser and FlowAdviser are interfaces of

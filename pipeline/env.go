@@ -21,8 +21,9 @@ type Env struct {
 	Lasting  []byte                 // the part of the spec that a resumed run must have in common, as YAML
 	Ends     Traits                 // of the elements that the flow's last stage sends
 	Shard    Shard                  // this run's part of the seeds or files
-	Ranks    *ranks.Group           // the processes that share this run's work; nil: this one is alone
 	Wants    func(frames.Part) bool // the parts that the source sends in the run itself; nil: all, or not known yet
+	Ranks    *ranks.Group           // the processes that share this run's work; nil: this one is alone
+	Local    int                    // rank on this machine, of several processes
 	Fresh    bool                   // keepers ignore what earlier runs have finished
 	Version  string                 // of fmsr
 	Mem      memory.Allocator       // of frames, outside Go's heap

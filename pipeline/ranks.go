@@ -124,9 +124,9 @@ func (r *runner) compareValues(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	facts := []ranks.Fact{{Name: "digest of the mean and deviation of the training frames", Value: digest(stats)}}
+	facts := []ranks.Fact{{Name: "digest of mean and deviation", Value: digest(stats)}}
 	for _, split := range []frames.Split{frames.Train, frames.Val} {
-		facts = append(facts, ranks.Fact{Name: fmt.Sprintf("digest of the %v frames' values", split), Value: m.Digests[split]})
+		facts = append(facts, ranks.Fact{Name: fmt.Sprintf("digest of the %v frames' values", split), Value: fmt.Sprintf("%.16s", m.Digests[split])})
 	}
 	return r.env.Ranks.Compare(ctx, facts)
 }

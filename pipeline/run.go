@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -30,6 +31,7 @@ type Options struct {
 	Shard   Shard            // the part of the seeds to work on; zero: all
 	Resume  string           // file to resume from; empty: the newest in the run's folder, if there is one
 	Task    Shard            // the part of a job array's task, for flows that can be shared
+	Place   ranks.Place      // among processes that share a flow which does not train: each works on a part of the shard
 	Ranks   *ranks.Group     // the processes that share the work of a training run; nil: this one is alone
 	Fresh   bool             // ignore the results of earlier runs
 	Profile int              // steps to profile; 0: none
@@ -148,8 +150,13 @@ type runner struct {
 func newRunner(spec *Spec, opt Options) (*runner, error) {
 	run := spec.Run
 	env := &Env{Run: &run, Spec: spec.YAML(), Lasting: spec.Lasting(), Ends: spec.Flow[len(spec.Flow)-1].Traits, Version: opt.Version, Fresh: opt.Fresh, Mem: opt.Mem, Cache: opt.Cache, Out: opt.Out, Ranks: opt.Ranks}
-	if env.Ranks != nil && run.Threads == 0 {
-		run.Threads = env.Ranks.Threads()
+	env.Local = opt.Place.Local
+	switch {
+	case env.Ranks != nil:
+		env.Local = env.Ranks.Local
+		run.Threads = cmp.Or(run.Threads, env.Ranks.Threads())
+	case !opt.Place.Alone():
+		run.Threads = cmp.Or(run.Threads, opt.Place.Threads())
 	}
 	if !env.Leads() {
 		spec, env.Out, opt.Profile = spec.withoutBystanders(), io.Discard, 0
@@ -243,12 +250,19 @@ func (r *runner) trains() bool { return r.env.Ends&Steps != 0 }
 // share decides which part of the work is this run's.
 func (r *runner) share(opt Options) error {
 	_, ok := r.nodes[0].Stage.(Picker)
-	r.env.Shard = opt.Shard
-	switch able := ok && r.hasKeeper(); {
-	case opt.Shard.N > 1 && !able:
-		return fmt.Errorf("shard %s: this flow cannot be shared: that needs a source of seeds or files and a sink that keeps a result for each", opt.Shard)
-	case opt.Shard.N == 0 && able:
-		r.env.Shard = opt.Task
+	able := ok && r.hasKeeper()
+	const needs = "that needs a source of seeds or files and a sink that keeps a result for each"
+	switch {
+	case able:
+		r.env.Shard = opt.Shard
+		if opt.Shard.N == 0 {
+			r.env.Shard = opt.Task
+		}
+		r.env.Shard = r.env.Shard.Among(opt.Place.Rank, opt.Place.Size)
+	case opt.Shard.N > 1:
+		return fmt.Errorf("shard %s: this flow cannot be shared: %s", opt.Shard, needs)
+	case !opt.Place.Alone():
+		return fmt.Errorf("%d processes were started, but this flow neither trains nor can be shared: %s: start one process", opt.Place.Size, needs)
 	}
 	return nil
 }
@@ -317,6 +331,7 @@ func (r *runner) fillHere(ctx context.Context, i int, s Store) error {
 	p, finish := newPass(ctx, r.env.Profile)
 	r.env.finish = finish
 	err = p.run(r.nodes[r.source:i], Once, func(e Element) error {
+		r.env.Ranks.Doing(0, "fills "+r.nodes[i].name)
 		if err := guard(func() error { return s.Write(p.ctx, e) }); err != nil {
 			return &StageError{Stage: r.nodes[i].label, Origin: e.Origin(), Err: err}
 		}
@@ -342,13 +357,15 @@ func (r *runner) fit(ctx context.Context, i int, f Fitter) error {
 		return nil
 	}
 	key := r.key(i, config)
+	restored := false
 	data, err := r.shared(ctx, "fits "+r.nodes[i].name, func() ([]byte, error) {
 		if data := r.readFit(r.fitPath(key), key); data != nil && f.Restore(data) == nil {
+			restored = true
 			return data, nil
 		}
 		return r.fitNow(ctx, i, f, key)
 	})
-	if err != nil {
+	if err != nil || restored {
 		return err
 	}
 	if err := f.Restore(data); err != nil {
@@ -403,6 +420,7 @@ func (r *runner) fitPass(ctx context.Context, i int, f Fitter, chain []*node) er
 	p, finish := newPass(ctx, r.env.Profile)
 	r.env.finish = finish
 	return p.run(chain, Once, func(e Element) error {
+		r.env.Ranks.Doing(0, "fits "+r.nodes[i].name)
 		var enough bool
 		err := guard(func() (err error) {
 			enough, err = f.Fit(p.ctx, e)

@@ -46,6 +46,18 @@ func SlurmShard(getenv func(string) string) (Shard, error) {
 	return s, nil
 }
 
+// Among returns the part of the shard that one of several processes works on. All of them
+// together work on the shard.
+func (s Shard) Among(process, processes int) Shard {
+	if processes < 2 {
+		return s
+	}
+	if s.N < 2 {
+		s = Shard{1, 1}
+	}
+	return Shard{s.I + s.N*process, s.N * processes}
+}
+
 // Has reports whether the shard includes the i-th item, counted from 0.
 func (s Shard) Has(i int) bool { return s.N < 2 || i%s.N == s.I-1 }
 

@@ -78,3 +78,23 @@ func TestFitOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestAmong: the processes of a shard together work on the shard.
+func TestAmong(t *testing.T) {
+	for _, s := range []Shard{{}, {1, 1}, {2, 3}, {3, 3}} {
+		if got := s.Among(0, 1); got != s {
+			t.Errorf("shard %v of one process: %v", s, got)
+		}
+		for item := range 40 {
+			times := 0
+			for process := range 4 {
+				if s.Among(process, 4).Has(item) {
+					times++
+				}
+			}
+			if want := map[bool]int{true: 1}[s.Has(item)]; times != want {
+				t.Errorf("shard %v: %d of 4 processes work on item %d, want %d", s, times, item, want)
+			}
+		}
+	}
+}

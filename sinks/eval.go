@@ -337,6 +337,7 @@ func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
 // are the validation frames first, first+1, ... Of several ranks, rank r of N draws those of
 // frames r, r+N, ..., and rank 0 gets all of them.
 func (e *eval) samples(ctx context.Context, tr *model.Trainer, first int, batch *frames.Frames, by sampler) ([]float32, error) {
+	e.env.Ranks.Doing(tr.Step, "an evaluation")
 	size, rank := 1, 0
 	if g := e.env.Ranks; g != nil {
 		size, rank = g.Size, g.Rank

@@ -11,11 +11,7 @@ func openDevice(env *pipeline.Env) (torchx.Device, error) {
 	if env.Asked != nil {
 		return torchx.CPU, nil
 	}
-	local := 0
-	if env.Ranks != nil {
-		local = env.Ranks.Local
-	}
-	device, err := torchx.OpenLocalDevice(env.Run.Device, local)
+	device, err := torchx.OpenLocalDevice(env.Run.Device, env.Local)
 	if err != nil {
 		return device, err
 	}

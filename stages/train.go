@@ -328,13 +328,16 @@ func (t *train) end() error {
 	if !t.env.Leads() {
 		return nil
 	}
-	t.env.Ranks.Doing(t.trainer.Step, "the last checkpoint")
+	t.env.Ranks.Doing(t.trainer.Step, ranks.Save)
 	if !t.env.Failed() {
 		t.passed()
 		return t.saveLast()
 	}
 	_ = t.checkpoints.wait()                   // the run has an error to report
 	whole := t.trainer.Passed || t.sent != nil // else the checkpoint that the run resumed from has all that there is
+	if t.env.Ranks != nil && t.checkpoints.saved == t.trainer.Step {
+		t.env.Progress.Note("%s has step %d, the last whole one", filepath.Join(t.env.Run.Dir, model.CheckpointFile), t.checkpoints.saved)
+	}
 	if !whole || t.trainer.Step == t.checkpoints.saved || t.trainer.Last.Skipped() && !t.env.Interrupted() {
 		return nil
 	}

@@ -31,10 +31,14 @@ func (f *failedRank) Error() string {
 // launch runs this program, with its own arguments, as several ranks on this machine, which
 // get torchrun's variables. A signal that ends ctx is passed on to all of them. Rank 0's
 // output is this program's, and the others' errors come with their rank in front. When a
-// rank fails, the others are given some time to end, and are then killed. The error is the
-// *failedRank that failed first.
-func launch(ctx context.Context, size int, stderr io.Writer) error {
-	all, err := startRanks(size, stderr)
+// rank that trains fails, the others are given some time to end, and are then killed. Ranks
+// that do not train are shards: they show what they do, and work on when one fails. The
+// error is the *failedRank that failed first.
+func launch(ctx context.Context, size int, trains bool, stdout, stderr io.Writer) error {
+	if trains {
+		stdout = nil
+	}
+	all, err := startRanks(size, stdout, stderr)
 	ended := make(chan *rankProcess, len(all))
 	for _, r := range all {
 		go func() {
@@ -59,12 +63,15 @@ func launch(ctx context.Context, size int, stderr io.Writer) error {
 			failed := r.failed()
 			if r.signalled() {
 				fmt.Fprintf(stderr, "fmsr: rank %d: %v\n", r.rank, r.ProcessState)
-				if r.rank > 0 { // else the store has gone with it
+				if trains && r.rank > 0 { // else the store has gone with it
 					_ = dist.Report(r.place, fmt.Sprintf("was ended (%v)", r.ProcessState)) // without it they notice later
 				}
 			}
 			if failed != nil && err == nil {
 				err = failed
+				if !trains {
+					continue
+				}
 				signal(syscall.SIGCONT) // one that was stopped can end too
 				if stop != nil {        // else rank 0 may stay, as run.on_signal says
 					late = time.After(patience)
@@ -106,8 +113,9 @@ func (r *rankProcess) failed() error {
 	}
 }
 
-// startRanks starts the ranks. With an error it returns those that were started.
-func startRanks(size int, stderr io.Writer) (all []*rankProcess, err error) {
+// startRanks starts the ranks. With an error it returns those that were started. Stdout is
+// for the output of other ranks than 0, if it is to be seen.
+func startRanks(size int, stdout, stderr io.Writer) (all []*rankProcess, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, &runFailed{error: err}
@@ -123,6 +131,9 @@ func startRanks(size int, stderr io.Writer) (all []*rankProcess, err error) {
 		// a terminal's signals reach the ranks from here only: a second one would end them at once
 		r.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 		r.Stderr = &rankLines{to: stderr, rank: rank}
+		if stdout != nil {
+			r.Stdout = &rankLines{to: stdout, rank: rank}
+		}
 		if rank == 0 {
 			r.Stdin, r.Stdout, r.Stderr = os.Stdin, os.Stdout, os.Stderr
 		}
@@ -171,9 +182,9 @@ func (l *rankLines) Write(text []byte) (int, error) {
 		}
 		line := l.part[:end+1]
 		if !bytes.HasPrefix(line, []byte("fmsr: rank ")) {
-			fmt.Fprintf(l.to, "rank %d: ", l.rank)
+			line = fmt.Appendf(nil, "rank %d: %s", l.rank, line)
 		}
-		_, _ = l.to.Write(line) // a reader that is gone ends nothing
+		_, _ = l.to.Write(line) // at once, since others write too; a reader that is gone ends nothing
 		l.part = l.part[end+1:]
 	}
 }

@@ -16,9 +16,9 @@ import (
 
 // Times of run.on_signal.
 const (
-	sameSignal     = 10 * time.Second // srun and Slurm may both pass one signal on: within this time a second one is the first
-	requeueWithin  = 30 * time.Second
-	endsOfRequeued = 5 * time.Minute // Slurm's KillWait and a node's epilog, generously
+	sameSignal    = 10 * time.Second // srun and Slurm may both pass one signal on: within this time a second one is the first
+	requeueWithin = 30 * time.Second
+	endOfRequeued = 5 * time.Minute // Slurm's KillWait and a node's epilog, generously
 )
 
 // onSignal is what a run does when run.signal has stopped it.
@@ -44,23 +44,27 @@ func (s *signals) heed(spec *pipeline.Spec, out io.Writer) *onSignal {
 }
 
 // stopped does what run.on_signal says after a run has ended with err. It returns when the
-// process is to exit.
-func (o *onSignal) stopped(err error) {
+// process is to exit. Of several ranks one leads: the others stay, so that the job does.
+func (o *onSignal) stopped(err error, leads bool) {
 	var by interrupted
 	switch {
 	case o.action == "exit" || !errors.As(err, &by) || by.signal != o.signal:
 	case !onlyInterrupted(err): // another node would meet the same error, again and again
 		o.say("the run has another error than the signal: exits")
 	case o.action == "wait":
-		o.say("stopped; stays until Slurm, or another signal, ends it")
+		if leads {
+			o.say("stopped; stays until Slurm, or another signal, ends it")
+		}
 		o.stay(0)
+	case !leads:
+		o.stay(endOfRequeued)
 	default:
 		if err := o.requeue(); err != nil {
 			o.say("%v. Instead of requeueing, queue a successor before work begins: sbatch --dependency=afterany:JOB ... (examples/slurm/chain.sh)", err)
 			return
 		}
-		o.stay(endsOfRequeued)
-		o.say("Slurm has not ended this job %v after it was requeued", endsOfRequeued)
+		o.stay(endOfRequeued)
+		o.say("Slurm has not ended this job %v after it was requeued", endOfRequeued)
 	}
 }
 
@@ -88,12 +92,12 @@ func (o *onSignal) requeue() error {
 	if err != nil {
 		return fmt.Errorf("job %s: no scontrol in PATH (a container has none): not requeued", job)
 	}
+	o.say("stopped; asks Slurm to requeue job %s, and stays until Slurm ends it", job) // now: Slurm ends it at once
 	ctx, cancel := context.WithTimeout(context.Background(), requeueWithin)
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, scontrol, "requeue", job).CombinedOutput(); err != nil {
 		return fmt.Errorf("scontrol requeue %s: %w: %s", job, err, strings.TrimSpace(string(out)))
 	}
-	o.say("stopped, and requeued job %s; stays until Slurm ends it", job)
 	return nil
 }
 

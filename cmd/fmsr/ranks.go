@@ -37,6 +37,7 @@ func executeRank(ctx context.Context, place ranks.Place, spec *pipeline.Spec, op
 			return int(by.signal)
 		},
 		Signal:  func(signal int) error { return interrupted{syscall.Signal(signal)} },
+		Notice:  func(line string) { fmt.Fprintln(opt.Out, line) },
 		Abandon: func(err error) { os.Exit(abandoned(place.Rank, err)) },
 	})
 	if err != nil {
@@ -44,6 +45,14 @@ func executeRank(ctx context.Context, place ranks.Place, spec *pipeline.Spec, op
 	}
 	opt.Ranks = group
 	return rankError(place.Rank, leave(pipeline.Execute(ctx, spec, opt)))
+}
+
+// executeShare runs a spec that does not train as one of several processes, each a shard.
+// They do not wait for each other.
+func executeShare(ctx context.Context, place ranks.Place, spec *pipeline.Spec, opt pipeline.Options) error {
+	runtime.GOMAXPROCS(max(2, place.Threads()))
+	opt.Place = place
+	return rankError(place.Rank, pipeline.Execute(ctx, spec, opt))
 }
 
 // abandoned reports that the process cannot end by itself after another rank has failed, and

@@ -59,7 +59,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 	cmd.Flags().StringArrayVar(&sets, "set", nil, setUsage)
 	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint or a run's folder to resume from")
 	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, or of the input files of superres, I = 1..N; set automatically in a Slurm job array (fmsr merge checks and joins them)")
-	cmd.Flags().Var(&size, "ranks", "train with this many processes on this machine, each a part of every batch (torchrun and srun start them on several)")
+	cmd.Flags().Var(&size, "ranks", "run as this many processes on this machine: each has a part of every training batch or, of a flow that does not train, is a shard (torchrun and srun start them on several)")
 	cmd.Flags().Var(&profile, "profile", "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	given := pipeline.AddFlags(cmd.Flags())
@@ -94,7 +94,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		}
 		onSignal := signals.heed(spec, out)
 		if place.Alone() && size > 1 {
-			return launch(cmd.Context(), int(size), cmd.ErrOrStderr())
+			return launch(cmd.Context(), int(size), spec.Trains(), out, cmd.ErrOrStderr())
 		}
 		if place.Rank == 0 {
 			printWarnings(out, spec)
@@ -104,19 +104,24 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 			Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: int(profile), Shard: part, Task: task,
 			Resumable: func() { again = withoutResume(os.Args) },
 		}
-		if !place.Alone() && spec.Trains() {
-			err = executeRank(cmd.Context(), place, spec, opt)
-		} else {
+		switch {
+		case place.Alone():
 			err = pipeline.Execute(cmd.Context(), spec, opt)
+		case spec.Trains():
+			err = executeRank(cmd.Context(), place, spec, opt)
+		default:
+			err = executeShare(cmd.Context(), place, spec, opt)
 		}
 		var input *pipeline.InputError
-		if err == nil || errors.As(err, &input) && cmd.Context().Err() == nil {
+		if err == nil || errors.As(err, &input) && cmd.Context().Err() == nil && !errors.As(err, new(interrupted)) {
 			return err
 		}
 		failed := &runFailed{error: err}
-		if spec.Resumable() && place.Rank == 0 {
-			failed.resume = shellCommand(again)
-			onSignal.stopped(err)
+		if spec.Resumable() {
+			if place.Rank == 0 {
+				failed.resume = shellCommand(again)
+			}
+			onSignal.stopped(err, place.Rank == 0)
 		}
 		return failed
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fmsr": func() { killWithin(); main() }})
+	testscript.Main(m, map[string]func(){"fmsr": func() { asRank(); killWithin(); main() }})
 }
 
 // TestScripts runs the real program through testdata/script, which reads like its

@@ -12,6 +12,7 @@ import (
 var needTorch = []string{
 	"fmsr/cmd/fmsr",
 	"fmsr/internal/field/plan",
+	"fmsr/internal/ranks/dist",
 	"fmsr/internal/torchx",
 	"fmsr/model",
 	"fmsr/sinks",

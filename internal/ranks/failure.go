@@ -77,11 +77,12 @@ type Limits struct {
 	Stall   time.Duration // in a step for which others wait; five times the longest step if that is more
 	Work    time.Duration // in slower work for which others wait
 	Arrive  time.Duration // until all ranks have come
+	Notice  time.Duration // until rank 0 says what it waits for before the run
 	End     time.Duration // after a failure: then the process is abandoned
 }
 
 // Usual are the limits of a run.
 var Usual = Limits{
-	Beat: time.Second, Silence: 15 * time.Second, Broken: 3 * time.Second, Stall: 15 * time.Second, Work: time.Hour,
-	Arrive: 10 * time.Minute, End: 12 * time.Second,
+	Beat: time.Second, Silence: 15 * time.Second, Broken: 3 * time.Second, Stall: 15 * time.Second, Work: 2 * time.Hour,
+	Arrive: 10 * time.Minute, Notice: 10 * time.Second, End: 12 * time.Second,
 }

@@ -1,6 +1,7 @@
 package ranks
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,8 @@ type Store interface {
 type Collectives interface {
 	// AllGather returns the data of all ranks, of any lengths.
 	AllGather(ctx context.Context, data []byte) ([][]byte, error)
+	// Waits reports whether one of them waits for other ranks now. The monitor asks.
+	Waits() bool
 }
 
 // Options are what Join needs besides the rank's place.
@@ -36,6 +39,7 @@ type Options struct {
 	SignalOf func(cause error) int  // the signal that ended a context; 0: none did
 	Signal   func(signal int) error // the cause of a context that a signal ends
 	Abandon  func(err error)        // ends the process, which has not ended by itself
+	Notice   func(line string)      // shows what rank 0 has been waiting for
 }
 
 // Group is the ranks of a run, as one of them sees it. The goroutine that runs the
@@ -57,7 +61,7 @@ type Group struct {
 	longest time.Duration // training step
 	suspect bool          // a connection has broken
 
-	left     chan struct{} // closed by Leave
+	left     chan struct{} // closed at the end of Leave
 	watching sync.WaitGroup
 	abandon  *time.Timer // runs once the run has ended because of another rank
 }
@@ -68,11 +72,13 @@ type Group struct {
 func Join(ctx context.Context, p Place, opt Options) (context.Context, *Group, error) {
 	g := &Group{Place: p, opt: opt, left: make(chan struct{}), since: time.Now()}
 	g.now.Doing = "start"
-	var err error
-	if g.store, err = opt.Dial(); err != nil {
-		return ctx, nil, fmt.Errorf("rank %d of %d: the ranks' store at %s: %w", p.Rank, p.Size, p.Address(), err)
-	}
-	watch, err := opt.Dial()
+	var watch Store
+	err := g.call(ctx, func() (err error) {
+		if g.store, err = opt.Dial(); err == nil {
+			watch, err = opt.Dial()
+		}
+		return err
+	})
 	if err != nil {
 		return ctx, nil, fmt.Errorf("rank %d of %d: the ranks' store at %s: %w", p.Rank, p.Size, p.Address(), err)
 	}
@@ -118,18 +124,30 @@ func (g *Group) arrive() error {
 	return g.store.Set(g.key("hosts"), hosts)
 }
 
-// key returns a key of this attempt of the run: a launcher's store outlives attempts.
+// Prefix returns the beginning of the keys of this attempt of the run: a launcher's store
+// outlives attempts.
+func (p Place) Prefix() string { return fmt.Sprintf("fmsr/%d.%d/", p.Attempt, p.Size) }
+
 func (p Place) key(format string, args ...any) string {
-	return fmt.Sprintf("fmsr/%d/", p.Attempt) + fmt.Sprintf(format, args...)
+	return p.Prefix() + fmt.Sprintf(format, args...)
+}
+
+// Connect sets the group's collectives.
+func (g *Group) Connect(c Collectives) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.Collectives = c
 }
 
 // Name returns a rank's name for messages: "rank 2 on n1".
 func (g *Group) Name(rank int) string { return fmt.Sprintf("rank %d on %s", rank, g.Hosts[rank]) }
 
-// What a rank does that must not take much longer than it usually does.
+// What a rank does that the monitor knows: work that must not take much longer than it
+// usually does, and rank 0's work once the run has ended.
 const (
 	Step  = "its training step"
 	Batch = "the reading of its next batch"
+	Save  = "the last checkpoint"
 )
 
 // Doing records what the rank is doing from now on, at a step. A nil group records
@@ -140,7 +158,13 @@ func (g *Group) Doing(step int, what string) {
 	}
 }
 
+// Before is called, if a test sets it, before a rank begins to do something at a step.
+var Before func(step int, what string)
+
 func (g *Group) become(step int, what string, waits bool) (was beat) {
+	if Before != nil {
+		Before(step, what)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	was = g.now
@@ -159,6 +183,10 @@ func (g *Group) Waiting(ctx context.Context, what string, f func() error) error 
 	g.mu.Unlock()
 	was := g.become(step, what, true)
 	defer g.become(was.Step, was.Doing, was.Waits)
+	if step == 0 && g.Rank == 0 { // later, progress shows
+		notice := time.AfterFunc(g.opt.Limits.Notice, func() { g.opt.Notice("rank 0: " + what) })
+		defer notice.Stop()
+	}
 	return g.Explain(ctx, f())
 }
 
@@ -186,16 +214,21 @@ func (g *Group) Explain(ctx context.Context, err error) error {
 }
 
 // await waits for a key, and returns its value.
-func (g *Group) await(ctx context.Context, key string) (value []byte, err error) {
-	err = g.call(ctx, func() (err error) {
-		value, err = g.store.Get(ctx, key, 1<<62)
+func (g *Group) await(ctx context.Context, key string) ([]byte, error) {
+	value := make(chan []byte, 1)
+	err := g.call(ctx, func() error {
+		v, err := g.store.Get(ctx, key, 1<<62)
+		value <- v
 		return err
 	})
-	return value, err
+	if err != nil {
+		return nil, err
+	}
+	return <-value, nil
 }
 
 // call runs an operation of the store, which does not return while the store's process
-// is stopped: then call returns when ctx ends.
+// is stopped: then call returns when ctx ends, and the caller must not read what f writes.
 func (g *Group) call(ctx context.Context, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -277,7 +310,7 @@ func (g *Group) remove(ctx context.Context, key string) error {
 type Fact struct{ Name, Value string }
 
 // Compare returns an error that names the first rank whose facts are not rank 0's, and
-// what differs. It is the same error on every rank.
+// what differs. It is the same *PeerError on every rank, which rank 0 reports.
 func (g *Group) Compare(ctx context.Context, facts []Fact) error {
 	g.turn++
 	mine, _ := json.Marshal(facts) // strings
@@ -287,7 +320,7 @@ func (g *Group) Compare(ctx context.Context, facts []Fact) error {
 			return err
 		}
 	}
-	verdict, err := g.Share(ctx, "which compares all ranks", func() ([]byte, error) {
+	data, err := g.Share(ctx, "which compares all ranks", func() ([]byte, error) {
 		for r := 1; r < g.Size; r++ {
 			var theirs []Fact
 			err := g.Waiting(ctx, "wait for "+g.Name(r), func() error {
@@ -300,26 +333,28 @@ func (g *Group) Compare(ctx context.Context, facts []Fact) error {
 			if err != nil {
 				return nil, err
 			}
-			if text := g.differ(r, facts, theirs); text != "" {
-				return []byte(text), nil
+			if why := g.differ(facts, theirs); why != "" {
+				return json.Marshal(Failure{Rank: r, Host: g.Hosts[r], Why: why})
 			}
 		}
 		return nil, nil
 	})
-	if err == nil && len(verdict) > 0 {
-		err = errors.New(string(verdict))
+	if err != nil || len(data) == 0 {
+		return err
 	}
-	return err
+	different := &PeerError{Reports: g.Rank == 0}
+	return cmp.Or[error](json.Unmarshal(data, &different.Failure), different)
 }
 
-func (g *Group) differ(rank int, first, theirs []Fact) string {
+// differ returns how a rank's facts differ from rank 0's; empty: not at all.
+func (g *Group) differ(first, theirs []Fact) string {
 	for i, want := range first {
-		if i >= len(theirs) || theirs[i] != want {
-			got := Fact{}
-			if i < len(theirs) {
-				got = theirs[i]
-			}
-			return fmt.Sprintf("%s differs from %s: %s is %s, want %s", g.Name(rank), g.Name(0), want.Name, got.Value, want.Value)
+		got := Fact{Value: "missing"}
+		if i < len(theirs) {
+			got = theirs[i]
+		}
+		if got != want {
+			return fmt.Sprintf("differs from %s: its %s is %s, want %s", g.Name(0), want.Name, got.Value, want.Value)
 		}
 	}
 	return ""
@@ -359,6 +394,19 @@ func (g *Group) InTurn(ctx context.Context, what string, f func() error) error {
 		return err
 	}
 	return g.Explain(ctx, g.call(ctx, func() error { return g.store.Set(fmt.Sprintf("%s/%d", key, g.Rank), nil) }))
+}
+
+// abandonAfter abandons the process after a time, and as long as rank 0 saves, after more.
+func (g *Group) abandonAfter(limit time.Duration, err error) {
+	g.abandon = time.AfterFunc(limit, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.now.Doing == Save {
+			g.abandonAfter(limit, err)
+			return
+		}
+		go g.opt.Abandon(err)
+	})
 }
 
 // Failed tells the others why this rank ends, unless it ends because of one of them.
@@ -415,8 +463,9 @@ func Report(store Store, p Place, host, why string) error {
 }
 
 // Leave ends the group. A rank that has succeeded waits until rank 0 has, or until another
-// one fails. Rank 0 waits until the others have left, since they may need the store that it
-// serves.
+// one fails. After a failure it waits some time for rank 0, which saves, since its own end
+// could make the launcher end all. Rank 0 waits until the others have left, since they may
+// need the store that it serves.
 func (g *Group) Leave(err error) error {
 	g.Failed(err)
 	if err == nil && g.Rank > 0 {
@@ -425,36 +474,52 @@ func (g *Group) Leave(err error) error {
 			return err
 		})
 	}
-	close(g.left)
-	want := int64(g.Size)
-	if peer := (*PeerError)(nil); errors.As(context.Cause(g.ctx), &peer) && peer.Lost {
-		want--
+	g.mu.Lock()
+	if g.abandon != nil { // what follows ends in time
+		g.abandon.Stop()
 	}
-	patience := g.opt.Limits.Silence
-	if err != nil {
-		patience = g.opt.Limits.Broken
+	g.mu.Unlock()
+	gone := -1
+	if peer := (*PeerError)(nil); errors.As(context.Cause(g.ctx), &peer) && (peer.Lost || peer.Rank == g.Rank) {
+		gone = peer.Rank
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	limit := g.opt.Limits.End
+	if err != nil && g.Rank == 0 { // the others only wait for its word
+		limit = g.opt.Limits.Broken
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	_ = g.call(ctx, func() error {
-		if err == nil && g.Rank == 0 {
-			if err := g.store.Set(g.key("done"), nil); err != nil {
-				return err
-			}
+	switch {
+	case gone == 0 || gone == g.Rank: // there is nobody to wait for
+	case g.Rank == 0:
+		_ = g.call(ctx, func() error { return g.endFirst(ctx, err == nil, gone) })
+	default:
+		if err != nil {
+			_, _ = g.await(ctx, g.key("ended")) // without it, this rank ends anyway
 		}
-		n, err := g.store.Add(g.key("left"), 1)
-		for g.Serves() && err == nil && n < want && ctx.Err() == nil {
-			time.Sleep(5 * time.Millisecond)
-			n, err = g.store.Add(g.key("left"), 0)
-		}
-		return err
-	})
+		_ = g.call(ctx, func() error { _, err := g.store.Add(g.key("left"), 1); return err })
+	}
+	close(g.left)
 	g.cancel(nil)
 	_ = g.call(ctx, func() error { g.watching.Wait(); return nil }) // in vain if the store does not answer
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.abandon != nil {
-		g.abandon.Stop()
+	return err
+}
+
+// endFirst tells the others that rank 0 ends, and waits until they have left if it serves
+// the store.
+func (g *Group) endFirst(ctx context.Context, done bool, gone int) error {
+	if done {
+		if err := g.store.Set(g.key("done"), nil); err != nil {
+			return err
+		}
+	}
+	err := g.store.Set(g.key("ended"), nil)
+	others := int64(g.Size - 1)
+	if gone > 0 {
+		others--
+	}
+	for n := int64(0); g.Serves() && err == nil && n < others && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+		n, err = g.store.Add(g.key("left"), 0)
 	}
 	return err
 }

@@ -81,7 +81,7 @@ func (c client) Delete(key string) (was bool, err error) {
 // quick are limits for tests.
 var quick = Limits{
 	Beat: 10 * time.Millisecond, Silence: 400 * time.Millisecond, Broken: 150 * time.Millisecond, Stall: 300 * time.Millisecond, Work: time.Minute,
-	Arrive: time.Second, End: time.Minute,
+	Arrive: time.Second, Notice: 30 * time.Millisecond, End: time.Minute,
 }
 
 // signalled is the cause of a context that a signal ended.
@@ -99,6 +99,7 @@ type world struct {
 	limits  Limits
 
 	abandoned atomic.Pointer[error]
+	notice    atomic.Pointer[string]
 }
 
 func newWorld(t *testing.T, size int) *world {
@@ -131,6 +132,7 @@ func (w *world) run(f func(ctx context.Context, g *Group) error) []error {
 				},
 				Signal:  func(signal int) error { return signalled(signal) },
 				Abandon: func(err error) { w.abandoned.Store(&err) },
+				Notice:  func(line string) { w.notice.Store(&line) },
 			})
 			if err != nil {
 				errs[rank] = err
@@ -205,10 +207,14 @@ func TestRanksCompare(t *testing.T) {
 		frames := "7"
 		if g.Rank == 2 {
 			frames = "6"
+			time.Sleep(100 * time.Millisecond)
 		}
 		return g.Compare(ctx, []Fact{{"grid", "8 x 8"}, {"frames", frames}})
 	})
-	w.expect(errs, "rank 2 on n1 differs from rank 0 on n0: frames is 6, want 7")
+	w.expect(errs, "rank 2 on n1 differs from rank 0 on n0: its frames is 6, want 7: this run ends")
+	if notice := w.notice.Load(); notice == nil || *notice != "rank 0: wait for rank 2 on n1" {
+		t.Errorf("notice %v, want what rank 0 waits for", notice)
+	}
 }
 
 func TestRanksWaitForMissing(t *testing.T) {
@@ -242,6 +248,35 @@ func TestRankFails(t *testing.T) {
 		if peer := (*PeerError)(nil); errors.As(err, &peer) && peer.Reports != (rank == 0) {
 			t.Errorf("rank %d: reports %v", rank, peer.Reports)
 		}
+	}
+}
+
+// TestRanksWaitForRank0: the others leave after rank 0, which saves.
+func TestRanksWaitForRank0(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		w := newWorld(t, 3)
+		began := time.Now()
+		w.run(func(ctx context.Context, g *Group) (err error) {
+			if fails {
+				err = errors.New("disk full")
+				if g.Rank != 1 {
+					err = wait(ctx)
+				}
+			}
+			if g.Rank == 0 {
+				time.Sleep(200 * time.Millisecond)
+			} else {
+				defer func() {
+					go func() {
+						<-g.left
+						if took := time.Since(began); took < 200*time.Millisecond {
+							t.Errorf("fails %v: rank %d left after %v", fails, g.Rank, took)
+						}
+					}()
+				}()
+			}
+			return err
+		})
 	}
 }
 
@@ -346,6 +381,35 @@ func TestRankStalls(t *testing.T) {
 	w.expect(errs, "(it was at step 4, the reading of its next batch)")
 }
 
+// collectives only says whether it waits.
+type collectives struct {
+	Collectives
+	waits bool
+}
+
+func (c collectives) Waits() bool { return c.waits }
+
+// TestRankHangsInStep: the others wait for its gradients.
+func TestRankHangsInStep(t *testing.T) {
+	for _, hangs := range []int{1, -1} { // one, or the connections between all
+		w := newWorld(t, 3)
+		errs := w.run(func(ctx context.Context, g *Group) error {
+			g.Connect(collectives{waits: g.Rank != hangs})
+			g.Doing(4, Step)
+			time.Sleep(20 * time.Millisecond)
+			g.Doing(4, Batch)
+			g.Doing(5, Step)
+			return wait(ctx)
+		})
+		want := "rank 1 on n0 has made no progress for "
+		if hangs < 0 {
+			want = "and all others have made no progress for "
+		}
+		w.expect(errs, want)
+		w.expect(errs, "(it was at step 5, its training step)")
+	}
+}
+
 // TestLongWorkIsNoStall: the others wait for an evaluation on rank 0.
 func TestLongWorkIsNoStall(t *testing.T) {
 	w := newWorld(t, 3)
@@ -364,6 +428,24 @@ func TestLongWorkIsNoStall(t *testing.T) {
 		if err != nil {
 			t.Errorf("rank %d: %v", rank, err)
 		}
+	}
+}
+
+// TestRank0SavesInPeace: it is not abandoned while it saves.
+func TestRank0SavesInPeace(t *testing.T) {
+	w := newWorld(t, 2)
+	w.limits.End = 30 * time.Millisecond
+	w.run(func(ctx context.Context, g *Group) error {
+		if g.Rank == 1 {
+			return errors.New("disk full")
+		}
+		err := wait(ctx)
+		g.Doing(7, Save)
+		time.Sleep(150 * time.Millisecond)
+		return err
+	})
+	if err := w.abandoned.Load(); err != nil {
+		t.Errorf("abandoned: %v", *err)
 	}
 }
 

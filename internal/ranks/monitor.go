@@ -63,6 +63,7 @@ func (m *monitor) once() error {
 	g.mu.Lock()
 	mine, suspect, longest := g.now, g.suspect, g.longest
 	mine.N, mine.For = m.n, time.Since(g.since).Seconds()
+	mine.Waits = mine.Waits || g.Collectives != nil && g.Collectives.Waits()
 	g.mu.Unlock()
 	data, err := json.Marshal(mine)
 	if err == nil {
@@ -85,15 +86,12 @@ func (m *monitor) once() error {
 	if waits := mine.Waits || mine.Doing == Step; suspect || waits && mine.For > stall.Seconds() {
 		return m.lookAtAll(mine, suspect, stall, passed)
 	}
-	for _, r := range []int{(g.Rank + 1) % g.Size, 0} {
-		if r == g.Rank {
-			continue
-		}
-		if lost, err := m.lost(r, g.opt.Limits.Silence, passed); lost || err != nil {
-			return err
-		}
+	next := (g.Rank + 1) % g.Size
+	if lost, err := m.lost(next, g.opt.Limits.Silence, passed); lost || err != nil || next == 0 || g.Rank == 0 {
+		return err
 	}
-	return nil
+	_, err = m.lost(0, g.opt.Limits.Silence, passed)
+	return err
 }
 
 // passed returns the time since the last look at the peers, in which they could be heard.
@@ -143,8 +141,14 @@ func (m *monitor) lookAtAll(mine beat, suspect bool, stall, passed time.Duration
 	if last.quick() {
 		limit = stall
 	}
-	if who == g.Rank || last.For < limit.Seconds() {
+	switch {
+	case last.For < limit.Seconds():
 		return nil
+	case who == g.Rank: // nobody is behind
+		if last.For < 2*limit.Seconds() {
+			return nil
+		}
+		return m.found(last.failure(who, g.Hosts[who], "and all others have made no progress for %v: they wait for each other", time.Duration(last.For)*time.Second))
 	}
 	return m.found(last.failure(who, g.Hosts[who], "has made no progress for %v, and the others wait for it", time.Duration(last.For)*time.Second))
 }
@@ -205,7 +209,7 @@ func (m *monitor) end(f Failure) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.abandon == nil {
-		g.abandon = time.AfterFunc(g.opt.Limits.End, func() { g.opt.Abandon(err) })
+		g.abandonAfter(g.opt.Limits.End, err)
 		g.cancel(err)
 	}
 }

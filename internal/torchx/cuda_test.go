@@ -1,6 +1,7 @@
 package torchx
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // testDevice returns the device for the tests of kernels: FMSR_TEST_DEVICE, or the CPU.
@@ -173,4 +175,33 @@ func TestGPUCheck(t *testing.T) {
 	}
 	check("gpu-check: /none/bench.py is missing", "/none")
 	check("gpu-check: no NVIDIA GPU here")
+}
+
+// TestNCCL: collectives of tensors on CUDA, by a group of one rank.
+func TestNCCL(t *testing.T) {
+	device := testDevice(t)
+	if device == CPU {
+		t.Skip("FMSR_TEST_DEVICE is not set")
+	}
+	_, stores := serve(t, 1)
+	ctx := context.Background()
+	g, err := NewGroup(ctx, stores[0], 0, 1, device, 10*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	err = g.Do(ctx, func(s *Scope) error {
+		x := s.To(s.Full(3, Float32, CPU, 2, 4, 4, 4), Float32, device, NHWC)
+		s.AllReduce(g, x)
+		s.Broadcast(g, x, 0)
+		for _, y := range append(s.AllGather(g, x), x) {
+			if v := s.Item(s.Mean(y)); v != 3 {
+				return fmt.Errorf("one rank's 3 became %g", v)
+			}
+		}
+		return s.Err()
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }

@@ -27,8 +27,10 @@ type Group struct {
 }
 
 // NewGroup connects size ranks, which find one another in the store. It waits for all of
-// them until ctx ends. The timeout is for each collective. With a CUDA device,
-// collectives of tensors on it go by NCCL. The caller closes the group before the store.
+// them until ctx ends, and then at most half a minute for the connections. The timeout is
+// for each collective. It must be longer than a rank is ever busy by itself, with a
+// checkpoint say; the scope's context ends a wait earlier. With a CUDA device, collectives
+// of tensors on it go by NCCL. The caller closes the group before the store.
 //
 // gloo's connections are made at the network interface that GLOO_SOCKET_IFNAME names, or
 // else the one by which the store's host is reached.
@@ -99,6 +101,10 @@ func (g *Group) Close() {
 		g.c = nil
 	}
 }
+
+// Waits reports whether a collective on the CPU waits for other ranks now. Any goroutine may
+// ask.
+func (g *Group) Waits() bool { return bool(C.fx_group_waits(g.c)) }
 
 // Do runs f in a scope on the calling goroutine, for collectives that belong to no
 // model. If ctx ends, the scope's collectives end too.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -169,5 +170,28 @@ func TestCollectives(t *testing.T) {
 	}
 	if left := Live() - before; left != 0 {
 		t.Errorf("%d tensors left", left)
+	}
+}
+
+// TestStoreSilent: a store that does not answer is an error, in time, and so is every
+// later call.
+func TestStoreSilent(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	began := time.Now()
+	_, err = OpenStore(StoreAddr{Host: "127.0.0.1", Port: silent.Addr().(*net.TCPAddr).Port}, 200*time.Millisecond)
+	if took := time.Since(began); err == nil || took > 2*time.Second {
+		t.Errorf("connected to a server that says nothing: %v after %v", err, took)
+	}
+	store := &Store{timeout: 50 * time.Millisecond}
+	release := make(chan struct{})
+	defer close(release)
+	for range 2 {
+		if err := store.call("wait", store.timeout, func() error { <-release; return nil }); err == nil {
+			t.Error("a call without an answer is no error")
+		}
 	}
 }

@@ -35,8 +35,8 @@ part() { # NAME COMMAND...: runs a part; if it fails, the others still run
 
 nvidia-smi --query-gpu=name,memory.total,driver_version --format=csv,noheader
 echo "PyTorch ${torch%% *}, $("$kit/fmsr" version)"
-part "kernels, updates and graphs" timeout 120 "$kit/torchx.test" -test.run '^Test(NormSiLUKernel|Update|Graph)'
-part "golden networks and recorded steps" timeout 180 "$kit/model.test" -test.run '^Test(GoldenNetworks|RecordedSteps)'
+part "kernels, updates, graphs and NCCL" timeout 120 "$kit/torchx.test" -test.run '^Test(NormSiLUKernel|Update|Graph|NCCL)'
+part "golden networks, recorded steps and a rank by NCCL" timeout 180 "$kit/model.test" -test.run '^Test(GoldenNetworks|RecordedSteps|OneRank)$'
 
 bench() { timeout 150 "$kit/model.test" -test.run '^$' -test.bench '^BenchmarkDevice$' -test.benchtime 30x | tee bench.txt; }
 part "training and sampling, 256 x 256, batch 4, bf16" bench

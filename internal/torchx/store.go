@@ -71,7 +71,7 @@ func (s *Store) Clone() (*Store, error) {
 
 func (s *Store) open(what string, within time.Duration, open func(*C.fx_store) C.fx_error) (*Store, error) {
 	c := new(C.fx_store)
-	if err := s.call(what, within, func() C.fx_error { return open(c) }); err != nil {
+	if err := s.call(what, within, func() error { return check(open(c)) }); err != nil {
 		return nil, err
 	}
 	s.c = *c
@@ -94,13 +94,13 @@ func (s *Store) Close() {
 
 // call runs f on a goroutine of its own, since f may wait for an answer for ever. f's
 // results are valid only if call returns no error.
-func (s *Store) call(what string, within time.Duration, f func() C.fx_error) error {
+func (s *Store) call(what string, within time.Duration, f func() error) error {
 	if s.stuck.Load() {
 		return fmt.Errorf("store at %s: %s: an earlier call has had no answer", s, what)
 	}
 	at := s.String()
 	done := make(chan error, 1)
-	go func() { done <- check(f()) }()
+	go func() { done <- f() }()
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	select {
@@ -117,10 +117,10 @@ func (s *Store) call(what string, within time.Duration, f func() C.fx_error) err
 
 // keyed runs f with a key as a C string.
 func (s *Store) keyed(what, key string, within time.Duration, f func(key *C.char) C.fx_error) error {
-	return s.call(what+" "+key, within, func() C.fx_error {
+	return s.call(what+" "+key, within, func() error {
 		k := C.CString(key)
 		defer C.free(unsafe.Pointer(k))
-		return f(k)
+		return check(f(k))
 	})
 }
 
@@ -171,13 +171,13 @@ func (s *Store) get(key string, wait time.Duration) (value []byte, there bool, e
 // Has reports whether all keys are there.
 func (s *Store) Has(keys ...string) (bool, error) {
 	all := new(C.bool)
-	err := s.call("check", s.timeout, func() C.fx_error {
+	err := s.call("check", s.timeout, func() error {
 		ks := make([]*C.char, len(keys)+1)
 		for i, key := range keys {
 			ks[i] = C.CString(key)
 			defer C.free(unsafe.Pointer(ks[i]))
 		}
-		return C.fx_store_check(s.c, &ks[0], C.int(len(keys)), all)
+		return check(C.fx_store_check(s.c, &ks[0], C.int(len(keys)), all))
 	})
 	return err == nil && bool(*all), err
 }

@@ -196,6 +196,15 @@ func (s *Scope) over() bool {
 	return s.err != nil
 }
 
+// Regardless runs f even if the scope's context has ended, so that what an op has begun
+// can be completed.
+func (s *Scope) Regardless(f func()) {
+	ctx := s.ctx
+	s.ctx = nil
+	defer func() { s.ctx = ctx }()
+	f()
+}
+
 // one calls a C function that returns one tensor.
 func (s *Scope) one(op string, call func(out *C.fx_tensor) C.fx_error) Tensor {
 	if s.over() {

@@ -6,7 +6,6 @@ package dist
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"time"
 
@@ -38,7 +37,6 @@ func Join(ctx context.Context, place ranks.Place, opt ranks.Options) (_ context.
 	if err != nil {
 		return ctx, nil, nil, err
 	}
-	g.Collectives = c
 	leave = func(err error) error {
 		if err = g.Leave(err); err == nil { // else a connection may be stuck, and the process ends anyway
 			c.close()
@@ -48,6 +46,7 @@ func Join(ctx context.Context, place ranks.Place, opt ranks.Options) (_ context.
 	if c.gloo, err = c.group(ctx, "gloo", torchx.CPU); err != nil {
 		return ctx, nil, nil, leave(g.Explain(ctx, err))
 	}
+	g.Connect(c)
 	return ctx, g, leave, nil
 }
 
@@ -68,7 +67,7 @@ func (c *Collectives) keep(s *torchx.Store, err error) (*torchx.Store, error) {
 
 // group connects all ranks for collectives of tensors on a device.
 func (c *Collectives) group(ctx context.Context, name string, device torchx.Device) (*torchx.Group, error) {
-	part, err := c.keep(c.stores[0].Prefix(fmt.Sprintf("fmsr/%d/%s", c.place.Attempt, name)))
+	part, err := c.keep(c.stores[0].Prefix(c.place.Prefix() + name))
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +84,9 @@ func (c *Collectives) On(ctx context.Context, device torchx.Device) (_ *torchx.G
 	}
 	return c.device, err
 }
+
+// Waits reports whether a collective waits for other ranks. On a GPU it is not known.
+func (c *Collectives) Waits() bool { return c.gloo.Waits() }
 
 // AllGather returns the data of all ranks.
 func (c *Collectives) AllGather(ctx context.Context, data []byte) (all [][]byte, err error) {

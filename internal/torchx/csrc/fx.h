@@ -166,6 +166,7 @@ fx_error fx_store_delete(fx_store store, const char *key, bool *was_there);
 // fx_group_close reports false, and frees nothing, if a collective has not ended.
 fx_error fx_group_open(fx_store store, int rank, int size, int device, const char *address, const char *interface, int64_t timeout_ms, fx_group *out);
 bool fx_group_close(fx_group group);
+bool fx_group_waits(fx_group group);
 fx_error fx_all_reduce(fx_group group, fx_tensor x, const int *stop);
 fx_error fx_broadcast(fx_group group, fx_tensor x, int root, const int *stop);
 fx_error fx_all_gather(fx_group group, fx_tensor x, const int *stop, fx_tensor *out);

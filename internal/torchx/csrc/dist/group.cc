@@ -13,13 +13,16 @@ using c10d::ProcessGroupGloo;
 
 namespace {
 
+// Connects to every other rank, which has to do the same within half a minute. timeout is for the collectives.
 c10::intrusive_ptr<c10d::Backend> gloo_backend(const c10::intrusive_ptr<c10d::Store> &store, int rank, int size,
                                                const std::string &address, const std::string &interface,
                                                std::chrono::milliseconds timeout) {
-  auto options = ProcessGroupGloo::Options::create(timeout);
+  auto options = ProcessGroupGloo::Options::create(std::chrono::seconds(30));
   options->devices.push_back(interface.empty() ? ProcessGroupGloo::createDeviceForHostname(address)
                                                : ProcessGroupGloo::createDeviceForInterface(interface));
-  return c10::make_intrusive<ProcessGroupGloo>(store, rank, size, options);
+  c10::intrusive_ptr<c10d::Backend> backend = c10::make_intrusive<ProcessGroupGloo>(store, rank, size, options);
+  backend->setTimeout(timeout);
+  return backend;
 }
 
 }  // namespace
@@ -54,6 +57,11 @@ c10::intrusive_ptr<c10d::Work> Group::all_reduce(const at::Tensor &x) {
 }
 
 void Group::finish(c10d::Work &work, const int *stop) {
+  struct Waiting {
+    std::atomic<bool> &now;
+    explicit Waiting(std::atomic<bool> &flag) : now(flag) { now = true; }
+    ~Waiting() { now = false; }
+  } until_the_end(waiting);
   // pauses of an eighth of the time waited, so that a short wait is not made long and a long one costs nothing
   for (auto pause = std::chrono::microseconds(10); !work.isCompleted();
        pause = std::min(pause + pause / 8 + std::chrono::microseconds(1), std::chrono::microseconds(1000))) {
@@ -79,6 +87,8 @@ fx_error fx_group_open(fx_store store, int rank, int size, int device, const cha
     *out = new Group(store->store, rank, size, device, address, interface, std::chrono::milliseconds(timeout_ms));
   });
 }
+
+bool fx_group_waits(fx_group group) { return group->waits(); }
 
 bool fx_group_close(fx_group group) {
   if (group->broken()) return false;

@@ -16,6 +16,9 @@ class Group {
  public:
   Group(const c10::intrusive_ptr<c10d::Store> &store, int rank, int size, int device, const std::string &address,
         const std::string &interface, std::chrono::milliseconds timeout);
+  ~Group() {
+    if (nccl) nccl->shutdown();
+  }
 
   int size() const { return processes->getSize(); }
 
@@ -34,6 +37,9 @@ class Group {
   // Finishes the work for the device's current stream: on CUDA, without waiting for the device.
   void finish_on_stream(c10d::Work &work, const at::Tensor &x, const int *stop);
 
+  // Reports whether finish waits for other ranks now. Any thread may ask.
+  bool waits() const { return waiting; }
+
   // Reports whether a work that was started never finished. The group is then left as it is: its destructor would wait
   // for that work.
   bool broken() const { return under_way > 0; }
@@ -43,6 +49,7 @@ class Group {
  private:
   c10::intrusive_ptr<c10d::Backend> gloo, nccl;
   std::atomic<int64_t> under_way{0};
+  std::atomic<bool> waiting{false};
 };
 
 // The memory of x, without gaps, as a tensor of one dimension.

@@ -1,0 +1,3 @@
+// See cusparse.h.
+#pragma once
+typedef struct cublasLtContext *cublasLtHandle_t;

@@ -1,0 +1,3 @@
+// See cusparse.h.
+#pragma once
+typedef struct cusolverDnContext *cusolverDnHandle_t;
