@@ -48,12 +48,18 @@ func (f *Fourier) Inverse(plane []float32, modes []complex128) {
 	}
 }
 
-// columns transforms each column of modes in place.
+// columns transforms each column of modes in place. A column of zeros, such as those beyond
+// a band, needs no work.
 func (f *Fourier) columns(modes []complex128, transform func(dst, src []complex128) []complex128) {
 	half := f.grid.W/2 + 1
 	for x := range half {
+		some := false
 		for y := range f.column {
 			f.column[y] = modes[y*half+x]
+			some = some || f.column[y] != 0
+		}
+		if !some {
+			continue
 		}
 		transform(f.column, f.column)
 		for y, v := range f.column {

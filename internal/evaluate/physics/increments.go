@@ -2,6 +2,8 @@ package physics
 
 import (
 	"math"
+
+	"fmsr/internal/field"
 )
 
 // increments sums, for each direction (along x, along y) and lag l, the increments
@@ -79,36 +81,40 @@ func (l *Layout) eachLag(do func(dy, dx, lag int)) {
 // increments adds the increments over dy rows and dx columns. At an open edge there are
 // none.
 func (p *Plane) increments(dy, dx int, scale float64, sums []float64) {
-	perBin := 1 / (scale * binWidth)
-	var s1, s2, s3, s4, s5, s6, cube float64
-	n, w := 0, p.Grid.W
+	w := p.Grid.W
 	for y := range p.Grid.H {
 		first, ok := p.at(y, 0, dy, 0)
 		if !ok {
 			continue
 		}
 		here, there := p.Values[y*w:][:w], p.Values[first:][:w]
-		for x, v := range here {
-			to, ok := along(x+dx, w, p.Grid.Boundary[1])
-			if !ok {
-				break
-			}
-			d := float64(there[to]) - float64(v)
-			a, square := math.Abs(d), d*d
-			s1 += a
-			s2 += square
-			s3 += a * square
-			s4 += square * square
-			s5 += a * square * square
-			s6 += square * square * square
-			cube += d * square
-			n++
-			if bin := math.Round(d * perBin); bin >= -halfBins && bin <= halfBins {
-				sums[binSums+halfBins+int(bin)]++
-			}
+		addIncrements(sums, here[:w-dx], there[dx:], scale)
+		if p.Grid.Boundary[1] == field.Periodic {
+			addIncrements(sums, here[w-dx:], there[:dx], scale)
 		}
 	}
-	sums[incrementCount] += float64(n)
+}
+
+// addIncrements adds the increments from cells to other cells.
+func addIncrements(sums []float64, from, to []float32, scale float64) {
+	perBin := 1 / (scale * binWidth)
+	bins := sums[binSums:][:binCount]
+	var s1, s2, s3, s4, s5, s6, cube float64
+	for i, v := range from {
+		d := float64(to[i]) - float64(v)
+		a, square := math.Abs(d), d*d
+		s1 += a
+		s2 += square
+		s3 += a * square
+		s4 += square * square
+		s5 += a * square * square
+		s6 += square * square * square
+		cube += d * square
+		if at := d*perBin + halfBins + 0.5; at >= 0 && at < binCount {
+			bins[int(at)]++
+		}
+	}
+	sums[incrementCount] += float64(len(from))
 	for i, v := range [orders]float64{s1, s2, s3, s4, s5, s6} {
 		sums[powerSums+i] += v
 	}

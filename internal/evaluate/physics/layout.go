@@ -16,6 +16,7 @@ type Layout struct {
 
 	shells *field.Shells
 	bands  []Band
+	well   []int // The Well's bin of each mode that rfft2 keeps
 	lags   []int
 	ffts   sync.Pool
 }
@@ -39,7 +40,7 @@ const (
 // NewLayout returns the layout of frames on a grid, of which factor x factor cells were
 // averaged, with that many samples of each.
 func NewLayout(grid field.Grid, factor, members int) *Layout {
-	l := &Layout{Grid: grid, Factor: factor, Members: members, shells: field.NewShells(grid)}
+	l := &Layout{Grid: grid, Factor: factor, Members: members, shells: field.NewShells(grid), well: wellBinsOf(grid)}
 	lost := grid.LostFrom(factor)
 	edges := []float64{1, lost / 2, lost, lost * float64(factor), float64(l.shells.Len())}
 	for i, name := range []string{Low, Mid, Lost, Corners} {

@@ -326,6 +326,17 @@ func TestDivergence(t *testing.T) {
 	want(t, rows, "Bx+By", "curl_dissipation", Truth, "", 0, 25./2*math.Pow(math.Sin(theta), 2), 1e-5)
 	want(t, rows, "Bx+By", "curl_dissipation_of_truth", sample, "", 0, 4./25, 1e-5)
 
+	// an oblique wave: ky, kx of 2, 3
+	ty, tx := 2*math.Pi*2/float64(n), 2*math.Pi*3/float64(n)
+	rows = measured(t, n, []string{"Bx", "By"}, pair{stack(wave(n, 2, 2, 3, 0), wave(n, 5, 2, 3, 0)), stack(wave(n, 2, 2, 3, 0), wave(n, -5, 2, 3, 0))})
+	for src, by := range map[Source]float64{Truth: 5, sample: -5} {
+		curl := math.Abs(by*math.Sin(tx) - 2*math.Sin(ty))
+		want(t, rows, "Bx+By", "divb_spectral", src, "", 0, math.Abs(2*3+by*2)/math.Abs(by*3-2*2), 1e-5)
+		want(t, rows, "Bx+By", "divb_central", src, "", 0, math.Abs(2*math.Sin(tx)+by*math.Sin(ty))/curl, 1e-5)
+		corner := 2 * (2*math.Sin(tx/2)*math.Cos(ty/2) + by*math.Sin(ty/2)*math.Cos(tx/2))
+		want(t, rows, "Bx+By", "divb_corner", src, "", 0, math.Abs(corner)/curl, 1e-5)
+	}
+
 	phi, at := noise(n, 3), func(y, x int) int { return (y+n)%n*n + (x+n)%n }
 	bx, by := make([]float32, n*n), make([]float32, n*n)
 	for y := range n {

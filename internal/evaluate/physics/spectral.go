@@ -23,7 +23,7 @@ var spectral = &Tally{
 			t.truth[k] += w * (real(b)*real(b) + imag(b)*imag(b))
 			t.cross[k] += w * (real(a)*real(b) + imag(a)*imag(b))
 			t.error[k] += square
-			if bin := s.wellBin(i); bin < wellBins {
+			if bin := s.well[i]; bin < wellBins {
 				t.well[bin] += square
 			}
 		}
@@ -78,18 +78,18 @@ func (s spectralSums) curve(value func(k int) float64) []Point {
 // three in equal ratios: (N/2)^(1/3), (N/2)^(2/3), N/2.
 const wellBins = 3
 
-// wellBin returns the bin of the i-th mode, wellBins if it is in none: at N/2 and beyond.
-func (l *Layout) wellBin(i int) int {
-	half := l.Grid.W/2 + 1
-	ky, kx := float64(min(i/half, l.Grid.H-i/half)), float64(i%half)
-	nyquist := float64(l.Grid.H) / 2
-	k := math.Hypot(ky, kx)
-	for bin := range wellBins {
-		if k < math.Pow(nyquist, float64(bin+1)/wellBins)*(1-1e-12) {
-			return bin
+// wellBinsOf returns the bin of each mode that rfft2 keeps, wellBins if it is in none: at
+// N/2 and beyond.
+func wellBinsOf(g field.Grid) []int {
+	half := g.W/2 + 1
+	bins := make([]int, g.H*half)
+	for i := range bins {
+		k := math.Hypot(float64(min(i/half, g.H-i/half)), float64(i%half))
+		for bins[i] < wellBins && k >= math.Pow(float64(g.H)/2, float64(bins[i]+1)/wellBins)*(1-1e-12) {
+			bins[i]++
 		}
 	}
-	return wellBins
+	return bins
 }
 
 // binnedSpectralMSE returns The Well's, of square grids.
