@@ -90,6 +90,20 @@ func TestCell(t *testing.T) {
 	}
 }
 
+// TestOutside: a truth above all samples of every cell has the highest rank, and the largest
+// chi-square that there is: the cells' number.
+func TestOutside(t *testing.T) {
+	const n = 8
+	r := New(NewLayout(field.Grid{H: n, W: n}, 2, 2), Suite, []string{"rho"}, nil)
+	truth := fill(n, func(y, x float64) float64 { return 9 + x*y })
+	add(t, r, Frame{Truth: truth, Bilinear: truth, Members: [][]float32{noise(n, 1), noise(n, 2)}})
+	rows := r.Summary(0, 1)
+	want(t, rows, "rho", "rank_chi2", Ensemble, All, 0, n*n, 1e-9) // (n - n/3)^2 / (n/3) + 2 n/3, over 2
+	want(t, rows, "rho", "rank_histogram", Ensemble, All, 2, 3, 1e-12)
+	want(t, rows, "rho", "rank_histogram", Ensemble, All, 0, 0, 1e-12)
+	want(t, rows, "rho", "coverage", Ensemble, All, 0.5, 0.25, 1e-12) // of the place between 2/3 and 1, a quarter is below 3/4
+}
+
 // TestCRPSOfAValue: the CRPS of a Gaussian and one value y (Gneiting & Raftery 2007),
 // unbiased with two samples.
 func TestCRPSOfAValue(t *testing.T) {
