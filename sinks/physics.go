@@ -47,8 +47,8 @@ physics.parquet has a row for each value: run, grid, seed (the input file's inde
 frame, field, metric, band, lag, x, source, member, value. Frame -1 is all frames of the
 file together, member -1 all samples or a source without samples. physics_summary.parquet
 has the values over all files with bootstrap intervals, which need several files: each is
-taken for a simulation of its own. Runs that share the files (--shard I/N) keep the results
-of each file, and the last one joins them.`,
+taken for a simulation of its own. All samples of a frame are held in memory. Runs that
+share the files (--shard I/N) keep the results of each file, and the last one joins them.`,
 		Link:    pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
 		Default: Physics{Resamples: 1000},
 		New:     func(c *Physics) pipeline.Stage { return &physicsSink{Physics: *c} },
