@@ -34,3 +34,4 @@ for rank in 1 0; do
     same killed$rank whole
     ok "rank $rank killed at step 40: restarted, resumed, the results of an undisturbed run"
 done
+echo "make torchrun-test: all $checks checks passed"

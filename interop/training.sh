@@ -10,7 +10,11 @@ data=(--data-root data --data-set synth)
 train=("$root/specs/full.yaml" "${data[@]}" --model-channels 8 --threads 1 --no-bf16 --warmup-steps 10 --ema-decay 0.98
     --total-steps "${STEPS:-80}" --print-every 1 --log-every 50 --sample-steps 1 --set eval.frames=4 --checkpoint-every 10)
 
-ok() { printf 'ok   %4ds  %s\n' $SECONDS "$*"; }
+checks=0
+ok() {
+    printf 'ok   %4ds  %s\n' $SECONDS "$*"
+    checks=$((checks + 1))
+}
 fail() {
     printf 'FAIL %4ds  %s\n' $SECONDS "$*"
     tail -n 4 ./*.out

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/gob"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,6 +115,9 @@ func (t *Trainer) broadcast(s *torchx.Scope, g *torchx.Group) error {
 	return nil
 }
 
+// ErrApart is the error of ranks whose states differ.
+var ErrApart = errors.New("the ranks have come apart")
+
 // CheckRanks returns an error that names the ranks whose weights, average or moments
 // differ in any bit from those of most ranks. All ranks call it, and all get the same
 // error.
@@ -168,6 +172,6 @@ func compareSums(all [][]byte) error {
 			differ = append(differ, fmt.Sprintf("rank %d (%s)", r, strings.Join(what, ", ")))
 		}
 	}
-	return fmt.Errorf("the ranks have come apart at step %d: %s differs from rank %d, and every rank should have the same bits",
+	return fmt.Errorf("%w at step %d: %s differs from rank %d, and every rank should have the same bits", ErrApart,
 		binary.LittleEndian.Uint64(all[reference]), strings.Join(differ, " and "), reference)
 }

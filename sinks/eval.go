@@ -216,7 +216,7 @@ func (e *eval) Close() error {
 // the sampling; rank 0 alone measures.
 func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	e.env.Ranks.Doing(step.N, "an evaluation")
-	defer e.env.Ranks.Doing(step.N, "the logs")
+	defer e.env.Ranks.Stepped(step.N, true)
 	if !e.env.Leads() {
 		return e.assist(ctx, step)
 	}

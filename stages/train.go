@@ -278,11 +278,7 @@ func (t *train) send() []pipeline.Element {
 	t.batches = nil
 	t.sent = model.NewStep(t.trainer, t.trainer.Last, t.TotalSteps)
 	t.sent.Line = t.sent.N%t.PrintEvery == 0 || t.sent.Last()
-	if t.sent.Line {
-		t.env.Ranks.Doing(t.sent.N, "the logs")
-	} else {
-		t.env.Ranks.Doing(t.sent.N, ranks.Batch)
-	}
+	t.env.Ranks.Stepped(t.sent.N, t.sent.Line)
 	t.sent.Speed = float64(t.frames) / time.Since(t.lineAt).Seconds()
 	loss, norm := t.trainer.Window.Mean()
 	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g  grad norm %.3g  lr %.3g  %.3g frames/s", loss, norm, t.sent.LR, t.sent.Speed))

@@ -2,8 +2,10 @@ package stages
 
 import (
 	"context"
+	"errors"
 
 	"fmsr/internal/ranks/dist"
+	"fmsr/model"
 )
 
 // join makes the trainer one of several ranks, if there are any: all get rank 0's state.
@@ -28,5 +30,13 @@ func (t *train) compareRanks(ctx context.Context) error {
 	if g == nil {
 		return nil
 	}
-	return g.Waiting(ctx, "compare the ranks", func() error { return t.trainer.CheckRanks(ctx) })
+	var apart error
+	err := g.Waiting(ctx, "compare the ranks", func() error {
+		err := t.trainer.CheckRanks(ctx)
+		if errors.Is(err, model.ErrApart) {
+			apart, err = err, nil
+		}
+		return err
+	})
+	return errors.Join(err, apart)
 }

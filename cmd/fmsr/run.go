@@ -121,7 +121,7 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 			if place.Rank == 0 {
 				failed.resume = shellCommand(again)
 			}
-			onSignal.stopped(err, place.Rank == 0)
+			onSignal.stopped(err, place.Rank == 0 || !spec.Trains()) // shards end one by one
 		}
 		return failed
 	}

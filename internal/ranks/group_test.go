@@ -251,6 +251,25 @@ func TestRankFails(t *testing.T) {
 	}
 }
 
+// TestAllFailAlike: as with a spec that names a folder which is not there.
+func TestAllFailAlike(t *testing.T) {
+	w := newWorld(t, 4)
+	own := errors.New("no such folder")
+	reports := 0
+	for rank, err := range w.run(func(context.Context, *Group) error { return own }) {
+		peer := (*PeerError)(nil)
+		if !errors.Is(err, own) {
+			t.Errorf("rank %d: %v, want its own error", rank, err)
+		}
+		if !errors.As(err, &peer) {
+			reports++
+		}
+	}
+	if reports > 2 { // rank 0 and the first
+		t.Errorf("%d ranks report, want two at most", reports)
+	}
+}
+
 // TestRanksWaitForRank0: the others leave after rank 0, which saves.
 func TestRanksWaitForRank0(t *testing.T) {
 	for _, fails := range []bool{false, true} {

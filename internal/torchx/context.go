@@ -119,8 +119,8 @@ func OpenLocalDevice(name string, local int) (Device, error) {
 	}
 	count, err := cudaDevices()
 	switch {
-	case name == "auto" && (err != nil || count == 0):
-		return CPU, nil
+	case err != nil || count == 0:
+		return OpenDevice(name)
 	case count == 1:
 		local = 0
 	}

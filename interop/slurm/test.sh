@@ -41,14 +41,19 @@ array() {
     echo $((merge - 1))
 }
 
-# merged ARRAY NAME REFERENCE  waits for the merge of an array, and checks that the folder has the files of a run in one piece.
-merged() {
+# whole_of FOLDER REFERENCE  checks that shards have left the files of a run in one piece.
+whole_of() {
     local f
+    for f in $(cd "$2" && find . -type f ! -name spec.yaml ! -path './.fmsr*' ! -path './.parts/*'); do
+        cmp "$1/$f" "$2/$f" || fail "$1 and $2 differ"
+    done
+}
+
+# merged ARRAY FOLDER REFERENCE  waits for an array and its merge, and checks what they left.
+merged() {
     until_ends "$1" COMPLETED
     until_ends $(($1 + 1)) COMPLETED
-    for f in $(cd "$3" && find . -type f ! -name spec.yaml ! -path './.fmsr*' ! -path './.parts/*'); do
-        cmp "$2/$f" "$3/$f" || fail "$2 and $3 differ"
-    done
+    whole_of "$2" "$3"
 }
 
 echo "training over $(sinfo -h -p work -o %D) nodes, $(sinfo --version)"
@@ -126,6 +131,10 @@ for verb in export spectra; do
     ok "array.sh, $verb: three tasks on two nodes and a merge that depends on them: the files of a run in one piece"
 done
 
+srun --nodes=2 --ntasks-per-node=2 "$FMSR" run "$root/specs/export.yaml" "${data[@]}" --out step >step.out 2>&1 || fail "srun: export"
+whole_of step export-whole
+ok "srun, export: the four tasks of a step are shards: the files of a run in one piece"
+
 "$FMSR" run "$root/specs/synth.yaml" --out made --synth-seeds 6 --synth-frames 6 --set 'synth.grid=[16,16]' >made.out
 mkdir coarse
 for seed in made/synth/seed_*; do cp "$seed"/npy/*.npy "coarse/$(basename "$seed").npy"; done
@@ -137,3 +146,4 @@ scancel --signal=USR1 "${job}_2"
 merged "$job" fine fine-whole
 grep -q "requeue job ${job}_2," fine-2.out || fail "task 2 has not requeued itself"
 ok "array.sh, superres: the same, and a task that was warned requeued itself, as ${job}_2"
+echo "make slurm-test: all $checks checks passed"
