@@ -60,6 +60,7 @@ interop: build
 	@$(PYTHON) interop/check.py runs/interop bin/fmsr
 	@$(PYTHON) interop/data.py bin/fmsr runs/interop-data
 	@$(PYTHON) interop/spectra.py bin/fmsr runs/interop-spectra
+	@$(PYTHON) interop/physics.py bin/fmsr runs/interop runs/interop-physics testdata/mri128_nu3e-5
 
 slurm-test: build
 	@interop/slurm/cluster.sh interop/slurm/test.sh

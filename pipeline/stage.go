@@ -35,7 +35,7 @@ type Meta struct {
 	Samples    int                  // elements that a model makes of each frame, one after the other; 0 above it
 	Batch      int                  // frames in a full batch, once batched
 	Stats      *field.Stats         // mean and deviation that normalize uses; filled before the run starts
-	Trained    *field.Stats         // that a model was trained with, below superres; nil elsewhere
+	Trained    *field.Stats         // of the training set of the model that made the elements; nil above it
 	Lossy      dataset.Lossy        // fields that a stage must refuse to use
 	Identity   string               // hash of the input files' names and stamps (package infile); below a model hash of the model, and Files have their own
 

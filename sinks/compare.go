@@ -2,15 +2,8 @@ package sinks
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
-	"strings"
 
-	"fmsr/internal/dataset"
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
@@ -24,8 +17,7 @@ import (
 //	                       [ errors and spectra  ] --> a table, comparison.json, images/
 //	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 type Compare struct {
-	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy or npz files named like the inputs; empty: nothing is compared"`
-	Fields []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in order; empty: the model's channels"`
+	TruthFiles
 }
 
 // comparisonName is the name of the figures in the run's folder.
@@ -66,12 +58,8 @@ var (
 type compare struct {
 	Compare
 	kept
-	samples int
-	seeds   []dataset.Seed // the truth of each input file
-	pick    []int          // index in the truth of each channel of the model
-
-	open     *dataset.Arrays // the truth that is open
-	of       int             // index of its input file
+	samples  int
+	truth    truth
 	plans    map[field.Grid]evaluate.Kernels
 	part     *evaluate.Comparison // of the current input file; nil: none is begun
 	ensemble evaluate.Ensemble
@@ -83,61 +71,12 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if c.Truth == "" {
 		return in, nil
 	}
-	if len(in.Files) == 0 {
-		return in, errors.New("there are no input files to compare: put files_load at the start")
-	}
 	c.samples, c.plans = max(1, in.Samples), map[field.Grid]evaluate.Kernels{}
-	if err := c.findChannels(); err != nil {
+	if err := c.truth.find(c.TruthFiles, env, in); err != nil {
 		return in, err
 	}
-	found, err := dataset.FindFiles(c.Truth)
-	if err != nil {
-		return in, fmt.Errorf("truth %w", err)
-	}
-	for _, f := range in.Files {
-		path, err := truthOf(f.Path, found)
-		if err != nil {
-			return in, fmt.Errorf("truth %s: %w", c.Truth, err)
-		}
-		if err := c.check(path, f); err != nil {
-			return in, fmt.Errorf("truth %w", err)
-		}
-	}
-	c.identify()
+	c.in.Files = c.truth.identify(func(file int) any { return c.shownOf(file) })
 	return in, nil
-}
-
-// truthOf returns the file among found that has the input's name: with its extension or,
-// without such a file, with another one.
-func truthOf(input string, found []string) (string, error) {
-	for _, name := range []func(path string) string{filepath.Base, stem} {
-		var same []string
-		for _, path := range found {
-			if name(path) == name(input) {
-				same = append(same, path)
-			}
-		}
-		switch len(same) {
-		case 0:
-		case 1:
-			return same[0], nil
-		default:
-			return "", fmt.Errorf("%s could be compared with %s and with %s: want one file of its name", input, same[0], same[1])
-		}
-	}
-	return "", fmt.Errorf("no file %s there to compare with %s", filepath.Base(input), input)
-}
-
-// identify adds to each input file's identity its truth's, and how many of its frames
-// pictures show.
-func (c *compare) identify() {
-	c.in.Files = slices.Clone(c.in.Files)
-	for i := range c.in.Files {
-		h := sha256.New()
-		fmt.Fprintf(h, "%s %d ", c.in.Files[i].Identity, c.shownOf(i))
-		c.seeds[i].Identify(h)
-		c.in.Files[i].Identity = hex.EncodeToString(h.Sum(nil))
-	}
 }
 
 // shownOf returns how many frames of an input file pictures show: the first frames of
@@ -177,12 +116,7 @@ func (c *compare) Start() error {
 }
 
 // Reads returns the truth's files.
-func (c *compare) Reads() (paths []string) {
-	for _, s := range c.seeds {
-		paths = append(paths, s.Path)
-	}
-	return paths
-}
+func (c *compare) Reads() []string { return c.truth.paths() }
 
 // Writes returns the results.
 func (c *compare) Writes() []string {
@@ -190,44 +124,6 @@ func (c *compare) Writes() []string {
 		return nil
 	}
 	return []string{comparisonName, "images"}
-}
-
-// findChannels finds the channels of the model in the truth.
-func (c *compare) findChannels() error {
-	for i, name := range c.in.Channels {
-		if len(c.Fields) > 0 {
-			if i = slices.Index(c.Fields, name); i < 0 {
-				return fmt.Errorf("the truth has the fields %s, and the model %s: the truth lacks %s", strings.Join(c.Fields, ", "), strings.Join(c.in.Channels, ", "), name)
-			}
-		}
-		c.pick = append(c.pick, i)
-	}
-	return nil
-}
-
-// check checks the shape and the digits of a truth.
-func (c *compare) check(path string, input pipeline.File) error {
-	names := c.Fields
-	if len(names) == 0 {
-		names = c.in.Channels
-	}
-	seed := dataset.Seed{Files: dataset.Files{Path: path, Form: dataset.Form{Names: names}}}
-	a, err := seed.Open()
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	want := []int{input.F, input.H * c.in.Factor, input.W * c.in.Factor, len(names)}
-	if got := []int{a.F, a.H, a.W, a.C}; !slices.Equal(got, want) {
-		return fmt.Errorf("%s: shape %v, want %v for %s", path, got, want, input.Path)
-	}
-	seed.Stamps = a.Stamps()
-	c.seeds = append(c.seeds, seed)
-	lossy, err := a.Lossy(names)
-	if err != nil {
-		return err
-	}
-	return lossy.Check(c.in.Channels)
 }
 
 // Process compares a sample and passes it on.
@@ -277,7 +173,7 @@ func (c *compare) add(f *frames.Frames) error {
 // start begins a frame with its truth and the bilinear input.
 func (c *compare) start(f *frames.Frames) error {
 	origin := f.Origins[0]
-	truth, err := c.truth(origin, f.Grid)
+	truth, err := c.truth.planes(origin, f.Grid)
 	if err != nil {
 		return err
 	}
@@ -306,32 +202,6 @@ func (c *compare) end(file int) error {
 	part := comparedFile{Results: &c.part.Results, shown: c.part.Shown(c.shownOf(file))}
 	c.part = nil
 	return part.commit(c.set, file)
-}
-
-// truth returns the true planes (C,H,W) of a frame. One file is open at a time.
-func (c *compare) truth(origin frames.Origin, grid field.Grid) ([]float32, error) {
-	if c.open == nil || c.of != origin.Seed {
-		c.closeFile()
-		var err error
-		if c.open, err = c.seeds[origin.Seed].Reopen(); err != nil {
-			return nil, fmt.Errorf("truth %w", err)
-		}
-		c.of = origin.Seed
-	}
-	frame, err := c.open.Frame(c.env.Mem, origin.Frame)
-	if err != nil {
-		return nil, fmt.Errorf("truth %w", err)
-	}
-	defer frame.Release()
-	cells := grid.Cells()
-	planes := make([]float32, len(c.pick)*cells)
-	for k, channel := range c.pick {
-		field.Gather(planes[k*cells:(k+1)*cells], frames.Floats(frame), channel, c.open.C)
-	}
-	if err := grid.CheckFinite(c.in.Channels, planes); err != nil {
-		return nil, fmt.Errorf("truth %s: frame %d: %w", c.seeds[origin.Seed].Path, origin.Frame, err)
-	}
-	return planes, nil
 }
 
 // Flush writes the table, comparison.json and the pictures, once every file is compared.
@@ -369,15 +239,8 @@ func otherTruth(figures evaluate.Figures) (lines []string) {
 	return lines
 }
 
-func (c *compare) closeFile() {
-	if c.open != nil {
-		c.open.Close()
-		c.open = nil
-	}
-}
-
 // Close closes the truth.
 func (c *compare) Close() error {
-	c.closeFile()
+	c.truth.close()
 	return nil
 }

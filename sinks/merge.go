@@ -26,6 +26,7 @@ var summaries = map[string]func(*whole) error{
 	"compare":    (*whole).compare,
 	"export":     (*whole).export,
 	"files_save": (*whole).files,
+	"physics":    (*whole).physics,
 	"spectra":    (*whole).spectra,
 }
 

@@ -149,7 +149,7 @@ func superresShare(t *testing.T, checkpoint, input, truth, dir string, shard pip
 	}
 	spec, err := pipeline.Parse("superres.yaml", src, []pipeline.Override{
 		{Path: "superres.checkpoint", Value: checkpoint, Flag: "--checkpoint"}, {Path: "files_load.input", Value: input, Flag: "--input"},
-		{Path: "compare.truth", Value: truth, Flag: "--truth"}, {Path: "run.dir", Value: dir, Flag: "--out"},
+		{Path: "compare.truth", Value: truth, Flag: "--truth"}, {Path: "physics.truth", Value: truth, Flag: "--truth"}, {Path: "run.dir", Value: dir, Flag: "--out"},
 		{Path: "superres.sample_steps", Value: "1", Flag: "--sample-steps"}, {Path: "superres.samples", Value: "2", Flag: "--samples"},
 	})
 	if err != nil {
@@ -182,7 +182,7 @@ func TestSharedSuperres(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := tree(t, one)
-	for _, name := range []string{"c.npy", "c.spread.npy", "comparison.json", "images/8x16/samples_mean/a.png", "images/16x16/spectra.png"} {
+	for _, name := range []string{"c.npy", "c.spread.npy", "comparison.json", "images/8x16/samples_mean/a.png", "images/16x16/spectra.png", "physics.parquet", "physics_summary.parquet", "report.html"} {
 		if want[name] == "" {
 			t.Errorf("one run makes no %s", name)
 		}
@@ -215,7 +215,7 @@ func TestSharedSuperres(t *testing.T) {
 				t.Errorf("the last shard's table lacks %q:\n%s", line, out)
 			}
 		}
-		if err := errors.Join(os.Remove(filepath.Join(dir, "comparison.json")), os.RemoveAll(filepath.Join(dir, "images")), mergeTo(dir)); err != nil {
+		if err := errors.Join(os.Remove(filepath.Join(dir, "comparison.json")), os.Remove(filepath.Join(dir, "report.html")), os.RemoveAll(filepath.Join(dir, "images")), mergeTo(dir)); err != nil {
 			t.Fatal(err)
 		}
 		sameContents(t, fmt.Sprint("merged ", order), tree(t, dir), want)

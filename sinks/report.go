@@ -1,12 +1,9 @@
 package sinks
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"html/template"
 	"io"
 	"io/fs"
 	"os"
@@ -135,45 +132,12 @@ func (r *report) caution() string {
 	return "run.overfit: the model was trained on the frames that it is judged by\n"
 }
 
-// page returns report.html, with the pictures inside.
+// page returns report.html.
 func (r *report) page() ([]byte, error) {
-	type shown struct {
-		Name string
-		URL  template.URL
+	p := newPage(r.env.Run.Name, string(r.env.Spec), r.env.Version, r.in.Channels)
+	p.Title, p.Caution, p.Tables, p.Scalars = r.title(), r.caution(), r.last.Figures.Tables(r.title()), r.scalars
+	for _, m := range r.last.Figures.Metrics() {
+		p.Metrics = append(p.Metrics, explained{m.Head(), m.Unit, m.Doc})
 	}
-	var pictures []shown
-	for _, p := range r.last.Pictures {
-		pictures = append(pictures, shown{p.Name, template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(p.PNG))})
-	}
-	var page bytes.Buffer
-	err := reportPage.Execute(&page, map[string]any{
-		"Name": r.env.Run.Name, "Title": r.title(), "Caution": r.caution(), "Channels": r.in.Channels, "Tables": r.last.Figures.Tables(r.title()), "Metrics": r.last.Figures.Metrics(),
-		"Pictures": pictures, "Scalars": r.scalars, "Spec": string(r.env.Spec), "Version": r.env.Version,
-	})
-	return page.Bytes(), err
+	return p.html(r.last.Pictures)
 }
-
-var reportPage = template.Must(template.New("report").Parse(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{{.Name}}</title>
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #1a1a1a; }
-table { border-collapse: collapse; margin-bottom: 1rem; } td, th { padding: .2rem 1rem; text-align: right; border-bottom: 1px solid #ddd; }
-td:first-child, th:first-child { text-align: left; } img { max-width: 100%; }
-dl { font-size: .85rem; } dt { font-weight: bold; } dd { margin: 0; } pre { background: #f6f6f6; padding: 1rem; overflow: auto; }
-</style></head><body>
-<h1>{{.Name}}</h1>
-<p>{{.Title}}; {{range $i, $c := .Channels}}{{if $i}}, {{end}}{{$c}}{{end}}</p>
-{{range .Tables}}<table><tr><th>{{.Title}}</th>{{range .Heads}}<th>{{.}}</th>{{end}}</tr>
-{{range .Rows}}<tr><td>{{.Label}}</td>{{range .Cells}}<td>{{.}}</td>{{end}}</tr>
-{{end}}</table>
-{{end}}<p>{{.Caution}}</p>
-<dl>{{range .Metrics}}<dt>{{.Head}}{{if ne .Unit "1"}} ({{.Unit}}){{end}}</dt><dd>{{.Doc}}</dd>
-{{end}}</dl>
-{{range .Pictures}}<h2>{{.Name}}</h2><img alt="{{.Name}}" src="{{.URL}}">
-{{end}}
-<h2>All figures</h2>
-<table>{{range .Scalars}}<tr><td>{{.Name}}</td><td>{{printf "%.6g" .Value}}</td></tr>
-{{end}}</table>
-<h2>Spec</h2><pre>{{.Spec}}</pre><p>fmsr {{.Version}}</p>
-</body></html>
-`))

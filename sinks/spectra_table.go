@@ -94,14 +94,13 @@ func (w *whole) tables() (*spectraTables, error) {
 	if err := json.Unmarshal(w.set.About, &a); err != nil {
 		return nil, fmt.Errorf("%s: what the report is made of: %w", w.dir, err)
 	}
-	t := &spectraTables{dir: w.dir, fields: a.Fields, longest: a.Longest, records: w.records, about: metadata.NewKeyValueMetadata()}
+	t := &spectraTables{dir: w.dir, fields: a.Fields, longest: a.Longest, records: w.records}
 	for _, src := range a.Sources {
 		t.sources = append(t.sources, powerSource{src.Name, field.NewShells(src.Grid)})
 	}
-	for _, e := range [][2]string{{"fmsr.version", w.set.Version}, {"fmsr.spec", a.Spec}} {
-		if err := t.about.Append(e[0], e[1]); err != nil {
-			return nil, err
-		}
+	var err error
+	if t.about, err = aboutTable(a.Spec, w.set.Version); err != nil {
+		return nil, err
 	}
 	for i, r := range w.records {
 		var extra seedExtra
@@ -117,6 +116,17 @@ func (w *whole) tables() (*spectraTables, error) {
 		t.seeds = append(t.seeds, &seedPowers{seed: seed, sources: t.sources, fields: len(t.fields), frames: extra.Frames})
 	}
 	return t, nil
+}
+
+// aboutTable returns a table's metadata.
+func aboutTable(spec, version string) (metadata.KeyValueMetadata, error) {
+	about := metadata.NewKeyValueMetadata()
+	for _, e := range [][2]string{{"fmsr.version", version}, {"fmsr.spec", spec}} {
+		if err := about.Append(e[0], e[1]); err != nil {
+			return nil, err
+		}
+	}
+	return about, nil
 }
 
 var folderLine = regexp.MustCompile(`(?m)^  dir: .*\n`)

@@ -19,7 +19,7 @@ with --shard I/N left in DIR:
 
   export     manifest.json, with the statistics of all seeds
   spectra    the tables and the picture
-  superres   with --truth: the table, comparison.json and the pictures
+  superres   with --truth: the table, comparison.json, the pictures and the physics report
 
 It checks them first: that no shard, seed or file is missing or there twice, that none is
 damaged, and that the same spec, data and version of fmsr made them all. What is wrong

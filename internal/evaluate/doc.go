@@ -13,6 +13,9 @@
 //	figures.go     the metrics' values, for every outlet
 //	figure.go      numbers on their way to JSON, finite or null
 //
+// Package physics below measures more, for reports: it has a list of its own, and values
+// by band, lag and member. Training logs do not have them.
+//
 // A metric is one entry of a Suite: a name, a unit, a sentence, what to sum up over
 // frames, and a value. metrics.jsonl, TensorBoard, W&B, the report, printed tables
 // and comparison.json all read the list.

@@ -47,6 +47,10 @@ func NewShells(g Grid) *Shells {
 // Len returns the number of shells.
 func (s *Shells) Len() int { return len(s.Count) }
 
+// Weight returns how many modes of the whole plane the i-th mode that rfft2 keeps stands
+// for: 2 if its mirror image is left out, else 1.
+func (s *Shells) Weight(i int) float64 { return s.weight[i] }
+
 // Sum returns P(k) from the power of the modes that rfft2 keeps, (H, W/2+1).
 func (s *Shells) Sum(power []float32) []float64 {
 	p := make([]float64, len(s.Count))

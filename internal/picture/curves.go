@@ -18,6 +18,7 @@ var lineColors = []color.RGBA{
 
 var (
 	gridColor  = color.Gray{225}
+	shadeColor = color.Gray{242}
 	markColor  = color.Gray{110}
 	labelColor = color.Gray{70} // of the marks' labels
 )
@@ -74,7 +75,7 @@ func under(c Curve) int {
 func (c Curve) points() plotter.XYs {
 	var xy plotter.XYs
 	for i, k := range c.K {
-		if drawable(k, c.P[i]) {
+		if c.drawable(i) {
 			xy = append(xy, plotter.XY{X: k, Y: c.P[i]})
 		}
 	}
@@ -117,6 +118,19 @@ func (m markLines) Plot(c draw.Canvas, p *plot.Plot) {
 			c.StrokeLine2(draw.LineStyle{Color: markColor, Width: 1, Dashes: []vg.Length{4, 3}}, x(mark.K), c.Min.Y, x(mark.K), c.Max.Y)
 		}
 	}
+}
+
+// shade is the grey ground of a band of wavenumbers.
+type shade [2]float64
+
+// Plot implements gonum's plot.Plotter.
+func (s shade) Plot(c draw.Canvas, p *plot.Plot) {
+	from, to := max(s[0], p.X.Min), min(s[1], p.X.Max)
+	if from >= to {
+		return
+	}
+	x, _ := p.Transforms(&c)
+	c.FillPolygon(shadeColor, []vg.Point{{X: x(from), Y: c.Min.Y}, {X: x(to), Y: c.Min.Y}, {X: x(to), Y: c.Max.Y}, {X: x(from), Y: c.Max.Y}})
 }
 
 func (m Mark) on(p *plot.Plot) bool { return m.K >= p.X.Min && m.K <= p.X.Max }

@@ -1,5 +1,5 @@
 // Package picture draws fields as PNG: panels of maps on one colour scale, and
-// log-log power spectra. Pictures have a white ground and no text below 11 px.
+// curves, log-log unless they are not spectra. Pictures have a white ground and no text below 11 px.
 //
 //	Panel                                          SpectraPlot, Grid
 //

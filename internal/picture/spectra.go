@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -18,6 +19,8 @@ type Curve struct {
 	K, P   []float64
 	Truth  bool // draw it thick and black, below the other curves
 	Dashed bool
+
+	linearX, linearY bool // the plot's
 }
 
 // NewCurve returns the curve of p, P(k) for k = 0, 1, ...
@@ -44,6 +47,11 @@ type SpectraPlot struct {
 	Title, XLabel, YLabel string
 	Curves                []Curve
 	Marks                 []Mark
+	Shade                 [2]float64 // a band of wavenumbers with a grey ground; zeros: none
+
+	// LinearX and LinearY make an axis linear, for curves that are not spectra: then all
+	// finite points can be drawn, and the axis shows them all.
+	LinearX, LinearY bool
 }
 
 // Size of one plot in pixels.
@@ -62,10 +70,12 @@ func Grid(w io.Writer, columns int, plots ...SpectraPlot) error {
 	if len(plots) == 0 || columns < 1 {
 		return fmt.Errorf("spectra: %d plots in %d columns", len(plots), columns)
 	}
-	for _, s := range plots {
+	plots = slices.Clone(plots)
+	for i, s := range plots {
 		if err := s.check(); err != nil {
 			return fmt.Errorf("spectra of %s: %w", s.Title, err)
 		}
+		plots[i] = s.onItsAxes()
 	}
 	if err := drawGrid(w, min(columns, len(plots)), plots); err != nil {
 		return fmt.Errorf("spectra: %w", err)
@@ -80,6 +90,15 @@ func (s SpectraPlot) check() error {
 		}
 	}
 	return nil
+}
+
+// onItsAxes returns the plot with curves that know its axes.
+func (s SpectraPlot) onItsAxes() SpectraPlot {
+	s.Curves = slices.Clone(s.Curves)
+	for i := range s.Curves {
+		s.Curves[i].linearX, s.Curves[i].linearY = s.LinearX, s.LinearY
+	}
+	return s
 }
 
 func drawGrid(w io.Writer, columns int, plots []SpectraPlot) (err error) {
@@ -111,7 +130,7 @@ func drawGrid(w io.Writer, columns int, plots []SpectraPlot) (err error) {
 func (s SpectraPlot) plot(styles styles) (*plot.Plot, error) {
 	p := s.axes()
 	if !s.empty() {
-		p.Add(newGridLines(), markLines(s.Marks))
+		p.Add(shade(s.Shade), newGridLines(), markLines(s.Marks))
 	}
 	for _, c := range inDrawingOrder(s.Curves) {
 		line, err := c.line(styles)
@@ -127,7 +146,7 @@ func (s SpectraPlot) plot(styles styles) (*plot.Plot, error) {
 	return p, nil
 }
 
-// axes returns a plot with logarithmic axes, without ticks if there is nothing to
+// axes returns a plot with its axes, logarithmic unless they are linear, without ticks if there is nothing to
 // draw.
 func (s SpectraPlot) axes() *plot.Plot {
 	p := plot.New()
@@ -144,6 +163,12 @@ func (s SpectraPlot) axes() *plot.Plot {
 		a.LineStyle.Width, a.Tick.LineStyle.Width = 1, 1
 	}
 	p.X.Tick.Marker, p.Y.Tick.Marker = decades{plain: true}, decades{}
+	if s.LinearX {
+		p.X.Scale, p.X.Tick.Marker = plot.LinearScale{}, linear{}
+	}
+	if s.LinearY {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LinearScale{}, linear{}
+	}
 	if s.empty() {
 		p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks{}, plot.ConstantTicks{}
 	}

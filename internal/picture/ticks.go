@@ -85,3 +85,17 @@ func (d decades) Ticks(lo, hi float64) []plot.Tick {
 	}
 	return ticks
 }
+
+// linear sets the ticks of a linear axis.
+type linear struct{}
+
+// Ticks implements gonum's plot.Ticker, for lo < hi.
+func (linear) Ticks(lo, hi float64) []plot.Tick {
+	ticks, exponent := linearTicks(lo, hi, 7)
+	for i := range ticks {
+		if exponent != 0 && ticks[i].Value != 0 {
+			ticks[i].Label += "\u00d7" + powerOfTen(exponent)
+		}
+	}
+	return ticks
+}

@@ -56,6 +56,7 @@ type Group struct {
 	since   time.Time     // of now.Doing
 	longest time.Duration // training step
 	suspect bool          // a connection has broken
+	hurry   chan struct{} // then the monitor looks more often
 
 	same     *PeerError    // another rank has failed first, for the same reason
 	left     chan struct{} // closed at the end of Leave
@@ -67,7 +68,7 @@ type Group struct {
 // *PeerError when another rank fails, and with a signal's cause when another rank is
 // sent one. The caller calls Leave.
 func Join(ctx context.Context, p Place, opt Options) (context.Context, *Group, error) {
-	g := &Group{Place: p, opt: opt, left: make(chan struct{}), since: time.Now()}
+	g := &Group{Place: p, opt: opt, left: make(chan struct{}), hurry: make(chan struct{}, 1), since: time.Now()}
 	g.now.Doing = "start"
 	var watch Store
 	err := g.call(ctx, func() (err error) {
@@ -206,6 +207,10 @@ func (g *Group) Explain(ctx context.Context, err error) error {
 		g.mu.Lock()
 		g.suspect = true
 		g.mu.Unlock()
+		select {
+		case g.hurry <- struct{}{}:
+		default: // it does already
+		}
 		select {
 		case <-ctx.Done():
 		case <-g.ctx.Done():

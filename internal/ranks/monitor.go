@@ -40,6 +40,8 @@ func (m *monitor) beats() {
 			if cause := context.Cause(g.ctx); g.opt.SignalOf(cause) != 0 {
 				_ = g.post(m.store, g.failure(cause))
 			}
+		case <-g.hurry:
+			tick.Reset(g.opt.Limits.Beat / 10)
 		case <-tick.C:
 		}
 	}

@@ -17,6 +17,7 @@ const (
 	EvalNoise
 	SampleNoise
 	Synthetic
+	Bootstrap
 )
 
 // golden is 2^64 divided by the golden ratio, SplitMix64's increment.

@@ -1,0 +1,207 @@
+package sinks
+
+import (
+	"context"
+	"slices"
+
+	"fmsr/internal/evaluate/physics"
+	"fmsr/internal/field"
+	"fmsr/internal/frames"
+	"fmsr/internal/rng"
+	"fmsr/internal/store/parts"
+	"fmsr/pipeline"
+)
+
+// Physics measures what superres's samples get right of the truth's physics.
+//
+//	fine, x_lo (1,C,H,W)   -- a.0 -- a.1 -- b.0 --
+//	                       [ bands, increments,  ]
+//	                       [ energies, ensembles ] --> physics.parquet, physics_summary.parquet, report.html
+//	fine, x_lo             -- a.0 -- a.1 -- b.0 --
+type Physics struct {
+	TruthFiles
+	Resamples int `yaml:"resamples" min:"0" max:"1000000" flag:"resamples" doc:"resamples of the bootstrap over the input files, which gives intervals; 0: none"`
+}
+
+// The report's files.
+const (
+	physicsName        = "physics.parquet"
+	physicsSummaryName = "physics_summary.parquet"
+)
+
+func init() {
+	pipeline.Register(pipeline.Declaration[Physics]{
+		Name: "physics",
+		Doc: `Measures what superres's samples get right of the truth's physics, if there is a truth.
+
+	fine, x_lo (1,C,H,W)   -- a.0 -- a.1 -- b.0 --
+	                       [ bands, increments,  ]
+	                       [ energies, ensembles ] --> physics.parquet, physics_summary.parquet, report.html
+	fine, x_lo             -- a.0 -- a.1 -- b.0 --
+
+The truth of NAME.npy is the file of the same name, as compare's. Fields are found by the
+names density velx vely velz Bx By Bz jz; values of fields that are not there are absent.
+docs/physics.md has the formulas.
+
+physics.parquet has a row for each value: run, grid, seed (the input file's index), file,
+frame, field, metric, band, lag, x, source, member, value. Frame -1 is all frames of the
+file together, member -1 all samples or a source without samples. physics_summary.parquet
+has the values over all files with bootstrap intervals, which need several files: each is
+taken for a simulation of its own. All samples of a frame are held in memory. Runs that
+share the files (--shard I/N) keep the results of each file, and the last one joins them.`,
+		Link:    pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
+		Default: Physics{Resamples: 1000},
+		New:     func(c *Physics) pipeline.Stage { return &physicsSink{Physics: *c} },
+	})
+}
+
+var (
+	_ pipeline.Processor = (*physicsSink)(nil)
+	_ pipeline.Flusher   = (*physicsSink)(nil)
+	_ pipeline.Keeper    = (*physicsSink)(nil)
+	_ pipeline.Reader    = (*physicsSink)(nil)
+	_ pipeline.Starter   = (*physicsSink)(nil)
+	_ pipeline.Writer    = (*physicsSink)(nil)
+)
+
+type physicsSink struct {
+	Physics
+	kept
+	samples int
+	truth   truth
+	part    *physics.Results // of the current input file; nil: none is begun
+	frame   physics.Frame    // whose samples are arriving
+}
+
+// Open finds the truth of each input.
+func (p *physicsSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	p.kept = kept{name: "physics", env: env, in: in}
+	if p.Truth == "" {
+		return in, nil
+	}
+	p.samples = max(1, in.Samples)
+	if err := p.truth.find(p.TruthFiles, env, in); err != nil {
+		return in, err
+	}
+	p.in.Files = p.truth.identify(func(int) any { return p.samples })
+	return in, nil
+}
+
+// Reads returns the truth's files.
+func (p *physicsSink) Reads() []string { return p.truth.paths() }
+
+// Writes returns the report.
+func (p *physicsSink) Writes() []string {
+	if p.Truth == "" {
+		return nil
+	}
+	return []string{physicsName, physicsSummaryName, reportName}
+}
+
+// Replaces is true: each file's results are replaced.
+func (p *physicsSink) Replaces() bool { return true }
+
+// Resume returns the input files that have been measured; nil: nothing is.
+func (p *physicsSink) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
+	if p.Truth == "" {
+		return nil, nil
+	}
+	about := aboutPhysics{
+		Run: p.env.Run.Name, Spec: withoutFolder(p.env.Spec), Fields: p.in.Channels, Factor: p.in.Factor, Samples: p.samples,
+		Resamples: p.Resamples, Stream: rng.Stream(p.env.Run.Seed, rng.Bootstrap),
+	}
+	for _, f := range p.in.Files {
+		about.Files = append(about.Files, stem(f.Path))
+	}
+	return p.resume(ctx, key, about, room{}, p.Writes()...)
+}
+
+// Start is kept's. Without a truth the folder's report is of other samples than those that
+// follow.
+func (p *physicsSink) Start() error {
+	if p.Truth == "" {
+		return parts.Forget(p.env.Run.Dir, p.name)
+	}
+	return p.kept.Start()
+}
+
+// Process keeps a sample and passes it on. A frame is measured with its last sample.
+func (p *physicsSink) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
+	if p.Truth != "" {
+		if err := p.add(in.(*frames.Frames)); err != nil {
+			return nil, err
+		}
+	}
+	in.Retain()
+	return []pipeline.Element{in}, nil
+}
+
+func (p *physicsSink) add(f *frames.Frames) error {
+	origin := f.Origins[0]
+	if origin.Sample == 0 {
+		truth, err := p.truth.planes(origin, f.Grid)
+		if err != nil {
+			return err
+		}
+		p.frame = physics.Frame{Frame: origin.Frame, Truth: truth, Bilinear: slices.Clone(f.XLo()), Coarse: p.coarse(f)}
+	}
+	p.frame.Members = append(p.frame.Members, slices.Clone(f.XHi()))
+	if origin.Sample < p.samples-1 {
+		return nil
+	}
+	if p.part == nil {
+		p.part = physics.New(physics.NewLayout(f.Grid, p.in.Factor, p.samples), physics.Suite, p.in.Channels, p.variance())
+	}
+	if err := p.part.Add(p.frame); err != nil {
+		return err
+	}
+	if origin.Frame < p.in.Files[origin.Seed].F-1 {
+		return nil
+	}
+	part := p.part.Part()
+	p.part = nil
+	return commitPhysics(p.set, origin.Seed, part)
+}
+
+// coarse returns the planes (C,H/factor,W/factor) that x_lo was interpolated from.
+func (p *physicsSink) coarse(f *frames.Frames) []float32 {
+	cells, coarse := f.Cells(), f.Coarser(p.in.Factor).Cells()
+	out := make([]float32, len(f.Channels)*coarse)
+	for c := range f.Channels {
+		field.Coarse(out[c*coarse:][:coarse], f.XLo()[c*cells:][:cells], f.Grid, p.in.Factor, p.in.Periodic)
+	}
+	return out
+}
+
+// variance returns each field's in the training set; nil if it is not known.
+func (p *physicsSink) variance() (out []float64) {
+	if p.in.Trained != nil {
+		for _, std := range p.in.Trained.Std {
+			out = append(out, std*std)
+		}
+	}
+	return out
+}
+
+// Flush writes the tables and the report, once every file is measured.
+func (p *physicsSink) Flush(ctx context.Context) ([]pipeline.Element, error) {
+	if p.Truth == "" {
+		return nil, nil
+	}
+	records, missing, err := p.results(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.env.Progress.Done()
+	if missing > 0 {
+		p.noteMissing(len(records), missing)
+		return nil, nil
+	}
+	return nil, p.whole(records).physics()
+}
+
+// Close closes the truth.
+func (p *physicsSink) Close() error {
+	p.truth.close()
+	return nil
+}
