@@ -46,7 +46,7 @@ test: native
 	cd cmd/fmsr && go test -timeout 20m # in its folder, where go test shows the lines that it prints at once
 
 race: native
-	go test -race -short ./...
+	go test -race -short -timeout 30m ./...
 
 lint: native
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "make lint: run gofmt -w on these"; exit 1; }

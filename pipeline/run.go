@@ -465,10 +465,8 @@ func (r *runner) begin() error {
 		return err
 	}
 	r.begun = true
-	if r.trains() {
-		if err := atomicfile.SweepFolder(r.env.Run.Dir); err != nil {
-			return fmt.Errorf("the run's folder: %w", err)
-		}
+	if err := atomicfile.SweepFolder(r.env.Run.Dir); err != nil {
+		return fmt.Errorf("the run's folder: %w", err)
 	}
 	for _, n := range r.nodes {
 		s, ok := n.Stage.(Starter)

@@ -21,11 +21,22 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"fmsr": func() { asRank(); killWithin(); main() }})
 }
 
+// concurrent are the scripts that between them start every kind of stage, stop runs at any
+// moment, and let several share work: all that the race detector can see in the others.
+var concurrent = []string{"train", "resume", "ends", "export", "superres", "merge"}
+
 // TestScripts runs the real program through testdata/script, which reads like its
-// manual.
+// manual. With -short, only the concurrent ones.
 func TestScripts(t *testing.T) {
+	dir, files := "testdata/script", []string(nil)
+	if testing.Short() {
+		for _, name := range concurrent {
+			files = append(files, filepath.Join(dir, name+".txtar"))
+		}
+		dir = ""
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: dir, Files: files,
 		Setup: func(e *testscript.Env) error {
 			e.Defer(progress("TestScripts/" + strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")))
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))

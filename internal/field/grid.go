@@ -9,6 +9,8 @@
 //	     ---> fourier.go      transforms of a plane and back, in float64
 //	     ---> gather.go       one channel of an interleaved frame; the first NaN or Inf
 //	     ---> project.go      the nearest fine plane with given coarse averages
+//	     ---> projector.go    the nearest fields with these averages, div B = 0 and jz = curl B
+//	                          (constraints.go: their forms; projectorsolve.go: one wave; fft.go)
 //
 // A plane is H x W values, row by row. Package plan prepares whole frames and
 // computes their spectra, by kernels that pass over a frame's memory once.

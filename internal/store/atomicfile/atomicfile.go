@@ -44,17 +44,37 @@ type File struct {
 
 // Create starts a file that Commit will put at path.
 func Create(path string) (*File, error) {
-	var f *os.File
 	err := fs.ErrExist
 	for try := 0; errors.Is(err, fs.ErrExist) && try < 1000; try++ {
+		var f *os.File
 		name := temporary(filepath.Base(path)) + strconv.FormatUint(uint64(rand.Uint32()), 10)
-		f, err = os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if f, err = os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666); err != nil {
+			continue
+		}
+		if claim(f) {
+			return &File{File: f, path: path}, nil
+		}
+		f.Close()
+		err = fs.ErrExist
 	}
+	return nil, fmt.Errorf("%s: %w", path, Cause(err))
+}
+
+// claim tells other processes' sweeps that a new file is being written. It reports whether
+// none has removed it before. On a file system without locks, nothing is swept.
+func claim(f *os.File) bool {
+	switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return false
+	case err != nil:
+		return true
+	}
+	mine, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, Cause(err))
+		return true // writing to it will fail
 	}
-	_ = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) // tells Sweep that it is being written; some file systems cannot
-	return &File{File: f, path: path}, nil
+	there, err := os.Lstat(f.Name())
+	return err == nil && os.SameFile(mine, there)
 }
 
 // mark ends the names of temporary files, before their number. Nobody else uses it.
@@ -168,14 +188,14 @@ func (f *File) commit() error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err := f.File.Close(); err != nil {
-		return err
-	}
 	before("rename", f, nil)
-	if err := os.Rename(f.Name(), f.path); err != nil {
+	if err := os.Rename(f.Name(), f.path); err != nil { // while it is open, and so locked: a sweep would take it
 		return err
 	}
 	f.done = true
+	if err := f.File.Close(); err != nil {
+		return err
+	}
 	before("sync folder", f, nil)
 	return syncFolder(filepath.Dir(f.path))
 }

@@ -3,7 +3,9 @@ package atomicfile
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -138,6 +140,45 @@ func TestSweep(t *testing.T) {
 			t.Errorf("a user's file was taken away: %v", err)
 		}
 	}
+}
+
+// TestSweepers: sweeps never take a file away from the process that begins to write it.
+func TestSweepers(t *testing.T) {
+	dir := t.TempDir()
+	var writers, sweepers sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 {
+		sweepers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if err := SweepFolder(dir); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 4 {
+		writers.Go(func() {
+			for range 300 {
+				f, err := Create(filepath.Join(dir, strconv.Itoa(i)))
+				if err == nil {
+					err = f.Commit()
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	writers.Wait()
+	close(done)
+	sweepers.Wait()
 }
 
 // TestUmask: files have the permissions that the umask leaves.

@@ -62,8 +62,12 @@ func (w *Work) Under() string {
 
 const workName = "work.json"
 
-// Begin writes the work, if it is not there: results follow.
+// Begin removes what killed processes have left among the records, and writes the work, if
+// it is not there: results follow.
 func (s *Set) Begin() error {
+	if err := atomicfile.SweepTree(filepath.Join(s.dir, Folder)); err != nil {
+		return err
+	}
 	data, err := json.Marshal(s.Work)
 	if err != nil {
 		return fmt.Errorf("%s of %s: %w", workName, s.Sink, err)
