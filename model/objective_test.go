@@ -262,7 +262,9 @@ func TestObjectivesLearn(t *testing.T) {
 		tr := objectiveTrainer(t, c.o, c.members, 1e-2)
 		tr.Schedule, tr.TotalSteps = "cosine", steps
 		err := tr.Do(context.Background(), func(s *torchx.Scope) error {
-			as := func(x torchx.Tensor) torchx.Tensor { return s.To(x, torchx.Float32, torchx.CPU, tr.Net.Config().Format) }
+			as := func(x torchx.Tensor) torchx.Tensor {
+				return s.To(x, torchx.Float32, torchx.CPU, tr.Net.Config().Format)
+			}
 			given := func(k uint64) torchx.Tensor { return as(s.Randn(1000+k, n, 2, 8, 8)) }
 			for k := range uint64(steps) {
 				xLo := given(k)
