@@ -284,7 +284,7 @@ func TestRanksFail(t *testing.T) {
 	r.must(err)
 	nowhere := filepath.Join(r.dir, "another")
 	for _, c := range []failing{
-		{"killed in a step", 1, "FMSR_TEST_FAIL=9:5:its_training_step", "rank 1 on " + host + " was ended (signal: killed) (it was at step ", 137, true},
+		{"killed in a step", 1, "FMSR_TEST_FAIL=9:5:its_training_step", "rank 1 on " + host + " was ended (signal: killed) (it was at ", 137, true},
 		{"rank 0 killed in a checkpoint", 0, "FMSR_TEST_KILL=5", "rank 0 on " + host + " is gone or stopped, and with it the store", 137, true},
 		{"interrupted", 1, "FMSR_TEST_FAIL=15:5:its_training_step", "interrupted by terminated", 143, true},
 		{"stopped", 1, "FMSR_TEST_FAIL=19:5:its_training_step", "rank 1 on " + host + " has not been heard from for ", 1, false},

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +30,11 @@ var concurrent = []string{"train", "resume", "ends", "export", "superres", "merg
 // TestScripts runs the real program through testdata/script, which reads like its
 // manual. With -short, only the concurrent ones.
 func TestScripts(t *testing.T) {
+	if signal.Ignored(syscall.SIGHUP) { // under nohup; a process that is started ignores it too, unless it is caught here
+		caught := make(chan os.Signal, 1)
+		signal.Notify(caught, syscall.SIGHUP)
+		t.Cleanup(func() { signal.Stop(caught) })
+	}
 	dir, files := "testdata/script", []string(nil)
 	if testing.Short() {
 		for _, name := range concurrent {
