@@ -106,8 +106,8 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 	return root
 }
 
-// config returns the keys that are needed to apply the network. Free noise, the name of
-// the default network and the boundaries of a periodic domain are left out.
+// config returns the keys that are needed to apply the network. Flow matching, free noise, the
+// name of the default network and the boundaries of a periodic domain are left out.
 func (t *Trainer) config(c Checkpoint) torchfile.Dict {
 	net, in := t.Net.Config(), c.Input
 	d := torchfile.Dict{
@@ -115,6 +115,9 @@ func (t *Trainer) config(c Checkpoint) torchfile.Dict {
 		{Key: "periodic_padding", Value: net.Periodic},
 		{Key: "factor", Value: in.Factor}, {Key: "periodic_input", Value: in.Periodic},
 		{Key: "t_min", Value: t.TMin}, {Key: "t_max", Value: t.TMax},
+	}
+	if t.Objective != FlowMatching {
+		d = append(d, torchfile.Entry{Key: "objective", Value: t.Objective.String()})
 	}
 	if t.Noise != (field.Constraints{}) {
 		d = append(d, torchfile.Entry{Key: baseNoiseKey, Value: noiseDict(t.Noise, c.Channels)})

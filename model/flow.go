@@ -22,6 +22,7 @@ const (
 //
 //	xt = (1-t) x0 + t x1,   target v = x1 - x0,   loss = scale mean((v_pred - v)^2)
 type Flow struct {
+	Objective  Objective
 	Base       BaseDist
 	NoiseScale float64 // sigma of x_lo_plus_noise, in normalized units
 	LossScale  float64
@@ -34,19 +35,25 @@ type Velocity func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor
 
 // Sigma returns the deviation of x0 about its mean.
 func (f Flow) Sigma() float64 {
-	if f.Base == Gaussian {
+	switch {
+	case f.Objective == Regression:
+		return 0
+	case f.Base == Gaussian:
 		return 1
 	}
 	return f.NoiseScale
 }
 
-// SampleBase returns x0 for x_lo and standard normal noise, or its projection, all
-// (N,C,H,W).
+// SampleBase returns x0 for x_lo (N,C,H,W) and standard normal noise, or its projection,
+// (N M,C,H,W), in noise's shape: M draws in a row for each sample of x_lo.
 func (f Flow) SampleBase(s *torchx.Scope, xLo, noise torchx.Tensor) torchx.Tensor {
-	if f.Base == Gaussian {
+	switch {
+	case f.Objective == Regression:
+		return s.Alias(xLo)
+	case f.Base == Gaussian:
 		return s.Alias(noise)
 	}
-	return s.AddScaled(xLo, noise, f.NoiseScale)
+	return s.AddScaled(repeated(s, xLo, noise.Shape()[0]/xLo.Shape()[0]), noise, f.NoiseScale)
 }
 
 // Interpolate returns xt = (1-t) x0 + t x1 (N,C,H,W), for a time of each sample, t (N).
@@ -55,9 +62,13 @@ func (f Flow) Interpolate(s *torchx.Scope, x0, x1, t torchx.Tensor) torchx.Tenso
 	return s.Add(s.Mul(s.Affine(t, -1, 1), x0), s.Mul(t, x1))
 }
 
-// Loss returns the flow-matching loss of the network, a tensor of one element, for
-// x_lo, x1 and x0 (N,C,H,W) and times t (N).
+// Loss returns the loss of the network, a tensor of one element, for x_lo, x1 and x0
+// (N,C,H,W) and times t (N). Regression is flow matching with x0 = x_lo and t = 0. CRPS has
+// as many x0 and times for each sample as the ensemble has members: see crpsLoss.
 func (f Flow) Loss(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) torchx.Tensor {
+	if f.Objective == CRPS {
+		return f.crpsLoss(s, net, xLo, x1, x0, t)
+	}
 	xt := f.Interpolate(s, x0, x1, t)
 	v := s.AddScaled(x1, x0, -1)
 	predicted := Forward(s, net, s.Cat(1, xt, xLo), t)

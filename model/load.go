@@ -262,7 +262,7 @@ func (l *Loaded) readConfig(config *torchfile.Map) error {
 			return err
 		}
 	}
-	if err := errors.Join(l.readBoundary(config), l.readNoise(config)); err != nil {
+	if err := errors.Join(l.readBoundary(config), l.readNoise(config), l.readObjective(config)); err != nil {
 		return err
 	}
 	l.Flow.Base = BaseDist(base)

@@ -168,12 +168,14 @@ func furthest[T float32 | float64](a, b []T) float64 {
 func TestRanksTrainAsOne(t *testing.T) {
 	stratified := rankHyper
 	stratified.Stratified = true
+	ensembles := rankHyper
+	ensembles.Objective, ensembles.Members, ensembles.NoiseScale = CRPS, 3, 0.5
 	before := torchx.Live()
 	for _, c := range []struct {
 		h            Hyper
 		steps, parts int
 		ranks        []int
-	}{{rankHyper, 50, 1, []int{1, 2, 4}}, {stratified, 10, 2, []int{2, 4}}} {
+	}{{rankHyper, 50, 1, []int{1, 2, 4}}, {stratified, 10, 2, []int{2, 4}}, {ensembles, 10, 2, []int{2}}} {
 		want, err := trainOn(t, nil, c.h, false, c.steps, c.parts)
 		if err != nil {
 			t.Fatal(err)

@@ -186,6 +186,7 @@ func (l *Loaded) Differences(c Config, f Flow, in Input) (all []string) {
 		key      string
 		was, now any
 	}{
+		{"objective", l.Flow.Objective, f.Objective},
 		{"base_dist", l.Flow.Base, f.Base}, {"base_noise_scale", l.Flow.NoiseScale, f.NoiseScale}, {"base_noise", l.describe(l.Flow.Noise), l.describe(f.Noise)}, {"periodic padding", l.Config.Periodic, c.Periodic},
 		{"factor", l.Input.Factor, in.Factor}, {"periodic interpolation", l.Input.Periodic, in.Periodic},
 	} {

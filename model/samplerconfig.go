@@ -18,8 +18,12 @@ type SamplerConfig struct {
 	ConstraintConfig
 }
 
-// Sampler returns the sampler of a flow.
+// Sampler returns the sampler of a flow. With an objective of one evaluation, the keys of
+// the solver, the times and the SDE do nothing.
 func (c SamplerConfig) Sampler(f Flow) Sampler {
+	if f.Objective.OneEvaluation() {
+		return Sampler{Flow: f, Steps: 1, TMax: 1, Schedule: Constant}
+	}
 	return Sampler{
 		Flow: f, Solver: Solver(c.Solver), Steps: c.steps(), TMin: c.TMin, TMax: c.TMax,
 		Delta: c.SDEDelta, Schedule: Schedule(c.SDESchedule),
@@ -37,6 +41,24 @@ func (c SamplerConfig) steps() int {
 	default:
 		return 100
 	}
+}
+
+// Idle lists the keys that have another value than usual and do nothing with an objective
+// of one evaluation.
+func (c SamplerConfig) Idle(usual SamplerConfig) (keys []string) {
+	for _, x := range []struct {
+		key        string
+		now, usual any
+	}{
+		{"sample_steps", c.SampleSteps, usual.SampleSteps}, {"solver", c.Solver, usual.Solver},
+		{"t_min", c.TMin, usual.TMin}, {"t_max", c.TMax, usual.TMax},
+		{"sde_delta", c.SDEDelta, usual.SDEDelta}, {"sde_schedule", c.SDESchedule, usual.SDESchedule},
+	} {
+		if x.now != x.usual {
+			keys = append(keys, x.key)
+		}
+	}
+	return keys
 }
 
 // Validate reports unusable values, each under its own key. The flow is not known

@@ -72,8 +72,18 @@ func state(t *testing.T, tr *Trainer) (all []float32) {
 // TestBadStepsAreSkipped: a step without a finite loss changes nothing but the
 // counts, and the next one is what it would have been without it.
 func TestBadStepsAreSkipped(t *testing.T) {
+	for _, o := range []Objective{FlowMatching, Regression, CRPS} {
+		testBadStepsAreSkipped(t, o)
+	}
+}
+
+func testBadStepsAreSkipped(t *testing.T, o Objective) {
+	t.Helper()
 	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(-1))} {
 		tr, plain := tinyTrainer(t), tinyTrainer(t)
+		for _, trainer := range []*Trainer{tr, plain} {
+			trainer.Objective, trainer.Members = o, 2
+		}
 		stepOn(t, tr, 1)
 		before := state(t, tr)
 		for range 2 {

@@ -44,9 +44,15 @@ var methods = []method{
 // eulerMaruyama is the SDE's method.
 var eulerMaruyama = method{"euler-maruyama", 1, 1, (*run).drift, Sampler.equal}
 
+// prediction is the method of networks that are trained for one evaluation.
+var prediction = method{"prediction", 1, 1, (*run).once, Sampler.whole}
+
 // method returns the sampler's method.
 func (p Sampler) method() method {
-	if p.Delta > 0 {
+	switch {
+	case p.Objective.OneEvaluation():
+		return prediction
+	case p.Delta > 0:
 		return eulerMaruyama
 	}
 	for _, m := range methods {
@@ -72,6 +78,14 @@ func (p Sampler) equal(i int) (from, to, dt float64) {
 	dt = (p.TMax - p.TMin) / float64(p.Steps)
 	from = p.TMin + float64(i)*dt
 	return from, from + dt, dt
+}
+
+// whole returns the only step from t = 0 to 1.
+func (p Sampler) whole(int) (from, to, dt float64) { return 0, 1, 1 }
+
+// once: y = x_lo + v(x0, 0).
+func (r *run) once(s *torchx.Scope) (y, k torchx.Tensor) {
+	return s.Add(r.xLo, r.velocity(s, r.x, 0)), torchx.Tensor{}
 }
 
 // euler: y = x + dt v(x, t).

@@ -22,6 +22,7 @@ type Hyper struct {
 	BF16            bool
 	Stratified      bool // each sample of a batch of n has its time in its own n-th part of [TMin,TMax)
 	Seed            uint64
+	Members         int // of CRPS: x0 of each sample, at least 2
 }
 
 // LRAt returns the learning rate of step n = 1, 2, ...: linear from 0 to LR over the
@@ -214,8 +215,9 @@ func (t *Trainer) Accumulate(s *torchx.Scope, xLo, x1 torchx.Tensor, i, parts in
 	t.accumulated++
 }
 
-// draws returns the noise (N,C,H,W) and the times (N) of batch i of the next step. With
-// ranks they are this rank's rows of those that one rank draws for the whole batch.
+// draws returns the noise (N M,C,H,W) and the times (N M) of batch i of the next step, M =
+// 1 but for the members of CRPS. With ranks they are this rank's rows of those that one rank
+// draws for the whole batch.
 func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times torchx.Tensor) {
 	n := uint64(t.Step + 1)
 	draw := func(purpose uint64) uint64 {
@@ -225,18 +227,22 @@ func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times 
 		return rng.Stream(t.Seed, purpose, n, uint64(i))
 	}
 	shape, c := x1.Shape(), t.Net.Config()
-	rows := shape[0]
+	rows, fields, each := shape[0], shape[1], t.each()
 	from, batch := t.ranks.rows(rows)
 	noise = s.Within(func(s *torchx.Scope) torchx.Tensor {
-		shape[0] = batch
+		shape[0], shape[1] = batch, each*fields
 		whole := s.RandnOn(c.Device, draw(rng.BaseNoise), shape...)
-		return s.To(s.Narrow(whole, 0, from, rows), torchx.Float32, c.Device, c.Format)
+		own := s.Reshape(s.Narrow(whole, 0, from, rows), rows*each, fields, shape[2], shape[3])
+		return s.To(own, torchx.Float32, c.Device, c.Format)
 	})
 	if t.OnNoise != nil {
 		noise = t.OnNoise.Noise(s, c, noise)
 	}
-	times = s.To(s.FromFloats(t.times(draw(rng.Time), int(batch))[from:from+rows], rows), torchx.Float32, c.Device, torchx.NCHW)
-	return noise, times
+	ts := make([]float32, rows*each)
+	if !t.Objective.OneEvaluation() {
+		ts = t.times(draw(rng.Time), int(batch))[from : from+rows]
+	}
+	return noise, s.To(s.FromFloats(ts, rows*each), torchx.Float32, c.Device, torchx.NCHW)
 }
 
 // accumulate is Accumulate for given x0 (N,C,H,W) and times (N). The first batch of a

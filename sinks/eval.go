@@ -54,11 +54,14 @@ Pictures: samples, diffs and power spectra.`,
 			Wants: pipeline.Averaged, Without: "no samples or errors of the averaged model, by ODE or SDE",
 		},
 		Default: Eval{
-			LogEvery: 100, Frames: 4, Linear: true,
-			SamplerConfig: model.SamplerConfig{SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant), ConstraintConfig: model.DefaultConstraints()},
+			LogEvery: 100, Frames: 4, Linear: true, SamplerConfig: usualSampler,
 		},
 		New: func(c *Eval) pipeline.Stage { return &eval{Eval: *c} },
 	})
+}
+
+var usualSampler = model.SamplerConfig{
+	SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant), ConstraintConfig: model.DefaultConstraints(),
 }
 
 var (
@@ -76,10 +79,21 @@ func (c *Eval) Advise(_ *pipeline.Run, warn func(key, summary, detail string)) {
 	c.SamplerConfig.Advise(model.Constant, warn)
 }
 
-// AdviseFlow warns of sampling at times that the training leaves out.
+// AdviseFlow warns of sampling at times that the training leaves out, and of keys that do
+// nothing with its objective.
 func (c *Eval) AdviseFlow(above []any, warn func(key, summary, detail string)) {
 	for _, config := range above {
-		if train, ok := config.(interface{ Times() (from, to float64) }); ok {
+		train, ok := config.(interface {
+			Times() (from, to float64)
+			TrainedFor() model.Objective
+		})
+		switch {
+		case !ok:
+		case train.TrainedFor().OneEvaluation():
+			for _, key := range c.Idle(usualSampler) {
+				warn(key, fmt.Sprintf("does nothing: train.objective is %s, whose samples take one evaluation", train.TrainedFor()), "leave it out")
+			}
+		default:
 			if warning := c.Beyond(train.Times()); warning != "" {
 				warn("t_min", "is "+fmt.Sprint(c.TMin)+": "+warning, "set t_min and t_max of train and eval alike")
 			}
@@ -301,12 +315,21 @@ type sampler struct {
 	delta  float64 // sde_delta; 0: the ODE
 }
 
+// samplesOf names the samples of the raw and of the averaged model.
+var samplesOf = map[model.Objective]struct{ raw, average evaluate.Source }{
+	model.FlowMatching: {evaluate.ODE, evaluate.ODEEMA},
+	model.Regression:   {evaluate.Regression, evaluate.RegressionEMA},
+	model.CRPS:         {evaluate.CRPS, evaluate.CRPSEMA},
+}
+
 // samplers returns the ways to draw samples at this step.
 func (e *eval) samplers(step *model.Step) []sampler {
-	all := []sampler{{source: evaluate.ODE}}
+	objective := step.Trainer.Objective
+	sources := samplesOf[objective]
+	all := []sampler{{source: sources.raw}}
 	if step.Averaged { // else the average has its initial weights
-		all = append(all, sampler{source: evaluate.ODEEMA, ema: true})
-		if e.SDEDelta > 0 {
+		all = append(all, sampler{source: sources.average, ema: true})
+		if e.SDEDelta > 0 && !objective.OneEvaluation() {
 			all = append(all, sampler{evaluate.SDEEMA, true, e.SDEDelta})
 		}
 	}

@@ -28,11 +28,11 @@ import (
 )
 
 // trained is a small model's checkpoint.
-func trained(t *testing.T) string {
+func trained(t *testing.T, sets ...pipeline.Override) string {
 	t.Helper()
 	dir := t.TempDir()
 	var out strings.Builder
-	if err := run(t, context.Background(), data(t, 0), &out, pipeline.Override{Path: "run.dir", Value: dir, Flag: "--out"}); err != nil {
+	if err := run(t, context.Background(), data(t, 0), &out, append(sets, pipeline.Override{Path: "run.dir", Value: dir, Flag: "--out"})...); err != nil {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "checkpoint.pt")
@@ -337,9 +337,10 @@ func TestCompare(t *testing.T) {
 
 // TestCoarseConstraint checks that pooling the output gives the input, to round-off,
 // if the stage project follows or the sampler projects at each step, and that it does
-// not otherwise. eval's samples are projected by the same key.
+// not otherwise, whatever the objective was. With one evaluation, the two are the same.
+// eval's samples are projected by the same key.
 func TestCoarseConstraint(t *testing.T) {
-	checkpoint, input := trained(t), coarse(t)
+	input := coarse(t)
 	given := values(t, input, 2, 4, 8, 2)
 	residual := func(dir string) (largest float64) {
 		fine := values(t, filepath.Join(dir, "x.npy"), 2, 8, 16, 2)
@@ -351,17 +352,27 @@ func TestCoarseConstraint(t *testing.T) {
 		}
 		return largest
 	}
-	free, _ := apply(t, checkpoint, input, nil)
-	if r := residual(free); r < 1e-2 {
-		t.Errorf("without a constraint: pooling residual %g: want one to take away", r)
-	}
-	after, _ := applyWith(t, "project", checkpoint, input, nil)
-	if r := residual(after); r > 2e-6 {
-		t.Errorf("project below superres: pooling residual %g", r)
-	}
-	within, _ := apply(t, checkpoint, input, map[string]string{"superres.constraints": "[coarse]"})
-	if r := residual(within); r > 2e-6 {
-		t.Errorf("superres.constraints: pooling residual %g", r)
+	for _, objective := range []string{"flow", "regression", "crps"} {
+		checkpoint := trained(t, pipeline.Override{Path: "train.objective", Value: objective, Flag: "--objective"},
+			pipeline.Override{Path: "train.base_noise", Value: "constrained", Flag: "--set"}, pipeline.Override{Path: "train.constraints", Value: "[coarse]", Flag: "--set"})
+		free, _ := apply(t, checkpoint, input, nil)
+		if r := residual(free); r < 1e-2 {
+			t.Errorf("%s, without a constraint: pooling residual %g: want one to take away", objective, r)
+		}
+		after, _ := applyWith(t, "project", checkpoint, input, nil)
+		if r := residual(after); r > 2e-6 {
+			t.Errorf("%s, project below superres: pooling residual %g", objective, r)
+		}
+		within, _ := apply(t, checkpoint, input, map[string]string{"superres.constraints": "[coarse]"})
+		if r := residual(within); r > 2e-6 {
+			t.Errorf("%s, superres.constraints: pooling residual %g", objective, r)
+		}
+		if objective != "flow" {
+			want := values(t, filepath.Join(after, "x.npy"), 2, 8, 16, 2)
+			for i, v := range values(t, filepath.Join(within, "x.npy"), 2, 8, 16, 2) {
+				golden.Near(t, objective+", projected within", float64(v), float64(want[i]), 2e-6)
+			}
+		}
 	}
 
 	root := data(t, 0)

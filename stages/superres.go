@@ -54,6 +54,9 @@ sees the field continued beyond its edges, as it did in training: see train. A
 sample's noise is a function of run.seed, the frame's number and the sample's, whatever
 the batch. The size of a batch changes a sample by round-off.
 
+A checkpoint trained with another objective than flow gives a sample in one evaluation,
+x1 = x_lo + v(x0, t = 0), whatever solver, times and SDE the keys name. Regression has no noise.
+
 A checkpoint that PyTorch wrote may lack base_dist, base_noise_scale, padding, factor
 and boundary. Then it says so, and takes the original code's, unless these keys are set.
 
@@ -68,11 +71,13 @@ noise field and one x; the tiles' velocities are blended at every step of the sa
 		Default: Superres{
 			Weights: "ema", BaseNoiseScale: asTrained, Samples: 1, Noise: "per_frame",
 			Unsaid:        Unsaid{BaseDist: asTrainedName, Padding: asTrainedName, Boundary: asTrainedName},
-			SamplerConfig: model.SamplerConfig{Solver: string(model.Multistep), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Matched), ConstraintConfig: model.DefaultConstraints()},
+			SamplerConfig: usualSampler,
 		},
 		New: func(c *Superres) pipeline.Stage { return &superres{Superres: *c} },
 	})
 }
+
+var usualSampler = model.SamplerConfig{Solver: string(model.Multistep), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Matched), ConstraintConfig: model.DefaultConstraints()}
 
 var (
 	_ pipeline.Stepper = (*superres)(nil)
@@ -105,6 +110,28 @@ func (c *Superres) Advise(_ *pipeline.Run, warn func(key, summary, detail string
 // alike says that an ensemble has no spread.
 func (c *Superres) alike() string {
 	return fmt.Sprintf("is %d, but all are the same: base_noise_scale is 0, and so is sde_delta", c.Samples)
+}
+
+// unwise returns warnings of keys that do not suit the flow of the checkpoint.
+func (c *Superres) unwise(flow model.Flow) (warnings []string) {
+	objective, loaded := flow.Objective, c.BaseNoiseScale == asTrained
+	if !objective.OneEvaluation() {
+		if flow.Sigma() == 0 && loaded && c.SDEDelta == 0 && c.Samples > 1 {
+			warnings = append(warnings, "samples "+c.alike())
+		}
+		return warnings
+	}
+	idle := c.Idle(usualSampler)
+	if objective == model.Regression && !loaded {
+		idle = append(idle, "base_noise_scale")
+	}
+	if idle != nil {
+		warnings = append(warnings, fmt.Sprintf("set, but without effect: %s: the checkpoint's objective is %s, whose samples take one evaluation", strings.Join(idle, ", "), objective))
+	}
+	if objective == model.Regression && c.Samples > 1 {
+		warnings = append(warnings, fmt.Sprintf("samples is %d, but all are the same: the checkpoint's objective is %s, which has no noise", c.Samples, objective))
+	}
+	return warnings
 }
 
 // asTrained as base_noise_scale means the checkpoint's value.
@@ -171,14 +198,14 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if err := r.find(in.Channels); err != nil {
 		return in, err
 	}
-	if flow.Sigma() == 0 && r.BaseNoiseScale == asTrained && r.SDEDelta == 0 && r.Samples > 1 {
-		env.Progress.Note("warning: samples %s", r.alike())
-	}
-	if warning := r.Beyond(r.loaded.TMin, r.loaded.TMax); warning != "" {
+	for _, warning := range r.unwise(flow) {
 		env.Progress.Note("warning: %s", warning)
 	}
 	if err := in.Lossy.Check(r.loaded.Channels); err != nil {
 		return in, err
+	}
+	if warning := r.Beyond(r.loaded.TMin, r.loaded.TMax); warning != "" && !flow.Objective.OneEvaluation() {
+		env.Progress.Note("warning: %s", warning)
 	}
 	if warning := r.sampler.Stiff(); warning != "" {
 		env.Progress.Note("%s", warning)

@@ -92,6 +92,23 @@ func TestTrainingLack(t *testing.T) {
 	}
 }
 
+// TestMembersTakeMemory: a step of an ensemble's training takes the memory of all members.
+func TestMembersTakeMemory(t *testing.T) {
+	net, err := model.Plan(model.Config{Fields: 1, Channels: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bytes := func(objective string) float64 {
+		tr := &train{Train: Train{Objective: objective, Members: 3}, in: pipeline.Meta{Grid: field.Grid{H: 64, W: 64}}}
+		return tr.sampleBytes(net)
+	}
+	for objective, times := range map[string]float64{"flow": 1, "regression": 1, "crps": 3} {
+		if got := bytes(objective) / bytes("flow"); got != times {
+			t.Errorf("%s: %g times the memory of flow matching, want %g", objective, got, times)
+		}
+	}
+}
+
 // TestBatchWithinEpoch: a batch takes at most the frames of an epoch; a step of several
 // batches may take more.
 func TestBatchWithinEpoch(t *testing.T) {

@@ -34,6 +34,8 @@ type Train struct {
 	Accumulate     int     `yaml:"accumulate" min:"1" max:"1000000" flag:"accumulate" doc:"batches whose gradients make one step"`
 	GradClip       float64 `yaml:"grad_clip" above:"0" flag:"grad-clip" doc:"largest global gradient norm"`
 	LossScale      float64 `yaml:"loss_scale" above:"0" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
+	Objective      string  `yaml:"objective" oneof:"flow|regression|crps" flag:"objective" doc:"flow: flow matching; the others are baselines, samples of one evaluation; regression: the mean of all fields that the input allows; crps: an ensemble by its fair CRPS"`
+	Members        int     `yaml:"members" min:"2" max:"4" flag:"members" doc:"members of the ensemble of each training sample, with objective crps: a step costs that many times more"`
 	BaseDist       string  `yaml:"base_dist" oneof:"x_lo_plus_noise|gaussian" flag:"base-dist" doc:"distribution that sampling starts from"`
 	BaseNoiseScale float64 `yaml:"base_noise_scale" min:"0" flag:"base-noise-scale" doc:"deviation of x_lo_plus_noise's noise, normalized units"`
 	BaseNoise      string  `yaml:"base_noise" oneof:"free|constrained" flag:"base-noise" doc:"constrained: all noise, in sampling too, is projected onto what the constraints leave free"`
@@ -59,7 +61,12 @@ func init() {
 	                    [ forward, backward, clip, AdamW         ]
 	steps               -- v1 ---- step 1 ------- step 2 --------
 
-Flow matching along xt = (1-t) x0 + t x1 with target v = x1 - x0. The next step
+Flow matching along xt = (1-t) x0 + t x1 with target v = x1 - x0. As baselines, objective
+trains the same network for samples of one evaluation, x1 = x_lo + v(x0, t = 0). With
+regression, x0 is x_lo, and the loss is that of flow matching. With crps, x0 has noise, and
+the loss is the fair continuous ranked probability score (Ferro 2014) of members samples.
+
+The next step
 starts when every stage below has let go of the last one. Validation batches are
 passed on. What a step draws is a function of run.seed and the step. One whose loss
 or gradient is not finite is skipped: it leaves the weights as they are.
@@ -79,6 +86,7 @@ every print_every steps and before checkpoints.`,
 		},
 		Default: Train{
 			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: usualWarmup, LRSchedule: "constant", Accumulate: 1, GradClip: 1, LossScale: 100,
+			Objective: model.FlowMatching.String(), Members: usualMembers,
 			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: usualNoise, BaseNoise: freeNoise, TMin: 1e-4, TMax: 1 - 1e-4,
 			TDist: "uniform", UseBF16: true, Network: model.DefaultNetwork, ModelChannels: 128, ChannelMult: model.DefaultMult,
 			MaxBadSteps: 10, Padding: "zeros", Wire: "float32", ConstraintConfig: model.DefaultConstraints(),
@@ -98,14 +106,23 @@ var (
 // Times returns the times that the network is trained on.
 func (c *Train) Times() (from, to float64) { return c.TMin, c.TMax }
 
+// TrainedFor returns the objective.
+func (c *Train) TrainedFor() model.Objective {
+	o, _ := model.ObjectiveNamed(c.Objective) // its oneof has the same names
+	return o
+}
+
 func (t *train) hyper() model.Hyper {
 	warmup := t.WarmupSteps
 	if t.env.Run.Overfit {
 		warmup = 0
 	}
 	return model.Hyper{
-		Flow: model.Flow{Base: model.BaseDist(t.BaseDist), NoiseScale: t.BaseNoiseScale, LossScale: t.LossScale, Noise: t.noise},
-		LR:   t.LR, WeightDecay: t.WeightDecay, WarmupSteps: warmup, Schedule: t.LRSchedule, TotalSteps: t.TotalSteps, GradClip: t.GradClip,
+		Flow: model.Flow{
+			Objective: t.TrainedFor(), Base: model.BaseDist(t.BaseDist), NoiseScale: t.BaseNoiseScale, LossScale: t.LossScale, Noise: t.noise,
+		},
+		Members: t.Members,
+		LR:      t.LR, WeightDecay: t.WeightDecay, WarmupSteps: warmup, Schedule: t.LRSchedule, TotalSteps: t.TotalSteps, GradClip: t.GradClip,
 		TMin: t.TMin, TMax: t.TMax, BF16: t.UseBF16, Stratified: t.TDist == "stratified", Seed: t.env.Run.Seed,
 	}
 }

@@ -24,6 +24,9 @@ func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args .
 	if c.Best != "" && !errorFigure.MatchString(c.Best) {
 		report("best", "is %q: want an error of eval: val/mse or val/nmse, with _ema or _sde, and /FIELD", c.Best)
 	}
+	if c.TrainedFor() == model.CRPS && c.BaseDist == string(model.XLoPlusNoise) && c.BaseNoiseScale == 0 {
+		report("base_noise_scale", "is 0: want noise by which the members of objective crps can differ")
+	}
 	c.ConstraintConfig.Validate(report)
 	if c.BaseNoise == constrainedNoise && len(c.Constraints) == 0 {
 		report("base_noise", "is %s: name its constraints", c.BaseNoise)
@@ -46,15 +49,36 @@ func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)
 	case !run.Overfit && c.WarmupSteps > c.TotalSteps:
 		warn("warmup_steps", fmt.Sprintf("is %d, and total_steps %d: the learning rate never reaches lr, and ends at %.2g of it", c.WarmupSteps, c.TotalSteps, float64(c.TotalSteps)/float64(c.WarmupSteps)), "set fewer")
 	}
+	c.adviseIdle(warn)
 	if c.BaseDist == string(model.Gaussian) && c.BaseNoiseScale != usualNoise {
 		warn("base_noise_scale", fmt.Sprintf("is %g, but does nothing: base_dist gaussian has noise of deviation 1", c.BaseNoiseScale), "leave it out")
 	}
 }
 
+// adviseIdle warns of keys that do nothing with the objective.
+func (c *Train) adviseIdle(warn func(key, summary, detail string)) {
+	objective := c.TrainedFor()
+	timeless, quiet := objective.OneEvaluation(), objective == model.Regression
+	for _, x := range []struct {
+		key        string
+		now, usual any
+		idle       bool
+	}{
+		{"t_min", c.TMin, 1e-4, timeless}, {"t_max", c.TMax, 1 - 1e-4, timeless}, {"t_dist", c.TDist, "uniform", timeless},
+		{"base_dist", c.BaseDist, string(model.XLoPlusNoise), quiet}, {"base_noise_scale", c.BaseNoiseScale, usualNoise, quiet}, {"base_noise", c.BaseNoise, freeNoise, quiet},
+		{"members", c.Members, usualMembers, objective != model.CRPS},
+	} {
+		if x.idle && x.now != x.usual {
+			warn(x.key, fmt.Sprintf("is %v, but does nothing: objective is %s", x.now, objective), "leave it out")
+		}
+	}
+}
+
 // Defaults of keys that do nothing beside certain others: only another value is warned of.
 const (
-	usualWarmup = 10000
-	usualNoise  = 0.1
+	usualWarmup  = 10000
+	usualNoise   = 0.1
+	usualMembers = 2
 )
 
 // The values of base_noise.
@@ -103,6 +127,9 @@ func (t *train) sampleBytes(net model.Net) float64 {
 	bytes := float64(net.TrainBytes(t.in.H, t.in.W))
 	if t.UseBF16 {
 		bytes /= 2
+	}
+	if t.TrainedFor() == model.CRPS {
+		bytes *= float64(t.Members)
 	}
 	return bytes
 }

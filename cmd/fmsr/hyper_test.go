@@ -49,6 +49,7 @@ var hyperparameters = []struct{ flag, key, preset, other string }{
 	{"ema-ramp", "ema.ramp", "none", "linear"},
 	{"accumulate", "train.accumulate", "1", "2"},
 	{"t-dist", "train.t_dist", "uniform", "stratified"},
+	{"objective", "train.objective", "flow", "crps"},
 	{"seed", "run.seed", "0", "1"},
 }
 

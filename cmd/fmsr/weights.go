@@ -91,6 +91,9 @@ func describeWeights(c *model.Loaded, kind string) (map[string]string, error) {
 	if c.Config.Network != model.DefaultNetwork {
 		config["network"] = c.Config.Network
 	}
+	if c.Flow.Objective != model.FlowMatching {
+		config["objective"] = c.Flow.Objective.String()
+	}
 	for key, value := range map[string]any{"channel_names": c.Channels, "mean": c.Stats.Mean, "std": c.Stats.Std, "config": config} {
 		text, err := json.Marshal(value)
 		if err != nil {

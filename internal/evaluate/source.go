@@ -7,13 +7,17 @@ import "slices"
 type Source string
 
 const (
-	Bilinear Source = "bilinear" // the input, interpolated
-	Linear   Source = "linear"   // the linear filter
-	ODE      Source = "ode"      // samples of the raw model
-	ODEEMA   Source = "ode_ema"
-	SDEEMA   Source = "sde_ema"
-	Sample   Source = "sample" // samples of a model that is applied
-	Mean     Source = "mean"   // mean of an ensemble of samples
+	Bilinear      Source = "bilinear" // the input, interpolated
+	Linear        Source = "linear"   // the linear filter
+	ODE           Source = "ode"      // samples of the raw model
+	ODEEMA        Source = "ode_ema"
+	SDEEMA        Source = "sde_ema"
+	Regression    Source = "regression" // the only sample of a raw model trained for one evaluation
+	RegressionEMA Source = "regression_ema"
+	CRPS          Source = "crps" // samples of a raw model trained for them by the fair CRPS
+	CRPSEMA       Source = "crps_ema"
+	Sample        Source = "sample" // samples of a model that is applied
+	Mean          Source = "mean"   // mean of an ensemble of samples
 )
 
 // sources lists every source, in the order in which outlets show them.
@@ -29,6 +33,10 @@ var sources = []struct {
 	{ODE, "", "ODE", "model, ODE", true},
 	{ODEEMA, "_ema", "ODE EMA", "model, ODE EMA", true},
 	{SDEEMA, "_sde", "SDE EMA", "model, SDE EMA", true},
+	{Regression, "", "regression", "regression", true},
+	{RegressionEMA, "_ema", "regression EMA", "regression, EMA", true},
+	{CRPS, "", "CRPS", "CRPS ensemble", true},
+	{CRPSEMA, "_ema", "CRPS EMA", "CRPS ensemble, EMA", true},
 	{Sample, "", "sample", "sample", true},
 	{Mean, "_mean", "ensemble mean", "ensemble mean", true},
 }

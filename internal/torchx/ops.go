@@ -3,6 +3,8 @@ package torchx
 // #include "csrc/fx.h"
 import "C"
 
+import torch "github.com/wangkuiyi/gotorch"
+
 // Add returns a + b; the shapes broadcast.
 func (s *Scope) Add(a, b Tensor) Tensor { return s.AddScaled(a, b, 1) }
 
@@ -28,6 +30,17 @@ func (s *Scope) Affine(x Tensor, scale, shift float64) Tensor {
 	return s.one("affine", func(out *C.fx_tensor) C.fx_error {
 		return C.fx_affine(handle(x), C.double(scale), C.double(shift), out)
 	})
+}
+
+// Abs returns |x|, of x's shape. Its gradient where x is 0 is 0.
+func (s *Scope) Abs(x Tensor) Tensor {
+	relu := func(x Tensor) Tensor {
+		if s.over() {
+			return Tensor{}
+		}
+		return s.Adopt(torch.Relu(x))
+	}
+	return s.Add(relu(x), relu(s.Affine(x, -1, 0)))
 }
 
 // Cos returns the elementwise cosine, of x's shape.
