@@ -13,6 +13,10 @@ using c10d::ProcessGroupGloo;
 
 namespace {
 
+// c10d notes every collective for PyTorch's debugger, in a table of the process that several groups change at once without
+// a lock (FlightRecorder::recordWithResetEnabled). A buffer of no entries turns that off, unless the user wants it.
+const bool unrecorded = setenv("TORCH_FR_BUFFER_SIZE", "0", 0) == 0;
+
 // Connects to every other rank, which has to do the same within half a minute. timeout is for the collectives.
 c10::intrusive_ptr<c10d::Backend> gloo_backend(const c10::intrusive_ptr<c10d::Store> &store, int rank, int size,
                                                const std::string &address, const std::string &interface,

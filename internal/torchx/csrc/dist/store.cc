@@ -30,6 +30,7 @@ fx_error fx_store_open(const char *host, int port, bool server, bool shared, int
     options.waitWorkers = false;
     options.timeout = std::chrono::milliseconds(timeout_ms);
     options.multiTenant = shared;
+    options.useLibUV = false;  // libuv's server asks DNS for the name of each peer, and serves nobody until it answers
     auto store = c10::make_intrusive<c10d::TCPStore>(host, options);
     *out_port = store->getPort();
     *out = boxed(store);
