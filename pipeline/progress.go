@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -11,8 +12,10 @@ import (
 )
 
 // Progress shows how far a run has come: as a bar on a terminal, otherwise as plain
-// lines. One goroutine at a time may use it.
+// lines. Stages, each on a goroutine of its own, may use it at the same time.
 type Progress struct {
+	mu sync.Mutex
+
 	out   io.Writer
 	every int // steps between plain lines
 	bar   *progressbar.ProgressBar
@@ -38,6 +41,12 @@ func NewProgress(out io.Writer) *Progress {
 // Start begins to count, for a run that has done n of total steps. Plain lines are
 // `every` steps apart.
 func (p *Progress) Start(n, total, every int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.start(n, total, every)
+}
+
+func (p *Progress) start(n, total, every int) {
 	p.every = max(1, every)
 	p.began, p.lastAt = time.Now(), time.Now()
 	p.first, p.last = n, n
@@ -49,8 +58,10 @@ func (p *Progress) Start(n, total, every int) {
 
 // Step shows step n of total, and a text about it. The run stops at step stop.
 func (p *Progress) Step(n, stop, total int, what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if !p.started {
-		p.Start(n-1, total, p.every)
+		p.start(n-1, total, p.every)
 	}
 	due := n%p.every == 0 || n == stop || n == p.first+1
 	if p.bar == nil && !due {
@@ -70,7 +81,11 @@ func (p *Progress) Step(n, stop, total int, what string) {
 
 // Aside leaves the time of an evaluation out of the rate. The estimate of the time
 // that is left still includes it.
-func (p *Progress) Aside(d time.Duration) { p.lastAt = p.lastAt.Add(d) }
+func (p *Progress) Aside(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lastAt = p.lastAt.Add(d)
+}
 
 // rate returns the rate since the last line, in steps/s or s/step, whichever reads
 // better.
@@ -92,6 +107,8 @@ func (p *Progress) eta(n, stop int) string {
 
 // Note writes a line, above the bar if there is one.
 func (p *Progress) Note(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
@@ -100,6 +117,8 @@ func (p *Progress) Note(format string, args ...any) {
 
 // Done ends the bar.
 func (p *Progress) Done() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.bar != nil {
 		_ = p.bar.Finish()
 	}

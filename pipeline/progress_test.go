@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -16,5 +17,23 @@ func TestProgressWithoutEvaluations(t *testing.T) {
 	p.Step(4, 10, 10, "loss 0.5")
 	if got, want := out.String(), "step 4/10  loss 0.5  2.00 s/step  eta 30s\n"; got != want {
 		t.Errorf("printed %q, want %q", got, want)
+	}
+}
+
+// TestNotesAtOnce: stages on goroutines of their own lose no line of one another's.
+func TestNotesAtOnce(t *testing.T) {
+	var out strings.Builder
+	p := NewProgress(&out)
+	var stages sync.WaitGroup
+	for range 4 {
+		stages.Go(func() {
+			for range 100 {
+				p.Note("a line")
+			}
+		})
+	}
+	stages.Wait()
+	if got := strings.Count(out.String(), "a line\n"); got != 400 {
+		t.Errorf("%d lines, want 400", got)
 	}
 }
