@@ -67,36 +67,7 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 		}
 	}()
 	r.env.ctx = ctx
-	if err := r.compareSpecs(ctx, opt); err != nil {
-		return &InputError{Err: err}
-	}
-	if _, err := os.Stat(r.env.Run.Dir); !errors.Is(err, fs.ErrNotExist) { // else there is nothing to guard yet
-		if err := r.use(); err != nil {
-			return &InputError{Err: err}
-		}
-	}
-	if err := r.resume(opt); err != nil {
-		return &InputError{Err: err}
-	}
-	if err := r.shareResume(ctx); err != nil {
-		return &InputError{Err: err}
-	}
-	if err := r.open(ctx); err != nil {
-		return &InputError{Err: err}
-	}
-	if err := r.compareFrames(ctx); err != nil {
-		return &InputError{Err: err}
-	}
-	if err := r.resumeFrom(); err != nil {
-		return &InputError{Err: err}
-	}
-	if err := r.shareResume(ctx); err != nil {
-		return &InputError{Err: err}
-	}
-	if err := r.use(); err != nil {
-		return &InputError{Err: err}
-	}
-	if err := r.checkFolder(); err != nil {
+	if err := r.check(ctx, opt); err != nil {
 		return &InputError{Err: err}
 	}
 	if err := r.prepare(ctx); err != nil {
@@ -122,6 +93,41 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	}
 	writeAccount(r.env.Out, r.nodes)
 	return nil
+}
+
+// check opens the stages and takes the run's folder. Its errors mean that the user's input
+// is wrong: nothing has been done yet.
+func (r *runner) check(ctx context.Context, opt Options) error {
+	if err := r.compareSpecs(ctx, opt); err != nil {
+		return err
+	}
+	if _, err := os.Stat(r.env.Run.Dir); !errors.Is(err, fs.ErrNotExist) { // else there is nothing to guard yet
+		if err := r.use(); err != nil {
+			return err
+		}
+	}
+	if err := r.resume(opt); err != nil {
+		return err
+	}
+	if err := r.shareResume(ctx); err != nil {
+		return err
+	}
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	if err := r.compareFrames(ctx); err != nil {
+		return err
+	}
+	if err := r.resumeFrom(); err != nil {
+		return err
+	}
+	if err := r.shareResume(ctx); err != nil {
+		return err
+	}
+	if err := r.use(); err != nil {
+		return err
+	}
+	return r.checkFolder()
 }
 
 // Resumable reports whether a run of the spec that ends early can be resumed.
@@ -243,9 +249,6 @@ func checkFrames(m Meta, left int64) error {
 	}
 	return nil
 }
-
-// trains reports whether the flow takes training steps.
-func (r *runner) trains() bool { return r.env.Ends&Steps != 0 }
 
 // share decides which part of the work is this run's.
 func (r *runner) share(opt Options) error {
@@ -521,7 +524,7 @@ func (r *runner) pick(ctx context.Context) error {
 // main runs the flow itself.
 func (r *runner) main(ctx context.Context) error {
 	how := Once
-	if r.trains() {
+	if r.spec.Trains() {
 		how = Endless // the trainer calls Finish
 	}
 	p, finish := newPass(ctx, r.env.Profile)

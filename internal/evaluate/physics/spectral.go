@@ -105,38 +105,34 @@ func binnedSpectralMSE(t Totals) []Point {
 	return out
 }
 
+// inBands returns a metric's values, one for each band, from the band's powers.
+func inBands(value func(made, truth, cross, error float64) float64) func(Totals) []Point {
+	return func(t Totals) []Point {
+		s := spectralOf(t.Layout, t.Sums)
+		return s.byBand(value)
+	}
+}
+
 var spectralMetrics = []Metric{
 	{
 		Name: "power_ratio", Unit: "1", Tally: spectral,
-		Doc: "Power in a band over the truth's. 1 is right; less is too smooth, more is too rough.",
-		Values: func(t Totals) []Point {
-			s := spectralOf(t.Layout, t.Sums)
-			return s.byBand(func(made, truth, _, _ float64) float64 { return made / truth })
-		},
+		Doc:    "Power in a band over the truth's. 1 is right; less is too smooth, more is too rough.",
+		Values: inBands(func(made, truth, _, _ float64) float64 { return made / truth }),
 	},
 	{
 		Name: "power_log_ratio", Unit: "1", Tally: spectral,
-		Doc: "Natural logarithm of power_ratio. 0 is right.",
-		Values: func(t Totals) []Point {
-			s := spectralOf(t.Layout, t.Sums)
-			return s.byBand(func(made, truth, _, _ float64) float64 { return math.Log(made / truth) })
-		},
+		Doc:    "Natural logarithm of power_ratio. 0 is right.",
+		Values: inBands(func(made, truth, _, _ float64) float64 { return math.Log(made / truth) }),
 	},
 	{
 		Name: "residual_nmse", Unit: "1", Tally: spectral, Pointwise: true,
-		Doc: "Power of the error in a band over the truth's power there. Less is better; 0 power gives 1, and independent noise of the right power gives 2.",
-		Values: func(t Totals) []Point {
-			s := spectralOf(t.Layout, t.Sums)
-			return s.byBand(func(_, truth, _, error float64) float64 { return error / truth })
-		},
+		Doc:    "Power of the error in a band over the truth's power there. Less is better; 0 power gives 1, and independent noise of the right power gives 2.",
+		Values: inBands(func(_, truth, _, error float64) float64 { return error / truth }),
 	},
 	{
 		Name: "coherence", Unit: "1", Tally: spectral,
-		Doc: "Re sum(a b*) over the root of sum(|a|^2) sum(|b|^2), over a band's modes and the frames. 1 is in place, 0 is somewhere else; a mean of samples has more than a sample.",
-		Values: func(t Totals) []Point {
-			s := spectralOf(t.Layout, t.Sums)
-			return s.byBand(func(made, truth, cross, _ float64) float64 { return cross / math.Sqrt(made*truth) })
-		},
+		Doc:    "Re sum(a b*) over the root of sum(|a|^2) sum(|b|^2), over a band's modes and the frames. 1 is in place, 0 is somewhere else; a mean of samples has more than a sample.",
+		Values: inBands(func(made, truth, cross, _ float64) float64 { return cross / math.Sqrt(made*truth) }),
 	},
 	{
 		Name: "binned_spectral_mse", Unit: "field units squared", Tally: spectral, Pointwise: true,
