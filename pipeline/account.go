@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -27,7 +28,8 @@ func writeAccount(w io.Writer, nodes []*node) {
 	for _, n := range nodes {
 		total += n.tally.busy
 	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	var table bytes.Buffer // for one write: a tabwriter writes every cell by itself, and other ranks write to the same file
+	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "stage\telements\tbusy\twaiting\tof all work\t")
 	for _, n := range nodes {
 		if n.fusedInto != nil {
@@ -41,4 +43,5 @@ func writeAccount(w io.Writer, nodes []*node) {
 		fmt.Fprintf(tw, "%s\t%d\t%.2f s\t%.2f s\t%.0f%%\t\n", n.name, n.tally.elements, n.tally.busy.Seconds(), n.tally.waiting.Seconds(), share)
 	}
 	tw.Flush()
+	_, _ = table.WriteTo(w)
 }

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -178,7 +179,8 @@ func opTimes(ops []Op, counted []bool) []opTime {
 func (b breakdown) write(w io.Writer, unit string) {
 	steps := float64(b.steps)
 	share := func(d time.Duration) float64 { return 100 * d.Seconds() / b.wall.Seconds() }
-	tw := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0) // aligns the names; the figures' width is fixed
+	var table bytes.Buffer                             // for one write: a tabwriter writes every cell by itself, and other ranks write to the same file
+	tw := tabwriter.NewWriter(&table, 0, 0, 1, ' ', 0) // aligns the names; the figures' width is fixed
 	fmt.Fprintf(tw, "part\t%10s %8s\n", "s/"+unit, "share")
 	for part, d := range b.parts {
 		fmt.Fprintf(tw, "%s\t%10.4f %7.1f%%\n", partNames[part], d.Seconds()/steps, share(d))
@@ -200,4 +202,5 @@ func (b breakdown) write(w io.Writer, unit string) {
 		}
 	}
 	tw.Flush()
+	_, _ = table.WriteTo(w)
 }
