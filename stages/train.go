@@ -173,6 +173,9 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if err != nil {
 		return in, err
 	}
+	for range in.Channels {
+		in.Filters = append(in.Filters, field.NewLinear(in.Factor))
+	}
 	t.env, t.in, t.UseBF16 = env, in, usesBF16(env, device, t.UseBF16)
 	t.config = model.Config{
 		Network: t.Network, Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,

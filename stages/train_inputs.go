@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
+	"fmsr/internal/parallel"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -14,14 +16,37 @@ import (
 // The checkpoint keeps the range of their means, deviations and spectra.
 const inputFrames = 256
 
-// FitKey: the replay's order decides which frames come first.
-func (t *train) FitKey() any { return struct{ Seed uint64 }{t.env.Run.Seed} }
+// filterCells is how many coarse cells of a field determine the linear filter's
+// 82 weights well; a fit of that many takes a second or two.
+const filterCells = 1 << 19
 
-// Fit takes in the coarse fields of the first training frames.
+// fitted is what the checkpoint keeps of the training frames beside their statistics.
+type fitted struct {
+	Inputs  model.Inputs
+	Filters []*field.Linear // of each field, normalized
+}
+
+// FitKey: the replay's order decides which frames come first.
+func (t *train) FitKey() any {
+	return struct {
+		Grid pipeline.Grid
+		Seed uint64
+	}{t.env.Run.Grid, t.env.Run.Seed}
+}
+
+// Fit takes in the coarse fields of the first training frames, and fits the linear filters
+// of the first ones.
 func (t *train) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	batch := in.(*frames.Frames)
 	if batch.Split() != frames.Train {
 		return false, nil
+	}
+	filtered := t.in.Filters[0].Cells() >= filterCells
+	if !filtered {
+		t.addToFilters(batch)
+	}
+	if t.meter.Inputs().Frames == inputFrames {
+		return filtered, nil
 	}
 	grid := t.in.Coarser(t.in.Factor)
 	coarse := make([]float32, len(t.in.Channels)*grid.Cells())
@@ -31,10 +56,25 @@ func (t *train) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 			return false, err
 		}
 		if t.meter.Inputs().Frames == inputFrames {
-			return true, nil
+			break
 		}
 	}
 	return false, nil
+}
+
+// addToFilters adds a batch of training frames to the fit of each field's filter, the
+// fields in parallel.
+func (t *train) addToFilters(batch *frames.Frames) {
+	hi, lo, cells := batch.XHi(), batch.XLo(), batch.Cells()
+	_ = parallel.Each(len(t.in.Filters), func(c int) error { // of which none fails
+		coarse := make([]float32, t.in.Coarser(t.in.Factor).Cells())
+		for n := range batch.N() {
+			at := n*batch.FrameLen() + c*cells
+			t.in.Stats.Coarse(coarse, lo[at:][:cells], c, t.in.Grid, t.in.Factor, t.in.Periodic)
+			t.in.Filters[c].Add(coarse, hi[at:][:cells], t.in.Grid)
+		}
+		return nil
+	})
 }
 
 // coarse makes the coarse planes of a frame's normalized x_lo, in physical units.
@@ -47,24 +87,39 @@ func (t *train) coarse(coarse, lo []float32) {
 	}
 }
 
-// Fitted returns the looks of the inputs.
+// Fitted returns the looks of the inputs and the filters.
 func (t *train) Fitted() (any, error) {
 	inputs := t.meter.Inputs()
 	if inputs.Frames == 0 {
 		return nil, errNoTraining
 	}
-	return inputs, inputs.Check(len(t.in.Channels))
+	for c, f := range t.in.Filters {
+		if err := f.Solve(); err != nil {
+			return nil, fmt.Errorf("field %s: %w", t.in.Channels[c], err)
+		}
+	}
+	return fitted{inputs, t.in.Filters}, inputs.Check(len(t.in.Channels))
 }
 
 // Restore takes them back.
 func (t *train) Restore(data []byte) error {
-	var inputs model.Inputs
-	if err := json.Unmarshal(data, &inputs); err != nil {
+	var of fitted
+	if err := json.Unmarshal(data, &of); err != nil {
+		return fmt.Errorf("the inputs' looks and filters: %w", err)
+	}
+	if err := of.Inputs.Check(len(t.in.Channels)); err != nil {
 		return fmt.Errorf("the inputs' looks: %w", err)
 	}
-	if err := inputs.Check(len(t.in.Channels)); err != nil {
-		return fmt.Errorf("the inputs' looks: %w", err)
+	if len(of.Filters) != len(t.in.Channels) {
+		return fmt.Errorf("linear filters of %d fields, want %d", len(of.Filters), len(t.in.Channels))
 	}
-	t.inputs = &inputs
+	for c, f := range of.Filters {
+		filter, err := field.LinearOf(t.in.Factor, f.Weights)
+		if err != nil {
+			return err
+		}
+		*t.in.Filters[c] = *filter
+	}
+	t.inputs = &of.Inputs
 	return nil
 }
