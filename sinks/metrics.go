@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"fmsr/internal/display"
 	"fmsr/internal/evaluate"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -110,7 +111,7 @@ func (m *metrics) write(step *model.Step) error {
 		return err
 	}
 	if step.Eval != nil {
-		m.env.Progress.Note("%s", summary(step))
+		m.env.Progress.Evaluated(evaluation(step))
 	}
 	return nil
 }
@@ -138,14 +139,17 @@ func timingLine(step *model.Step) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// summary returns the evaluation in one line, for a person.
-func summary(step *model.Step) string {
-	text := fmt.Sprintf("eval at step %d, %d frames (%.1f s):", step.N, step.Eval.Frames, step.Eval.Seconds)
+// evaluation returns an evaluation as displays show it.
+func evaluation(step *model.Step) display.Evaluation {
+	e := display.Evaluation{Step: step.N, Frames: step.Eval.Frames, Seconds: step.Eval.Seconds}
 	headline, _ := evaluate.Finite(step.Eval.Figures.Headline())
 	for _, s := range headline {
-		text += fmt.Sprintf("  %s %.4g", s.Name, float64(s.Value))
+		e.Headline = append(e.Headline, display.Figure{Name: s.Name, Value: float64(s.Value)})
 	}
-	return text
+	if v, ok := evaluate.Judge(step.Eval.Scalars); ok {
+		e.Error, e.Verdict = v.Error, v.Sentence(step.N)
+	}
+	return e
 }
 
 // Close closes the files.
