@@ -259,9 +259,16 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	if err != nil {
 		return err
 	}
+	tiles, err := c.Tiles()
+	if err != nil {
+		return err
+	}
 	took := time.Since(began)
 	e.env.Progress.Aside(took)
-	step.Eval = &evaluate.Evaluation{Frames: c.Truth.Frames, Scalars: scalars, Figures: figures, Pictures: pictures, Seconds: took.Seconds()}
+	step.Eval = &evaluate.Evaluation{
+		Frames: c.Truth.Frames, Scalars: scalars, Figures: figures, Pictures: pictures, Tiles: tiles,
+		Record: c.Record(e.env.Run.Unit), Seconds: took.Seconds(),
+	}
 	return nil
 }
 
