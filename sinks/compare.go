@@ -228,7 +228,6 @@ func (c *compare) Flush(ctx context.Context) ([]pipeline.Element, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.env.Progress.Done()
 	if missing > 0 {
 		c.noteMissing(len(records), missing)
 		return nil, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"fmsr/internal/display"
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
@@ -183,6 +184,8 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 		return e.assist(ctx, step)
 	}
 	began := time.Now()
+	e.env.Progress.Part(display.Work{Name: "evaluating"})
+	defer e.env.Progress.Part(display.Work{})
 	c := evaluate.New(evaluate.Standard, e.in.Channels, e.in.Grid, e.in.Factor, e.kernels)
 	for _, batch := range e.val {
 		if err := e.compare(ctx, step, c, batch); err != nil {
@@ -198,9 +201,16 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	if err != nil {
 		return err
 	}
+	tiles, err := c.Tiles()
+	if err != nil {
+		return err
+	}
 	took := time.Since(began)
 	e.env.Progress.Aside(took)
-	step.Eval = &evaluate.Evaluation{Frames: c.Truth.Frames, Scalars: scalars, Figures: figures, Pictures: pictures, Seconds: took.Seconds()}
+	step.Eval = &evaluate.Evaluation{
+		Frames: c.Truth.Frames, Scalars: scalars, Figures: figures, Pictures: pictures, Tiles: tiles,
+		Record: c.Record(e.env.Run.Unit), Seconds: took.Seconds(),
+	}
 	return nil
 }
 
@@ -366,8 +376,14 @@ func (e *eval) sample(ctx context.Context, tr *model.Trainer, first int, batch *
 	if err != nil {
 		return nil, err
 	}
+	sampler := e.sampling(by.delta).Sampler(tr.Flow)
+	sampler.Watch = func(_ *torchx.Scope, step int, _ float64, _ torchx.Tensor) {
+		e.env.Progress.Part(display.Work{
+			Name: fmt.Sprintf("evaluating %s, frames %d to %d", by.source, first+1, first+batch.N()), Unit: "steps", Done: step, Total: sampler.Steps,
+		})
+	}
 	g := model.Generator{
-		Inference: tr.Inference(by.ema), Sampler: e.sampling(by.delta).Sampler(tr.Flow), Stats: e.in.Stats,
+		Inference: tr.Inference(by.ema), Sampler: sampler, Stats: e.in.Stats,
 		OnX1: x1, OnNoise: tr.OnNoise,
 		Streams: func(k uint64) (streams []uint64) {
 			for _, i := range which {

@@ -66,10 +66,10 @@ func TestNewMetric(t *testing.T) {
 	}
 	figures := c.Figures()
 	scalars, _ := evaluate.Finite(figures.Scalars())
-	step := &model.Step{N: 7, Total: 7, Trainer: &model.Trainer{}, Eval: &evaluate.Evaluation{Scalars: scalars, Figures: figures}}
+	step := &model.Step{N: 7, Total: 7, Trainer: &model.Trainer{}, Eval: &evaluate.Evaluation{Scalars: scalars, Figures: figures, Record: c.Record(func(string) string { return "" })}}
 
 	out := &bytes.Buffer{}
-	env := &pipeline.Env{Run: &pipeline.Run{Name: "new", Dir: t.TempDir()}, Out: out, Progress: pipeline.NewProgress(out)}
+	env := &pipeline.Env{Run: &pipeline.Run{Name: "new", Dir: t.TempDir(), Device: "cpu"}, Out: out, Progress: pipeline.NewProgress(out)}
 	env.Folder, err = runfolder.Use(env.Run.Dir, "training", false)
 	must(t, err)
 	for _, sink := range []pipeline.Stage{&metrics{}, &tensorboard{}, &wandb{}, &report{}} {
@@ -104,6 +104,7 @@ func TestNewMetric(t *testing.T) {
 		"report's text":   {read("report.html"), correlation.Doc},
 		"printed table":   {out.String(), " correlation\n"},
 		"comparison.json": {string(comparison), `"correlation":1,`},
+		"a step's record": {read("evaluations/7.json"), `"name":"correlation"`},
 	} {
 		if !strings.Contains(text[0], text[1]) {
 			t.Errorf("%s has no %q", where, text[1])

@@ -188,7 +188,6 @@ func (p *physicsSink) Flush(ctx context.Context) ([]pipeline.Element, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.env.Progress.Done()
 	if missing > 0 {
 		p.noteMissing(len(records), missing)
 		return nil, nil
