@@ -123,19 +123,26 @@ func (m *metrics) write(step *model.Step) error {
 	return m.writeRecord(step)
 }
 
-// writeRecord writes an evaluation for pages: evaluations/STEP.json.
+// writeRecord writes the step's evaluation.
 func (m *metrics) writeRecord(step *model.Step) error {
 	record := *step.Eval.Record
 	record.Step, record.Of, record.Split = step.N, m.in.Frames[frames.Val], splitOf(m.env)
+	_, err := writeRecord(m.env.Run.Dir, step.N, &record)
+	return err
+}
+
+// writeRecord writes an evaluation for pages and returns its name, evaluations/STEP.json.
+func writeRecord(dir string, step int, record *evaluate.Record) (name string, err error) {
 	data, err := json.Marshal(record)
 	if err != nil {
-		return err
+		return "", err
 	}
-	path := filepath.Join(m.env.Run.Dir, runview.Evaluations, fmt.Sprintf("%d.json", step.N))
+	name = filepath.Join(runview.Evaluations, fmt.Sprintf("%d.json", step))
+	path := filepath.Join(dir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
+		return "", err
 	}
-	return atomicfile.WriteFile(path, append(data, '\n'))
+	return name, atomicfile.WriteFile(path, append(data, '\n'))
 }
 
 // splitOf names the frames that the model is judged by.
