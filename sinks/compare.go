@@ -7,6 +7,7 @@ import (
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
+	"fmsr/internal/runview"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
@@ -129,7 +130,7 @@ func (c *compare) Writes() []string {
 	if c.Truth == "" {
 		return nil
 	}
-	return []string{comparisonName, "images"}
+	return []string{comparisonName, runview.Images, runview.Evaluations}
 }
 
 // Process compares a sample and passes it on.

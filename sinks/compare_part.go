@@ -10,9 +10,11 @@ import (
 
 	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
+	"fmsr/internal/runview"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/infile"
 	"fmsr/internal/store/parts"
+	"fmsr/pipeline"
 )
 
 // comparedFile is the comparison of an input file. Its record holds the sums, and its file
@@ -104,7 +106,10 @@ func (w *whole) compare() error {
 	all := comparisonFile{Truth: a.Truth, Samples: a.Samples, Objective: a.Objective, Constraints: a.Constraints}
 	fmt.Fprintf(w.out, "\n%s\n", madeBy(a.Objective, a.Constraints))
 	names := []string{comparisonName}
-	for _, g := range grids {
+	if err := startSteps(filepath.Join(w.dir, runview.Evaluations), pipeline.Resume{}); err != nil {
+		return err
+	}
+	for i, g := range grids {
 		all.Grids = append(all.Grids, newGridResult(g))
 		figures := g.Figures()
 		printTables(w.out, figures.Tables(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
@@ -120,7 +125,11 @@ func (w *whole) compare() error {
 		if err != nil {
 			return err
 		}
-		names = append(names, drawn...)
+		shown, err := w.show(i, g, a.Units)
+		if err != nil {
+			return err
+		}
+		names = append(append(names, drawn...), shown...)
 	}
 	data, err := json.MarshalIndent(all, "", " ")
 	if err != nil {
@@ -140,6 +149,27 @@ func madeBy(objective, constraints string) string {
 		constraints = "none"
 	}
 	return fmt.Sprintf("objective %s; constraints: %s", objective, constraints)
+}
+
+// show writes what pages show of the i-th grid: its record and tiles. It returns their names.
+func (w *whole) show(i int, g *evaluate.Comparison, units map[string]string) (names []string, err error) {
+	name, err := writeRecord(w.dir, i, g.Record(func(field string) string { return units[field] }))
+	if err != nil {
+		return nil, err
+	}
+	names = append(names, name)
+	tiles, err := g.Tiles()
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tiles {
+		name := filepath.Join(runview.Images, filepath.FromSlash(t.Name), fmt.Sprintf("%d.png", i))
+		if err := writePicture(filepath.Join(w.dir, name), t); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, nil
 }
 
 // compared joins the comparisons of the files, in their order: one for each grid.

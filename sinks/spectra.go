@@ -16,7 +16,7 @@ import (
 //
 //	frames             -- seed 0: 1 - 2 - 3 -- seed 1: 1 - 2 - 3 --
 //	                   [                 spectra                  ]
-//	DIR/               -- spectra.parquet, spectra_summary.parquet, spectra.png
+//	DIR/               -- spectra.parquet, spectra_summary.parquet, spectra.png, report.html
 type Spectra struct{}
 
 func init() {
@@ -26,7 +26,7 @@ func init() {
 
 	frames             -- seed 0: 1 - 2 - 3 -- seed 1: 1 - 2 - 3 --
 	                   [                 spectra                  ]
-	DIR/               -- spectra.parquet, spectra_summary.parquet, spectra.png
+	DIR/               -- spectra.parquet, spectra_summary.parquet, spectra.png, report.html
 
 P(k) is the sum of |fft2(f)/(H W)|^2 over the modes whose |k| rounds to k, in units of
 the longest side's fundamental; the P(k) of a field sum to its mean square. Sources are
@@ -37,7 +37,7 @@ normalize, spectra are of normalized fields.
 spectra.parquet has a row for each seed, frame, split, field, source and k, with the
 wavenumber, 2 pi k / longest side of run.grid.box (1 without a box), and the power.
 spectra_summary.parquet has the mean and quantiles over the frames of a split, and
-spectra.png shows the mean over all frames.
+spectra.png and report.html show the mean over all frames.
 
 A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
 array, N runs share the seeds in one folder, and the last one writes the tables, as

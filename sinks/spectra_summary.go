@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/parquet"
 
+	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
 	"fmsr/internal/picture"
@@ -52,7 +53,11 @@ func (t *spectraTables) writeSummary() error {
 	if err := t.writeSummaryTable(splits, all); err != nil {
 		return err
 	}
-	return t.draw(all)
+	if err := t.draw(all); err != nil {
+		return err
+	}
+	_, err := writeRecord(t.dir, 0, t.record(all))
+	return err
 }
 
 func (t *spectraTables) summarize(split frames.Split, field, source int) (spectrumSummary, error) {
@@ -152,23 +157,55 @@ func distinct(values []int, at []int32) (unique []int, places []int32) {
 	return unique, places
 }
 
+// means returns P(k) of a source's field, the mean over all frames.
+func (t *spectraTables) means(all map[frames.Split][][]spectrumSummary, field, source int) []float64 {
+	mean := make([]float64, t.sources[source].shells.Len())
+	for _, split := range []frames.Split{frames.Train, frames.Val, frames.Test} {
+		if all[split] == nil {
+			continue
+		}
+		sum := all[split][field][source]
+		for k, v := range sum.mean {
+			mean[k] += v * float64(sum.count) / float64(t.frames())
+		}
+	}
+	return mean
+}
+
+// record returns the spectra for pages: the means and, if the frames are of one split, the
+// spread of nine tenths of them.
+func (t *spectraTables) record(all map[frames.Split][][]spectrumSummary) *evaluate.Record {
+	r := &evaluate.Record{Frames: t.frames(), Grid: t.sources[0].shells.Grid}
+	for _, name := range t.fields {
+		r.Fields = append(r.Fields, evaluate.RecordField{Name: name})
+	}
+	for source, s := range t.sources {
+		if s.name == "lo" {
+			r.Factor = r.Grid.H / s.shells.Grid.H
+			r.Lost = r.Grid.LostFrom(r.Factor)
+		}
+		spectrum := evaluate.RecordSpectrum{Key: s.name, Label: s.name}
+		for field := range t.fields {
+			spectrum.Power = append(spectrum.Power, t.means(all, field, source))
+			for _, fields := range all {
+				if len(all) == 1 {
+					spectrum.Low = append(spectrum.Low, fields[field][source].q[0])
+					spectrum.High = append(spectrum.High, fields[field][source].q[len(quantiles)-1])
+				}
+			}
+		}
+		r.Spectra = append(r.Spectra, spectrum)
+	}
+	return r
+}
+
 // draw draws the mean over all frames: hi as the truth, lo dashed.
 func (t *spectraTables) draw(all map[frames.Split][][]spectrumSummary) error {
 	var plots []picture.SpectraPlot
 	for field, name := range t.fields {
 		plot := picture.SpectraPlot{Title: name, XLabel: "k L / 2π", YLabel: "P(k)"}
 		for source, s := range t.sources {
-			mean := make([]float64, s.shells.Len())
-			for _, split := range []frames.Split{frames.Train, frames.Val, frames.Test} {
-				if all[split] == nil {
-					continue
-				}
-				sum := all[split][field][source]
-				for k, v := range sum.mean {
-					mean[k] += v * float64(sum.count) / float64(t.frames())
-				}
-			}
-			c := picture.NewCurve(s.name, mean, source == 0)
+			c := picture.NewCurve(s.name, t.means(all, field, source), source == 0)
 			c.Dashed = source != 0
 			plot.Curves = append(plot.Curves, c)
 		}

@@ -20,6 +20,7 @@ import (
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
+	"fmsr/internal/runview"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
@@ -32,7 +33,7 @@ const (
 	pictureName = "spectra.png"
 )
 
-var reportFiles = []string{tableName, summaryName, pictureName}
+var reportFiles = []string{tableName, summaryName, pictureName, filepath.Join(runview.Evaluations, "0.json"), reportName}
 
 // aboutSpectra is what a report is made of, besides the seeds' records.
 type aboutSpectra struct {
@@ -76,6 +77,9 @@ func (w *whole) spectra() error {
 		return err
 	}
 	if err := t.write(); err != nil {
+		return err
+	}
+	if _, err := writeReport(w.dir); err != nil {
 		return err
 	}
 	if err := w.set.Summarize(w.records, reportFiles...); err != nil {
