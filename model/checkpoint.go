@@ -100,6 +100,9 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 	if c.Inputs != nil {
 		root = append(root, torchfile.Entry{Key: "inputs", Value: inputsDict(*c.Inputs)})
 	}
+	if t.Measured != nil {
+		root = append(root, torchfile.Entry{Key: baseKey, Value: t.Measured.dict()})
+	}
 	if c.Digests != nil {
 		root = append(root, torchfile.Entry{Key: "data", Value: digestsDict(c.Digests)})
 	}
