@@ -8,6 +8,7 @@
 //	     ---> spectrum.go     shells of wavenumbers, P(k) and bands of it
 //	     ---> fourier.go      transforms of a plane and back, in float64
 //	     ---> colour.go       the spectrum of random planes, for noise on any grid
+//	     ---> symmetry.go    reflections and shifts of a plane
 //	     ---> gather.go       one channel of an interleaved frame; the first NaN or Inf
 //	     ---> project.go      the nearest fine plane with given coarse averages
 //	     ---> projector.go    the nearest fields with these averages, div B = 0 and jz = curl B
