@@ -40,8 +40,11 @@ func NewBaseMeter(fields int, grid field.Grid) *BaseMeter {
 	return m
 }
 
-// Add adds a frame, x_hi and x_lo (C,H,W), normalized.
+// Add adds a frame, x_hi and x_lo (C,H,W), normalized. A nil meter measures nothing.
 func (m *BaseMeter) Add(hi, lo []float32) {
+	if m == nil {
+		return
+	}
 	cells := m.grid.Cells()
 	lacks := make([]float32, cells)
 	for c, meter := range m.colours {
@@ -52,8 +55,11 @@ func (m *BaseMeter) Add(hi, lo []float32) {
 	}
 }
 
-// Base returns the base of the frames so far.
+// Base returns the base of the frames so far, nil of a nil meter.
 func (m *BaseMeter) Base() *MeasuredBase {
+	if m == nil {
+		return nil
+	}
 	base := &MeasuredBase{}
 	for _, c := range m.colours {
 		base.Colours = append(base.Colours, c.Colour())

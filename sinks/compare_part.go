@@ -82,11 +82,13 @@ func readCompared(dir string, record parts.Record) (*comparedFile, error) {
 
 // aboutComparison is what a comparison is made of, besides the files' records.
 type aboutComparison struct {
-	Truth   string            `json:"truth"`
-	Samples int               `json:"samples"`
-	Factor  int               `json:"factor"`
-	Fields  []string          `json:"fields"`
-	Units   map[string]string `json:"units"`
+	Truth       string            `json:"truth"`
+	Samples     int               `json:"samples"`
+	Objective   string            `json:"objective"`
+	Constraints string            `json:"constraints"`
+	Factor      int               `json:"factor"`
+	Fields      []string          `json:"fields"`
+	Units       map[string]string `json:"units"`
 }
 
 // compare prints the table, and writes comparison.json and the pictures.
@@ -99,7 +101,8 @@ func (w *whole) compare() error {
 	if err != nil {
 		return err
 	}
-	all := comparisonFile{Truth: a.Truth, Samples: a.Samples}
+	all := comparisonFile{Truth: a.Truth, Samples: a.Samples, Objective: a.Objective, Constraints: a.Constraints}
+	fmt.Fprintf(w.out, "\n%s\n", madeBy(a.Objective, a.Constraints))
 	names := []string{comparisonName}
 	for _, g := range grids {
 		all.Grids = append(all.Grids, newGridResult(g))
@@ -129,6 +132,14 @@ func (w *whole) compare() error {
 	}
 	fmt.Fprintf(w.out, "figures   %s\npictures  %s\n", path, filepath.Join(w.dir, "images"))
 	return w.set.Summarize(w.records, names...)
+}
+
+// madeBy says what samples are of.
+func madeBy(objective, constraints string) string {
+	if constraints == "" {
+		constraints = "none"
+	}
+	return fmt.Sprintf("objective %s; constraints: %s", objective, constraints)
 }
 
 // compared joins the comparisons of the files, in their order: one for each grid.

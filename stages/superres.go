@@ -55,7 +55,8 @@ sample's noise is a function of run.seed, the frame's number and the sample's, w
 the batch. The size of a batch changes a sample by round-off.
 
 A checkpoint trained with another objective than flow gives a sample in one evaluation,
-x1 = x_lo + v(x0, t = 0), whatever solver, times and SDE the keys name. Regression has no noise.
+x1 = x_lo + v(x0, t = 0), whatever solver, times and SDE the keys name. Regression has no
+noise: it makes one sample, whatever samples says.
 
 A checkpoint that PyTorch wrote may lack base_dist, base_noise_scale, padding, factor
 and boundary. Then it says so, and takes the original code's, unless these keys are set.
@@ -129,7 +130,7 @@ func (c *Superres) unwise(flow model.Flow) (warnings []string) {
 		warnings = append(warnings, fmt.Sprintf("set, but without effect: %s: the checkpoint's objective is %s, whose samples take one evaluation", strings.Join(idle, ", "), objective))
 	}
 	if objective == model.Regression && c.Samples > 1 {
-		warnings = append(warnings, fmt.Sprintf("samples is %d, but all are the same: the checkpoint's objective is %s, which has no noise", c.Samples, objective))
+		warnings = append(warnings, fmt.Sprintf("samples is %d, and one is made: all would be the same, since the checkpoint's objective is %s, which has no noise", c.Samples, objective))
 	}
 	return warnings
 }
@@ -201,6 +202,9 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	for _, warning := range r.unwise(flow) {
 		env.Progress.Note("warning: %s", warning)
 	}
+	if flow.Objective == model.Regression {
+		r.Samples = 1
+	}
 	if err := in.Lossy.Check(r.loaded.Channels); err != nil {
 		return in, err
 	}
@@ -243,7 +247,8 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		return in, err
 	}
 	in.Channels, in.Factor, in.Samples = r.loaded.Channels, r.loaded.Input.Factor, r.Samples
-	in.Periodic, in.Trained = r.loaded.Input.Periodic, r.loaded.Stats
+	in.Periodic, in.Trained, in.Filters = r.loaded.Input.Periodic, r.loaded.Stats, r.loaded.Filters
+	in.Objective, in.Constraints = flow.Objective.String(), r.x1
 	return in, nil
 }
 

@@ -173,7 +173,7 @@ type train struct {
 
 	meter     model.InputMeter
 	inputs    *model.Inputs
-	baseMeter *model.BaseMeter
+	baseMeter *model.BaseMeter    // nil unless base_dist measures
 	base      *model.MeasuredBase // nil unless base_dist has one
 }
 
@@ -186,6 +186,9 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if err != nil {
 		return in, err
 	}
+	for range in.Channels {
+		in.Filters = append(in.Filters, field.NewLinear(in.Factor))
+	}
 	t.env, t.in, t.UseBF16 = env, in, usesBF16(env, device, t.UseBF16)
 	t.config = model.Config{
 		Network: t.Network, Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
@@ -194,6 +197,9 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	plan, err := model.Plan(t.config)
 	if err != nil {
 		return in, err
+	}
+	if t.flow().Measures() {
+		t.baseMeter = model.NewBaseMeter(len(in.Channels), in.Grid)
 	}
 	if t.BaseNoise == constrainedNoise {
 		if t.noise, err = t.Of(in.Channels, in.Grid); err != nil {

@@ -50,7 +50,7 @@ func (t *train) saveIfDue(ctx context.Context) error {
 
 func (t *train) save(ctx context.Context) error {
 	snapshot, err := t.trainer.Snapshot(ctx, model.Checkpoint{
-		Channels: t.in.Channels, Stats: t.in.Stats, Input: t.input(), Inputs: t.inputs,
+		Channels: t.in.Channels, Stats: t.in.Stats, Input: t.input(), Inputs: t.inputs, Filters: t.in.Filters,
 		Frames: t.in.Frames[frames.Train], Digests: t.in.Digests, Averaged: t.averages(), Spec: string(t.env.Lasting),
 	})
 	if err == nil {
