@@ -11,10 +11,11 @@ import (
 // BaseDist is the distribution that sampling starts from.
 type BaseDist string
 
-// The two base distributions: x0 ~ N(0,I), and x0 = x_lo + base_noise_scale N(0,I).
+// The base distributions: x0 ~ N(0,I); x0 = x_lo + base_noise_scale N(0,I); and MeasuredBase.
 const (
 	Gaussian     BaseDist = "gaussian"
 	XLoPlusNoise BaseDist = "x_lo_plus_noise"
+	LostBand     BaseDist = "x_lo_plus_lost_band"
 )
 
 // Flow is conditional flow matching along straight paths (Lipman et al. 2023,
@@ -24,7 +25,8 @@ const (
 type Flow struct {
 	Objective  Objective
 	Base       BaseDist
-	NoiseScale float64 // sigma of x_lo_plus_noise, in normalized units
+	NoiseScale float64       // sigma of x_lo_plus_noise, in normalized units; a factor of a MeasuredBase's noise
+	Measured   *MeasuredBase // nil unless Base has one
 	LossScale  float64
 	Noise      field.Constraints // what noise is limited to: Projection.Noise; zero: free noise
 }
@@ -33,7 +35,7 @@ type Flow struct {
 // all samples, or the mean of v over several times.
 type Velocity func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor
 
-// Sigma returns the deviation of x0 about its mean.
+// Sigma returns the deviation of x0 about its mean, for a MeasuredBase in units of its noise.
 func (f Flow) Sigma() float64 {
 	switch {
 	case f.Objective == Regression:
@@ -44,8 +46,16 @@ func (f Flow) Sigma() float64 {
 	return f.NoiseScale
 }
 
-// SampleBase returns x0 for x_lo (N,C,H,W) and standard normal noise, or its projection,
-// (N M,C,H,W), in noise's shape: M draws in a row for each sample of x_lo.
+// width returns the deviation of x0 about its mean, in normalized units.
+func (f Flow) width() float64 {
+	if f.Measured == nil {
+		return f.Sigma()
+	}
+	return f.Sigma() * f.Measured.rms()
+}
+
+// SampleBase returns x0 for x_lo (N,C,H,W) and the noise of a GridBase (N M,C,H,W), in
+// noise's shape: M draws in a row for each sample of x_lo.
 func (f Flow) SampleBase(s *torchx.Scope, xLo, noise torchx.Tensor) torchx.Tensor {
 	switch {
 	case f.Objective == Regression:
@@ -126,9 +136,11 @@ func weightTensor(s *torchx.Scope, c Config, weights []float64, shape ...int64) 
 // for a Gaussian base of mean m (x_lo, or 0) and deviation sigma,
 //
 //	-(x - t v - m) / ((1-t) sigma^2)
+//
+// For noise of another covariance C, a MeasuredBase's, or its projection's, this is C grad log p_t(x).
 func (f Flow) Score(s *torchx.Scope, x torchx.Tensor, t float64, v, xLo torchx.Tensor) torchx.Tensor {
 	r := s.AddScaled(x, v, -t)
-	if f.Base == XLoPlusNoise {
+	if f.Base != Gaussian {
 		r = s.AddScaled(r, xLo, -1)
 	}
 	sigma := f.Sigma()
@@ -137,8 +149,8 @@ func (f Flow) Score(s *torchx.Scope, x torchx.Tensor, t float64, v, xLo torchx.T
 
 // Validate reports an unusable flow, by the keys base_dist and base_noise_scale of specs.
 func (f Flow) Validate() error {
-	if f.Base != Gaussian && f.Base != XLoPlusNoise {
-		return fmt.Errorf("base_dist %q: want %s or %s", f.Base, XLoPlusNoise, Gaussian)
+	if f.Base != Gaussian && f.Base != XLoPlusNoise && f.Base != LostBand {
+		return fmt.Errorf("base_dist %q: want %s, %s or %s", f.Base, XLoPlusNoise, Gaussian, LostBand)
 	}
 	if !(f.NoiseScale >= 0) || math.IsInf(f.NoiseScale, 0) {
 		return fmt.Errorf("base_noise_scale %g: want a number of at least 0", f.NoiseScale)

@@ -104,6 +104,9 @@ func (l *Loaded) read() error {
 	if err := l.readConfig(config); err != nil {
 		return err
 	}
+	if err := l.readBase(); err != nil {
+		return err
+	}
 	if err := l.readFilters(); err != nil {
 		return err
 	}

@@ -76,8 +76,8 @@ type Trainer struct {
 	Last     Result // of the newest step
 	Best     Best   // the best evaluation; no Figure: none
 	Skips    Skips
-	Window   Window      // since the last line of the learning curve
-	OnNoise  *Projection // of all noise; nil: free noise
+	Window   Window    // since the last line of the learning curve
+	OnGrid   *GridBase // the base on the training's grid; nil: standard normal noise
 
 	accumulated int // batches of the next step
 
@@ -238,11 +238,8 @@ func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times 
 		shape[0], shape[1] = batch, each*fields
 		whole := s.RandnOn(c.Device, t.stream(rng.BaseNoise, i), shape...)
 		own := s.Reshape(s.Narrow(whole, 0, from, rows), rows*each, fields, shape[2], shape[3])
-		return s.To(own, torchx.Float32, c.Device, c.Format)
+		return t.OnGrid.Noise(s, c, own)
 	})
-	if t.OnNoise != nil {
-		noise = t.OnNoise.Noise(s, c, noise)
-	}
 	ts := make([]float32, rows*each)
 	if !t.Objective.OneEvaluation() {
 		ts = t.drawTimes(rows, i)

@@ -384,7 +384,7 @@ func (e *eval) sample(ctx context.Context, tr *model.Trainer, first int, batch *
 	}
 	g := model.Generator{
 		Inference: tr.Inference(by.ema), Sampler: sampler, Stats: e.in.Stats,
-		OnX1: x1, OnNoise: tr.OnNoise,
+		OnX1: x1, OnGrid: tr.OnGrid,
 		Streams: func(k uint64) (streams []uint64) {
 			for _, i := range which {
 				streams = append(streams, rng.Stream(tr.Seed, rng.EvalNoise, uint64(first+i), k))
