@@ -66,6 +66,9 @@ trains the same network for samples of one evaluation, x1 = x_lo + v(x0, t = 0).
 regression, x0 is x_lo, and the loss is that of flow matching. With crps, x0 has noise, and
 the loss is the fair continuous ranked probability score (Ferro 2014) of members samples.
 
+Before the first step, it fits a linear filter to the training frames, a baseline that the
+checkpoint keeps: docs/physics.md.
+
 The next step
 starts when every stage below has let go of the last one. Validation batches are
 passed on. What a step draws is a function of run.seed and the step. One whose loss
