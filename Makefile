@@ -1,4 +1,5 @@
 # make          builds bin/fmsr, after fetching and building what it needs
+# make install  copies bin/fmsr to PREFIX/bin (~/.local/bin unless PREFIX is given); it uses the libtorch that make found
 # make demo     trains on the frames in testdata/ and shows what was learned
 # make test     runs every test
 # make race     runs the tests under the race detector, without the heavy training
@@ -24,8 +25,17 @@ export LIBTORCH CUDA
 
 PYTHON ?= python3
 
-.PHONY: all build native demo test race lint bench ratios cuda gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
+.PHONY: all help install build native demo test race lint bench ratios cuda gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
 all: build
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+PREFIX ?= $(HOME)/.local
+install: build
+	@mkdir -p $(PREFIX)/bin
+	@install -m 755 $(wildcard bin/libfmsr_cuda.so) bin/fmsr $(PREFIX)/bin
+	@echo "installed $(PREFIX)/bin/fmsr"
 
 native:
 	@internal/torchx/native.sh

@@ -66,13 +66,60 @@ func (f Flow) Interpolate(s *torchx.Scope, x0, x1, t torchx.Tensor) torchx.Tenso
 // (N,C,H,W) and times t (N). Regression is flow matching with x0 = x_lo and t = 0. CRPS has
 // as many x0 and times for each sample as the ensemble has members: see crpsLoss.
 func (f Flow) Loss(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) torchx.Tensor {
+	made, truth := f.compared(s, net, xLo, x1, x0, t)
+	return f.score(s, net.Config(), nil, made, truth)
+}
+
+// compared returns what the loss compares, (N,C,H,W): the network's velocity and the
+// target or, of CRPS, the members and x1.
+func (f Flow) compared(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) (made []torchx.Tensor, truth torchx.Tensor) {
 	if f.Objective == CRPS {
-		return f.crpsLoss(s, net, xLo, x1, x0, t)
+		return f.members(s, net, xLo, x0, t), x1
 	}
 	xt := f.Interpolate(s, x0, x1, t)
-	v := s.AddScaled(x1, x0, -1)
-	predicted := Forward(s, net, s.Cat(1, xt, xLo), t)
-	return s.Affine(s.MSE(predicted, v), f.LossScale, 0)
+	truth = s.AddScaled(x1, x0, -1)
+	return []torchx.Tensor{Forward(s, net, s.Cat(1, xt, xLo), t)}, truth
+}
+
+// score returns the loss of what compared returns, its mean over the given dimensions, or
+// over all. Weights are of the fields; nil: all are 1. A weight w is a factor sqrt(w) of
+// values whose squares count, and w of values whose sizes do.
+func (f Flow) score(s *torchx.Scope, c Config, weights []float64, made []torchx.Tensor, truth torchx.Tensor, over ...int64) torchx.Tensor {
+	if weights != nil {
+		factors := make([]float64, len(weights))
+		for i, w := range weights {
+			if factors[i] = w; f.Objective != CRPS {
+				factors[i] = math.Sqrt(w)
+			}
+		}
+		by := weightTensor(s, c, factors, 1, int64(len(factors)), 1, 1)
+		weighted := make([]torchx.Tensor, len(made))
+		for i, x := range made {
+			weighted[i] = s.Mul(x, by)
+		}
+		made, truth = weighted, s.Mul(truth, by)
+	}
+	var mean torchx.Tensor
+	switch {
+	case f.Objective == CRPS:
+		mean = FairCRPS(s, made, truth, over...)
+	case over == nil:
+		mean = s.MSE(made[0], truth)
+	default:
+		d := s.AddScaled(made[0], truth, -1)
+		mean = s.Mean(s.Mul(d, d), over...)
+	}
+	return s.Affine(mean, f.LossScale, 0)
+}
+
+// weightTensor returns the fields' weights in a shape. It is made on the device: a CUDA
+// graph records no copies from the host.
+func weightTensor(s *torchx.Scope, c Config, weights []float64, shape ...int64) torchx.Tensor {
+	each := make([]torchx.Tensor, len(weights))
+	for i, w := range weights {
+		each[i] = s.Full(w, c.DType, c.Device, 1)
+	}
+	return s.Reshape(s.Cat(0, each...), shape...)
 }
 
 // Score returns grad log p_t(x) (N,C,H,W) of the marginal, from the velocity v at x:
