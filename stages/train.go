@@ -73,6 +73,9 @@ the loss is the fair continuous ranked probability score (Ferro 2014) of members
 base_dist x_lo_plus_lost_band has noise with a spectrum of its own for each field: that of
 x_hi - x_lo over the first 256 training frames, which the checkpoint keeps.
 
+Before the first step, it fits a linear filter to the training frames, a baseline that the
+checkpoint keeps: docs/physics.md.
+
 The next step
 starts when every stage below has let go of the last one. Validation batches are
 passed on. What a step draws is a function of run.seed and the step. One whose loss
