@@ -32,9 +32,9 @@ type screen struct {
 	file    *os.File
 	program *tea.Program
 	profile colorprofile.Profile
-	lines   func(look look, width int) []string // of the frame now
-	drawn   chan struct{}                       // closed once the first frame is on the terminal
-	ended   chan struct{}                       // closed once the program has ended
+	lines   func(look look, width, height int) []string // of the frame now
+	drawn   chan struct{}                               // closed once the first frame is on the terminal
+	ended   chan struct{}                               // closed once the program has ended
 	ticking sync.WaitGroup
 	stop    chan struct{}
 
@@ -49,7 +49,7 @@ type screen struct {
 }
 
 // start draws lines until end is called.
-func start(file *os.File, lines func(look look, width int) []string) *screen {
+func start(file *os.File, lines func(look look, width, height int) []string) *screen {
 	s := &screen{file: file, lines: lines, profile: profile(), drawn: make(chan struct{}), ended: make(chan struct{}), stop: make(chan struct{})}
 	s.width, s.height, _ = term.GetSize(int(file.Fd())) // without it, the program ends with the error
 	first := model{screen: s, look: newLook()}
@@ -145,14 +145,14 @@ func (s *screen) print(text string) {
 		return
 	}
 	s.mu.Lock()
-	width, height := max(minWidth, s.width), max(frameHeight+2, s.height)
+	width, room := max(minWidth, s.width), max(1, s.height-s.drawnLines-2)
 	s.mu.Unlock()
 	if strings.HasPrefix(text, "warning: ") {
 		text = warned.Render("warning") + text[len("warning"):]
 	}
 	text = s.paint(lipgloss.Wrap(strings.ReplaceAll(text, "\t", "    "), width-1, ""))
 	for lines := strings.Split(text, "\n"); len(lines) > 0; {
-		n := min(len(lines), height-frameHeight-1)
+		n := min(len(lines), room)
 		piece := strings.Join(lines[:n], "\n")
 		if piece == "" {
 			piece = " " // else nothing is printed
@@ -209,9 +209,6 @@ type redraw struct{}
 // minWidth is the least number of columns that lines are made for.
 const minWidth = 20
 
-// frameHeight is the most lines that a frame has, with the cursor's.
-const frameHeight = 12
-
 // model is the frame, for Bubble Tea.
 type model struct {
 	screen *screen
@@ -244,8 +241,9 @@ func (m *model) draw() {
 	if m.frame = ""; over {
 		return
 	}
-	lines := m.screen.lines(m.look, width)
-	lines = lines[:max(0, min(len(lines), frameHeight-1, height-2))]
+	height = max(1, height-2) // the cursor's line, and one that was printed
+	lines := m.screen.lines(m.look, width, height)
+	lines = lines[:min(len(lines), height)]
 	m.frame = strings.Join(lines, "\n") + "\n"
 	m.screen.mu.Lock()
 	m.screen.drawnLines = len(lines)

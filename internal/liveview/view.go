@@ -42,7 +42,7 @@ func Start(screen *os.File, name string) *View {
 const pollEvery = time.Second
 
 // lines returns the frame.
-func (v *View) lines(look look, width int) []string {
+func (v *View) lines(look look, width, _ int) []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := time.Now()
