@@ -50,7 +50,7 @@ func (v *View) addSpectra(power, ratio *Chart, subject, field int) {
 			truth = values
 			power.Floor = floor(values, int(s.Record.Lost*float64(s.Record.Factor)))
 			if s.Record.Lost > 0 {
-				power.Shade = []float64{s.Record.Lost, float64(len(values) - 1)}
+				power.Shade = []float64{s.Record.Lost, s.Record.Lost * float64(s.Record.Factor)}
 				ratio.Shade = power.Shade
 			}
 		}
