@@ -18,6 +18,8 @@ import (
 //	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 type Compare struct {
 	TruthFiles
+	FigureFormat
+	MapScale
 }
 
 // comparisonName is the name of the figures in the run's folder.
@@ -41,8 +43,9 @@ their mean:
 Grids of different sizes are compared separately. Only the fields that pictures show
 are held in memory. Runs that share the files (--shard I/N) keep the figures of each file,
 and the last one joins them.`,
-		Link: pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
-		New:  func(c *Compare) pipeline.Stage { return &compare{Compare: *c} },
+		Link:    pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
+		Default: Compare{FigureFormat: usualFigures, MapScale: usualMaps},
+		New:     func(c *Compare) pipeline.Stage { return &compare{Compare: *c} },
 	})
 }
 
@@ -99,7 +102,10 @@ func (c *compare) Resume(ctx context.Context, key string) (map[frames.Part]bool,
 	if c.Truth == "" {
 		return nil, nil
 	}
-	about := aboutComparison{Truth: c.Truth, Samples: c.samples, Factor: c.in.Factor, Fields: c.in.Channels, Units: map[string]string{}}
+	about := aboutComparison{
+		Truth: c.Truth, Samples: c.samples, Factor: c.in.Factor, Fields: c.in.Channels, Units: map[string]string{},
+		Figures: c.Format, Maps: c.MapScale.MapScale,
+	}
 	for _, field := range c.in.Channels {
 		about.Units[field] = c.env.Run.Unit(field)
 	}

@@ -9,29 +9,29 @@ import (
 	"path/filepath"
 	"regexp"
 
-	"fmsr/internal/evaluate"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
 
-// Images writes the pictures of every evaluation as PNG files.
+// Images writes the pictures of every evaluation as files.
 //
 //	steps   -- 1 -- ... -- 100 + pictures ----
 //	        [ images/samples/velx/100.png ... ]
 //	steps   -- 1 -- ... -- 100 ---------------
-type Images struct{}
+type Images struct{ FigureFormat }
 
 func init() {
 	pipeline.Register(pipeline.Declaration[Images]{
 		Name: "images",
-		Doc: `Writes the pictures of every evaluation to images/NAME/STEP.png in the run's folder.
+		Doc: `Writes the pictures of every evaluation to images/NAME/STEP.png (or svg, pdf) in the run's folder.
 
 	steps   -- 1 -- ... -- 100 + pictures ----
 	        [ images/samples/velx/100.png ... ]
 	steps   -- 1 -- ... -- 100 ---------------`,
-		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
-		New:  func(*Images) pipeline.Stage { return &images{} },
+		Link:    pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
+		Default: Images{usualFigures},
+		New:     func(c *Images) pipeline.Stage { return &images{Images: *c} },
 	})
 }
 
@@ -42,6 +42,7 @@ var (
 )
 
 type images struct {
+	Images
 	stepSink
 	env *pipeline.Env
 	dir string
@@ -71,7 +72,7 @@ func (i *images) Start() error {
 }
 
 // pictureFile matches the name of a picture's file: its step.
-var pictureFile = regexp.MustCompile(`^[0-9]+\.png$`)
+var pictureFile = regexp.MustCompile(`^[0-9]+\.(png|svg|pdf)$`)
 
 // Writes returns the folder.
 func (i *images) Writes() []string { return []string{"images"} }
@@ -79,22 +80,14 @@ func (i *images) Writes() []string { return []string{"images"} }
 // write writes the pictures of an evaluated step.
 func (i *images) write(step *model.Step) error {
 	for _, p := range step.Eval.Pictures {
-		if err := writePicture(i.path(p.Name, step.N), p); err != nil {
+		if _, err := i.save(i.path(p.Name, step.N), p); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// writePicture writes a picture, and the folders that its name needs.
-func writePicture(path string, p evaluate.Picture) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(path, p.PNG)
-}
-
-// path returns the file of a picture: images/NAME/STEP.png.
+// path returns the file of a picture without its extension: images/NAME/STEP.
 func (i *images) path(name string, step int) string {
-	return filepath.Join(i.dir, filepath.FromSlash(name), fmt.Sprintf("%d.png", step))
+	return filepath.Join(i.dir, filepath.FromSlash(name), fmt.Sprint(step))
 }

@@ -61,7 +61,7 @@ func TestPhysics(t *testing.T) {
 		}
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
-	if err != nil || strings.Count(string(page), "<img") != 6 || !strings.Contains(string(page), "<td>coherence, lost</td>") {
+	if err != nil || strings.Count(string(page), "<img") != 7 || !strings.Contains(string(page), "<td>coherence, lost</td>") {
 		t.Errorf("report.html: %v, %d pictures", err, strings.Count(string(page), "<img"))
 	}
 	if !strings.Contains(out, "physics.parquet") {
