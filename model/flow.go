@@ -76,7 +76,7 @@ func (f Flow) Interpolate(s *torchx.Scope, x0, x1, t torchx.Tensor) torchx.Tenso
 
 // Loss returns the loss of the network, a tensor of one element, for x_lo, x1 and x0
 // (N,C,H,W) and times t (N). Regression is flow matching with x0 = x_lo and t = 0. CRPS has
-// as many x0 and times for each sample as the ensemble has members: see crpsLoss.
+// as many x0 and times for each sample as the ensemble has members.
 func (f Flow) Loss(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) torchx.Tensor {
 	made, truth := f.compared(s, net, xLo, x1, x0, t)
 	return f.score(s, net.Config(), nil, made, truth)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"fmsr/internal/display"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/hostmem"
@@ -71,6 +72,9 @@ the loss is the fair continuous ranked probability score (Ferro 2014) of members
 
 base_dist x_lo_plus_lost_band has noise with a spectrum of its own for each field: that of
 x_hi - x_lo over the first 256 training frames, which the checkpoint keeps.
+
+Before the first step, it fits a linear filter to the training frames, a baseline that the
+checkpoint keeps: docs/physics.md.
 
 The next step
 starts when every stage below has let go of the last one. Validation batches are
@@ -351,7 +355,9 @@ func (t *train) send() []pipeline.Element {
 	t.env.Ranks.Stepped(t.sent.N, t.sent.Line)
 	t.sent.Speed = float64(t.frames) / time.Since(t.lineAt).Seconds()
 	loss, norm := t.trainer.Window.Mean()
-	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g  grad norm %.3g  lr %.3g  %.3g frames/s", loss, norm, t.sent.LR, t.sent.Speed))
+	t.env.Progress.Step(display.Step{
+		N: t.sent.N, Stop: t.stop, Total: t.TotalSteps, Loss: loss, GradNorm: norm, LR: t.sent.LR, Last: t.sent.Loss, FramesPerSecond: t.sent.Speed,
+	})
 	if t.sent.N >= t.stop {
 		t.env.Finish()
 	}
@@ -480,6 +486,7 @@ func (t *train) begin() {
 			t.env.Progress.Note("%s", line)
 		}
 	}
-	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
+	t.env.Progress.Work(display.Work{Name: "training", Unit: "steps", Done: t.trainer.Step, Total: t.TotalSteps})
+	t.env.Progress.Start(t.trainer.Step, t.PrintEvery)
 	t.lineAt = time.Now()
 }

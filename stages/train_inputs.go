@@ -49,7 +49,9 @@ func (t *train) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	}
 	filtered := t.in.Filters[0].Cells() >= filterCells
 	if !filtered {
-		t.addToFilters(batch)
+		if err := t.addToFilters(batch); err != nil {
+			return false, err
+		}
 	}
 	if t.meter.Inputs().Frames == inputFrames {
 		return filtered, nil
@@ -74,9 +76,9 @@ func (t *train) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 
 // addToFilters adds a batch of training frames to the fit of each field's filter, the
 // fields in parallel.
-func (t *train) addToFilters(batch *frames.Frames) {
+func (t *train) addToFilters(batch *frames.Frames) error {
 	hi, lo, cells := batch.XHi(), batch.XLo(), batch.Cells()
-	_ = parallel.Each(len(t.in.Filters), func(c int) error { // of which none fails
+	return parallel.Each(len(t.in.Filters), func(c int) error {
 		coarse := make([]float32, t.in.Coarser(t.in.Factor).Cells())
 		for n := range batch.N() {
 			at := n*batch.FrameLen() + c*cells
