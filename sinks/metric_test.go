@@ -72,6 +72,7 @@ func TestNewMetric(t *testing.T) {
 	env := &pipeline.Env{Run: &pipeline.Run{Name: "new", Dir: t.TempDir(), Device: "cpu"}, Out: out, Progress: pipeline.NewProgress(out)}
 	env.Folder, err = runfolder.Use(env.Run.Dir, "training", false)
 	must(t, err)
+	must(t, os.WriteFile(filepath.Join(env.Run.Dir, "spec.yaml"), []byte("run: {name: new}"), 0o666))
 	for _, sink := range []pipeline.Stage{&metrics{}, &tensorboard{}, &wandb{}, &report{}} {
 		show(t, env, sink, step)
 	}
@@ -100,7 +101,7 @@ func TestNewMetric(t *testing.T) {
 	for where, text := range map[string][2]string{
 		"TensorBoard":     {read(filepath.Join("tb", tensorboardFile)), "val/correlation_ema/Bx"},
 		"W&B":             {read(wandbLog), "val/correlation_ema/Bx"},
-		"report's head":   {read("report.html"), "<th>correlation</th>"},
+		"report's head":   {read("report.html"), `<th scope="col">correlation</th>`},
 		"report's text":   {read("report.html"), correlation.Doc},
 		"printed table":   {out.String(), " correlation\n"},
 		"comparison.json": {string(comparison), `"correlation":1,`},

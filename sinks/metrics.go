@@ -123,20 +123,22 @@ func (m *metrics) write(step *model.Step) error {
 	record := *step.Eval.Record
 	record.Step, record.Of, record.Split = step.N, m.in.Frames[frames.Val], splitOf(m.env)
 	m.env.Progress.Evaluated(evaluation(step, &record))
-	return m.writeRecord(&record)
+	_, err = writeRecord(m.env.Run.Dir, step.N, &record)
+	return err
 }
 
-// writeRecord writes an evaluation for pages: evaluations/STEP.json.
-func (m *metrics) writeRecord(record *evaluate.Record) error {
+// writeRecord writes an evaluation for pages and returns its name, evaluations/STEP.json.
+func writeRecord(dir string, step int, record *evaluate.Record) (name string, err error) {
 	data, err := json.Marshal(record)
 	if err != nil {
-		return err
+		return "", err
 	}
-	path := filepath.Join(m.env.Run.Dir, runview.Evaluations, fmt.Sprintf("%d.json", record.Step))
+	name = filepath.Join(runview.Evaluations, fmt.Sprintf("%d.json", step))
+	path := filepath.Join(dir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
+		return "", err
 	}
-	return atomicfile.WriteFile(path, append(data, '\n'))
+	return name, atomicfile.WriteFile(path, append(data, '\n'))
 }
 
 // splitOf names the frames that the model is judged by.

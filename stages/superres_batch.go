@@ -90,7 +90,7 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 	if err != nil {
 		return nil, err
 	}
-	noise, err := model.NewProjection(r.sampler.Noise, r.loaded.Input, grid, r.loaded.Stats)
+	base, err := model.NewGridBase(r.sampler.Flow, r.loaded.Input, grid, r.loaded.Stats)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 	defer r.env.Progress.Part(display.Work{})
 	g := model.Generator{
 		Inference: r.net, Sampler: sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
-		OnX1: x1, OnNoise: noise,
+		OnX1: x1, OnGrid: base,
 		Streams: func(k uint64) (streams []uint64) {
 			for _, t := range tasks {
 				streams = append(streams, r.stream(r.held[t.frame].origin, t.sample, k))

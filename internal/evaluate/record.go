@@ -64,6 +64,8 @@ type RecordSpectrum struct {
 	Key   string   `json:"key"` // "truth", "low" (the pooled truth on its own grid), or the source's
 	Label string   `json:"label"`
 	Power []Series `json:"power"`
+	Low   []Series `json:"low,omitempty"` // with High: the spread over frames
+	High  []Series `json:"high,omitempty"`
 }
 
 // Record returns the comparison so far. unit returns a field's unit.

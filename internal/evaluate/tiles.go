@@ -55,7 +55,7 @@ func (c *Comparison) Tiles() ([]Picture, error) {
 }
 
 // tileScales returns each field's scale, that of the truth: the extremes, or of a signed
-// field plus and minus the size that all but a thousandth of the values are within.
+// field plus and minus the size that all but a hundredth of the values are within.
 func (c *Comparison) tileScales() (all []TileScale) {
 	for i := range c.Fields {
 		all = append(all, c.tileScale(i))
@@ -75,7 +75,7 @@ func (c *Comparison) tileScale(field int) TileScale {
 	}
 	if s.Signed && len(sizes) > 0 {
 		slices.Sort(sizes)
-		hi = sizes[len(sizes)-1-len(sizes)/1000]
+		hi = sizes[len(sizes)-1-len(sizes)/100]
 		lo = -hi
 	}
 	if !(lo < hi) { // a constant, or nothing

@@ -26,6 +26,7 @@ const (
 	TimingName  = "timing.jsonl"
 	Evaluations = "evaluations"
 	Images      = "images"
+	PhysicsName = "physics.json"
 
 	checkpointName = "checkpoint.pt"
 )
@@ -97,6 +98,27 @@ type About struct {
 	Std      []float64      `json:"std,omitempty"`
 }
 
+// Physics is physics.json: what superres measured of the physics, ready to be shown.
+type Physics struct {
+	Title    string           `json:"title"`
+	Metrics  []Meaning        `json:"metrics"`
+	Tables   []evaluate.Table `json:"tables"`
+	Pictures []PictureFile    `json:"pictures"`
+}
+
+// Meaning is a metric's sentence.
+type Meaning struct {
+	Name string `json:"name"`
+	Unit string `json:"unit"`
+	Doc  string `json:"doc"`
+}
+
+// PictureFile is a picture and its file in the folder, PNG or SVG.
+type PictureFile struct {
+	Name string `json:"name"`
+	File string `json:"file"`
+}
+
 // Open opens a run's folder and reads it, but for its logs. It returns an error if there is
 // no spec.yaml.
 func Open(dir string) (*Run, error) {
@@ -124,6 +146,13 @@ func newRun(root *os.Root, dir string) (*Run, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// Is reports whether the run's folder is still the one that root has at dir.
+func (r *Run) Is(root *os.Root, dir string) bool {
+	now, err := root.Stat(dir)
+	mine, errMine := r.root.Stat(".")
+	return err == nil && errMine == nil && os.SameFile(now, mine)
 }
 
 // Close closes the folder.
@@ -333,6 +362,27 @@ func (r *Run) Pictures(name string) ([]int, error) {
 func (r *Run) Picture(name string, step int) ([]byte, error) {
 	return read(r.root, filepath.Join(Images, filepath.FromSlash(name), fmt.Sprintf("%d.png", step)), mostImage)
 }
+
+// Physics returns physics.json; nil: there is none.
+func (r *Run) Physics() (*Physics, error) {
+	data, err := read(r.root, PhysicsName, mostRecord)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	p := &Physics{}
+	if err == nil {
+		if err = json.Unmarshal(data, p); err != nil {
+			err = &fs.PathError{Op: "read", Path: PhysicsName, Err: err}
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Dir, err)
+	}
+	return p, nil
+}
+
+// File returns a file of a picture in the folder.
+func (r *Run) File(name string) ([]byte, error) { return read(r.root, name, mostImage) }
 
 // Checkpoint returns the step of checkpoint.pt; 0: there is none, or it does not say.
 func (r *Run) Checkpoint() (int, error) {
