@@ -77,6 +77,16 @@ func TestFailedRun(t *testing.T) {
 	}
 }
 
+// TestUnknownSize: a terminal that does not tell its size, as some of expect and ssh.
+func TestUnknownSize(t *testing.T) {
+	terminal := pty.Open(t, 0, 0)
+	v := Start(terminal.Program, "demo")
+	v.Work(display.Work{Name: "training", Unit: "steps", Done: 3, Total: 10})
+	waitFor(t, terminal, "step 3/10")
+	v.End(nil, "runs/demo")
+	waitFor(t, terminal, "runs/demo")
+}
+
 // TestStops: SIGCONT counts after a stop, which makes a look late, and not without one.
 func TestStops(t *testing.T) {
 	s := newStops(pty.Open(t, 80, 24).Program)
