@@ -18,7 +18,7 @@ func TestCost(t *testing.T) {
 	v.Work(display.Work{Name: "training", Unit: "steps", Total: 1000})
 	waitFor(t, terminal, "training")
 	shown := train(t, v)
-	v.End(nil, "", "")
+	v.End(nil, "")
 	alone := train(t, display.Lines{Writer: io.Discard})
 	t.Logf("%.2f%% of a core, of which the steps alone are %.2f%%", 100*shown, 100*alone)
 	if shown-alone > 0.02 { // on an idle machine, a quarter of that

@@ -53,18 +53,20 @@ func (w *Watch) Close() {
 	}
 }
 
-// refresh reads what is new, and reports whether all runs have ended.
-func (w *Watch) refresh() (ended bool) {
-	ended = true
+// refresh reads what is new, and reports whether all runs are over: one that was stopped may
+// be resumed.
+func (w *Watch) refresh() (over bool) {
+	over = true
 	for _, r := range w.runs {
 		_, err := r.run.Refresh()
 		s := stateOf(r.run)
 		w.mu.Lock()
 		r.err, r.state = err, s
 		w.mu.Unlock()
-		ended = ended && err == nil && r.run.State.Ended()
+		trains := r.run.State.Total > 0
+		over = over && err == nil && !r.run.State.Running() && (r.run.State.Ended() || !trains)
 	}
-	return ended
+	return over
 }
 
 // Snapshot writes what the folders say, in plain lines.
@@ -165,6 +167,8 @@ func stateOf(r *runview.Run) *state {
 	s := &state{name: terminal.Printable(filepath.Clean(r.Dir)), folder: true, stepAt: r.State.Updated}
 	doing := "stopped"
 	switch {
+	case r.State.Total == 0 && !r.State.Running():
+		doing = "not running"
 	case r.State.Running():
 		doing = "running, " + terminal.Printable(r.State.Holder)
 	case r.State.Ended():
