@@ -115,7 +115,7 @@ class Chart {
     return {
       width: Math.max(this.at.clientWidth, 120), height: this.at.clientHeight, legend: {show: false}, pxAlign: false,
       padding: [8, 12, 0, 0],
-      scales: {x: {time: false, distr: logX ? 3 : 1}, y: {distr: logY ? 3 : 1, range: (u, low, high) => this.yRange(low, high)}},
+      scales: {x: {time: false, distr: logX ? 3 : 1, range: (u, low, high) => low == null ? [1, 10] : low < high ? [low, high] : logX ? [low / 2, high * 2] : [low - 1, high + 1]}, y: {distr: logY ? 3 : 1, range: (u, low, high) => this.yRange(low, high)}},
       axes: [x, y],
       series: [{}, ...columns.map(c => ({
         label: c.s.label, show: !hidden.has(c.s.label), stroke: color("c-" + c.s.color), width: c.edge ? 0 : c.s.thick ? 3 : 1.8, dash: c.s.dash ? [6, 4] : undefined,
