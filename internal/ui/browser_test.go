@@ -284,30 +284,37 @@ const dark = `["backgroundColor", "color"].map(c => Number(getComputedStyle(docu
 func (p *tab) sound(t *testing.T, name string) {
 	t.Helper()
 	p.true(t, "charts are drawn", `document.querySelector(".chart").chart?.plot != null`)
-	p.shoot(t, name)
 	p.axe(t, "light")
 	for _, width := range []int64{380, 768} {
-		must(t, chromedp.Run(p.ctx, emulation.SetDeviceMetricsOverride(width, 800, 1, width < 500)))
+		p.look(t, width, "light")
 		var bad []string
-		p.true(t, "charts fit the screen", `[...document.querySelectorAll(".chart")].every(c => !c.chart?.plot || Math.abs(c.chart.plot.width - c.clientWidth) < 2)`)
+		p.true(t, "charts that fit the screen", `[...document.querySelectorAll(".chart")].every(c => !c.chart?.plot || Math.abs(c.chart.plot.width - c.clientWidth) < 2)`)
 		p.get(t, wide, &bad)
 		for _, b := range bad {
 			t.Errorf("at %d pixels, beyond the edge: %s", width, b)
 		}
-		if width == 380 {
-			p.shoot(t, name+"-phone")
-		}
 	}
-	must(t, chromedp.Run(p.ctx, emulation.SetDeviceMetricsOverride(1280, 900, 1, false),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}})))
+	p.look(t, 1280, "dark")
 	var lightness []float64
 	p.get(t, dark, &lightness)
 	if lightness[0] > 60 || lightness[1] < 180 {
 		t.Errorf("dark: ground %g, text %g", lightness[0], lightness[1])
 	}
-	p.shoot(t, name+"-dark")
 	p.axe(t, "dark")
-	must(t, chromedp.Run(p.ctx, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "light"}})))
+	for _, shot := range []struct {
+		name, colors string
+		width        int64
+	}{{name + "-dark", "dark", 1280}, {name + "-phone", "light", 380}, {name, "light", 1280}} {
+		p.look(t, shot.width, shot.colors)
+		p.shoot(t, shot.name)
+	}
+}
+
+// look gives the screen a width, and the system's colours.
+func (p *tab) look(t *testing.T, width int64, colors string) {
+	t.Helper()
+	must(t, chromedp.Run(p.ctx, emulation.SetDeviceMetricsOverride(width, 900, 1, width < 500),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: colors}})))
 }
 
 // axe checks that axe-core finds no serious or critical fault.
@@ -337,11 +344,8 @@ func (p *tab) shoot(t *testing.T, name string) {
 	if to == "" {
 		return
 	}
-	p.do(t, `document.querySelectorAll(".chart").forEach(c => c.offsetParent && (c.chart.plot || c.chart.draw()))`)
+	p.do(t, `document.querySelectorAll(".chart").forEach(c => c.offsetParent && c.chart.draw())`)
 	var shot []byte
-	must(t, chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) (err error) {
-		shot, err = page.CaptureScreenshot().WithCaptureBeyondViewport(true).WithFromSurface(true).Do(ctx)
-		return err
-	}), chromedp.FullScreenshot(&shot, 100)))
+	must(t, chromedp.Run(p.ctx, chromedp.FullScreenshot(&shot, 100)))
 	must(t, os.WriteFile(filepath.Join(to, name+".png"), shot, 0o666))
 }
