@@ -36,6 +36,7 @@ type Meta struct {
 	Batch      int                  // frames in a full batch, once batched
 	Stats      *field.Stats         // mean and deviation that normalize uses; filled before the run starts
 	Trained    *field.Stats         // of the training set of the model that made the elements; nil above it
+	Watch      *Watch               // of the model that made the elements; nil: it cannot be watched
 	Lossy      dataset.Lossy        // fields that a stage must refuse to use
 	Identity   string               // hash of the input files' names and stamps (package infile); below a model hash of the model, and Files have their own
 

@@ -155,6 +155,7 @@ type superres struct {
 	meter   model.InputMeter
 	looks   [][][]model.Look // of each file: of the frames that were looked at
 	done    int              // frames
+	watch   pipeline.Watch
 }
 
 // Reads returns the checkpoint.
@@ -243,7 +244,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		return in, err
 	}
 	in.Channels, in.Factor, in.Samples = r.loaded.Channels, r.loaded.Input.Factor, r.Samples
-	in.Periodic, in.Trained = r.loaded.Input.Periodic, r.loaded.Stats
+	in.Periodic, in.Trained, in.Watch = r.loaded.Input.Periodic, r.loaded.Stats, &r.watch
 	return in, nil
 }
 

@@ -103,6 +103,7 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 			return streams
 		},
 	}
+	g.Sampler.Watch = r.watcher(g, tasks, each/4)
 	err = r.thread.Do(ctx, func(s *torchx.Scope) error {
 		g.Draw(ctx, s, model.NetInput(s, r.net.Net, xLo.Bytes(), n, grid.H, grid.W), frames.Floats(fine))
 		return s.Err()
@@ -122,6 +123,26 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 		out = append(out, frames.New(r.loaded.Channels, grid, []frames.Origin{origin}, frames.Slice(fine, i*each, each), f.xLo))
 	}
 	return out, nil
+}
+
+// watcher returns what sees x_t of the sample that is watched, of so many values; nil: it is
+// not among these.
+func (r *superres) watcher(g model.Generator, tasks []task, values int) func(*torchx.Scope, int, float64, torchx.Tensor) {
+	for i, t := range tasks {
+		origin := r.held[t.frame].origin
+		origin.Sample = t.sample
+		if !r.watch.Wants(origin) {
+			continue
+		}
+		x := make([]float32, values)
+		return func(s *torchx.Scope, _ int, t float64, all torchx.Tensor) {
+			g.Read(s, s.Narrow(all, 0, int64(i), 1), x)
+			if s.Err() == nil {
+				r.watch.See(t, x)
+			}
+		}
+	}
+	return nil
 }
 
 // warnOfContradiction warns, once for each file, of averages that no field has which
