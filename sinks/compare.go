@@ -7,6 +7,7 @@ import (
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
+	"fmsr/internal/runview"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
@@ -36,8 +37,9 @@ func init() {
 
 The truth of NAME.npy is the file of the same name or, without one, NAME.npz,
 (F,H,W,C) on the fine grid. Two files of one name are refused. These metrics are in
-physical units, of the bilinear input, of the samples and, if there are several, of
-their mean:
+physical units, of the bilinear input, of the linear filter that the checkpoint holds, of
+both projected onto the constraints, if there are any, of the samples and, if there are
+several, of their mean:
 
 ` + evaluate.Standard.Help(evaluate.Files) + `
 Grids of different sizes are compared separately. Only the fields that pictures show
@@ -63,6 +65,7 @@ type compare struct {
 	kept
 	samples  int
 	truth    truth
+	base     *baselines
 	plans    map[field.Grid]evaluate.Kernels
 	part     *evaluate.Comparison // of the current input file; nil: none is begun
 	ensemble evaluate.Ensemble
@@ -79,6 +82,7 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 		return in, err
 	}
 	c.in.Files = c.truth.identify(func(file int) any { return c.shownOf(file) })
+	c.base = newBaselines(c.name, env, in)
 	return in, nil
 }
 
@@ -103,7 +107,8 @@ func (c *compare) Resume(ctx context.Context, key string) (map[frames.Part]bool,
 		return nil, nil
 	}
 	about := aboutComparison{
-		Truth: c.Truth, Samples: c.samples, Factor: c.in.Factor, Fields: c.in.Channels, Units: map[string]string{},
+		Truth: c.Truth, Samples: c.samples, Objective: c.in.Objective, Constraints: c.in.Constraints.Names(),
+		Factor: c.in.Factor, Fields: c.in.Channels, Units: map[string]string{},
 		Figures: c.Format, Maps: c.MapScale.MapScale,
 	}
 	for _, field := range c.in.Channels {
@@ -129,7 +134,7 @@ func (c *compare) Writes() []string {
 	if c.Truth == "" {
 		return nil
 	}
-	return []string{comparisonName, "images"}
+	return []string{comparisonName, runview.Images, runview.Evaluations}
 }
 
 // Process compares a sample and passes it on.
@@ -176,7 +181,7 @@ func (c *compare) add(f *frames.Frames) error {
 	return c.end(origin.Seed)
 }
 
-// start begins a frame with its truth and the bilinear input.
+// start begins a frame with its truth and the baselines.
 func (c *compare) start(f *frames.Frames) error {
 	origin := f.Origins[0]
 	truth, err := c.truth.planes(origin, f.Grid)
@@ -188,7 +193,16 @@ func (c *compare) start(f *frames.Frames) error {
 		return err
 	}
 	c.ensemble.Reset()
-	return c.part.Add(evaluate.Bilinear, frames.Floats(f.Lo))
+	all, _, err := c.base.of(f)
+	if err != nil {
+		return err
+	}
+	for _, of := range all {
+		if err := c.part.Add(of.Source, of.Values); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // comparison returns an empty comparison of frames on a grid.
@@ -219,7 +233,6 @@ func (c *compare) Flush(ctx context.Context) ([]pipeline.Element, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.env.Progress.Done()
 	if missing > 0 {
 		c.noteMissing(len(records), missing)
 		return nil, nil

@@ -10,9 +10,11 @@ import (
 
 	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
+	"fmsr/internal/runview"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/infile"
 	"fmsr/internal/store/parts"
+	"fmsr/pipeline"
 )
 
 // comparedFile is the comparison of an input file. Its record holds the sums, and its file
@@ -82,13 +84,15 @@ func readCompared(dir string, record parts.Record) (*comparedFile, error) {
 
 // aboutComparison is what a comparison is made of, besides the files' records.
 type aboutComparison struct {
-	Truth   string            `json:"truth"`
-	Samples int               `json:"samples"`
-	Factor  int               `json:"factor"`
-	Fields  []string          `json:"fields"`
-	Units   map[string]string `json:"units"`
-	Figures string            `json:"figures"`   // their format
-	Maps    string            `json:"map_scale"` // of pictures
+	Truth       string            `json:"truth"`
+	Samples     int               `json:"samples"`
+	Objective   string            `json:"objective"`
+	Constraints string            `json:"constraints"`
+	Factor      int               `json:"factor"`
+	Fields      []string          `json:"fields"`
+	Units       map[string]string `json:"units"`
+	Figures     string            `json:"figures"`   // their format
+	Maps        string            `json:"map_scale"` // of pictures
 }
 
 // compare prints the table, and writes comparison.json and the pictures.
@@ -101,9 +105,13 @@ func (w *whole) compare() error {
 	if err != nil {
 		return err
 	}
-	all := comparisonFile{Truth: a.Truth, Samples: a.Samples}
+	all := comparisonFile{Truth: a.Truth, Samples: a.Samples, Objective: a.Objective, Constraints: a.Constraints}
+	fmt.Fprintf(w.out, "\n%s\n", madeBy(a.Objective, a.Constraints))
 	names := []string{comparisonName}
-	for _, g := range grids {
+	if err := startSteps(filepath.Join(w.dir, runview.Evaluations), pipeline.Resume{}); err != nil {
+		return err
+	}
+	for i, g := range grids {
 		all.Grids = append(all.Grids, newGridResult(g))
 		figures := g.Figures()
 		printTables(w.out, figures.Tables(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
@@ -119,7 +127,11 @@ func (w *whole) compare() error {
 		if err != nil {
 			return err
 		}
-		names = append(names, drawn...)
+		shown, err := w.show(i, g, a.Units)
+		if err != nil {
+			return err
+		}
+		names = append(append(names, drawn...), shown...)
 	}
 	data, err := json.MarshalIndent(all, "", " ")
 	if err != nil {
@@ -131,6 +143,35 @@ func (w *whole) compare() error {
 	}
 	fmt.Fprintf(w.out, "figures   %s\npictures  %s\n", path, filepath.Join(w.dir, "images"))
 	return w.set.Summarize(w.records, names...)
+}
+
+// madeBy says what samples are of.
+func madeBy(objective, constraints string) string {
+	if constraints == "" {
+		constraints = "none"
+	}
+	return fmt.Sprintf("objective %s; constraints: %s", objective, constraints)
+}
+
+// show writes what pages show of the i-th grid: its record and tiles. It returns their names.
+func (w *whole) show(i int, g *evaluate.Comparison, units map[string]string) (names []string, err error) {
+	name, err := writeRecord(w.dir, i, g.Record(func(field string) string { return units[field] }))
+	if err != nil {
+		return nil, err
+	}
+	names = append(names, name)
+	tiles, err := g.Tiles()
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tiles {
+		name := filepath.Join(runview.Images, filepath.FromSlash(t.Name), fmt.Sprintf("%d.png", i))
+		if err := writePicture(filepath.Join(w.dir, name), t); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, nil
 }
 
 // compared joins the comparisons of the files, in their order: one for each grid.
@@ -159,15 +200,11 @@ func (w *whole) draw(g *evaluate.Comparison, folder string, a aboutComparison) (
 		return nil, err
 	}
 	for _, p := range pictures {
-		path, err := FigureFormat{a.Figures}.save(filepath.Join(w.dir, folder, filepath.FromSlash(p.Name)), p)
+		saved, err := FigureFormat{a.Figures}.save(w.dir, filepath.Join(folder, filepath.FromSlash(p.Name)), p)
 		if err != nil {
 			return nil, err
 		}
-		name, err := filepath.Rel(w.dir, path)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, name)
+		names = append(names, saved...)
 	}
 	return names, nil
 }

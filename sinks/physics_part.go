@@ -1,14 +1,18 @@
 package sinks
 
 import (
+	"context"
 	"encoding/gob"
 	"encoding/json"
 	"fmt"
+	"io"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 
-	"fmsr/internal/evaluate"
 	"fmsr/internal/evaluate/physics"
+	"fmsr/internal/runview"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/infile"
 	"fmsr/internal/store/parts"
@@ -45,14 +49,17 @@ func readPhysics(dir string, record parts.Record) (part physics.Part, err error)
 
 // aboutPhysics is what a physics report is made of, besides the files' records.
 type aboutPhysics struct {
-	Run       string   `json:"run"`
-	Spec      string   `json:"spec"`
-	Files     []string `json:"files"`
-	Fields    []string `json:"fields"`
-	Factor    int      `json:"factor"`
-	Samples   int      `json:"samples"`
-	Resamples int      `json:"resamples"`
-	Stream    uint64   `json:"stream"` // of the bootstrap
+	Run         string   `json:"run"`
+	Objective   string   `json:"objective"`
+	Constraints string   `json:"constraints"`
+	Spec        string   `json:"spec"`
+	Files       []string `json:"files"`
+	Fields      []string `json:"fields"`
+	Factor      int      `json:"factor"`
+	Samples     int      `json:"samples"`
+	Resamples   int      `json:"resamples"`
+	Stream      uint64   `json:"stream"`  // of the bootstrap
+	Figures     string   `json:"figures"` // their format
 }
 
 // physics writes the tables and the report.
@@ -65,40 +72,79 @@ func (w *whole) physics() error {
 	if err != nil {
 		return err
 	}
-	t := physicsTables{run: a.Run, files: a.Files}
+	t := physicsTables{run: a.Run, objective: a.Objective, constraints: a.Constraints, files: a.Files}
 	if t.about, err = aboutTable(a.Spec, w.set.Version); err != nil {
 		return err
 	}
-	report := newPage(a.Run, a.Spec, w.set.Version, a.Fields)
-	report.Title = fmt.Sprintf("%d samples a frame, %d files; 90%% intervals, by a bootstrap over the files, in brackets", a.Samples, len(a.Files))
+	shown := runview.Physics{Title: fmt.Sprintf("%s; %d samples a frame, %d files; 90%% intervals, by a bootstrap over the files, in brackets", madeBy(a.Objective, a.Constraints), a.Samples, len(a.Files))}
 	for _, m := range physics.Suite {
-		report.Metrics = append(report.Metrics, explained{m.Name, m.Unit, m.Doc})
+		shown.Metrics = append(shown.Metrics, runview.Meaning{Name: m.Name, Unit: m.Unit, Doc: m.Doc})
 	}
-	var pictures []evaluate.Picture
+	names := []string{physicsName, physicsSummaryName, runview.PhysicsName, reportName}
 	for _, r := range grids {
 		summary := r.Summary(a.Resamples, a.Stream)
 		t.grids = append(t.grids, gridTables{r.Grid.String(), r.Rows(), summary})
-		report.Tables = append(report.Tables, r.Tables(summary, r.Grid.String())...)
+		shown.Tables = append(shown.Tables, r.Tables(summary, r.Grid.String())...)
 		drawn, err := r.Pictures(summary)
 		if err != nil {
 			return err
 		}
 		for _, d := range drawn {
-			pictures = append(pictures, evaluate.Picture{Name: d.Name + ", " + r.Grid.String(), PNG: d.PNG})
+			d.Name += ", " + r.Grid.String()
+			saved, err := FigureFormat{a.Figures}.save(w.dir, physicsPicture(d.Name), d)
+			if err != nil {
+				return err
+			}
+			shown.Pictures, names = append(shown.Pictures, runview.PictureFile{Name: d.Name, File: saved[0]}), append(names, saved...)
 		}
-	}
-	html, err := report.html(pictures)
-	if err != nil {
-		return err
 	}
 	if err := t.write(w.dir); err != nil {
 		return err
 	}
-	if err := atomicfile.WriteFile(filepath.Join(w.dir, reportName), html); err != nil {
+	data, err := json.Marshal(shown)
+	if err == nil {
+		err = atomicfile.WriteFile(filepath.Join(w.dir, runview.PhysicsName), append(data, '\n'))
+	}
+	if err == nil {
+		err = w.compareFirst()
+	}
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w.out, "physics   %s\nreport    %s\n", filepath.Join(w.dir, physicsName), filepath.Join(w.dir, reportName))
-	return w.set.Summarize(w.records, physicsName, physicsSummaryName, reportName)
+	path, err := writeReport(w.dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w.out, "physics   %s\nreport    %s\n", filepath.Join(w.dir, physicsName), path)
+	return w.set.Summarize(w.records, names...)
+}
+
+// physicsPicture returns the name of a picture's files without an extension: images/physics/
+// and its name, without what is not a letter or a digit.
+func physicsPicture(name string) string {
+	return filepath.Join(runview.Images, "physics", strings.Trim(notPlain.ReplaceAllString(name, "-"), "-"))
+}
+
+var notPlain = regexp.MustCompile("[^A-Za-z0-9]+")
+
+// compareFirst makes the comparison, which the report shows too, if another run is only about
+// to: its parts are all there.
+func (w *whole) compareFirst() error {
+	sets, err := parts.Find(w.dir)
+	if err != nil {
+		return err
+	}
+	for _, set := range sets {
+		if set.Sink != "compare" {
+			continue
+		}
+		records, missing, err := set.All(context.Background())
+		if err != nil || missing > 0 || set.Summarized(context.Background(), records) {
+			return err
+		}
+		return (&whole{dir: w.dir, set: set, records: records, out: io.Discard, note: w.note}).compare()
+	}
+	return nil
 }
 
 // measured joins the results of the files, in their order: one for each grid.

@@ -51,7 +51,11 @@ func (t *spectraTables) writeSummary() error {
 	if err := t.writeSummaryTable(splits, all); err != nil {
 		return err
 	}
-	return t.draw(all)
+	if err := t.draw(all); err != nil {
+		return err
+	}
+	_, err := writeRecord(t.dir, 0, t.record(all))
+	return err
 }
 
 func (t *spectraTables) summarize(split frames.Split, field, source int) (spectrumSummary, error) {
@@ -151,6 +155,48 @@ func distinct(values []int, at []int32) (unique []int, places []int32) {
 	return unique, places
 }
 
+// means returns P(k) of a source's field, the mean over all frames.
+func (t *spectraTables) means(all map[frames.Split][][]spectrumSummary, field, source int) []float64 {
+	mean := make([]float64, t.sources[source].shells.Len())
+	for _, split := range []frames.Split{frames.Train, frames.Val, frames.Test} {
+		if all[split] == nil {
+			continue
+		}
+		sum := all[split][field][source]
+		for k, v := range sum.mean {
+			mean[k] += v * float64(sum.count) / float64(t.frames())
+		}
+	}
+	return mean
+}
+
+// record returns the spectra for pages: the means and, if the frames are of one split, the
+// spread of nine tenths of them.
+func (t *spectraTables) record(all map[frames.Split][][]spectrumSummary) *evaluate.Record {
+	r := &evaluate.Record{Frames: t.frames(), Grid: t.sources[0].shells.Grid}
+	for _, name := range t.fields {
+		r.Fields = append(r.Fields, evaluate.RecordField{Name: name})
+	}
+	for source, s := range t.sources {
+		if s.name == "lo" {
+			r.Factor = r.Grid.H / s.shells.Grid.H
+			r.Lost = r.Grid.LostFrom(r.Factor)
+		}
+		spectrum := evaluate.RecordSpectrum{Key: s.name, Label: s.name}
+		for field := range t.fields {
+			spectrum.Power = append(spectrum.Power, t.means(all, field, source))
+			for _, fields := range all {
+				if len(all) == 1 {
+					spectrum.Low = append(spectrum.Low, fields[field][source].q[0])
+					spectrum.High = append(spectrum.High, fields[field][source].q[len(quantiles)-1])
+				}
+			}
+		}
+		r.Spectra = append(r.Spectra, spectrum)
+	}
+	return r
+}
+
 // draw draws the mean over all frames and its spread: hi as the truth, and the other sources
 // over it.
 func (t *spectraTables) draw(all map[frames.Split][][]spectrumSummary) error {
@@ -176,7 +222,12 @@ func (t *spectraTables) draw(all map[frames.Split][][]spectrumSummary) error {
 		}
 		figure.Stacks = append(figure.Stacks, stack)
 	}
-	return writeFigure(filepath.Join(t.dir, pictureName+"."+t.figures.Format), figure, picture.Format(t.figures.Format))
+	drawn := []evaluate.Picture{{Name: pictureName, Figure: figure}}
+	if err := evaluate.Draw(drawn); err != nil {
+		return err
+	}
+	_, err := t.figures.save(t.dir, pictureName, drawn[0])
+	return err
 }
 
 // curve returns the mean P(k) of a source over all frames, between the extreme quantiles of
@@ -187,16 +238,15 @@ func (t *spectraTables) curve(all map[frames.Split][][]spectrumSummary, field, s
 	if source == 0 {
 		of = picture.Truth
 	}
-	c := picture.NewCurve(s.name, of, make([]float64, s.shells.Len()))
+	c := picture.NewCurve(s.name, of, t.means(all, field, source))
 	c.Low, c.High = slices.Repeat([]float64{math.Inf(1)}, len(c.Y)), make([]float64, len(c.Y))
 	for _, split := range []frames.Split{frames.Train, frames.Val, frames.Test} {
 		if all[split] == nil {
 			continue
 		}
-		sum := all[split][field][source]
-		for k, v := range sum.mean {
-			c.Y[k] += v * float64(sum.count) / float64(t.frames())
-			c.Low[k], c.High[k] = min(c.Low[k], sum.q[0][k]), max(c.High[k], sum.q[len(sum.q)-1][k])
+		q := all[split][field][source].q
+		for k := range c.Y {
+			c.Low[k], c.High[k] = min(c.Low[k], q[0][k]), max(c.High[k], q[len(q)-1][k])
 		}
 	}
 	return c

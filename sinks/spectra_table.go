@@ -20,6 +20,7 @@ import (
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
+	"fmsr/internal/runview"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
@@ -29,12 +30,12 @@ import (
 const (
 	tableName   = "spectra.parquet"
 	summaryName = "spectra_summary.parquet"
-	pictureName = "spectra" // and the figure's format
+	pictureName = "spectra" // without its extension
 )
 
 // reportFiles returns the names of the report's files.
-func reportFiles(format string) []string {
-	return []string{tableName, summaryName, pictureName + "." + format}
+func reportFiles(figures FigureFormat) []string {
+	return append([]string{tableName, summaryName, filepath.Join(runview.Evaluations, "0.json"), reportName}, figures.names(pictureName)...)
 }
 
 // aboutSpectra is what a report is made of, besides the seeds' records.
@@ -44,7 +45,7 @@ type aboutSpectra struct {
 	Longest float64      `json:"longest"` // side of the box
 	Spec    string       `json:"spec"`
 	Factor  int          `json:"factor"`  // fine cells that pooling averaged along an axis; 0: there is no pooling
-	Figures string       `json:"figures"` // format of the figure
+	Figures string       `json:"figures"` // their format
 }
 
 type sourceGrid struct {
@@ -85,7 +86,10 @@ func (w *whole) spectra() error {
 	if err := t.write(); err != nil {
 		return err
 	}
-	if err := w.set.Summarize(w.records, reportFiles(t.figures.Format)...); err != nil {
+	if _, err := writeReport(w.dir); err != nil {
+		return err
+	}
+	if err := w.set.Summarize(w.records, reportFiles(t.figures)...); err != nil {
 		return err
 	}
 	units := "seeds"

@@ -8,7 +8,9 @@ type Evaluation struct {
 	Scalars  []Scalar // finite, in the order of the logs
 	Figures  Figures
 	Pictures []Picture
-	Seconds  float64 // wall time that it took
+	Tiles    []Picture // for pages; see Comparison.Tiles
+	Record   *Record   // for pages; nil of a rank that does not measure
+	Seconds  float64   // wall time that it took
 }
 
 // Scalar is one named figure, "val/mse".

@@ -16,7 +16,7 @@ func ensembles(t *testing.T, n, k, frames int, spread float32) []SummaryRow {
 	for i := range frames {
 		common := times(noise(n, uint64(1000*i+999)), 3)
 		f := Frame{Frame: i, Truth: plus(common, noise(n, uint64(1000*i)))}
-		f.Bilinear = f.Truth
+		f.Baselines = bilinear(f.Truth)
 		for j := range k {
 			f.Members = append(f.Members, plus(common, times(noise(n, uint64(1000*i+j+1)), spread)))
 		}
@@ -108,8 +108,8 @@ func TestErrorBySpread(t *testing.T) {
 	}
 	for by, ratio := range map[float64]float64{1: 1, 2: math.Sqrt((4 + 1./k) / (1 + 1./k))} {
 		r := New(NewLayout(field.Grid{H: n, W: n}, 2, k), Suite, []string{"rho"}, nil)
-		f := Frame{Truth: scaled(1, by)}
-		f.Bilinear = f.Truth
+		truth := scaled(1, by)
+		f := Frame{Truth: truth, Baselines: bilinear(truth)}
 		for i := range uint64(k) {
 			f.Members = append(f.Members, scaled(2+i, 1))
 		}
@@ -132,7 +132,7 @@ func TestOutside(t *testing.T) {
 	const n = 8
 	r := New(NewLayout(field.Grid{H: n, W: n}, 2, 2), Suite, []string{"rho"}, nil)
 	truth := fill(n, func(y, x float64) float64 { return 9 + x*y })
-	add(t, r, Frame{Truth: truth, Bilinear: truth, Members: [][]float32{noise(n, 1), noise(n, 2)}})
+	add(t, r, Frame{Truth: truth, Baselines: bilinear(truth), Members: [][]float32{noise(n, 1), noise(n, 2)}})
 	rows := r.Summary(0, 1)
 	want(t, rows, "rho", "rank_chi2", Ensemble, All, 0, n*n, 1e-9) // (n - n/3)^2 / (n/3) + 2 n/3, over 2
 	want(t, rows, "rho", "rank_histogram", Ensemble, All, 2, 3, 1e-12)
@@ -147,7 +147,7 @@ func TestCRPSOfAValue(t *testing.T) {
 	for _, y := range []float64{-1.5, 0, 0.7} {
 		r := New(NewLayout(field.Grid{H: n, W: n}, 2, 2), Suite, []string{"rho"}, nil)
 		truth := fill(n, func(_, _ float64) float64 { return y })
-		add(t, r, Frame{Truth: truth, Bilinear: truth, Members: [][]float32{noise(n, 1), noise(n, 2)}})
+		add(t, r, Frame{Truth: truth, Baselines: bilinear(truth), Members: [][]float32{noise(n, 1), noise(n, 2)}})
 		cdf, pdf := (1+math.Erf(y/math.Sqrt2))/2, math.Exp(-y*y/2)/math.Sqrt(2*math.Pi)
 		want(t, r.Summary(0, 1), "rho", "crps", Ensemble, All, 0, y*(2*cdf-1)+2*pdf-1/math.Sqrt(math.Pi), 0.03)
 	}
@@ -161,7 +161,7 @@ func BenchmarkFrame(b *testing.B) {
 		one := noise(n, seed)
 		return stack(one, one, one, one, one, one, one, one)
 	}
-	f := Frame{Truth: planes(1), Bilinear: planes(2), Coarse: make([]float32, 8*n*n/4)}
+	f := Frame{Truth: planes(1), Baselines: bilinear(planes(2)), Coarse: make([]float32, 8*n*n/4)}
 	for i := range uint64(k) {
 		f.Members = append(f.Members, planes(3+i))
 	}

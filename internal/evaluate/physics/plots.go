@@ -10,7 +10,9 @@ import (
 
 // labels are the sources' names in legends and tables.
 var labels = map[Source]string{
-	Truth: "truth", evaluate.Bilinear: "bilinear input", evaluate.Sample: "sample", evaluate.Mean: "ensemble mean", Ensemble: "ensemble",
+	Truth: "truth", evaluate.Bilinear: "bilinear input", evaluate.Linear: "linear filter 9x9",
+	evaluate.BilinearProjected: "bilinear, projected", evaluate.LinearProjected: "linear filter, projected",
+	evaluate.Sample: "sample", evaluate.Mean: "ensemble mean", Ensemble: "ensemble",
 }
 
 // Pictures draws the curves of a summary, a plot for each field: spectra with their ratio to
