@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"math"
 
 	"fmsr/internal/torchx"
 )
@@ -71,7 +70,7 @@ func (t *Trainer) places(s *torchx.Scope, rows int64, i int) torchx.Tensor {
 	}
 	in := make([]float32, rows*timeRanges)
 	for n, at := range t.drawTimes(rows, i) {
-		in[n*timeRanges+min(timeRanges-1, int(math.Floor(float64(at)*timeRanges)))] = 1
+		in[n*timeRanges+min(timeRanges-1, int(float64(at)*timeRanges))] = 1
 	}
 	return s.To(s.FromFloats(in, rows, timeRanges), torchx.Float32, t.Net.Config().Device, torchx.NCHW)
 }

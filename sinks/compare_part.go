@@ -10,9 +10,11 @@ import (
 
 	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
+	"fmsr/internal/runview"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/infile"
 	"fmsr/internal/store/parts"
+	"fmsr/pipeline"
 )
 
 // comparedFile is the comparison of an input file. Its record holds the sums, and its file
@@ -62,10 +64,10 @@ func readCompared(dir string, record parts.Record) (*comparedFile, error) {
 	if err := json.Unmarshal(record.Extra, &p); err != nil {
 		return nil, fmt.Errorf("%s: record of %s: %w", dir, record.Of, err)
 	}
-	n := len(p.Columns) * len(p.Results.Fields) * p.Results.Grid.Cells()
-	p.shown = evaluate.Shown{Columns: p.Columns, Truth: make([]float32, n), Made: map[evaluate.Source][]float32{}}
+	frame := len(p.Results.Fields) * p.Results.Grid.Cells()
+	p.shown = evaluate.Shown{Columns: p.Columns, Truth: make([]float32, len(p.Columns)*frame), Made: map[evaluate.Source][]float32{}}
 	for _, src := range p.Sources {
-		p.shown.Made[src] = make([]float32, n)
+		p.shown.Made[src] = make([]float32, src.ShownValues(len(p.Columns), frame))
 	}
 	file, err := infile.Open(filepath.Join(dir, record.Files[0].Path))
 	if err != nil {
@@ -89,6 +91,8 @@ type aboutComparison struct {
 	Factor      int               `json:"factor"`
 	Fields      []string          `json:"fields"`
 	Units       map[string]string `json:"units"`
+	Figures     string            `json:"figures"`   // their format
+	Maps        string            `json:"map_scale"` // of pictures
 }
 
 // compare prints the table, and writes comparison.json and the pictures.
@@ -104,7 +108,10 @@ func (w *whole) compare() error {
 	all := comparisonFile{Truth: a.Truth, Samples: a.Samples, Objective: a.Objective, Constraints: a.Constraints}
 	fmt.Fprintf(w.out, "\n%s\n", madeBy(a.Objective, a.Constraints))
 	names := []string{comparisonName}
-	for _, g := range grids {
+	if err := startSteps(filepath.Join(w.dir, runview.Evaluations), pipeline.Resume{}); err != nil {
+		return err
+	}
+	for i, g := range grids {
 		all.Grids = append(all.Grids, newGridResult(g))
 		figures := g.Figures()
 		printTables(w.out, figures.Tables(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
@@ -116,11 +123,15 @@ func (w *whole) compare() error {
 		if len(grids) > 1 {
 			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.Grid.H, g.Grid.W))
 		}
-		drawn, err := w.draw(g, images, a.Units)
+		drawn, err := w.draw(g, images, a)
 		if err != nil {
 			return err
 		}
-		names = append(names, drawn...)
+		shown, err := w.show(i, g, a.Units)
+		if err != nil {
+			return err
+		}
+		names = append(append(names, drawn...), shown...)
 	}
 	data, err := json.MarshalIndent(all, "", " ")
 	if err != nil {
@@ -140,6 +151,27 @@ func madeBy(objective, constraints string) string {
 		constraints = "none"
 	}
 	return fmt.Sprintf("objective %s; constraints: %s", objective, constraints)
+}
+
+// show writes what pages show of the i-th grid: its record and tiles. It returns their names.
+func (w *whole) show(i int, g *evaluate.Comparison, units map[string]string) (names []string, err error) {
+	name, err := writeRecord(w.dir, i, g.Record(func(field string) string { return units[field] }))
+	if err != nil {
+		return nil, err
+	}
+	names = append(names, name)
+	tiles, err := g.Tiles()
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tiles {
+		name := filepath.Join(runview.Images, filepath.FromSlash(t.Name), fmt.Sprintf("%d.png", i))
+		if err := writePicture(filepath.Join(w.dir, name), t); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, nil
 }
 
 // compared joins the comparisons of the files, in their order: one for each grid.
@@ -162,14 +194,18 @@ func (w *whole) compared(a aboutComparison) (grids []*evaluate.Comparison, err e
 }
 
 // draw writes the pictures of a grid to a folder, and returns their names.
-func (w *whole) draw(g *evaluate.Comparison, folder string, units map[string]string) (names []string, err error) {
-	pictures, err := g.Pictures(func(field string) string { return units[field] })
+func (w *whole) draw(g *evaluate.Comparison, folder string, a aboutComparison) (names []string, err error) {
+	pictures, err := g.Pictures(MapScale{a.Maps}.drawing(func(field string) string { return a.Units[field] }))
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range pictures {
-		name := filepath.Join(folder, filepath.FromSlash(p.Name)+".png")
-		if err := writePicture(filepath.Join(w.dir, name), p); err != nil {
+		path, err := FigureFormat{a.Figures}.save(filepath.Join(w.dir, folder, filepath.FromSlash(p.Name)), p)
+		if err != nil {
+			return nil, err
+		}
+		name, err := filepath.Rel(w.dir, path)
+		if err != nil {
 			return nil, err
 		}
 		names = append(names, name)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"fmsr/internal/display"
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
@@ -27,6 +28,7 @@ type Eval struct {
 	Frames   int `yaml:"frames" min:"1" flag:"eval-frames" doc:"validation frames that are sampled, the first ones, or all if there are fewer"`
 	model.SamplerConfig
 	Linear bool `yaml:"linear" doc:"compare with the linear filter that train has fitted to the training frames"`
+	MapScale
 }
 
 func init() {
@@ -48,13 +50,15 @@ each sub-pixel; with constraints, val/mse_lo_projected and val/mse_linear_projec
 these two, projected. val/mse/FIELD is the error of one field. A warning says so if the SDE is
 stiff.
 
-Pictures: samples, diffs and power spectra.`,
+Pictures: samples and diffs, with the error (root mean square over the truth's deviation)
+and the correlation below each map, and the cells where the input lacks most of the truth
+enlarged; and power spectra, with the spread of P over the truth's over frames.`,
 		Link: pipeline.Link{
 			Needs: pipeline.Steps, Adds: pipeline.Evaluated,
 			Wants: pipeline.Averaged, Without: "no samples or errors of the averaged model, by ODE or SDE",
 		},
 		Default: Eval{
-			LogEvery: 100, Frames: 4, Linear: true, SamplerConfig: usualSampler,
+			LogEvery: 100, Frames: 4, Linear: true, SamplerConfig: usualSampler, MapScale: usualMaps,
 		},
 		New: func(c *Eval) pipeline.Stage { return &eval{Eval: *c} },
 	})
@@ -183,6 +187,8 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 		return e.assist(ctx, step)
 	}
 	began := time.Now()
+	e.env.Progress.Part(display.Work{Name: "evaluating"})
+	defer e.env.Progress.Part(display.Work{})
 	c := evaluate.New(evaluate.Standard, e.in.Channels, e.in.Grid, e.in.Factor, e.kernels)
 	for _, batch := range e.val {
 		if err := e.compare(ctx, step, c, batch); err != nil {
@@ -194,13 +200,20 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	if len(left) > 0 {
 		e.env.Progress.Note("eval at step %d: not finite, and left out: %s", step.N, strings.Join(left, ", "))
 	}
-	pictures, err := c.Pictures(e.env.Run.Unit)
+	pictures, err := c.Pictures(e.drawing(e.env.Run.Unit))
+	if err != nil {
+		return err
+	}
+	tiles, err := c.Tiles()
 	if err != nil {
 		return err
 	}
 	took := time.Since(began)
 	e.env.Progress.Aside(took)
-	step.Eval = &evaluate.Evaluation{Frames: c.Truth.Frames, Scalars: scalars, Figures: figures, Pictures: pictures, Seconds: took.Seconds()}
+	step.Eval = &evaluate.Evaluation{
+		Frames: c.Truth.Frames, Scalars: scalars, Figures: figures, Pictures: pictures, Tiles: tiles,
+		Record: c.Record(e.env.Run.Unit), Seconds: took.Seconds(),
+	}
 	return nil
 }
 
@@ -366,9 +379,15 @@ func (e *eval) sample(ctx context.Context, tr *model.Trainer, first int, batch *
 	if err != nil {
 		return nil, err
 	}
+	sampler := e.sampling(by.delta).Sampler(tr.Flow)
+	sampler.Watch = func(_ *torchx.Scope, step int, _ float64, _ torchx.Tensor) {
+		e.env.Progress.Part(display.Work{
+			Name: fmt.Sprintf("evaluating %s, frames %d to %d", by.source, first+1, first+batch.N()), Unit: "steps", Done: step, Total: sampler.Steps,
+		})
+	}
 	g := model.Generator{
-		Inference: tr.Inference(by.ema), Sampler: e.sampling(by.delta).Sampler(tr.Flow), Stats: e.in.Stats,
-		OnX1: x1, OnNoise: tr.OnNoise,
+		Inference: tr.Inference(by.ema), Sampler: sampler, Stats: e.in.Stats,
+		OnX1: x1, OnGrid: tr.OnGrid,
 		Streams: func(k uint64) (streams []uint64) {
 			for _, i := range which {
 				streams = append(streams, rng.Stream(tr.Seed, rng.EvalNoise, uint64(first+i), k))

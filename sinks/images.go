@@ -1,37 +1,42 @@
 package sinks
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
+	"strconv"
+	"strings"
 
 	"fmsr/internal/evaluate"
 	"fmsr/internal/store/atomicfile"
+	"fmsr/internal/store/infile"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
 
-// Images writes the pictures of every evaluation as PNG files.
+// Images writes the pictures of every evaluation as files, and tiles for fmsr ui and
+// fmsr report: fields without text, as tiles_ema/velx.
 //
 //	steps   -- 1 -- ... -- 100 + pictures ----
 //	        [ images/samples/velx/100.png ... ]
 //	steps   -- 1 -- ... -- 100 ---------------
-type Images struct{}
+type Images struct{ FigureFormat }
 
 func init() {
 	pipeline.Register(pipeline.Declaration[Images]{
 		Name: "images",
-		Doc: `Writes the pictures of every evaluation to images/NAME/STEP.png in the run's folder.
+		Doc: `Writes the pictures of every evaluation to images/NAME/STEP.png (or svg, pdf) in the run's folder,
+and tiles for fmsr ui and fmsr report, fields without text: tiles_truth/velx, tiles_ema/velx.
+A tile that is as before, as the truth's is, is not written again.
 
 	steps   -- 1 -- ... -- 100 + pictures ----
 	        [ images/samples/velx/100.png ... ]
 	steps   -- 1 -- ... -- 100 ---------------`,
-		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
-		New:  func(*Images) pipeline.Stage { return &images{} },
+		Link:    pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
+		Default: Images{usualFigures},
+		New:     func(c *Images) pipeline.Stage { return &images{Images: *c} },
 	})
 }
 
@@ -42,6 +47,7 @@ var (
 )
 
 type images struct {
+	Images
 	stepSink
 	env *pipeline.Env
 	dir string
@@ -54,36 +60,42 @@ func (i *images) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (p
 }
 
 // Start removes what a killed run has left and, if the run starts over, the pictures of the
-// earlier run: they would be taken for those of later steps of this run.
-func (i *images) Start() error {
-	if err := atomicfile.SweepTree(i.dir); err != nil || i.env.Resume.Here() {
-		return err
-	}
-	return filepath.WalkDir(i.dir, func(path string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || !e.Type().IsRegular() || !pictureFile.MatchString(e.Name()) {
-			return err
-		}
-		return os.Remove(path)
-	})
-}
-
-// pictureFile matches the name of a picture's file: its step.
-var pictureFile = regexp.MustCompile(`^[0-9]+\.png$`)
+// earlier run.
+func (i *images) Start() error { return startSteps(i.dir, i.env.Resume) }
 
 // Writes returns the folder.
 func (i *images) Writes() []string { return []string{"images"} }
 
-// write writes the pictures of an evaluated step.
+// write writes the pictures and tiles of an evaluated step.
 func (i *images) write(step *model.Step) error {
 	for _, p := range step.Eval.Pictures {
-		if err := writePicture(i.path(p.Name, step.N), p); err != nil {
+		if _, err := i.save(i.path(p.Name, step.N), p); err != nil {
+			return err
+		}
+	}
+	for _, t := range step.Eval.Tiles {
+		if i.sameBefore(t, step.N) {
+			continue
+		}
+		if err := writePicture(i.path(t.Name, step.N)+".png", t); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sameBefore reports whether the newest tile of earlier steps has the same bytes, as those of
+// the truth and of baselines have: that tile serves for this step too.
+func (i *images) sameBefore(t evaluate.Picture, step int) bool {
+	entries, _ := os.ReadDir(filepath.Join(i.dir, filepath.FromSlash(t.Name)))
+	newest := 0
+	for _, e := range entries {
+		if n, err := strconv.Atoi(strings.TrimSuffix(e.Name(), ".png")); err == nil && n < step {
+			newest = max(newest, n)
+		}
+	}
+	before, err := infile.ReadAll(i.path(t.Name, newest)+".png", int64(len(t.PNG)))
+	return err == nil && bytes.Equal(before, t.PNG)
 }
 
 // writePicture writes a picture, and the folders that its name needs.
@@ -94,7 +106,7 @@ func writePicture(path string, p evaluate.Picture) error {
 	return atomicfile.WriteFile(path, p.PNG)
 }
 
-// path returns the file of a picture: images/NAME/STEP.png.
+// path returns the file of a picture without its extension: images/NAME/STEP.
 func (i *images) path(name string, step int) string {
-	return filepath.Join(i.dir, filepath.FromSlash(name), fmt.Sprintf("%d.png", step))
+	return filepath.Join(i.dir, filepath.FromSlash(name), fmt.Sprint(step))
 }

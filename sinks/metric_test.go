@@ -66,12 +66,13 @@ func TestNewMetric(t *testing.T) {
 	}
 	figures := c.Figures()
 	scalars, _ := evaluate.Finite(figures.Scalars())
-	step := &model.Step{N: 7, Total: 7, Trainer: &model.Trainer{}, Eval: &evaluate.Evaluation{Scalars: scalars, Figures: figures}}
+	step := &model.Step{N: 7, Total: 7, Trainer: &model.Trainer{}, Eval: &evaluate.Evaluation{Scalars: scalars, Figures: figures, Record: c.Record(func(string) string { return "" })}}
 
 	out := &bytes.Buffer{}
-	env := &pipeline.Env{Run: &pipeline.Run{Name: "new", Dir: t.TempDir()}, Out: out, Progress: pipeline.NewProgress(out)}
+	env := &pipeline.Env{Run: &pipeline.Run{Name: "new", Dir: t.TempDir(), Device: "cpu"}, Out: out, Progress: pipeline.NewProgress(out)}
 	env.Folder, err = runfolder.Use(env.Run.Dir, "training", false)
 	must(t, err)
+	must(t, os.WriteFile(filepath.Join(env.Run.Dir, "spec.yaml"), []byte("run: {name: new}"), 0o666))
 	for _, sink := range []pipeline.Stage{&metrics{}, &tensorboard{}, &wandb{}, &report{}} {
 		show(t, env, sink, step)
 	}
@@ -100,10 +101,11 @@ func TestNewMetric(t *testing.T) {
 	for where, text := range map[string][2]string{
 		"TensorBoard":     {read(filepath.Join("tb", tensorboardFile)), "val/correlation_ema/Bx"},
 		"W&B":             {read(wandbLog), "val/correlation_ema/Bx"},
-		"report's head":   {read("report.html"), "<th>correlation</th>"},
+		"report's head":   {read("report.html"), `<th scope="col">correlation</th>`},
 		"report's text":   {read("report.html"), correlation.Doc},
 		"printed table":   {out.String(), " correlation\n"},
 		"comparison.json": {string(comparison), `"correlation":1,`},
+		"a step's record": {read("evaluations/7.json"), `"name":"correlation"`},
 	} {
 		if !strings.Contains(text[0], text[1]) {
 			t.Errorf("%s has no %q", where, text[1])

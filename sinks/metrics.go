@@ -9,7 +9,11 @@ import (
 	"os"
 	"path/filepath"
 
+	"fmsr/internal/display"
 	"fmsr/internal/evaluate"
+	"fmsr/internal/frames"
+	"fmsr/internal/runview"
+	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -20,12 +24,6 @@ import (
 //	        [ one JSON object a line       ]
 //	steps   -- 1 -- ... -- 100 -----------
 type Metrics struct{}
-
-// The files in the run's folder.
-const (
-	figuresName = "metrics.jsonl"
-	timingName  = "timing.jsonl"
-)
 
 func init() {
 	pipeline.Register(pipeline.Declaration[Metrics]{
@@ -38,7 +36,8 @@ func init() {
 
 An object holds step and name: value pairs. Nothing in it depends on the clock: training
 frames a second since the last line, and the seconds that an evaluation took, go to
-timing.jsonl. ` + curveHelp,
+timing.jsonl. Each evaluation's figures of every field, with their meaning, and its spectra
+go to evaluations/STEP.json. run.json says on what data and machine the run is. ` + curveHelp,
 		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		New:  func(*Metrics) pipeline.Stage { return &metrics{} },
 	})
@@ -53,25 +52,34 @@ var (
 type metrics struct {
 	stepSink
 	env             *pipeline.Env
+	in              pipeline.Meta
 	figures, timing *os.File
 }
 
 // Open keeps the run for Start.
 func (m *metrics) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
-	m.env, m.on, m.curve = env, m.write, true
+	m.env, m.in, m.on, m.curve = env, in, m.write, true
 	return in, nil
 }
 
-// Writes returns both files.
-func (m *metrics) Writes() []string { return []string{figuresName, timingName} }
+// Writes returns the files.
+func (m *metrics) Writes() []string {
+	return []string{runview.MetricsName, runview.TimingName, runview.Evaluations, runview.AboutName}
+}
 
-// Start creates both files; a resumed run appends to them.
+// Start creates the files; a resumed run appends to the logs.
 func (m *metrics) Start() (err error) {
 	dir, resume := m.env.Run.Dir, m.env.Resume
-	if m.figures, err = openLog(filepath.Join(dir, figuresName), resume, linesUpTo); err != nil {
+	if err := startSteps(filepath.Join(dir, runview.Evaluations), resume); err != nil {
 		return err
 	}
-	m.timing, err = openLog(filepath.Join(dir, timingName), resume, linesUpTo)
+	if err := m.writeAbout(); err != nil {
+		return err
+	}
+	if m.figures, err = openLog(filepath.Join(dir, runview.MetricsName), resume, linesUpTo); err != nil {
+		return err
+	}
+	m.timing, err = openLog(filepath.Join(dir, runview.TimingName), resume, linesUpTo)
 	return err
 }
 
@@ -109,10 +117,36 @@ func (m *metrics) write(step *model.Step) error {
 	if _, err := m.timing.Write(line); err != nil {
 		return err
 	}
-	if step.Eval != nil {
-		m.env.Progress.Note("%s", summary(step))
+	if step.Eval == nil {
+		return nil
 	}
-	return nil
+	record := *step.Eval.Record
+	record.Step, record.Of, record.Split = step.N, m.in.Frames[frames.Val], splitOf(m.env)
+	m.env.Progress.Evaluated(evaluation(step, &record))
+	_, err = writeRecord(m.env.Run.Dir, step.N, &record)
+	return err
+}
+
+// writeRecord writes an evaluation for pages and returns its name, evaluations/STEP.json.
+func writeRecord(dir string, step int, record *evaluate.Record) (name string, err error) {
+	data, err := json.Marshal(record)
+	if err != nil {
+		return "", err
+	}
+	name = filepath.Join(runview.Evaluations, fmt.Sprintf("%d.json", step))
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return "", err
+	}
+	return name, atomicfile.WriteFile(path, append(data, '\n'))
+}
+
+// splitOf names the frames that the model is judged by.
+func splitOf(env *pipeline.Env) string {
+	if env.Run.Overfit {
+		return "training"
+	}
+	return "validation"
 }
 
 // figuresLine returns the step's line of metrics.jsonl.
@@ -138,14 +172,17 @@ func timingLine(step *model.Step) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// summary returns the evaluation in one line, for a person.
-func summary(step *model.Step) string {
-	text := fmt.Sprintf("eval at step %d, %d frames (%.1f s):", step.N, step.Eval.Frames, step.Eval.Seconds)
+// evaluation returns an evaluation as displays show it.
+func evaluation(step *model.Step, record *evaluate.Record) display.Evaluation {
+	e := display.Evaluation{Step: step.N, Frames: step.Eval.Frames, Seconds: step.Eval.Seconds, Verdict: record.Verdict()}
 	headline, _ := evaluate.Finite(step.Eval.Figures.Headline())
 	for _, s := range headline {
-		text += fmt.Sprintf("  %s %.4g", s.Name, float64(s.Value))
+		e.Headline = append(e.Headline, display.Figure{Name: s.Name, Value: float64(s.Value)})
 	}
-	return text
+	if model, _ := record.Best(); model != nil {
+		e.Error, _ = record.Value(model, "of_bilinear")
+	}
+	return e
 }
 
 // Close closes the files.

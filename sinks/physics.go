@@ -2,11 +2,13 @@ package sinks
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 
 	"fmsr/internal/evaluate/physics"
 	"fmsr/internal/frames"
 	"fmsr/internal/rng"
+	"fmsr/internal/runview"
 	"fmsr/internal/store/parts"
 	"fmsr/pipeline"
 )
@@ -40,7 +42,7 @@ func init() {
 
 The truth of NAME.npy is the file of the same name, as compare's. Fields are found by the
 names density velx vely velz Bx By Bz jz; values of fields that are not there are absent.
-docs/physics.md has the formulas.
+docs/physics.md has the formulas. report.html shows compare's figures and fields too.
 
 physics.parquet has a row for each value: run, objective, constraints, grid, seed (the input
 file's index), file, frame, field, metric, band, lag, x, source, member, value. Frame -1 is all frames of the
@@ -96,7 +98,7 @@ func (p *physicsSink) Writes() []string {
 	if p.Truth == "" {
 		return nil
 	}
-	return []string{physicsName, physicsSummaryName, reportName}
+	return []string{physicsName, physicsSummaryName, runview.PhysicsName, filepath.Join(runview.Images, "physics"), reportName}
 }
 
 // Replaces is true: each file's results are replaced.
@@ -114,7 +116,7 @@ func (p *physicsSink) Resume(ctx context.Context, key string) (map[frames.Part]b
 	for _, f := range p.in.Files {
 		about.Files = append(about.Files, stem(f.Path))
 	}
-	return p.resume(ctx, key, about, room{}, p.Writes()...)
+	return p.resume(ctx, key, about, room{}, physicsName, physicsSummaryName, runview.PhysicsName, reportName)
 }
 
 // Start is kept's. Without a truth the folder's report is of other samples than those that
@@ -188,7 +190,6 @@ func (p *physicsSink) Flush(ctx context.Context) ([]pipeline.Element, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.env.Progress.Done()
 	if missing > 0 {
 		p.noteMissing(len(records), missing)
 		return nil, nil

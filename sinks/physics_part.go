@@ -1,14 +1,18 @@
 package sinks
 
 import (
+	"context"
 	"encoding/gob"
 	"encoding/json"
 	"fmt"
+	"io"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 
-	"fmsr/internal/evaluate"
 	"fmsr/internal/evaluate/physics"
+	"fmsr/internal/runview"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/infile"
 	"fmsr/internal/store/parts"
@@ -71,36 +75,75 @@ func (w *whole) physics() error {
 	if t.about, err = aboutTable(a.Spec, w.set.Version); err != nil {
 		return err
 	}
-	report := newPage(a.Run, a.Spec, w.set.Version, a.Fields)
-	report.Title = fmt.Sprintf("%s; %d samples a frame, %d files; 90%% intervals, by a bootstrap over the files, in brackets", madeBy(a.Objective, a.Constraints), a.Samples, len(a.Files))
+	shown := runview.Physics{Title: fmt.Sprintf("%s; %d samples a frame, %d files; 90%% intervals, by a bootstrap over the files, in brackets", madeBy(a.Objective, a.Constraints), a.Samples, len(a.Files))}
 	for _, m := range physics.Suite {
-		report.Metrics = append(report.Metrics, explained{m.Name, m.Unit, m.Doc})
+		shown.Metrics = append(shown.Metrics, runview.Meaning{Name: m.Name, Unit: m.Unit, Doc: m.Doc})
 	}
-	var pictures []evaluate.Picture
+	names := []string{physicsName, physicsSummaryName, runview.PhysicsName, reportName}
 	for _, r := range grids {
 		summary := r.Summary(a.Resamples, a.Stream)
 		t.grids = append(t.grids, gridTables{r.Grid.String(), r.Rows(), summary})
-		report.Tables = append(report.Tables, r.Tables(summary, r.Grid.String())...)
+		shown.Tables = append(shown.Tables, r.Tables(summary, r.Grid.String())...)
 		drawn, err := r.Pictures(summary)
 		if err != nil {
 			return err
 		}
 		for _, d := range drawn {
-			pictures = append(pictures, evaluate.Picture{Name: d.Name + ", " + r.Grid.String(), PNG: d.PNG})
+			d.Name += ", " + r.Grid.String()
+			file := runview.PictureFile{Name: d.Name, File: physicsPicture(d.Name)}
+			if err := writePicture(filepath.Join(w.dir, file.File), d); err != nil {
+				return err
+			}
+			shown.Pictures, names = append(shown.Pictures, file), append(names, file.File)
 		}
-	}
-	html, err := report.html(pictures)
-	if err != nil {
-		return err
 	}
 	if err := t.write(w.dir); err != nil {
 		return err
 	}
-	if err := atomicfile.WriteFile(filepath.Join(w.dir, reportName), html); err != nil {
+	data, err := json.Marshal(shown)
+	if err == nil {
+		err = atomicfile.WriteFile(filepath.Join(w.dir, runview.PhysicsName), append(data, '\n'))
+	}
+	if err == nil {
+		err = w.compareFirst()
+	}
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w.out, "physics   %s\nreport    %s\n", filepath.Join(w.dir, physicsName), filepath.Join(w.dir, reportName))
-	return w.set.Summarize(w.records, physicsName, physicsSummaryName, reportName)
+	path, err := writeReport(w.dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w.out, "physics   %s\nreport    %s\n", filepath.Join(w.dir, physicsName), path)
+	return w.set.Summarize(w.records, names...)
+}
+
+// physicsPicture returns the file of a picture: images/physics/ and its name, without what
+// is not a letter or a digit.
+func physicsPicture(name string) string {
+	return filepath.Join(runview.Images, "physics", strings.Trim(notPlain.ReplaceAllString(name, "-"), "-")+".png")
+}
+
+var notPlain = regexp.MustCompile("[^A-Za-z0-9]+")
+
+// compareFirst makes the comparison, which the report shows too, if another run is only about
+// to: its parts are all there.
+func (w *whole) compareFirst() error {
+	sets, err := parts.Find(w.dir)
+	if err != nil {
+		return err
+	}
+	for _, set := range sets {
+		if set.Sink != "compare" {
+			continue
+		}
+		records, missing, err := set.All(context.Background())
+		if err != nil || missing > 0 || set.Summarized(context.Background(), records) {
+			return err
+		}
+		return (&whole{dir: w.dir, set: set, records: records, out: io.Discard, note: w.note}).compare()
+	}
+	return nil
 }
 
 // measured joins the results of the files, in their order: one for each grid.

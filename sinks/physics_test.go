@@ -61,8 +61,8 @@ func TestPhysics(t *testing.T) {
 		}
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
-	if err != nil || strings.Count(string(page), "<img") != 6 || !strings.Contains(string(page), "<td>coherence, lost</td>") {
-		t.Errorf("report.html: %v, %d pictures", err, strings.Count(string(page), "<img"))
+	if err != nil || strings.Count(string(page), `data:image/png`) != 7 || !strings.Contains(string(page), `<th scope="row">coherence, lost</th>`) {
+		t.Errorf("report.html: %v, %d pictures", err, strings.Count(string(page), `data:image/png`))
 	}
 	if !strings.Contains(out, "physics.parquet") {
 		t.Errorf("%s", out)

@@ -8,9 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
+	"fmsr/internal/page"
+	"fmsr/internal/runview"
 	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -29,19 +32,28 @@ const reportName = "report.html"
 func init() {
 	pipeline.Register(pipeline.Declaration[Report]{
 		Name: "report",
-		Doc: `Writes the last evaluation when a run ends: a table, and report.html with pictures.
+		Doc: `Writes the last evaluation when a run ends: a table, and report.html.
 
 	steps   -- 1 -- ... -- 300 + figures --
 	        [ keeps the last evaluation    ] --> report.html, and a table at the end
 	steps   -- 1 -- ... -- 300 ------------
 
 The table has a row for each source (the bilinear input, the linear filter, the model)
-and a column for each metric; report.html says what each metric means. With several
-fields it holds means over the fields of metrics without a unit, and a table by field
-follows for each metric.`,
+and a column for each metric. With several fields it holds means over the fields of
+metrics without a unit, and a table by field follows for each metric. report.html is one
+file that shows what metrics and images, above, have written: the last evaluation in a
+sentence, spectra, fields, curves, tables with the meaning of each metric, the spec, the
+data and the machine. fmsr report writes it again, or of several runs.`,
 		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		New:  func(*Report) pipeline.Stage { return &report{} },
 	})
+}
+
+// AdviseFlow warns of a report that has nothing to show.
+func (*Report) AdviseFlow(above []any, warn func(key, summary, detail string)) {
+	if !slices.ContainsFunc(above, func(config any) bool { _, ok := config.(*Metrics); return ok }) {
+		warn("", "has no figures to show: report.html is made of what metrics writes", "put metrics above it")
+	}
 }
 
 var (
@@ -53,11 +65,10 @@ var (
 
 type report struct {
 	stepSink
-	env     *pipeline.Env
-	in      pipeline.Meta
-	last    *evaluate.Evaluation
-	scalars []evaluate.Scalar // of that step
-	step    int
+	env  *pipeline.Env
+	in   pipeline.Meta
+	last *evaluate.Evaluation
+	step int
 }
 
 // Open keeps what the page needs.
@@ -68,7 +79,7 @@ func (r *report) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (p
 
 // keep replaces the evaluation with a newer one.
 func (r *report) keep(step *model.Step) error {
-	r.last, r.step, r.scalars = step.Eval, step.N, scalars(step)
+	r.last, r.step = step.Eval, step.N
 	return nil
 }
 
@@ -91,15 +102,10 @@ func (r *report) Flush(context.Context) ([]pipeline.Element, error) {
 	if r.last == nil {
 		return nil, nil // the run ended before the first evaluation
 	}
-	path := filepath.Join(r.env.Run.Dir, reportName)
-	page, err := r.page()
+	path, err := writeReport(r.env.Run.Dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := atomicfile.WriteFile(path, page); err != nil {
-		return nil, err
-	}
-	r.env.Progress.Done()
 	printTables(r.env.Out, r.last.Figures.Tables(r.title()))
 	fmt.Fprintf(r.env.Out, "%s\nreport    %s\npictures  %s\n", r.caution(), path, filepath.Join(r.env.Run.Dir, "images"))
 	return nil, nil
@@ -117,11 +123,7 @@ func (r *report) title() string {
 	if all := r.in.Frames[frames.Val]; r.last.Frames < all {
 		of = fmt.Sprintf(" of %d", all)
 	}
-	which := "validation"
-	if r.env.Run.Overfit {
-		which = "training"
-	}
-	return fmt.Sprintf("step %d, %d%s %s frames", r.step, r.last.Frames, of, which)
+	return fmt.Sprintf("step %d, %d%s %s frames", r.step, r.last.Frames, of, splitOf(r.env))
 }
 
 // caution returns a line about figures that are not of unseen frames, or nothing.
@@ -132,12 +134,17 @@ func (r *report) caution() string {
 	return "run.overfit: the model was trained on the frames that it is judged by\n"
 }
 
-// page returns report.html.
-func (r *report) page() ([]byte, error) {
-	p := newPage(r.env.Run.Name, string(r.env.Spec), r.env.Version, r.in.Channels)
-	p.Title, p.Caution, p.Tables, p.Scalars = r.title(), r.caution(), r.last.Figures.Tables(r.title()), r.scalars
-	for _, m := range r.last.Figures.Metrics() {
-		p.Metrics = append(p.Metrics, explained{m.Head(), m.Unit, m.Doc})
+// writeReport writes the page of the run whose folder this is, and returns its path.
+func writeReport(dir string) (string, error) {
+	run, err := runview.Open(dir)
+	if err != nil {
+		return "", err
 	}
-	return p.html(r.last.Pictures)
+	defer run.Close()
+	html, err := page.FinalReport(run)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, reportName)
+	return path, atomicfile.WriteFile(path, html)
 }

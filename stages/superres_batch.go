@@ -6,6 +6,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/display"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/rng"
@@ -47,7 +48,7 @@ func (r *superres) drawHeld(ctx context.Context) (out []pipeline.Element, err er
 		values := frames.Floats(f.xLo)
 		r.loaded.Stats.PhysicalPlanes(values, values, f.grid.Cells())
 		r.done++
-		r.env.Progress.Note("%s, frame %d: %d of %d", r.fileOf(f.origin), f.origin.Frame, r.done, r.total())
+		r.env.Progress.Piece(display.Work{Name: fmt.Sprintf("%s, frame %d", r.fileOf(f.origin), f.origin.Frame), Done: r.done, Total: r.total()})
 	}
 	return out, nil
 }
@@ -89,19 +90,25 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 	if err != nil {
 		return nil, err
 	}
-	noise, err := model.NewProjection(r.sampler.Noise, r.loaded.Input, grid, r.loaded.Stats)
+	base, err := model.NewGridBase(r.sampler.Flow, r.loaded.Input, grid, r.loaded.Stats)
 	if err != nil {
 		return nil, err
 	}
+	defer r.env.Progress.Part(display.Work{})
 	g := model.Generator{
 		Inference: r.net, Sampler: r.sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
-		OnX1: x1, OnNoise: noise,
+		OnX1: x1, OnGrid: base,
 		Streams: func(k uint64) (streams []uint64) {
 			for _, t := range tasks {
 				streams = append(streams, r.stream(r.held[t.frame].origin, t.sample, k))
 			}
 			return streams
 		},
+	}
+	see := r.watcher(g, tasks, each/4)
+	g.Sampler.Watch = func(s *torchx.Scope, step int, t float64, x torchx.Tensor) {
+		r.env.Progress.Part(display.Work{Name: fmt.Sprintf("sampling %s, frame %d", r.fileOf(first.origin), first.origin.Frame), Unit: "steps", Done: step, Total: r.sampler.Steps})
+		see(s, t, x)
 	}
 	err = r.thread.Do(ctx, func(s *torchx.Scope) error {
 		g.Draw(ctx, s, model.NetInput(s, r.net.Net, xLo.Bytes(), n, grid.H, grid.W), frames.Floats(fine))
@@ -122,6 +129,26 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 		out = append(out, frames.New(r.loaded.Channels, grid, []frames.Origin{origin}, frames.Slice(fine, i*each, each), f.xLo))
 	}
 	return out, nil
+}
+
+// watcher returns what sees x_t (N,C,H,W) of the samples, if the one that is watched is among
+// them, of so many values.
+func (r *superres) watcher(g model.Generator, tasks []task, values int) func(s *torchx.Scope, t float64, all torchx.Tensor) {
+	for i, t := range tasks {
+		origin := r.held[t.frame].origin
+		origin.Sample = t.sample
+		if !r.watch.Wants(origin) {
+			continue
+		}
+		x := make([]float32, values)
+		return func(s *torchx.Scope, t float64, all torchx.Tensor) {
+			g.Read(s, s.Narrow(all, 0, int64(i), 1), x)
+			if s.Err() == nil {
+				r.watch.See(t, x)
+			}
+		}
+	}
+	return func(*torchx.Scope, float64, torchx.Tensor) {}
 }
 
 // warnOfContradiction warns, once for each file, of averages that no field has which

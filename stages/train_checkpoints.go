@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"fmsr/internal/display"
 	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/runfolder"
@@ -72,6 +73,8 @@ func (t *train) saveLast() error {
 	if err := t.checkpoints.wait(); err != nil && !errors.Is(err, model.ErrUnhealthy) || t.trainer.Step == t.checkpoints.saved && !t.isBest() {
 		return err
 	}
+	t.env.Progress.Part(display.Work{Name: fmt.Sprintf("saving step %d", t.trainer.Step)})
+	defer t.env.Progress.Part(display.Work{})
 	if err := t.save(context.Background()); err != nil {
 		return err
 	}

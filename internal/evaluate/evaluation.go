@@ -1,12 +1,16 @@
 package evaluate
 
+import "fmsr/internal/picture"
+
 // Evaluation is the result of evaluating a training step, for the sinks below.
 type Evaluation struct {
 	Frames   int      // validation frames that were compared
 	Scalars  []Scalar // finite, in the order of the logs
 	Figures  Figures
 	Pictures []Picture
-	Seconds  float64 // wall time that it took
+	Tiles    []Picture // for pages; see Comparison.Tiles
+	Record   *Record   // for pages; nil of a rank that does not measure
+	Seconds  float64   // wall time that it took
 }
 
 // Scalar is one named figure, "val/mse".
@@ -15,10 +19,11 @@ type Scalar struct {
 	Value Figure
 }
 
-// Picture is one PNG, by the name under which it is logged: "samples/velx".
+// Picture is a figure under the name by which it is logged, "samples/velx", and its PNG.
 type Picture struct {
-	Name string
-	PNG  []byte
+	Name   string
+	Figure picture.Figure
+	PNG    []byte
 }
 
 // Finite returns the finite scalars, and the names of the others, which logs cannot

@@ -14,6 +14,9 @@ import (
 	"unsafe"
 )
 
+// Libtorch is the version of libtorch that fmsr is built with.
+const Libtorch = "2.11.0"
+
 // NoGrad runs f without recording its ops for a backward pass.
 func NoGrad(f func()) {
 	was := C.fx_set_grad_mode(false)

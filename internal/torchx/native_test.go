@@ -57,3 +57,11 @@ echo object >"$2"
 		t.Errorf("nothing to do: %v\n%s", err, out)
 	}
 }
+
+// TestLibtorch: the version is the one that torch.sh fetches.
+func TestLibtorch(t *testing.T) {
+	script, err := os.ReadFile("torch.sh")
+	if err != nil || !strings.Contains(string(script), "\nwant="+Libtorch+"\n") {
+		t.Errorf("torch.sh does not want libtorch %s: %v", Libtorch, err)
+	}
+}

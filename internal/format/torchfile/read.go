@@ -102,6 +102,12 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return From(file)
+}
+
+// From is Open for a file that is open, which it takes over.
+func From(file *infile.File) (*File, error) {
+	var err error
 	f := &File{file: file, size: file.Size, records: map[string]*zip.File{}}
 	f.zip, err = zip.NewReader(file, file.Size)
 	switch {
@@ -114,7 +120,7 @@ func Open(path string) (*File, error) {
 	}
 	if err != nil {
 		file.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", file.Name(), err)
 	}
 	return f, nil
 }

@@ -40,6 +40,11 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return From(f)
+}
+
+// From returns a regular file that is open already. It closes the file if it returns an error.
+func From(f *os.File) (*File, error) {
 	s, err := stamp(f.Stat())
 	if err != nil {
 		f.Close()

@@ -1,0 +1,171 @@
+package ui
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"fmsr/internal/runview"
+)
+
+// finder finds the runs in folders, and keeps them open.
+type finder struct {
+	roots   []*os.Root
+	found   []*found
+	notes   []string // of runs that cannot be read
+	scanned time.Time
+}
+
+// found is a run with its name in addresses.
+type found struct {
+	id  string
+	run *runview.Run
+}
+
+// Limits of the search.
+const (
+	deepest  = 4
+	mostSeen = 50_000 // folders and files
+	mostRuns = 500
+	rescan   = 3 * time.Second
+)
+
+func newFinder(dirs []string) (*finder, error) {
+	f := &finder{}
+	for _, dir := range dirs {
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return nil, errors.Join(err, f.close())
+		}
+		f.roots = append(f.roots, root)
+	}
+	return f, nil
+}
+
+func (f *finder) close() (err error) {
+	for _, r := range f.found {
+		err = errors.Join(err, r.run.Close())
+	}
+	for _, r := range f.roots {
+		err = errors.Join(err, r.Close())
+	}
+	return err
+}
+
+// all returns the runs, read but for their logs, and what cannot be read.
+func (f *finder) all() (runs []*found, notes []string) {
+	if time.Since(f.scanned) > rescan {
+		f.scan()
+		f.scanned = time.Now()
+	}
+	notes = slices.Clone(f.notes)
+	for _, r := range f.found {
+		if _, err := r.run.Peek(); err != nil {
+			notes = append(notes, err.Error())
+		}
+	}
+	return f.found, notes
+}
+
+// find returns the run of that ID; nil: there is none.
+func (f *finder) find(id string) *found {
+	for _, r := range f.found {
+		if r.id == id {
+			return r
+		}
+	}
+	return nil
+}
+
+// scan looks for runs that are new, and drops those that are gone.
+func (f *finder) scan() {
+	before := f.found
+	f.found, f.notes = nil, nil
+	for i, root := range f.roots {
+		for _, dir := range runsIn(root) {
+			id := f.id(i, dir)
+			if at := slices.IndexFunc(before, func(r *found) bool { return r.id == id && r.run.Is(root, dir) }); at >= 0 {
+				f.found = append(f.found, before[at])
+				before = slices.Delete(before, at, at+1)
+				continue
+			}
+			run, err := runview.OpenIn(root, dir)
+			if err != nil {
+				f.notes = append(f.notes, err.Error())
+				continue
+			}
+			f.found = append(f.found, &found{id, run})
+		}
+	}
+	for _, gone := range before {
+		_ = gone.run.Close()
+	}
+}
+
+// id returns a run's name in addresses: its folder below the root, of several roots with the
+// root's own name and number in front.
+func (f *finder) id(root int, dir string) string {
+	base := filepath.Base(f.roots[root].Name())
+	switch {
+	case len(f.roots) > 1:
+		return path.Join(fmt.Sprintf("%d.%s", root, base), dir)
+	case dir == ".":
+		return base
+	}
+	return dir
+}
+
+// inside are folders of runs, which hold no runs.
+var inside = map[string]bool{runview.Images: true, runview.Evaluations: true, "tb": true, "wandb": true}
+
+// runsIn returns the folders below root that have a spec.yaml, in the order of their names.
+// It follows no links.
+func runsIn(root *os.Root) (dirs []string) {
+	seen := 0
+	_ = fs.WalkDir(root.FS(), ".", func(dir string, e fs.DirEntry, err error) error {
+		if seen++; seen > mostSeen || len(dirs) == mostRuns {
+			return fs.SkipAll
+		}
+		if err != nil || !e.IsDir() {
+			return nil // what cannot be listed has no runs for us
+		}
+		if dir != "." && (inside[e.Name()] || strings.HasPrefix(e.Name(), ".")) {
+			return fs.SkipDir
+		}
+		if info, err := root.Lstat(path.Join(dir, runview.SpecName)); err == nil && info.Mode().IsRegular() {
+			dirs = append(dirs, dir)
+			return fs.SkipDir
+		}
+		if strings.Count(dir, "/") >= deepest {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	return dirs
+}
+
+// newest returns the run whose log was written to last.
+func newest(runs []*found) *found {
+	return slices.MaxFunc(runs, func(a, b *found) int {
+		return cmp.Compare(a.run.State.Updated.UnixNano(), b.run.State.Updated.UnixNano())
+	})
+}
+
+// stamp returns a text that differs once a run has gone on.
+func (f *finder) stamp() string {
+	runs, notes := f.all()
+	h := fnv.New64a()
+	for _, r := range runs {
+		fmt.Fprintln(h, r.id, r.run.State, r.run.State.Updated.UnixNano(), r.run.Steps)
+	}
+	fmt.Fprintln(h, notes)
+	return fmt.Sprintf("%x", h.Sum64())
+}
