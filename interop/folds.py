@@ -114,8 +114,8 @@ def interval(values):
     if len(values) < 2:
         return mean
     means = [np.mean(d) for d in itertools.product(values, repeat=len(values))]
-    low, high = np.percentile(means, [5, 95])
-    return f"{mean} [{number(low)}, {number(high)}]"
+    low, high = map(number, np.percentile(means, [5, 95]))
+    return mean if low == high else f"{mean} [{low}, {high}]"
 
 
 class Row:
@@ -153,11 +153,11 @@ def field_table(rows, field):
 def physics_table(rows):
     of = lambda field, metric: lambda r: r.values(field, metric, source=r.one or r.mean)
     columns = {
-        "<jz^2>, of truth's": of("jz", "dissipation_of_truth"),
+        "`<jz^2>`, of truth's": of("jz", "dissipation_of_truth"),
         "kurtosis of jz": of("jz", "kurtosis"),
-        "<Bx By>": of("Bx+By", "maxwell_stress"),
-        "<Bx Bz>, of truth's": of("Bx+Bz", "maxwell_stress_of_truth"),
-        "<rho vx vz>, of truth's": of("density+velx+velz", "reynolds_stress_of_truth"),
+        "`<Bx By>`": of("Bx+By", "maxwell_stress"),
+        "`<Bx Bz>`, of truth's": of("Bx+Bz", "maxwell_stress_of_truth"),
+        "`<rho vx vz>`, of truth's": of("density+velx+velz", "reynolds_stress_of_truth"),
         "div B, corner": of("Bx+By", "divb_corner"),
         "div B, spectral": of("Bx+By", "divb_spectral"),
         "jz - curl B": of("Bx+By+jz", "jz_residual"),
