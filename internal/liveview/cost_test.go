@@ -13,6 +13,9 @@ import (
 
 // TestCost: a view of a quick training takes little of one core.
 func TestCost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures time, which the race detector multiplies")
+	}
 	terminal := pty.Open(t, 140, 40)
 	v := Start(terminal.Program, "demo")
 	v.Work(display.Work{Name: "training", Unit: "steps", Total: 1000})

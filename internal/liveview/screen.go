@@ -222,6 +222,10 @@ func (s *screen) end() {
 	s.program.Send(redraw{})
 	s.program.Quit()
 	<-s.ended
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	_, _ = s.file.WriteString(terminal.Printable(string(s.part))) // of a last line without an end
+	s.part = nil
 }
 
 // output is the terminal. Between two writes the renderer has its cursor in the first column.

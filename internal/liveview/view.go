@@ -113,10 +113,10 @@ func (v *View) End(err error, dir string, next ...string) {
 	for _, line := range v.state.ending(newLook(), max(minWidth, v.width), v.account, time.Now()) {
 		v.last(line)
 	}
-	v.last(titled.Render(head("results")) + terminal.Printable(dir)) // the terminal wraps these, so that they can be copied
+	v.last(titled.Render(head("results")) + terminal.Line(dir)) // the terminal wraps these, so that they can be copied
 	name := "next"
 	for _, command := range next {
-		v.last(titled.Render(head(name)) + terminal.Printable(command))
+		v.last(titled.Render(head(name)) + terminal.Line(command))
 		name = ""
 	}
 }
