@@ -1,9 +1,11 @@
 # make          builds bin/fmsr, after fetching and building what it needs
+# make install  copies bin/fmsr to PREFIX/bin (~/.local/bin unless PREFIX is given); it uses the libtorch that make found
 # make demo     trains on the frames in testdata/ and shows what was learned
 # make test     runs every test
 # make race     runs the tests under the race detector, without the heavy training
 # make lint     gofmt, go vet, staticcheck
 # make interop  opens fmsr's files with PyTorch, TensorBoard, W&B, pyarrow, ... (the scripts in interop/ say what to install)
+# make folds DATA=DIR trains models on folds of simulations and tables what each gets right (FOLDS="--steps 300 ..." has more: interop/folds.py --help)
 # make slurm-test     trains, is preempted and shares work on a Slurm of two nodes, made of this machine (as root; installs Slurm by apt-get)
 # make torchrun-test  trains on ranks of PyTorch's launcher, and kills some (PYTHON=... names a Python with PyTorch)
 # make chaos    kills a hundred training runs, and ranks of runs of several, and checks that each resumes to the same result
@@ -23,8 +25,17 @@ export LIBTORCH CUDA
 
 PYTHON ?= python3
 
-.PHONY: all build native demo test race lint bench ratios cuda gpu-kit gpu-check interop slurm-test torchrun-test chaos soak clean
+.PHONY: all help install build native demo test race lint bench ratios cuda gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
 all: build
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+PREFIX ?= $(HOME)/.local
+install: build
+	@mkdir -p $(PREFIX)/bin
+	@install -m 755 $(wildcard bin/libfmsr_cuda.so) bin/fmsr $(PREFIX)/bin
+	@echo "installed $(PREFIX)/bin/fmsr"
 
 native:
 	@internal/torchx/native.sh
@@ -61,6 +72,9 @@ interop: build
 	@$(PYTHON) interop/data.py bin/fmsr runs/interop-data
 	@$(PYTHON) interop/spectra.py bin/fmsr runs/interop-spectra
 	@$(PYTHON) interop/physics.py bin/fmsr runs/interop runs/interop-physics testdata/mri128_nu3e-5
+
+folds: build
+	@$(PYTHON) interop/folds.py --data "$(DATA)" $(FOLDS)
 
 slurm-test: build
 	@interop/slurm/cluster.sh interop/slurm/test.sh

@@ -26,10 +26,28 @@ def checks(run, fmsr, check):
           all(torch.isfinite(v).all() for d in ("model_state_dict", "ema_state_dict") for v in c[d].values()))
     check("stats", c["stats"]["mean"].shape == (len(c["channel_names"]),) and c["stats"]["std"].dtype == torch.float32,
           f"mean {c['stats']['mean'].tolist()} std {c['stats']['std'].tolist()}")
+    linear_filter(c, run, check)
     with tempfile.TemporaryDirectory() as folder:
         fmsrs_in_torch(path, folder, fmsr, check)
         torchs_in_fmsr(folder, fmsr, check)
         safetensors_file(path, folder, fmsr, check)
+
+
+def linear_filter(c, run, check):
+    """The error of the linear filter in metrics.jsonl, from the checkpoint's weights, on the validation frames of specs/demo.yaml."""
+    field = ["density", "velx", "Bx", "By"].index(c["channel_names"][0])
+    truth = np.load("testdata/mri128_nu3e-5/seed_0002/npy/fields_128x128.npy")[..., field].astype(np.float64)
+    f, n, _ = truth.shape
+    mean, std = (float(c["stats"][k][0]) for k in ("mean", "std"))
+    coarse = (truth.reshape(f, n // 2, 2, n // 2, 2).mean((2, 4)) - mean) / std
+    cells = [np.roll(coarse, (-dy, -dx), (1, 2)) for dy in range(-4, 5) for dx in range(-4, 5)]
+    features = np.stack(cells + [np.ones_like(coarse)], -1)
+    weights = c["linear_filter"][0].numpy()  # (4, 82): a row for each cell of 2 x 2
+    fine = (features @ weights.T).reshape(f, n // 2, n // 2, 2, 2).transpose(0, 1, 3, 2, 4).reshape(f, n, n) * std + mean
+    logged = [json.loads(line) for line in open(os.path.join(run, "metrics.jsonl"))]
+    want = [m["val/mse_linear"] for m in logged if "val/mse_linear" in m][-1]
+    got = ((fine - truth) ** 2).mean()
+    check("the linear filter of the checkpoint", abs(got - want) < 1e-4 * want, f"{c['linear_filter'].dtype} {tuple(c['linear_filter'].shape)}: MSE {got:.6g} and {want:.6g}")
 
 
 def fmsrs_in_torch(path, folder, fmsr, check):

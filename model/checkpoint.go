@@ -25,6 +25,7 @@ type Checkpoint struct {
 	Stats    *field.Stats
 	Input    Input
 	Inputs   *Inputs                 // looks of the coarse training fields; nil if unknown
+	Filters  []*field.Linear         // of each field, normalized, fitted to the training frames; nil if unknown
 	Frames   int                     // number of training frames
 	Digests  map[frames.Split]string // of the values of each split's frames; nil if unknown
 	Spec     string                  // YAML of the spec's keys that change the result; empty if unknown
@@ -99,6 +100,12 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 	}
 	if c.Inputs != nil {
 		root = append(root, torchfile.Entry{Key: "inputs", Value: inputsDict(*c.Inputs)})
+	}
+	if t.Measured != nil {
+		root = append(root, torchfile.Entry{Key: baseKey, Value: t.Measured.dict()})
+	}
+	if c.Filters != nil {
+		root = append(root, torchfile.Entry{Key: filterKey, Value: filterTensor(c.Filters)})
 	}
 	if c.Digests != nil {
 		root = append(root, torchfile.Entry{Key: "data", Value: digestsDict(c.Digests)})
@@ -186,6 +193,19 @@ func looksTensor(looks []Look) torchfile.Tensor {
 		rows = append(append(rows, l.Mean, l.Std), l.Shares...)
 	}
 	return doubleTensor(rows, int64(len(looks)), int64(len(rows)/len(looks)))
+}
+
+// filterKey is the key of the linear filters.
+const filterKey = "linear_filter"
+
+// filterTensor returns the weights (C, factor^2, field.LinearFeatures): of each field and
+// sub-pixel.
+func filterTensor(filters []*field.Linear) torchfile.Tensor {
+	var rows []float64
+	for _, f := range filters {
+		rows = append(rows, f.Weights...)
+	}
+	return doubleTensor(rows, int64(len(filters)), int64(len(filters[0].Weights)/field.LinearFeatures), field.LinearFeatures)
 }
 
 func doubleTensor(values []float64, shape ...int64) torchfile.Tensor {

@@ -70,6 +70,59 @@ func TestCheckpointKeepsInputs(t *testing.T) {
 	}
 }
 
+// TestCheckpointKeepsFilters: the linear filters come back to the last bit, and those of
+// another factor, or with weights that are not finite, are refused by name.
+func TestCheckpointKeepsFilters(t *testing.T) {
+	ctx := context.Background()
+	thread, err := torchx.StartThread(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trainer, err := NewTrainer(ctx, thread, Config{Fields: 2, Channels: 4, Mult: []int{1, 1}}, Hyper{Flow: Flow{Base: XLoPlusNoise}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer trainer.Close()
+	open := func(filters ...*field.Linear) (*Loaded, error) {
+		path := filepath.Join(t.TempDir(), "checkpoint.pt")
+		c := Checkpoint{
+			Channels: []string{"a", "b"}, Stats: &field.Stats{Mean: []float64{0, 1}, Std: []float64{1, 4}},
+			Input: Input{Factor: 2}, Filters: filters, Averaged: true,
+		}
+		if err := save(ctx, trainer, path, c); err != nil {
+			t.Fatal(err)
+		}
+		return OpenCheckpoint(path)
+	}
+	filter := func(factor int, scale float64) *field.Linear {
+		f := &field.Linear{Factor: factor}
+		for i := range factor * factor * field.LinearFeatures {
+			f.Weights = append(f.Weights, scale*math.Sqrt(float64(i)))
+		}
+		return f
+	}
+	kept := []*field.Linear{filter(2, 1), filter(2, -1./3)}
+	l, err := open(kept...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if !reflect.DeepEqual(l.Filters, kept) {
+		t.Error("the filters differ")
+	}
+	without, err := open()
+	if err != nil || without.Filters != nil {
+		t.Fatalf("filters %v, %v where there are none", without.Filters, err)
+	}
+	defer without.Close()
+	if _, err := open(filter(3, 1), filter(3, 1)); err == nil || !strings.Contains(err.Error(), "linear_filter has 1476 weights: want 328 for each of 2 fields") {
+		t.Errorf("a filter of factor 3: %v", err)
+	}
+	if _, err := open(filter(2, 1), filter(2, math.NaN())); err == nil || !strings.Contains(err.Error(), "linear_filter: field b: a weight of a linear filter is NaN") {
+		t.Errorf("a filter with a weight that is not a number: %v", err)
+	}
+}
+
 // TestPromisesAreNotBelieved: a small file that speaks of a network of terabytes
 // is refused before memory for one is asked for.
 func TestPromisesAreNotBelieved(t *testing.T) {

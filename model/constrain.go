@@ -113,7 +113,7 @@ func (p *Projection) onHost(s *torchx.Scope, c Config, x torchx.Tensor, coarse [
 }
 
 // part returns the i-th of n equal parts.
-func part(values []float32, i, n int) []float32 {
+func part[T any](values []T, i, n int) []T {
 	each := len(values) / n
 	return values[i*each:][:each]
 }

@@ -11,10 +11,11 @@ import (
 // BaseDist is the distribution that sampling starts from.
 type BaseDist string
 
-// The two base distributions: x0 ~ N(0,I), and x0 = x_lo + base_noise_scale N(0,I).
+// The base distributions: x0 ~ N(0,I); x0 = x_lo + base_noise_scale N(0,I); and MeasuredBase.
 const (
 	Gaussian     BaseDist = "gaussian"
 	XLoPlusNoise BaseDist = "x_lo_plus_noise"
+	LostBand     BaseDist = "x_lo_plus_lost_band"
 )
 
 // Flow is conditional flow matching along straight paths (Lipman et al. 2023,
@@ -24,7 +25,8 @@ const (
 type Flow struct {
 	Objective  Objective
 	Base       BaseDist
-	NoiseScale float64 // sigma of x_lo_plus_noise, in normalized units
+	NoiseScale float64       // sigma of x_lo_plus_noise, in normalized units; a factor of a MeasuredBase's noise
+	Measured   *MeasuredBase // nil unless Base has one
 	LossScale  float64
 	Noise      field.Constraints // what noise is limited to: Projection.Noise; zero: free noise
 }
@@ -33,7 +35,7 @@ type Flow struct {
 // all samples, or the mean of v over several times.
 type Velocity func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor
 
-// Sigma returns the deviation of x0 about its mean.
+// Sigma returns the deviation of x0 about its mean, for a MeasuredBase in units of its noise.
 func (f Flow) Sigma() float64 {
 	switch {
 	case f.Objective == Regression:
@@ -44,8 +46,16 @@ func (f Flow) Sigma() float64 {
 	return f.NoiseScale
 }
 
-// SampleBase returns x0 for x_lo (N,C,H,W) and standard normal noise, or its projection,
-// (N M,C,H,W), in noise's shape: M draws in a row for each sample of x_lo.
+// width returns the deviation of x0 about its mean, in normalized units.
+func (f Flow) width() float64 {
+	if f.Measured == nil {
+		return f.Sigma()
+	}
+	return f.Sigma() * f.Measured.rms()
+}
+
+// SampleBase returns x0 for x_lo (N,C,H,W) and the noise of a GridBase (N M,C,H,W), in
+// noise's shape: M draws in a row for each sample of x_lo.
 func (f Flow) SampleBase(s *torchx.Scope, xLo, noise torchx.Tensor) torchx.Tensor {
 	switch {
 	case f.Objective == Regression:
@@ -64,24 +74,73 @@ func (f Flow) Interpolate(s *torchx.Scope, x0, x1, t torchx.Tensor) torchx.Tenso
 
 // Loss returns the loss of the network, a tensor of one element, for x_lo, x1 and x0
 // (N,C,H,W) and times t (N). Regression is flow matching with x0 = x_lo and t = 0. CRPS has
-// as many x0 and times for each sample as the ensemble has members: see crpsLoss.
+// as many x0 and times for each sample as the ensemble has members.
 func (f Flow) Loss(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) torchx.Tensor {
+	made, truth := f.compared(s, net, xLo, x1, x0, t)
+	return f.score(s, net.Config(), nil, made, truth)
+}
+
+// compared returns what the loss compares, (N,C,H,W): the network's velocity and the
+// target or, of CRPS, the members and x1.
+func (f Flow) compared(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) (made []torchx.Tensor, truth torchx.Tensor) {
 	if f.Objective == CRPS {
-		return f.crpsLoss(s, net, xLo, x1, x0, t)
+		return f.members(s, net, xLo, x0, t), x1
 	}
 	xt := f.Interpolate(s, x0, x1, t)
-	v := s.AddScaled(x1, x0, -1)
-	predicted := Forward(s, net, s.Cat(1, xt, xLo), t)
-	return s.Affine(s.MSE(predicted, v), f.LossScale, 0)
+	truth = s.AddScaled(x1, x0, -1)
+	return []torchx.Tensor{Forward(s, net, s.Cat(1, xt, xLo), t)}, truth
+}
+
+// score returns the loss of what compared returns, its mean over the given dimensions, or
+// over all. Weights are of the fields; nil: all are 1. A weight w is a factor sqrt(w) of
+// values whose squares count, and w of values whose sizes do.
+func (f Flow) score(s *torchx.Scope, c Config, weights []float64, made []torchx.Tensor, truth torchx.Tensor, over ...int64) torchx.Tensor {
+	if weights != nil {
+		factors := make([]float64, len(weights))
+		for i, w := range weights {
+			if factors[i] = w; f.Objective != CRPS {
+				factors[i] = math.Sqrt(w)
+			}
+		}
+		by := weightTensor(s, c, factors, 1, int64(len(factors)), 1, 1)
+		weighted := make([]torchx.Tensor, len(made))
+		for i, x := range made {
+			weighted[i] = s.Mul(x, by)
+		}
+		made, truth = weighted, s.Mul(truth, by)
+	}
+	var mean torchx.Tensor
+	switch {
+	case f.Objective == CRPS:
+		mean = FairCRPS(s, made, truth, over...)
+	case over == nil:
+		mean = s.MSE(made[0], truth)
+	default:
+		d := s.AddScaled(made[0], truth, -1)
+		mean = s.Mean(s.Mul(d, d), over...)
+	}
+	return s.Affine(mean, f.LossScale, 0)
+}
+
+// weightTensor returns the fields' weights in a shape. It is made on the device: a CUDA
+// graph records no copies from the host.
+func weightTensor(s *torchx.Scope, c Config, weights []float64, shape ...int64) torchx.Tensor {
+	each := make([]torchx.Tensor, len(weights))
+	for i, w := range weights {
+		each[i] = s.Full(w, c.DType, c.Device, 1)
+	}
+	return s.Reshape(s.Cat(0, each...), shape...)
 }
 
 // Score returns grad log p_t(x) (N,C,H,W) of the marginal, from the velocity v at x:
 // for a Gaussian base of mean m (x_lo, or 0) and deviation sigma,
 //
 //	-(x - t v - m) / ((1-t) sigma^2)
+//
+// For noise of another covariance C, a MeasuredBase's, or its projection's, this is C grad log p_t(x).
 func (f Flow) Score(s *torchx.Scope, x torchx.Tensor, t float64, v, xLo torchx.Tensor) torchx.Tensor {
 	r := s.AddScaled(x, v, -t)
-	if f.Base == XLoPlusNoise {
+	if f.Base != Gaussian {
 		r = s.AddScaled(r, xLo, -1)
 	}
 	sigma := f.Sigma()
@@ -90,8 +149,8 @@ func (f Flow) Score(s *torchx.Scope, x torchx.Tensor, t float64, v, xLo torchx.T
 
 // Validate reports an unusable flow, by the keys base_dist and base_noise_scale of specs.
 func (f Flow) Validate() error {
-	if f.Base != Gaussian && f.Base != XLoPlusNoise {
-		return fmt.Errorf("base_dist %q: want %s or %s", f.Base, XLoPlusNoise, Gaussian)
+	if f.Base != Gaussian && f.Base != XLoPlusNoise && f.Base != LostBand {
+		return fmt.Errorf("base_dist %q: want %s, %s or %s", f.Base, XLoPlusNoise, Gaussian, LostBand)
 	}
 	if !(f.NoiseScale >= 0) || math.IsInf(f.NoiseScale, 0) {
 		return fmt.Errorf("base_noise_scale %g: want a number of at least 0", f.NoiseScale)

@@ -67,7 +67,7 @@ type Generator struct {
 	Streams Streams
 	Stats   *field.Stats // of the fields; nil: samples stay normalized
 	OnX1    *Projection  // of the x1 predicted at each step, and of the sample; nil: none
-	OnNoise *Projection  // of all noise, as in training; nil: free noise
+	OnGrid  *GridBase    // the base on the fields' grid, as in training; nil: standard normal noise
 	Tile    int          // side of tiles in cells, as NewTiling wants it; 0: whole fields
 	Wraps   bool         // tiles wrap around the field's edges
 }
@@ -111,7 +111,7 @@ func (g Generator) Read(s *torchx.Scope, x torchx.Tensor, out []float32) {
 	g.Stats.PhysicalPlanes(out, out, int(shape[2]*shape[3]))
 }
 
-// noise returns the k-th noise (N,C,H,W): standard normal, or what OnNoise leaves of it.
+// noise returns the k-th noise (N,C,H,W): standard normal, or what OnGrid makes of it.
 func (g Generator) noise(s *torchx.Scope, k uint64, shape []int64) torchx.Tensor {
 	c := g.Net.Config()
 	streams := g.Streams(k)
@@ -125,10 +125,7 @@ func (g Generator) noise(s *torchx.Scope, k uint64, shape []int64) torchx.Tensor
 		}
 		drawn = s.Cat(0, each...)
 	}
-	if g.OnNoise != nil {
-		return g.OnNoise.Noise(s, c, drawn)
-	}
-	return s.To(drawn, torchx.Float32, c.Device, c.Format)
+	return g.OnGrid.Noise(s, c, drawn)
 }
 
 // velocity returns the network's velocity under the condition x_lo, whole or in tiles.

@@ -104,6 +104,12 @@ func (l *Loaded) read() error {
 	if err := l.readConfig(config); err != nil {
 		return err
 	}
+	if err := l.readBase(); err != nil {
+		return err
+	}
+	if err := l.readFilters(); err != nil {
+		return err
+	}
 	l.Plan, err = Plan(l.Config)
 	return err
 }
@@ -226,6 +232,29 @@ func looksOf(rows []float64, fields int) (looks []Look, err error) {
 		looks = append(looks, Look{Mean: rows[0], Std: rows[1], Shares: rows[2:each:each]})
 	}
 	return looks, nil
+}
+
+// readFilters reads the linear filters. A file of PyTorch or of an older fmsr has none.
+func (l *Loaded) readFilters() error {
+	if l.file.Root.Get(filterKey) == nil {
+		return nil
+	}
+	weights, err := l.numbers(l.file.Root, "checkpoint", filterKey)
+	if err != nil {
+		return err
+	}
+	each := l.Input.Factor * l.Input.Factor * field.LinearFeatures
+	if len(weights) != each*len(l.Channels) {
+		return fmt.Errorf("%s has %d weights: want %d for each of %d fields", filterKey, len(weights), each, len(l.Channels))
+	}
+	for c := range l.Channels {
+		filter, err := field.LinearOf(l.Input.Factor, weights[c*each:(c+1)*each])
+		if err != nil {
+			return fmt.Errorf("%s: field %s: %w", filterKey, l.Channels[c], err)
+		}
+		l.Filters = append(l.Filters, filter)
+	}
+	return nil
 }
 
 // mostFactor is more than can be learned. Without a bound, a damaged file could ask for

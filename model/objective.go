@@ -59,9 +59,9 @@ func repeated(s *torchx.Scope, x torchx.Tensor, times int64) torchx.Tensor {
 	return s.Reshape(s.Cat(1, slices.Repeat([]torchx.Tensor{x}, int(times))...), shape...)
 }
 
-// crpsLoss is Loss for the objective CRPS: FairCRPS of an ensemble of M members for each
-// sample, from x0 (N M,C,H,W), a sample's members in a row, at times t (N M), all 0.
-func (f Flow) crpsLoss(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) torchx.Tensor {
+// members returns the M members (N,C,H,W) of each sample's ensemble, from x_lo (N,C,H,W), x0
+// (N M,C,H,W), a sample's members in a row, and times t (N M), all 0.
+func (f Flow) members(s *torchx.Scope, net Net, xLo, x0, t torchx.Tensor) (each []torchx.Tensor) {
 	shape := xLo.Shape()
 	members, fields := x0.Shape()[0]/shape[0], shape[1]
 	c := net.Config()
@@ -70,22 +70,21 @@ func (f Flow) crpsLoss(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) t
 	ensemble := s.Add(given, Forward(s, net, s.Cat(1, x0, given), t))
 	shape[1] *= members
 	ensemble = s.Reshape(ensemble, shape...)
-	var each []torchx.Tensor
 	for m := range members {
 		each = append(each, s.Narrow(ensemble, 1, m*fields, fields))
 	}
-	return s.Affine(FairCRPS(s, each, x1), f.LossScale, 0)
+	return each
 }
 
 // FairCRPS returns the continuous ranked probability score of M >= 2 members x_m for the
 // truth y, all of one shape, in its fair form, which is unbiased in M (Ferro 2014,
-// doi:10.1002/qj.2270): the mean over all cells, a scalar, of
+// doi:10.1002/qj.2270): the mean over the given dimensions, or over all cells, of
 //
 //	1/M sum_m |x_m - y| - 1/(2 M (M-1)) sum_m sum_m' |x_m - x_m'|
 //
 // Its expectation is least where the members are distributed as the truth is.
-func FairCRPS(s *torchx.Scope, members []torchx.Tensor, y torchx.Tensor) torchx.Tensor {
-	apart := func(a, b torchx.Tensor) torchx.Tensor { return s.Mean(s.Abs(s.AddScaled(a, b, -1))) }
+func FairCRPS(s *torchx.Scope, members []torchx.Tensor, y torchx.Tensor, over ...int64) torchx.Tensor {
+	apart := func(a, b torchx.Tensor) torchx.Tensor { return s.Mean(s.Abs(s.AddScaled(a, b, -1)), over...) }
 	m := float64(len(members))
 	var score torchx.Tensor
 	for i, x := range members {

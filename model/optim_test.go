@@ -136,7 +136,7 @@ func TestAccumulation(t *testing.T) {
 				times := s.FromFloats([]float32{.1, .4, .6, .9}, 4)
 				for i := range parts {
 					part := func(x torchx.Tensor) torchx.Tensor { return s.Narrow(x, 0, i*4/parts, 4/parts) }
-					tr.accumulate(s, part(xLo), part(x1), part(x0), part(times), i == 0, int(parts))
+					tr.accumulate(s, part(xLo), part(x1), part(x0), part(times), torchx.Tensor{}, i == 0, int(parts))
 				}
 				r, err := tr.Update(s)
 				results = append(results, r)

@@ -19,12 +19,13 @@ type Skips struct {
 
 // Window sums up the steps since the last line of the learning curve.
 type Window struct {
-	Taken, Skipped, Clipped int     // all steps; those that were skipped; those whose gradient was clipped
-	Loss, GradNorm          float64 // sums over the steps that were not skipped
+	Taken, Skipped, Clipped int       // all steps; those that were skipped; those whose gradient was clipped
+	Loss, GradNorm          float64   // sums over the steps that were not skipped
+	Parts                   []float64 // sums of the parts of the loss; nil: there are none
 }
 
-// add adds a step whose gradient is clipped to a norm.
-func (w *Window) add(r Result, clip float64) {
+// add adds a step with the parts of its loss, whose gradient is clipped to a norm.
+func (w *Window) add(r Result, parts []float64, clip float64) {
 	w.Taken++
 	if r.Skipped() {
 		w.Skipped++
@@ -32,6 +33,12 @@ func (w *Window) add(r Result, clip float64) {
 	}
 	w.Loss += r.Loss
 	w.GradNorm += r.GradNorm
+	if w.Parts == nil && len(parts) > 0 {
+		w.Parts = make([]float64, len(parts))
+	}
+	for i, v := range parts {
+		w.Parts[i] += v
+	}
 	if r.GradNorm > clip {
 		w.Clipped++
 	}
@@ -67,14 +74,18 @@ type resumption struct {
 }
 
 func (r resumption) dict() torchfile.Dict {
+	window := torchfile.Dict{
+		{Key: "taken", Value: r.window.Taken}, {Key: "skipped", Value: r.window.Skipped}, {Key: "clipped", Value: r.window.Clipped},
+		{Key: "loss", Value: r.window.Loss}, {Key: "grad_norm", Value: r.window.GradNorm},
+	}
+	if r.window.Parts != nil {
+		window = append(window, torchfile.Entry{Key: "parts", Value: doubleTensor(r.window.Parts, int64(len(r.window.Parts)))})
+	}
 	d := torchfile.Dict{
 		{Key: "averaged", Value: r.Averaged}, {Key: "passed", Value: r.Passed}, {Key: "frames", Value: r.frames},
 		{Key: "loss", Value: r.last.Loss}, {Key: "grad_norm", Value: r.last.GradNorm}, {Key: "lr", Value: r.last.LR},
 		{Key: "skipped", Value: r.skips.Total}, {Key: "skipped_in_a_row", Value: r.skips.InARow},
-		{Key: "window", Value: torchfile.Dict{
-			{Key: "taken", Value: r.window.Taken}, {Key: "skipped", Value: r.window.Skipped}, {Key: "clipped", Value: r.window.Clipped},
-			{Key: "loss", Value: r.window.Loss}, {Key: "grad_norm", Value: r.window.GradNorm},
-		}},
+		{Key: "window", Value: window},
 	}
 	if r.ends > 0 {
 		d = append(d, torchfile.Entry{Key: "lr_ends", Value: r.ends})
@@ -156,7 +167,12 @@ func (l *Loaded) readWindow(resume *torchfile.Map, w *Window) error {
 			return err
 		}
 	}
-	return nil
+	if dict.Get("parts") == nil {
+		return nil
+	}
+	var err error
+	w.Parts, err = l.numbers(dict, "resume.window", "parts")
+	return err
 }
 
 // Position returns how far the training had come when the checkpoint was written. It
@@ -173,10 +189,14 @@ func (l *Loaded) CheckTraining(c Config, h Hyper, in Input) error {
 	if d := l.Differences(c, h.Flow, in); d != nil {
 		return errors.New(strings.Join(d, "; "))
 	}
-	if r, err := l.resumption(); err == nil && r.ends != h.Ends() {
+	r, err := l.resumption()
+	if err == nil && r.window.Parts != nil && len(r.window.Parts) != h.partCount() {
+		return fmt.Errorf("its resume.window.parts are %d, want %d", len(r.window.Parts), h.partCount())
+	}
+	if err == nil && r.ends != h.Ends() {
 		return fmt.Errorf("its learning rate fell until step %d (train.total_steps), and now falls until step %d: a run with lr_schedule keeps its length", r.ends, h.Ends())
 	}
-	_, err := l.training(c)
+	_, err = l.training(c)
 	return err
 }
 

@@ -22,7 +22,9 @@ type Hyper struct {
 	BF16            bool
 	Stratified      bool // each sample of a batch of n has its time in its own n-th part of [TMin,TMax)
 	Seed            uint64
-	Members         int // of CRPS: x0 of each sample, at least 2
+	Members         int       // of CRPS: x0 of each sample, at least 2
+	Weights         []float64 // of the fields in the loss, with a mean of 1; nil: all are 1
+	LossFields      []string  // names of the fields, to keep the loss by field and by time too; nil: not kept
 }
 
 // LRAt returns the learning rate of step n = 1, 2, ...: linear from 0 to LR over the
@@ -74,15 +76,16 @@ type Trainer struct {
 	Last     Result // of the newest step
 	Best     Best   // the best evaluation; no Figure: none
 	Skips    Skips
-	Window   Window      // since the last line of the learning curve
-	OnNoise  *Projection // of all noise; nil: free noise
+	Window   Window    // since the last line of the learning curve
+	OnGrid   *GridBase // the base on the training's grid; nil: standard normal noise
 
 	accumulated int // batches of the next step
 
 	thread  *torchx.Thread
 	adamw   torchx.AdamW
 	m, v    []torchx.Tensor
-	loss    torchx.Tensor // of the step being accumulated
+	losses  torchx.Tensor // of the step being accumulated: the loss and its parts, float64
+	loss    torchx.Tensor // the first of them
 	report  torchx.Tensor // of the last update
 	average *Averaging    // the last argument of UpdateEMA: Update averages in the same pass
 	graph   *torchx.Graph // the whole step; not with ranks
@@ -114,7 +117,8 @@ func NewTrainer(ctx context.Context, thread *torchx.Thread, c Config, h Hyper) (
 	t.graph = torchx.NewGraph(c.Device, func(line string) { t.notice(line) })
 	t.notice = func(string) {}
 	err := t.Do(ctx, func(s *torchx.Scope) (err error) {
-		t.loss, t.report = s.Keep(s.Full(0, torchx.Float64, c.Device)), s.Keep(s.NewReport(c.Device, 0))
+		t.losses, t.report = s.Keep(s.Full(0, torchx.Float64, c.Device, int64(1+h.partCount()))), s.Keep(s.NewReport(c.Device, 0))
+		t.loss = s.Keep(s.Narrow(t.losses, 0, 0, 1))
 		if t.Net, err = NewNet(s, c, h.Seed); err != nil {
 			return err
 		}
@@ -165,7 +169,7 @@ func (t *Trainer) Close() {
 		}
 		return nil
 	})
-	for _, x := range append(append(t.m, t.v...), t.loss, t.report) {
+	for _, x := range append(append(t.m, t.v...), t.losses, t.loss, t.report) {
 		torchx.Free(x)
 	}
 	t.thread.Close()
@@ -190,8 +194,16 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
 	noise, times := t.draws(s, x1, 0)
 	inputs := []torchx.Tensor{xLo, x1, noise, times, t.schedule(s)}
+	places := t.places(s, x1.Shape()[0], 0)
+	if !torchx.IsNil(places) {
+		inputs = append(inputs, places)
+	}
 	step := func(s *torchx.Scope, in []torchx.Tensor) []torchx.Tensor {
-		t.accumulate(s, in[0], in[1], t.SampleBase(s, in[0], in[2]), in[3], true, 1)
+		var places torchx.Tensor
+		if len(in) > 5 {
+			places = in[5]
+		}
+		t.accumulate(s, in[0], in[1], t.SampleBase(s, in[0], in[2]), in[3], places, true, 1)
 		t.update(s, in[4])
 		return nil
 	}
@@ -211,7 +223,7 @@ func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, err
 // over the ranks.
 func (t *Trainer) Accumulate(s *torchx.Scope, xLo, x1 torchx.Tensor, i, parts int) {
 	noise, times := t.draws(s, x1, i)
-	t.accumulate(s, xLo, x1, t.SampleBase(s, xLo, noise), times, t.accumulated == 0, parts)
+	t.accumulate(s, xLo, x1, t.SampleBase(s, xLo, noise), times, t.places(s, x1.Shape()[0], i), t.accumulated == 0, parts)
 	t.accumulated++
 }
 
@@ -219,43 +231,55 @@ func (t *Trainer) Accumulate(s *torchx.Scope, xLo, x1 torchx.Tensor, i, parts in
 // 1 but for the members of CRPS. With ranks they are this rank's rows of those that one rank
 // draws for the whole batch.
 func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times torchx.Tensor) {
-	n := uint64(t.Step + 1)
-	draw := func(purpose uint64) uint64 {
-		if i == 0 {
-			return rng.Stream(t.Seed, purpose, n)
-		}
-		return rng.Stream(t.Seed, purpose, n, uint64(i))
-	}
 	shape, c := x1.Shape(), t.Net.Config()
 	rows, fields, each := shape[0], shape[1], t.each()
 	from, batch := t.ranks.rows(rows)
 	noise = s.Within(func(s *torchx.Scope) torchx.Tensor {
 		shape[0], shape[1] = batch, each*fields
-		whole := s.RandnOn(c.Device, draw(rng.BaseNoise), shape...)
+		whole := s.RandnOn(c.Device, t.stream(rng.BaseNoise, i), shape...)
 		own := s.Reshape(s.Narrow(whole, 0, from, rows), rows*each, fields, shape[2], shape[3])
-		return s.To(own, torchx.Float32, c.Device, c.Format)
+		return t.OnGrid.Noise(s, c, own)
 	})
-	if t.OnNoise != nil {
-		noise = t.OnNoise.Noise(s, c, noise)
-	}
 	ts := make([]float32, rows*each)
 	if !t.Objective.OneEvaluation() {
-		ts = t.times(draw(rng.Time), int(batch))[from : from+rows]
+		ts = t.drawTimes(rows, i)
 	}
 	return noise, s.To(s.FromFloats(ts, rows*each), torchx.Float32, c.Device, torchx.NCHW)
 }
 
-// accumulate is Accumulate for given x0 (N,C,H,W) and times (N). The first batch of a
-// step clears the gradients of the step before. The last batch's backward pass sends the
+// stream returns the stream of what batch i of the next step draws for a purpose.
+func (t *Trainer) stream(purpose uint64, i int) uint64 {
+	n := uint64(t.Step + 1)
+	if i == 0 {
+		return rng.Stream(t.Seed, purpose, n)
+	}
+	return rng.Stream(t.Seed, purpose, n, uint64(i))
+}
+
+// drawTimes returns the times of these rows of batch i of the next step.
+func (t *Trainer) drawTimes(rows int64, i int) []float32 {
+	from, batch := t.ranks.rows(rows)
+	return t.times(t.stream(rng.Time, i), int(batch))[from : from+rows]
+}
+
+// accumulate is Accumulate for given x0 (N,C,H,W), times (N) and places of these. The first
+// batch of a step clears the gradients of the step before. The last batch's backward pass sends the
 // gradients to the other ranks.
-func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, first bool, parts int) {
+func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times, places torchx.Tensor, first bool, parts int) {
+	c, n := t.Net.Config(), int64(t.partCount())
 	if first {
 		s.ZeroGrads(Tensors(t.Net))
-		s.Copy(t.loss, s.Full(0, torchx.Float64, t.Net.Config().Device))
+		s.Copy(t.losses, s.Full(0, torchx.Float64, c.Device, 1+n))
 	}
 	var loss torchx.Tensor
 	s.Part("forward", func() {
-		s.Autocast(t.Net.Config().Device, t.BF16, func() { loss = t.Loss(s, t.Net, xLo, x1, x0, times) })
+		s.Autocast(c.Device, t.BF16, func() {
+			made, truth := t.compared(s, t.Net, xLo, x1, x0, times)
+			loss = t.score(s, c, t.Weights, made, truth)
+			if n > 0 {
+				s.AddInPlace(s.Narrow(t.losses, 0, 1, n), t.parts(s, c, made, truth, places), 1/float64(parts))
+			}
+		})
 	})
 	if parts > 1 {
 		loss = s.Affine(loss, 1/float64(parts), 0)
@@ -267,7 +291,7 @@ func (t *Trainer) accumulate(s *torchx.Scope, xLo, x1, x0, times torchx.Tensor, 
 	s.Backward(loss)
 	s.AddInPlace(t.loss, s.Detach(loss), 1)
 	if last {
-		t.ranks.average(s, t.loss)
+		t.ranks.average(s, t.losses)
 	}
 }
 
@@ -301,19 +325,25 @@ func (t *Trainer) taken(s *torchx.Scope) (Result, error) {
 	n := t.Step + 1
 	t.accumulated = 0
 	var report torchx.Report
-	s.Regardless(func() { report = s.ReadReport(t.report) })
+	losses := make([]float64, 1+t.partCount())
+	s.Regardless(func() {
+		report = s.ReadReport(t.report)
+		if len(losses) > 1 { // nothing waits: the report has come
+			torchx.Read(s, t.losses, losses)
+		}
+	})
 	if err := s.Err(); err != nil {
 		return Result{}, fmt.Errorf("training step %d: %w", n, err)
 	}
 	r := Result{Loss: report.Loss, GradNorm: report.GradNorm, LR: t.LRAt(n)}
 	t.Position, t.Last = Position{Step: n, Averaged: r.Skipped() || t.average != nil}, r
-	t.count(r)
+	t.count(r, losses[1:])
 	return r, nil
 }
 
-// count counts the step just taken.
-func (t *Trainer) count(r Result) {
-	t.Window.add(r, t.GradClip)
+// count counts the step just taken, and the parts of its loss.
+func (t *Trainer) count(r Result, parts []float64) {
+	t.Window.add(r, parts, t.GradClip)
 	t.Skips.InARow++
 	if !r.Skipped() {
 		t.Skips.InARow = 0

@@ -12,6 +12,7 @@ import (
 	"github.com/reugn/go-streams/extension"
 	"github.com/reugn/go-streams/flow"
 
+	"fmsr/internal/display"
 	"fmsr/internal/profile"
 )
 
@@ -40,7 +41,9 @@ type pass struct {
 	cancel context.CancelCauseFunc
 	enough chan struct{} // closed when the source may stop
 
-	profile *profile.Profile
+	profile  *profile.Profile
+	progress *Progress
+	through  func(Element) // is called with each element that the last stage has worked on; nil: nobody asks
 }
 
 // end follows the last element, so that stages can flush the elements that they
@@ -52,8 +55,8 @@ func (end) Release()       {}
 func (end) Origin() string { return "" }
 
 // newPass returns a pass under ctx and the function that ends it early.
-func newPass(ctx context.Context, watch *profile.Profile) (*pass, func()) {
-	p := &pass{enough: make(chan struct{}), profile: watch}
+func newPass(ctx context.Context, env *Env) (*pass, func()) {
+	p := &pass{enough: make(chan struct{}), profile: env.Profile, progress: env.Progress}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	stopped := false
 	return p, func() { // called from one stage at a time, in order
@@ -71,8 +74,8 @@ func (p *pass) run(nodes []*node, how Pass, consume func(Element) error) error {
 	first := make(chan any)
 	go p.emit(nodes[0], how, first)
 	var out streams.Outlet = extension.NewChanSource(first)
-	for _, n := range nodes[1:] {
-		next := flow.NewFlatMap(p.step(n), 1)
+	for i, n := range nodes[1:] {
+		next := flow.NewFlatMap(p.step(n, i == len(nodes)-2), 1)
 		flow.DoStream(out, next)
 		out = next
 	}
@@ -109,7 +112,7 @@ func (p *pass) emit(n *node, how Pass, first chan<- any) {
 		}
 		select {
 		case first <- e:
-			n.tally.elements++
+			n.tally.elements.Add(1)
 			return nil
 		case <-p.enough:
 			e.Release()
@@ -130,8 +133,8 @@ func (p *pass) emit(n *node, how Pass, first chan<- any) {
 // returner is an element that its producer must get back before the next one.
 type returner interface{ Returned() <-chan struct{} }
 
-// step returns a stage as a FlatMap's function.
-func (p *pass) step(n *node) flow.FlatMapFunction[Element, Element] {
+// step returns a stage, which may be the last, as a FlatMap's function.
+func (p *pass) step(n *node, last bool) flow.FlatMapFunction[Element, Element] {
 	stage := n.Stage.(Processor)
 	idle := time.Now()
 	var out returner
@@ -157,12 +160,15 @@ func (p *pass) step(n *node) flow.FlatMapFunction[Element, Element] {
 			results, err = stage.Process(p.ctx, in)
 			return err
 		})
-		n.tally.elements++
+		n.tally.elements.Add(1)
 		n.tally.add(time.Since(began), began.Sub(idle))
 		idle = time.Now()
 		p.profile.Worked(n.index, began, idle)
 		if err != nil {
 			return p.fail(n, in.Origin(), err, results)
+		}
+		if last && p.through != nil {
+			p.through(in)
 		}
 		if len(results) > 0 {
 			if r, ok := results[len(results)-1].(returner); ok && Element(in) != results[len(results)-1] {
@@ -179,6 +185,8 @@ func (p *pass) flush(n *node) []Element {
 		return nil
 	}
 	began := time.Now()
+	p.progress.Part(display.Work{Name: "finishing " + n.name})
+	defer p.progress.Part(display.Work{})
 	var results []Element
 	err := guard(func() (err error) {
 		results, err = f.Flush(p.ctx)

@@ -6,19 +6,16 @@ import (
 	"sync"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
-	"fmsr/internal/terminal"
+	"fmsr/internal/display"
 )
 
-// Progress shows how far a run has come: as a bar on a terminal, otherwise as plain
-// lines. Stages, each on a goroutine of its own, may use it at the same time.
+// Progress shows how far a run has come, on a display. Stages, each on a goroutine of its
+// own, may use it at the same time.
 type Progress struct {
 	mu sync.Mutex
 
-	out   io.Writer
+	to    display.Display
 	every int // steps between plain lines
-	bar   *progressbar.ProgressBar
 
 	began   time.Time
 	first   int
@@ -27,55 +24,41 @@ type Progress struct {
 	started bool
 }
 
-// NewProgress returns a Progress that writes to out, a bar if out is a terminal.Writer to
-// a terminal.
-func NewProgress(out io.Writer) *Progress {
-	p := &Progress{out: out, every: 100}
-	if w, ok := out.(*terminal.Writer); ok && w.Screen() != nil {
-		p.bar = progressbar.NewOptions(0, progressbar.OptionSetWriter(w.Screen()), progressbar.OptionThrottle(100*time.Millisecond),
-			progressbar.OptionSetWidth(24), progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false))
-	}
-	return p
-}
+// NewProgress returns a Progress that shows on out, in plain lines unless out is a
+// display.Display.
+func NewProgress(out io.Writer) *Progress { return &Progress{to: display.On(out), every: 100} }
 
-// Start begins to count, for a run that has done n of total steps. Plain lines are
-// `every` steps apart.
-func (p *Progress) Start(n, total, every int) {
+// Start begins to count, for a run that has done n of its steps. Plain lines are `every`
+// steps apart.
+func (p *Progress) Start(n, every int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.start(n, total, every)
+	p.start(n, every)
 }
 
-func (p *Progress) start(n, total, every int) {
+func (p *Progress) start(n, every int) {
 	p.every = max(1, every)
 	p.began, p.lastAt = time.Now(), time.Now()
 	p.first, p.last = n, n
 	p.started = true
-	if p.bar != nil {
-		p.bar.ChangeMax(total)
-	}
 }
 
-// Step shows step n of total, and a text about it. The run stops at step stop.
-func (p *Progress) Step(n, stop, total int, what string) {
+// Step shows a training step. It fills in the rate and the time that is left.
+func (p *Progress) Step(s display.Step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.started {
-		p.start(n-1, total, p.every)
+		p.start(s.N-1, p.every)
 	}
-	due := n%p.every == 0 || n == stop || n == p.first+1
-	if p.bar == nil && !due {
-		return
+	s.Due = s.N%p.every == 0 || s.N == s.Stop || s.N == p.first+1
+	s.Rate = float64(s.N-p.last) / time.Since(p.lastAt).Seconds()
+	if s.N == p.last {
+		s.Rate = float64(s.N-p.first) / time.Since(p.began).Seconds()
 	}
-	line := fmt.Sprintf("step %d/%d  %s  %s  eta %s", n, total, what, p.rate(n), p.eta(n, stop))
-	if p.bar != nil {
-		p.bar.Describe(line)
-		_ = p.bar.Set(n) // a bar that can't be drawn must not end a run
-	} else {
-		fmt.Fprintln(p.out, line)
-	}
-	if due {
-		p.last, p.lastAt = n, time.Now()
+	s.Left = time.Since(p.began) / time.Duration(max(1, s.N-p.first)) * time.Duration(s.Stop-s.N)
+	p.to.Step(s)
+	if s.Due {
+		p.last, p.lastAt = s.N, time.Now()
 	}
 }
 
@@ -87,39 +70,51 @@ func (p *Progress) Aside(d time.Duration) {
 	p.lastAt = p.lastAt.Add(d)
 }
 
-// rate returns the rate since the last line, in steps/s or s/step, whichever reads
-// better.
-func (p *Progress) rate(n int) string {
-	rate := float64(n-p.last) / time.Since(p.lastAt).Seconds()
-	if n == p.last {
-		rate = float64(n-p.first) / time.Since(p.began).Seconds()
-	}
-	if rate < 1 {
-		return fmt.Sprintf("%.2f s/step", 1/rate)
-	}
-	return fmt.Sprintf("%.1f steps/s", rate)
-}
-
-func (p *Progress) eta(n, stop int) string {
-	each := time.Since(p.began) / time.Duration(max(1, n-p.first))
-	return (each * time.Duration(stop-n)).Round(time.Second).String()
-}
-
-// Note writes a line, above the bar if there is one.
+// Note writes a line, which stays.
 func (p *Progress) Note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bar != nil {
-		_ = p.bar.Clear()
-	}
-	fmt.Fprintf(p.out, format+"\n", args...)
+	fmt.Fprintf(p.to, format+"\n", args...)
 }
 
-// Done ends the bar.
-func (p *Progress) Done() {
+// Work says what the run does now, and how much of it is done.
+func (p *Progress) Work(w display.Work) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bar != nil {
-		_ = p.bar.Finish()
-	}
+	p.to.Work(w)
+}
+
+// Part says how much is done of a part of that; zero: it has ended.
+func (p *Progress) Part(w display.Work) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to.Part(w)
+}
+
+// Piece says that a piece is done of those that the run's work consists of.
+func (p *Progress) Piece(w display.Work) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to.Piece(w)
+}
+
+// Evaluated shows an evaluation.
+func (p *Progress) Evaluated(e display.Evaluation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to.Evaluated(e)
+}
+
+// flow shows where the time of the flow goes while it runs.
+func (p *Progress) flow(nodes []*node) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to.Flow(func() []display.Stage { return account(nodes) })
+}
+
+// account shows where the time of the flow went.
+func (p *Progress) account(nodes []*node) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to.Account(account(nodes))
 }

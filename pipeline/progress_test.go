@@ -5,17 +5,19 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"fmsr/internal/display"
 )
 
 // TestProgressWithoutEvaluations: of 20 s with 4 steps, 12 went to evaluations.
 func TestProgressWithoutEvaluations(t *testing.T) {
 	var out strings.Builder
 	p := NewProgress(&out)
-	p.Start(0, 10, 4)
+	p.Start(0, 4)
 	p.began, p.lastAt = p.began.Add(-20*time.Second), p.lastAt.Add(-20*time.Second)
 	p.Aside(12 * time.Second)
-	p.Step(4, 10, 10, "loss 0.5")
-	if got, want := out.String(), "step 4/10  loss 0.5  2.00 s/step  eta 30s\n"; got != want {
+	p.Step(display.Step{N: 4, Stop: 10, Total: 10, Loss: 0.5, GradNorm: 2, LR: 1e-3, FramesPerSecond: 1})
+	if got, want := out.String(), "step 4/10  loss 0.5  grad norm 2  lr 0.001  1 frames/s  2.00 s/step  eta 30s\n"; got != want {
 		t.Errorf("printed %q, want %q", got, want)
 	}
 }

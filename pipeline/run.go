@@ -16,6 +16,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/display"
 	"fmsr/internal/frames"
 	"fmsr/internal/hostmem"
 	"fmsr/internal/profile"
@@ -25,7 +26,7 @@ import (
 
 // Options are the inputs of a run besides its spec.
 type Options struct {
-	Out     io.Writer        // progress and the account
+	Out     io.Writer        // progress, tables and the account; a display.Display is told more
 	Version string           // of fmsr, for the files that it writes
 	Cache   string           // folder of files that can be made again; empty: the user's cache folder
 	Shard   Shard            // the part of the seeds to work on; zero: all
@@ -91,7 +92,7 @@ func Execute(ctx context.Context, spec *Spec, opt Options) (err error) {
 	if err := r.env.Profile.Finish(ctx); err != nil {
 		return err
 	}
-	writeAccount(r.env.Out, r.nodes)
+	r.env.Progress.account(r.nodes)
 	return nil
 }
 
@@ -214,6 +215,7 @@ func (r *runner) profile(steps int) (*profile.Profile, error) {
 func (r *runner) open(ctx context.Context) error {
 	var meta Meta
 	for _, n := range r.nodes {
+		r.env.Progress.Work(display.Work{Name: "opening " + n.name})
 		err := guard(func() (err error) {
 			meta, err = n.Open(ctx, r.env, meta)
 			if err == nil {
@@ -276,10 +278,10 @@ func (r *runner) hasKeeper() bool {
 
 // close closes the stages in reverse order, frees the pool, and lets go of the run's folder.
 func (r *runner) close() error {
-	r.env.Progress.Done()
 	var errs []error
 	for i := r.opened - 1; i >= 0; i-- {
 		n := r.nodes[i]
+		r.env.Progress.Part(display.Work{Name: "closing " + n.name})
 		if err := guard(n.Close); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", n.label, err))
 		}
@@ -324,6 +326,7 @@ func (r *runner) fill(ctx context.Context, i int, s Store) error {
 }
 
 func (r *runner) fillHere(ctx context.Context, i int, s Store) error {
+	r.env.Progress.Work(display.Work{Name: "checking " + r.nodes[i].name})
 	ready, err := s.Ready(ctx, r.key(i, nil))
 	if err != nil {
 		return &StageError{Stage: r.nodes[i].label, Err: err}
@@ -331,10 +334,12 @@ func (r *runner) fillHere(ctx context.Context, i int, s Store) error {
 	if ready {
 		return nil
 	}
-	p, finish := newPass(ctx, r.env.Profile)
+	p, finish := newPass(ctx, r.env)
 	r.env.finish = finish
+	count := r.counter("filling "+r.nodes[i].name, r.frames())
 	err = p.run(r.nodes[r.source:i], Once, func(e Element) error {
 		r.env.Ranks.Doing(0, "fills "+r.nodes[i].name)
+		count(e)
 		if err := guard(func() error { return s.Write(p.ctx, e) }); err != nil {
 			return &StageError{Stage: r.nodes[i].label, Origin: e.Origin(), Err: err}
 		}
@@ -420,10 +425,12 @@ func (r *runner) fitChain(i int, f Fitter) []*node {
 
 // fitPass shows a fitter the frames of a chain.
 func (r *runner) fitPass(ctx context.Context, i int, f Fitter, chain []*node) error {
-	p, finish := newPass(ctx, r.env.Profile)
+	p, finish := newPass(ctx, r.env)
 	r.env.finish = finish
+	count := r.counter("fitting "+r.nodes[i].name, r.frames())
 	return p.run(chain, Once, func(e Element) error {
 		r.env.Ranks.Doing(0, "fits "+r.nodes[i].name)
+		count(e)
 		var enough bool
 		err := guard(func() (err error) {
 			enough, err = f.Fit(p.ctx, e)
@@ -446,6 +453,7 @@ func (r *runner) ready(ctx context.Context) error {
 		if !ok {
 			continue
 		}
+		r.env.Progress.Work(display.Work{Name: "preparing " + n.name})
 		if err := guard(func() error { return s.Prepare(ctx) }); err != nil {
 			return fmt.Errorf("%s: %w", n.label, err)
 		}
@@ -500,6 +508,7 @@ func (r *runner) pick(ctx context.Context) error {
 		if !ok {
 			continue
 		}
+		r.env.Progress.Work(display.Work{Name: "checking earlier results of " + n.name})
 		finished, err := k.Resume(ctx, r.key(i, r.spec.Flow[i].Config))
 		if err != nil {
 			return &StageError{Stage: n.label, Err: err}
@@ -527,16 +536,49 @@ func (r *runner) main(ctx context.Context) error {
 	if r.spec.Trains() {
 		how = Endless // the trainer calls Finish
 	}
-	p, finish := newPass(ctx, r.env.Profile)
+	p, finish := newPass(ctx, r.env)
 	r.env.finish = finish
 	for _, n := range r.nodes {
-		n.tally = tally{}
+		n.tally.reset()
 	}
 	receive := r.receive
 	if receive == nil {
 		receive = func(Element) error { return nil }
 	}
-	return p.run(r.fuse(), how, receive)
+	flow := r.fuse()
+	r.env.Progress.flow(r.nodes)
+	if how == Once {
+		p.through = r.counter("working", r.frames()*max(1, r.metas[len(r.metas)-1].Samples))
+	}
+	return p.run(flow, how, receive)
+}
+
+// frames returns how many frames the source sends in a single pass.
+func (r *runner) frames() (n int) {
+	from := r.metas[r.source]
+	if from.Seeds == nil {
+		for _, frames := range from.Frames {
+			n += frames
+		}
+	}
+	for _, s := range from.Seeds {
+		if r.env.Wants == nil || r.env.Wants(s.Part()) {
+			n += s.Frames
+		}
+	}
+	return n
+}
+
+// counter returns a function that shows how many of so many frames have come.
+func (r *runner) counter(what string, total int) func(Element) {
+	w := display.Work{Name: what, Unit: "frames", Total: total}
+	r.env.Progress.Work(w)
+	return func(e Element) {
+		if f, ok := e.(*frames.Frames); ok {
+			w.Done += f.N()
+			r.env.Progress.Work(w)
+		}
+	}
 }
 
 // fuse returns the stages from the source on, without the stages whose work a stage

@@ -24,20 +24,23 @@ type Frames = frames.Frames
 // Meta describes the elements that a stage will send, before anything flows. Each
 // stage receives the Meta of the stage above it and returns its own.
 type Meta struct {
-	field.Grid                      // of x_hi
-	Channels   []string             // names, in order
-	Frames     map[frames.Split]int // how many frames each split has
-	Seeds      []Seed               // what the source will send in a single pass, in order; nil where it does not work by seeds
-	Factor     int                  // fine cells per coarse cell along an axis, once x_lo exists
-	Coarse     bool                 // a coarse run's own frames come along, in frames.Frames.Coarse
-	Periodic   bool                 // whether x_lo's interpolation wraps around
-	Files      []File               // input files, where a frame's seed is the index of its file
-	Samples    int                  // elements that a model makes of each frame, one after the other; 0 above it
-	Batch      int                  // frames in a full batch, once batched
-	Stats      *field.Stats         // mean and deviation that normalize uses; filled before the run starts
-	Trained    *field.Stats         // of the training set of the model that made the elements; nil above it
-	Lossy      dataset.Lossy        // fields that a stage must refuse to use
-	Identity   string               // hash of the input files' names and stamps (package infile); below a model hash of the model, and Files have their own
+	field.Grid                       // of x_hi
+	Channels    []string             // names, in order
+	Frames      map[frames.Split]int // how many frames each split has
+	Seeds       []Seed               // what the source will send in a single pass, in order; nil where it does not work by seeds
+	Factor      int                  // fine cells per coarse cell along an axis, once x_lo exists
+	Coarse      bool                 // a coarse run's own frames come along, in frames.Frames.Coarse
+	Periodic    bool                 // whether x_lo's interpolation wraps around
+	Files       []File               // input files, where a frame's seed is the index of its file
+	Samples     int                  // elements that a model makes of each frame, one after the other; 0 above it
+	Batch       int                  // frames in a full batch, once batched
+	Stats       *field.Stats         // mean and deviation that normalize uses; filled before the run starts
+	Trained     *field.Stats         // of the training set of the model that made the elements; nil above it
+	Filters     []*field.Linear      // the linear filter of each normalized field, fitted to the training set; filled before the run starts; nil: none
+	Objective   string               // that this model was trained for; empty above it
+	Constraints field.Constraints    // that x_hi satisfies
+	Lossy       dataset.Lossy        // fields that a stage must refuse to use
+	Identity    string               // hash of the input files' names and stamps (package infile); below a model hash of the model, and Files have their own
 
 	// Digests is a hash of the values of each split's frames, in their order, or nil where no
 	// stage stores them. It is filled before the run starts.

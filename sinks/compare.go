@@ -19,6 +19,8 @@ import (
 //	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 type Compare struct {
 	TruthFiles
+	FigureFormat
+	MapScale
 }
 
 // comparisonName is the name of the figures in the run's folder.
@@ -35,15 +37,17 @@ func init() {
 
 The truth of NAME.npy is the file of the same name or, without one, NAME.npz,
 (F,H,W,C) on the fine grid. Two files of one name are refused. These metrics are in
-physical units, of the bilinear input, of the samples and, if there are several, of
-their mean:
+physical units, of the bilinear input, of the linear filter that the checkpoint holds, of
+both projected onto the constraints, if there are any, of the samples and, if there are
+several, of their mean:
 
 ` + evaluate.Standard.Help(evaluate.Files) + `
 Grids of different sizes are compared separately. Only the fields that pictures show
 are held in memory. Runs that share the files (--shard I/N) keep the figures of each file,
 and the last one joins them.`,
-		Link: pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
-		New:  func(c *Compare) pipeline.Stage { return &compare{Compare: *c} },
+		Link:    pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
+		Default: Compare{FigureFormat: usualFigures, MapScale: usualMaps},
+		New:     func(c *Compare) pipeline.Stage { return &compare{Compare: *c} },
 	})
 }
 
@@ -61,6 +65,7 @@ type compare struct {
 	kept
 	samples  int
 	truth    truth
+	base     *baselines
 	plans    map[field.Grid]evaluate.Kernels
 	part     *evaluate.Comparison // of the current input file; nil: none is begun
 	ensemble evaluate.Ensemble
@@ -77,6 +82,7 @@ func (c *compare) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 		return in, err
 	}
 	c.in.Files = c.truth.identify(func(file int) any { return c.shownOf(file) })
+	c.base = newBaselines(c.name, env, in)
 	return in, nil
 }
 
@@ -100,7 +106,11 @@ func (c *compare) Resume(ctx context.Context, key string) (map[frames.Part]bool,
 	if c.Truth == "" {
 		return nil, nil
 	}
-	about := aboutComparison{Truth: c.Truth, Samples: c.samples, Factor: c.in.Factor, Fields: c.in.Channels, Units: map[string]string{}}
+	about := aboutComparison{
+		Truth: c.Truth, Samples: c.samples, Objective: c.in.Objective, Constraints: c.in.Constraints.Names(),
+		Factor: c.in.Factor, Fields: c.in.Channels, Units: map[string]string{},
+		Figures: c.Format, Maps: c.MapScale.MapScale,
+	}
 	for _, field := range c.in.Channels {
 		about.Units[field] = c.env.Run.Unit(field)
 	}
@@ -171,7 +181,7 @@ func (c *compare) add(f *frames.Frames) error {
 	return c.end(origin.Seed)
 }
 
-// start begins a frame with its truth and the bilinear input.
+// start begins a frame with its truth and the baselines.
 func (c *compare) start(f *frames.Frames) error {
 	origin := f.Origins[0]
 	truth, err := c.truth.planes(origin, f.Grid)
@@ -183,7 +193,16 @@ func (c *compare) start(f *frames.Frames) error {
 		return err
 	}
 	c.ensemble.Reset()
-	return c.part.Add(evaluate.Bilinear, frames.Floats(f.Lo))
+	all, _, err := c.base.of(f)
+	if err != nil {
+		return err
+	}
+	for _, of := range all {
+		if err := c.part.Add(of.Source, of.Values); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // comparison returns an empty comparison of frames on a grid.
@@ -214,7 +233,6 @@ func (c *compare) Flush(ctx context.Context) ([]pipeline.Element, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.env.Progress.Done()
 	if missing > 0 {
 		c.noteMissing(len(records), missing)
 		return nil, nil

@@ -64,10 +64,10 @@ func readCompared(dir string, record parts.Record) (*comparedFile, error) {
 	if err := json.Unmarshal(record.Extra, &p); err != nil {
 		return nil, fmt.Errorf("%s: record of %s: %w", dir, record.Of, err)
 	}
-	n := len(p.Columns) * len(p.Results.Fields) * p.Results.Grid.Cells()
-	p.shown = evaluate.Shown{Columns: p.Columns, Truth: make([]float32, n), Made: map[evaluate.Source][]float32{}}
+	frame := len(p.Results.Fields) * p.Results.Grid.Cells()
+	p.shown = evaluate.Shown{Columns: p.Columns, Truth: make([]float32, len(p.Columns)*frame), Made: map[evaluate.Source][]float32{}}
 	for _, src := range p.Sources {
-		p.shown.Made[src] = make([]float32, n)
+		p.shown.Made[src] = make([]float32, src.ShownValues(len(p.Columns), frame))
 	}
 	file, err := infile.Open(filepath.Join(dir, record.Files[0].Path))
 	if err != nil {
@@ -84,11 +84,15 @@ func readCompared(dir string, record parts.Record) (*comparedFile, error) {
 
 // aboutComparison is what a comparison is made of, besides the files' records.
 type aboutComparison struct {
-	Truth   string            `json:"truth"`
-	Samples int               `json:"samples"`
-	Factor  int               `json:"factor"`
-	Fields  []string          `json:"fields"`
-	Units   map[string]string `json:"units"`
+	Truth       string            `json:"truth"`
+	Samples     int               `json:"samples"`
+	Objective   string            `json:"objective"`
+	Constraints string            `json:"constraints"`
+	Factor      int               `json:"factor"`
+	Fields      []string          `json:"fields"`
+	Units       map[string]string `json:"units"`
+	Figures     string            `json:"figures"`   // their format
+	Maps        string            `json:"map_scale"` // of pictures
 }
 
 // compare prints the table, and writes comparison.json and the pictures.
@@ -101,7 +105,8 @@ func (w *whole) compare() error {
 	if err != nil {
 		return err
 	}
-	all := comparisonFile{Truth: a.Truth, Samples: a.Samples}
+	all := comparisonFile{Truth: a.Truth, Samples: a.Samples, Objective: a.Objective, Constraints: a.Constraints}
+	fmt.Fprintf(w.out, "\n%s\n", madeBy(a.Objective, a.Constraints))
 	names := []string{comparisonName}
 	if err := startSteps(filepath.Join(w.dir, runview.Evaluations), pipeline.Resume{}); err != nil {
 		return err
@@ -118,7 +123,7 @@ func (w *whole) compare() error {
 		if len(grids) > 1 {
 			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.Grid.H, g.Grid.W))
 		}
-		drawn, err := w.draw(g, images, a.Units)
+		drawn, err := w.draw(g, images, a)
 		if err != nil {
 			return err
 		}
@@ -138,6 +143,14 @@ func (w *whole) compare() error {
 	}
 	fmt.Fprintf(w.out, "figures   %s\npictures  %s\n", path, filepath.Join(w.dir, "images"))
 	return w.set.Summarize(w.records, names...)
+}
+
+// madeBy says what samples are of.
+func madeBy(objective, constraints string) string {
+	if constraints == "" {
+		constraints = "none"
+	}
+	return fmt.Sprintf("objective %s; constraints: %s", objective, constraints)
 }
 
 // show writes what pages show of the i-th grid: its record and tiles. It returns their names.
@@ -181,14 +194,18 @@ func (w *whole) compared(a aboutComparison) (grids []*evaluate.Comparison, err e
 }
 
 // draw writes the pictures of a grid to a folder, and returns their names.
-func (w *whole) draw(g *evaluate.Comparison, folder string, units map[string]string) (names []string, err error) {
-	pictures, err := g.Pictures(func(field string) string { return units[field] })
+func (w *whole) draw(g *evaluate.Comparison, folder string, a aboutComparison) (names []string, err error) {
+	pictures, err := g.Pictures(MapScale{a.Maps}.drawing(func(field string) string { return a.Units[field] }))
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range pictures {
-		name := filepath.Join(folder, filepath.FromSlash(p.Name)+".png")
-		if err := writePicture(filepath.Join(w.dir, name), p); err != nil {
+		path, err := FigureFormat{a.Figures}.save(filepath.Join(w.dir, folder, filepath.FromSlash(p.Name)), p)
+		if err != nil {
+			return nil, err
+		}
+		name, err := filepath.Rel(w.dir, path)
+		if err != nil {
 			return nil, err
 		}
 		names = append(names, name)

@@ -4,9 +4,11 @@ import "fmsr/internal/evaluate"
 
 // comparisonFile is comparison.json.
 type comparisonFile struct {
-	Truth   string       `json:"truth"`
-	Samples int          `json:"samples"`
-	Grids   []gridResult `json:"grids"`
+	Truth       string       `json:"truth"`
+	Samples     int          `json:"samples"`
+	Objective   string       `json:"objective"`   // that the model was trained for
+	Constraints string       `json:"constraints"` // that the samples satisfy: "coarse, divb corner"
+	Grids       []gridResult `json:"grids"`
 }
 
 // gridResult is the figures of the frames of one grid. Spectra are P(k), k = 0,

@@ -2,13 +2,13 @@ package sinks
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"fmsr/internal/display"
 	"fmsr/internal/evaluate"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
@@ -27,7 +27,8 @@ type Eval struct {
 	LogEvery int `yaml:"log_every" min:"1" flag:"log-every" doc:"steps between evaluations; the last step is always evaluated"`
 	Frames   int `yaml:"frames" min:"1" flag:"eval-frames" doc:"validation frames that are sampled, the first ones, or all if there are fewer"`
 	model.SamplerConfig
-	Linear bool `yaml:"linear" doc:"fit a linear filter to the training frames as a baseline"`
+	Linear bool `yaml:"linear" doc:"compare with the linear filter that train has fitted to the training frames"`
+	MapScale
 }
 
 func init() {
@@ -45,16 +46,19 @@ Metrics, in physical units, as val/NAME, the mean over the fields:
 A suffix names the source: val/mse is of samples of the raw model, val/mse_ema of the
 averaged model, val/mse_sde of the averaged model's SDE, val/mse_lo of the bilinear
 input, and val/mse_linear of a least-squares filter of 9x9 coarse cells with weights for
-each sub-pixel. val/mse/FIELD is the error of one field. A warning says so if the SDE is
+each sub-pixel; with constraints, val/mse_lo_projected and val/mse_linear_projected are of
+these two, projected. val/mse/FIELD is the error of one field. A warning says so if the SDE is
 stiff.
 
-Pictures: samples, diffs and power spectra.`,
+Pictures: samples and diffs, with the error (root mean square over the truth's deviation)
+and the correlation below each map, and the cells where the input lacks most of the truth
+enlarged; and power spectra, with the spread of P over the truth's over frames.`,
 		Link: pipeline.Link{
 			Needs: pipeline.Steps, Adds: pipeline.Evaluated,
 			Wants: pipeline.Averaged, Without: "no samples or errors of the averaged model, by ODE or SDE",
 		},
 		Default: Eval{
-			LogEvery: 100, Frames: 4, Linear: true, SamplerConfig: usualSampler,
+			LogEvery: 100, Frames: 4, Linear: true, SamplerConfig: usualSampler, MapScale: usualMaps,
 		},
 		New: func(c *Eval) pipeline.Stage { return &eval{Eval: *c} },
 	})
@@ -64,10 +68,7 @@ var usualSampler = model.SamplerConfig{
 	SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant), ConstraintConfig: model.DefaultConstraints(),
 }
 
-var (
-	_ pipeline.Processor = (*eval)(nil)
-	_ pipeline.Fitter    = (*eval)(nil)
-)
+var _ pipeline.Processor = (*eval)(nil)
 
 // Validate reports a sampler that cannot be.
 func (c *Eval) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
@@ -112,7 +113,6 @@ type eval struct {
 	Eval
 	env     *pipeline.Env
 	in      pipeline.Meta
-	linear  []*field.Linear  // of each field
 	val     []*frames.Frames // normalized, held until the run ends
 	held    int              // frames in val
 	kernels evaluate.Kernels
@@ -123,72 +123,18 @@ type eval struct {
 	warned bool
 }
 
-// enoughCells is how many coarse cells of a field determine the linear filter's
-// 82 weights well; a fit of that many takes a second or two.
-const enoughCells = 1 << 19
-
 // Open checks that there are validation frames.
 func (e *eval) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if in.Frames[frames.Val] == 0 {
 		return in, fmt.Errorf("there are no validation frames: name some in npy_load.split, or set run.overfit")
 	}
 	e.env, e.in = env, in
-	for range in.Channels {
-		e.linear = append(e.linear, field.NewLinear(in.Factor, in.Wraps()))
-	}
 	var err error
 	if e.constraints, err = e.Of(in.Channels, in.Grid); err != nil {
 		return in, err
 	}
 	e.kernels, err = kernels(in.Grid, in.Factor)
 	return in, err
-}
-
-// FitKey returns what the fit depends on, or nil if no filter is wanted.
-func (e *eval) FitKey() any {
-	if !e.Linear {
-		return nil
-	}
-	return struct { // the seed decides which training frames come first
-		Grid pipeline.Grid
-		Seed uint64
-	}{e.env.Run.Grid, e.env.Run.Seed}
-}
-
-// Fit adds the training frames of in to the fit of each field's filter. It returns
-// true once the filters have enough.
-func (e *eval) Fit(_ context.Context, in pipeline.Element) (bool, error) {
-	f := in.(*frames.Frames)
-	if f.Split() != frames.Train {
-		return false, nil
-	}
-	e.coarse(f, func(i int, coarse []float32) {
-		e.linear[i%len(e.linear)].Add(coarse, f.XHi()[i*f.Cells():][:f.Cells()], f.Grid)
-	})
-	return e.linear[0].Cells() >= enoughCells, nil
-}
-
-// Fitted solves the filters and returns them.
-func (e *eval) Fitted() (any, error) {
-	for i, f := range e.linear {
-		if err := f.Solve(); err != nil {
-			return nil, fmt.Errorf("field %s: %w", e.in.Channels[i], err)
-		}
-	}
-	return e.linear, nil
-}
-
-// Restore uses filters that an earlier run has solved.
-func (e *eval) Restore(data []byte) error {
-	var filters []*field.Linear
-	if err := json.Unmarshal(data, &filters); err != nil {
-		return fmt.Errorf("linear filters: %w", err)
-	}
-	if len(filters) != len(e.linear) {
-		return fmt.Errorf("linear filters of %d fields, want %d", len(filters), len(e.linear))
-	}
-	e.linear = filters
-	return nil
 }
 
 // Process keeps validation frames and evaluates the steps that are due.
@@ -241,6 +187,8 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 		return e.assist(ctx, step)
 	}
 	began := time.Now()
+	e.env.Progress.Part(display.Work{Name: "evaluating"})
+	defer e.env.Progress.Part(display.Work{})
 	c := evaluate.New(evaluate.Standard, e.in.Channels, e.in.Grid, e.in.Factor, e.kernels)
 	for _, batch := range e.val {
 		if err := e.compare(ctx, step, c, batch); err != nil {
@@ -252,7 +200,7 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	if len(left) > 0 {
 		e.env.Progress.Note("eval at step %d: not finite, and left out: %s", step.N, strings.Join(left, ", "))
 	}
-	pictures, err := c.Pictures(e.env.Run.Unit)
+	pictures, err := c.Pictures(e.drawing(e.env.Run.Unit))
 	if err != nil {
 		return err
 	}
@@ -295,13 +243,8 @@ func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Compar
 	if err := c.Start(labels, e.physical(batch, frames.Floats(batch.Hi))); err != nil {
 		return err
 	}
-	if err := c.Add(evaluate.Bilinear, e.physical(batch, frames.Floats(batch.Lo))); err != nil {
+	if err := e.addBaselines(c, batch); err != nil {
 		return err
-	}
-	if e.Linear {
-		if err := c.Add(evaluate.Linear, e.physical(batch, e.filtered(batch))); err != nil {
-			return err
-		}
 	}
 	for _, s := range e.samplers(step) {
 		out, err := e.samples(ctx, step.Trainer, first, batch, s)
@@ -350,23 +293,43 @@ func (e *eval) physical(batch *frames.Frames, values []float32) []float32 {
 	return out
 }
 
-// filtered returns the linear filter's prediction (N,C,H,W), normalized.
-func (e *eval) filtered(batch *frames.Frames) []float32 {
-	out := make([]float32, batch.N()*batch.FrameLen())
-	e.coarse(batch, func(i int, coarse []float32) {
-		e.linear[i%len(e.linear)].Apply(out[i*batch.Cells():][:batch.Cells()], coarse, batch.Grid)
-	})
-	return out
+// addBaselines adds the baselines of a batch, each of all its frames.
+func (e *eval) addBaselines(c *evaluate.Comparison, batch *frames.Frames) error {
+	b := evaluate.Baselines{Stats: e.in.Stats, Constraints: e.constraints}
+	if e.Linear {
+		b.Filters = e.in.Filters
+	}
+	lo := e.physical(batch, batch.XLo())
+	var all []evaluate.Fields
+	for n := range batch.N() {
+		at, length := n*batch.FrameLen(), batch.FrameLen()
+		each, err := b.Of(e.in.Grid, e.in.Factor, lo[at:][:length], e.coarse(batch.XLo()[at:][:length]))
+		if err != nil {
+			return err
+		}
+		for i, of := range each {
+			if n == 0 {
+				all = append(all, evaluate.Fields{Source: of.Source})
+			}
+			all[i].Values = append(all[i].Values, of.Values...)
+		}
+	}
+	for _, of := range all {
+		if err := c.Add(of.Source, of.Values); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// coarse calls do with the coarse plane (H/f,W/f) of every plane of x_lo (N,C,H,W).
-func (e *eval) coarse(f *frames.Frames, do func(i int, coarse []float32)) {
-	lo, cells := f.XLo(), f.H*f.W
-	coarse := make([]float32, cells/(e.in.Factor*e.in.Factor))
-	for i := range len(lo) / cells {
-		e.in.Stats.Coarse(coarse, lo[i*cells:][:cells], i%len(f.Channels), f.Grid, e.in.Factor, e.in.Periodic)
-		do(i, coarse)
+// coarse returns the planes (C,H/f,W/f) of a frame's x_lo, normalized.
+func (e *eval) coarse(lo []float32) []float32 {
+	cells, small := e.in.Cells(), e.in.Coarser(e.in.Factor).Cells()
+	out := make([]float32, len(e.in.Channels)*small)
+	for c := range e.in.Channels {
+		e.in.Stats.Coarse(out[c*small:][:small], lo[c*cells:][:cells], c, e.in.Grid, e.in.Factor, e.in.Periodic)
 	}
+	return out
 }
 
 // samples draws one sample of each frame of a batch, (N,C,H,W) in physical units. Its frames
@@ -416,9 +379,15 @@ func (e *eval) sample(ctx context.Context, tr *model.Trainer, first int, batch *
 	if err != nil {
 		return nil, err
 	}
+	sampler := e.sampling(by.delta).Sampler(tr.Flow)
+	sampler.Watch = func(_ *torchx.Scope, step int, _ float64, _ torchx.Tensor) {
+		e.env.Progress.Part(display.Work{
+			Name: fmt.Sprintf("evaluating %s, frames %d to %d", by.source, first+1, first+batch.N()), Unit: "steps", Done: step, Total: sampler.Steps,
+		})
+	}
 	g := model.Generator{
-		Inference: tr.Inference(by.ema), Sampler: e.sampling(by.delta).Sampler(tr.Flow), Stats: e.in.Stats,
-		OnX1: x1, OnNoise: tr.OnNoise,
+		Inference: tr.Inference(by.ema), Sampler: sampler, Stats: e.in.Stats,
+		OnX1: x1, OnGrid: tr.OnGrid,
 		Streams: func(k uint64) (streams []uint64) {
 			for _, i := range which {
 				streams = append(streams, rng.Stream(tr.Seed, rng.EvalNoise, uint64(first+i), k))

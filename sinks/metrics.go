@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"fmsr/internal/display"
 	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
 	"fmsr/internal/runview"
@@ -119,15 +120,10 @@ func (m *metrics) write(step *model.Step) error {
 	if step.Eval == nil {
 		return nil
 	}
-	m.env.Progress.Note("%s", summary(step))
-	return m.writeRecord(step)
-}
-
-// writeRecord writes the step's evaluation.
-func (m *metrics) writeRecord(step *model.Step) error {
 	record := *step.Eval.Record
 	record.Step, record.Of, record.Split = step.N, m.in.Frames[frames.Val], splitOf(m.env)
-	_, err := writeRecord(m.env.Run.Dir, step.N, &record)
+	m.env.Progress.Evaluated(evaluation(step, &record))
+	_, err = writeRecord(m.env.Run.Dir, step.N, &record)
 	return err
 }
 
@@ -176,14 +172,17 @@ func timingLine(step *model.Step) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// summary returns the evaluation in one line, for a person.
-func summary(step *model.Step) string {
-	text := fmt.Sprintf("eval at step %d, %d frames (%.1f s):", step.N, step.Eval.Frames, step.Eval.Seconds)
+// evaluation returns an evaluation as displays show it.
+func evaluation(step *model.Step, record *evaluate.Record) display.Evaluation {
+	e := display.Evaluation{Step: step.N, Frames: step.Eval.Frames, Seconds: step.Eval.Seconds, Verdict: record.Verdict()}
 	headline, _ := evaluate.Finite(step.Eval.Figures.Headline())
 	for _, s := range headline {
-		text += fmt.Sprintf("  %s %.4g", s.Name, float64(s.Value))
+		e.Headline = append(e.Headline, display.Figure{Name: s.Name, Value: float64(s.Value)})
 	}
-	return text
+	if model, _ := record.Best(); model != nil {
+		e.Error, _ = record.Value(model, "of_bilinear")
+	}
+	return e
 }
 
 // Close closes the files.

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"fmsr/internal/evaluate/physics"
-	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/rng"
 	"fmsr/internal/runview"
@@ -45,8 +44,8 @@ The truth of NAME.npy is the file of the same name, as compare's. Fields are fou
 names density velx vely velz Bx By Bz jz; values of fields that are not there are absent.
 docs/physics.md has the formulas. report.html shows compare's figures and fields too.
 
-physics.parquet has a row for each value: run, grid, seed (the input file's index), file,
-frame, field, metric, band, lag, x, source, member, value. Frame -1 is all frames of the
+physics.parquet has a row for each value: run, objective, constraints, grid, seed (the input
+file's index), file, frame, field, metric, band, lag, x, source, member, value. Frame -1 is all frames of the
 file together, member -1 all samples or a source without samples. physics_summary.parquet
 has the values over all files with bootstrap intervals, which need several files: each is
 taken for a simulation of its own. All samples of a frame are held in memory. Runs that
@@ -71,6 +70,7 @@ type physicsSink struct {
 	kept
 	samples int
 	truth   truth
+	base    *baselines
 	part    *physics.Results // of the current input file; nil: none is begun
 	frame   physics.Frame    // whose samples are arriving
 }
@@ -86,6 +86,7 @@ func (p *physicsSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 		return in, err
 	}
 	p.in.Files = p.truth.identify(func(int) any { return p.samples })
+	p.base = newBaselines(p.name, env, in)
 	return in, nil
 }
 
@@ -109,7 +110,7 @@ func (p *physicsSink) Resume(ctx context.Context, key string) (map[frames.Part]b
 		return nil, nil
 	}
 	about := aboutPhysics{
-		Run: p.env.Run.Name, Spec: withoutFolder(p.env.Spec), Fields: p.in.Channels, Factor: p.in.Factor, Samples: p.samples,
+		Run: p.env.Run.Name, Objective: p.in.Objective, Constraints: p.in.Constraints.Names(), Spec: withoutFolder(p.env.Spec), Fields: p.in.Channels, Factor: p.in.Factor, Samples: p.samples,
 		Resamples: p.Resamples, Stream: rng.Stream(p.env.Run.Seed, rng.Bootstrap),
 	}
 	for _, f := range p.in.Files {
@@ -145,7 +146,12 @@ func (p *physicsSink) add(f *frames.Frames) error {
 		if err != nil {
 			return err
 		}
-		p.frame = physics.Frame{Frame: origin.Frame, Truth: truth, Bilinear: slices.Clone(f.XLo()), Coarse: p.coarse(f)}
+		all, coarse, err := p.base.of(f)
+		if err != nil {
+			return err
+		}
+		all[0].Values = slices.Clone(all[0].Values) // x_lo, which is released
+		p.frame = physics.Frame{Frame: origin.Frame, Truth: truth, Baselines: all, Coarse: coarse}
 	}
 	p.frame.Members = append(p.frame.Members, slices.Clone(f.XHi()))
 	if origin.Sample < p.samples-1 {
@@ -163,16 +169,6 @@ func (p *physicsSink) add(f *frames.Frames) error {
 	part := p.part.Part()
 	p.part = nil
 	return commitPhysics(p.set, origin.Seed, part)
-}
-
-// coarse returns the planes (C,H/factor,W/factor) that x_lo was interpolated from.
-func (p *physicsSink) coarse(f *frames.Frames) []float32 {
-	cells, coarse := f.Cells(), f.Coarser(p.in.Factor).Cells()
-	out := make([]float32, len(f.Channels)*coarse)
-	for c := range f.Channels {
-		field.Coarse(out[c*coarse:][:coarse], f.XLo()[c*cells:][:cells], f.Grid, p.in.Factor, p.in.Periodic)
-	}
-	return out
 }
 
 // variance returns each field's in the training set; nil if it is not known.
@@ -194,7 +190,6 @@ func (p *physicsSink) Flush(ctx context.Context) ([]pipeline.Element, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.env.Progress.Done()
 	if missing > 0 {
 		p.noteMissing(len(records), missing)
 		return nil, nil

@@ -49,14 +49,16 @@ func readPhysics(dir string, record parts.Record) (part physics.Part, err error)
 
 // aboutPhysics is what a physics report is made of, besides the files' records.
 type aboutPhysics struct {
-	Run       string   `json:"run"`
-	Spec      string   `json:"spec"`
-	Files     []string `json:"files"`
-	Fields    []string `json:"fields"`
-	Factor    int      `json:"factor"`
-	Samples   int      `json:"samples"`
-	Resamples int      `json:"resamples"`
-	Stream    uint64   `json:"stream"` // of the bootstrap
+	Run         string   `json:"run"`
+	Objective   string   `json:"objective"`
+	Constraints string   `json:"constraints"`
+	Spec        string   `json:"spec"`
+	Files       []string `json:"files"`
+	Fields      []string `json:"fields"`
+	Factor      int      `json:"factor"`
+	Samples     int      `json:"samples"`
+	Resamples   int      `json:"resamples"`
+	Stream      uint64   `json:"stream"` // of the bootstrap
 }
 
 // physics writes the tables and the report.
@@ -69,11 +71,11 @@ func (w *whole) physics() error {
 	if err != nil {
 		return err
 	}
-	t := physicsTables{run: a.Run, files: a.Files}
+	t := physicsTables{run: a.Run, objective: a.Objective, constraints: a.Constraints, files: a.Files}
 	if t.about, err = aboutTable(a.Spec, w.set.Version); err != nil {
 		return err
 	}
-	shown := runview.Physics{Title: fmt.Sprintf("%d samples a frame, %d files; 90%% intervals, by a bootstrap over the files, in brackets", a.Samples, len(a.Files))}
+	shown := runview.Physics{Title: fmt.Sprintf("%s; %d samples a frame, %d files; 90%% intervals, by a bootstrap over the files, in brackets", madeBy(a.Objective, a.Constraints), a.Samples, len(a.Files))}
 	for _, m := range physics.Suite {
 		shown.Metrics = append(shown.Metrics, runview.Meaning{Name: m.Name, Unit: m.Unit, Doc: m.Doc})
 	}

@@ -13,10 +13,12 @@ import (
 
 // physicsTables is the two tables of a physics report.
 type physicsTables struct {
-	run   string
-	files []string // names, by seed
-	about metadata.KeyValueMetadata
-	grids []gridTables
+	run         string
+	objective   string
+	constraints string
+	files       []string // names, by seed
+	about       metadata.KeyValueMetadata
+	grids       []gridTables
 }
 
 // gridTables is the rows of the frames on one grid.
@@ -36,7 +38,8 @@ func (t *physicsTables) write(dir string) error {
 
 // long returns the columns of physics.parquet.
 func (t *physicsTables) long() []column {
-	run, grid, file, fields, metric, band, source := newTexts("run"), newTexts("grid"), newTexts("file"), newTexts("field"), newTexts("metric"), newTexts("band"), newTexts("source")
+	run, objective, constraints, grid, file := newTexts("run"), newTexts("objective"), newTexts("constraints"), newTexts("grid"), newTexts("file")
+	fields, metric, band, source := newTexts("field"), newTexts("metric"), newTexts("band"), newTexts("source")
 	seed := newNumbers("seed", parquet.Types.Int64, func(v []int) arrow.Array { return int64s(widened(v)...) })
 	frame, lag, member := newInt32s("frame"), newInt32s("lag"), newInt32s("member")
 	x := newNumbers("x", parquet.Types.Double, doubles)
@@ -44,6 +47,8 @@ func (t *physicsTables) long() []column {
 	for _, g := range t.grids {
 		for _, r := range g.rows {
 			run.add(t.run)
+			objective.add(t.objective)
+			constraints.add(t.constraints)
 			grid.add(g.grid)
 			seed.add(r.Run)
 			file.add(t.files[r.Run])
@@ -58,18 +63,21 @@ func (t *physicsTables) long() []column {
 			value.add(r.Value)
 		}
 	}
-	return []column{run, grid, seed, file, frame, fields, metric, band, lag, x, source, member, value}
+	return []column{run, objective, constraints, grid, seed, file, frame, fields, metric, band, lag, x, source, member, value}
 }
 
 // short returns the columns of physics_summary.parquet.
 func (t *physicsTables) short() []column {
-	run, grid, fields, metric, band, source := newTexts("run"), newTexts("grid"), newTexts("field"), newTexts("metric"), newTexts("band"), newTexts("source")
+	run, objective, constraints, grid := newTexts("run"), newTexts("objective"), newTexts("constraints"), newTexts("grid")
+	fields, metric, band, source := newTexts("field"), newTexts("metric"), newTexts("band"), newTexts("source")
 	lag, resamples := newInt32s("lag"), newInt32s("resamples")
 	x := newNumbers("x", parquet.Types.Double, doubles)
 	value, low, high := &plainColumn{name: "value"}, &plainColumn{name: "low"}, &plainColumn{name: "high"}
 	for _, g := range t.grids {
 		for _, r := range g.summary {
 			run.add(t.run)
+			objective.add(t.objective)
+			constraints.add(t.constraints)
 			grid.add(g.grid)
 			fields.add(r.Fields)
 			metric.add(r.Metric)
@@ -83,7 +91,7 @@ func (t *physicsTables) short() []column {
 			resamples.add(r.Resamples)
 		}
 	}
-	return []column{run, grid, fields, metric, band, lag, x, source, value, low, high, resamples}
+	return []column{run, objective, constraints, grid, fields, metric, band, lag, x, source, value, low, high, resamples}
 }
 
 // column is a column of a table that is written in one row group.

@@ -106,7 +106,6 @@ func (r *report) Flush(context.Context) ([]pipeline.Element, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.env.Progress.Done()
 	printTables(r.env.Out, r.last.Figures.Tables(r.title()))
 	fmt.Fprintf(r.env.Out, "%s\nreport    %s\npictures  %s\n", r.caution(), path, filepath.Join(r.env.Run.Dir, "images"))
 	return nil, nil

@@ -37,7 +37,10 @@ func (s *stepSink) Close() error { return nil }
 const curveHelp = `At every train.print_every steps, at evaluations and at the last step: train/loss and
 train/grad_norm (before clipping), means over the steps since the last line; train/lr;
 train/clipped, the share of those steps whose gradient was clipped; and train/skipped,
-the number of skipped steps so far.`
+the number of skipped steps so far. train/loss is train.loss_scale times the mean over the
+fields, weighted by train.channel_weights. With train.loss_parts also the mean loss of each
+field, without its weight, as train/loss/Bx; and of the samples with t in each tenth of 0 to
+1, as train/loss_t/0.0-0.1.`
 
 // speedName is the name of Step.Speed in logs. It depends on the clock, and is not in
 // metrics.jsonl.
@@ -56,6 +59,9 @@ func scalars(step *model.Step) (figures []evaluate.Scalar) {
 	add("lr", step.LR)
 	add("clipped", float64(w.Clipped)/float64(w.Taken))
 	add("skipped", float64(step.Trainer.Skips.Total))
+	for _, part := range step.Trainer.LossParts() {
+		add(part.Name, part.Value)
+	}
 	figures, _ = evaluate.Finite(figures) // there is no loss if all were skipped
 	if step.Eval != nil {
 		figures = append(figures, step.Eval.Scalars...)

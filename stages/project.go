@@ -75,6 +75,7 @@ func (p *project) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 	}
 	p.env, p.mem, p.in = env, env.Mem, in
 	p.of, err = p.Of(in.Channels, env.Run.Domain(in.H, in.W))
+	in.Constraints = p.of
 	return in, err
 }
 

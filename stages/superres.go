@@ -30,7 +30,7 @@ type Superres struct {
 	Weights    string `yaml:"weights" oneof:"ema|raw" flag:"weights" doc:"ema: the moving average, if the checkpoint has one"`
 	model.SamplerConfig
 	Unsaid
-	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise; -1: as trained; 0: the output is a function of the input alone"`
+	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise, or a factor of it where base_dist measures it; -1: as trained; 0: the output is a function of the input alone"`
 	Samples        int     `yaml:"samples" min:"1" max:"1000000" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
 	Batch          int     `yaml:"batch" min:"0" max:"1000000" flag:"sample-batch" doc:"samples, of one frame or of several, drawn at once; 0: one on the CPU, and on a GPU as many as fit, at most 8"`
 	Noise          string  `yaml:"noise" oneof:"per_frame|fixed" flag:"noise" doc:"fixed: the same noise for every frame of a time series"`
@@ -55,7 +55,8 @@ sample's noise is a function of run.seed, the frame's number and the sample's, w
 the batch. The size of a batch changes a sample by round-off.
 
 A checkpoint trained with another objective than flow gives a sample in one evaluation,
-x1 = x_lo + v(x0, t = 0), whatever solver, times and SDE the keys name. Regression has no noise.
+x1 = x_lo + v(x0, t = 0), whatever solver, times and SDE the keys name. Regression has no
+noise: it makes one sample, whatever samples says.
 
 A checkpoint that PyTorch wrote may lack base_dist, base_noise_scale, padding, factor
 and boundary. Then it says so, and takes the original code's, unless these keys are set.
@@ -129,7 +130,7 @@ func (c *Superres) unwise(flow model.Flow) (warnings []string) {
 		warnings = append(warnings, fmt.Sprintf("set, but without effect: %s: the checkpoint's objective is %s, whose samples take one evaluation", strings.Join(idle, ", "), objective))
 	}
 	if objective == model.Regression && c.Samples > 1 {
-		warnings = append(warnings, fmt.Sprintf("samples is %d, but all are the same: the checkpoint's objective is %s, which has no noise", c.Samples, objective))
+		warnings = append(warnings, fmt.Sprintf("samples is %d, and one is made: all would be the same, since the checkpoint's objective is %s, which has no noise", c.Samples, objective))
 	}
 	return warnings
 }
@@ -201,6 +202,9 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	for _, warning := range r.unwise(flow) {
 		env.Progress.Note("warning: %s", warning)
 	}
+	if flow.Objective == model.Regression {
+		r.Samples = 1
+	}
 	if err := in.Lossy.Check(r.loaded.Channels); err != nil {
 		return in, err
 	}
@@ -243,7 +247,8 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 		return in, err
 	}
 	in.Channels, in.Factor, in.Samples = r.loaded.Channels, r.loaded.Input.Factor, r.Samples
-	in.Periodic, in.Trained = r.loaded.Input.Periodic, r.loaded.Stats
+	in.Periodic, in.Trained, in.Filters = r.loaded.Input.Periodic, r.loaded.Stats, r.loaded.Filters
+	in.Objective, in.Constraints = flow.Objective.String(), r.x1
 	return in, nil
 }
 

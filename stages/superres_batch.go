@@ -6,6 +6,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr/internal/display"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/rng"
@@ -47,7 +48,7 @@ func (r *superres) drawHeld(ctx context.Context) (out []pipeline.Element, err er
 		values := frames.Floats(f.xLo)
 		r.loaded.Stats.PhysicalPlanes(values, values, f.grid.Cells())
 		r.done++
-		r.env.Progress.Note("%s, frame %d: %d of %d", r.fileOf(f.origin), f.origin.Frame, r.done, r.total())
+		r.env.Progress.Piece(display.Work{Name: fmt.Sprintf("%s, frame %d", r.fileOf(f.origin), f.origin.Frame), Done: r.done, Total: r.total()})
 	}
 	return out, nil
 }
@@ -89,13 +90,18 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 	if err != nil {
 		return nil, err
 	}
-	noise, err := model.NewProjection(r.sampler.Noise, r.loaded.Input, grid, r.loaded.Stats)
+	base, err := model.NewGridBase(r.sampler.Flow, r.loaded.Input, grid, r.loaded.Stats)
 	if err != nil {
 		return nil, err
 	}
+	sampler := r.sampler
+	sampler.Watch = func(_ *torchx.Scope, step int, _ float64, _ torchx.Tensor) {
+		r.env.Progress.Part(display.Work{Name: fmt.Sprintf("sampling %s, frame %d", r.fileOf(first.origin), first.origin.Frame), Unit: "steps", Done: step, Total: sampler.Steps})
+	}
+	defer r.env.Progress.Part(display.Work{})
 	g := model.Generator{
-		Inference: r.net, Sampler: r.sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
-		OnX1: x1, OnNoise: noise,
+		Inference: r.net, Sampler: sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
+		OnX1: x1, OnGrid: base,
 		Streams: func(k uint64) (streams []uint64) {
 			for _, t := range tasks {
 				streams = append(streams, r.stream(r.held[t.frame].origin, t.sample, k))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"fmsr/internal/display"
 	"fmsr/internal/field"
 	"fmsr/internal/frames"
 	"fmsr/internal/hostmem"
@@ -23,32 +24,35 @@ import (
 //	                    [ forward, backward, clip, AdamW         ]
 //	steps               -- v1 ---- step 1 ------- step 2 --------
 type Train struct {
-	LR             float64 `yaml:"lr" above:"0" flag:"lr" doc:"learning rate"`
-	WeightDecay    float64 `yaml:"weight_decay" min:"0" flag:"weight-decay" doc:"decoupled weight decay of AdamW"`
-	TotalSteps     int     `yaml:"total_steps" min:"1" flag:"total-steps" doc:"steps of the whole run" resume:"free"`
-	PrintEvery     int     `yaml:"print_every" min:"1" flag:"print-every" doc:"steps between lines of the learning curve, printed and in the logs"`
-	WarmupSteps    int     `yaml:"warmup_steps" min:"0" flag:"warmup-steps" doc:"steps over which lr rises linearly from 0; none with run.overfit"`
-	LRSchedule     string  `yaml:"lr_schedule" oneof:"constant|cosine|linear" flag:"lr-schedule" doc:"lr after the warm-up; cosine, linear: falls to 0 at total_steps, which a resumed run then keeps"`
-	InitFrom       string  `yaml:"init_from" flag:"init-from" path:"file" doc:"checkpoint, or its run's folder, of the same fields and widths: training starts from its weights (the average, if it has one) with a fresh optimizer, at step 0"`
-	Best           string  `yaml:"best" flag:"best" doc:"an error of eval, as val/mse_ema or val/nmse: checkpoint.best.pt is the checkpoint of the evaluation where it was least; empty: none" resume:"free"`
-	Accumulate     int     `yaml:"accumulate" min:"1" max:"1000000" flag:"accumulate" doc:"batches whose gradients make one step"`
-	GradClip       float64 `yaml:"grad_clip" above:"0" flag:"grad-clip" doc:"largest global gradient norm"`
-	LossScale      float64 `yaml:"loss_scale" above:"0" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
-	Objective      string  `yaml:"objective" oneof:"flow|regression|crps" flag:"objective" doc:"flow: flow matching; the others are baselines, samples of one evaluation; regression: the mean of all fields that the input allows; crps: an ensemble by its fair CRPS"`
-	Members        int     `yaml:"members" min:"2" max:"4" flag:"members" doc:"members of the ensemble of each training sample, with objective crps: a step costs that many times more"`
-	BaseDist       string  `yaml:"base_dist" oneof:"x_lo_plus_noise|gaussian" flag:"base-dist" doc:"distribution that sampling starts from"`
-	BaseNoiseScale float64 `yaml:"base_noise_scale" min:"0" flag:"base-noise-scale" doc:"deviation of x_lo_plus_noise's noise, normalized units"`
-	BaseNoise      string  `yaml:"base_noise" oneof:"free|constrained" flag:"base-noise" doc:"constrained: all noise, in sampling too, is projected onto what the constraints leave free"`
-	TMin           float64 `yaml:"t_min" min:"0" flag:"t-min-train" doc:"smallest time drawn"`
-	TMax           float64 `yaml:"t_max" max:"1" flag:"t-max-train" doc:"largest time drawn"`
-	TDist          string  `yaml:"t_dist" oneof:"uniform|stratified" flag:"t-dist" doc:"times drawn; stratified: one in each of as many equal parts as the batch has samples"`
-	UseBF16        bool    `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss, where the device has instructions for it"`
-	Network        string  `yaml:"network" flag:"network" doc:"the velocity network, by name"`
-	ModelChannels  int     `yaml:"model_channels" max:"8192" flag:"model-channels" doc:"width of the network's first level"`
-	ChannelMult    []int   `yaml:"channel_mult" min:"1" max:"64" flag:"channel-mult" doc:"width of each level over model_channels"`
-	MaxBadSteps    int     `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
-	Padding        string  `yaml:"padding" oneof:"zeros|periodic" flag:"padding" doc:"of convolutions"`
-	Wire           string  `yaml:"wire" oneof:"float32|bf16" flag:"wire" doc:"numbers in which several ranks send each other their gradients" resume:"free"`
+	LR             float64            `yaml:"lr" above:"0" flag:"lr" doc:"learning rate"`
+	WeightDecay    float64            `yaml:"weight_decay" min:"0" flag:"weight-decay" doc:"decoupled weight decay of AdamW"`
+	TotalSteps     int                `yaml:"total_steps" min:"1" flag:"total-steps" doc:"steps of the whole run" resume:"free"`
+	PrintEvery     int                `yaml:"print_every" min:"1" flag:"print-every" doc:"steps between lines of the learning curve, printed and in the logs"`
+	WarmupSteps    int                `yaml:"warmup_steps" min:"0" flag:"warmup-steps" doc:"steps over which lr rises linearly from 0; none with run.overfit"`
+	LRSchedule     string             `yaml:"lr_schedule" oneof:"constant|cosine|linear" flag:"lr-schedule" doc:"lr after the warm-up; cosine, linear: falls to 0 at total_steps, which a resumed run then keeps"`
+	InitFrom       string             `yaml:"init_from" flag:"init-from" path:"file" doc:"checkpoint, or its run's folder, of the same fields and widths: training starts from its weights (the average, if it has one) with a fresh optimizer, at step 0"`
+	Best           string             `yaml:"best" flag:"best" doc:"an error of eval, as val/mse_ema or val/nmse: checkpoint.best.pt is the checkpoint of the evaluation where it was least; empty: none" resume:"free"`
+	Accumulate     int                `yaml:"accumulate" min:"1" max:"1000000" flag:"accumulate" doc:"batches whose gradients make one step"`
+	GradClip       float64            `yaml:"grad_clip" above:"0" flag:"grad-clip" doc:"largest global gradient norm"`
+	LossScale      float64            `yaml:"loss_scale" above:"0" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
+	Objective      string             `yaml:"objective" oneof:"flow|regression|crps" flag:"objective" doc:"flow: flow matching; the others are baselines, samples of one evaluation; regression: the mean of all fields that the input allows; crps: an ensemble by its fair CRPS"`
+	Members        int                `yaml:"members" min:"2" max:"4" flag:"members" doc:"members of the ensemble of each training sample, with objective crps: a step costs that many times more"`
+	BaseDist       string             `yaml:"base_dist" oneof:"x_lo_plus_noise|gaussian|x_lo_plus_lost_band" flag:"base-dist" doc:"distribution that sampling starts from; x_lo_plus_lost_band: x_lo with noise that has, for each field, the spectrum of x_hi - x_lo in the training frames"`
+	BaseNoiseScale float64            `yaml:"base_noise_scale" min:"0" flag:"base-noise-scale" doc:"deviation of x_lo_plus_noise's noise, normalized units"`
+	BaseNoise      string             `yaml:"base_noise" oneof:"free|constrained" flag:"base-noise" doc:"constrained: all noise, in sampling too, is projected onto what the constraints leave free"`
+	TMin           float64            `yaml:"t_min" min:"0" flag:"t-min-train" doc:"smallest time drawn"`
+	TMax           float64            `yaml:"t_max" max:"1" flag:"t-max-train" doc:"largest time drawn"`
+	TDist          string             `yaml:"t_dist" oneof:"uniform|stratified" flag:"t-dist" doc:"times drawn; stratified: one in each of as many equal parts as the batch has samples"`
+	UseBF16        bool               `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss, where the device has instructions for it"`
+	Network        string             `yaml:"network" flag:"network" doc:"the velocity network, by name"`
+	ModelChannels  int                `yaml:"model_channels" max:"8192" flag:"model-channels" doc:"width of the network's first level"`
+	ChannelMult    []int              `yaml:"channel_mult" min:"1" max:"64" flag:"channel-mult" doc:"width of each level over model_channels"`
+	MaxBadSteps    int                `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
+	Padding        string             `yaml:"padding" oneof:"zeros|periodic" flag:"padding" doc:"of convolutions"`
+	Wire           string             `yaml:"wire" oneof:"float32|bf16" flag:"wire" doc:"numbers in which several ranks send each other their gradients" resume:"free"`
+	ChannelWeights map[string]float64 `yaml:"channel_weights" flag:"channel-weights" above:"0" doc:"weights of fields in the loss, as {Bx: 2}; others have 1; divided by their mean, so that the loss keeps its scale"`
+	LossParts      bool               `yaml:"loss_parts" flag:"loss-parts" doc:"logs the loss by field and by time too"`
+	SymmetryConfig
 	model.ConstraintConfig
 }
 
@@ -66,6 +70,12 @@ trains the same network for samples of one evaluation, x1 = x_lo + v(x0, t = 0).
 regression, x0 is x_lo, and the loss is that of flow matching. With crps, x0 has noise, and
 the loss is the fair continuous ranked probability score (Ferro 2014) of members samples.
 
+base_dist x_lo_plus_lost_band has noise with a spectrum of its own for each field: that of
+x_hi - x_lo over the first 256 training frames, which the checkpoint keeps.
+
+Before the first step, it fits a linear filter to the training frames, a baseline that the
+checkpoint keeps: docs/physics.md.
+
 The next step
 starts when every stage below has let go of the last one. Validation batches are
 passed on. What a step draws is a function of run.seed and the step. One whose loss
@@ -78,7 +88,10 @@ periodic). The loss is of the field's own cells alone.
 
 Several ranks (torchrun, srun, fmsr run --ranks N) share each batch, and average their
 gradients while the backward pass runs. They have the same weights, which is checked at
-every print_every steps and before checkpoints.`,
+every print_every steps and before checkpoints.
+
+symmetries (docs/training.md) moves each training sample by a random combination of
+symmetries of the equations: fields get their signs, and x_lo stays the average of x_hi.`,
 		Link: pipeline.Link{
 			Needs: pipeline.Paired | pipeline.Normalized | pipeline.Batched | pipeline.Replayed,
 			Adds:  pipeline.Steps,
@@ -112,17 +125,25 @@ func (c *Train) TrainedFor() model.Objective {
 	return o
 }
 
+func (t *train) flow() model.Flow {
+	f := model.Flow{
+		Objective: t.TrainedFor(), Base: model.BaseDist(t.BaseDist), NoiseScale: t.BaseNoiseScale, LossScale: t.LossScale, Noise: t.noise, Measured: t.base,
+	}
+	if f.Measures() {
+		f.NoiseScale = 1
+	}
+	return f
+}
+
 func (t *train) hyper() model.Hyper {
 	warmup := t.WarmupSteps
 	if t.env.Run.Overfit {
 		warmup = 0
 	}
 	return model.Hyper{
-		Flow: model.Flow{
-			Objective: t.TrainedFor(), Base: model.BaseDist(t.BaseDist), NoiseScale: t.BaseNoiseScale, LossScale: t.LossScale, Noise: t.noise,
-		},
-		Members: t.Members,
-		LR:      t.LR, WeightDecay: t.WeightDecay, WarmupSteps: warmup, Schedule: t.LRSchedule, TotalSteps: t.TotalSteps, GradClip: t.GradClip,
+		Flow:    t.flow(),
+		Members: t.Members, Weights: t.weights, LossFields: t.lossFields(),
+		LR: t.LR, WeightDecay: t.WeightDecay, WarmupSteps: warmup, Schedule: t.LRSchedule, TotalSteps: t.TotalSteps, GradClip: t.GradClip,
 		TMin: t.TMin, TMax: t.TMax, BF16: t.UseBF16, Stratified: t.TDist == "stratified", Seed: t.env.Run.Seed,
 	}
 }
@@ -136,6 +157,9 @@ type train struct {
 	config model.Config
 	noise  field.Constraints // of noise; zero: free
 	stop   int               // the step at which this run ends
+
+	weights []float64  // of the fields in the loss, with a mean of 1; nil: all are 1
+	augment *augmenter // of training samples; nil: they stay as they are
 
 	from    *model.Loaded     // checkpoint to resume from; nil once the trainer has its state
 	init    *model.Loaded     // checkpoint to start from; nil once the trainer has its weights
@@ -151,8 +175,10 @@ type train struct {
 
 	checkpoints checkpoints
 
-	meter  model.InputMeter
-	inputs *model.Inputs
+	meter     model.InputMeter
+	inputs    *model.Inputs
+	baseMeter *model.BaseMeter    // nil unless base_dist measures
+	base      *model.MeasuredBase // nil unless base_dist has one
 }
 
 // Open checks grid and device. Prepare makes the network.
@@ -164,6 +190,9 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if err != nil {
 		return in, err
 	}
+	for range in.Channels {
+		in.Filters = append(in.Filters, field.NewLinear(in.Factor))
+	}
 	t.env, t.in, t.UseBF16 = env, in, usesBF16(env, device, t.UseBF16)
 	t.config = model.Config{
 		Network: t.Network, Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
@@ -173,10 +202,19 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if err != nil {
 		return in, err
 	}
+	if t.flow().Measures() {
+		t.baseMeter = model.NewBaseMeter(len(in.Channels), in.Grid)
+	}
 	if t.BaseNoise == constrainedNoise {
 		if t.noise, err = t.Of(in.Channels, in.Grid); err != nil {
 			return in, err
 		}
+	}
+	if t.weights, err = t.fieldWeights(); err != nil {
+		return in, err
+	}
+	if t.augment, err = newAugmenter(t.SymmetryConfig, env, in); err != nil {
+		return in, err
 	}
 	if t.Best != "" && env.Ends&pipeline.Evaluated == 0 {
 		return in, fmt.Errorf("best is %s, but no stage of the flow evaluates: add eval", t.Best)
@@ -267,6 +305,18 @@ func (t *train) step(ctx context.Context, batch *frames.Frames, first, last bool
 			return err
 		}
 	}
+	if t.augment != nil {
+		place := 0 // of the batch's first sample in that of all ranks
+		if t.env.Ranks != nil {
+			place = t.env.Ranks.Rank * batch.N()
+		}
+		moved, err := t.augment.move(batch, t.trainer.Step+1, len(t.batches)-1, place)
+		if err != nil {
+			return err
+		}
+		defer moved.Release()
+		batch = moved
+	}
 	err := t.trainer.Do(ctx, func(s *torchx.Scope) (err error) {
 		xLo := model.NetInput(s, t.trainer.Net, batch.Lo.Bytes(), batch.N(), batch.H, batch.W)
 		x1 := model.NetInput(s, t.trainer.Net, batch.Hi.Bytes(), batch.N(), batch.H, batch.W)
@@ -307,7 +357,9 @@ func (t *train) send() []pipeline.Element {
 	t.env.Ranks.Stepped(t.sent.N, t.sent.Line)
 	t.sent.Speed = float64(t.frames) / time.Since(t.lineAt).Seconds()
 	loss, norm := t.trainer.Window.Mean()
-	t.env.Progress.Step(t.sent.N, t.stop, t.TotalSteps, fmt.Sprintf("loss %.4g  grad norm %.3g  lr %.3g  %.3g frames/s", loss, norm, t.sent.LR, t.sent.Speed))
+	t.env.Progress.Step(display.Step{
+		N: t.sent.N, Stop: t.stop, Total: t.TotalSteps, Loss: loss, GradNorm: norm, LR: t.sent.LR, Last: t.sent.Loss, FramesPerSecond: t.sent.Speed,
+	})
 	if t.sent.N >= t.stop {
 		t.env.Finish()
 	}
@@ -381,11 +433,14 @@ func (t *train) Prepare(ctx context.Context) error {
 		return err
 	}
 	t.thread = thread
+	if err := t.shareBase(ctx); err != nil {
+		return err
+	}
 	t.trainer, err = model.NewTrainer(ctx, thread, t.config, t.hyper())
 	if err != nil {
 		return err
 	}
-	if t.trainer.OnNoise, err = model.NewProjection(t.noise, t.input(), t.in.Grid, t.in.Stats); err != nil {
+	if t.trainer.OnGrid, err = model.NewGridBase(t.trainer.Flow, t.input(), t.in.Grid, t.in.Stats); err != nil {
 		return err
 	}
 	t.trainer.Notices(func(line string) { t.env.Progress.Note("%s", line) })
@@ -424,6 +479,16 @@ func (t *train) begin() {
 	t.env.Progress.Note("training %d parameters on %s, %s: %s at %d x %d, %d training and %d validation frames%s",
 		model.Count(t.trainer.Net), on, precision, strings.Join(t.in.Channels, ", "), t.in.H, t.in.W,
 		t.in.Frames[frames.Train], t.in.Frames[frames.Val], same)
-	t.env.Progress.Start(t.trainer.Step, t.TotalSteps, t.PrintEvery)
+	if t.weights != nil {
+		t.env.Progress.Note("the loss weighs the fields (train.channel_weights, over their mean): %s", t.weightList())
+	}
+	if t.augment != nil {
+		t.env.Progress.Note("training samples are moved by random combinations of %s (train.symmetries)", strings.Join(t.Symmetries, ", "))
+		for _, line := range t.augment.warnings() {
+			t.env.Progress.Note("%s", line)
+		}
+	}
+	t.env.Progress.Work(display.Work{Name: "training", Unit: "steps", Done: t.trainer.Step, Total: t.TotalSteps})
+	t.env.Progress.Start(t.trainer.Step, t.PrintEvery)
 	t.lineAt = time.Now()
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"fmsr/internal/display"
 	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
 	"fmsr/internal/store/runfolder"
@@ -18,22 +19,28 @@ import (
 
 // saveIfDue begins the checkpoint of the newest step, if one is due. The step has
 // come back from the stages below, so its average is up to date. Training waits
-// for the copy of the weights only.
+// for the copy of the weights only. Several ranks save only what they have compared.
 func (t *train) saveIfDue(ctx context.Context) error {
-	if step := t.trainer.Step; t.logged || step > 0 && t.checkpoints.planned(step) {
-		t.logged = false
+	c, step, skipped := &t.checkpoints, t.trainer.Step, t.trainer.Last.Skipped()
+	due := c.due(step) && !skipped
+	compared := t.env.Ranks == nil
+	if t.logged || due {
+		t.logged, compared = false, true
 		if err := t.compareRanks(ctx); err != nil {
 			return err
 		}
 	}
-	if !t.env.Leads() {
-		return nil
-	}
-	err := t.checkpoints.look()
-	if err == nil && (t.checkpoints.due(t.trainer.Step) || t.isBest()) && !t.trainer.Last.Skipped() {
-		if err = t.checkpoints.wait(); err == nil {
-			err = t.save(ctx)
+	var err error
+	if t.env.Leads() {
+		err = c.look()
+		if err == nil && (due || compared && !skipped && (c.late(step) || t.isBest())) {
+			if err = c.wait(); err == nil {
+				err = t.save(ctx)
+			}
 		}
+	}
+	if due {
+		c.passed = step
 	}
 	if errors.Is(err, model.ErrUnhealthy) { // the steps to come will be bad, and end the run
 		t.env.Progress.Note("%v", err)
@@ -44,11 +51,11 @@ func (t *train) saveIfDue(ctx context.Context) error {
 
 func (t *train) save(ctx context.Context) error {
 	snapshot, err := t.trainer.Snapshot(ctx, model.Checkpoint{
-		Channels: t.in.Channels, Stats: t.in.Stats, Input: t.input(), Inputs: t.inputs,
+		Channels: t.in.Channels, Stats: t.in.Stats, Input: t.input(), Inputs: t.inputs, Filters: t.in.Filters,
 		Frames: t.in.Frames[frames.Train], Digests: t.in.Digests, Averaged: t.averages(), Spec: string(t.env.Lasting),
 	})
 	if err == nil {
-		t.checkpoints.begin(snapshot, t.isBest())
+		t.checkpoints.begin(snapshot, t.isBest(), t.checkpoints.forGood(t.trainer.Step))
 	}
 	return err
 }
@@ -66,6 +73,8 @@ func (t *train) saveLast() error {
 	if err := t.checkpoints.wait(); err != nil && !errors.Is(err, model.ErrUnhealthy) || t.trainer.Step == t.checkpoints.saved && !t.isBest() {
 		return err
 	}
+	t.env.Progress.Part(display.Work{Name: fmt.Sprintf("saving step %d", t.trainer.Step)})
+	defer t.env.Progress.Part(display.Work{})
 	if err := t.save(context.Background()); err != nil {
 		return err
 	}
@@ -101,6 +110,7 @@ type checkpoints struct {
 	saved int // step of the newest that is whole; 0: none
 
 	last    int // step of the newest that was begun
+	passed  int // the last step that was due by its number
 	best    int // step of the newest best one that was begun
 	at      time.Time
 	writing chan error // of that one's end; nil where it has been seen
@@ -115,30 +125,36 @@ func (c *checkpoints) start(env *pipeline.Env) {
 	c.run, c.folder, c.at = env.Run, env.Folder, time.Now()
 }
 
-// due reports whether a checkpoint of this step is due.
+// due reports whether a checkpoint of this step is due by its number, or one before it was
+// whose step was skipped. All ranks agree on it.
 func (c *checkpoints) due(step int) bool {
+	return c.reached(c.run.CheckpointEvery, step) || c.forGood(step)
+}
+
+// late reports whether a checkpoint is due by the time since the last.
+func (c *checkpoints) late(step int) bool {
 	minutes := c.run.CheckpointMinutes
-	return step > c.last && (step/c.run.CheckpointEvery > c.last/c.run.CheckpointEvery || c.forGood(step) ||
-		minutes > 0 && time.Since(c.at).Minutes() >= minutes)
+	return step > c.last && minutes > 0 && time.Since(c.at).Minutes() >= minutes
 }
 
-// planned reports whether a checkpoint of this step is due by its number.
-func (c *checkpoints) planned(step int) bool {
-	return step%c.run.CheckpointEvery == 0 || c.forGood(step)
+// forGood reports whether the checkpoint of this step is to stay.
+func (c *checkpoints) forGood(step int) bool {
+	return c.run.KeepEvery > 0 && c.reached(c.run.KeepEvery, step)
 }
 
-// forGood reports whether the checkpoint of a step is never removed.
-func (c *checkpoints) forGood(step int) bool { return c.run.KeepEvery > 0 && step%c.run.KeepEvery == 0 }
+// reached reports whether the run has reached a multiple of every since the last step that was
+// due.
+func (c *checkpoints) reached(every, step int) bool { return step/every > c.passed/every }
 
 // begin starts to write a snapshot, and frees it in the end. The last one must
 // have been waited for.
-func (c *checkpoints) begin(s *model.Snapshot, best bool) {
+func (c *checkpoints) begin(s *model.Snapshot, best, forGood bool) {
 	c.last, c.at = s.Step, time.Now()
 	if best {
 		c.best = s.Step
 	}
 	c.writing = make(chan error, 1)
-	go func() { c.writing <- errors.Join(c.write(s, best), s.Close()) }()
+	go func() { c.writing <- errors.Join(c.write(s, best, forGood), s.Close()) }()
 }
 
 // wait waits for the checkpoint that is being written, if one is.
@@ -169,7 +185,7 @@ func (c *checkpoints) look() error {
 
 // write puts checkpoint.pt in place, after the best, which it mentions. A checkpoint
 // that is kept beside it has its step's name too.
-func (c *checkpoints) write(s *model.Snapshot, best bool) error {
+func (c *checkpoints) write(s *model.Snapshot, best, forGood bool) error {
 	if best {
 		if err := s.Save(filepath.Join(c.run.Dir, model.BestFile)); err != nil {
 			return err
@@ -179,11 +195,11 @@ func (c *checkpoints) write(s *model.Snapshot, best bool) error {
 	if err := s.Save(path); err != nil {
 		return err
 	}
-	if c.run.Keep == 1 && !c.forGood(s.Step) {
+	if c.run.Keep == 1 && !forGood {
 		return nil
 	}
 	name := fmt.Sprintf(namedFile, s.Step)
-	if !c.forGood(s.Step) {
+	if !forGood {
 		if err := c.folder.Add(name); err != nil {
 			return err
 		}
@@ -200,8 +216,7 @@ func (c *checkpoints) write(s *model.Snapshot, best bool) error {
 const namedFile = "checkpoint-%08d.pt"
 
 // prune removes the named checkpoints that are too old to be kept. It leaves those that are
-// kept for good, also by an earlier run.keep_every, and those that are the user's: the
-// folder's record lists neither.
+// kept for good and those that are the user's: the folder's record lists neither.
 func (c *checkpoints) prune(newest int) error {
 	entries, err := os.ReadDir(c.run.Dir)
 	if err != nil {
@@ -213,7 +228,8 @@ func (c *checkpoints) prune(newest int) error {
 		if _, err := fmt.Sscanf(e.Name(), namedFile, &step); err != nil || e.Name() != fmt.Sprintf(namedFile, step) {
 			continue
 		}
-		if step <= newest && !c.forGood(step) && c.folder.Has(e.Name()) {
+		good := c.run.KeepEvery > 0 && step%c.run.KeepEvery == 0 // whatever run.keep_every was when it was recorded
+		if step <= newest && !good && c.folder.Has(e.Name()) {
 			steps = append(steps, step)
 		}
 	}

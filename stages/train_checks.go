@@ -17,7 +17,7 @@ import (
 var errorFigure = regexp.MustCompile(`^val/n?mse(_ema|_sde)?(/.+)?$`)
 
 // Validate reports times and shapes that cannot be.
-func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+func (c *Train) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
 	if !(c.TMin < c.TMax) {
 		report("t_min", "is %g: want less than t_max, which is %g", c.TMin, c.TMax)
 	}
@@ -27,6 +27,7 @@ func (c *Train) Validate(_ *pipeline.Run, report func(key, format string, args .
 	if c.TrainedFor() == model.CRPS && c.BaseDist == string(model.XLoPlusNoise) && c.BaseNoiseScale == 0 {
 		report("base_noise_scale", "is 0: want noise by which the members of objective crps can differ")
 	}
+	c.SymmetryConfig.Validate(run, report)
 	c.ConstraintConfig.Validate(report)
 	if c.BaseNoise == constrainedNoise && len(c.Constraints) == 0 {
 		report("base_noise", "is %s: name its constraints", c.BaseNoise)
@@ -50,10 +51,16 @@ func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)
 		warn("warmup_steps", fmt.Sprintf("is %d, and total_steps %d: the learning rate never reaches lr, and ends at %.2g of it", c.WarmupSteps, c.TotalSteps, float64(c.TotalSteps)/float64(c.WarmupSteps)), "set fewer")
 	}
 	c.adviseIdle(warn)
-	if c.BaseDist == string(model.Gaussian) && c.BaseNoiseScale != usualNoise {
-		warn("base_noise_scale", fmt.Sprintf("is %g, but does nothing: base_dist gaussian has noise of deviation 1", c.BaseNoiseScale), "leave it out")
+	if len(c.Symmetries) == 0 && len(c.Odd) > 0 {
+		warn("odd", "does nothing: there are no symmetries", "leave it out")
+	}
+	if has := baseNoises[model.BaseDist(c.BaseDist)]; has != "" && c.BaseNoiseScale != usualNoise {
+		warn("base_noise_scale", fmt.Sprintf("is %g, but does nothing: base_dist %s has noise of %s", c.BaseNoiseScale, c.BaseDist, has), "leave it out")
 	}
 }
+
+// baseNoises are the noises of base distributions that base_noise_scale does not change.
+var baseNoises = map[model.BaseDist]string{model.Gaussian: "deviation 1", model.LostBand: "the training frames' own power"}
 
 // adviseIdle warns of keys that do nothing with the objective.
 func (c *Train) adviseIdle(warn func(key, summary, detail string)) {

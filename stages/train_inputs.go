@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"fmsr/internal/field"
 	"fmsr/internal/frames"
+	"fmsr/internal/parallel"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -14,27 +16,75 @@ import (
 // The checkpoint keeps the range of their means, deviations and spectra.
 const inputFrames = 256
 
-// FitKey: the replay's order decides which frames come first.
-func (t *train) FitKey() any { return struct{ Seed uint64 }{t.env.Run.Seed} }
+// filterCells is how many coarse cells of a field determine the linear filter's
+// 82 weights well; a fit of that many takes a second or two.
+const filterCells = 1 << 19
 
-// Fit takes in the coarse fields of the first training frames.
+// fitted is what the checkpoint keeps of the training frames beside their statistics.
+type fitted struct {
+	Inputs  model.Inputs
+	Filters []*field.Linear     // of each field, normalized
+	Base    *model.MeasuredBase `json:",omitempty"` // nil unless base_dist has one
+}
+
+// FitKey: the replay's order decides which frames come first.
+func (t *train) FitKey() any {
+	key := struct {
+		Grid pipeline.Grid
+		Seed uint64
+		Base string `json:",omitempty"`
+	}{Grid: t.env.Run.Grid, Seed: t.env.Run.Seed}
+	if t.baseMeter != nil {
+		key.Base = t.BaseDist
+	}
+	return key
+}
+
+// Fit takes in the coarse fields of the first training frames and what the base measures,
+// and fits the linear filters of the first ones.
 func (t *train) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	batch := in.(*frames.Frames)
 	if batch.Split() != frames.Train {
 		return false, nil
 	}
+	filtered := t.in.Filters[0].Cells() >= filterCells
+	if !filtered {
+		if err := t.addToFilters(batch); err != nil {
+			return false, err
+		}
+	}
+	if t.meter.Inputs().Frames == inputFrames {
+		return filtered, nil
+	}
 	grid := t.in.Coarser(t.in.Factor)
 	coarse := make([]float32, len(t.in.Channels)*grid.Cells())
 	for n := range batch.N() {
-		t.coarse(coarse, batch.XLo()[n*batch.FrameLen():][:batch.FrameLen()])
+		hi, lo := batch.XHi()[n*batch.FrameLen():][:batch.FrameLen()], batch.XLo()[n*batch.FrameLen():][:batch.FrameLen()]
+		t.baseMeter.Add(hi, lo)
+		t.coarse(coarse, lo)
 		if err := t.meter.Add(coarse, grid); err != nil {
 			return false, err
 		}
 		if t.meter.Inputs().Frames == inputFrames {
-			return true, nil
+			break
 		}
 	}
 	return false, nil
+}
+
+// addToFilters adds a batch of training frames to the fit of each field's filter, the
+// fields in parallel.
+func (t *train) addToFilters(batch *frames.Frames) error {
+	hi, lo, cells := batch.XHi(), batch.XLo(), batch.Cells()
+	return parallel.Each(len(t.in.Filters), func(c int) error {
+		coarse := make([]float32, t.in.Coarser(t.in.Factor).Cells())
+		for n := range batch.N() {
+			at := n*batch.FrameLen() + c*cells
+			t.in.Stats.Coarse(coarse, lo[at:][:cells], c, t.in.Grid, t.in.Factor, t.in.Periodic)
+			t.in.Filters[c].Add(coarse, hi[at:][:cells], t.in.Grid)
+		}
+		return nil
+	})
 }
 
 // coarse makes the coarse planes of a frame's normalized x_lo, in physical units.
@@ -47,24 +97,60 @@ func (t *train) coarse(coarse, lo []float32) {
 	}
 }
 
-// Fitted returns the looks of the inputs.
+// Fitted returns the looks of the inputs, the filters and the base.
 func (t *train) Fitted() (any, error) {
 	inputs := t.meter.Inputs()
 	if inputs.Frames == 0 {
 		return nil, errNoTraining
 	}
-	return inputs, inputs.Check(len(t.in.Channels))
+	for c, f := range t.in.Filters {
+		if err := f.Solve(); err != nil {
+			return nil, fmt.Errorf("field %s: %w", t.in.Channels[c], err)
+		}
+	}
+	return fitted{inputs, t.in.Filters, t.baseMeter.Base()}, inputs.Check(len(t.in.Channels))
 }
 
 // Restore takes them back.
 func (t *train) Restore(data []byte) error {
-	var inputs model.Inputs
-	if err := json.Unmarshal(data, &inputs); err != nil {
+	var of fitted
+	if err := json.Unmarshal(data, &of); err != nil {
+		return fmt.Errorf("the inputs' looks and filters: %w", err)
+	}
+	if err := of.Inputs.Check(len(t.in.Channels)); err != nil {
 		return fmt.Errorf("the inputs' looks: %w", err)
 	}
-	if err := inputs.Check(len(t.in.Channels)); err != nil {
-		return fmt.Errorf("the inputs' looks: %w", err)
+	if len(of.Filters) != len(t.in.Channels) {
+		return fmt.Errorf("linear filters of %d fields, want %d", len(of.Filters), len(t.in.Channels))
 	}
-	t.inputs = &inputs
+	for c, f := range of.Filters {
+		filter, err := field.LinearOf(t.in.Factor, f.Weights)
+		if err != nil {
+			return err
+		}
+		*t.in.Filters[c] = *filter
+	}
+	if t.baseMeter != nil {
+		if err := of.Base.Check(len(t.in.Channels)); err != nil {
+			return fmt.Errorf("the base: %w", err)
+		}
+	}
+	t.inputs, t.base = &of.Inputs, of.Base
 	return nil
+}
+
+// shareBase takes the base of the checkpoint that the run resumes from. A fit on another
+// processor may differ in the last bits, so that rank 0 tells the others.
+func (t *train) shareBase(ctx context.Context) error {
+	if t.from != nil {
+		t.base = t.from.Flow.Measured
+	}
+	if t.base == nil || t.env.Ranks == nil {
+		return nil
+	}
+	data, err := t.env.Ranks.Share(ctx, "which has the base distribution", func() ([]byte, error) { return json.Marshal(t.base) })
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, &t.base)
 }

@@ -50,6 +50,8 @@ var hyperparameters = []struct{ flag, key, preset, other string }{
 	{"accumulate", "train.accumulate", "1", "2"},
 	{"t-dist", "train.t_dist", "uniform", "stratified"},
 	{"objective", "train.objective", "flow", "crps"},
+	{"loss-parts", "train.loss_parts", "false", "true"},
+	{"symmetries", "train.symmetries", "[]", "reflect_x"},
 	{"seed", "run.seed", "0", "1"},
 }
 

@@ -11,11 +11,13 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
 	"fmsr/internal/ranks"
 	"fmsr/internal/ranks/dist"
+	"fmsr/internal/terminal"
 )
 
 // patience is how long the other ranks may take to end after one has failed.
@@ -36,6 +38,11 @@ func (f *failedRank) Error() string {
 // error is the *failedRank that failed first.
 func launch(ctx context.Context, size int, trains bool, stdout, stderr io.Writer) error {
 	if trains {
+		if terminal.Screen(stdout) != nil {
+			held := &heldLines{to: stderr}
+			defer held.release()
+			stderr = held
+		}
 		stdout = nil
 	}
 	all, err := startRanks(size, stdout, stderr)
@@ -60,6 +67,9 @@ func launch(ctx context.Context, size int, trains bool, stdout, stderr io.Writer
 		select {
 		case r := <-ended:
 			left--
+			if held, ok := stderr.(*heldLines); ok && r.rank == 0 {
+				held.release()
+			}
 			failed := r.failed()
 			if r.signalled() {
 				fmt.Fprintf(stderr, "fmsr: rank %d: %v\n", r.rank, r.ProcessState)
@@ -162,6 +172,36 @@ func freePort() (int, error) {
 		return 0, err
 	}
 	return l.Addr().(*net.TCPAddr).Port, l.Close()
+}
+
+// heldLines keeps the errors of other ranks until rank 0, which may show the run live on the
+// same terminal, has ended.
+type heldLines struct {
+	to io.Writer
+
+	mu       sync.Mutex
+	released bool
+	lines    []byte
+}
+
+func (h *heldLines) Write(text []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.released {
+		return h.to.Write(text)
+	}
+	h.lines = append(h.lines, text...)
+	return len(text), nil
+}
+
+// release writes what was kept, and everything else at once.
+func (h *heldLines) release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.released {
+		_, _ = h.to.Write(h.lines)
+	}
+	h.released = true
 }
 
 // rankLines writes whole lines with their rank in front, except for messages that name

@@ -26,8 +26,9 @@ func placeOf(size int) (ranks.Place, error) {
 	return p, nil
 }
 
-// executeRank runs a training spec as one of several ranks.
-func executeRank(ctx context.Context, place ranks.Place, spec *pipeline.Spec, opt pipeline.Options) error {
+// executeRank runs a training spec as one of several ranks. It calls end before other ranks,
+// which may share the terminal, show their errors.
+func executeRank(ctx context.Context, place ranks.Place, spec *pipeline.Spec, opt pipeline.Options, end func(error) error) error {
 	runtime.GOMAXPROCS(max(2, place.Threads()))
 	ctx, group, leave, err := dist.Join(ctx, place, ranks.Options{
 		Limits: ranks.Usual,
@@ -44,7 +45,7 @@ func executeRank(ctx context.Context, place ranks.Place, spec *pipeline.Spec, op
 		return rankError(place.Rank, &runFailed{error: err})
 	}
 	opt.Ranks = group
-	return rankError(place.Rank, leave(pipeline.Execute(ctx, spec, opt)))
+	return rankError(place.Rank, leave(end(pipeline.Execute(ctx, spec, opt))))
 }
 
 // executeShare runs a spec that does not train as one of several processes, each a shard.

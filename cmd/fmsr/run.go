@@ -100,18 +100,20 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 			printWarnings(out, spec)
 		}
 		again := os.Args
+		shown, end := show(cmd.Context(), out, place, spec)
 		opt := pipeline.Options{
-			Out: out, Version: version(), Fresh: resume == "never", Resume: from, Profile: int(profile), Shard: part, Task: task,
+			Out: shown, Version: version(), Fresh: resume == "never", Resume: from, Profile: int(profile), Shard: part, Task: task,
 			Resumable: func() { again = withoutResume(os.Args) },
 		}
 		switch {
 		case place.Alone():
 			err = pipeline.Execute(cmd.Context(), spec, opt)
 		case spec.Trains():
-			err = executeRank(cmd.Context(), place, spec, opt)
+			err = executeRank(cmd.Context(), place, spec, opt, end)
 		default:
 			err = executeShare(cmd.Context(), place, spec, opt)
 		}
+		_ = end(err)
 		var input *pipeline.InputError
 		if err == nil || errors.As(err, &input) && cmd.Context().Err() == nil && !errors.As(err, new(interrupted)) {
 			return err

@@ -7,18 +7,36 @@ import "slices"
 type Source string
 
 const (
-	Bilinear      Source = "bilinear" // the input, interpolated
-	Linear        Source = "linear"   // the linear filter
-	ODE           Source = "ode"      // samples of the raw model
-	ODEEMA        Source = "ode_ema"
-	SDEEMA        Source = "sde_ema"
-	Regression    Source = "regression" // the only sample of a raw model trained for one evaluation
-	RegressionEMA Source = "regression_ema"
-	CRPS          Source = "crps" // samples of a raw model trained for them by the fair CRPS
-	CRPSEMA       Source = "crps_ema"
-	Sample        Source = "sample" // samples of a model that is applied
-	Mean          Source = "mean"   // mean of an ensemble of samples
+	Bilinear          Source = "bilinear"           // the input, interpolated
+	Linear            Source = "linear"             // the linear filter
+	BilinearProjected Source = "bilinear_projected" // these two, projected onto the constraints
+	LinearProjected   Source = "linear_projected"
+	ODE               Source = "ode" // samples of the raw model
+	ODEEMA            Source = "ode_ema"
+	SDEEMA            Source = "sde_ema"
+	Regression        Source = "regression" // the only sample of a raw model trained for one evaluation
+	RegressionEMA     Source = "regression_ema"
+	CRPS              Source = "crps" // samples of a raw model trained for them by the fair CRPS
+	CRPSEMA           Source = "crps_ema"
+	Sample            Source = "sample" // samples of a model that is applied
+	Mean              Source = "mean"   // mean of an ensemble of samples
 )
+
+// What pictures of an ensemble also show, of its first frame. It is not compared.
+const (
+	Sample2 Source = "sample_2"
+	Sample3 Source = "sample_3"
+	Spread  Source = "spread"
+)
+
+// ShownValues returns how many values pictures show of a source, of so many frames of so many
+// values each.
+func (s Source) ShownValues(frames, each int) int {
+	if s == Sample2 || s == Sample3 || s == Spread {
+		frames = min(frames, 1)
+	}
+	return frames * each
+}
 
 // sources lists every source, in the order in which outlets show them.
 var sources = []struct {
@@ -30,6 +48,8 @@ var sources = []struct {
 }{
 	{Bilinear, "_lo", "bilinear input", "bilinear input", false},
 	{Linear, "_linear", "linear filter 9x9", "linear filter 9x9", false},
+	{BilinearProjected, "_lo_projected", "bilinear, projected", "bilinear input, projected", false},
+	{LinearProjected, "_linear_projected", "linear filter, projected", "linear filter 9x9, projected", false},
 	{ODE, "", "ODE", "model, ODE", true},
 	{ODEEMA, "_ema", "ODE EMA", "model, ODE EMA", true},
 	{SDEEMA, "_sde", "SDE EMA", "model, SDE EMA", true},

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/cmplx"
 	"slices"
+	"strings"
 )
 
 // DivB is a discretization of div B = dBx/dx + dBy/dy.
@@ -26,6 +27,21 @@ type Constraints struct {
 	DivB     DivB   // the form in which div (Bx, By) is zero; empty: not asked for
 	Jz       bool   // jz = dBy/dx - dBx/dy, by central differences
 	Magnetic [3]int // indices of Bx, By and jz; jz is not used without Jz
+}
+
+// Names returns their names: "coarse, divb corner, jz".
+func (c Constraints) Names() string {
+	var names []string
+	if c.Coarse {
+		names = append(names, "coarse")
+	}
+	if c.DivB != "" {
+		names = append(names, "divb "+string(c.DivB))
+	}
+	if c.Jz {
+		names = append(names, "jz")
+	}
+	return strings.Join(names, ", ")
 }
 
 // coupled returns the indices of the fields that constraints connect.

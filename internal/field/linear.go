@@ -3,17 +3,18 @@ package field
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 )
 
-// linearWidth is the filter's width in coarse cells. Its features are the cells
-// and a constant.
+// linearWidth is the filter's width in coarse cells. Its features are the cells, row by
+// row, and a constant.
 const (
 	linearWidth    = 9
-	linearFeatures = linearWidth*linearWidth + 1
+	LinearFeatures = linearWidth*linearWidth + 1
 )
 
 // Linear is the baseline that a learned model has to beat: the best linear filter
@@ -24,24 +25,38 @@ const (
 //	       v                    v by least squares over the training frames
 //	fine (H, W)           the f x f cells that the middle cell averages
 //
-// It is the fit of one field. Make it by NewLinear, Add the training frames, Solve,
-// then Apply. After encoding/json has restored it, it can be applied at once.
+// Beyond an edge the coarse field is periodic or, along an axis that is open, the edge's
+// value is repeated. It is the filter of one field. NewLinear, Add and Solve fit one to training
+// frames. LinearOf, or encoding/json, restores one that can be applied at once.
 type Linear struct {
-	Factor   int       `json:"factor"`
-	Periodic bool      `json:"periodic"` // whether the domain wraps around, else its edge is repeated
-	Weights  []float64 `json:"weights"`  // (factor^2, linearFeatures), once solved
+	Factor  int       `json:"factor"`
+	Weights []float64 `json:"weights"` // (factor^2, LinearFeatures), once solved: the cells row by row, then the constant
 
 	cells int
-	gram  []float64 // (linearFeatures, linearFeatures), upper: sum of x x'
-	cross []float64 // (linearFeatures, factor^2): sum of x y'
+	gram  []float64 // (LinearFeatures, LinearFeatures), upper: sum of x x'
+	cross []float64 // (LinearFeatures, factor^2): sum of x y'
 }
 
 // NewLinear returns an empty fit for coarse cells of factor x factor fine ones.
-func NewLinear(factor int, periodic bool) *Linear {
+func NewLinear(factor int) *Linear {
 	return &Linear{
-		Factor: factor, Periodic: periodic,
-		gram: make([]float64, linearFeatures*linearFeatures), cross: make([]float64, linearFeatures*factor*factor),
+		Factor: factor,
+		gram:   make([]float64, LinearFeatures*LinearFeatures), cross: make([]float64, LinearFeatures*factor*factor),
 	}
+}
+
+// LinearOf returns the filter of these weights (factor^2, LinearFeatures), or an error if they
+// cannot be a filter's.
+func LinearOf(factor int, weights []float64) (*Linear, error) {
+	if want := factor * factor * LinearFeatures; len(weights) != want {
+		return nil, fmt.Errorf("%d weights of a linear filter, want %d", len(weights), want)
+	}
+	for _, w := range weights {
+		if math.IsNaN(w) || math.IsInf(w, 0) {
+			return nil, fmt.Errorf("a weight of a linear filter is %g", w)
+		}
+	}
+	return &Linear{Factor: factor, Weights: weights}, nil
 }
 
 // Cells returns the number of coarse cells that were added.
@@ -49,8 +64,9 @@ func (f *Linear) Cells() int { return f.cells }
 
 // Add adds a fine plane (H,W) and its coarse plane (H/factor,W/factor) to the fit.
 func (f *Linear) Add(coarse, fine []float32, grid Grid) {
-	ch, cw, w := grid.H/f.Factor, grid.W/f.Factor, grid.W
-	x := f.patches(coarse, ch, cw)
+	small, w := grid.Coarser(f.Factor), grid.W
+	ch, cw := small.H, small.W
+	x := patches(coarse, small)
 	cells, phases := ch*cw, f.Factor*f.Factor
 	y := make([]float64, cells*phases)
 	for i := range cells {
@@ -58,34 +74,35 @@ func (f *Linear) Add(coarse, fine []float32, grid Grid) {
 			y[i*phases+p] = float64(fine[(i/cw*f.Factor+p/f.Factor)*w+i%cw*f.Factor+p%f.Factor])
 		}
 	}
-	X := blas64.General{Rows: cells, Cols: linearFeatures, Stride: linearFeatures, Data: x}
-	blas64.Syrk(blas.Trans, 1, X, 1, blas64.Symmetric{N: linearFeatures, Stride: linearFeatures, Data: f.gram, Uplo: blas.Upper})
+	X := blas64.General{Rows: cells, Cols: LinearFeatures, Stride: LinearFeatures, Data: x}
+	blas64.Syrk(blas.Trans, 1, X, 1, blas64.Symmetric{N: LinearFeatures, Stride: LinearFeatures, Data: f.gram, Uplo: blas.Upper})
 	blas64.Gemm(blas.Trans, blas.NoTrans, 1, X, blas64.General{Rows: cells, Cols: phases, Stride: phases, Data: y}, 1,
-		blas64.General{Rows: linearFeatures, Cols: phases, Stride: phases, Data: f.cross})
+		blas64.General{Rows: LinearFeatures, Cols: phases, Stride: phases, Data: f.cross})
 	f.cells += cells
 }
 
-// patches returns (cells, linearFeatures): the cells around each coarse cell, and 1.
-func (f *Linear) patches(coarse []float32, ch, cw int) []float64 {
+// patches returns (cells, LinearFeatures): the cells around each cell of a plane, and 1.
+func patches(plane []float32, grid Grid) []float64 {
 	r := linearWidth / 2
-	x := make([]float64, ch*cw*linearFeatures)
-	for cy := range ch {
-		for cx := range cw {
-			row := x[(cy*cw+cx)*linearFeatures:][:linearFeatures]
+	x := make([]float64, grid.Cells()*LinearFeatures)
+	for cy := range grid.H {
+		for cx := range grid.W {
+			row := x[(cy*grid.W+cx)*LinearFeatures:][:LinearFeatures]
 			for dy := -r; dy <= r; dy++ {
-				y := f.wrap(cy+dy, ch)
+				y := beyond(cy+dy, grid.H, grid.Boundary[0])
 				for dx := -r; dx <= r; dx++ {
-					row[(dy+r)*linearWidth+dx+r] = float64(coarse[y*cw+f.wrap(cx+dx, cw)])
+					row[(dy+r)*linearWidth+dx+r] = float64(plane[y*grid.W+beyond(cx+dx, grid.W, grid.Boundary[1])])
 				}
 			}
-			row[linearFeatures-1] = 1
+			row[LinearFeatures-1] = 1
 		}
 	}
 	return x
 }
 
-func (f *Linear) wrap(i, n int) int {
-	if f.Periodic {
+// beyond returns the cell among n along an axis whose value cell i has.
+func beyond(i, n int, b Boundary) int {
+	if b == Periodic {
 		return ((i % n) + n) % n
 	}
 	return min(max(i, 0), n-1)
@@ -97,9 +114,9 @@ func (f *Linear) Solve() error {
 	if f.cells == 0 {
 		return errors.New("linear filter: no training frame")
 	}
-	gram := mat.NewSymDense(linearFeatures, f.gram)
-	ridge := 1e-10 * mat.Trace(gram) / linearFeatures
-	for i := range linearFeatures {
+	gram := mat.NewSymDense(LinearFeatures, f.gram)
+	ridge := 1e-10 * mat.Trace(gram) / LinearFeatures
+	for i := range LinearFeatures {
 		gram.SetSym(i, i, gram.At(i, i)+ridge)
 	}
 	var chol mat.Cholesky
@@ -108,16 +125,16 @@ func (f *Linear) Solve() error {
 	}
 	phases := f.Factor * f.Factor
 	var w mat.Dense
-	if err := chol.SolveTo(&w, mat.NewDense(linearFeatures, phases, f.cross)); err != nil {
+	if err := chol.SolveTo(&w, mat.NewDense(LinearFeatures, phases, f.cross)); err != nil {
 		var ill mat.Condition
 		if !errors.As(err, &ill) { // the data has next to nothing along ill-conditioned directions
 			return fmt.Errorf("linear filter: %w", err)
 		}
 	}
-	f.Weights = make([]float64, phases*linearFeatures)
+	f.Weights = make([]float64, phases*LinearFeatures)
 	for p := range phases {
-		for i := range linearFeatures {
-			f.Weights[p*linearFeatures+i] = w.At(i, p)
+		for i := range LinearFeatures {
+			f.Weights[p*LinearFeatures+i] = w.At(i, p)
 		}
 	}
 	return nil
@@ -126,12 +143,12 @@ func (f *Linear) Solve() error {
 // Apply predicts a fine plane (H,W) from its coarse plane (H/factor,W/factor).
 func (f *Linear) Apply(dst, coarse []float32, grid Grid) {
 	cw, w := grid.W/f.Factor, grid.W
-	x := f.patches(coarse, grid.H/f.Factor, cw)
-	for i := range len(x) / linearFeatures {
-		row := x[i*linearFeatures:][:linearFeatures]
+	x := patches(coarse, grid.Coarser(f.Factor))
+	for i := range len(x) / LinearFeatures {
+		row := x[i*LinearFeatures:][:LinearFeatures]
 		for p := range f.Factor * f.Factor {
 			sum := 0.0
-			for j, weight := range f.Weights[p*linearFeatures:][:linearFeatures] {
+			for j, weight := range f.Weights[p*LinearFeatures:][:LinearFeatures] {
 				sum += weight * row[j]
 			}
 			dst[(i/cw*f.Factor+p/f.Factor)*w+i%cw*f.Factor+p%f.Factor] = float32(sum)

@@ -3,6 +3,7 @@ package field
 import (
 	"encoding/json"
 	"math"
+	"reflect"
 	"testing"
 
 	"fmsr/internal/testkit/golden"
@@ -43,11 +44,12 @@ func worst(a, b []float32) float64 {
 // TestLinearRecoversAMap: the fit finds a filter that is there, for both
 // boundaries, and a stored one predicts the same.
 func TestLinearRecoversAMap(t *testing.T) {
-	for _, periodic := range []bool{true, false} {
-		f := NewLinear(2, periodic)
+	for _, along := range []Boundary{Periodic, Open} {
+		periodic, grid := along == Periodic, Grid{H: 24, W: 32, Boundary: [2]Boundary{Periodic, along}}
+		f := NewLinear(2)
 		for seed := range uint64(4) {
 			coarse, fine := planes(seed, 12, 16, periodic)
-			f.Add(coarse, fine, Grid{H: 24, W: 32})
+			f.Add(coarse, fine, grid)
 		}
 		if f.Cells() != 4*12*16 {
 			t.Errorf("%d cells seen, want %d", f.Cells(), 4*12*16)
@@ -57,7 +59,7 @@ func TestLinearRecoversAMap(t *testing.T) {
 		}
 		coarse, unseen := planes(9, 12, 16, periodic)
 		got := make([]float32, len(unseen))
-		f.Apply(got, coarse, Grid{H: 24, W: 32})
+		f.Apply(got, coarse, grid)
 		if d := worst(got, unseen); d > 1e-4 {
 			t.Errorf("periodic %v: off by %g on an unseen field", periodic, d)
 		}
@@ -70,19 +72,37 @@ func TestLinearRecoversAMap(t *testing.T) {
 			t.Fatal(err)
 		}
 		again := make([]float32, len(unseen))
-		stored.Apply(again, coarse, Grid{H: 24, W: 32})
+		stored.Apply(again, coarse, grid)
 		if d := worst(got, again); d != 0 {
 			t.Errorf("a stored filter differs by %g", d)
 		}
+		if f, err := LinearOf(2, f.Weights); err != nil || !reflect.DeepEqual(*f, stored) {
+			t.Errorf("the filter of its weights: %v, %v", f, err)
+		}
+	}
+}
+
+// TestLinearOf: weights that are too few, or not finite, are no filter's.
+func TestLinearOf(t *testing.T) {
+	weights := make([]float64, 4*LinearFeatures)
+	if _, err := LinearOf(2, weights[1:]); err == nil {
+		t.Error("a filter with a weight too few")
+	}
+	if _, err := LinearOf(4, weights); err == nil {
+		t.Error("a filter of another factor")
+	}
+	weights[7] = math.Inf(1)
+	if _, err := LinearOf(2, weights); err == nil {
+		t.Error("a filter with an infinite weight")
 	}
 }
 
 // TestLinearNothingToFit: no frame is an error, a constant field is not.
 func TestLinearNothingToFit(t *testing.T) {
-	if err := NewLinear(2, true).Solve(); err == nil {
+	if err := NewLinear(2).Solve(); err == nil {
 		t.Error("solved without data")
 	}
-	f := NewLinear(2, true)
+	f := NewLinear(2)
 	flat := make([]float32, 24*24)
 	for i := range flat {
 		flat[i] = 3

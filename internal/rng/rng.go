@@ -18,6 +18,7 @@ const (
 	SampleNoise
 	Synthetic
 	Bootstrap
+	Symmetry
 )
 
 // golden is 2^64 divided by the golden ratio, SplitMix64's increment.

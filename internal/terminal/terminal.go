@@ -31,12 +31,29 @@ func (w *Writer) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// Screen returns the terminal that is written to, for a progress bar; nil: it is none.
-func (w *Writer) Screen() *os.File {
+// Screen returns the terminal that out writes to, if lines can be drawn on it again; nil:
+// they cannot.
+func Screen(out io.Writer) *os.File {
+	w, ok := out.(*Writer)
+	if !ok || os.Getenv("TERM") == "dumb" || os.Getenv("TERM") == "" {
+		return nil
+	}
 	if f, ok := w.to.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return f
 	}
 	return nil
+}
+
+// Foreground reports whether this process is in the foreground of its terminal. One in the
+// background would draw over what the user types. A rank has a process group of its own: then
+// its launcher has to be in the foreground.
+func Foreground(screen *os.File) bool {
+	group, err := unix.IoctlGetInt(int(screen.Fd()), unix.TIOCGPGRP)
+	if err != nil || group == unix.Getpgrp() {
+		return true
+	}
+	parent, err := unix.Getpgid(os.Getppid())
+	return err == nil && group == parent && os.Getenv("RANK") != ""
 }
 
 // Printable returns a text with everything but printable characters, newlines and tabs

@@ -164,7 +164,7 @@ func (d *decoder) decode(v *value, path string, dst reflect.Value, f Field) {
 	case reflect.Slice:
 		d.decodeList(v, path, dst, f)
 	case reflect.Map:
-		d.decodeSplit(v, path, dst)
+		d.decodeMap(v, path, dst, f)
 	default:
 		d.decodeScalar(v, path, dst, f)
 	}
@@ -370,21 +370,25 @@ func rangeOf(v *value, element reflect.Type) (first, last int, ok bool) {
 	return first, last, true
 }
 
-// decodeSplit fills a map from names to lists.
-func (d *decoder) decodeSplit(v *value, path string, dst reflect.Value) {
+// decodeMap fills a map from names to numbers or lists.
+func (d *decoder) decodeMap(v *value, path string, dst reflect.Value, f Field) {
 	if v.isNull() {
 		return
 	}
 	if !v.isMap {
-		d.Report(v.Place, path, "wants names with lists, got %s", v.what())
+		want := "numbers"
+		if dst.Type().Elem().Kind() == reflect.Slice {
+			want = "lists"
+		}
+		d.Report(v.Place, path, "wants names with %s, got %s", want, v.what())
 		return
 	}
 	before := len(d.diags)
 	out := reflect.MakeMap(dst.Type())
 	for _, e := range v.entries {
-		list := reflect.New(dst.Type().Elem()).Elem()
-		d.decodeList(e.val, path+"."+e.key, list, Field{})
-		out.SetMapIndex(reflect.ValueOf(e.key), list)
+		x := reflect.New(dst.Type().Elem()).Elem()
+		d.decode(e.val, path+"."+e.key, x, f)
+		out.SetMapIndex(reflect.ValueOf(e.key), x)
 	}
 	if len(d.diags) == before {
 		dst.Set(out)

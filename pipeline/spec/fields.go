@@ -181,10 +181,10 @@ func structOf(t reflect.Type) reflect.Type {
 	return t
 }
 
-// itemOf returns the type of a list's items, or the type itself.
+// itemOf returns the type of the values in a list or a map, or the type itself.
 func itemOf(t reflect.Type) reflect.Type {
-	if t.Kind() == reflect.Slice {
-		return t.Elem()
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		t = t.Elem()
 	}
 	return t
 }
@@ -199,7 +199,7 @@ func decodable(t reflect.Type) bool {
 	case reflect.Slice:
 		return t == reflect.TypeFor[[]string]() || t == reflect.TypeFor[[]int]() || t == reflect.TypeFor[[]float64]()
 	default:
-		return t == reflect.TypeFor[map[string][]int]()
+		return t == reflect.TypeFor[map[string][]int]() || t == reflect.TypeFor[map[string][]string]() || t == reflect.TypeFor[map[string]float64]()
 	}
 }
 

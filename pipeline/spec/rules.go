@@ -115,14 +115,26 @@ func (r rule) allows(x reflect.Value) bool {
 // checkRules reports every value of a config that breaks its field's rule.
 func (s *Section) checkRules(config reflect.Value) {
 	eachKey(config, "", false, func(key string, f Field, x reflect.Value) {
-		if x.Kind() != reflect.Slice {
-			s.checkRule(key, f.rule, x)
-			return
-		}
-		for i := range x.Len() {
-			s.checkRule(fmt.Sprintf("%s[%d]", key, i), f.rule, x.Index(i))
-		}
+		s.checkValues(key, f.rule, x)
 	})
+}
+
+// checkValues checks a value, or those in a list or a map, by name.
+func (s *Section) checkValues(key string, r rule, x reflect.Value) {
+	switch x.Kind() {
+	case reflect.Slice:
+		for i := range x.Len() {
+			s.checkRule(fmt.Sprintf("%s[%d]", key, i), r, x.Index(i))
+		}
+	case reflect.Map:
+		names := x.MapKeys()
+		slices.SortFunc(names, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+		for _, name := range names {
+			s.checkValues(key+"."+name.String(), r, x.MapIndex(name))
+		}
+	default:
+		s.checkRule(key, r, x)
+	}
 }
 
 func (s *Section) checkRule(key string, r rule, x reflect.Value) {

@@ -12,11 +12,13 @@ import (
 
 // sampleRules has a field for each kind of rule, and an embedded struct.
 type sampleRules struct {
-	Boundary string    `yaml:"boundary" oneof:"periodic|open|wall" flag:"boundary" doc:"of both axes"`
-	Axes     []string  `yaml:"axes" oneof:"x|y" doc:"of the grid"`
-	Decay    float64   `yaml:"decay" min:"0" below:"1" doc:"a share"`
-	Box      []float64 `yaml:"box" above:"0" doc:"sides"`
-	Sizes    []int     `yaml:"sizes" min:"2" max:"8" doc:"whole numbers"`
+	Boundary string              `yaml:"boundary" oneof:"periodic|open|wall" flag:"boundary" doc:"of both axes"`
+	Axes     []string            `yaml:"axes" oneof:"x|y" doc:"of the grid"`
+	Decay    float64             `yaml:"decay" min:"0" below:"1" doc:"a share"`
+	Box      []float64           `yaml:"box" above:"0" doc:"sides"`
+	Sizes    []int               `yaml:"sizes" min:"2" max:"8" doc:"whole numbers"`
+	Odd      map[string][]string `yaml:"odd" oneof:"x|y" doc:"lists by name"`
+	Weight   map[string]float64  `yaml:"weight" above:"0" doc:"numbers by name"`
 	sampleInline
 	Maybe *struct {
 		N int `yaml:"n" min:"1" doc:"a whole number"`
@@ -43,6 +45,8 @@ func TestRules(t *testing.T) {
 		"box: [1, 0]":       {`s.yaml:3:29: flow[0].sample_rules.box[1]: is 0: want more than 0`},
 		"sizes: [4, 1, 9]":  {`s.yaml:3:31: flow[0].sample_rules.sizes[1]: is 1: want 2 to 8`, `s.yaml:3:34: flow[0].sample_rules.sizes[2]: is 9: want 2 to 8`},
 		"sizes: [3-4, 1]":   {`s.yaml:3:27: flow[0].sample_rules.sizes[2]: is 1: want 2 to 8`},
+		"odd: {a: [x, z]}, weight: {b: 0, a: -1}": {`s.yaml:3:33: flow[0].sample_rules.odd.a[1]: is "z": want x or y`,
+			`s.yaml:3:50: flow[0].sample_rules.weight.b: is 0: want more than 0`, `s.yaml:3:56: flow[0].sample_rules.weight.a: is -1: want more than 0`},
 		"steps: 0, start: 2": {`s.yaml:3:27: flow[0].sample_rules.steps: is 0: want at least 1`,
 			`s.yaml:3:37: flow[0].sample_rules.start: is 2: want at most 1`},
 		"stps: 2":       {`s.yaml:3:20: flow[0].sample_rules.stps: unknown key (did you mean "steps"?)`},
@@ -81,7 +85,8 @@ func TestInline(t *testing.T) {
 	EachKey(spec.Flow[0].Config, func(key string, f Field, _ reflect.Value) { keys = append(keys, key+": "+f.Doc()) })
 	if diff := cmp.Diff([]string{
 		"boundary: of both axes (periodic, open or wall)", "axes: of the grid (x or y)", "decay: a share (at least 0 and less than 1)",
-		"box: sides (more than 0)", "sizes: whole numbers (2 to 8)", "steps: a whole number (at least 1)", "start: a number (at most 1)",
+		"box: sides (more than 0)", "sizes: whole numbers (2 to 8)",
+		"odd: lists by name (x or y)", "weight: numbers by name (more than 0)", "steps: a whole number (at least 1)", "start: a number (at most 1)",
 		"maybe.n: a whole number (at least 1)",
 	}, keys); diff != "" {
 		t.Errorf("keys differ (-want +got):\n%s", diff)

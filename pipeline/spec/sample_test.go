@@ -14,19 +14,21 @@ import (
 
 // sampleConfig has a field of every kind that configs have.
 type sampleConfig struct {
-	Flag   bool             `yaml:"flag" flag:"sample-flag" doc:"a switch"`
-	Count  int              `yaml:"count" min:"0" flag:"sample-count" doc:"a whole number"`
-	Scale  float64          `yaml:"scale" doc:"a number"`
-	Seed   uint64           `yaml:"seed" doc:"a seed"`
-	Name   string           `yaml:"name" doc:"text"`
-	File   string           `yaml:"file" path:"file" doc:"a path"`
-	Names  []string         `yaml:"names" doc:"a list of names"`
-	Levels []int            `yaml:"levels" doc:"a list of whole numbers"`
-	Box    []float64        `yaml:"box" doc:"a list of numbers"`
-	Split  map[string][]int `yaml:"split" doc:"lists by name"`
-	Inner  grid             `yaml:"inner" doc:"a struct"`
-	Maybe  *grid            `yaml:"maybe" doc:"a struct that may be absent"`
-	Files  []string         `yaml:"files" path:"file" doc:"paths"`
+	Flag   bool                `yaml:"flag" flag:"sample-flag" doc:"a switch"`
+	Count  int                 `yaml:"count" min:"0" flag:"sample-count" doc:"a whole number"`
+	Scale  float64             `yaml:"scale" doc:"a number"`
+	Seed   uint64              `yaml:"seed" doc:"a seed"`
+	Name   string              `yaml:"name" doc:"text"`
+	File   string              `yaml:"file" path:"file" doc:"a path"`
+	Names  []string            `yaml:"names" doc:"a list of names"`
+	Levels []int               `yaml:"levels" doc:"a list of whole numbers"`
+	Box    []float64           `yaml:"box" doc:"a list of numbers"`
+	Split  map[string][]int    `yaml:"split" doc:"lists by name"`
+	Odd    map[string][]string `yaml:"odd" doc:"lists of names by name"`
+	Weight map[string]float64  `yaml:"weight" doc:"numbers by name"`
+	Inner  grid                `yaml:"inner" doc:"a struct"`
+	Maybe  *grid               `yaml:"maybe" doc:"a struct that may be absent"`
+	Files  []string            `yaml:"files" path:"file" doc:"paths"`
 }
 
 // grid is a config in a config.
@@ -123,6 +125,8 @@ func TestDecode(t *testing.T) {
       levels: [1, 3-5, 9]
       box: [1, 2.5e-1]
       split: {train: 0-2, val: [7]}
+      odd: {Bx: [x, y], "1e3": x, By: []}
+      weight: {Bx: 2, 007: 1e-1}
       inner: {box: [1, 2]}
       maybe: {boundary: [open]}
       files: [a, ~/b, /c]
@@ -133,6 +137,7 @@ func TestDecode(t *testing.T) {
 	want := &sampleConfig{
 		Flag: true, Count: 10000, Scale: 2, Seed: 18, Name: "7", File: "/data", Names: []string{"Bx", "jz"},
 		Levels: []int{1, 3, 4, 5, 9}, Box: []float64{1, 0.25}, Split: map[string][]int{"train": {0, 1, 2}, "val": {7}},
+		Odd: map[string][]string{"Bx": {"x", "y"}, "1e3": {"x"}, "By": {}}, Weight: map[string]float64{"Bx": 2, "007": 0.1},
 		Inner: grid{Box: []float64{1, 2}}, Maybe: &grid{Boundary: []string{"open"}}, Files: []string{"/specs/a", "/home/me/b", "/c"},
 	}
 	if diff := cmp.Diff(want, spec.Flow[0].Config); diff != "" {
@@ -206,7 +211,7 @@ func TestDiagnostics(t *testing.T) {
 	}{
 		"unknown key":  {source("      cuont: 3\n"), []string{`s.yaml:4:7: flow[0].sample_source.cuont: unknown key (did you mean "count"?)`}},
 		"far from any": {source("      zzzzzzzzz: 3\n"), []string{`s.yaml:4:7: flow[0].sample_source.zzzzzzzzz: unknown key`}},
-		"wrong types": {source("      count: 1.5\n      flag: 1\n      scale: [1]\n      name: {a: 1}\n      levels: {a: 1}\n      split: 3\n      inner: no\n"), []string{
+		"wrong types": {source("      count: 1.5\n      flag: 1\n      scale: [1]\n      name: {a: 1}\n      levels: {a: 1}\n      split: 3\n      inner: no\n      weight: {a: x, b: [1]}\n      odd: [a]\n"), []string{
 			`s.yaml:4:14: flow[0].sample_source.count: wants a whole number, got 1.5`,
 			`s.yaml:5:13: flow[0].sample_source.flag: wants true or false, got 1`,
 			`s.yaml:6:14: flow[0].sample_source.scale: wants a number, got a list`,
@@ -214,6 +219,9 @@ func TestDiagnostics(t *testing.T) {
 			`s.yaml:8:16: flow[0].sample_source.levels: wants a list, got a map`,
 			`s.yaml:9:14: flow[0].sample_source.split: wants names with lists, got 3`,
 			`s.yaml:10:14: flow[0].sample_source.inner: wants keys and values, got "no"`,
+			`s.yaml:11:19: flow[0].sample_source.weight.a: wants a number, got "x"`,
+			`s.yaml:11:25: flow[0].sample_source.weight.b: wants a number, got a list`,
+			`s.yaml:12:12: flow[0].sample_source.odd: wants names with lists, got a list`,
 		}},
 		"infinite": {source("      scale: .inf\n"), []string{`s.yaml:4:14: flow[0].sample_source.scale: wants a number, got .inf`}},
 		"invalid":  {source("      count: -1\n"), []string{`s.yaml:4:14: flow[0].sample_source.count: is -1: want at least 0`}},

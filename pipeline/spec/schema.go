@@ -57,7 +57,11 @@ func schemaOfField(f Field, x reflect.Value) (s map[string]any) {
 	case reflect.Pointer:
 		return schemaOf(reflect.New(x.Type().Elem()).Elem())
 	case reflect.Map:
-		return map[string]any{"type": []string{"object", "null"}, "additionalProperties": schemaOfList(x.Type().Elem(), rule{})}
+		each := schemaOfScalar(x.Type().Elem().Kind(), f.rule)
+		if x.Type().Elem().Kind() == reflect.Slice {
+			each = schemaOfList(x.Type().Elem(), f.rule)
+		}
+		return map[string]any{"type": []string{"object", "null"}, "additionalProperties": each}
 	case reflect.Slice:
 		s = schemaOfList(x.Type(), f.rule)
 	default:

@@ -2,7 +2,7 @@
 // wavenumbers, increments, energies and stresses, constraints, and whether an ensemble
 // is calibrated. docs/physics.md has every formula with its source.
 //
-//	Frame: truth, coarse (input), bilinear, members     one at a time, in physical units
+//	Frame: truth, coarse (input), baselines, members    one at a time, in physical units
 //	  |
 //	  Tally  (suite.go: a list)   sums over the cells of a frame and field, or of fields together
 //	  |

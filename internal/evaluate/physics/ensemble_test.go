@@ -16,7 +16,7 @@ func ensembles(t *testing.T, n, k, frames int, spread float32) []SummaryRow {
 	for i := range frames {
 		common := times(noise(n, uint64(1000*i+999)), 3)
 		f := Frame{Frame: i, Truth: plus(common, noise(n, uint64(1000*i)))}
-		f.Bilinear = f.Truth
+		f.Baselines = bilinear(f.Truth)
 		for j := range k {
 			f.Members = append(f.Members, plus(common, times(noise(n, uint64(1000*i+j+1)), spread)))
 		}
@@ -83,9 +83,44 @@ func TestCell(t *testing.T) {
 	sums := make([]float64, rankSums+4)
 	addCell(sums, 2, []float32{1, 2, 6})
 	// mean |x-y| = (1+0+4)/3, pairs (1+5+4)/(3*2); the truth may be below or above the middle sample
-	for i, w := range []float64{0, 5./3 - 10./6, 7, 1, 0, 0.5, 0.5, 0} {
+	for i, w := range map[int]float64{
+		ensembleCells: 0, crpsSum: 5./3 - 10./6, varianceSum: 7, meanErrorSum: 1,
+		rankSums: 0, rankSums + 1: 0.5, rankSums + 2: 0.5, rankSums + 3: 0,
+	} {
 		if math.Abs(sums[i]-w) > 1e-12 {
 			t.Errorf("sum %d is %g, want %g", i, sums[i], w)
+		}
+	}
+}
+
+// TestErrorBySpread: of cells whose deviations differ a hundredfold, the error of the mean is
+// the spread in each bin if the truth is of the samples' distribution, and with the deviation
+// doubled it is larger by the root of (4 + 1/K) / (1 + 1/K).
+func TestErrorBySpread(t *testing.T) {
+	const n, k = 128, 16
+	deviation := func(y float64) float64 { return math.Pow(10, -2*y/n) }
+	scaled := func(seed uint64, by float64) []float32 {
+		x := noise(n, seed)
+		for i := range x {
+			x[i] *= float32(by * deviation(float64(i/n)))
+		}
+		return x
+	}
+	for by, ratio := range map[float64]float64{1: 1, 2: math.Sqrt((4 + 1./k) / (1 + 1./k))} {
+		r := New(NewLayout(field.Grid{H: n, W: n}, 2, k), Suite, []string{"rho"}, nil)
+		f := Frame{Truth: scaled(1, by)}
+		for i := range uint64(k) {
+			f.Members = append(f.Members, scaled(2+i, 1))
+		}
+		add(t, r, f)
+		x, y := Curve(r.Summary(0, 1), "rho", "error_by_spread", Ensemble, All, 0)
+		if len(x) < 10 || x[len(x)-1] < 30*x[0] {
+			t.Fatalf("%d bins: %g", len(x), x)
+		}
+		for i := 2; i < len(x)-2; i++ { // bins that deviations on both sides lead to
+			if got := y[i] / x[i] / ratio; got < 0.88 || got > 1.12 {
+				t.Errorf("truth's deviation %g times the samples': spread %g, error %g", by, x[i], y[i])
+			}
 		}
 	}
 }
@@ -96,7 +131,7 @@ func TestOutside(t *testing.T) {
 	const n = 8
 	r := New(NewLayout(field.Grid{H: n, W: n}, 2, 2), Suite, []string{"rho"}, nil)
 	truth := fill(n, func(y, x float64) float64 { return 9 + x*y })
-	add(t, r, Frame{Truth: truth, Bilinear: truth, Members: [][]float32{noise(n, 1), noise(n, 2)}})
+	add(t, r, Frame{Truth: truth, Baselines: bilinear(truth), Members: [][]float32{noise(n, 1), noise(n, 2)}})
 	rows := r.Summary(0, 1)
 	want(t, rows, "rho", "rank_chi2", Ensemble, All, 0, n*n, 1e-9) // (n - n/3)^2 / (n/3) + 2 n/3, over 2
 	want(t, rows, "rho", "rank_histogram", Ensemble, All, 2, 3, 1e-12)
@@ -111,7 +146,7 @@ func TestCRPSOfAValue(t *testing.T) {
 	for _, y := range []float64{-1.5, 0, 0.7} {
 		r := New(NewLayout(field.Grid{H: n, W: n}, 2, 2), Suite, []string{"rho"}, nil)
 		truth := fill(n, func(_, _ float64) float64 { return y })
-		add(t, r, Frame{Truth: truth, Bilinear: truth, Members: [][]float32{noise(n, 1), noise(n, 2)}})
+		add(t, r, Frame{Truth: truth, Baselines: bilinear(truth), Members: [][]float32{noise(n, 1), noise(n, 2)}})
 		cdf, pdf := (1+math.Erf(y/math.Sqrt2))/2, math.Exp(-y*y/2)/math.Sqrt(2*math.Pi)
 		want(t, r.Summary(0, 1), "rho", "crps", Ensemble, All, 0, y*(2*cdf-1)+2*pdf-1/math.Sqrt(math.Pi), 0.03)
 	}
@@ -125,7 +160,7 @@ func BenchmarkFrame(b *testing.B) {
 		one := noise(n, seed)
 		return stack(one, one, one, one, one, one, one, one)
 	}
-	f := Frame{Truth: planes(1), Bilinear: planes(2), Coarse: make([]float32, 8*n*n/4)}
+	f := Frame{Truth: planes(1), Baselines: bilinear(planes(2)), Coarse: make([]float32, 8*n*n/4)}
 	for i := range uint64(k) {
 		f.Members = append(f.Members, planes(3+i))
 	}

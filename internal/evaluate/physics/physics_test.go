@@ -53,6 +53,11 @@ func noise(n int, seed uint64) []float32 {
 	return out
 }
 
+// bilinear returns the baselines of a frame, which are one.
+func bilinear(values []float32) []evaluate.Fields {
+	return []evaluate.Fields{{Source: evaluate.Bilinear, Values: values}}
+}
+
 // stack joins fields to planes (C,H,W).
 func stack(fields ...[]float32) (out []float32) {
 	for _, f := range fields {
@@ -69,7 +74,7 @@ func measured(t *testing.T, n int, fields []string, pairs ...pair) []SummaryRow 
 	t.Helper()
 	r := New(NewLayout(field.Grid{H: n, W: n}, 2, 1), Suite, fields, nil)
 	for i, p := range pairs {
-		add(t, r, Frame{Frame: i, Truth: p.truth, Bilinear: p.truth, Members: [][]float32{p.made}})
+		add(t, r, Frame{Frame: i, Truth: p.truth, Baselines: bilinear(p.truth), Members: [][]float32{p.made}})
 	}
 	return r.Summary(0, 1)
 }
@@ -134,7 +139,7 @@ func TestTrainingVariance(t *testing.T) {
 	const n = 8
 	r := New(NewLayout(field.Grid{H: n, W: n}, 2, 1), Suite, []string{"rho"}, []float64{4})
 	zero := make([]float32, n*n)
-	add(t, r, Frame{Truth: zero, Bilinear: zero, Members: [][]float32{fill(n, func(_, _ float64) float64 { return 3e-4 })}})
+	add(t, r, Frame{Truth: zero, Baselines: bilinear(zero), Members: [][]float32{fill(n, func(_, _ float64) float64 { return 3e-4 })}})
 	want(t, r.Summary(0, 1), "rho", "vrmse", sample, "", 0, 3e-4/math.Sqrt(4e-7), 1e-6)
 }
 
@@ -358,7 +363,7 @@ func TestBox(t *testing.T) {
 	r := New(l, Suite, []string{"Bx", "By"}, nil)
 	truth := stack(wave(n, 1, 0, k, 0), wave(n, 1, k, 0, 0)) // no curl, but from here
 	truth = stack(plus(truth[:n*n], wave(n, 1, k, 0, 0)), truth[n*n:])
-	add(t, r, Frame{Truth: truth, Bilinear: truth, Members: [][]float32{truth}})
+	add(t, r, Frame{Truth: truth, Baselines: bilinear(truth), Members: [][]float32{truth}})
 	rows := r.Summary(0, 1)
 	want(t, rows, "Bx+By", "divb_spectral", Truth, "", 0, math.Sqrt(4+1), 1e-5)
 	want(t, rows, "Bx+By", "divb_central", Truth, "", 0, math.Sqrt(4+1), 1e-5)
@@ -385,7 +390,7 @@ func TestPooling(t *testing.T) {
 	coarse := make([]float32, n*n/4)
 	r := New(NewLayout(field.Grid{H: n, W: n}, 2, 1), Suite, []string{"rho"}, nil)
 	field.Pool(coarse, truth, r.Grid, 2)
-	add(t, r, Frame{Truth: truth, Bilinear: truth, Coarse: coarse, Members: [][]float32{plus(truth, fill(n, func(_, _ float64) float64 { return 0.5 }))}})
+	add(t, r, Frame{Truth: truth, Baselines: bilinear(truth), Coarse: coarse, Members: [][]float32{plus(truth, fill(n, func(_, _ float64) float64 { return 0.5 }))}})
 	deviation := math.Cos(math.Pi*2/n) / math.Sqrt2 // averaging two cells of the wave
 	want(t, r.Summary(0, 1), "rho", "pooling_residual", sample, "", 0, 0.5/deviation, 1e-5)
 	want(t, r.Summary(0, 1), "rho", "pooling_residual", Truth, "", 0, 0, 1e-6)
@@ -403,7 +408,7 @@ func TestNothing(t *testing.T) {
 			all = append(all, constant...)
 		}
 		r := New(NewLayout(field.Grid{H: n, W: n}, 2, 2), Suite, fields, nil)
-		add(t, r, Frame{Truth: all, Bilinear: all, Members: [][]float32{all, all}})
+		add(t, r, Frame{Truth: all, Baselines: bilinear(all), Members: [][]float32{all, all}})
 		rows := r.Summary(0, 1)
 		for _, row := range rows {
 			if math.IsNaN(row.Value) || math.IsInf(row.Value, 0) {
@@ -426,7 +431,7 @@ func TestOpen(t *testing.T) {
 	l := NewLayout(field.Grid{H: n, W: n, Boundary: [2]field.Boundary{field.Open, field.Open}}, 2, 1)
 	r := New(l, Suite, []string{"Bx", "By"}, nil)
 	ramp := stack(fill(n, func(y, x float64) float64 { return 2*x + y }), fill(n, func(y, x float64) float64 { return 3*x - y }))
-	add(t, r, Frame{Truth: ramp, Bilinear: ramp, Members: [][]float32{ramp}})
+	add(t, r, Frame{Truth: ramp, Baselines: bilinear(ramp), Members: [][]float32{ramp}})
 	rows := r.Summary(0, 1)
 	want(t, rows, "Bx+By", "divb_corner", Truth, "", 0, 0.5, 1e-5) // 2 - 1 over 3 - 1
 	want(t, rows, "Bx+By", "divb_central", Truth, "", 0, 0.5, 1e-5)

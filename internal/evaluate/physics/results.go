@@ -25,12 +25,13 @@ type Results struct {
 	rows     []Row
 }
 
-// Frame is a frame of a simulation in physical units: planes (C,H,W) of its truth, of its
-// input interpolated bilinearly and of K samples, and the input itself, (C,H/factor,W/factor).
+// Frame is a frame of a simulation in physical units: planes (C,H,W) of its truth, of
+// the baselines and of K samples, and the input itself, (C,H/factor,W/factor).
 type Frame struct {
-	Run, Frame              int
-	Truth, Bilinear, Coarse []float32
-	Members                 [][]float32
+	Run, Frame    int
+	Truth, Coarse []float32
+	Baselines     []evaluate.Fields
+	Members       [][]float32
 }
 
 // Row is one value. Frame and Member are -1 where a value is of all of them together.
@@ -121,7 +122,10 @@ func (r *Results) Add(f Frame) error {
 	if len(f.Members) != r.Layout.Members {
 		return fmt.Errorf("physics: frame %d has %d samples, want %d", f.Frame, len(f.Members), r.Layout.Members)
 	}
-	all := []made{{Truth, -1, f.Truth}, {evaluate.Bilinear, -1, f.Bilinear}}
+	all := []made{{Truth, -1, f.Truth}}
+	for _, b := range f.Baselines {
+		all = append(all, made{b.Source, -1, b.Values})
+	}
 	for i, m := range f.Members {
 		all = append(all, made{evaluate.Sample, i, m})
 	}
@@ -326,7 +330,9 @@ func (r *Results) Rows() []Row {
 }
 
 // order is the sources in the order of tables.
-var order = []Source{Truth, evaluate.Bilinear, evaluate.Sample, evaluate.Mean, Ensemble}
+var order = []Source{
+	Truth, evaluate.Bilinear, evaluate.Linear, evaluate.BilinearProjected, evaluate.LinearProjected, evaluate.Sample, evaluate.Mean, Ensemble,
+}
 
 // eachSource calls do with every subject and source that may have sums.
 func (r *Results) eachSource(do func(subject, Source)) {

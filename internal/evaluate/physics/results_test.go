@@ -20,7 +20,7 @@ func someFrames(t *testing.T, runs ...int) *Results {
 	for _, run := range runs {
 		seed := uint64(100 * run)
 		two := func(s uint64) []float32 { return stack(noise(n, seed+s), noise(n, seed+s+1)) }
-		add(t, r, Frame{Run: run, Frame: run, Truth: two(1), Bilinear: two(3), Members: [][]float32{two(5), two(7)}})
+		add(t, r, Frame{Run: run, Frame: run, Truth: two(1), Baselines: bilinear(two(3)), Members: [][]float32{two(5), two(7)}})
 	}
 	return r
 }
@@ -141,7 +141,7 @@ func TestSummary(t *testing.T) {
 	r := New(NewLayout(field.Grid{H: n, W: n}, 2, 1), Suite, []string{"jz"}, nil)
 	for run, scale := range []float32{1, 3} {
 		f := times(wave(n, 1, 0, 2, 0), scale)
-		add(t, r, Frame{Run: run, Truth: f, Bilinear: f, Members: [][]float32{times(f, 2-float32(run))}}) // 4 and 1 of truth's
+		add(t, r, Frame{Run: run, Truth: f, Baselines: bilinear(f), Members: [][]float32{times(f, 2-float32(run))}}) // 4 and 1 of truth's
 		if run == 0 {
 			if row, _ := Find(r.Summary(100, 1), "jz", "dissipation_of_truth", sample, "", 0); row.Resamples != 0 {
 				t.Errorf("an interval of one run: %+v", row)

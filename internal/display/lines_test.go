@@ -1,4 +1,4 @@
-package pipeline
+package display
 
 import (
 	"testing"
@@ -14,9 +14,8 @@ func (w *writes) Write(text []byte) (int, error) {
 }
 
 func TestAccountIsOneWrite(t *testing.T) {
-	load := &node{name: "load", tally: tally{elements: 3, busy: 3 * time.Second}}
 	var got writes
-	writeAccount(&got, []*node{load, {name: "pool", fusedInto: load}, {name: "sink", tally: tally{busy: time.Second}}})
+	Lines{&got}.Account([]Stage{{Name: "load", Elements: 3, Busy: 3 * time.Second}, {Name: "pool", In: "load"}, {Name: "sink", Busy: time.Second}})
 	want := `  stage  elements    busy  waiting  of all work
    load         3  3.00 s   0.00 s          75%
    pool                                 in load
@@ -24,5 +23,14 @@ func TestAccountIsOneWrite(t *testing.T) {
 `
 	if len(got) != 1 || got[0] != want {
 		t.Errorf("writes %q, want %q at once: another rank's line would stand between", got, want)
+	}
+}
+
+// TestEvaluatedLine: an evaluation is one line of its headline.
+func TestEvaluatedLine(t *testing.T) {
+	var got writes
+	Lines{&got}.Evaluated(Evaluation{Step: 200, Frames: 8, Seconds: 1.25, Headline: []Figure{{"val/mse", 0.12345678}, {"val/mse_lo", 0.5}}})
+	if want := "eval at step 200, 8 frames (1.2 s):  val/mse 0.1235  val/mse_lo 0.5\n"; len(got) != 1 || got[0] != want {
+		t.Errorf("writes %q, want %q", got, want)
 	}
 }

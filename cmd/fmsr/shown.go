@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+
+	"fmsr/internal/liveview"
+	"fmsr/internal/ranks"
+	"fmsr/internal/terminal"
+	"fmsr/pipeline"
+)
+
+// show shows a run live if out is a terminal. It returns where the run writes to, and a
+// function that ends the view with the run's error, which it returns. Further calls of it
+// only return their error.
+func show(ctx context.Context, out io.Writer, place ranks.Place, spec *pipeline.Spec) (io.Writer, func(error) error) {
+	screen := screenOf(out, place, spec)
+	if screen == nil {
+		return out, func(err error) error { return err }
+	}
+	view := liveview.Start(screen, spec.Run.Name)
+	stopped := context.AfterFunc(ctx, func() {
+		if by := (interrupted{}); errors.As(context.Cause(ctx), &by) {
+			view.Stopping("stopping: " + by.Error())
+		}
+	})
+	var once sync.Once
+	return view, func(err error) error {
+		once.Do(func() {
+			stopped()
+			view.End(err, spec.Run.Dir, next(spec))
+		})
+		return err
+	}
+}
+
+// screenOf returns the terminal on which a run is shown live; nil: it is shown in lines. Of
+// several ranks rank 0 shows the run, unless the others have lines of their own to show.
+func screenOf(out io.Writer, place ranks.Place, spec *pipeline.Spec) *os.File {
+	if place.Rank > 0 || !place.Alone() && !spec.Trains() {
+		return nil
+	}
+	screen := terminal.Screen(out)
+	if screen == nil || !terminal.Foreground(screen) {
+		return nil
+	}
+	return screen
+}
+
+// next returns the command to try after a run of a spec.
+func next(spec *pipeline.Spec) string {
+	if spec.Trains() {
+		return shellCommand([]string{os.Args[0], "run", "specs/superres.yaml", "--checkpoint", spec.Run.Dir, "--input"}) + " COARSE --out FINE"
+	}
+	return shellCommand([]string{os.Args[0], "verify", spec.Run.Dir})
+}
