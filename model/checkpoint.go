@@ -101,6 +101,9 @@ func (t *Trainer) root(c Checkpoint, states map[string]torchfile.Dict) torchfile
 	if c.Inputs != nil {
 		root = append(root, torchfile.Entry{Key: "inputs", Value: inputsDict(*c.Inputs)})
 	}
+	if t.Measured != nil {
+		root = append(root, torchfile.Entry{Key: baseKey, Value: t.Measured.dict()})
+	}
 	if c.Filters != nil {
 		root = append(root, torchfile.Entry{Key: filterKey, Value: filterTensor(c.Filters)})
 	}

@@ -219,7 +219,7 @@ func TestGeneratorConstrains(t *testing.T) {
 		xLo := s.UpsampleBilinear(coarse, 2)
 		for _, delta := range []float64{0, 0.05} {
 			g := Generator{
-				Inference: NewInference(net, false), OnX1: x1, OnNoise: x1, Streams: func(k uint64) []uint64 { return []uint64{k} },
+				Inference: NewInference(net, false), OnX1: x1, OnGrid: &GridBase{projection: x1}, Streams: func(k uint64) []uint64 { return []uint64{k} },
 				Sampler: Sampler{Flow: Flow{Base: XLoPlusNoise, NoiseScale: 0.1}, Steps: 3, TMin: 0.01, TMax: 0.9, Delta: delta, Schedule: Constant},
 			}
 			var drawn []torchx.Tensor

@@ -14,6 +14,7 @@
 //	net.go, parameters.go   Net, the interface of networks, and the list of networks; declaring parameters
 //	unet.go, memory.go      the UNet, and the memory that it needs
 //	flow.go                 the path, the loss, the base distribution, the score
+//	base.go                 base distributions that are measured on the training frames, and their noise
 //	objective.go            what else than flow matching the network is trained for, as baselines: regression, CRPS
 //	sample.go               Sampler: the one loop over steps, and where it is watched and constrained
 //	solver.go, multistep.go each solver's step and the list of solvers; sde.go: the SDE's step and w(t)

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"fmsr/internal/field"
 	"fmsr/internal/torchx"
@@ -11,10 +12,12 @@ import (
 // BaseDist is the distribution that sampling starts from.
 type BaseDist string
 
-// The two base distributions: x0 ~ N(0,I), and x0 = x_lo + base_noise_scale N(0,I).
+// The base distributions: x0 ~ N(0,I); x0 = x_lo + base_noise_scale N(0,I); and MeasuredBase.
 const (
 	Gaussian     BaseDist = "gaussian"
 	XLoPlusNoise BaseDist = "x_lo_plus_noise"
+	LostBand     BaseDist = "x_lo_plus_lost_band"
+	Learned      BaseDist = "learned"
 )
 
 // Flow is conditional flow matching along straight paths (Lipman et al. 2023,
@@ -24,7 +27,8 @@ const (
 type Flow struct {
 	Objective  Objective
 	Base       BaseDist
-	NoiseScale float64 // sigma of x_lo_plus_noise, in normalized units
+	NoiseScale float64       // sigma of x_lo_plus_noise, in normalized units; a factor of a MeasuredBase's noise
+	Measured   *MeasuredBase // nil unless Base has one
 	LossScale  float64
 	Noise      field.Constraints // what noise is limited to: Projection.Noise; zero: free noise
 }
@@ -33,7 +37,7 @@ type Flow struct {
 // all samples, or the mean of v over several times.
 type Velocity func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor
 
-// Sigma returns the deviation of x0 about its mean.
+// Sigma returns the deviation of x0 about its mean, for a MeasuredBase in units of its noise.
 func (f Flow) Sigma() float64 {
 	switch {
 	case f.Objective == Regression:
@@ -44,16 +48,24 @@ func (f Flow) Sigma() float64 {
 	return f.NoiseScale
 }
 
-// SampleBase returns x0 for x_lo (N,C,H,W) and standard normal noise, or its projection,
-// (N M,C,H,W), in noise's shape: M draws in a row for each sample of x_lo.
-func (f Flow) SampleBase(s *torchx.Scope, xLo, noise torchx.Tensor) torchx.Tensor {
+// width returns the deviation of x0 about its mean, in normalized units.
+func (f Flow) width() float64 {
+	if f.Measured == nil {
+		return f.Sigma()
+	}
+	return f.Sigma() * f.Measured.rms()
+}
+
+// SampleBase returns x0 for the mean (N,C,H,W) and the noise (N M,C,H,W) of a GridBase, in
+// noise's shape: M draws in a row for each sample of the mean.
+func (f Flow) SampleBase(s *torchx.Scope, mean, noise torchx.Tensor) torchx.Tensor {
 	switch {
 	case f.Objective == Regression:
-		return s.Alias(xLo)
+		return s.Alias(mean)
 	case f.Base == Gaussian:
 		return s.Alias(noise)
 	}
-	return s.AddScaled(repeated(s, xLo, noise.Shape()[0]/xLo.Shape()[0]), noise, f.NoiseScale)
+	return s.AddScaled(repeated(s, mean, noise.Shape()[0]/mean.Shape()[0]), noise, f.NoiseScale)
 }
 
 // Interpolate returns xt = (1-t) x0 + t x1 (N,C,H,W), for a time of each sample, t (N).
@@ -123,13 +135,15 @@ func weightTensor(s *torchx.Scope, c Config, weights []float64, shape ...int64) 
 }
 
 // Score returns grad log p_t(x) (N,C,H,W) of the marginal, from the velocity v at x:
-// for a Gaussian base of mean m (x_lo, or 0) and deviation sigma,
+// for a base N(m, sigma^2), m being mean (N,C,H,W), or 0 for Gaussian,
 //
 //	-(x - t v - m) / ((1-t) sigma^2)
-func (f Flow) Score(s *torchx.Scope, x torchx.Tensor, t float64, v, xLo torchx.Tensor) torchx.Tensor {
+//
+// For noise of another covariance C, a MeasuredBase's, or its projection's, this is C grad log p_t(x).
+func (f Flow) Score(s *torchx.Scope, x torchx.Tensor, t float64, v, mean torchx.Tensor) torchx.Tensor {
 	r := s.AddScaled(x, v, -t)
-	if f.Base == XLoPlusNoise {
-		r = s.AddScaled(r, xLo, -1)
+	if f.Base != Gaussian {
+		r = s.AddScaled(r, mean, -1)
 	}
 	sigma := f.Sigma()
 	return s.Affine(r, -1/((1-t)*sigma*sigma), 0)
@@ -137,8 +151,8 @@ func (f Flow) Score(s *torchx.Scope, x torchx.Tensor, t float64, v, xLo torchx.T
 
 // Validate reports an unusable flow, by the keys base_dist and base_noise_scale of specs.
 func (f Flow) Validate() error {
-	if f.Base != Gaussian && f.Base != XLoPlusNoise {
-		return fmt.Errorf("base_dist %q: want %s or %s", f.Base, XLoPlusNoise, Gaussian)
+	if !slices.Contains([]BaseDist{Gaussian, XLoPlusNoise, LostBand, Learned}, f.Base) {
+		return fmt.Errorf("base_dist %q: want %s, %s, %s or %s", f.Base, XLoPlusNoise, Gaussian, LostBand, Learned)
 	}
 	if !(f.NoiseScale >= 0) || math.IsInf(f.NoiseScale, 0) {
 		return fmt.Errorf("base_noise_scale %g: want a number of at least 0", f.NoiseScale)

@@ -67,7 +67,7 @@ type Generator struct {
 	Streams Streams
 	Stats   *field.Stats // of the fields; nil: samples stay normalized
 	OnX1    *Projection  // of the x1 predicted at each step, and of the sample; nil: none
-	OnNoise *Projection  // of all noise, as in training; nil: free noise
+	OnGrid  *GridBase    // the base on the fields' grid, as in training; nil: standard normal noise
 	Tile    int          // side of tiles in cells, as NewTiling wants it; 0: whole fields
 	Wraps   bool         // tiles wrap around the field's edges
 }
@@ -86,9 +86,11 @@ func (g Generator) Draw(ctx context.Context, s *torchx.Scope, xLo torchx.Tensor,
 
 // Sample returns a sample (N,C,H,W) for each frame of x_lo (N,C,H,W), both normalized.
 func (g Generator) Sample(ctx context.Context, s *torchx.Scope, xLo torchx.Tensor) torchx.Tensor {
-	x0 := g.Sampler.SampleBase(s, xLo, g.noise(s, 0, xLo.Shape()))
+	mean := g.OnGrid.Mean(s, g.Net.Config(), xLo)
+	x0 := g.Sampler.SampleBase(s, mean, g.noise(s, 0, xLo.Shape()))
 	noise := func(s *torchx.Scope, step int) torchx.Tensor { return g.noise(s, uint64(step)+1, xLo.Shape()) }
 	sampler := g.Sampler
+	sampler.Mean = mean
 	if g.OnX1 == nil {
 		return sampler.Sample(ctx, s, g.velocity(xLo), x0, xLo, noise)
 	}
@@ -111,7 +113,7 @@ func (g Generator) Read(s *torchx.Scope, x torchx.Tensor, out []float32) {
 	g.Stats.PhysicalPlanes(out, out, int(shape[2]*shape[3]))
 }
 
-// noise returns the k-th noise (N,C,H,W): standard normal, or what OnNoise leaves of it.
+// noise returns the k-th noise (N,C,H,W): standard normal, or what OnGrid makes of it.
 func (g Generator) noise(s *torchx.Scope, k uint64, shape []int64) torchx.Tensor {
 	c := g.Net.Config()
 	streams := g.Streams(k)
@@ -125,10 +127,7 @@ func (g Generator) noise(s *torchx.Scope, k uint64, shape []int64) torchx.Tensor
 		}
 		drawn = s.Cat(0, each...)
 	}
-	if g.OnNoise != nil {
-		return g.OnNoise.Noise(s, c, drawn)
-	}
-	return s.To(drawn, torchx.Float32, c.Device, c.Format)
+	return g.OnGrid.Noise(s, c, drawn)
 }
 
 // velocity returns the network's velocity under the condition x_lo, whole or in tiles.

@@ -107,6 +107,9 @@ func (l *Loaded) read() error {
 	if err := l.readFilters(); err != nil {
 		return err
 	}
+	if err := l.readBase(); err != nil {
+		return err
+	}
 	l.Plan, err = Plan(l.Config)
 	return err
 }

@@ -76,4 +76,4 @@ func (p Sampler) graded(i int) float64 {
 // the one to the other at about t = sigma / (sigma + s1): early where the base is
 // narrow. The square root serves modes of many s1 (docs/sampling.md), and the bound
 // serves a base without noise.
-func (p Sampler) shift() float64 { return min(3, math.Sqrt(0.4/p.Sigma())) }
+func (p Sampler) shift() float64 { return min(3, math.Sqrt(0.4/p.width())) }

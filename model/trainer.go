@@ -76,8 +76,8 @@ type Trainer struct {
 	Last     Result // of the newest step
 	Best     Best   // the best evaluation; no Figure: none
 	Skips    Skips
-	Window   Window      // since the last line of the learning curve
-	OnNoise  *Projection // of all noise; nil: free noise
+	Window   Window    // since the last line of the learning curve
+	OnGrid   *GridBase // the base on the training's grid; nil: standard normal noise
 
 	accumulated int // batches of the next step
 
@@ -193,7 +193,8 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 // ranks, the batch is this rank's rows of the step's batch.
 func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
 	noise, times := t.draws(s, x1, 0)
-	inputs := []torchx.Tensor{xLo, x1, noise, times, t.schedule(s)}
+	x0 := t.SampleBase(s, t.OnGrid.Mean(s, t.Net.Config(), xLo), noise)
+	inputs := []torchx.Tensor{xLo, x1, x0, times, t.schedule(s)}
 	places := t.places(s, x1.Shape()[0], 0)
 	if !torchx.IsNil(places) {
 		inputs = append(inputs, places)
@@ -203,7 +204,7 @@ func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, err
 		if len(in) > 5 {
 			places = in[5]
 		}
-		t.accumulate(s, in[0], in[1], t.SampleBase(s, in[0], in[2]), in[3], places, true, 1)
+		t.accumulate(s, in[0], in[1], in[2], in[3], places, true, 1)
 		t.update(s, in[4])
 		return nil
 	}
@@ -223,7 +224,8 @@ func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, err
 // over the ranks.
 func (t *Trainer) Accumulate(s *torchx.Scope, xLo, x1 torchx.Tensor, i, parts int) {
 	noise, times := t.draws(s, x1, i)
-	t.accumulate(s, xLo, x1, t.SampleBase(s, xLo, noise), times, t.places(s, x1.Shape()[0], i), t.accumulated == 0, parts)
+	x0 := t.SampleBase(s, t.OnGrid.Mean(s, t.Net.Config(), xLo), noise)
+	t.accumulate(s, xLo, x1, x0, times, t.places(s, x1.Shape()[0], i), t.accumulated == 0, parts)
 	t.accumulated++
 }
 
@@ -238,11 +240,8 @@ func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times 
 		shape[0], shape[1] = batch, each*fields
 		whole := s.RandnOn(c.Device, t.stream(rng.BaseNoise, i), shape...)
 		own := s.Reshape(s.Narrow(whole, 0, from, rows), rows*each, fields, shape[2], shape[3])
-		return s.To(own, torchx.Float32, c.Device, c.Format)
+		return t.OnGrid.Noise(s, c, own)
 	})
-	if t.OnNoise != nil {
-		noise = t.OnNoise.Noise(s, c, noise)
-	}
 	ts := make([]float32, rows*each)
 	if !t.Objective.OneEvaluation() {
 		ts = t.drawTimes(rows, i)

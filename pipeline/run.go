@@ -326,6 +326,7 @@ func (r *runner) fill(ctx context.Context, i int, s Store) error {
 }
 
 func (r *runner) fillHere(ctx context.Context, i int, s Store) error {
+	r.env.Progress.Work(display.Work{Name: "checking " + r.nodes[i].name})
 	ready, err := s.Ready(ctx, r.key(i, nil))
 	if err != nil {
 		return &StageError{Stage: r.nodes[i].label, Err: err}

@@ -19,6 +19,8 @@ import (
 //	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 type Compare struct {
 	TruthFiles
+	FigureFormat
+	MapScale
 }
 
 // comparisonName is the name of the figures in the run's folder.
@@ -43,8 +45,9 @@ several, of their mean:
 Grids of different sizes are compared separately. Only the fields that pictures show
 are held in memory. Runs that share the files (--shard I/N) keep the figures of each file,
 and the last one joins them.`,
-		Link: pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
-		New:  func(c *Compare) pipeline.Stage { return &compare{Compare: *c} },
+		Link:    pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
+		Default: Compare{FigureFormat: usualFigures, MapScale: usualMaps},
+		New:     func(c *Compare) pipeline.Stage { return &compare{Compare: *c} },
 	})
 }
 
@@ -106,6 +109,7 @@ func (c *compare) Resume(ctx context.Context, key string) (map[frames.Part]bool,
 	about := aboutComparison{
 		Truth: c.Truth, Samples: c.samples, Objective: c.in.Objective, Constraints: c.in.Constraints.Names(),
 		Factor: c.in.Factor, Fields: c.in.Channels, Units: map[string]string{},
+		Figures: c.Format, Maps: c.MapScale.MapScale,
 	}
 	for _, field := range c.in.Channels {
 		about.Units[field] = c.env.Run.Unit(field)

@@ -64,10 +64,10 @@ func readCompared(dir string, record parts.Record) (*comparedFile, error) {
 	if err := json.Unmarshal(record.Extra, &p); err != nil {
 		return nil, fmt.Errorf("%s: record of %s: %w", dir, record.Of, err)
 	}
-	n := len(p.Columns) * len(p.Results.Fields) * p.Results.Grid.Cells()
-	p.shown = evaluate.Shown{Columns: p.Columns, Truth: make([]float32, n), Made: map[evaluate.Source][]float32{}}
+	frame := len(p.Results.Fields) * p.Results.Grid.Cells()
+	p.shown = evaluate.Shown{Columns: p.Columns, Truth: make([]float32, len(p.Columns)*frame), Made: map[evaluate.Source][]float32{}}
 	for _, src := range p.Sources {
-		p.shown.Made[src] = make([]float32, n)
+		p.shown.Made[src] = make([]float32, src.ShownValues(len(p.Columns), frame))
 	}
 	file, err := infile.Open(filepath.Join(dir, record.Files[0].Path))
 	if err != nil {
@@ -91,6 +91,8 @@ type aboutComparison struct {
 	Factor      int               `json:"factor"`
 	Fields      []string          `json:"fields"`
 	Units       map[string]string `json:"units"`
+	Figures     string            `json:"figures"`   // their format
+	Maps        string            `json:"map_scale"` // of pictures
 }
 
 // compare prints the table, and writes comparison.json and the pictures.
@@ -121,7 +123,7 @@ func (w *whole) compare() error {
 		if len(grids) > 1 {
 			images = filepath.Join(images, fmt.Sprintf("%dx%d", g.Grid.H, g.Grid.W))
 		}
-		drawn, err := w.draw(g, images, a.Units)
+		drawn, err := w.draw(g, images, a)
 		if err != nil {
 			return err
 		}
@@ -192,14 +194,18 @@ func (w *whole) compared(a aboutComparison) (grids []*evaluate.Comparison, err e
 }
 
 // draw writes the pictures of a grid to a folder, and returns their names.
-func (w *whole) draw(g *evaluate.Comparison, folder string, units map[string]string) (names []string, err error) {
-	pictures, err := g.Pictures(func(field string) string { return units[field] })
+func (w *whole) draw(g *evaluate.Comparison, folder string, a aboutComparison) (names []string, err error) {
+	pictures, err := g.Pictures(MapScale{a.Maps}.drawing(func(field string) string { return a.Units[field] }))
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range pictures {
-		name := filepath.Join(folder, filepath.FromSlash(p.Name)+".png")
-		if err := writePicture(filepath.Join(w.dir, name), p); err != nil {
+		path, err := FigureFormat{a.Figures}.save(filepath.Join(w.dir, folder, filepath.FromSlash(p.Name)), p)
+		if err != nil {
+			return nil, err
+		}
+		name, err := filepath.Rel(w.dir, path)
+		if err != nil {
 			return nil, err
 		}
 		names = append(names, name)

@@ -28,6 +28,7 @@ type Eval struct {
 	Frames   int `yaml:"frames" min:"1" flag:"eval-frames" doc:"validation frames that are sampled, the first ones, or all if there are fewer"`
 	model.SamplerConfig
 	Linear bool `yaml:"linear" doc:"compare with the linear filter that train has fitted to the training frames"`
+	MapScale
 }
 
 func init() {
@@ -49,13 +50,15 @@ each sub-pixel; with constraints, val/mse_lo_projected and val/mse_linear_projec
 these two, projected. val/mse/FIELD is the error of one field. A warning says so if the SDE is
 stiff.
 
-Pictures: samples, diffs and power spectra.`,
+Pictures: samples and diffs, with the error (root mean square over the truth's deviation)
+and the correlation below each map, and the cells where the input lacks most of the truth
+enlarged; and power spectra, with the spread of P over the truth's over frames.`,
 		Link: pipeline.Link{
 			Needs: pipeline.Steps, Adds: pipeline.Evaluated,
 			Wants: pipeline.Averaged, Without: "no samples or errors of the averaged model, by ODE or SDE",
 		},
 		Default: Eval{
-			LogEvery: 100, Frames: 4, Linear: true, SamplerConfig: usualSampler,
+			LogEvery: 100, Frames: 4, Linear: true, SamplerConfig: usualSampler, MapScale: usualMaps,
 		},
 		New: func(c *Eval) pipeline.Stage { return &eval{Eval: *c} },
 	})
@@ -197,7 +200,7 @@ func (e *eval) evaluate(ctx context.Context, step *model.Step) error {
 	if len(left) > 0 {
 		e.env.Progress.Note("eval at step %d: not finite, and left out: %s", step.N, strings.Join(left, ", "))
 	}
-	pictures, err := c.Pictures(e.env.Run.Unit)
+	pictures, err := c.Pictures(e.drawing(e.env.Run.Unit))
 	if err != nil {
 		return err
 	}
@@ -384,7 +387,7 @@ func (e *eval) sample(ctx context.Context, tr *model.Trainer, first int, batch *
 	}
 	g := model.Generator{
 		Inference: tr.Inference(by.ema), Sampler: sampler, Stats: e.in.Stats,
-		OnX1: x1, OnNoise: tr.OnNoise,
+		OnX1: x1, OnGrid: tr.OnGrid,
 		Streams: func(k uint64) (streams []uint64) {
 			for _, i := range which {
 				streams = append(streams, rng.Stream(tr.Seed, rng.EvalNoise, uint64(first+i), k))

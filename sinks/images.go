@@ -16,26 +16,27 @@ import (
 	"fmsr/pipeline"
 )
 
-// Images writes the pictures of every evaluation as PNG files, and tiles for fmsr ui and
+// Images writes the pictures of every evaluation as files, and tiles for fmsr ui and
 // fmsr report: fields without text, as tiles_ema/velx.
 //
 //	steps   -- 1 -- ... -- 100 + pictures ----
 //	        [ images/samples/velx/100.png ... ]
 //	steps   -- 1 -- ... -- 100 ---------------
-type Images struct{}
+type Images struct{ FigureFormat }
 
 func init() {
 	pipeline.Register(pipeline.Declaration[Images]{
 		Name: "images",
-		Doc: `Writes the pictures of every evaluation to images/NAME/STEP.png in the run's folder,
+		Doc: `Writes the pictures of every evaluation to images/NAME/STEP.png (or svg, pdf) in the run's folder,
 and tiles for fmsr ui and fmsr report, fields without text: tiles_truth/velx, tiles_ema/velx.
 A tile that is as before, as the truth's is, is not written again.
 
 	steps   -- 1 -- ... -- 100 + pictures ----
 	        [ images/samples/velx/100.png ... ]
 	steps   -- 1 -- ... -- 100 ---------------`,
-		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
-		New:  func(*Images) pipeline.Stage { return &images{} },
+		Link:    pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
+		Default: Images{usualFigures},
+		New:     func(c *Images) pipeline.Stage { return &images{Images: *c} },
 	})
 }
 
@@ -46,6 +47,7 @@ var (
 )
 
 type images struct {
+	Images
 	stepSink
 	env *pipeline.Env
 	dir string
@@ -67,7 +69,7 @@ func (i *images) Writes() []string { return []string{"images"} }
 // write writes the pictures and tiles of an evaluated step.
 func (i *images) write(step *model.Step) error {
 	for _, p := range step.Eval.Pictures {
-		if err := writePicture(i.path(p.Name, step.N), p); err != nil {
+		if _, err := i.save(i.path(p.Name, step.N), p); err != nil {
 			return err
 		}
 	}
@@ -75,7 +77,7 @@ func (i *images) write(step *model.Step) error {
 		if i.sameBefore(t, step.N) {
 			continue
 		}
-		if err := writePicture(i.path(t.Name, step.N), t); err != nil {
+		if err := writePicture(i.path(t.Name, step.N)+".png", t); err != nil {
 			return err
 		}
 	}
@@ -92,7 +94,7 @@ func (i *images) sameBefore(t evaluate.Picture, step int) bool {
 			newest = max(newest, n)
 		}
 	}
-	before, err := infile.ReadAll(i.path(t.Name, newest), int64(len(t.PNG)))
+	before, err := infile.ReadAll(i.path(t.Name, newest)+".png", int64(len(t.PNG)))
 	return err == nil && bytes.Equal(before, t.PNG)
 }
 
@@ -104,7 +106,7 @@ func writePicture(path string, p evaluate.Picture) error {
 	return atomicfile.WriteFile(path, p.PNG)
 }
 
-// path returns the file of a picture: images/NAME/STEP.png.
+// path returns the file of a picture without its extension: images/NAME/STEP.
 func (i *images) path(name string, step int) string {
-	return filepath.Join(i.dir, filepath.FromSlash(name), fmt.Sprintf("%d.png", step))
+	return filepath.Join(i.dir, filepath.FromSlash(name), fmt.Sprint(step))
 }

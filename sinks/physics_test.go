@@ -61,7 +61,7 @@ func TestPhysics(t *testing.T) {
 		}
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
-	if err != nil || strings.Count(string(page), `data:image/png`) != 6 || !strings.Contains(string(page), `<th scope="row">coherence, lost</th>`) {
+	if err != nil || strings.Count(string(page), `data:image/png`) != 7 || !strings.Contains(string(page), `<th scope="row">coherence, lost</th>`) {
 		t.Errorf("report.html: %v, %d pictures", err, strings.Count(string(page), `data:image/png`))
 	}
 	if !strings.Contains(out, "physics.parquet") {

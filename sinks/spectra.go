@@ -17,7 +17,7 @@ import (
 //	frames             -- seed 0: 1 - 2 - 3 -- seed 1: 1 - 2 - 3 --
 //	                   [                 spectra                  ]
 //	DIR/               -- spectra.parquet, spectra_summary.parquet, spectra.png, report.html
-type Spectra struct{}
+type Spectra struct{ FigureFormat }
 
 func init() {
 	pipeline.Register(pipeline.Declaration[Spectra]{
@@ -37,13 +37,15 @@ normalize, spectra are of normalized fields.
 spectra.parquet has a row for each seed, frame, split, field, source and k, with the
 wavenumber, 2 pi k / longest side of run.grid.box (1 without a box), and the power.
 spectra_summary.parquet has the mean and quantiles over the frames of a split, and
-spectra.png and report.html show the mean over all frames.
+spectra.png (or svg, pdf) and report.html show the mean over all frames, tinted from the least 5% to the
+largest 95% quantile of a split, and the sources over hi.
 
 A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
 array, N runs share the seeds in one folder, and the last one writes the tables, as
 fmsr merge does.`,
-		Link: pipeline.Link{Needs: pipeline.Planar, End: true, Once: true},
-		New:  func(*Spectra) pipeline.Stage { return &spectraSink{} },
+		Link:    pipeline.Link{Needs: pipeline.Planar, End: true, Once: true},
+		Default: Spectra{usualFigures},
+		New:     func(c *Spectra) pipeline.Stage { return &spectraSink{Spectra: *c} },
 	})
 }
 
@@ -57,6 +59,7 @@ var (
 
 // spectraSink gathers frames, a few for each core, and works on them in parallel.
 type spectraSink struct {
+	Spectra
 	keeper
 	plan    *plan.Plan // preprocessing of the frames
 	kernel  *plan.Spectra
@@ -103,12 +106,12 @@ func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 }
 
 // Writes returns the report's files.
-func (s *spectraSink) Writes() []string { return reportFiles }
+func (s *spectraSink) Writes() []string { return reportFiles(s.Format) }
 
 // Resume returns the finished seeds, and checks that the disk has room for the others.
 func (s *spectraSink) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
 	key = fmt.Sprintf("%s box %v", key, s.env.Run.Grid.Box)
-	return s.resume(ctx, key, s.about(), room{seed: s.frameBytes(), summary: s.frameBytes()}, reportFiles...)
+	return s.resume(ctx, key, s.about(), room{seed: s.frameBytes(), summary: s.frameBytes()}, reportFiles(s.Format)...)
 }
 
 // frameBytes returns the approximate size of a frame's powers in a file.

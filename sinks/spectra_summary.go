@@ -1,7 +1,6 @@
 package sinks
 
 import (
-	"bytes"
 	"math"
 	"path/filepath"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"fmsr/internal/frames"
 	"fmsr/internal/parallel"
 	"fmsr/internal/picture"
-	"fmsr/internal/store/atomicfile"
 )
 
 // quantiles of the summary, interpolated linearly between the frames' powers.
@@ -157,63 +155,73 @@ func distinct(values []int, at []int32) (unique []int, places []int32) {
 	return unique, places
 }
 
-// means returns P(k) of a source's field, the mean over all frames.
-func (t *spectraTables) means(all map[frames.Split][][]spectrumSummary, field, source int) []float64 {
-	mean := make([]float64, t.sources[source].shells.Len())
-	for _, split := range []frames.Split{frames.Train, frames.Val, frames.Test} {
-		if all[split] == nil {
-			continue
-		}
-		sum := all[split][field][source]
-		for k, v := range sum.mean {
-			mean[k] += v * float64(sum.count) / float64(t.frames())
-		}
-	}
-	return mean
-}
-
-// record returns the spectra for pages: the means and, if the frames are of one split, the
-// spread of nine tenths of them.
+// record returns the spectra for pages: the curves.
 func (t *spectraTables) record(all map[frames.Split][][]spectrumSummary) *evaluate.Record {
 	r := &evaluate.Record{Frames: t.frames(), Grid: t.sources[0].shells.Grid}
+	if t.factor > 1 {
+		r.Factor, r.Lost = t.factor, r.Grid.LostFrom(t.factor)
+	}
 	for _, name := range t.fields {
 		r.Fields = append(r.Fields, evaluate.RecordField{Name: name})
 	}
 	for source, s := range t.sources {
-		if s.name == "lo" {
-			r.Factor = r.Grid.H / s.shells.Grid.H
-			r.Lost = r.Grid.LostFrom(r.Factor)
-		}
 		spectrum := evaluate.RecordSpectrum{Key: s.name, Label: s.name}
 		for field := range t.fields {
-			spectrum.Power = append(spectrum.Power, t.means(all, field, source))
-			for _, fields := range all {
-				if len(all) == 1 {
-					spectrum.Low = append(spectrum.Low, fields[field][source].q[0])
-					spectrum.High = append(spectrum.High, fields[field][source].q[len(quantiles)-1])
-				}
-			}
+			c := t.curve(all, field, source)
+			spectrum.Power, spectrum.Low, spectrum.High = append(spectrum.Power, c.Y), append(spectrum.Low, c.Low), append(spectrum.High, c.High)
 		}
 		r.Spectra = append(r.Spectra, spectrum)
 	}
 	return r
 }
 
-// draw draws the mean over all frames: hi as the truth, lo dashed.
+// draw draws the mean over all frames and its spread: hi as the truth, and the other sources
+// over it.
 func (t *spectraTables) draw(all map[frames.Split][][]spectrumSummary) error {
-	var plots []picture.SpectraPlot
+	var figure picture.Plots
 	for field, name := range t.fields {
-		plot := picture.SpectraPlot{Title: name, XLabel: "k L / 2π", YLabel: "P(k)"}
-		for source, s := range t.sources {
-			c := picture.NewCurve(s.name, t.means(all, field, source), source == 0)
-			c.Dashed = source != 0
-			plot.Curves = append(plot.Curves, c)
+		stack := picture.Stack{{Title: name, XLabel: "k L / 2π", YLabel: "P(k)"}}
+		if t.factor > 1 {
+			stack[0].Band = evaluate.LostBand(t.sources[0].shells.Grid, t.factor)
+			ratio := evaluate.RatioPlot(stack[0].Band)
+			ratio.YLabel = "P / P_{hi}"
+			stack = append(stack, ratio)
 		}
-		plots = append(plots, plot)
+		for source := range t.sources {
+			c := t.curve(all, field, source)
+			stack[0].Curves = append(stack[0].Curves, c)
+			if source > 0 && len(stack) > 1 {
+				over := picture.Curve{Label: c.Label, Of: c.Of, X: c.X}
+				for k, p := range c.Y {
+					over.Y = append(over.Y, p/stack[0].Curves[0].Y[k])
+				}
+				stack[1].Curves = append(stack[1].Curves, over)
+			}
+		}
+		figure.Stacks = append(figure.Stacks, stack)
 	}
-	var b bytes.Buffer
-	if err := picture.Grid(&b, min(len(plots), 4), plots...); err != nil {
-		return err
+	return writeFigure(filepath.Join(t.dir, pictureName+"."+t.figures.Format), figure, picture.Format(t.figures.Format))
+}
+
+// curve returns the mean P(k) of a source over all frames, between the extreme quantiles of
+// the splits.
+func (t *spectraTables) curve(all map[frames.Split][][]spectrumSummary, field, source int) picture.Curve {
+	s := t.sources[source]
+	of := s.name
+	if source == 0 {
+		of = picture.Truth
 	}
-	return atomicfile.WriteFile(filepath.Join(t.dir, pictureName), b.Bytes())
+	c := picture.NewCurve(s.name, of, make([]float64, s.shells.Len()))
+	c.Low, c.High = slices.Repeat([]float64{math.Inf(1)}, len(c.Y)), make([]float64, len(c.Y))
+	for _, split := range []frames.Split{frames.Train, frames.Val, frames.Test} {
+		if all[split] == nil {
+			continue
+		}
+		sum := all[split][field][source]
+		for k, v := range sum.mean {
+			c.Y[k] += v * float64(sum.count) / float64(t.frames())
+			c.Low[k], c.High[k] = min(c.Low[k], sum.q[0][k]), max(c.High[k], sum.q[len(sum.q)-1][k])
+		}
+	}
+	return c
 }

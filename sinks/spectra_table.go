@@ -30,10 +30,13 @@ import (
 const (
 	tableName   = "spectra.parquet"
 	summaryName = "spectra_summary.parquet"
-	pictureName = "spectra.png"
+	pictureName = "spectra" // and the figure's format
 )
 
-var reportFiles = []string{tableName, summaryName, pictureName, filepath.Join(runview.Evaluations, "0.json"), reportName}
+// reportFiles returns the names of the report's files.
+func reportFiles(format string) []string {
+	return []string{tableName, summaryName, pictureName + "." + format, filepath.Join(runview.Evaluations, "0.json"), reportName}
+}
 
 // aboutSpectra is what a report is made of, besides the seeds' records.
 type aboutSpectra struct {
@@ -41,6 +44,8 @@ type aboutSpectra struct {
 	Sources []sourceGrid `json:"sources"`
 	Longest float64      `json:"longest"` // side of the box
 	Spec    string       `json:"spec"`
+	Factor  int          `json:"factor"`  // fine cells that pooling averaged along an axis; 0: there is no pooling
+	Figures string       `json:"figures"` // format of the figure
 }
 
 type sourceGrid struct {
@@ -49,7 +54,7 @@ type sourceGrid struct {
 }
 
 func (s *spectraSink) about() aboutSpectra {
-	a := aboutSpectra{Fields: s.in.Channels, Longest: max(s.in.Box[0], s.in.Box[1]), Spec: withoutFolder(s.env.Spec)}
+	a := aboutSpectra{Fields: s.in.Channels, Longest: max(s.in.Box[0], s.in.Box[1]), Spec: withoutFolder(s.env.Spec), Factor: s.in.Factor, Figures: s.Format}
 	if a.Longest == 0 {
 		a.Longest = 1
 	}
@@ -65,6 +70,8 @@ type spectraTables struct {
 	fields  []string
 	sources []powerSource
 	longest float64 // side of the box
+	factor  int
+	figures FigureFormat
 	about   metadata.KeyValueMetadata
 	records []parts.Record
 	seeds   []*seedPowers // without their values
@@ -82,7 +89,7 @@ func (w *whole) spectra() error {
 	if _, err := writeReport(w.dir); err != nil {
 		return err
 	}
-	if err := w.set.Summarize(w.records, reportFiles...); err != nil {
+	if err := w.set.Summarize(w.records, reportFiles(t.figures.Format)...); err != nil {
 		return err
 	}
 	units := "seeds"
@@ -98,7 +105,7 @@ func (w *whole) tables() (*spectraTables, error) {
 	if err := json.Unmarshal(w.set.About, &a); err != nil {
 		return nil, fmt.Errorf("%s: what the report is made of: %w", w.dir, err)
 	}
-	t := &spectraTables{dir: w.dir, fields: a.Fields, longest: a.Longest, records: w.records}
+	t := &spectraTables{dir: w.dir, fields: a.Fields, longest: a.Longest, factor: a.Factor, figures: FigureFormat{a.Figures}, records: w.records}
 	for _, src := range a.Sources {
 		t.sources = append(t.sources, powerSource{src.Name, field.NewShells(src.Grid)})
 	}

@@ -30,4 +30,4 @@ func startSteps(dir string, resume pipeline.Resume) error {
 }
 
 // stepFile matches the name of a step's file.
-var stepFile = regexp.MustCompile(`^[0-9]+\.(png|json)$`)
+var stepFile = regexp.MustCompile(`^[0-9]+\.(png|svg|pdf|json)$`)

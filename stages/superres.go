@@ -30,7 +30,7 @@ type Superres struct {
 	Weights    string `yaml:"weights" oneof:"ema|raw" flag:"weights" doc:"ema: the moving average, if the checkpoint has one"`
 	model.SamplerConfig
 	Unsaid
-	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise; -1: as trained; 0: the output is a function of the input alone"`
+	BaseNoiseScale float64 `yaml:"base_noise_scale" flag:"base-noise-scale" doc:"deviation of the starting noise, or a factor of it where base_dist measures it; -1: as trained; 0: the output is a function of the input alone"`
 	Samples        int     `yaml:"samples" min:"1" max:"1000000" flag:"samples" doc:"samples of each frame, an ensemble; its mean and spread are written too"`
 	Batch          int     `yaml:"batch" min:"0" max:"1000000" flag:"sample-batch" doc:"samples, of one frame or of several, drawn at once; 0: one on the CPU, and on a GPU as many as fit, at most 8"`
 	Noise          string  `yaml:"noise" oneof:"per_frame|fixed" flag:"noise" doc:"fixed: the same noise for every frame of a time series"`
@@ -156,6 +156,7 @@ type superres struct {
 	meter   model.InputMeter
 	looks   [][][]model.Look // of each file: of the frames that were looked at
 	done    int              // frames
+	watch   pipeline.Watch
 }
 
 // Reads returns the checkpoint.
@@ -248,7 +249,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	}
 	in.Channels, in.Factor, in.Samples = r.loaded.Channels, r.loaded.Input.Factor, r.Samples
 	in.Periodic, in.Trained, in.Filters = r.loaded.Input.Periodic, r.loaded.Stats, r.loaded.Filters
-	in.Objective, in.Constraints = flow.Objective.String(), r.x1
+	in.Objective, in.Constraints, in.Watch = flow.Objective.String(), r.x1, &r.watch
 	return in, nil
 }
 

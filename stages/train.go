@@ -37,7 +37,7 @@ type Train struct {
 	LossScale      float64            `yaml:"loss_scale" above:"0" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
 	Objective      string             `yaml:"objective" oneof:"flow|regression|crps" flag:"objective" doc:"flow: flow matching; the others are baselines, samples of one evaluation; regression: the mean of all fields that the input allows; crps: an ensemble by its fair CRPS"`
 	Members        int                `yaml:"members" min:"2" max:"4" flag:"members" doc:"members of the ensemble of each training sample, with objective crps: a step costs that many times more"`
-	BaseDist       string             `yaml:"base_dist" oneof:"x_lo_plus_noise|gaussian" flag:"base-dist" doc:"distribution that sampling starts from"`
+	BaseDist       string             `yaml:"base_dist" oneof:"x_lo_plus_noise|gaussian|x_lo_plus_lost_band|learned" flag:"base-dist" doc:"distribution that sampling starts from; x_lo_plus_lost_band: x_lo with noise that has, for each field, the spectrum of x_hi - x_lo in the training frames; learned: the linear filter of x_lo, with noise that has the spectrum of its error"`
 	BaseNoiseScale float64            `yaml:"base_noise_scale" min:"0" flag:"base-noise-scale" doc:"deviation of x_lo_plus_noise's noise, normalized units"`
 	BaseNoise      string             `yaml:"base_noise" oneof:"free|constrained" flag:"base-noise" doc:"constrained: all noise, in sampling too, is projected onto what the constraints leave free"`
 	TMin           float64            `yaml:"t_min" min:"0" flag:"t-min-train" doc:"smallest time drawn"`
@@ -69,6 +69,12 @@ Flow matching along xt = (1-t) x0 + t x1 with target v = x1 - x0. As baselines, 
 trains the same network for samples of one evaluation, x1 = x_lo + v(x0, t = 0). With
 regression, x0 is x_lo, and the loss is that of flow matching. With crps, x0 has noise, and
 the loss is the fair continuous ranked probability score (Ferro 2014) of members samples.
+
+base_dist x_lo_plus_lost_band has noise with a spectrum of its own for each field: that of
+x_hi - x_lo over the first 256 training frames, which the checkpoint keeps.
+
+Before the first step, it fits a linear filter to the training frames, a baseline that the
+checkpoint keeps: docs/physics.md.
 
 The next step
 starts when every stage below has let go of the last one. Validation batches are
@@ -119,15 +125,23 @@ func (c *Train) TrainedFor() model.Objective {
 	return o
 }
 
+func (t *train) flow() model.Flow {
+	f := model.Flow{
+		Objective: t.TrainedFor(), Base: model.BaseDist(t.BaseDist), NoiseScale: t.BaseNoiseScale, LossScale: t.LossScale, Noise: t.noise, Measured: t.base,
+	}
+	if f.Measures() {
+		f.NoiseScale = 1
+	}
+	return f
+}
+
 func (t *train) hyper() model.Hyper {
 	warmup := t.WarmupSteps
 	if t.env.Run.Overfit {
 		warmup = 0
 	}
 	return model.Hyper{
-		Flow: model.Flow{
-			Objective: t.TrainedFor(), Base: model.BaseDist(t.BaseDist), NoiseScale: t.BaseNoiseScale, LossScale: t.LossScale, Noise: t.noise,
-		},
+		Flow:    t.flow(),
 		Members: t.Members, Weights: t.weights, LossFields: t.lossFields(),
 		LR: t.LR, WeightDecay: t.WeightDecay, WarmupSteps: warmup, Schedule: t.LRSchedule, TotalSteps: t.TotalSteps, GradClip: t.GradClip,
 		TMin: t.TMin, TMax: t.TMax, BF16: t.UseBF16, Stratified: t.TDist == "stratified", Seed: t.env.Run.Seed,
@@ -161,8 +175,10 @@ type train struct {
 
 	checkpoints checkpoints
 
-	meter  model.InputMeter
-	inputs *model.Inputs
+	meter     model.InputMeter
+	inputs    *model.Inputs
+	baseMeter *model.BaseMeter    // nil unless base_dist measures
+	base      *model.MeasuredBase // nil unless base_dist has one
 }
 
 // Open checks grid and device. Prepare makes the network.
@@ -186,6 +202,7 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if err != nil {
 		return in, err
 	}
+	t.baseMeter = model.NewBaseMeter(t.flow(), len(in.Channels), t.input(), in.Grid, in.Stats)
 	if t.BaseNoise == constrainedNoise {
 		if t.noise, err = t.Of(in.Channels, in.Grid); err != nil {
 			return in, err
@@ -414,11 +431,14 @@ func (t *train) Prepare(ctx context.Context) error {
 		return err
 	}
 	t.thread = thread
+	if err := t.shareBase(ctx); err != nil {
+		return err
+	}
 	t.trainer, err = model.NewTrainer(ctx, thread, t.config, t.hyper())
 	if err != nil {
 		return err
 	}
-	if t.trainer.OnNoise, err = model.NewProjection(t.noise, t.input(), t.in.Grid, t.in.Stats); err != nil {
+	if t.trainer.OnGrid, err = model.NewGridBase(t.trainer.Flow, t.input(), t.in.Grid, t.in.Stats); err != nil {
 		return err
 	}
 	t.trainer.Notices(func(line string) { t.env.Progress.Note("%s", line) })

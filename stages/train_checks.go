@@ -54,10 +54,13 @@ func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)
 	if len(c.Symmetries) == 0 && len(c.Odd) > 0 {
 		warn("odd", "does nothing: there are no symmetries", "leave it out")
 	}
-	if c.BaseDist == string(model.Gaussian) && c.BaseNoiseScale != usualNoise {
-		warn("base_noise_scale", fmt.Sprintf("is %g, but does nothing: base_dist gaussian has noise of deviation 1", c.BaseNoiseScale), "leave it out")
+	if has := baseNoises[model.BaseDist(c.BaseDist)]; has != "" && c.BaseNoiseScale != usualNoise {
+		warn("base_noise_scale", fmt.Sprintf("is %g, but does nothing: base_dist %s has noise of %s", c.BaseNoiseScale, c.BaseDist, has), "leave it out")
 	}
 }
+
+// baseNoises are the noises of base distributions that base_noise_scale does not change.
+var baseNoises = map[model.BaseDist]string{model.Gaussian: "deviation 1", model.LostBand: "the training frames' own power", model.Learned: "its filter's own error"}
 
 // adviseIdle warns of keys that do nothing with the objective.
 func (c *Train) adviseIdle(warn func(key, summary, detail string)) {

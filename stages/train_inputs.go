@@ -23,19 +23,25 @@ const filterCells = 1 << 19
 // fitted is what the checkpoint keeps of the training frames beside their statistics.
 type fitted struct {
 	Inputs  model.Inputs
-	Filters []*field.Linear // of each field, normalized
+	Filters []*field.Linear     // of each field, normalized
+	Base    *model.MeasuredBase `json:",omitempty"` // nil unless base_dist has one
 }
 
 // FitKey: the replay's order decides which frames come first.
 func (t *train) FitKey() any {
-	return struct {
+	key := struct {
 		Grid pipeline.Grid
 		Seed uint64
-	}{t.env.Run.Grid, t.env.Run.Seed}
+		Base string `json:",omitempty"`
+	}{Grid: t.env.Run.Grid, Seed: t.env.Run.Seed}
+	if t.baseMeter != nil {
+		key.Base = t.BaseDist
+	}
+	return key
 }
 
-// Fit takes in the coarse fields of the first training frames, and fits the linear filters
-// of the first ones.
+// Fit takes in the coarse fields of the first training frames and what the base measures,
+// and fits the linear filters of the first ones.
 func (t *train) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	batch := in.(*frames.Frames)
 	if batch.Split() != frames.Train {
@@ -43,7 +49,9 @@ func (t *train) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	}
 	filtered := t.in.Filters[0].Cells() >= filterCells
 	if !filtered {
-		t.addToFilters(batch)
+		if err := t.addToFilters(batch); err != nil {
+			return false, err
+		}
 	}
 	if t.meter.Inputs().Frames == inputFrames {
 		return filtered, nil
@@ -51,7 +59,11 @@ func (t *train) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	grid := t.in.Coarser(t.in.Factor)
 	coarse := make([]float32, len(t.in.Channels)*grid.Cells())
 	for n := range batch.N() {
-		t.coarse(coarse, batch.XLo()[n*batch.FrameLen():][:batch.FrameLen()])
+		hi, lo := batch.XHi()[n*batch.FrameLen():][:batch.FrameLen()], batch.XLo()[n*batch.FrameLen():][:batch.FrameLen()]
+		if !filtered || t.flow().Base != model.Learned {
+			t.baseMeter.Add(hi, lo)
+		}
+		t.coarse(coarse, lo)
 		if err := t.meter.Add(coarse, grid); err != nil {
 			return false, err
 		}
@@ -64,9 +76,9 @@ func (t *train) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 
 // addToFilters adds a batch of training frames to the fit of each field's filter, the
 // fields in parallel.
-func (t *train) addToFilters(batch *frames.Frames) {
+func (t *train) addToFilters(batch *frames.Frames) error {
 	hi, lo, cells := batch.XHi(), batch.XLo(), batch.Cells()
-	_ = parallel.Each(len(t.in.Filters), func(c int) error { // of which none fails
+	return parallel.Each(len(t.in.Filters), func(c int) error {
 		coarse := make([]float32, t.in.Coarser(t.in.Factor).Cells())
 		for n := range batch.N() {
 			at := n*batch.FrameLen() + c*cells
@@ -87,7 +99,7 @@ func (t *train) coarse(coarse, lo []float32) {
 	}
 }
 
-// Fitted returns the looks of the inputs and the filters.
+// Fitted returns the looks of the inputs, the filters and the base.
 func (t *train) Fitted() (any, error) {
 	inputs := t.meter.Inputs()
 	if inputs.Frames == 0 {
@@ -98,7 +110,7 @@ func (t *train) Fitted() (any, error) {
 			return nil, fmt.Errorf("field %s: %w", t.in.Channels[c], err)
 		}
 	}
-	return fitted{inputs, t.in.Filters}, inputs.Check(len(t.in.Channels))
+	return fitted{inputs, t.in.Filters, t.baseMeter.Base(t.in.Filters)}, inputs.Check(len(t.in.Channels))
 }
 
 // Restore takes them back.
@@ -120,6 +132,35 @@ func (t *train) Restore(data []byte) error {
 		}
 		*t.in.Filters[c] = *filter
 	}
-	t.inputs = &of.Inputs
+	if t.baseMeter != nil {
+		if err := of.Base.Check(t.flow().Base, len(t.in.Channels)); err != nil {
+			return fmt.Errorf("the base: %w", err)
+		}
+	}
+	t.inputs, t.base = &of.Inputs, of.Base
+	return nil
+}
+
+// shareBase takes the base of the checkpoint that the run resumes from. A fit on another
+// processor may differ in the last bits, so that rank 0 tells the others.
+func (t *train) shareBase(ctx context.Context) error {
+	if t.from != nil {
+		t.base = t.from.Flow.Measured
+	}
+	if t.base == nil {
+		return nil
+	}
+	if g := t.env.Ranks; g != nil {
+		data, err := g.Share(ctx, "which has the base distribution", func() ([]byte, error) { return json.Marshal(t.base) })
+		if err == nil {
+			err = json.Unmarshal(data, &t.base)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for c, f := range t.base.Filters {
+		*t.in.Filters[c] = *f // which the checkpoint has
+	}
 	return nil
 }

@@ -56,7 +56,7 @@ func TestTerminal(t *testing.T) {
 		without string
 	}{
 		{
-			name: "done", want: []string{"loss", "step 6, 3 validation frames", "verdict", "at step 6 the model has", "results", "done", "next", "--checkpoint"},
+			name: "done", want: []string{"loss", "step 6, 3 validation frames", "verdict", "at step 6 the model has", "results", "done", "next", "fmsr ui", "--checkpoint"},
 			without: "of all work", // the account
 		},
 		{name: "dumb", env: "TERM=dumb", want: []string{"step 6/6  loss", "of all work"}, without: "\x1b"},
@@ -71,7 +71,7 @@ func TestTerminal(t *testing.T) {
 		},
 		{
 			name: "closed", args: []string{"--total-steps", "100000"}, status: 129,
-			end: func(p *os.Process, _ *pty.Terminal) { _ = p.Signal(syscall.SIGHUP) },
+			end: func(_ *os.Process, terminal *pty.Terminal) { terminal.HangUp() },
 		},
 		{
 			name: "ranks", args: []string{"--ranks", "2", "--set", "batch.size=2"}, want: []string{"step 6, 3 validation frames", "results"},
@@ -100,6 +100,12 @@ func TestTerminal(t *testing.T) {
 			_ = cmd.Wait() // its state says how it ended
 			if got := cmd.ProcessState.ExitCode(); got != c.status {
 				t.Errorf("exit status %d, want %d", got, c.status)
+			}
+			if c.name == "closed" {
+				if _, err := os.Stat(filepath.Join(dir, c.name, "checkpoint.pt")); err != nil {
+					t.Error(err)
+				}
+				return
 			}
 			if terminal.Modes(t) != before {
 				t.Error("the terminal's modes have changed")

@@ -94,6 +94,9 @@ func describeWeights(c *model.Loaded, kind string) (map[string]string, error) {
 	if c.Flow.Objective != model.FlowMatching {
 		config["objective"] = c.Flow.Objective.String()
 	}
+	if c.Flow.Measured != nil {
+		config["base"] = c.Flow.Measured
+	}
 	for key, value := range map[string]any{"channel_names": c.Channels, "mean": c.Stats.Mean, "std": c.Stats.Std, "config": config} {
 		text, err := json.Marshal(value)
 		if err != nil {

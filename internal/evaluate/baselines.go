@@ -35,7 +35,9 @@ func (b *Baselines) Of(grid field.Grid, factor int, lo, coarse []float32) ([]Fie
 	all := []Fields{{Bilinear, lo}}
 	if b.Filters != nil {
 		linear := make([]float32, len(lo))
-		b.filter(linear, coarse, grid)
+		if err := b.filter(linear, coarse, grid); err != nil {
+			return nil, err
+		}
 		all = append(all, Fields{Linear, linear})
 	}
 	if b.Constraints == (field.Constraints{}) {
@@ -61,9 +63,9 @@ func (b *Baselines) Of(grid field.Grid, factor int, lo, coarse []float32) ([]Fie
 }
 
 // filter fills dst (C,H,W) with the filters' fields in physical units, in parallel.
-func (b *Baselines) filter(dst, coarse []float32, grid field.Grid) {
+func (b *Baselines) filter(dst, coarse []float32, grid field.Grid) error {
 	cells, small := grid.Cells(), grid.Coarser(b.Filters[0].Factor).Cells()
-	_ = parallel.Each(len(b.Filters), func(c int) error { // of which none fails
+	return parallel.Each(len(b.Filters), func(c int) error {
 		plane := dst[c*cells:][:cells]
 		b.Filters[c].Apply(plane, coarse[c*small:][:small], grid)
 		b.Stats.Physical(plane, plane, c)

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"fmt"
+	"math"
 
 	"fmsr/internal/field"
 )
@@ -27,8 +28,9 @@ type Comparison struct {
 	Results
 	suite             Suite
 	kernels           Kernels
-	shells, lowShells int       // of the grid and of the coarse one
-	truth             []float32 // of the current batch
+	shells, lowShells int           // of the grid and of the coarse one
+	truth             []float32     // of the current batch
+	truthPower        [][][]float64 // P(k) of each of its frames and fields
 	shown             Shown
 }
 
@@ -66,7 +68,14 @@ func (c *Comparison) Start(labels []string, truth []float32) error {
 	room := min(len(labels), ShownFrames-len(c.shown.Columns))
 	c.shown.Columns = append(c.shown.Columns, labels[:room]...)
 	c.shown.Truth = append(c.shown.Truth, truth[:room*fields*c.cells()]...)
-	if err := c.addPower(c.Truth.Power, c.Truth.Low, c.Truth.Lost, truth); err != nil {
+	c.truthPower = c.truthPower[:0]
+	err := c.addPower(c.Truth.Power, c.Truth.Low, c.Truth.Lost, truth, func(_ int, power [][]float64) {
+		c.truthPower = append(c.truthPower, power)
+		for i, p := range power {
+			addLogs(&c.Truth.LogPower[i], &c.Truth.LogPower2[i], p, nil)
+		}
+	})
+	if err != nil {
 		return fmt.Errorf("spectra of the truth: %w", err)
 	}
 	for i := range len(truth) / c.cells() {
@@ -92,7 +101,12 @@ func (c *Comparison) add(src Source, values []float32, variance []float64) error
 		return fmt.Errorf("%s of %d values, and a truth of %d", src.label(), len(values), len(c.truth))
 	}
 	m, fields := c.made(src), len(c.Fields)
-	if err := c.addPower(m.Power, nil, m.Lost, values); err != nil {
+	err := c.addPower(m.Power, nil, m.Lost, values, func(n int, power [][]float64) {
+		for i, p := range power {
+			addLogs(&m.LogRatio[i], &m.LogRatio2[i], p, c.truthPower[n][i])
+		}
+	})
+	if err != nil {
 		return fmt.Errorf("spectra of the %s: %w", src.label(), err)
 	}
 	for i := range len(values) / c.cells() {
@@ -108,22 +122,71 @@ func (c *Comparison) add(src Source, values []float32, variance []float64) error
 		c.addOwn(m, k, p)
 	}
 	m.Frames += len(values) / (fields * c.cells())
-	shown := c.shown.Made[src]
-	c.shown.Made[src] = append(shown, values[:min(len(values), len(c.shown.Truth)-len(shown))]...)
+	c.show(src, values, variance)
 	return nil
 }
 
+// show keeps values (N,C,H,W) of the frames that pictures show, of which they are the first
+// that come.
+func (c *Comparison) show(src Source, values []float32, variance []float64) {
+	keep := func(src Source, values []float32) (kept bool) {
+		shown := c.shown.Made[src]
+		n := min(len(values), src.ShownValues(len(c.shown.Columns), len(c.Fields)*c.cells())-len(shown))
+		if n > 0 {
+			c.shown.Made[src] = append(shown, values[:n]...)
+		}
+		return n > 0
+	}
+	if variance != nil {
+		spread := make([]float32, len(variance))
+		for i, v := range variance {
+			spread[i] = float32(math.Sqrt(v))
+		}
+		keep(Spread, spread)
+	}
+	if kept := keep(src, values); kept || src != Sample || c.Truth.Frames > 1 {
+		return
+	}
+	if !keep(Sample2, values) {
+		keep(Sample3, values)
+	}
+}
+
 // addPower adds P(k) of values (N,C,H,W) to fine, their lost power to lost and, unless
-// low is nil, P(k) of their averages to low.
-func (c *Comparison) addPower(fine, low []Series, lost Series, values []float32) error {
+// low is nil, P(k) of their averages to low. It calls each with the P(k) of the fields of
+// every frame.
+func (c *Comparison) addPower(fine, low []Series, lost Series, values []float32, each func(n int, power [][]float64)) error {
 	fineRows, lowRows := rows(fine, c.shells), rows(low, c.lowShells)
 	frame := len(c.Fields) * c.cells()
-	for ; len(values) > 0; values = values[frame:] {
-		if err := c.kernels.Power(fineRows, lowRows, lost, values[:frame]); err != nil {
+	for n := range len(values) / frame {
+		own := cloneEach(fineRows)
+		if err := c.kernels.Power(fineRows, lowRows, lost, values[n*frame:][:frame]); err != nil {
 			return err
 		}
+		for i, before := range own {
+			for k, v := range before {
+				before[k] = fineRows[i][k] - v
+			}
+		}
+		each(n, own)
 	}
 	return nil
+}
+
+// addLogs adds ln P(k), or of P(k) over another's unless that is nil, and its square. Where
+// there is no logarithm, the sums are not finite from then on.
+func addLogs(sum, square *Series, power, over []float64) {
+	if len(*sum) == 0 {
+		*sum, *square = make(Series, len(power)), make(Series, len(power))
+	}
+	for k, v := range power {
+		if over != nil {
+			v /= over[k]
+		}
+		l := math.Log(v)
+		(*sum)[k] += l
+		(*square)[k] += l * l
+	}
 }
 
 // rows returns series as rows of n numbers, zeros at first, in the same memory. It
@@ -160,7 +223,7 @@ func (c *Comparison) Shown(n int) Shown {
 	values := len(s.Columns) * len(c.Fields) * c.cells()
 	s.Truth = c.shown.Truth[:values]
 	for src, made := range c.shown.Made {
-		s.Made[src] = made[:values]
+		s.Made[src] = made[:src.ShownValues(len(s.Columns), len(c.Fields)*c.cells())]
 	}
 	return s
 }
@@ -172,7 +235,8 @@ func (c *Comparison) Merge(r *Results, s Shown) error {
 	c.shown.Columns = append(c.shown.Columns, s.Columns[:room]...)
 	c.shown.Truth = append(c.shown.Truth, s.Truth[:values]...)
 	for src, made := range s.Made {
-		c.shown.Made[src] = append(c.shown.Made[src], made[:values]...)
+		all := src.ShownValues(len(c.shown.Columns), len(c.Fields)*c.cells())
+		c.shown.Made[src] = append(c.shown.Made[src], made[:min(len(made), all-len(c.shown.Made[src]))]...)
 	}
 	return c.Results.Merge(r)
 }

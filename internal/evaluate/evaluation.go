@@ -1,5 +1,7 @@
 package evaluate
 
+import "fmsr/internal/picture"
+
 // Evaluation is the result of evaluating a training step, for the sinks below.
 type Evaluation struct {
 	Frames   int      // validation frames that were compared
@@ -17,10 +19,11 @@ type Scalar struct {
 	Value Figure
 }
 
-// Picture is one PNG, by the name under which it is logged: "samples/velx".
+// Picture is a figure under the name by which it is logged, "samples/velx", and its PNG.
 type Picture struct {
-	Name string
-	PNG  []byte
+	Name   string
+	Figure picture.Figure
+	PNG    []byte
 }
 
 // Finite returns the finite scalars, and the names of the others, which logs cannot

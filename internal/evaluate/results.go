@@ -24,6 +24,9 @@ type Truth struct {
 	Power   []Series        `json:"power"`   // P(k) of each field, summed over frames
 	Low     []Series        `json:"low"`     // P(k) of the field averaged over factor x factor cells, on its own grid
 	Lost    Series          `json:"lost"`    // power of each field in the modes that this averaging loses
+
+	LogPower  []Series `json:"log_power"`  // ln P(k) of each field, summed over frames
+	LogPower2 []Series `json:"log_power2"` // and its square
 }
 
 // Made is the sums of one source.
@@ -34,6 +37,9 @@ type Made struct {
 	Power        []Series            `json:"power"`             // P(k) of each field, summed over frames
 	Lost         Series              `json:"lost"`              // power of each field in the modes that averaging loses
 	Sums         map[string][]Series `json:"sums,omitempty"`    // of metrics that have sums of their own, by name: of each field
+
+	LogRatio  []Series `json:"log_ratio"`  // ln of P(k) over the truth's in the same frame, of each field, summed over frames
+	LogRatio2 []Series `json:"log_ratio2"` // and its square
 }
 
 func newResults(fields []string, grid field.Grid, factor int) Results {
@@ -41,7 +47,7 @@ func newResults(fields []string, grid field.Grid, factor int) Results {
 		Fields: fields, Grid: grid, Factor: factor,
 		Truth: Truth{
 			Moments: make([]field.Welford, len(fields)), Power: make([]Series, len(fields)), Low: make([]Series, len(fields)),
-			Lost: make(Series, len(fields)),
+			Lost: make(Series, len(fields)), LogPower: make([]Series, len(fields)), LogPower2: make([]Series, len(fields)),
 		},
 	}
 }
@@ -53,7 +59,10 @@ func (r *Results) made(src Source) *Made {
 		if r.Made == nil {
 			r.Made = map[Source]*Made{}
 		}
-		m = &Made{SquaredError: make(Series, len(r.Fields)), Power: make([]Series, len(r.Fields)), Lost: make(Series, len(r.Fields))}
+		n := len(r.Fields)
+		m = &Made{
+			SquaredError: make(Series, n), Power: make([]Series, n), Lost: make(Series, n), LogRatio: make([]Series, n), LogRatio2: make([]Series, n),
+		}
 		r.Made[src] = m
 	}
 	return m
@@ -89,6 +98,8 @@ func (r *Results) Merge(o *Results) error {
 	addEach(r.Truth.Power, o.Truth.Power)
 	addEach(r.Truth.Low, o.Truth.Low)
 	r.Truth.Lost = r.Truth.Lost.plus(o.Truth.Lost)
+	addEach(r.Truth.LogPower, o.Truth.LogPower)
+	addEach(r.Truth.LogPower2, o.Truth.LogPower2)
 	for src, from := range o.Made {
 		into := r.made(src)
 		into.Frames += from.Frames
@@ -96,6 +107,8 @@ func (r *Results) Merge(o *Results) error {
 		into.SquaredError = into.SquaredError.plus(from.SquaredError)
 		addEach(into.Power, from.Power)
 		into.Lost = into.Lost.plus(from.Lost)
+		addEach(into.LogRatio, from.LogRatio)
+		addEach(into.LogRatio2, from.LogRatio2)
 		for name, sums := range from.Sums {
 			addEach(into.sums(name, len(r.Fields)), sums)
 		}
@@ -108,10 +121,12 @@ func (r *Results) clone() Results {
 	c := *r
 	c.Truth.Moments = slices.Clone(r.Truth.Moments)
 	c.Truth.Power, c.Truth.Low, c.Truth.Lost = cloneEach(r.Truth.Power), cloneEach(r.Truth.Low), slices.Clone(r.Truth.Lost)
+	c.Truth.LogPower, c.Truth.LogPower2 = cloneEach(r.Truth.LogPower), cloneEach(r.Truth.LogPower2)
 	c.Made = map[Source]*Made{}
 	for src, m := range r.Made {
 		made := *m
 		made.SquaredError, made.Power, made.Lost = slices.Clone(m.SquaredError), cloneEach(m.Power), slices.Clone(m.Lost)
+		made.LogRatio, made.LogRatio2 = cloneEach(m.LogRatio), cloneEach(m.LogRatio2)
 		if made.Sums = nil; m.Sums != nil {
 			made.Sums = map[string][]Series{}
 			for name, sums := range m.Sums {
@@ -123,7 +138,7 @@ func (r *Results) clone() Results {
 	return c
 }
 
-func cloneEach(series []Series) []Series {
+func cloneEach[T ~[]float64](series []T) []T {
 	out := slices.Clone(series)
 	for i := range out {
 		out[i] = slices.Clone(out[i])

@@ -22,6 +22,22 @@ const (
 	Mean              Source = "mean"   // mean of an ensemble of samples
 )
 
+// What pictures of an ensemble also show, of its first frame. It is not compared.
+const (
+	Sample2 Source = "sample_2"
+	Sample3 Source = "sample_3"
+	Spread  Source = "spread"
+)
+
+// ShownValues returns how many values pictures show of a source, of so many frames of so many
+// values each.
+func (s Source) ShownValues(frames, each int) int {
+	if s == Sample2 || s == Sample3 || s == Spread {
+		frames = min(frames, 1)
+	}
+	return frames * each
+}
+
 // sources lists every source, in the order in which outlets show them.
 var sources = []struct {
 	source Source

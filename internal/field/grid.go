@@ -7,6 +7,7 @@
 //	x_lo ---> linear.go       the linear filter from a coarse field to the fine one
 //	     ---> spectrum.go     shells of wavenumbers, P(k) and bands of it
 //	     ---> fourier.go      transforms of a plane and back, in float64
+//	     ---> colour.go       the spectrum of random planes, for noise on any grid
 //	     ---> symmetry.go    reflections and shifts of a plane
 //	     ---> gather.go       one channel of an interleaved frame; the first NaN or Inf
 //	     ---> project.go      the nearest fine plane with given coarse averages

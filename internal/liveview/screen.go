@@ -32,9 +32,9 @@ type screen struct {
 	file    *os.File
 	program *tea.Program
 	profile colorprofile.Profile
-	lines   func(look look, width int) []string // of the frame now
-	drawn   chan struct{}                       // closed once the first frame is on the terminal
-	ended   chan struct{}                       // closed once the program has ended
+	lines   func(look look, width, height int) []string // of the frame now
+	drawn   chan struct{}                               // closed once the first frame is on the terminal
+	ended   chan struct{}                               // closed once the program has ended
 	ticking sync.WaitGroup
 	stop    chan struct{}
 
@@ -49,7 +49,7 @@ type screen struct {
 }
 
 // start draws lines until end is called.
-func start(file *os.File, lines func(look look, width int) []string) *screen {
+func start(file *os.File, lines func(look look, width, height int) []string) *screen {
 	s := &screen{file: file, lines: lines, profile: profile(), drawn: make(chan struct{}), ended: make(chan struct{}), stop: make(chan struct{})}
 	s.width, s.height, _ = term.GetSize(int(file.Fd())) // without it, the program ends with the error
 	first := model{screen: s, look: newLook()}
@@ -68,16 +68,16 @@ func start(file *os.File, lines func(look look, width int) []string) *screen {
 func (s *screen) tick() {
 	ticker := time.NewTicker(drawEvery)
 	defer ticker.Stop()
-	again := make(chan os.Signal, 1) // after the user had stopped the process
-	signal.Notify(again, unix.SIGCONT)
-	defer signal.Stop(again)
+	stops := newStops(s.file)
+	defer signal.Stop(stops.over)
 	last, typed := time.Now(), s.typed()
 	for {
 		select {
 		case <-s.stop:
 			return
 		case now := <-ticker.C:
-			if !terminal.Foreground(s.file) {
+			away, returned := stops.look(now)
+			if away {
 				break
 			}
 			s.mu.Lock()
@@ -85,8 +85,7 @@ func (s *screen) tick() {
 			s.changed = false
 			below := strings.Repeat("\n", s.drawnLines)
 			s.mu.Unlock()
-			if len(again) > 0 { // below what the shell has written
-				<-again
+			if returned { // below what the shell has written
 				_, _ = s.file.WriteString(below)
 				s.program.Send(tea.ClearScreen())
 			}
@@ -100,6 +99,42 @@ func (s *screen) tick() {
 			}
 		}
 	}
+}
+
+// stops notices that the user stops the process, or takes it to the background, and returns
+// to it. The signal that follows a stop comes without one too, from the launcher of ranks.
+type stops struct {
+	file *os.File
+	over chan os.Signal
+	away bool      // has been in the background
+	last time.Time // of look
+	gap  time.Time // of the last look that came late, as after a stop
+}
+
+func newStops(file *os.File) *stops {
+	s := &stops{file: file, over: make(chan os.Signal, 1), last: time.Now()}
+	signal.Notify(s.over, unix.SIGCONT)
+	return s
+}
+
+// look reports whether the process is in the background, and whether it has returned. It is
+// called at each drawEvery.
+func (s *stops) look(now time.Time) (away, returned bool) {
+	if now.Sub(s.last) >= 2*drawEvery {
+		s.gap = now
+	}
+	s.last = now
+	if !terminal.Foreground(s.file) {
+		s.away = true
+		return true, false
+	}
+	returned, s.away = s.away, false
+	select {
+	case <-s.over:
+		returned = returned || now.Sub(s.gap) < time.Second
+	default:
+	}
+	return false, returned
 }
 
 // typed returns how many bytes of lines the user has typed, whose ends have moved the cursor.
@@ -145,14 +180,14 @@ func (s *screen) print(text string) {
 		return
 	}
 	s.mu.Lock()
-	width, height := max(minWidth, s.width), max(frameHeight+2, s.height)
+	width, room := max(minWidth, s.width), max(1, s.height-s.drawnLines-2)
 	s.mu.Unlock()
 	if strings.HasPrefix(text, "warning: ") {
 		text = warned.Render("warning") + text[len("warning"):]
 	}
 	text = s.paint(lipgloss.Wrap(strings.ReplaceAll(text, "\t", "    "), width-1, ""))
 	for lines := strings.Split(text, "\n"); len(lines) > 0; {
-		n := min(len(lines), height-frameHeight-1)
+		n := min(len(lines), room)
 		piece := strings.Join(lines[:n], "\n")
 		if piece == "" {
 			piece = " " // else nothing is printed
@@ -187,6 +222,10 @@ func (s *screen) end() {
 	s.program.Send(redraw{})
 	s.program.Quit()
 	<-s.ended
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	_, _ = s.file.WriteString(terminal.Printable(string(s.part))) // of a last line without an end
+	s.part = nil
 }
 
 // output is the terminal. Between two writes the renderer has its cursor in the first column.
@@ -208,9 +247,6 @@ type redraw struct{}
 
 // minWidth is the least number of columns that lines are made for.
 const minWidth = 20
-
-// frameHeight is the most lines that a frame has, with the cursor's.
-const frameHeight = 12
 
 // model is the frame, for Bubble Tea.
 type model struct {
@@ -244,8 +280,9 @@ func (m *model) draw() {
 	if m.frame = ""; over {
 		return
 	}
-	lines := m.screen.lines(m.look, width)
-	lines = lines[:max(0, min(len(lines), frameHeight-1, height-2))]
+	height = max(1, height-2) // the cursor's line, and one that was printed
+	lines := m.screen.lines(m.look, width, height)
+	lines = lines[:min(len(lines), height)]
 	m.frame = strings.Join(lines, "\n") + "\n"
 	m.screen.mu.Lock()
 	m.screen.drawnLines = len(lines)

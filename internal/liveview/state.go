@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"fmsr/internal/display"
+	"fmsr/internal/terminal"
 )
 
 // state is what a run has told so far.
@@ -17,6 +18,8 @@ type state struct {
 	name     string // of the run
 	began    time.Time
 	stopping string // why the run ends early; empty: it does not
+	folder   bool   // the run is seen through its folder
+	saved    int    // step of the checkpoint; 0: none
 
 	work     display.Work
 	workAt   time.Time // when the work began
@@ -34,6 +37,7 @@ type state struct {
 
 // doWork begins work, or moves it on.
 func (s *state) doWork(w display.Work, now time.Time) {
+	w.Name = terminal.Line(w.Name)
 	if w.Name != s.work.Name {
 		s.workAt = now
 	}
@@ -42,6 +46,7 @@ func (s *state) doWork(w display.Work, now time.Time) {
 
 // doPart begins a part of the work, or moves it on.
 func (s *state) doPart(w display.Work, now time.Time) {
+	w.Name = terminal.Line(w.Name)
 	if w.Name != s.part.Name {
 		s.partAt = now
 	}
@@ -86,11 +91,14 @@ func (s *state) lines(look look, width int, now time.Time) (lines []string) {
 			lines = append(lines, look.cut(line, width))
 		}
 	}
-	what, since := s.work.Name, s.workAt
+	what, when := s.work.Name, spell(now.Sub(s.workAt))+" so far"
 	if s.stopping != "" {
 		what = s.stopping
 	}
-	add(look.ends(look.title(ansi.Truncate(s.name, width/2, "…"))+"  "+what, look.faint(spell(now.Sub(since))+" so far"), width))
+	if s.folder {
+		when = s.ago(now)
+	}
+	add(look.ends(look.title(s.title(width/2))+"  "+what, look.faint(when), width))
 	add(s.bar(look, width, now))
 	if s.part.Name != "" {
 		add(look.ends("  "+s.part.Name+counted(s.part), look.faint(spell(now.Sub(s.partAt))), width))
@@ -131,11 +139,11 @@ func (s *state) bar(look look, width int, now time.Time) string {
 	if s.work.Total == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("  %3.0f%%  %s %d/%d", 100*float64(s.work.Done)/float64(s.work.Total), strings.TrimSuffix(s.work.Unit, "s"), s.work.Done, s.work.Total)
-	if left, ok := s.left(now); ok {
+	text := fmt.Sprintf("  %3.0f%%  %s %d/%d", 100*s.share(), strings.TrimSuffix(s.work.Unit, "s"), s.work.Done, s.work.Total)
+	if left, ok := s.left(now); ok && left > 0 {
 		text += "  " + spell(left) + " left"
 	}
-	return look.bar(float64(s.work.Done)/float64(s.work.Total), min(widestBar, width-look.width(text))) + text
+	return look.bar(s.share(), min(widestBar, width-look.width(text))) + text
 }
 
 // widestBar is the most columns of a bar.
@@ -164,12 +172,18 @@ func (s *state) errorLine(look look, width int) string {
 func (s *state) speedLine(look look, width int, now time.Time) string {
 	var items []string
 	if s.step.N > 0 {
-		items = append(items, display.Rate(s.step.Rate), fmt.Sprintf("%.3g frames/s", s.step.FramesPerSecond))
+		if s.step.Rate > 0 {
+			items = append(items, display.Rate(s.step.Rate))
+		}
+		items = append(items, fmt.Sprintf("%.3g frames/s", s.step.FramesPerSecond))
 	} else if s.work.Done > 0 && now.After(s.workAt) {
 		items = append(items, rate(float64(s.work.Done)/now.Sub(s.workAt).Seconds(), s.work.Unit))
 	}
 	if slowest := shares(s.stages, 1); slowest != "" && items != nil {
 		items = append(items, "slowest "+slowest)
+	}
+	if s.saved > 0 && items != nil {
+		items = append(items, fmt.Sprintf("saved step %d", s.saved))
 	}
 	memory := fmt.Sprintf("%.1f of %.0f GB", float64(s.resident)/1e9, float64(s.limit)/1e9)
 	switch {
@@ -227,4 +241,23 @@ func spell(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%dh%02dm", s/3600, s/60%60)
 	}
+}
+
+// share returns the part of the work that is done.
+func (s *state) share() float64 { return float64(s.work.Done) / float64(max(1, s.work.Total)) }
+
+// title returns the run's name, or the end of its folder's.
+func (s *state) title(width int) string {
+	if over := ansi.StringWidth(s.name) - width; s.folder && over > 0 {
+		return ansi.TruncateLeft(s.name, over+1, "…")
+	}
+	return ansi.Truncate(s.name, width, "…")
+}
+
+// ago returns how long ago a folder was written to.
+func (s *state) ago(now time.Time) string {
+	if s.stepAt.IsZero() {
+		return ""
+	}
+	return spell(now.Sub(s.stepAt)) + " ago"
 }

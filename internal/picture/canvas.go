@@ -1,11 +1,9 @@
 package picture
 
 import (
-	"fmt"
 	"image"
 	"image/color"
 	imagedraw "image/draw"
-	"image/png"
 	"io"
 	"math"
 
@@ -13,7 +11,6 @@ import (
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
 )
 
 // Sizes of text in pixels.
@@ -24,58 +21,90 @@ const (
 )
 
 // canvas is gonum's canvas at one pixel per unit, with pixel coordinates as in an
-// image: from the upper left corner, downwards.
+// image: from its upper left corner, downwards. It is a part of a sheet, or all of it.
 type canvas struct {
-	img *vgimg.Canvas
 	draw.Canvas
-	height int
+	theme  Theme
+	raster imagedraw.Image // the sheet's pixels; nil: it has none
+	write  func(io.Writer) error
+	at     image.Point // the upper left corner on the sheet
+	height int         // of the sheet
 }
 
-func newCanvas(size image.Point) *canvas {
-	img := vgimg.NewWith(vgimg.UseWH(vg.Length(size.X), vg.Length(size.Y)), vgimg.UseDPI(72))
-	return &canvas{img, draw.New(img), size.Y}
+func newCanvas(size image.Point, format Format, t Theme) (*canvas, error) {
+	s, err := newSheet(size, format, t.Ground)
+	if err != nil {
+		return nil, err
+	}
+	c := &canvas{draw.New(s), t, s.raster, s.write, image.Point{}, size.Y}
+	if s.raster == nil {
+		c.FillPolygon(t.Ground, corners(c.Rectangle))
+	}
+	return c, nil
+}
+
+// part returns the canvas of a part of c, with coordinates of its own.
+func (c *canvas) part(r image.Rectangle) *canvas {
+	p := *c
+	p.at = c.at.Add(r.Min)
+	p.Rectangle = vg.Rectangle{Min: c.point(float64(r.Min.X), float64(r.Max.Y)), Max: c.point(float64(r.Max.X), float64(r.Min.Y))}
+	return &p
 }
 
 func (c *canvas) point(x, y float64) vg.Point {
-	return vg.Point{X: vg.Length(x), Y: vg.Length(float64(c.height) - y)}
+	return vg.Point{X: vg.Length(float64(c.at.X) + x), Y: vg.Length(float64(c.height-c.at.Y) - y)}
 }
 
+// area returns a rectangle of pixels as gonum's.
+func (c *canvas) area(r image.Rectangle) vg.Rectangle {
+	return vg.Rectangle{Min: c.point(float64(r.Min.X), float64(r.Max.Y)), Max: c.point(float64(r.Max.X), float64(r.Min.Y))}
+}
+
+// text writes a line in the theme's ink, unless the style has a colour.
 func (c *canvas) text(s string, x, y int, style text.Style) {
+	if style.Color == nil {
+		style.Color = c.theme.Ink
+	}
 	c.FillText(style, c.point(float64(x), float64(y)), s)
 }
 
-// image copies pixels unchanged; gonum's method would interpolate.
+// image copies pixels unchanged where the canvas has pixels; gonum's method would
+// interpolate.
 func (c *canvas) image(img image.Image, at image.Point) {
-	size := img.Bounds().Size()
-	imagedraw.Draw(c.img.Image(), image.Rectangle{Min: at, Max: at.Add(size)}, img, img.Bounds().Min, imagedraw.Src)
+	r := image.Rectangle{Min: at, Max: at.Add(img.Bounds().Size())}
+	if c.raster == nil {
+		c.DrawImage(c.area(r), img)
+		return
+	}
+	imagedraw.Draw(c.raster, r.Add(c.at), img, img.Bounds().Min, imagedraw.Src)
 }
 
 // frame draws a line of one pixel just outside r.
-func (c *canvas) frame(r image.Rectangle) {
-	ink := image.NewUniform(frameColor)
-	for _, edge := range []image.Rectangle{
-		{Min: r.Min.Sub(image.Pt(1, 1)), Max: image.Pt(r.Max.X+1, r.Min.Y)},
-		{Min: image.Pt(r.Min.X-1, r.Max.Y), Max: r.Max.Add(image.Pt(1, 1))},
-		{Min: image.Pt(r.Min.X-1, r.Min.Y), Max: image.Pt(r.Min.X, r.Max.Y)},
-		{Min: image.Pt(r.Max.X, r.Min.Y), Max: image.Pt(r.Max.X+1, r.Max.Y)},
-	} {
-		imagedraw.Draw(c.img.Image(), edge, ink, image.Point{}, imagedraw.Src)
-	}
+func (c *canvas) frame(r image.Rectangle, ink color.Color) {
+	edge := c.area(r)
+	edge.Min, edge.Max = edge.Min.Sub(vg.Point{X: 0.5, Y: 0.5}), edge.Max.Add(vg.Point{X: 0.5, Y: 0.5})
+	c.StrokeLines(draw.LineStyle{Color: ink, Width: 1}, corners(edge))
 }
 
-func (c *canvas) png(w io.Writer) error { return png.Encode(w, c.img.Image()) }
+// corners returns the closed outline of r.
+func corners(r vg.Rectangle) []vg.Point {
+	return []vg.Point{r.Min, {X: r.Max.X, Y: r.Min.Y}, r.Max, {X: r.Min.X, Y: r.Max.Y}, r.Min}
+}
 
-var frameColor = color.Gray{90}
+// line draws a line of one pixel along pixels.
+func (c *canvas) line(ink color.Color, x0, y0, x1, y1 int) {
+	from, to := c.point(float64(x0)+0.5, float64(y0)+0.5), c.point(float64(x1)+0.5, float64(y1)+0.5)
+	c.StrokeLine2(draw.LineStyle{Color: ink, Width: 1}, from.X, from.Y, to.X, to.Y)
+}
 
-// textStyle returns a style in sans serif, which is legible at the size of a tick's label.
+// textStyle returns a style without a colour.
 func textStyle(size vg.Length, x text.XAlignment, y text.YAlignment) text.Style {
 	return text.Style{
-		Color: color.Black, Font: font.Font{Typeface: "Liberation", Variant: "Sans", Size: size},
-		XAlign: x, YAlign: y, Handler: mathText,
+		Font: font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}, XAlign: x, YAlign: y, Handler: mathText,
 	}
 }
 
-// upwards returns the style for text that reads upwards.
+// upwards returns the style turned so that text reads upwards.
 func upwards(s text.Style) text.Style {
 	s.Rotation = math.Pi / 2
 	return s
@@ -86,9 +115,11 @@ func textWidth(s string, size vg.Length) int {
 	return int(math.Ceil(float64(textStyle(size, text.XLeft, text.YBottom).Width(s))))
 }
 
-// catch turns a panic into an error, since gonum panics on some bad data.
-func catch(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("%v", p)
+// widest returns the width of the widest of some labels.
+func widest(labels []string, size vg.Length) int {
+	w := 0
+	for _, s := range labels {
+		w = max(w, textWidth(s, size))
 	}
+	return w
 }

@@ -11,9 +11,16 @@ type colorScale struct {
 	lo, hi       float64 // lo < hi; the values at the two ends of the map
 	below, above bool    // whether there are values below lo and above hi
 	colors       colormap
+	levels       int // how many colours there are, evenly spaced; 0: all that RGBA has
 }
 
-func (s colorScale) color(v float64) color.RGBA { return s.colors.at((v - s.lo) / (s.hi - s.lo)) }
+func (s colorScale) color(v float64) color.RGBA {
+	t := (v - s.lo) / (s.hi - s.lo)
+	if s.levels > 0 && finite(t) {
+		t = math.Round(min(max(t, 0), 1)*float64(s.levels-1)) / float64(s.levels-1)
+	}
+	return s.colors.at(t)
+}
 
 // within is the share of |values| inside the scale of a signed field. A scale that
 // includes the rest, the cores of a few current sheets, would leave everything else
@@ -21,14 +28,12 @@ func (s colorScale) color(v float64) color.RGBA { return s.colors.at((v - s.lo) 
 const within = 0.998
 
 // sequentialScale returns a scale from the least to the largest finite value.
-func sequentialScale(rows []Row) colorScale {
+func sequentialScale(fields []Field) colorScale {
 	lo, hi := math.Inf(1), math.Inf(-1)
-	for _, r := range rows {
-		for _, f := range r.Fields {
-			for _, v := range f.Data {
-				if x := float64(v); finite(x) {
-					lo, hi = min(lo, x), max(hi, x)
-				}
+	for _, f := range fields {
+		for _, v := range f.Data {
+			if x := float64(v); finite(x) {
+				lo, hi = min(lo, x), max(hi, x)
 			}
 		}
 	}
@@ -47,16 +52,14 @@ func sequentialScale(rows []Row) colorScale {
 
 // divergingScale returns a scale from -hi to hi. hi is the within-quantile of
 // |finite values|, or the largest one if that quantile is zero, or 1 if all are zero.
-func divergingScale(rows []Row) colorScale {
+func divergingScale(fields []Field) colorScale {
 	var sizes []float32
 	least, largest := 0.0, 0.0
-	for _, r := range rows {
-		for _, f := range r.Fields {
-			for _, v := range f.Data {
-				if x := float64(v); finite(x) {
-					sizes = append(sizes, float32(math.Abs(x)))
-					least, largest = min(least, x), max(largest, x)
-				}
+	for _, f := range fields {
+		for _, v := range f.Data {
+			if x := float64(v); finite(x) {
+				sizes = append(sizes, float32(math.Abs(x)))
+				least, largest = min(least, x), max(largest, x)
 			}
 		}
 	}

@@ -5,9 +5,7 @@ import (
 	"testing"
 )
 
-func rowOf(values ...float32) []Row {
-	return []Row{{"r", []Field{{H: 1, W: len(values), Data: values}}}}
-}
+func fieldOf(values ...float32) []Field { return []Field{{H: 1, W: len(values), Data: values}} }
 
 // thousand returns 0.001, 0.002, ... 1, times sign, with another last value.
 func thousand(sign, last float32) []float32 {
@@ -36,7 +34,7 @@ func TestDivergingScale(t *testing.T) {
 		{"only NaN", []float32{nan}, 1, false, false},
 		{"one cell in 1000 not zero", append(make([]float32, 999), -3), 3, false, false},
 	} {
-		s := divergingScale(rowOf(c.values...))
+		s := divergingScale(fieldOf(c.values...))
 		if math.Abs(s.hi-c.hi) > 1e-6 || s.lo != -s.hi || s.below != c.below || s.above != c.above {
 			t.Errorf("%s: %g to %g, below %t, above %t; want +-%g, %t, %t", c.name, s.lo, s.hi, s.below, s.above, c.hi, c.below, c.above)
 		}
@@ -60,7 +58,7 @@ func TestSequentialScale(t *testing.T) {
 		{"zeros", []float32{0, 0}, -1, 1},
 		{"only NaN", []float32{nan}, 0, 1},
 	} {
-		s := sequentialScale(rowOf(c.values...))
+		s := sequentialScale(fieldOf(c.values...))
 		near := func(a, b float64) bool { return math.Abs(a-b) <= 1e-6*math.Abs(b) }
 		if !near(s.lo, c.lo) || !near(s.hi, c.hi) || s.below || s.above {
 			t.Errorf("%s: %+v, want %g to %g", c.name, s, c.lo, c.hi)

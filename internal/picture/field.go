@@ -36,6 +36,15 @@ func (f Field) coarser(n int) Field {
 	return c
 }
 
+// part returns a rectangle of cells, y upwards.
+func (f Field) part(r image.Rectangle) Field {
+	out := Field{H: r.Dy(), W: r.Dx()}
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		out.Data = append(out.Data, f.Data[y*f.W+r.Min.X:y*f.W+r.Max.X]...)
+	}
+	return out
+}
+
 func (f Field) mean(x0, y0, n int) float32 {
 	sum, count := 0.0, 0
 	for y := y0; y < min(y0+n, f.H); y++ {

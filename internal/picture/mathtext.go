@@ -10,33 +10,53 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// superscripts is a text handler for plain text in which ^{...} is raised. The font
-// lacks some of Unicode's superscript characters.
+// superscripts is a text handler for plain text in which ^{...} is raised and _{...}
+// lowered. The font lacks some of Unicode's superscript characters.
 type superscripts struct{ text.Plain }
 
 var mathText = superscripts{text.Plain{Fonts: plot.DefaultTextHandler.Cache()}}
 
 const (
-	raisedSize = 0.85 // of the text's size: 11 px beside a tick's 13 px
-	raisedBy   = 0.4  // of the text's size
+	smallSize = 0.85 // of the text's size: 11 px beside a tick's 13 px
+	raisedBy  = 0.4  // of the text's size
+	loweredBy = 0.2
 )
 
 // run is a piece of text at one height.
 type run struct {
-	text   string
-	raised bool
+	text  string
+	shift float64 // up, of the text's size; 0: full-sized text on the line
 }
 
-// runs splits a line at its superscripts. An open brace without its end is plain text.
+// runs splits a line at its superscripts and subscripts. An open brace without its end is
+// plain text.
 func runs(line string) []run {
 	var out []run
 	for line != "" {
-		before, rest, found := strings.Cut(line, "^{")
-		inside, after, closed := strings.Cut(rest, "}")
-		if !found || !closed {
+		at := strings.IndexAny(line, "^_")
+		for at >= 0 && !strings.HasPrefix(line[at+1:], "{") {
+			next := strings.IndexAny(line[at+1:], "^_")
+			if next < 0 {
+				at = -1
+				break
+			}
+			at += 1 + next
+		}
+		if at < 0 {
 			return append(out, run{text: line})
 		}
-		out = append(out, run{text: before}, run{text: inside, raised: true})
+		inside, after, closed := strings.Cut(line[at+2:], "}")
+		if !closed {
+			return append(out, run{text: line})
+		}
+		shift := raisedBy
+		if line[at] == '_' {
+			shift = -loweredBy
+		}
+		if at > 0 {
+			out = append(out, run{text: line[:at]})
+		}
+		out = append(out, run{inside, shift})
 		line = after
 	}
 	return out
@@ -44,8 +64,8 @@ func runs(line string) []run {
 
 func (s superscripts) face(r run, f font.Font) font.Face {
 	size := f.Size
-	if r.raised {
-		size *= raisedSize
+	if r.shift != 0 {
+		size *= smallSize
 	}
 	return s.Fonts.Lookup(f, size)
 }
@@ -86,9 +106,7 @@ func (s superscripts) Draw(c vg.Canvas, txt string, style text.Style, at vg.Poin
 }
 
 func (s superscripts) draw(c vg.Canvas, r run, f font.Font, pen vg.Point) {
-	if r.raised {
-		pen.Y += raisedBy * f.Size
-	}
+	pen.Y += vg.Length(r.shift) * f.Size
 	if r.text != "" {
 		c.FillString(s.face(r, f), pen, r.text)
 	}

@@ -10,11 +10,13 @@ import (
 func TestRuns(t *testing.T) {
 	for line, want := range map[string][]run{
 		"":            nil,
-		"B [G]":       {{"B [G]", false}},
-		"10^{-3}":     {{"10", false}, {"-3", true}},
-		"m^{2}s^{-1}": {{"m", false}, {"2", true}, {"s", false}, {"-1", true}},
-		"10^{-3":      {{"10^{-3", false}},
-		"x^2":         {{"x^2", false}},
+		"B [G]":       {{"B [G]", 0}},
+		"10^{-3}":     {{"10", 0}, {"-3", raisedBy}},
+		"m^{2}s^{-1}": {{"m", 0}, {"2", raisedBy}, {"s", 0}, {"-1", raisedBy}},
+		"P_{truth}":   {{"P", 0}, {"truth", -loweredBy}},
+		"10^{-3":      {{"10^{-3", 0}},
+		"x^2_a":       {{"x^2_a", 0}},
+		"a^b^{2}":     {{"a^b", 0}, {"2", raisedBy}},
 	} {
 		if d := cmp.Diff(want, runs(line), cmp.AllowUnexported(run{})); d != "" {
 			t.Errorf("%q: %s", line, d)
@@ -24,7 +26,7 @@ func TestRuns(t *testing.T) {
 
 // TestTextIsLegible checks that no text is smaller than 11 px.
 func TestTextIsLegible(t *testing.T) {
-	for name, size := range map[string]float64{"title": titleSize, "label": labelSize, "tick": tickSize, "exponent": tickSize * raisedSize} {
+	for name, size := range map[string]float64{"title": titleSize, "label": labelSize, "tick": tickSize, "exponent": tickSize * smallSize} {
 		if size < 11 {
 			t.Errorf("%s: %g px", name, size)
 		}
@@ -36,7 +38,7 @@ func TestTextIsLegible(t *testing.T) {
 func TestTextWidth(t *testing.T) {
 	style := textStyle(20, text.XLeft, text.YBottom)
 	raised, flat, base := style.Width("10^{88}"), style.Width("1088"), style.Width("10")
-	if got, want := float64((raised-base)/(flat-base)), raisedSize; got < want-0.05 || got > want+0.05 {
+	if got, want := float64((raised-base)/(flat-base)), smallSize; got < want-0.05 || got > want+0.05 {
 		t.Errorf("exponent is %g as wide as on the line, want %g", got, want)
 	}
 }

@@ -3,7 +3,7 @@ package picture
 import (
 	"fmt"
 	"image"
-	"io"
+	"image/color"
 
 	"gonum.org/v1/plot/text"
 )
@@ -12,9 +12,11 @@ import (
 type Row struct {
 	Label  string
 	Fields []Field
+	Heads  []string // a line above each map; or none. The first row may have Columns in place
+	Notes  []string // a line below each map, such as its error; or none
 }
 
-// Panel has rows of maps of one quantity on one colour scale.
+// Panel is maps of one quantity, with axes in cells or lengths.
 type Panel struct {
 	Title   string   // the quantity: "Bx"
 	Unit    string   // the colour bar's label; may be empty
@@ -26,6 +28,16 @@ type Panel struct {
 	// beyond them colours saturate, and the bar has arrowheads. Otherwise the scale is
 	// viridis, from the least to the largest value.
 	Diverging bool
+	// OwnScales gives each column a scale of its own, with a bar below it, so that a weak frame
+	// has contrast beside a strong one.
+	OwnScales bool
+
+	ScaleOf []Field           // the fields whose values choose the scale; nil: the panel's own
+	Lengths [2]float64        // height and width of the domain; zeros: the axes count cells
+	Zooms   []image.Rectangle // the cells of each column to show enlarged below its maps, y upwards; or none
+
+	levels     int // how many colours the maps have; 0: as many as they need
+	withoutBar bool
 }
 
 // Limits of a map. A cell is drawn as a whole number of pixels, the smallest for
@@ -36,39 +48,12 @@ const (
 	mostCells = 512
 )
 
-// PNG draws the panel and writes it to w. Errors name the panel and the row.
-func (p Panel) PNG(w io.Writer) error {
-	if err := p.draw(w); err != nil {
-		return fmt.Errorf("panel %s: %w", p.Title, err)
-	}
-	return nil
-}
-
-func (p Panel) draw(w io.Writer) (err error) {
-	defer catch(&err)
+func (p Panel) layout() (image.Point, func(*canvas), error) {
 	if err := p.check(); err != nil {
-		return err
+		return image.Point{}, nil, fmt.Errorf("panel %s: %w", p.Title, err)
 	}
-	scale := p.colorScale()
-	l := p.layout(scale)
-	c := newCanvas(l.size)
-	p.drawText(c, l)
-	for r, row := range p.Rows {
-		for i, f := range row.Fields {
-			at := l.tileAt(r, i)
-			c.image(f.coarser(l.block).paint(scale, l.pixels), at.Min)
-			c.frame(at)
-		}
-	}
-	l.bar.draw(c, l.barAt)
-	return c.png(w)
-}
-
-func (p Panel) colorScale() colorScale {
-	if p.Diverging {
-		return divergingScale(p.Rows)
-	}
-	return sequentialScale(p.Rows)
+	l := p.arrange()
+	return l.size, func(c *canvas) { p.draw(c, l) }, nil
 }
 
 func (p Panel) check() error {
@@ -79,6 +64,12 @@ func (p Panel) check() error {
 	for _, r := range p.Rows {
 		if got, want := len(r.Fields), len(p.Rows[0].Fields); got != want {
 			return fmt.Errorf("row %s: %d fields, want %d as in row %s", r.Label, got, want, p.Rows[0].Label)
+		}
+		if got, want := len(r.Notes), len(r.Fields); got != 0 && got != want {
+			return fmt.Errorf("row %s: %d notes, want %d or none", r.Label, got, want)
+		}
+		if got, want := len(r.Heads), len(r.Fields); got != 0 && got != want {
+			return fmt.Errorf("row %s: %d heads, want %d or none", r.Label, got, want)
 		}
 		for i, f := range r.Fields {
 			if err := f.check(); err != nil {
@@ -92,99 +83,126 @@ func (p Panel) check() error {
 	if got, want := len(p.Columns), len(p.Rows[0].Fields); got != 0 && got != want {
 		return fmt.Errorf("%d column heads, want %d or none", got, want)
 	}
+	return p.checkZooms()
+}
+
+func (p Panel) checkZooms() error {
+	first := p.Rows[0].Fields[0]
+	if got, want := len(p.Zooms), len(p.Rows[0].Fields); got != 0 && got != want {
+		return fmt.Errorf("%d zooms, want %d or none", got, want)
+	}
+	for i, z := range p.Zooms {
+		if z.Empty() || !z.In(image.Rect(0, 0, first.W, first.H)) || z.Size() != p.Zooms[0].Size() {
+			return fmt.Errorf("zoom %d of cells %v, on %d x %d cells", i, z, first.H, first.W)
+		}
+	}
 	return nil
 }
 
-// drawText draws the title and the heads of rows and columns.
-func (p Panel) drawText(c *canvas, l layout) {
-	middle := (l.tileAt(0, 0).Min.X + l.tileAt(0, len(p.Rows[0].Fields)-1).Max.X) / 2
+// scales returns the scale of each column, the same for all unless they have their own.
+func (p Panel) scales() []colorScale {
+	out := make([]colorScale, len(p.Rows[0].Fields))
+	for i := range out {
+		var of []Field
+		for _, r := range p.Rows {
+			if p.OwnScales {
+				of = append(of, r.Fields[i])
+			} else {
+				of = append(of, r.Fields...)
+			}
+		}
+		if p.ScaleOf != nil {
+			of = p.ScaleOf
+		}
+		switch {
+		case i > 0 && !p.OwnScales:
+			out[i] = out[0]
+		case p.Diverging:
+			out[i] = divergingScale(of)
+		default:
+			out[i] = sequentialScale(of)
+		}
+		out[i].levels = p.levels
+	}
+	return out
+}
+
+// draw draws the panel where arrange has put its parts.
+func (p Panel) draw(c *canvas, l arrangement) {
+	p.drawText(c, l)
+	for r, row := range p.Rows {
+		for i, f := range row.Fields {
+			at := l.tileAt(r, i)
+			c.image(f.coarser(l.block).paint(l.scales[i], l.pixels), at.Min)
+			c.frame(at, c.theme.Ink)
+			a := l.axesAt(at)
+			a.drawX(c, r == len(p.Rows)-1)
+			a.drawY(c, i == 0)
+			if row.Notes != nil {
+				style := textStyle(tickSize, text.XCenter, text.YTop)
+				style.Color = c.theme.Soft
+				c.text(row.Notes[i], (at.Min.X+at.Max.X)/2, at.Max.Y+l.noteDrop(r), style)
+			}
+			if p.Zooms != nil {
+				p.drawZoom(c, l, r, i)
+			}
+		}
+	}
+	for i, b := range l.bars {
+		b.draw(c, l.barAt(i))
+	}
+}
+
+// drawZoom marks the cells of a column's zoom on a map, and draws them enlarged below it.
+func (p Panel) drawZoom(c *canvas, l arrangement, row, column int) {
+	at, cells := l.tileAt(row, column), p.Zooms[column]
+	part := p.Rows[row].Fields[column].part(cells)
+	small := l.zoom(at, row)
+	c.image(part.coarser(l.zoomBlock).paint(l.scales[column], l.zoomPixels), small.Min)
+	c.frame(small, c.theme.Ink)
+	per := float64(l.pixels) / float64(l.block)
+	mark := image.Rect(
+		at.Min.X+int(float64(cells.Min.X)*per), at.Max.Y-int(float64(cells.Max.Y)*per),
+		at.Min.X+int(float64(cells.Max.X)*per), at.Max.Y-int(float64(cells.Min.Y)*per))
+	c.frame(mark.Inset(-1), color.White)
+	c.frame(mark, color.Black)
+}
+
+// drawText draws the title, the heads of rows and columns and the names of the axes.
+func (p Panel) drawText(c *canvas, l arrangement) {
+	last := len(p.Rows[0].Fields) - 1
+	middle := (l.tileAt(0, 0).Min.X + l.tileAt(0, last).Max.X) / 2
 	c.text(p.Title, middle, margin, textStyle(titleSize, text.XCenter, text.YTop))
-	for i, head := range p.Columns {
-		at := l.tileAt(0, i)
-		c.text(head, (at.Min.X+at.Max.X)/2, at.Min.Y-6, textStyle(labelSize, text.XCenter, text.YBottom))
+	for r := range p.Rows {
+		for i, head := range p.heads(r) {
+			at := l.tileAt(r, i)
+			c.text(head, (at.Min.X+at.Max.X)/2, at.Min.Y-6, textStyle(labelSize, text.XCenter, text.YBottom))
+		}
 	}
 	for r, row := range p.Rows {
 		at := l.tileAt(r, 0)
-		c.text(row.Label, at.Min.X-10, (at.Min.Y+at.Max.Y)/2, textStyle(labelSize, text.XRight, text.YCenter))
+		y := (at.Min.Y + at.Max.Y) / 2
+		c.text(row.Label, margin, y, upwards(textStyle(labelSize, text.XCenter, text.YTop)))
+		c.text(p.axisName("y"), l.origin.X-l.yRoom, y, upwards(textStyle(tickSize, text.XCenter, text.YTop)))
+	}
+	for i := range last + 1 {
+		at := l.tileAt(len(p.Rows)-1, i)
+		c.text(p.axisName("x"), (at.Min.X+at.Max.X)/2, at.Max.Y+labelHeight+4, textStyle(tickSize, text.XCenter, text.YTop))
 	}
 }
 
-// layout has the places of all parts of a panel, in pixels.
-type layout struct {
-	size        image.Point
-	block       int         // side of the blocks of cells that are averaged
-	pixels      int         // side of a block in pixels
-	origin      image.Point // upper left corner of the first map
-	tile, pitch image.Point // the size of a map, and the distance from one map to the next
-	bar         bar
-	barAt       image.Rectangle // the bar's shades and arrowheads
+// heads returns what is written above the maps of a row.
+func (p Panel) heads(row int) []string {
+	if row == 0 && len(p.Columns) > 0 {
+		return p.Columns
+	}
+	return p.Rows[row].Heads
 }
 
-// Lengths in pixels.
-const (
-	margin   = 12
-	gap      = 8
-	barGap   = 22
-	barWidth = 18
-)
-
-func (p Panel) layout(s colorScale) layout {
-	var l layout
-	l.fitTiles(p.Rows[0].Fields[0], p.Columns)
-	rows, columns := len(p.Rows), len(p.Rows[0].Fields)
-	maps := image.Pt(columns*l.pitch.X-gap, rows*l.pitch.Y-gap)
-	height := max(maps.Y, leastTile)
-	l.bar = newBar(s, p.Unit, height)
-
-	l.origin = image.Pt(margin+p.labelRoom(), margin+6)
-	if p.Title != "" {
-		l.origin.Y += titleSize + 8
-		// A title is centred over the maps and may be wider.
-		l.origin.X = max(l.origin.X, margin+(textWidth(p.Title, titleSize)-maps.X)/2)
+// axisName returns the label of an axis of the maps.
+func (p Panel) axisName(axis string) string {
+	if p.Lengths == [2]float64{} {
+		return axis + " [cells]"
 	}
-	if len(p.Columns) > 0 || l.bar.exponent != 0 {
-		l.origin.Y += labelSize + 8
-	}
-	left := l.origin.X + maps.X + barGap
-	l.barAt = image.Rect(left, l.origin.Y, left+barWidth, l.origin.Y+height)
-	titleEnd := l.origin.X + (maps.X+textWidth(p.Title, titleSize))/2
-	l.size = image.Pt(max(left+l.bar.width(), titleEnd)+margin, l.barAt.Max.Y+margin)
-	return l
-}
-
-// fitTiles chooses the sizes of the maps.
-func (l *layout) fitTiles(f Field, heads []string) {
-	l.block = (max(f.H, f.W) + mostCells - 1) / mostCells
-	cells := image.Pt((f.W+l.block-1)/l.block, (f.H+l.block-1)/l.block)
-	longest := max(cells.X, cells.Y)
-	l.pixels = (leastTile + longest - 1) / longest
-	l.tile = cells.Mul(l.pixels)
-	l.pitch = image.Pt(max(l.tile.X, widest(heads))+gap, max(l.tile.Y, labelSize+2)+gap)
-}
-
-// labelRoom returns the width that the labels of the rows take.
-func (p Panel) labelRoom() int {
-	var labels []string
-	for _, r := range p.Rows {
-		labels = append(labels, r.Label)
-	}
-	if w := widest(labels); w > 0 {
-		return w + 10
-	}
-	return 0
-}
-
-func widest(labels []string) int {
-	w := 0
-	for _, s := range labels {
-		w = max(w, textWidth(s, labelSize))
-	}
-	return w
-}
-
-// tileAt returns the place of a map, in the middle of its cell of the layout.
-func (l layout) tileAt(row, column int) image.Rectangle {
-	slack := image.Pt((l.pitch.X-gap-l.tile.X)/2, (l.pitch.Y-gap-l.tile.Y)/2)
-	at := l.origin.Add(image.Pt(column*l.pitch.X, row*l.pitch.Y)).Add(slack)
-	return image.Rectangle{Min: at, Max: at.Add(l.tile)}
+	return axis
 }

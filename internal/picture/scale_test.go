@@ -18,30 +18,30 @@ func TestScaleOfPictures(t *testing.T) {
 		}
 		return Panel{Title: "x", Diverging: diverging, Rows: []Row{{Label: "target", Fields: []Field{f}}}}
 	}
-	curve := func(scale float64) SpectraPlot {
+	curve := func(scale float64) Plot {
 		var p []float64
 		for k := range 20 {
 			p = append(p, math.Pow(float64(k+1), -4)*scale*scale)
 		}
-		return SpectraPlot{Curves: []Curve{NewCurve("truth", p, true)}}
+		return Plot{Curves: []Curve{NewCurve("truth", Truth, p)}}
 	}
 	for _, scale := range []float64{1e-30, 1e-20, 1e15, 1e20, 1e30} {
 		for _, diverging := range []bool{false, true} {
 			want, got := panel(1, diverging), panel(scale, diverging)
-			wantScale, gotScale := want.colorScale(), got.colorScale()
+			wantScale, gotScale := want.scales()[0], got.scales()[0]
 			a, b := want.Rows[0].Fields[0].paint(wantScale, 1), got.Rows[0].Fields[0].paint(gotScale, 1)
 			for i := range n * n {
 				if p, q := a.RGBAAt(i%n, i/n), b.RGBAAt(i%n, i/n); !alike(p, q) {
 					t.Fatalf("scale %g, diverging %t: cell %d is %v, want %v", scale, diverging, i, q, p)
 				}
 			}
-			decode(t, got.PNG)
+			decode(t, got)
 		}
 		_, p := curve(scale).extent()
 		if _, q := curve(1).extent(); math.Abs(p.hi/p.lo*q.lo/q.hi-1) > 1e-9 || math.Abs(p.lo/q.lo/scale/scale-1) > 1e-9 {
 			t.Errorf("scale %g: powers from %g to %g", scale, p.lo, p.hi)
 		}
-		decode(t, curve(scale).PNG)
+		decode(t, single(curve(scale)))
 	}
 }
 

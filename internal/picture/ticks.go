@@ -51,19 +51,19 @@ func number(x float64, decimals int) string {
 // powerOfTen returns 10^n in the markup of superscripts.
 func powerOfTen(n int) string { return "10^{" + number(float64(n), 0) + "}" }
 
-// decades sets the ticks of a logarithmic axis: the powers of ten, at most eight of
+// decades sets the ticks of a logarithmic axis: the powers of ten, at most `most` of
 // them with labels, and if there is room also 2 to 9 times each power. On a short
-// axis 2 and 5 times have labels too, and within one decade all ticks have.
-type decades struct {
-	plain bool // labels 1, 2, 5, 10, ... instead of 10^n if they are short
-}
+// axis 2 and 5 times have labels too, and within one decade all ticks have. Labels are 1, 2,
+// 5, 10, ... if they are short, else 10^n.
+type decades struct{ most int }
 
 // Ticks implements gonum's plot.Ticker, for 0 < lo < hi.
 func (d decades) Ticks(lo, hi float64) []plot.Tick {
 	length := math.Log10(hi / lo)
 	first, last := int(math.Floor(math.Log10(lo))), int(math.Ceil(math.Log10(hi)))
-	every := max(1, (int(math.Ceil(length))+7)/8)
-	plain := d.plain && lo >= 0.01 && hi < 1e5 && length < 3.2
+	every := max(1, (int(math.Ceil(length))+d.most-1)/d.most)
+	plain := lo >= 0.009 && hi < 1e5 && length < 3.2
+	room := 3*length <= float64(d.most)
 	var ticks []plot.Tick
 	for e := first; e <= last; e++ {
 		for m := 1; m < 10; m++ {
@@ -71,7 +71,7 @@ func (d decades) Ticks(lo, hi float64) []plot.Tick {
 			if t.Value < lo || t.Value > hi || m > 1 && length > 9 {
 				continue
 			}
-			labelled := m == 1 && e%every == 0 || (m == 2 || m == 5) && (plain || length < 1.5) || length < 1
+			labelled := m == 1 && e%every == 0 || (m == 2 || m == 5) && room && (plain || length < 1.5) || length < 1 && 9*length <= float64(d.most)
 			switch {
 			case labelled && plain:
 				t.Label = strconv.FormatFloat(t.Value, 'g', 6, 64)
@@ -86,12 +86,12 @@ func (d decades) Ticks(lo, hi float64) []plot.Tick {
 	return ticks
 }
 
-// linear sets the ticks of a linear axis.
-type linear struct{}
+// linear sets the ticks of a linear axis, at most `most` of them.
+type linear struct{ most int }
 
 // Ticks implements gonum's plot.Ticker, for lo < hi.
-func (linear) Ticks(lo, hi float64) []plot.Tick {
-	ticks, exponent := linearTicks(lo, hi, 7)
+func (l linear) Ticks(lo, hi float64) []plot.Tick {
+	ticks, exponent := linearTicks(lo, hi, l.most)
 	for i := range ticks {
 		if exponent != 0 && ticks[i].Value != 0 {
 			ticks[i].Label += "\u00d7" + powerOfTen(exponent)

@@ -4,13 +4,14 @@ import (
 	"math"
 	"slices"
 
+	"fmsr/internal/field"
 	"fmsr/internal/parallel"
 )
 
 // ensemble compares the samples of a frame together with its truth, cell by cell, first
 // as they are and then filtered to each band. It sums, for each: the cells, the fair
-// CRPS, the samples' variance, the squared error of their mean, and the truth's rank
-// among the samples, 0..K.
+// CRPS, the samples' variance, the squared error of their mean, the truth's rank
+// among the samples, 0..K, and by bins of the variance the cells, the variance and the error.
 var ensemble = &Tally{
 	Name: "ensemble",
 	Size: func(l *Layout) int { return (1 + len(l.bands)) * l.ensembleSums() },
@@ -41,10 +42,27 @@ const (
 	crpsSum
 	varianceSum
 	meanErrorSum
-	rankSums // K+1 of them
+	spreadCells                               // by bin of the spread
+	spreadVariance = spreadCells + spreadBins // by bin
+	spreadError    = spreadVariance + spreadBins
+	rankSums       = spreadError + spreadBins // K+1 of them
 )
 
 func (l *Layout) ensembleSums() int { return rankSums + l.Members + 1 }
+
+// The bins of a cell's spread over the truth's deviation in the frame: from 1e-4 to 10, a
+// factor of 10^(1/6) wide, and all beyond in the first and the last.
+const (
+	spreadBins   = 30
+	binsADecade  = 6
+	leastDecades = -4
+)
+
+// spreadBin returns the bin of a variance over that of the truth.
+func spreadBin(variance float64) int {
+	at := (math.Log10(variance)/2 - leastDecades) * binsADecade
+	return int(max(0, min(spreadBins-1, at))) // the logarithm of 0 is -Inf
+}
 
 func valuesOf(planes []*Plane) [][]float32 {
 	var out [][]float32
@@ -57,19 +75,36 @@ func valuesOf(planes []*Plane) [][]float32 {
 // addCells adds each cell's samples, sorted, and truth.
 func addCells(sums []float64, truth []float32, members [][]float32) {
 	x := make([]float32, len(members))
+	own := varianceOf(truth)
 	for i, y := range truth {
 		for k, m := range members {
 			x[k] = m[i]
 		}
 		slices.Sort(x)
-		addCell(sums, float64(y), x)
+		variance, square := addCell(sums, float64(y), x)
+		if own > 0 {
+			bin := spreadBin(variance / own)
+			sums[spreadCells+bin]++
+			sums[spreadVariance+bin] += variance / own
+			sums[spreadError+bin] += square / own
+		}
 	}
 	sums[ensembleCells] += float64(len(truth))
 }
 
-// addCell adds a cell's sorted samples. Where samples have the truth's value, the truth
-// has each of the ranks that it could have with the same weight.
-func addCell(sums []float64, y float64, sorted []float32) {
+// varianceOf returns the variance of a plane.
+func varianceOf(plane []float32) float64 {
+	var w field.Welford
+	for _, v := range plane {
+		w.Merge(field.Welford{Count: 1, Mean: float64(v)})
+	}
+	return w.Std() * w.Std()
+}
+
+// addCell adds a cell's sorted samples, and returns their variance and the squared error of
+// their mean. Where samples have the truth's value, the truth has each of the ranks that it
+// could have with the same weight.
+func addCell(sums []float64, y float64, sorted []float32) (variance, square float64) {
 	k := float64(len(sorted))
 	var distance, pairs, mean float64
 	below, equal := 0, 0
@@ -84,7 +119,6 @@ func addCell(sums []float64, y float64, sorted []float32) {
 			equal++
 		}
 	}
-	variance := 0.0
 	for _, v := range sorted {
 		variance += (float64(v) - mean) * (float64(v) - mean) / (k - 1)
 	}
@@ -94,6 +128,7 @@ func addCell(sums []float64, y float64, sorted []float32) {
 	for r := below; r <= below+equal; r++ {
 		sums[rankSums+r] += 1 / float64(equal+1)
 	}
+	return variance, (mean - y) * (mean - y)
 }
 
 // ensembleValues returns values of each band from its sums. A band in which the members do not
@@ -191,4 +226,20 @@ var ensembleMetrics = []Metric{
 			return out
 		}),
 	},
+	{
+		Name: "error_by_spread", Unit: "1", Tally: ensemble, Curve: true,
+		Doc: "Root of the mean squared error of the samples' mean in the cells of one bin of the spread, over the truth's deviation in the frame. x is root of (K+1)/K times the mean variance there, over the same. x is right; more is too sure. Bins with a thousandth of the cells or less are left out.",
+		Values: ensembleValues(func(sums []float64) (out []Point) {
+			k := float64(len(sums) - rankSums - 1)
+			for bin := range spreadBins {
+				if n := sums[spreadCells+bin]; n > leastInBin*sums[ensembleCells] {
+					out = append(out, Point{X: math.Sqrt((k + 1) / k * sums[spreadVariance+bin] / n), Value: math.Sqrt(sums[spreadError+bin] / n)})
+				}
+			}
+			return out
+		}),
+	},
 }
+
+// leastInBin is the least share of the cells whose bin says something.
+const leastInBin = 1e-3

@@ -83,9 +83,52 @@ func TestCell(t *testing.T) {
 	sums := make([]float64, rankSums+4)
 	addCell(sums, 2, []float32{1, 2, 6})
 	// mean |x-y| = (1+0+4)/3, pairs (1+5+4)/(3*2); the truth may be below or above the middle sample
-	for i, w := range []float64{0, 5./3 - 10./6, 7, 1, 0, 0.5, 0.5, 0} {
+	for i, w := range map[int]float64{
+		ensembleCells: 0, crpsSum: 5./3 - 10./6, varianceSum: 7, meanErrorSum: 1,
+		rankSums: 0, rankSums + 1: 0.5, rankSums + 2: 0.5, rankSums + 3: 0,
+	} {
 		if math.Abs(sums[i]-w) > 1e-12 {
 			t.Errorf("sum %d is %g, want %g", i, sums[i], w)
+		}
+	}
+}
+
+// TestErrorBySpread: of cells whose deviations differ a hundredfold, evenly in their logarithm,
+// and with K samples each, the variance in cells of a given sample variance is
+// (K-1)/(K-3) times that (an inverse gamma distribution). The error of the mean is the spread by
+// the root of that in each bin if the truth is of the samples' distribution, and with
+// the truth's deviation doubled it is larger by the root of (4 + 1/K) / (1 + 1/K).
+func TestErrorBySpread(t *testing.T) {
+	const n, k = 128, 16
+	deviation := func(y float64) float64 { return math.Pow(10, -2*y/n) }
+	scaled := func(seed uint64, by float64) []float32 {
+		x := noise(n, seed)
+		for i := range x {
+			x[i] *= float32(by * deviation(float64(i/n)))
+		}
+		return x
+	}
+	for by, ratio := range map[float64]float64{1: 1, 2: math.Sqrt((4 + 1./k) / (1 + 1./k))} {
+		r := New(NewLayout(field.Grid{H: n, W: n}, 2, k), Suite, []string{"rho"}, nil)
+		f := Frame{Truth: scaled(1, by)}
+		for i := range uint64(k) {
+			f.Members = append(f.Members, scaled(2+i, 1))
+		}
+		add(t, r, f)
+		x, y := Curve(r.Summary(0, 1), "rho", "error_by_spread", Ensemble, All, 0)
+		if len(x) < 10 || x[len(x)-1] < 30*x[0] {
+			t.Fatalf("%d bins: %g", len(x), x)
+		}
+		mean, inner := 0.0, x[2:len(x)-2] // bins that deviations on both sides lead to
+		for i := range inner {
+			got := y[i+2] / inner[i] / ratio / math.Sqrt((k-1.)/(k-3.))
+			mean += got / float64(len(inner))
+			if got < 0.85 || got > 1.15 {
+				t.Errorf("truth's deviation %g times the samples': spread %g, error %g", by, x[i], y[i])
+			}
+		}
+		if mean < 0.98 || mean > 1.02 {
+			t.Errorf("truth's deviation %g times the samples': errors are %g times the right ones", by, mean)
 		}
 	}
 }

@@ -1,11 +1,10 @@
 package physics
 
 import (
-	"bytes"
 	"fmt"
+	"slices"
 
 	"fmsr/internal/evaluate"
-	"fmsr/internal/parallel"
 	"fmsr/internal/picture"
 )
 
@@ -16,82 +15,86 @@ var labels = map[Source]string{
 	evaluate.Sample: "sample", evaluate.Mean: "ensemble mean", Ensemble: "ensemble",
 }
 
-// Pictures draws the curves of a summary, a plot for each field: the ratio of the spectra
-// and the coherence by wavenumber, with the lost band shaded, increments, and the ranks and
-// the coverage of ensembles.
+// Pictures draws the curves of a summary, a plot for each field: spectra with their ratio to
+// the truth's, and the coherence by wavenumber, with the lost band shaded; increments; and of
+// ensembles the truth's ranks, the coverage, and the spread against the error.
 func (r *Results) Pictures(rows []SummaryRow) ([]evaluate.Picture, error) {
-	lost := r.bands[2]
 	longest := 0
 	if len(r.lags) > 0 {
 		longest = r.lags[len(r.lags)-1]
 	}
-	shade := [2]float64{float64(lost.From), float64(lost.To)}
+	increments := picture.Plot{XLabel: "increment / truth's rms", YLabel: "PDF", LinearX: true}
 	figures := []struct {
-		name  string
-		about picture.SpectraPlot
-		of    func(field string) []picture.Curve
+		name string
+		of   func(field string) picture.Stack
 	}{
-		{
-			"power over the truth's", picture.SpectraPlot{XLabel: "k L / 2π", YLabel: "P / P_{truth}", Shade: shade},
-			func(field string) []picture.Curve { return r.curves(rows, field, "power_ratio_k", "", 0, 1) },
-		},
-		{
-			"coherence with the truth", picture.SpectraPlot{XLabel: "k L / 2π", YLabel: "coherence", Shade: shade, LinearY: true},
-			func(field string) []picture.Curve { return r.curves(rows, field, "coherence_k", "", 0, 1) },
-		},
-		{
-			"increments over one cell", picture.SpectraPlot{XLabel: "increment / truth's rms", YLabel: "PDF", LinearX: true},
-			func(field string) []picture.Curve { return r.increments(rows, field, 1) },
-		},
-		{
-			"increments over the longest lag", picture.SpectraPlot{XLabel: "increment / truth's rms", YLabel: "PDF", LinearX: true},
-			func(field string) []picture.Curve { return r.increments(rows, field, longest) },
-		},
-		{
-			"ranks of the truth", picture.SpectraPlot{XLabel: "rank among the samples", YLabel: "share × (K+1)", LinearX: true, LinearY: true},
-			func(field string) []picture.Curve { return r.byBand(rows, field, "rank_histogram") },
-		},
-		{
-			"coverage", picture.SpectraPlot{XLabel: "probability of the interval", YLabel: "truths inside", LinearX: true, LinearY: true},
-			func(field string) []picture.Curve { return r.byBand(rows, field, "coverage_curve") },
-		},
+		{"spectra", func(field string) picture.Stack { return r.spectra(rows, field) }},
+		{"coherence with the truth", func(field string) picture.Stack {
+			return picture.Stack{{
+				XLabel: "k L / 2π", YLabel: "coherence", Band: evaluate.LostBand(r.Grid, r.Factor), LinearY: true, Shows: [2]float64{0, 1},
+				Curves: r.curves(rows, field, "coherence_k", "", 0),
+			}}
+		}},
+		{"increments over one cell", func(field string) picture.Stack {
+			p := increments
+			p.Curves = r.increments(rows, field, 1)
+			return picture.Stack{p}
+		}},
+		{fmt.Sprintf("increments over %d cells", longest), func(field string) picture.Stack {
+			p := increments
+			p.Curves = r.increments(rows, field, longest)
+			return picture.Stack{p}
+		}},
+		{"ranks of the truth", func(field string) picture.Stack {
+			return picture.Stack{{
+				XLabel: "rank among the samples", YLabel: "share × (K+1)", LinearX: true, LinearY: true, Right: []float64{1}, Shows: [2]float64{0, 2},
+				Curves: stepped(r.byBand(rows, field, "rank_histogram")),
+			}}
+		}},
+		{"coverage", func(field string) picture.Stack {
+			return picture.Stack{{
+				XLabel: "probability of the interval", YLabel: "truths inside", LinearX: true, LinearY: true, Shows: [2]float64{0, 1},
+				Curves: diagonal(r.byBand(rows, field, "coverage_curve")),
+			}}
+		}},
+		{"spread against error", func(field string) picture.Stack {
+			return picture.Stack{{
+				XLabel: "spread / truth's deviation", YLabel: "error of the mean / truth's deviation",
+				Curves: diagonal(r.byBand(rows, field, "error_by_spread")),
+			}}
+		}},
 	}
-	var todo []evaluate.Picture
-	var plots [][]picture.SpectraPlot
+	var out []evaluate.Picture
 	for _, f := range figures {
-		var each []picture.SpectraPlot
+		var all picture.Plots
 		some := false
 		for _, field := range r.Fields {
-			plot := f.about
-			plot.Title, plot.Curves = field, f.of(field)
-			some = some || len(plot.Curves) > 0
-			each = append(each, plot)
+			stack := f.of(field)
+			stack[0].Title = field
+			some = some || len(stack[0].Curves) > 0
+			all.Stacks = append(all.Stacks, stack)
 		}
 		if some {
-			todo, plots = append(todo, evaluate.Picture{Name: f.name}), append(plots, each)
+			out = append(out, evaluate.Picture{Name: f.name, Figure: all})
 		}
 	}
-	return todo, parallel.Each(len(todo), func(i int) error {
-		var b bytes.Buffer
-		if err := picture.Grid(&b, min(len(plots[i]), 4), plots[i]...); err != nil {
-			return fmt.Errorf("picture %s: %w", todo[i].Name, err)
-		}
-		todo[i].PNG = b.Bytes()
-		return nil
-	})
+	return out, evaluate.Draw(out)
 }
 
-// curves returns a metric's curves of each source and, if right is not 0, a line at the right
-// value.
-func (r *Results) curves(rows []SummaryRow, field, metric, band string, lag int, right float64) (out []picture.Curve) {
+// spectra returns a field's spectra, and below them their ratios to the truth's.
+func (r *Results) spectra(rows []SummaryRow, field string) picture.Stack {
+	power := picture.Plot{XLabel: "k L / 2π", YLabel: "P(k)", Band: evaluate.LostBand(r.Grid, r.Factor), Curves: r.curves(rows, field, "spectrum", "", 0)}
+	ratio := evaluate.RatioPlot(power.Band)
+	ratio.Curves = r.curves(rows, field, "power_ratio_k", "", 0)
+	return picture.Stack{power, ratio}
+}
+
+// curves returns a metric's curves of each source.
+func (r *Results) curves(rows []SummaryRow, field, metric, band string, lag int) (out []picture.Curve) {
 	for _, src := range order {
 		if x, y := Curve(rows, field, metric, src, band, lag); x != nil {
-			out = append(out, picture.Curve{Label: labels[src], K: x, P: y, Truth: src == Truth})
+			out = append(out, picture.Curve{Label: labels[src], Of: string(src), X: x, Y: y})
 		}
-	}
-	if right != 0 && len(out) > 0 {
-		k := out[0].K
-		out = append(out, picture.Curve{Label: "truth", K: []float64{k[0], k[len(k)-1]}, P: []float64{right, right}, Truth: true})
 	}
 	return out
 }
@@ -103,25 +106,37 @@ func (r *Results) increments(rows []SummaryRow, field string, lag int) []picture
 	if _, vector := axisOf(field); vector {
 		metric += "_longitudinal"
 	}
-	return r.curves(rows, field, metric, "", lag, 0)
+	return r.curves(rows, field, metric, "", lag)
 }
 
-// byBand returns an ensemble's curves in each band, and the calibrated one: 1, or x.
+// byBand returns an ensemble's curves in each band.
 func (r *Results) byBand(rows []SummaryRow, field, metric string) (out []picture.Curve) {
+	names := map[string]string{All: "all scales", Low: "low k", Mid: "mid k", Lost: "lost band"}
 	for _, band := range []string{All, Low, Mid, Lost} {
 		if x, y := Curve(rows, field, metric, Ensemble, band, 0); x != nil {
-			out = append(out, picture.Curve{Label: band, K: x, P: y})
+			out = append(out, picture.Curve{Label: names[band], X: x, Y: y})
 		}
 	}
-	if len(out) == 0 {
+	return out
+}
+
+// stepped draws the curves as histograms.
+func stepped(curves []picture.Curve) []picture.Curve {
+	for i := range curves {
+		curves[i].Steps = true
+	}
+	return curves
+}
+
+// diagonal adds the curve of a calibrated ensemble: y = x.
+func diagonal(curves []picture.Curve) []picture.Curve {
+	var all []float64
+	for _, c := range curves {
+		all = append(all, c.X...)
+	}
+	if len(all) == 0 {
 		return nil
 	}
-	right := picture.Curve{Label: "calibrated", K: out[0].K, Truth: true}
-	for _, x := range right.K {
-		if metric == "rank_histogram" {
-			x = 1
-		}
-		right.P = append(right.P, x)
-	}
-	return append(out, right)
+	ends := []float64{slices.Min(all), slices.Max(all)}
+	return append(curves, picture.Curve{Label: "calibrated", Of: picture.Truth, X: ends, Y: ends})
 }

@@ -69,6 +69,12 @@ func (p *Terminal) Resize(t testing.TB, width, height int) {
 	}
 }
 
+// HangUp closes the terminal under the programs that use it.
+func (p *Terminal) HangUp() {
+	p.control.Close()
+	p.read.Wait()
+}
+
 // Type writes what a user types.
 func (p *Terminal) Type(text string) { _, _ = p.control.WriteString(text) }
 

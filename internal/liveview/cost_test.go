@@ -1,0 +1,51 @@
+package liveview
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fmsr/internal/display"
+	"fmsr/internal/testkit/pty"
+)
+
+// TestCost: a view of a quick training takes little of one core.
+func TestCost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures time, which the race detector multiplies")
+	}
+	terminal := pty.Open(t, 140, 40)
+	v := Start(terminal.Program, "demo")
+	v.Work(display.Work{Name: "training", Unit: "steps", Total: 1000})
+	waitFor(t, terminal, "training")
+	shown := train(t, v)
+	v.End(nil, "")
+	alone := train(t, display.Lines{Writer: io.Discard})
+	t.Logf("%.2f%% of a core, of which the steps alone are %.2f%%", 100*shown, 100*alone)
+	if shown-alone > 0.02 { // on an idle machine, a quarter of that
+		t.Errorf("the view takes %.1f%% of a core", 100*(shown-alone))
+	}
+}
+
+// train shows a second and a half of training, and returns the share of a core that it took.
+func train(t *testing.T, on display.Display) float64 {
+	began, before := time.Now(), used(t)
+	for n := 1; time.Since(began) < 1500*time.Millisecond; n++ {
+		on.Step(display.Step{N: n, Stop: 1000, Total: 1000, Loss: 1 / float64(n), Last: 1 / float64(n), Rate: 100, Left: time.Minute})
+		on.Part(display.Work{Name: "evaluating", Unit: "steps", Done: n, Total: 1000})
+		time.Sleep(10 * time.Millisecond)
+	}
+	return (used(t) - before).Seconds() / time.Since(began).Seconds()
+}
+
+// used returns the processor time of this process.
+func used(t *testing.T) time.Duration {
+	t.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
