@@ -51,13 +51,14 @@ func TestDrawingLack(t *testing.T) {
 		tile int
 		want string // in the error; empty: it fits
 	}{
-		{drawing{c, field.Grid{H: 4096, W: 4096}, 2, 1, 1}, 64, ""},
-		{drawing{c, field.Grid{H: 4096, W: 4096}, 2, 1, 1}, 2048, "lower superres.tile"},
-		{drawing{c, field.Grid{H: 1024, W: 1024}, 2, 40, 1}, 0, ""},
-		{drawing{c, field.Grid{H: 1024, W: 1024}, 2, 400, 1}, 64, "drawing 400 samples, 1 at once, of 2 fields on 1024 x 1024 cells in tiles of 64 x 64 would take about 3.6 GB, and 3.0 GB of memory are left: lower superres.samples"},
-		{drawing{c, field.Grid{H: 1024, W: 1024}, 2, 1, 400}, 64, "lower superres.batch"},
-		{drawing{c, field.Grid{H: 1024, W: 1024}, 2, 1e6, 1e6}, 0, "lower superres.batch"},
-		{drawing{c, field.Grid{H: 65536, W: 65536}, 2, 1, 1}, 64, "cut the fields into parts"},
+		{drawing{c, field.Grid{H: 4096, W: 4096}, 2, 1, 1, false}, 64, ""},
+		{drawing{c, field.Grid{H: 4096, W: 4096}, 2, 1, 1, false}, 2048, "lower superres.tile"},
+		{drawing{c, field.Grid{H: 1024, W: 1024}, 2, 40, 1, false}, 0, ""},
+		{drawing{c, field.Grid{H: 1024, W: 1024}, 2, 400, 1, false}, 64, "drawing 400 samples, 1 at once, of 2 fields on 1024 x 1024 cells in tiles of 64 x 64 would take about 3.6 GB, and 3.0 GB of memory are left: lower superres.samples"},
+		{drawing{c, field.Grid{H: 1024, W: 1024}, 2, 1, 400, false}, 64, "lower superres.batch"},
+		{drawing{c, field.Grid{H: 1024, W: 1024}, 2, 1e6, 1e6, false}, 0, "lower superres.batch"},
+		{drawing{c, field.Grid{H: 4096, W: 4096}, 2, 1, 1, true}, 64, "would take about 3.4 GB"},
+		{drawing{c, field.Grid{H: 65536, W: 65536}, 2, 1, 1, false}, 64, "cut the fields into parts"},
 	} {
 		switch err := c.d.lack(c.tile, left); {
 		case err == nil && c.want != "", err != nil && (c.want == "" || !strings.Contains(err.Error(), c.want)):

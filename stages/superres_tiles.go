@@ -32,7 +32,7 @@ func (r *superres) chooseTile(device torchx.Device) error {
 	}
 	d := drawing{
 		net: r.loaded.Plan, grid: r.env.Run.Domain(largest.H, largest.W).Finer(r.loaded.Input.Factor), fields: len(r.loaded.Channels),
-		samples: r.Samples, batch: max(1, min(r.Batch, r.total()*r.Samples)),
+		samples: r.Samples, batch: max(1, min(r.Batch, r.total()*r.Samples)), coloured: r.loaded.Flow.Measured != nil,
 	}
 	left := hostmem.Left()
 	if r.Tile == 0 {
@@ -53,6 +53,7 @@ type drawing struct {
 	net                    model.Net
 	grid                   field.Grid // fine
 	fields, samples, batch int
+	coloured               bool // the noise has a spectrum
 }
 
 // Copies of a fine frame's fields in host memory, measured as the peak of whole runs.
@@ -68,7 +69,11 @@ func (d drawing) fieldBytes() float64 {
 	if d.samples > 1 {
 		copies += copiesEnsemble
 	}
-	return copies * 4 * float64(d.fields) * float64(d.grid.Cells())
+	values := copies * float64(d.fields*d.grid.Cells())
+	if d.coloured { // twice what model.GridBase has: gains and two matrices
+		values += 2 * float64(d.fields*d.grid.Cells()+d.grid.H*d.grid.H+d.grid.W*d.grid.W)
+	}
+	return 4 * values
 }
 
 // netBytes estimates the memory of the network on tiles of that side; 0: on whole fields.

@@ -70,8 +70,9 @@ trains the same network for samples of one evaluation, x1 = x_lo + v(x0, t = 0).
 regression, x0 is x_lo, and the loss is that of flow matching. With crps, x0 has noise, and
 the loss is the fair continuous ranked probability score (Ferro 2014) of members samples.
 
-base_dist x_lo_plus_lost_band has noise with a spectrum of its own for each field: that of
-x_hi - x_lo over the first 256 training frames, which the checkpoint keeps.
+The noise of base_dist x_lo_plus_lost_band has a spectrum of its own for each field: that of
+x_hi - x_lo in the first 256 training frames. With learned, sampling starts from the linear
+filter of x_lo, and the noise has the spectrum of the filter's error. The checkpoint keeps them.
 
 Before the first step, it fits a linear filter to the training frames, a baseline that the
 checkpoint keeps: docs/physics.md.

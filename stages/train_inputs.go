@@ -136,6 +136,9 @@ func (t *train) Restore(data []byte) error {
 		if err := of.Base.Check(t.flow().Base, len(t.in.Channels)); err != nil {
 			return fmt.Errorf("the base: %w", err)
 		}
+		if of.Base.Filters != nil {
+			of.Base.Filters = t.in.Filters
+		}
 	}
 	t.inputs, t.base = &of.Inputs, of.Base
 	return nil
