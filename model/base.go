@@ -146,7 +146,7 @@ func (b *MeasuredBase) rms() float64 {
 // The filter multiplies the amplitude of each wave by sqrt(Power). It does so by matrices, on
 // the tensors' own device: cas(2 pi j k / n) / sqrt(n), cas = cos + sin, is symmetric and its own
 // inverse (Hartley 1942), and mixes no waves but those of one |ky| and |kx|, which have one
-// Power. That takes 4 (H + W) multiplications for each value, and next to no time beside the
+// Power. That takes 2 (H + W) multiplications for each value, and next to no time beside the
 // network.
 type GridBase struct {
 	base       *MeasuredBase // nil: the mean x_lo and white noise of variance 1

@@ -89,7 +89,7 @@ func (v *View) placeOf(s *Subject, name string) (chart string, curve Series) {
 	}
 	metric, source := splitName(s.Record, name)
 	if source == nil {
-		return name, Series{Label: name, Color: "model"}
+		return name, Series{Label: name, Color: colorOf(string(evaluate.ODEEMA))}
 	}
 	return metric, Series{Label: source.Row, Color: colorOf(string(source.Key)), Dash: !source.Model}
 }

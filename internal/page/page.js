@@ -20,12 +20,12 @@ function written(v, digits = 4, least = 1e-3) {
   return String(Number(v.toPrecision(digits))).replace("-", "−");
 }
 
-// decades returns the ticks of a logarithmic axis: powers of ten, of a short one also their
-// twofold and fivefold, and of a very short one round numbers.
+// decades returns the ticks of a logarithmic axis: powers of ten, and between them as many
+// round numbers as have room.
 function decades(low, high, pixels) {
-  const span = Math.log10(high / low), most = Math.max(2, pixels / 30);
-  const factors = span * 3 < most ? (span < 0.7 ? [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9] : [1, 2, 5]) : [1];
-  const every = Math.max(1, Math.ceil(span / most)), ticks = [];
+  const span = Math.log10(high / low), room = 24 * span / pixels; // decades that a label takes
+  const factors = [[1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 3, 5, 7], [1, 2, 5], [1]].find(f => [...f.slice(1), 10].every((v, i) => Math.log10(v / f[i]) > room)) ?? [1];
+  const every = Math.max(1, Math.ceil(room)), ticks = [];
   for (let e = Math.floor(Math.log10(low)); e <= Math.ceil(Math.log10(high)); e++) {
     if (e % every === 0) factors.forEach(f => { const v = Number(`${f}e${e}`); v >= low && v <= high && ticks.push(v); });
   }

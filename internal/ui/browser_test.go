@@ -73,7 +73,7 @@ func testReport(t *testing.T, b *tab) {
 	b.true(t, "the sentence", `/^At step 600 the model has [0-9.]+ of bilinear's error/.test(document.querySelector(".verdict").innerText)`)
 	b.true(t, "a field's tiles, and a wipe over them", `(() => {
 		const v = document.querySelector(".viewer");
-		return [...v.querySelectorAll(".panel:not([hidden]) img")].every(i => i.naturalWidth === 64) && !v.querySelector(".wipe").hidden;
+		return [...v.querySelectorAll(".panel:not([hidden]) > .tiles img")].every(i => i.naturalWidth === 64) && !v.querySelector(".wipe").hidden;
 	})()`)
 	b.do(t, `(() => { const f = document.querySelector(".field"); f.value = "1"; f.dispatchEvent(new Event("change")); })()`)
 	b.true(t, "another field's tiles", `document.querySelector(".panel:not([hidden]) h4").innerText.startsWith("Bx") && document.querySelector(".stage .under").alt.startsWith("Bx")`)
@@ -125,11 +125,11 @@ func testCharts(t *testing.T, b *tab) {
 
 func testUI(t *testing.T, b *tab) {
 	b.sound(t, "ui")
-	b.true(t, "tiles of the last step", `document.querySelector("output.step").value === "600" && [...document.querySelectorAll(".panel:not([hidden]) img")].every(i => i.naturalWidth === 64)`)
+	b.true(t, "tiles of the last step", `document.querySelector("output.step").value === "600" && [...document.querySelectorAll(".panel:not([hidden]) > .tiles img")].every(i => i.naturalWidth === 64)`)
 	b.do(t, `(() => { const s = document.querySelector(".steps"); s.value = 1; s.dispatchEvent(new Event("input")); })()`)
 	b.true(t, "the slider shows an earlier step", `document.querySelector("output.step").value === "200" && document.querySelector(".panel:not([hidden]) img[data-tile='tiles_ema/density']").src.includes("step=200")`)
 	b.do(t, `(() => { const f = document.querySelector(".frame"); f.value = "1"; f.dispatchEvent(new Event("change")); })()`)
-	b.true(t, "another frame", `[...document.querySelectorAll(".panel:not([hidden]) img")].every(i => i.src.includes("frame=1") && i.complete && i.naturalWidth === 64)`)
+	b.true(t, "another frame", `[...document.querySelectorAll(".panel:not([hidden]) > .tiles img")].every(i => i.src.includes("frame=1") && i.complete && i.naturalWidth === 64)`)
 	testWipe(t, b)
 	testCharts(t, b)
 	b.do(t, `document.querySelector(".picker input[value='1']").click()`)
