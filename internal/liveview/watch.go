@@ -195,11 +195,16 @@ func stateOf(r *runview.Run) *state {
 	}
 	if s.step.Rate > 0 && r.State.Running() {
 		evaluation, _ := r.Timing.Of("eval_s").Last()
-		left := s.step.Stop - s.step.N
-		seconds := float64(left)/s.step.Rate + evaluation*float64(left/max(1, r.Spec.Number("eval.log_every")))
-		s.step.Left = time.Duration(seconds * float64(time.Second))
+		s.step.Left = training(s.step.Stop-s.step.N, s.step.Rate, evaluation, r.Spec.Number("eval.log_every"))
 	}
 	return s
+}
+
+// training returns how long so many steps take at a rate in steps a second, with an
+// evaluation of so many seconds every so many of them.
+func training(steps int, rate, evaluation float64, every int) time.Duration {
+	seconds := float64(steps)/rate + evaluation*float64(steps/max(1, every))
+	return time.Duration(seconds * float64(time.Second))
 }
 
 // errorsOf adds the model's errors over the bilinear input's at each evaluation, means over

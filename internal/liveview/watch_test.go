@@ -103,6 +103,13 @@ at step 10 the model has 0.10 of bilinear's error
 	}
 }
 
+// TestTimeLeft: 20 steps at 2 a second, and two evaluations of 3 s.
+func TestTimeLeft(t *testing.T) {
+	if got := training(20, 2, 3, 10); got != 16*time.Second {
+		t.Errorf("%v, want 16 s", got)
+	}
+}
+
 // TestShow: a run that is written to is shown; the view ends when the run has, or is told to.
 func TestShow(t *testing.T) {
 	dir := folder(t, "first", 20)
