@@ -54,8 +54,7 @@ func (c *Comparison) Tiles() ([]Picture, error) {
 	})
 }
 
-// tileScales returns each field's scale, that of the truth: the extremes, or of a signed
-// field plus and minus the size that all but a hundredth of the values are within.
+// tileScales returns each field's scale, that of the truth.
 func (c *Comparison) tileScales() (all []TileScale) {
 	for i := range c.Fields {
 		all = append(all, c.tileScale(i))
@@ -63,26 +62,31 @@ func (c *Comparison) tileScales() (all []TileScale) {
 	return all
 }
 
+// tileScale returns the range that all but a hundredth of the truth's values are within, of a
+// signed field as far below zero as above it.
 func (c *Comparison) tileScale(field int) TileScale {
 	s := TileScale{Signed: Signed(c.Fields[field])}
-	var sizes []float64
-	lo, hi := math.Inf(1), math.Inf(-1)
+	var values []float64
 	for n := range c.shown.Columns {
 		for _, v := range c.plane(c.shown.Truth, n*len(c.Fields)+field) {
 			x := float64(v)
-			lo, hi, sizes = min(lo, x), max(hi, x), append(sizes, math.Abs(x))
+			if s.Signed {
+				x = math.Abs(x)
+			}
+			values = append(values, x)
 		}
 	}
-	if s.Signed && len(sizes) > 0 {
-		slices.Sort(sizes)
-		hi = sizes[len(sizes)-1-len(sizes)/100]
-		lo = -hi
+	slices.Sort(values)
+	if n := len(values); n > 0 && s.Signed {
+		s.Hi = values[n-1-n/100]
+		s.Lo = -s.Hi
+	} else if n > 0 {
+		s.Lo, s.Hi = values[n/200], values[n-1-n/200]
 	}
-	if !(lo < hi) { // a constant, or nothing
-		hi = max(1, math.Abs(hi))
-		lo = -hi
+	if !(s.Lo < s.Hi) { // a constant, or nothing
+		s.Hi = max(1, math.Abs(s.Hi))
+		s.Lo = -s.Hi
 	}
-	s.Lo, s.Hi = lo, hi
 	return s
 }
 

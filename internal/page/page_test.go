@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fmsr/internal/evaluate"
 	"fmsr/internal/runview"
 	"fmsr/internal/testkit/somerun"
 )
@@ -211,5 +212,18 @@ func TestVendored(t *testing.T) {
 	}
 	if n != 5 {
 		t.Errorf("%d sums", n)
+	}
+}
+
+// TestFloor: the axis of spectra ends at a tenth of the truth's least power below Nyquist.
+func TestFloor(t *testing.T) {
+	truth := evaluate.Series{9, 8, 4, 2, 0.5}
+	for n, want := range map[int]float64{3: 0.2, 2: 0.4, 0: 0.05, 9: 0.05} {
+		if got := floor(truth, n); got != want {
+			t.Errorf("up to shell %d: %g, want %g", n, got, want)
+		}
+	}
+	if got := floor(evaluate.Series{1, 0}, 1); got != 0 {
+		t.Errorf("without power: %g", got)
 	}
 }
