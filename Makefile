@@ -2,7 +2,8 @@
 # make install  copies bin/fmsr to PREFIX/bin (~/.local/bin unless PREFIX is given); it uses the libtorch that make found
 # make demo     trains on the frames in testdata/ and shows what was learned
 # make film     films how the demo's model makes a frame that it has not seen: docs/film.gif (trains the demo, if it has not run)
-# make test     runs every test
+# make test     runs every test; pages are opened in a headless Chromium if there is one (FMSR_BROWSER=required: there must be)
+# make shots    leaves pictures of the pages in runs/shots, as the browser's tests see them
 # make race     runs the tests under the race detector, without the heavy training
 # make lint     gofmt, go vet, staticcheck
 # make interop  opens fmsr's files with PyTorch, TensorBoard, W&B, pyarrow, ... (the scripts in interop/ say what to install)
@@ -26,7 +27,7 @@ export LIBTORCH CUDA
 
 PYTHON ?= python3
 
-.PHONY: all help install build native demo film test race lint bench ratios cuda gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
+.PHONY: all help install build native demo film test shots race lint bench ratios cuda gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
 all: build
 
 help:
@@ -61,6 +62,10 @@ film: build
 test: native
 	go test -timeout 20m $$(go list ./... | grep -v /cmd/)
 	cd cmd/fmsr && go test -timeout 20m # in its folder, where go test shows the lines that it prints at once
+
+shots: native
+	@mkdir -p runs/shots
+	FMSR_BROWSER=required FMSR_SHOTS=$(CURDIR)/runs/shots go test ./internal/ui -count 1 -run TestBrowser
 
 race: native
 	go test -race -short -timeout 30m ./...

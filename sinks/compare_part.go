@@ -200,11 +200,15 @@ func (w *whole) draw(g *evaluate.Comparison, folder string, a aboutComparison) (
 		return nil, err
 	}
 	for _, p := range pictures {
-		saved, err := FigureFormat{a.Figures}.save(w.dir, filepath.Join(folder, filepath.FromSlash(p.Name)), p)
+		path, err := FigureFormat{a.Figures}.save(filepath.Join(w.dir, folder, filepath.FromSlash(p.Name)), p)
 		if err != nil {
 			return nil, err
 		}
-		names = append(names, saved...)
+		name, err := filepath.Rel(w.dir, path)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
 	}
 	return names, nil
 }

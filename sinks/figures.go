@@ -11,10 +11,10 @@ import (
 	"fmsr/internal/store/atomicfile"
 )
 
-// FigureFormat is the key of sinks that write figures as files: as PNG, which pages show, and
-// in another format for print. Results that are kept do not depend on it.
+// FigureFormat is the key of sinks that write figures as files. Results that are kept do not
+// depend on it.
 type FigureFormat struct {
-	Format string `yaml:"format" oneof:"png|svg|pdf" flag:"figures" resume:"free" json:"-" doc:"format of figures for print, beside png, which there always is"`
+	Format string `yaml:"format" oneof:"png|svg|pdf" flag:"figures" resume:"free" json:"-" doc:"file format of the figures; svg and pdf are for print"`
 }
 
 // MapScale is the key of stages that draw maps of several frames. Results that are kept do
@@ -33,32 +33,24 @@ func (m MapScale) drawing(unit func(field string) string) evaluate.Drawing {
 	return evaluate.Drawing{Unit: unit, OwnScales: m.MapScale == "frame"}
 }
 
-// names returns the names of a figure's files, of that stem.
-func (f FigureFormat) names(stem string) []string {
-	if f.Format == string(picture.PNG) {
-		return []string{stem + ".png"}
+// save writes a figure to PATH.FORMAT, and the folders that its name needs. It returns the
+// file's path.
+func (f FigureFormat) save(path string, p evaluate.Picture) (string, error) {
+	path += "." + f.Format
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return "", err
 	}
-	return []string{stem + ".png", stem + "." + f.Format}
+	if f.Format == string(picture.PNG) && p.PNG != nil { // it is drawn already
+		return path, atomicfile.WriteFile(path, p.PNG)
+	}
+	return path, writeFigure(path, p.Figure, picture.Format(f.Format))
 }
 
-// save writes a picture to the files of that stem in a folder, and the folders that the stem
-// needs. It returns their names.
-func (f FigureFormat) save(dir, stem string, p evaluate.Picture) ([]string, error) {
-	if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, stem)), 0o777); err != nil {
-		return nil, err
+// writeFigure writes a figure to a file, whole or not at all.
+func writeFigure(path string, f picture.Figure, format picture.Format) error {
+	var b bytes.Buffer
+	if err := picture.Write(&b, f, format, picture.Light); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	names := f.names(stem)
-	if err := atomicfile.WriteFile(filepath.Join(dir, names[0]), p.PNG); err != nil {
-		return nil, err
-	}
-	for _, name := range names[1:] {
-		var b bytes.Buffer
-		if err := picture.Write(&b, p.Figure, picture.Format(f.Format), picture.Light); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		if err := atomicfile.WriteFile(filepath.Join(dir, name), b.Bytes()); err != nil {
-			return nil, err
-		}
-	}
-	return names, nil
+	return atomicfile.WriteFile(path, b.Bytes())
 }

@@ -16,7 +16,7 @@ import (
 	"fmsr/pipeline"
 )
 
-// Images writes the pictures of every evaluation as PNG files, and tiles for fmsr ui and
+// Images writes the pictures of every evaluation as files, and tiles for fmsr ui and
 // fmsr report: fields without text, as tiles_ema/velx.
 //
 //	steps   -- 1 -- ... -- 100 + pictures ----
@@ -27,7 +27,7 @@ type Images struct{ FigureFormat }
 func init() {
 	pipeline.Register(pipeline.Declaration[Images]{
 		Name: "images",
-		Doc: `Writes the pictures of every evaluation to images/NAME/STEP.png in the run's folder,
+		Doc: `Writes the pictures of every evaluation to images/NAME/STEP.png (or svg, pdf) in the run's folder,
 and tiles for fmsr ui and fmsr report, fields without text: tiles_truth/velx, tiles_ema/velx.
 A tile that is as before, as the truth's is, is not written again.
 
@@ -69,7 +69,7 @@ func (i *images) Writes() []string { return []string{"images"} }
 // write writes the pictures and tiles of an evaluated step.
 func (i *images) write(step *model.Step) error {
 	for _, p := range step.Eval.Pictures {
-		if _, err := i.save(i.dir, stepStem(p.Name, step.N), p); err != nil {
+		if _, err := i.save(i.path(p.Name, step.N), p); err != nil {
 			return err
 		}
 	}
@@ -77,7 +77,7 @@ func (i *images) write(step *model.Step) error {
 		if i.sameBefore(t, step.N) {
 			continue
 		}
-		if err := writePicture(i.path(t.Name, step.N), t); err != nil {
+		if err := writePicture(i.path(t.Name, step.N)+".png", t); err != nil {
 			return err
 		}
 	}
@@ -94,7 +94,7 @@ func (i *images) sameBefore(t evaluate.Picture, step int) bool {
 			newest = max(newest, n)
 		}
 	}
-	before, err := infile.ReadAll(i.path(t.Name, newest), int64(len(t.PNG)))
+	before, err := infile.ReadAll(i.path(t.Name, newest)+".png", int64(len(t.PNG)))
 	return err == nil && bytes.Equal(before, t.PNG)
 }
 
@@ -106,12 +106,7 @@ func writePicture(path string, p evaluate.Picture) error {
 	return atomicfile.WriteFile(path, p.PNG)
 }
 
-// path returns the PNG of a picture: images/NAME/STEP.png.
+// path returns the file of a picture without its extension: images/NAME/STEP.
 func (i *images) path(name string, step int) string {
-	return filepath.Join(i.dir, stepStem(name, step)+".png")
-}
-
-// stepStem returns the name of a picture's files in images/, without an extension.
-func stepStem(name string, step int) string {
-	return filepath.Join(filepath.FromSlash(name), fmt.Sprint(step))
+	return filepath.Join(i.dir, filepath.FromSlash(name), fmt.Sprint(step))
 }

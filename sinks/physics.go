@@ -21,7 +21,6 @@ import (
 //	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 type Physics struct {
 	TruthFiles
-	FigureFormat
 	Resamples int `yaml:"resamples" min:"0" max:"1000000" flag:"resamples" doc:"resamples of the bootstrap over the input files, which gives intervals; 0: none"`
 }
 
@@ -52,7 +51,7 @@ has the values over all files with bootstrap intervals, which need several files
 taken for a simulation of its own. All samples of a frame are held in memory. Runs that
 share the files (--shard I/N) keep the results of each file, and the last one joins them.`,
 		Link:    pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
-		Default: Physics{FigureFormat: usualFigures, Resamples: 1000},
+		Default: Physics{Resamples: 1000},
 		New:     func(c *Physics) pipeline.Stage { return &physicsSink{Physics: *c} },
 	})
 }
@@ -112,7 +111,7 @@ func (p *physicsSink) Resume(ctx context.Context, key string) (map[frames.Part]b
 	}
 	about := aboutPhysics{
 		Run: p.env.Run.Name, Objective: p.in.Objective, Constraints: p.in.Constraints.Names(), Spec: withoutFolder(p.env.Spec), Fields: p.in.Channels, Factor: p.in.Factor, Samples: p.samples,
-		Resamples: p.Resamples, Stream: rng.Stream(p.env.Run.Seed, rng.Bootstrap), Figures: p.Format,
+		Resamples: p.Resamples, Stream: rng.Stream(p.env.Run.Seed, rng.Bootstrap),
 	}
 	for _, f := range p.in.Files {
 		about.Files = append(about.Files, stem(f.Path))

@@ -58,8 +58,7 @@ type aboutPhysics struct {
 	Factor      int      `json:"factor"`
 	Samples     int      `json:"samples"`
 	Resamples   int      `json:"resamples"`
-	Stream      uint64   `json:"stream"`  // of the bootstrap
-	Figures     string   `json:"figures"` // their format
+	Stream      uint64   `json:"stream"` // of the bootstrap
 }
 
 // physics writes the tables and the report.
@@ -91,11 +90,11 @@ func (w *whole) physics() error {
 		}
 		for _, d := range drawn {
 			d.Name += ", " + r.Grid.String()
-			saved, err := FigureFormat{a.Figures}.save(w.dir, physicsPicture(d.Name), d)
-			if err != nil {
+			file := runview.PictureFile{Name: d.Name, File: physicsPicture(d.Name)}
+			if err := writePicture(filepath.Join(w.dir, file.File), d); err != nil {
 				return err
 			}
-			shown.Pictures, names = append(shown.Pictures, runview.PictureFile{Name: d.Name, File: saved[0]}), append(names, saved...)
+			shown.Pictures, names = append(shown.Pictures, file), append(names, file.File)
 		}
 	}
 	if err := t.write(w.dir); err != nil {
@@ -119,10 +118,10 @@ func (w *whole) physics() error {
 	return w.set.Summarize(w.records, names...)
 }
 
-// physicsPicture returns the name of a picture's files without an extension: images/physics/
-// and its name, without what is not a letter or a digit.
+// physicsPicture returns the file of a picture: images/physics/ and its name, without what
+// is not a letter or a digit.
 func physicsPicture(name string) string {
-	return filepath.Join(runview.Images, "physics", strings.Trim(notPlain.ReplaceAllString(name, "-"), "-"))
+	return filepath.Join(runview.Images, "physics", strings.Trim(notPlain.ReplaceAllString(name, "-"), "-")+".png")
 }
 
 var notPlain = regexp.MustCompile("[^A-Za-z0-9]+")

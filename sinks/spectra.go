@@ -37,8 +37,8 @@ normalize, spectra are of normalized fields.
 spectra.parquet has a row for each seed, frame, split, field, source and k, with the
 wavenumber, 2 pi k / longest side of run.grid.box (1 without a box), and the power.
 spectra_summary.parquet has the mean and quantiles over the frames of a split, and
-spectra.png shows the mean over all frames, tinted from the least 5% to the
-largest 95% quantile of a split, and the sources over hi; report.html shows the means too.
+spectra.png (or svg, pdf) and report.html show the mean over all frames, tinted from the least 5% to the
+largest 95% quantile of a split, and the sources over hi.
 
 A stopped run resumes with the missing seeds. With --shard I/N, or in a Slurm job
 array, N runs share the seeds in one folder, and the last one writes the tables, as
@@ -106,12 +106,12 @@ func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 }
 
 // Writes returns the report's files.
-func (s *spectraSink) Writes() []string { return reportFiles(s.FigureFormat) }
+func (s *spectraSink) Writes() []string { return reportFiles(s.Format) }
 
 // Resume returns the finished seeds, and checks that the disk has room for the others.
 func (s *spectraSink) Resume(ctx context.Context, key string) (map[frames.Part]bool, error) {
 	key = fmt.Sprintf("%s box %v", key, s.env.Run.Grid.Box)
-	return s.resume(ctx, key, s.about(), room{seed: s.frameBytes(), summary: s.frameBytes()}, reportFiles(s.FigureFormat)...)
+	return s.resume(ctx, key, s.about(), room{seed: s.frameBytes(), summary: s.frameBytes()}, reportFiles(s.Format)...)
 }
 
 // frameBytes returns the approximate size of a frame's powers in a file.

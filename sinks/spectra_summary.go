@@ -155,42 +155,20 @@ func distinct(values []int, at []int32) (unique []int, places []int32) {
 	return unique, places
 }
 
-// means returns P(k) of a source's field, the mean over all frames.
-func (t *spectraTables) means(all map[frames.Split][][]spectrumSummary, field, source int) []float64 {
-	mean := make([]float64, t.sources[source].shells.Len())
-	for _, split := range []frames.Split{frames.Train, frames.Val, frames.Test} {
-		if all[split] == nil {
-			continue
-		}
-		sum := all[split][field][source]
-		for k, v := range sum.mean {
-			mean[k] += v * float64(sum.count) / float64(t.frames())
-		}
-	}
-	return mean
-}
-
-// record returns the spectra for pages: the means and, if the frames are of one split, the
-// spread of nine tenths of them.
+// record returns the spectra for pages: the curves.
 func (t *spectraTables) record(all map[frames.Split][][]spectrumSummary) *evaluate.Record {
 	r := &evaluate.Record{Frames: t.frames(), Grid: t.sources[0].shells.Grid}
+	if t.factor > 1 {
+		r.Factor, r.Lost = t.factor, r.Grid.LostFrom(t.factor)
+	}
 	for _, name := range t.fields {
 		r.Fields = append(r.Fields, evaluate.RecordField{Name: name})
 	}
 	for source, s := range t.sources {
-		if s.name == "lo" {
-			r.Factor = r.Grid.H / s.shells.Grid.H
-			r.Lost = r.Grid.LostFrom(r.Factor)
-		}
 		spectrum := evaluate.RecordSpectrum{Key: s.name, Label: s.name}
 		for field := range t.fields {
-			spectrum.Power = append(spectrum.Power, t.means(all, field, source))
-			for _, fields := range all {
-				if len(all) == 1 {
-					spectrum.Low = append(spectrum.Low, fields[field][source].q[0])
-					spectrum.High = append(spectrum.High, fields[field][source].q[len(quantiles)-1])
-				}
-			}
+			c := t.curve(all, field, source)
+			spectrum.Power, spectrum.Low, spectrum.High = append(spectrum.Power, c.Y), append(spectrum.Low, c.Low), append(spectrum.High, c.High)
 		}
 		r.Spectra = append(r.Spectra, spectrum)
 	}
@@ -222,12 +200,7 @@ func (t *spectraTables) draw(all map[frames.Split][][]spectrumSummary) error {
 		}
 		figure.Stacks = append(figure.Stacks, stack)
 	}
-	drawn := []evaluate.Picture{{Name: pictureName, Figure: figure}}
-	if err := evaluate.Draw(drawn); err != nil {
-		return err
-	}
-	_, err := t.figures.save(t.dir, pictureName, drawn[0])
-	return err
+	return writeFigure(filepath.Join(t.dir, pictureName+"."+t.figures.Format), figure, picture.Format(t.figures.Format))
 }
 
 // curve returns the mean P(k) of a source over all frames, between the extreme quantiles of
@@ -238,15 +211,16 @@ func (t *spectraTables) curve(all map[frames.Split][][]spectrumSummary, field, s
 	if source == 0 {
 		of = picture.Truth
 	}
-	c := picture.NewCurve(s.name, of, t.means(all, field, source))
+	c := picture.NewCurve(s.name, of, make([]float64, s.shells.Len()))
 	c.Low, c.High = slices.Repeat([]float64{math.Inf(1)}, len(c.Y)), make([]float64, len(c.Y))
 	for _, split := range []frames.Split{frames.Train, frames.Val, frames.Test} {
 		if all[split] == nil {
 			continue
 		}
-		q := all[split][field][source].q
-		for k := range c.Y {
-			c.Low[k], c.High[k] = min(c.Low[k], q[0][k]), max(c.High[k], q[len(q)-1][k])
+		sum := all[split][field][source]
+		for k, v := range sum.mean {
+			c.Y[k] += v * float64(sum.count) / float64(t.frames())
+			c.Low[k], c.High[k] = min(c.Low[k], sum.q[0][k]), max(c.High[k], sum.q[len(sum.q)-1][k])
 		}
 	}
 	return c

@@ -30,12 +30,12 @@ import (
 const (
 	tableName   = "spectra.parquet"
 	summaryName = "spectra_summary.parquet"
-	pictureName = "spectra" // without its extension
+	pictureName = "spectra" // and the figure's format
 )
 
 // reportFiles returns the names of the report's files.
-func reportFiles(figures FigureFormat) []string {
-	return append([]string{tableName, summaryName, filepath.Join(runview.Evaluations, "0.json"), reportName}, figures.names(pictureName)...)
+func reportFiles(format string) []string {
+	return []string{tableName, summaryName, pictureName + "." + format, filepath.Join(runview.Evaluations, "0.json"), reportName}
 }
 
 // aboutSpectra is what a report is made of, besides the seeds' records.
@@ -45,7 +45,7 @@ type aboutSpectra struct {
 	Longest float64      `json:"longest"` // side of the box
 	Spec    string       `json:"spec"`
 	Factor  int          `json:"factor"`  // fine cells that pooling averaged along an axis; 0: there is no pooling
-	Figures string       `json:"figures"` // their format
+	Figures string       `json:"figures"` // format of the figure
 }
 
 type sourceGrid struct {
@@ -89,7 +89,7 @@ func (w *whole) spectra() error {
 	if _, err := writeReport(w.dir); err != nil {
 		return err
 	}
-	if err := w.set.Summarize(w.records, reportFiles(t.figures)...); err != nil {
+	if err := w.set.Summarize(w.records, reportFiles(t.figures.Format)...); err != nil {
 		return err
 	}
 	units := "seeds"

@@ -94,13 +94,9 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 	if err != nil {
 		return nil, err
 	}
-	sampler := r.sampler
-	sampler.Watch = func(_ *torchx.Scope, step int, _ float64, _ torchx.Tensor) {
-		r.env.Progress.Part(display.Work{Name: fmt.Sprintf("sampling %s, frame %d", r.fileOf(first.origin), first.origin.Frame), Unit: "steps", Done: step, Total: sampler.Steps})
-	}
 	defer r.env.Progress.Part(display.Work{})
 	g := model.Generator{
-		Inference: r.net, Sampler: sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
+		Inference: r.net, Sampler: r.sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
 		OnX1: x1, OnGrid: base,
 		Streams: func(k uint64) (streams []uint64) {
 			for _, t := range tasks {
@@ -109,7 +105,11 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 			return streams
 		},
 	}
-	g.Sampler.Watch = r.watcher(g, tasks, each/4)
+	see := r.watcher(g, tasks, each/4)
+	g.Sampler.Watch = func(s *torchx.Scope, step int, t float64, x torchx.Tensor) {
+		r.env.Progress.Part(display.Work{Name: fmt.Sprintf("sampling %s, frame %d", r.fileOf(first.origin), first.origin.Frame), Unit: "steps", Done: step, Total: r.sampler.Steps})
+		see(s, t, x)
+	}
 	err = r.thread.Do(ctx, func(s *torchx.Scope) error {
 		g.Draw(ctx, s, model.NetInput(s, r.net.Net, xLo.Bytes(), n, grid.H, grid.W), frames.Floats(fine))
 		return s.Err()
@@ -131,9 +131,9 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 	return out, nil
 }
 
-// watcher returns what sees x_t of the sample that is watched, of so many values; nil: it is
-// not among these.
-func (r *superres) watcher(g model.Generator, tasks []task, values int) func(*torchx.Scope, int, float64, torchx.Tensor) {
+// watcher returns what sees x_t (N,C,H,W) of the samples, if the one that is watched is among
+// them, of so many values.
+func (r *superres) watcher(g model.Generator, tasks []task, values int) func(s *torchx.Scope, t float64, all torchx.Tensor) {
 	for i, t := range tasks {
 		origin := r.held[t.frame].origin
 		origin.Sample = t.sample
@@ -141,14 +141,14 @@ func (r *superres) watcher(g model.Generator, tasks []task, values int) func(*to
 			continue
 		}
 		x := make([]float32, values)
-		return func(s *torchx.Scope, _ int, t float64, all torchx.Tensor) {
+		return func(s *torchx.Scope, t float64, all torchx.Tensor) {
 			g.Read(s, s.Narrow(all, 0, int64(i), 1), x)
 			if s.Err() == nil {
 				r.watch.See(t, x)
 			}
 		}
 	}
-	return nil
+	return func(*torchx.Scope, float64, torchx.Tensor) {}
 }
 
 // warnOfContradiction warns, once for each file, of averages that no field has which

@@ -64,7 +64,7 @@ func (c *Comparison) tileScales() (all []TileScale) {
 }
 
 func (c *Comparison) tileScale(field int) TileScale {
-	s := TileScale{Signed: c.Fields[field] != "density"}
+	s := TileScale{Signed: Signed(c.Fields[field])}
 	var sizes []float64
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for n := range c.shown.Columns {

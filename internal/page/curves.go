@@ -41,7 +41,7 @@ func (v *View) curves() (first, more []Plot) {
 	for _, c := range charts {
 		c.LogY = c.LogY && logWorthy(c.Title)
 		plot := Plot{v.Data.add(c), c.Title, c.Doc}
-		if wanted(c.Title) {
+		if v.wanted(c.Title) {
 			first = append(first, plot)
 		} else {
 			more = append(more, plot)
@@ -64,7 +64,17 @@ func rank(title string) int {
 	return len(titles)
 }
 
-func wanted(title string) bool { return rank(title) < len(titles) }
+// wanted reports whether a chart is among the first: of several runs, those of the sources
+// that stand for them.
+func (v *View) wanted(title string) bool {
+	if rank(title) == len(titles) || len(v.Subjects) == 1 || title == titles[0] {
+		return rank(title) < len(titles)
+	}
+	return slices.ContainsFunc(v.Subjects, func(s *Subject) bool {
+		_, source := splitName(s.Record, title)
+		return source != nil && source.Model && source.Suffix == s.model().Suffix
+	})
+}
 
 // logWorthy reports whether a figure is read on a logarithmic axis at first.
 func logWorthy(title string) bool {
@@ -79,7 +89,7 @@ func (v *View) placeOf(s *Subject, name string) (chart string, curve Series) {
 	}
 	metric, source := splitName(s.Record, name)
 	if source == nil {
-		return name, Series{Label: name, Color: "model"}
+		return name, Series{Label: name, Color: colorOf(string(evaluate.ODEEMA))}
 	}
 	return metric, Series{Label: source.Row, Color: colorOf(string(source.Key)), Dash: !source.Model}
 }

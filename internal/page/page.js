@@ -10,22 +10,22 @@ let data = JSON.parse(one("#data").textContent);
 
 // Numbers as people write them.
 const raised = n => String(n).replace(/./g, c => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] ?? "⁻");
-function written(v, digits = 4) {
+function written(v, digits = 4, least = 1e-3) {
   if (v == null) return "–";
   const size = Math.abs(v);
-  if (size !== 0 && (size < 1e-3 || size >= 1e6)) {
+  if (size !== 0 && (size < least || size >= 1e6)) {
     const [m, e] = v.toExponential(digits - 1).split("e"), number = String(Number(m));
     return (number === "1" ? "" : number === "-1" ? "−" : number.replace("-", "−") + "×") + "10" + raised(Number(e));
   }
   return String(Number(v.toPrecision(digits))).replace("-", "−");
 }
 
-// decades returns the ticks of a logarithmic axis: powers of ten, of a short one also their
-// twofold and fivefold, and of a very short one round numbers.
+// decades returns the ticks of a logarithmic axis: powers of ten, and between them as many
+// round numbers as have room.
 function decades(low, high, pixels) {
-  const span = Math.log10(high / low), most = Math.max(2, pixels / 45);
-  const factors = span * 3 < most ? (span < 0.7 ? [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9] : [1, 2, 5]) : [1];
-  const every = Math.max(1, Math.ceil(span / most)), ticks = [];
+  const span = Math.log10(high / low), room = 24 * span / pixels; // decades that a label takes
+  const factors = [[1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 3, 5, 7], [1, 2, 5], [1]].find(f => [...f.slice(1), 10].every((v, i) => Math.log10(v / f[i]) > room)) ?? [1];
+  const every = Math.max(1, Math.ceil(room)), ticks = [];
   for (let e = Math.floor(Math.log10(low)); e <= Math.ceil(Math.log10(high)); e++) {
     if (e % every === 0) factors.forEach(f => { const v = Number(`${f}e${e}`); v >= low && v <= high && ticks.push(v); });
   }
@@ -106,20 +106,20 @@ class Chart {
     const a = this.about, [logX, logY] = this.logs(), ink = color("ink"), quiet = color("quiet"), line = color("line");
     const axis = (label, log, pixels) => ({
       stroke: quiet, label, labelSize: 17, labelGap: 0, labelFont: "12px system-ui, sans-serif", font: "12px system-ui, sans-serif", gap: 3,
-      grid: {stroke: line, width: 0.5}, ticks: {stroke: line, width: 1, size: 4}, values: (u, splits) => splits.map(v => v == null ? "" : written(v)),
+      grid: {stroke: line, width: 0.5}, ticks: {stroke: line, width: 1, size: 4}, values: (u, splits) => splits.map(v => v == null ? "" : written(v, 4, log ? 1e-2 : 1e-3)),
       ...(log ? {splits: (u, i, low, high) => decades(low, high, pixels), filter: (u, splits) => splits} : {}),
     });
     const y = axis(a.y, logY, this.at.clientHeight), hidden = hiddenIn(this.section);
-    y.size = (u, values) => 10 + 6.6 * Math.max(3, ...(values ?? []).map(v => v ? v.length : 0));
+    y.size = (u, values) => 10 + 6.6 * Math.max(this.curves ? 3 : 5, ...(values ?? []).map(v => v ? v.length : 0));
     const x = {...axis(a.x, logX, this.at.clientWidth), size: 22};
     return {
       width: Math.max(this.at.clientWidth, 120), height: this.at.clientHeight, legend: {show: false}, pxAlign: false,
       padding: [8, 12, 0, 0],
-      scales: {x: {time: false, distr: logX ? 3 : 1}, y: {distr: logY ? 3 : 1, range: (u, low, high) => this.yRange(low, high)}},
+      scales: {x: {time: false, distr: logX ? 3 : 1, range: (u, low, high) => low == null ? [1, 10] : low < high ? [low, high] : logX ? [low / 2, high * 2] : [low - 1, high + 1]}, y: {distr: logY ? 3 : 1, range: (u, low, high) => this.yRange(low, high)}},
       axes: [x, y],
       series: [{}, ...columns.map(c => ({
         label: c.s.label, show: !hidden.has(c.s.label), stroke: color("c-" + c.s.color), width: c.edge ? 0 : c.s.thick ? 3 : 1.8, dash: c.s.dash ? [6, 4] : undefined,
-        alpha: c.faint ? 0.3 : 1, spanGaps: true, points: {show: c.main ? (u, i) => u.data[i].reduce((n, v) => n + (v != null), 0) < 25 : false, size: 5, fill: color("c-" + c.s.color)},
+        alpha: c.faint ? 0.3 : 1, spanGaps: true, points: {show: c.main && this.curves ? (u, i) => u.data[i].reduce((n, v) => n + (v != null), 0) < 25 : false, size: 5, fill: color("c-" + c.s.color)},
       }))],
       bands: columns.flatMap((c, i) => c.edge && columns[i - 1]?.edge && columns[i - 1].s === c.s ? [{series: [i + 1, i], fill: color("c-" + c.s.color) + "33"}] : []),
       cursor: {drag: {x: true, y: false}, points: {size: 7}, sync: this.curves ? {key: "curves", setSeries: false} : undefined},

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -156,6 +157,27 @@ func TestNumbers(t *testing.T) {
 	data, err := json.Marshal(Numbers{1, 1234567, 0.123456789, math.NaN(), -1e-20, math.Inf(1)})
 	if got, want := string(data), "[1,1234567,0.12346,null,-1e-20,null]"; got != want || err != nil {
 		t.Errorf("%s, %v", got, err)
+	}
+}
+
+// TestColors: page.css has the colour of every source, and of runs.
+func TestColors(t *testing.T) {
+	css := text("page.css")
+	names := []string{"other"}
+	for _, key := range []string{"truth", "hi", "lo", "low", "bilinear", "linear", "bilinear_projected", "linear_projected", "ode", "ode_ema", "sde_ema", "sample", "mean", "regression", "crps_ema"} {
+		if names = append(names, colorOf(key)); colorOf(key) == "other" {
+			t.Errorf("%s has no colour", key)
+		}
+	}
+	for i := range runColors {
+		names = append(names, fmt.Sprintf("run%d", i))
+	}
+	for _, name := range names {
+		for _, rule := range []string{"--c-" + name + ": #", ".bg-" + name + " {", ".fill-" + name + " {"} {
+			if !strings.Contains(css, rule) {
+				t.Errorf("page.css has no %s", rule)
+			}
+		}
 	}
 }
 

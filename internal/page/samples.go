@@ -20,11 +20,13 @@ type Samples struct {
 	Fields []FieldTiles
 }
 
-// FieldTiles is a field's tiles, in the order input, baselines, models, target.
+// FieldTiles is a field's tiles: the input, the best baseline, the model and the target, and on
+// a served page the other sources.
 type FieldTiles struct {
-	Name  string
-	Scale string // the values at the ends of the colours
-	Tiles []Tile
+	Name   string
+	Scale  string // the values at the ends of the colours
+	Tiles  []Tile
+	Others []Tile
 }
 
 // Tile is a picture of a field.
@@ -35,7 +37,6 @@ type Tile struct {
 	Name    string // "tiles_ema/velx"
 	URL     template.URL
 	Changes bool // with the step
-	Main    bool // shown first; others on request
 }
 
 // Source is where tiles come from: data URLs in a report, addresses on a served page.
@@ -53,12 +54,12 @@ func (v *View) samples(url Source) (all []Samples, err error) {
 			sample.Frames, sample.Steps = s.Record.Shown, s.Run.Steps
 		}
 		for i, f := range s.Record.Fields {
-			tiles, err := v.tiles(s, i, url)
-			if err != nil {
+			tiles := FieldTiles{Name: f.Name, Scale: s.Record.Scales[i].String(f.Unit)}
+			if err := v.addTiles(&tiles, s, i, url); err != nil {
 				return nil, err
 			}
-			if len(tiles) > 0 {
-				sample.Fields = append(sample.Fields, FieldTiles{f.Name, s.Record.Scales[i].String(f.Unit), tiles})
+			if len(tiles.Tiles) > 0 {
+				sample.Fields = append(sample.Fields, tiles)
 			}
 		}
 		if len(sample.Fields) > 0 {
@@ -68,31 +69,34 @@ func (v *View) samples(url Source) (all []Samples, err error) {
 	return all, nil
 }
 
-func (v *View) tiles(s *Subject, field int, url Source) (tiles []Tile, err error) {
+func (v *View) addTiles(to *FieldTiles, s *Subject, field int, url Source) (err error) {
 	model, baseline := s.Record.Best()
-	add := func(label, suffix, caption string, changes, main bool) {
-		t := Tile{Label: label, Caption: caption, Changes: changes, Main: main, Name: "tiles" + suffix + "/" + s.Record.Fields[field].Name}
-		t.Alt = fmt.Sprintf("%s, %s, %s", s.Record.Fields[field].Name, label, s.Record.Shown[0])
-		if err != nil || !main && !v.Served() {
+	add := func(list *[]Tile, label, suffix, caption string, changes bool) {
+		t := Tile{Label: label, Caption: caption, Changes: changes, Name: "tiles" + suffix + "/" + to.Name}
+		t.Alt = fmt.Sprintf("%s, %s, %s", to.Name, label, s.Record.Shown[0])
+		if err != nil {
 			return
 		}
 		if t.URL, err = url(s, t.Name, s.step, 0); t.URL != "" {
-			tiles = append(tiles, t)
+			*list = append(*list, t)
 		}
 	}
 	for i := range s.Record.Sources {
 		src := &s.Record.Sources[i]
-		label := src.Row
+		caption := s.caption(src, field)
 		switch {
 		case src.Key == evaluate.Bilinear:
-			label = "input"
+			add(&to.Tiles, "input", src.Suffix, caption, false)
 		case src == model:
-			label = "generated"
+			add(&to.Tiles, "generated", src.Suffix, caption, true)
+		case src == baseline:
+			add(&to.Tiles, src.Row, src.Suffix, caption, false)
+		case v.Served():
+			add(&to.Others, src.Row, src.Suffix, caption, src.Model)
 		}
-		add(label, src.Suffix, s.caption(src, field), src.Model, src.Key == evaluate.Bilinear || src == model || src == baseline)
 	}
-	add("target", "_truth", "", false, true)
-	return tiles, err
+	add(&to.Tiles, "target", "_truth", "", false)
+	return err
 }
 
 // caption says how near a source comes to the target.

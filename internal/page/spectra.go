@@ -1,9 +1,12 @@
 package page
 
 import (
+	"fmt"
 	"math"
+	"strings"
 
 	"fmsr/internal/evaluate"
+	"fmsr/internal/picture"
 )
 
 // Spectra is a field's spectra and, where something is compared, their ratios to the truth's:
@@ -60,7 +63,7 @@ func (v *View) addSpectra(power, ratio *Chart, subject, field int) {
 		case !alone && i == 0 && len(power.Series) > 0, !alone && i > 0 && (model == nil || p.Key != string(model.Key)):
 			continue
 		}
-		curve := Series{Label: p.Label, Color: colorOf(p.Key), Thick: i == 0, Dash: len(values) != len(truth), X: v.shells(len(values)), Y: Numbers(values[1:])}
+		curve := Series{Label: p.Label, Color: colorOf(p.Key), Thick: i == 0, Dash: len(values) != len(truth) || strings.HasSuffix(p.Key, "projected"), X: v.shells(len(values)), Y: Numbers(values[1:])}
 		if len(p.Low) > field && len(p.High) > field && len(p.Low[field]) == len(values) && len(p.High[field]) == len(values) {
 			curve.Low, curve.High = Numbers(p.Low[field][1:]), Numbers(p.High[field][1:])
 		}
@@ -114,23 +117,16 @@ func over(values, truth evaluate.Series) Numbers {
 	return out
 }
 
-// sourceColors are the names of page.css for curves of the sources. Others have those that
-// follow, by their names.
-var sourceColors = map[string]string{
-	"truth": "truth", "low": "low", "bilinear": "low", "hi": "truth", "lo": "low",
-	"linear": "linear", "ode": "raw", "ode_ema": "model", "sde_ema": "sde", "sample": "model", "mean": "mean",
-	"regression": "raw", "regression_ema": "model", "crps": "raw", "crps_ema": "model",
-}
-
-var otherColors = []string{"other0", "other1", "other2"}
-
+// colorOf returns the name that page.css has for the colour of a source in every figure, c- and
+// the name. What has none is drawn as the truth is, in ink.
 func colorOf(key string) string {
-	if c := sourceColors[key]; c != "" {
-		return c
+	switch key { // of spectra alone
+	case picture.Truth, "hi":
+		return "truth"
 	}
-	sum := 0
-	for _, b := range []byte(key) {
-		sum += int(b)
+	c, ok := picture.Color(key)
+	if !ok {
+		return "other"
 	}
-	return otherColors[sum%len(otherColors)]
+	return fmt.Sprintf("%02x%02x%02x", c.R, c.G, c.B)
 }

@@ -133,7 +133,8 @@ func cell(m evaluate.RecordMetric, v float64) string {
 	return fmt.Sprintf(m.Cell, v)
 }
 
-// bars returns the figures of the verdict as bars.
+// bars returns the figures of the verdict as bars: every source of the only subject; of
+// several the baselines of the first, and each one's model.
 func (v *View) bars() (all []Bars) {
 	for _, name := range []string{"of_bilinear", "band", "spread_over_error"} {
 		b := Bars{}
@@ -144,16 +145,19 @@ func (v *View) bars() (all []Bars) {
 			}
 			b.Title, b.Doc = m.Head, m.Doc
 			for _, r := range v.rows() {
+				if alone := len(v.Subjects) == 1; !alone && (r.source.Model && r.source != r.subject.model() || !r.source.Model && r.subject != v.Subjects[0]) {
+					continue
+				}
 				value := r.value(name, "")
 				if !evaluate.Figure(value).Finite() || value < 0 {
 					continue
 				}
 				most = max(most, value)
-				color := colorOf(string(r.source.Key))
+				label, color := r.source.Row, colorOf(string(r.source.Key))
 				if len(v.Subjects) > 1 && r.source.Model {
-					color = r.subject.Color
+					label, color = r.subject.Name, r.subject.Color
 				}
-				b.Bars = append(b.Bars, Bar{Label: r.label(len(v.Subjects) == 1), Color: color, Text: fmt.Sprintf("%.2f", value), Width: value})
+				b.Bars = append(b.Bars, Bar{Label: label, Color: color, Text: fmt.Sprintf("%.2f", value), Width: value})
 			}
 		}
 		if len(b.Bars) == 0 {

@@ -110,8 +110,7 @@ func TestErrorBySpread(t *testing.T) {
 	}
 	for by, ratio := range map[float64]float64{1: 1, 2: math.Sqrt((4 + 1./k) / (1 + 1./k))} {
 		r := New(NewLayout(field.Grid{H: n, W: n}, 2, k), Suite, []string{"rho"}, nil)
-		truth := scaled(1, by)
-		f := Frame{Truth: truth, Baselines: bilinear(truth)}
+		f := Frame{Truth: scaled(1, by)}
 		for i := range uint64(k) {
 			f.Members = append(f.Members, scaled(2+i, 1))
 		}
