@@ -169,7 +169,7 @@ func (c *Comparison) ensemble(field int, d Drawing) picture.Figure {
 		size.Data[i] = float32(math.Abs(float64(v)))
 	}
 	spread := picture.Panel{
-		Unit: fields.Unit, Lengths: c.Grid.Box,
+		Unit: fields.Unit, Sizes: true, Lengths: c.Grid.Box,
 		Rows: []picture.Row{
 			{Fields: []picture.Field{of(Spread)}, Heads: []string{"spread"}, Notes: []string{rmsNote(of(Spread).Data, nil)}},
 			{Fields: []picture.Field{size}, Heads: []string{"|mean \u2212 target|"}, Notes: []string{rmsNote(size.Data, nil)}},

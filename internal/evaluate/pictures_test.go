@@ -65,15 +65,19 @@ func TestLostBand(t *testing.T) {
 }
 
 // TestSpreadOverFrames: the band around a ratio is its logarithm's deviation over frames: of
-// samples with e^a and e^-a times the truth's power, a factor of e^a on either side.
+// samples with e^2a times the truth's power and with the truth's, a factor of e^a on either
+// side, whatever the truth's own powers are.
 func TestSpreadOverFrames(t *testing.T) {
 	const a = 0.6
 	c := New(Standard, []string{"a"}, field.Grid{H: h, W: w}, 2, Kernels{power, moments})
-	truth := noise(1)[:h*w]
-	for _, sign := range []float64{1, -1} {
+	for n, factor := range []float64{math.Exp(a), 1} {
+		truth := noise(1)[:h*w]
+		for i := range truth {
+			truth[i] *= float32(1 + 2*n)
+		}
 		made := slices.Clone(truth)
 		for i := range made {
-			made[i] *= float32(math.Exp(sign * a / 2))
+			made[i] *= float32(factor)
 		}
 		must(t, c.Start([]string{"frame"}, truth))
 		must(t, c.Add(Bilinear, truth))
@@ -83,12 +87,14 @@ func TestSpreadOverFrames(t *testing.T) {
 	low, high := logBand([]float64{0, 2}, m.LogRatio[0], m.LogRatio2[0], m.Frames)
 	golden.Near(t, "low", low[1], 2*math.Exp(-a), 1e-5)
 	golden.Near(t, "high", high[1], 2*math.Exp(a), 1e-5)
+	_, high = logBand([]float64{0, 1}, c.Truth.LogPower[0], c.Truth.LogPower2[0], 2)
+	golden.Near(t, "truth's", high[1], 3, 1e-5) // powers of 1 and 9: a factor of 3 about their geometric mean
 	if low, _ := logBand([]float64{0, 2}, m.LogRatio[0], m.LogRatio2[0], 1); low != nil {
 		t.Error("a spread over one frame")
 	}
 	stack := c.spectra().Stacks[0]
 	ratio := stack[1].Curves[1]
-	golden.Near(t, "ratio", ratio.Y[1], math.Cosh(a), 1e-5) // the mean power over the truth's
+	golden.Near(t, "ratio", ratio.Y[1], (math.Exp(2*a)+9)/10, 1e-5) // the mean power over the truth's
 	if ratio.Of != string(Sample) || stack[0].Curves[0].Of != picture.Truth || stack[0].Curves[len(stack[0].Curves)-1].Label != "low-res" {
 		t.Errorf("curves %v over %v", stack[1].Curves, stack[0].Curves)
 	}

@@ -53,20 +53,34 @@ func sequentialScale(fields []Field) colorScale {
 // divergingScale returns a scale from -hi to hi. hi is the within-quantile of
 // |finite values|, or the largest one if that quantile is zero, or 1 if all are zero.
 func divergingScale(fields []Field) colorScale {
-	var sizes []float32
-	least, largest := 0.0, 0.0
+	hi, least, largest := sizes(fields, within)
+	return colorScale{lo: -hi, hi: hi, below: least < -hi, above: largest > hi, colors: redBlue}
+}
+
+// ordinary is the share of values of at least 0 inside their scale.
+const ordinary = 0.99
+
+// sizeScale returns a scale from 0 to the ordinary-quantile of finite values of at least 0.
+func sizeScale(fields []Field) colorScale {
+	hi, _, largest := sizes(fields, ordinary)
+	return colorScale{hi: hi, above: largest > hi, colors: viridis}
+}
+
+// sizes returns a quantile of |finite values|, or the largest one if that quantile is zero,
+// or 1 if all are zero; and the least and the largest value, or 0.
+func sizes(fields []Field, quantile float64) (hi, least, largest float64) {
+	var all []float32
 	for _, f := range fields {
 		for _, v := range f.Data {
 			if x := float64(v); finite(x) {
-				sizes = append(sizes, float32(math.Abs(x)))
+				all = append(all, float32(math.Abs(x)))
 				least, largest = min(least, x), max(largest, x)
 			}
 		}
 	}
-	hi := 0.0
-	if len(sizes) > 0 {
-		slices.Sort(sizes)
-		hi = float64(sizes[int(math.Ceil(within*float64(len(sizes))))-1])
+	if len(all) > 0 {
+		slices.Sort(all)
+		hi = float64(all[int(math.Ceil(quantile*float64(len(all))))-1])
 	}
 	if hi == 0 {
 		hi = max(largest, -least)
@@ -74,5 +88,5 @@ func divergingScale(fields []Field) colorScale {
 	if hi == 0 {
 		hi = 1
 	}
-	return colorScale{lo: -hi, hi: hi, below: least < -hi, above: largest > hi, colors: redBlue}
+	return hi, least, largest
 }

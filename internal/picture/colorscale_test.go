@@ -44,6 +44,23 @@ func TestDivergingScale(t *testing.T) {
 	}
 }
 
+func TestSizeScale(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		values []float32
+		hi     float64
+		above  bool
+	}{
+		{"outlier", thousand(1, 50), 0.99, true},
+		{"zeros", []float32{0, 0}, 1, false},
+		{"one value", []float32{0, 0, 3}, 3, false},
+	} {
+		if s := sizeScale(fieldOf(c.values...)); s.lo != 0 || math.Abs(s.hi-c.hi) > 1e-6 || s.above != c.above || s.below {
+			t.Errorf("%s: %+v, want 0 to %g", c.name, s, c.hi)
+		}
+	}
+}
+
 func TestSequentialScale(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
 	for _, c := range []struct {

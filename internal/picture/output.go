@@ -128,13 +128,17 @@ type outlined struct{ *vgpdf.Canvas }
 
 // DrawImage draws an image upright: gonum's is upside down, as the page's coordinates are.
 func (o outlined) DrawImage(r vg.Rectangle, img image.Image) {
+	o.Canvas.DrawImage(r, upsideDown(img))
+}
+
+func upsideDown(img image.Image) image.Image {
 	b := img.Bounds()
-	flipped := image.NewRGBA(b)
+	out := image.NewRGBA(b)
 	for y := range b.Dy() {
 		row := image.Rect(b.Min.X, b.Min.Y+y, b.Max.X, b.Min.Y+y+1)
-		imagedraw.Draw(flipped, row, img, image.Pt(b.Min.X, b.Max.Y-1-y), imagedraw.Src)
+		imagedraw.Draw(out, row, img, image.Pt(b.Min.X, b.Max.Y-1-y), imagedraw.Src)
 	}
-	o.Canvas.DrawImage(r, flipped)
+	return out
 }
 
 // glyphUnits is the size in which outlines are asked for.

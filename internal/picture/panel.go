@@ -28,6 +28,8 @@ type Panel struct {
 	// beyond them colours saturate, and the bar has arrowheads. Otherwise the scale is
 	// viridis, from the least to the largest value.
 	Diverging bool
+	// Sizes is for values of at least 0, such as errors: viridis from 0 to the 99th percentile.
+	Sizes bool
 	// OwnScales gives each column a scale of its own, with a bar below it, so that a weak frame
 	// has contrast beside a strong one.
 	OwnScales bool
@@ -119,6 +121,8 @@ func (p Panel) scales() []colorScale {
 			out[i] = out[0]
 		case p.Diverging:
 			out[i] = divergingScale(of)
+		case p.Sizes:
+			out[i] = sizeScale(of)
 		default:
 			out[i] = sequentialScale(of)
 		}

@@ -355,6 +355,7 @@ func TestNothingIsCutOff(t *testing.T) {
 		"unit":    Panel{Unit: "B [code units]", Diverging: true, Rows: row(waves(8, 8, 1))},
 		"own":     Panel{Unit: "B [code units]", Diverging: true, OwnScales: true, Rows: row(waves(8, 8, 1), f)},
 		"plot":    single(Plot{Title: "Bx", XLabel: "k L / 2π", YLabel: "P(k)", Curves: spectrum}),
+		"long":    single(Plot{LinearX: true, Curves: []Curve{{X: []float64{0, 5e-5}, Y: []float64{1, 2}}}}),
 		"labels":  Plots{Title: long, Stacks: []Stack{{{Curves: spectrum, Band: Band{32, 64, "N/4", "N/2", "lost"}}}}},
 		"beside":  Beside{Title: long, Figures: []Figure{Panel{Rows: row(f)}, single(Plot{Curves: spectrum})}},
 	} {
@@ -417,6 +418,17 @@ func TestFormats(t *testing.T) {
 	}
 	if len(svg) > 100<<10 || len(pdf) > 100<<10 {
 		t.Errorf("%d bytes of SVG and %d of PDF", len(svg), len(pdf))
+	}
+}
+
+// TestUpsideDown: the first row becomes the last.
+func TestUpsideDown(t *testing.T) {
+	f := Field{H: 3, W: 1, Data: []float32{-1, 0, 1}}
+	img := f.paint(colorScale{lo: -1, hi: 1, colors: redBlue}, 1)
+	for y := range 3 {
+		if got := upsideDown(img).At(0, y); got != img.At(0, 2-y) {
+			t.Errorf("row %d is %v", y, got)
+		}
 	}
 }
 
