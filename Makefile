@@ -1,6 +1,7 @@
 # make          builds bin/fmsr, after fetching and building what it needs
 # make install  copies bin/fmsr to PREFIX/bin (~/.local/bin unless PREFIX is given); it uses the libtorch that make found
 # make demo     trains on the frames in testdata/ and shows what was learned
+# make film     films how the demo's model makes a frame that it has not seen: docs/film.gif (trains the demo, if it has not run)
 # make test     runs every test; pages are opened in a headless Chromium if there is one (FMSR_BROWSER=required: there must be)
 # make shots    leaves pictures of the pages in runs/shots, as the browser's tests see them
 # make race     runs the tests under the race detector, without the heavy training
@@ -26,7 +27,7 @@ export LIBTORCH CUDA
 
 PYTHON ?= python3
 
-.PHONY: all help install build native demo test shots race lint bench ratios cuda gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
+.PHONY: all help install build native demo film test shots race lint bench ratios cuda gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
 all: build
 
 help:
@@ -52,6 +53,11 @@ build: native
 
 demo: build
 	@bin/fmsr run specs/demo.yaml --resume never
+
+film: build
+	@[ -f runs/demo/report.html ] || bin/fmsr run specs/demo.yaml
+	@go run ./internal/testkit/pool testdata/mri128_nu3e-5/seed_0002/npy/fields_128x128.npy 2 3 runs/film/fine/seed2.npy runs/film/coarse/seed2.npy
+	@bin/fmsr run specs/superres.yaml --checkpoint runs/demo --input runs/film/coarse --truth runs/film/fine --out runs/film/made --sample-steps 48 --film docs/film.gif
 
 test: native
 	go test -timeout 20m $$(go list ./... | grep -v /cmd/)

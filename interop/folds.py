@@ -41,6 +41,7 @@ def arguments():
     p.add_argument("--kind", action="append", metavar="NAME=FLAGS", help="a kind of model and its flags of fmsr run; may be repeated. Default: flow, regression, crps")
     p.add_argument("--constraints", default="coarse,divb,jz")
     p.add_argument("--divb", default="corner")
+    p.add_argument("--box", default="1,1", help="the domain's height and width, in the unit of length of jz")
     p.add_argument("--train-flags", default="", help="more flags for all trainings")
     p.add_argument("--apply-flags", default="", help="more flags for all applications")
     p.add_argument("--table", help="file that the table is put into; default: OUT/table.md")
@@ -60,7 +61,7 @@ def train(kind, flags, test):
     folder = os.path.join(a.models or os.path.join(a.out, "models"), f"{kind}-test{test}")
     if not a.models:
         others = ",".join(str(s) for s in seeds if s != test)
-        fmsr("interop/folds.yaml", "--data-root", a.data, "--data-set", a.set, "--set", f"npy_load.fields=[{a.fields}]", "--channels", a.fields, "--out", folder,
+        fmsr("interop/folds.yaml", "--data-root", a.data, "--data-set", a.set, "--set", f"run.grid.box=[{a.box}]", "--set", f"npy_load.fields=[{a.fields}]", "--channels", a.fields, "--out", folder,
              "--set", f"npy_load.split={{train: [{others}], val: [{test}]}}", "--total-steps", str(a.steps), "--model-channels", str(a.channels),
              *flags, *shlex.split(a.train_flags))
     return folder
@@ -98,7 +99,7 @@ def apply(kind, model, test, how):
     coarse, fine = inputs(test)
     out = os.path.join(a.out, "applied", name)
     fmsr(spec, "--checkpoint", model, "--input", coarse, "--truth", fine, "--out", out, "--samples", str(a.samples), "--set", f"run.name={name}",
-         "--set", "run.grid.box=[1,1]", *flags, *shlex.split(a.apply_flags))
+         "--set", f"run.grid.box=[{a.box}]", *flags, *shlex.split(a.apply_flags))
     t = pq.read_table(os.path.join(out, "physics_summary.parquet")).to_pydict()
     keep = [i for i, lag in enumerate(t["lag"]) if lag == 0]
     values = {(t["field"][i], t["metric"][i], t["band"][i], t["x"][i], t["source"][i]): t["value"][i] for i in keep}
@@ -114,8 +115,8 @@ def interval(values):
     if len(values) < 2:
         return mean
     means = [np.mean(d) for d in itertools.product(values, repeat=len(values))]
-    low, high = np.percentile(means, [5, 95])
-    return f"{mean} [{number(low)}, {number(high)}]"
+    low, high = map(number, np.percentile(means, [5, 95]))
+    return mean if low == high else f"{mean} [{low}, {high}]"
 
 
 class Row:
@@ -153,11 +154,11 @@ def field_table(rows, field):
 def physics_table(rows):
     of = lambda field, metric: lambda r: r.values(field, metric, source=r.one or r.mean)
     columns = {
-        "<jz^2>, of truth's": of("jz", "dissipation_of_truth"),
+        "`<jz^2>`, of truth's": of("jz", "dissipation_of_truth"),
         "kurtosis of jz": of("jz", "kurtosis"),
-        "<Bx By>": of("Bx+By", "maxwell_stress"),
-        "<Bx Bz>, of truth's": of("Bx+Bz", "maxwell_stress_of_truth"),
-        "<rho vx vz>, of truth's": of("density+velx+velz", "reynolds_stress_of_truth"),
+        "`<Bx By>`": of("Bx+By", "maxwell_stress"),
+        "`<Bx Bz>`, of truth's": of("Bx+Bz", "maxwell_stress_of_truth"),
+        "`<rho vx vz>`, of truth's": of("density+velx+velz", "reynolds_stress_of_truth"),
         "div B, corner": of("Bx+By", "divb_corner"),
         "div B, spectral": of("Bx+By", "divb_spectral"),
         "jz - curl B": of("Bx+By+jz", "jz_residual"),
@@ -176,13 +177,13 @@ def markdown(title, columns, rows):
 
 def rows_of(applied):
     """The rows, from the values of each (kind, how) by fold."""
-    first = next(iter(applied))
-    free = [v for _, v in applied[first]]
-    rows = [Row("bilinear", free, None, BILINEAR, None), Row("linear filter", free, None, LINEAR, None)]
-    after = next((k for k in applied if k[1] != "none"), None)
-    if after:
-        held = [v for _, v in applied[after]]
-        rows += [Row("bilinear, projected", held, None, "bilinear_projected", None), Row("linear filter, projected", held, None, "linear_projected", None)]
+    rows = []
+    for label, source in (("bilinear", BILINEAR), ("linear filter", LINEAR), ("bilinear, projected", "bilinear_projected"), ("linear filter, projected", "linear_projected")):
+        for folds in applied.values():  # the first kind whose checkpoints have the filter, and whose run has constraints
+            runs = [v for _, v in folds]
+            if all(any(k[-1] == source for k in v) for v in runs):
+                rows.append(Row(label, runs, None, source, None))
+                break
     titles = {"none": "", "after": ", projected after", "inside": ", projected inside"}
     for (kind, how), folds in applied.items():
         one_output = folds[0][0] == "regression"

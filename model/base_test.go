@@ -5,6 +5,7 @@ import (
 	"math"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,7 +63,7 @@ func TestNoiseHasItsColour(t *testing.T) {
 func TestLostBandCompletesThePower(t *testing.T) {
 	grid := field.Grid{H: 32, W: 32}
 	const half, draws = 17, 64
-	f, meter := field.NewFourier(grid), NewBaseMeter(1, grid)
+	f, meter := field.NewFourier(grid), NewBaseMeter(Flow{Base: LostBand}, 1, Input{Factor: 2}, grid, nil)
 	shells := field.NewShells(grid)
 	spectrum := func(plane []float32) []float64 {
 		var power []float32
@@ -99,7 +100,7 @@ func TestLostBandCompletesThePower(t *testing.T) {
 		hi[i] = lo[i] + rest[i]
 	}
 	meter.Add(hi, lo)
-	base := meter.Base()
+	base := meter.Base(nil)
 	want, made, noise := spectrum(hi), spectrum(lo), make([]float64, shells.Len())
 	for i, k := range shells.Index {
 		noise[k] += shells.Weight(i) * base.Colours[0].At(grid, i/half, i%half) / float64(grid.Cells())
@@ -127,30 +128,31 @@ func TestLostBandCompletesThePower(t *testing.T) {
 }
 
 // TestColouredSDE: where the truth's covariance given x_lo is a multiple of the base's, the
-// exact velocity is that of a white base, wave by wave. So samples of the coloured base, by
+// exact velocity is that of a white base, wave by wave, about any mean. So samples of the coloured base, by
 // the ODE and by the SDE, are those of the white one, shaped as the noise is.
 func TestColouredSDE(t *testing.T) {
 	const h, w = 6, 8
 	one := &gaussianCase{S0: 0.7, S1: 0.2}
 	b := gridBase(t, Flow{Base: LostBand, NoiseScale: 0.7, Measured: coloured}, field.Grid{H: h, W: w})
 	onThread(t, func(s *torchx.Scope) error {
-		xLo := s.Randn(5, 1, 2, h, w)
+		mean := s.Randn(5, 1, 2, h, w)
 		for _, delta := range []float64{0, 0.8} {
 			p := Sampler{Steps: 7, TMin: 1e-3, TMax: 1 - 1e-3, Delta: delta, Schedule: Matched}
 			white, shaped := p, p
 			white.Flow = Flow{Base: XLoPlusNoise, NoiseScale: 0.7}
 			shaped.Flow = Flow{Base: LostBand, NoiseScale: 0.7, Measured: coloured}
-			zero := s.Affine(xLo, 0, 0)
+			zero := s.Affine(mean, 0, 0)
 			draw := func(p Sampler, mean torchx.Tensor, shape *GridBase) torchx.Tensor {
+				p.Mean = mean
 				noise := func(s *torchx.Scope, k int) torchx.Tensor {
 					return shape.Noise(s, Config{}, s.Randn(uint64(k)+10, 1, 2, h, w))
 				}
 				v := func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor {
 					return one.field(s, s.AddScaled(x, mean, -1), t...)
 				}
-				return p.Sample(context.Background(), s, v, p.SampleBase(s, mean, noise(s, -1)), mean, noise)
+				return p.Sample(context.Background(), s, v, p.SampleBase(s, mean, noise(s, -1)), s.Affine(mean, 0, 9), noise)
 			}
-			got := s.AddScaled(draw(shaped, xLo, b), xLo, -1)
+			got := s.AddScaled(draw(shaped, mean, b), mean, -1)
 			want := b.Noise(s, Config{}, draw(white, zero, nil))
 			golden.Near(t, "coloured less shaped white samples", math.Sqrt(s.Item(s.MSE(got, want))), 0, 1e-5)
 			if size := math.Sqrt(s.Item(s.MSE(want, zero))); size < 0.1 {
@@ -159,6 +161,98 @@ func TestColouredSDE(t *testing.T) {
 		}
 		return s.Err()
 	})
+}
+
+// linearFilters returns filters of two fields with random weights.
+func linearFilters(t *testing.T, factor int) []*field.Linear {
+	t.Helper()
+	var out []*field.Linear
+	for c := range uint64(2) {
+		weights := make([]float64, factor*factor*field.LinearFeatures)
+		for i := range weights {
+			weights[i] = golden.N(c+7, uint64(i))
+		}
+		f, err := field.LinearOf(factor, weights)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// TestLearnedMean: the mean of x0 is field.Linear.Apply of the planes that x_lo was
+// interpolated from, whatever the boundaries, and for logarithms.
+func TestLearnedMean(t *testing.T) {
+	const n = 2
+	for _, c := range []struct {
+		grid   field.Grid
+		factor int
+		log    []bool
+	}{
+		{field.Grid{H: 16, W: 12}, 2, nil}, {field.Grid{H: 9, W: 15}, 3, nil}, {field.Grid{H: 4, W: 6}, 2, []bool{false, true}},
+		{field.Grid{H: 16, W: 12, Boundary: [2]field.Boundary{field.Open, field.Periodic}}, 2, nil},
+	} {
+		in := Input{Factor: c.factor, Periodic: c.grid.Wraps()}
+		small, stats := c.grid.Coarser(c.factor), &field.Stats{Mean: []float64{1, 2}, Std: []float64{3, 4}, Log: c.log}
+		filters := linearFilters(t, c.factor)
+		coarse, xLo := normal(3, n*2*small.Cells()), make([]float32, n*2*c.grid.Cells())
+		want := make([]float32, len(xLo))
+		up := field.NewUpsampler(small, c.factor, in.Periodic)
+		for i := range n * 2 {
+			plane, fine := part(coarse, i, n*2), part(xLo, i, n*2)
+			filters[i%2].Apply(part(want, i, n*2), plane, c.grid)
+			physical := slices.Clone(plane)
+			stats.Physical(physical, plane, i%2)
+			up.Plane(fine, physical)
+			stats.Normalize(fine, fine, i%2)
+		}
+		b, err := NewGridBase(Flow{Base: Learned, Measured: &MeasuredBase{Colours: coloured.Colours, Filters: filters}}, in, c.grid, stats)
+		if err != nil {
+			t.Fatal(err)
+		}
+		onThread(t, func(s *torchx.Scope) error {
+			got := s.Floats(b.Mean(s, Config{}, s.To(s.FromFloats(xLo, n, 2, int64(c.grid.H), int64(c.grid.W)), torchx.Float32, torchx.CPU, torchx.NHWC)))
+			if s.Err() != nil {
+				return s.Err()
+			}
+			for i, v := range got {
+				golden.Near(t, "mean", float64(v), float64(want[i]), 1e-3) // of values of size 9
+			}
+			return nil
+		})
+	}
+}
+
+// TestLearnedNoise: the colour is that of what the filter misses.
+func TestLearnedNoise(t *testing.T) {
+	grid, in, stats := field.Grid{H: 16, W: 12}, Input{Factor: 2, Periodic: true}, &field.Stats{Mean: []float64{0, 0}, Std: []float64{1, 1}}
+	filters := linearFilters(t, 2)
+	meter := NewBaseMeter(Flow{Base: Learned}, 2, in, grid, stats)
+	want := []*field.ColourMeter{field.NewColourMeter(grid), field.NewColourMeter(grid)}
+	up := field.NewUpsampler(grid.Coarser(2), 2, true)
+	for frame := range uint64(3) {
+		coarse, rest := normal(frame, 2*grid.Coarser(2).Cells()), normal(frame+10, 2*grid.Cells())
+		hi, lo := make([]float32, len(rest)), make([]float32, len(rest))
+		for c := range 2 {
+			up.Plane(part(lo, c, 2), part(coarse, c, 2))
+			filters[c].Apply(part(hi, c, 2), part(coarse, c, 2), grid)
+			want[c].Add(part(rest, c, 2))
+		}
+		for i, v := range rest {
+			hi[i] += v
+		}
+		meter.Add(hi, lo)
+	}
+	base := meter.Base(filters)
+	if err := base.Check(Learned, 2); err != nil {
+		t.Fatal(err)
+	}
+	for c := range 2 {
+		for i, p := range want[c].Colour().Power {
+			golden.Near(t, "power", base.Colours[c].Power[i], p, 1e-4)
+		}
+	}
 }
 
 // TestBaseWidth: the steps of multistep depend on the deviation of x0 in normalized units.
@@ -183,9 +277,9 @@ func TestCheckpointHasBase(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer trainer.Close()
-	open := func() (*Loaded, error) {
+	open := func(filters ...*field.Linear) (*Loaded, error) {
 		path := filepath.Join(t.TempDir(), "checkpoint.pt")
-		c := Checkpoint{Channels: []string{"a", "b"}, Stats: &field.Stats{Mean: []float64{0, 1}, Std: []float64{1, 4}}, Input: Input{Factor: 2}}
+		c := Checkpoint{Channels: []string{"a", "b"}, Stats: &field.Stats{Mean: []float64{0, 1}, Std: []float64{1, 4}}, Input: Input{Factor: 2}, Filters: filters}
 		if err := save(ctx, trainer, path, c); err != nil {
 			t.Fatal(err)
 		}
@@ -205,12 +299,25 @@ func TestCheckpointHasBase(t *testing.T) {
 	}{
 		"without":   {nil, "base.power is missing or not of 2 fields: base_dist x_lo_plus_lost_band"},
 		"one field": {&MeasuredBase{Colours: coloured.Colours[:1]}, "base.power is missing or not of 2 fields"},
-		"negative":  {&MeasuredBase{Colours: []field.Colour{{Rows: 1, Cols: 1, Power: []float64{1}}, {Rows: 1, Cols: 1, Power: []float64{-1}}}}, "base.power: field 1: a spectrum with the power -1"},
+		"negative":  {&MeasuredBase{Colours: []field.Colour{{Rows: 1, Cols: 1, Power: []float64{1}}, {Rows: 1, Cols: 1, Power: []float64{-1}}}}, "base: field 1 has a spectrum with the power -1"},
 	} {
 		trainer.Measured = c.base
 		if _, err := open(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
 		}
+	}
+	filters := linearFilters(t, 2)
+	trainer.Base, trainer.Measured = Learned, &MeasuredBase{Colours: coloured.Colours, Filters: filters}
+	learned, err := open(filters...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer learned.Close()
+	if !reflect.DeepEqual(learned.Flow, trainer.Flow) {
+		t.Errorf("flow %+v, want %+v", learned.Flow, trainer.Flow)
+	}
+	if _, err := open(); err == nil || !strings.Contains(err.Error(), "base: want the filters of 2 fields") {
+		t.Errorf("without filters: error %v", err)
 	}
 	trainer.Objective, trainer.Measured = Regression, nil
 	regression, err := open()

@@ -61,7 +61,7 @@ func Contradiction(lacks float64) string {
 // Constrain returns Sampler.Constrain for the fields of an x_lo (N,C,H,W), on the
 // device and in the format of a network's config.
 func (p *Projection) Constrain(s *torchx.Scope, c Config, xLo torchx.Tensor) func(s *torchx.Scope, x1, xLo torchx.Tensor) torchx.Tensor {
-	coarse := p.coarse(s, xLo)
+	coarse := coarsePlanes(s.Floats(xLo), p.input, p.grid, p.stats)
 	if p.Couples() || p.stats.HasLog() {
 		return func(s *torchx.Scope, x1, _ torchx.Tensor) torchx.Tensor { return p.onHost(s, c, x1, coarse, p.stats) }
 	}
@@ -118,17 +118,13 @@ func part[T any](values []T, i, n int) []T {
 	return values[i*each:][:each]
 }
 
-// coarse returns the planes (N,C,H/factor,W/factor) that x_lo (N,C,H,W) was interpolated
-// from.
-func (p *Projection) coarse(s *torchx.Scope, xLo torchx.Tensor) []float32 {
-	lo := s.Floats(xLo)
-	if s.Err() != nil {
-		return nil
-	}
-	cells, small := p.grid.Cells(), p.grid.Coarser(p.input.Factor).Cells()
+// coarsePlanes returns the planes (N,C,H/factor,W/factor) that x_lo (N,C,H,W) was
+// interpolated from. Both are normalized by stats.
+func coarsePlanes(lo []float32, in Input, grid field.Grid, stats *field.Stats) []float32 {
+	cells, small := grid.Cells(), grid.Coarser(in.Factor).Cells()
 	planes := make([]float32, len(lo)/cells*small)
 	for i := range len(lo) / cells {
-		p.stats.Coarse(planes[i*small:][:small], lo[i*cells:][:cells], i%len(p.stats.Std), p.grid, p.input.Factor, p.input.Periodic)
+		stats.Coarse(planes[i*small:][:small], lo[i*cells:][:cells], i%len(stats.Std), grid, in.Factor, in.Periodic)
 	}
 	return planes
 }

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"fmsr/internal/field"
 	"fmsr/internal/torchx"
@@ -16,6 +17,7 @@ const (
 	Gaussian     BaseDist = "gaussian"
 	XLoPlusNoise BaseDist = "x_lo_plus_noise"
 	LostBand     BaseDist = "x_lo_plus_lost_band"
+	Learned      BaseDist = "learned"
 )
 
 // Flow is conditional flow matching along straight paths (Lipman et al. 2023,
@@ -54,16 +56,16 @@ func (f Flow) width() float64 {
 	return f.Sigma() * f.Measured.rms()
 }
 
-// SampleBase returns x0 for x_lo (N,C,H,W) and the noise of a GridBase (N M,C,H,W), in
-// noise's shape: M draws in a row for each sample of x_lo.
-func (f Flow) SampleBase(s *torchx.Scope, xLo, noise torchx.Tensor) torchx.Tensor {
+// SampleBase returns x0 for the mean (N,C,H,W) and the noise (N M,C,H,W) of a GridBase, in
+// noise's shape: M draws in a row for each sample of the mean.
+func (f Flow) SampleBase(s *torchx.Scope, mean, noise torchx.Tensor) torchx.Tensor {
 	switch {
 	case f.Objective == Regression:
-		return s.Alias(xLo)
+		return s.Alias(mean)
 	case f.Base == Gaussian:
 		return s.Alias(noise)
 	}
-	return s.AddScaled(repeated(s, xLo, noise.Shape()[0]/xLo.Shape()[0]), noise, f.NoiseScale)
+	return s.AddScaled(repeated(s, mean, noise.Shape()[0]/mean.Shape()[0]), noise, f.NoiseScale)
 }
 
 // Interpolate returns xt = (1-t) x0 + t x1 (N,C,H,W), for a time of each sample, t (N).
@@ -133,15 +135,15 @@ func weightTensor(s *torchx.Scope, c Config, weights []float64, shape ...int64) 
 }
 
 // Score returns grad log p_t(x) (N,C,H,W) of the marginal, from the velocity v at x:
-// for a Gaussian base of mean m (x_lo, or 0) and deviation sigma,
+// for a base N(m, sigma^2), m being mean (N,C,H,W), or 0 for Gaussian,
 //
 //	-(x - t v - m) / ((1-t) sigma^2)
 //
 // For noise of another covariance C, a MeasuredBase's, or its projection's, this is C grad log p_t(x).
-func (f Flow) Score(s *torchx.Scope, x torchx.Tensor, t float64, v, xLo torchx.Tensor) torchx.Tensor {
+func (f Flow) Score(s *torchx.Scope, x torchx.Tensor, t float64, v, mean torchx.Tensor) torchx.Tensor {
 	r := s.AddScaled(x, v, -t)
 	if f.Base != Gaussian {
-		r = s.AddScaled(r, xLo, -1)
+		r = s.AddScaled(r, mean, -1)
 	}
 	sigma := f.Sigma()
 	return s.Affine(r, -1/((1-t)*sigma*sigma), 0)
@@ -149,8 +151,8 @@ func (f Flow) Score(s *torchx.Scope, x torchx.Tensor, t float64, v, xLo torchx.T
 
 // Validate reports an unusable flow, by the keys base_dist and base_noise_scale of specs.
 func (f Flow) Validate() error {
-	if f.Base != Gaussian && f.Base != XLoPlusNoise && f.Base != LostBand {
-		return fmt.Errorf("base_dist %q: want %s, %s or %s", f.Base, XLoPlusNoise, Gaussian, LostBand)
+	if !slices.Contains([]BaseDist{Gaussian, XLoPlusNoise, LostBand, Learned}, f.Base) {
+		return fmt.Errorf("base_dist %q: want %s, %s, %s or %s", f.Base, XLoPlusNoise, Gaussian, LostBand, Learned)
 	}
 	if !(f.NoiseScale >= 0) || math.IsInf(f.NoiseScale, 0) {
 		return fmt.Errorf("base_noise_scale %g: want a number of at least 0", f.NoiseScale)

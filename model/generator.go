@@ -86,9 +86,11 @@ func (g Generator) Draw(ctx context.Context, s *torchx.Scope, xLo torchx.Tensor,
 
 // Sample returns a sample (N,C,H,W) for each frame of x_lo (N,C,H,W), both normalized.
 func (g Generator) Sample(ctx context.Context, s *torchx.Scope, xLo torchx.Tensor) torchx.Tensor {
-	x0 := g.Sampler.SampleBase(s, xLo, g.noise(s, 0, xLo.Shape()))
+	mean := g.OnGrid.Mean(s, g.Net.Config(), xLo)
+	x0 := g.Sampler.SampleBase(s, mean, g.noise(s, 0, xLo.Shape()))
 	noise := func(s *torchx.Scope, step int) torchx.Tensor { return g.noise(s, uint64(step)+1, xLo.Shape()) }
 	sampler := g.Sampler
+	sampler.Mean = mean
 	if g.OnX1 == nil {
 		return sampler.Sample(ctx, s, g.velocity(xLo), x0, xLo, noise)
 	}

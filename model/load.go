@@ -104,10 +104,10 @@ func (l *Loaded) read() error {
 	if err := l.readConfig(config); err != nil {
 		return err
 	}
-	if err := l.readBase(); err != nil {
+	if err := l.readFilters(); err != nil {
 		return err
 	}
-	if err := l.readFilters(); err != nil {
+	if err := l.readBase(); err != nil {
 		return err
 	}
 	l.Plan, err = Plan(l.Config)

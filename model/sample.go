@@ -18,6 +18,8 @@ type Sampler struct {
 	Delta      float64
 	Schedule   Schedule
 
+	// Mean is the base's (N,C,H,W), for the SDE's score. nil: x_lo.
+	Mean torchx.Tensor
 	// Watch sees x (N,C,H,W) at the start, step 0 at t = TMin, and after each step:
 	// the frames of a film of x_t. It must not change x. nil: nobody watches.
 	Watch func(s *torchx.Scope, step int, t float64, x torchx.Tensor)

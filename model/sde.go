@@ -30,9 +30,12 @@ const (
 // then so has the SDE's, and Score is C s. With a constant C, dx = [v + w C s] dt + sqrt(2 w C) dW
 // has the same marginals: the terms with w add w div(p C s - C grad p) = 0 to dp/dt.
 func (r *run) drift(s *torchx.Scope) (y, k torchx.Tensor) {
-	v := r.velocity(s, r.x, r.from)
+	v, mean := r.velocity(s, r.x, r.from), r.Mean
+	if torchx.IsNil(mean) {
+		mean = r.xLo
+	}
 	y = s.AddScaled(r.x, v, r.dt)
-	return s.AddScaled(y, r.Score(s, r.x, r.from, v, r.xLo), r.strength(r.from)*r.dt), torchx.Tensor{}
+	return s.AddScaled(y, r.Score(s, r.x, r.from, v, mean), r.strength(r.from)*r.dt), torchx.Tensor{}
 }
 
 // noiseAt returns w(t) for the noise of the i-th step, which starts at t. It is 0 for

@@ -193,7 +193,8 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 // ranks, the batch is this rank's rows of the step's batch.
 func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
 	noise, times := t.draws(s, x1, 0)
-	inputs := []torchx.Tensor{xLo, x1, noise, times, t.schedule(s)}
+	x0 := t.SampleBase(s, t.OnGrid.Mean(s, t.Net.Config(), xLo), noise)
+	inputs := []torchx.Tensor{xLo, x1, x0, times, t.schedule(s)}
 	places := t.places(s, x1.Shape()[0], 0)
 	if !torchx.IsNil(places) {
 		inputs = append(inputs, places)
@@ -203,7 +204,7 @@ func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, err
 		if len(in) > 5 {
 			places = in[5]
 		}
-		t.accumulate(s, in[0], in[1], t.SampleBase(s, in[0], in[2]), in[3], places, true, 1)
+		t.accumulate(s, in[0], in[1], in[2], in[3], places, true, 1)
 		t.update(s, in[4])
 		return nil
 	}
@@ -223,7 +224,8 @@ func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, err
 // over the ranks.
 func (t *Trainer) Accumulate(s *torchx.Scope, xLo, x1 torchx.Tensor, i, parts int) {
 	noise, times := t.draws(s, x1, i)
-	t.accumulate(s, xLo, x1, t.SampleBase(s, xLo, noise), times, t.places(s, x1.Shape()[0], i), t.accumulated == 0, parts)
+	x0 := t.SampleBase(s, t.OnGrid.Mean(s, t.Net.Config(), xLo), noise)
+	t.accumulate(s, xLo, x1, x0, times, t.places(s, x1.Shape()[0], i), t.accumulated == 0, parts)
 	t.accumulated++
 }
 

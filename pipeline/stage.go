@@ -36,6 +36,7 @@ type Meta struct {
 	Batch       int                  // frames in a full batch, once batched
 	Stats       *field.Stats         // mean and deviation that normalize uses; filled before the run starts
 	Trained     *field.Stats         // of the training set of the model that made the elements; nil above it
+	Watch       *Watch               // of the model that made the elements; nil: it cannot be watched
 	Filters     []*field.Linear      // the linear filter of each normalized field, fitted to the training set; filled before the run starts; nil: none
 	Objective   string               // that this model was trained for; empty above it
 	Constraints field.Constraints    // that x_hi satisfies

@@ -1,6 +1,6 @@
 // Package sinks holds the stages at the end of a flow, each in the file of its name;
-// parts of a large one are in NAME_*.go. kept, keeper, step, logfile, object, truth, page and
-// kernels.go are shared, and merge.go joins what runs that share the work have kept. Some sinks follow the model from step to step. eval fills step.Eval with figures and pictures. Each sink
+// parts of a large one are in NAME_*.go. kept, keeper, step, logfile, object, truth, page,
+// kernels.go and figures.go are shared, and merge.go joins what runs that share the work have kept. Some sinks follow the model from step to step. eval fills step.Eval with figures and pictures. Each sink
 // below it writes them in one format, and is short because it embeds stepSink:
 //
 //	steps -> eval --(step.Eval: figures, pictures)--> metrics -> images -> tensorboard -> wandb -> report
@@ -13,5 +13,6 @@
 //	                      layout_save   the folders that npy_load reads
 //	samples of superres   compare       compares them with the truth, and passes them on
 //	                      physics     measures what they get right of the truth's physics
+//	                      film        films x_t of one sample
 //	                      files_save    a file for each input file
 package sinks

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"image/gif"
 	"maps"
 	"math"
 	"os"
@@ -540,6 +541,38 @@ func TestLogarithm(t *testing.T) {
 		}
 		if !negative {
 			t.Errorf("%q: no value of the field without a logarithm is negative: the test tests nothing", stage)
+		}
+	}
+}
+
+// TestFilm: a film has a picture of the start and of each step, of the frame and field that
+// it names, whether there is a truth or not, and changes no output.
+func TestFilm(t *testing.T) {
+	checkpoint, input := trained(t), coarse(t)
+	plain, _ := apply(t, checkpoint, input, map[string]string{"superres.samples": "2", "superres.batch": "3", "superres.solver": "heun"})
+	for _, truth := range []string{"", filepath.Join(t.TempDir(), "x.npy")} {
+		file := filepath.Join(t.TempDir(), "film.gif")
+		sets := map[string]string{
+			"superres.samples": "2", "superres.batch": "3", "superres.solver": "heun", "film.file": file, "film.frame": "1", "film.field": "b",
+		}
+		if truth != "" {
+			if err := npy.WriteFile(truth, []int{2, 8, 16, 2}, make([]float32, 2*8*16*2)); err != nil {
+				t.Fatal(err)
+			}
+			sets["film.truth"] = truth
+		}
+		dir, out := apply(t, checkpoint, input, sets)
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		film, err := gif.DecodeAll(bytes.NewReader(data))
+		if err != nil || len(film.Image) != 3 || !strings.Contains(out, "3 pictures") {
+			t.Errorf("a film of %d pictures, want 3: %v\n%s", len(film.Image), err, out)
+		}
+		want := values(t, filepath.Join(plain, "x.samples.npy"), 2, 2, 8, 16, 2)
+		if got := values(t, filepath.Join(dir, "x.samples.npy"), 2, 2, 8, 16, 2); !slices.Equal(got, want) {
+			t.Error("samples differ for being filmed")
 		}
 	}
 }

@@ -156,6 +156,7 @@ type superres struct {
 	meter   model.InputMeter
 	looks   [][][]model.Look // of each file: of the frames that were looked at
 	done    int              // frames
+	watch   pipeline.Watch
 }
 
 // Reads returns the checkpoint.
@@ -248,7 +249,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	}
 	in.Channels, in.Factor, in.Samples = r.loaded.Channels, r.loaded.Input.Factor, r.Samples
 	in.Periodic, in.Trained, in.Filters = r.loaded.Input.Periodic, r.loaded.Stats, r.loaded.Filters
-	in.Objective, in.Constraints = flow.Objective.String(), r.x1
+	in.Objective, in.Constraints, in.Watch = flow.Objective.String(), r.x1, &r.watch
 	return in, nil
 }
 

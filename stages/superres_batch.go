@@ -94,13 +94,9 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 	if err != nil {
 		return nil, err
 	}
-	sampler := r.sampler
-	sampler.Watch = func(_ *torchx.Scope, step int, _ float64, _ torchx.Tensor) {
-		r.env.Progress.Part(display.Work{Name: fmt.Sprintf("sampling %s, frame %d", r.fileOf(first.origin), first.origin.Frame), Unit: "steps", Done: step, Total: sampler.Steps})
-	}
 	defer r.env.Progress.Part(display.Work{})
 	g := model.Generator{
-		Inference: r.net, Sampler: sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
+		Inference: r.net, Sampler: r.sampler, Stats: r.loaded.Stats, Tile: r.tile, Wraps: r.wraps(),
 		OnX1: x1, OnGrid: base,
 		Streams: func(k uint64) (streams []uint64) {
 			for _, t := range tasks {
@@ -108,6 +104,11 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 			}
 			return streams
 		},
+	}
+	see := r.watcher(g, tasks, each/4)
+	g.Sampler.Watch = func(s *torchx.Scope, step int, t float64, x torchx.Tensor) {
+		r.env.Progress.Part(display.Work{Name: fmt.Sprintf("sampling %s, frame %d", r.fileOf(first.origin), first.origin.Frame), Unit: "steps", Done: step, Total: r.sampler.Steps})
+		see(s, t, x)
 	}
 	err = r.thread.Do(ctx, func(s *torchx.Scope) error {
 		g.Draw(ctx, s, model.NetInput(s, r.net.Net, xLo.Bytes(), n, grid.H, grid.W), frames.Floats(fine))
@@ -128,6 +129,26 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 		out = append(out, frames.New(r.loaded.Channels, grid, []frames.Origin{origin}, frames.Slice(fine, i*each, each), f.xLo))
 	}
 	return out, nil
+}
+
+// watcher returns what sees x_t (N,C,H,W) of the samples, if the one that is watched is among
+// them, of so many values.
+func (r *superres) watcher(g model.Generator, tasks []task, values int) func(s *torchx.Scope, t float64, all torchx.Tensor) {
+	for i, t := range tasks {
+		origin := r.held[t.frame].origin
+		origin.Sample = t.sample
+		if !r.watch.Wants(origin) {
+			continue
+		}
+		x := make([]float32, values)
+		return func(s *torchx.Scope, t float64, all torchx.Tensor) {
+			g.Read(s, s.Narrow(all, 0, int64(i), 1), x)
+			if s.Err() == nil {
+				r.watch.See(t, x)
+			}
+		}
+	}
+	return func(*torchx.Scope, float64, torchx.Tensor) {}
 }
 
 // warnOfContradiction warns, once for each file, of averages that no field has which

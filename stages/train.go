@@ -37,7 +37,7 @@ type Train struct {
 	LossScale      float64            `yaml:"loss_scale" above:"0" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
 	Objective      string             `yaml:"objective" oneof:"flow|regression|crps" flag:"objective" doc:"flow: flow matching; the others are baselines, samples of one evaluation; regression: the mean of all fields that the input allows; crps: an ensemble by its fair CRPS"`
 	Members        int                `yaml:"members" min:"2" max:"4" flag:"members" doc:"members of the ensemble of each training sample, with objective crps: a step costs that many times more"`
-	BaseDist       string             `yaml:"base_dist" oneof:"x_lo_plus_noise|gaussian|x_lo_plus_lost_band" flag:"base-dist" doc:"distribution that sampling starts from; x_lo_plus_lost_band: x_lo with noise that has, for each field, the spectrum of x_hi - x_lo in the training frames"`
+	BaseDist       string             `yaml:"base_dist" oneof:"x_lo_plus_noise|gaussian|x_lo_plus_lost_band|learned" flag:"base-dist" doc:"distribution that sampling starts from; x_lo_plus_lost_band: x_lo with noise that has, for each field, the spectrum of x_hi - x_lo in the training frames; learned: the linear filter of x_lo, with noise that has the spectrum of its error"`
 	BaseNoiseScale float64            `yaml:"base_noise_scale" min:"0" flag:"base-noise-scale" doc:"deviation of x_lo_plus_noise's noise, normalized units"`
 	BaseNoise      string             `yaml:"base_noise" oneof:"free|constrained" flag:"base-noise" doc:"constrained: all noise, in sampling too, is projected onto what the constraints leave free"`
 	TMin           float64            `yaml:"t_min" min:"0" flag:"t-min-train" doc:"smallest time drawn"`
@@ -202,9 +202,7 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if err != nil {
 		return in, err
 	}
-	if t.flow().Measures() {
-		t.baseMeter = model.NewBaseMeter(len(in.Channels), in.Grid)
-	}
+	t.baseMeter = model.NewBaseMeter(t.flow(), len(in.Channels), t.input(), in.Grid, in.Stats)
 	if t.BaseNoise == constrainedNoise {
 		if t.noise, err = t.Of(in.Channels, in.Grid); err != nil {
 			return in, err

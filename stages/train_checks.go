@@ -60,7 +60,7 @@ func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)
 }
 
 // baseNoises are the noises of base distributions that base_noise_scale does not change.
-var baseNoises = map[model.BaseDist]string{model.Gaussian: "deviation 1", model.LostBand: "the training frames' own power"}
+var baseNoises = map[model.BaseDist]string{model.Gaussian: "deviation 1", model.LostBand: "the training frames' own power", model.Learned: "its filter's own error"}
 
 // adviseIdle warns of keys that do nothing with the objective.
 func (c *Train) adviseIdle(warn func(key, summary, detail string)) {

@@ -60,7 +60,9 @@ func (t *train) Fit(_ context.Context, in pipeline.Element) (bool, error) {
 	coarse := make([]float32, len(t.in.Channels)*grid.Cells())
 	for n := range batch.N() {
 		hi, lo := batch.XHi()[n*batch.FrameLen():][:batch.FrameLen()], batch.XLo()[n*batch.FrameLen():][:batch.FrameLen()]
-		t.baseMeter.Add(hi, lo)
+		if !filtered || t.flow().Base != model.Learned {
+			t.baseMeter.Add(hi, lo)
+		}
 		t.coarse(coarse, lo)
 		if err := t.meter.Add(coarse, grid); err != nil {
 			return false, err
@@ -108,7 +110,7 @@ func (t *train) Fitted() (any, error) {
 			return nil, fmt.Errorf("field %s: %w", t.in.Channels[c], err)
 		}
 	}
-	return fitted{inputs, t.in.Filters, t.baseMeter.Base()}, inputs.Check(len(t.in.Channels))
+	return fitted{inputs, t.in.Filters, t.baseMeter.Base(t.in.Filters)}, inputs.Check(len(t.in.Channels))
 }
 
 // Restore takes them back.
@@ -131,7 +133,7 @@ func (t *train) Restore(data []byte) error {
 		*t.in.Filters[c] = *filter
 	}
 	if t.baseMeter != nil {
-		if err := of.Base.Check(len(t.in.Channels)); err != nil {
+		if err := of.Base.Check(t.flow().Base, len(t.in.Channels)); err != nil {
 			return fmt.Errorf("the base: %w", err)
 		}
 	}
@@ -145,12 +147,20 @@ func (t *train) shareBase(ctx context.Context) error {
 	if t.from != nil {
 		t.base = t.from.Flow.Measured
 	}
-	if t.base == nil || t.env.Ranks == nil {
+	if t.base == nil {
 		return nil
 	}
-	data, err := t.env.Ranks.Share(ctx, "which has the base distribution", func() ([]byte, error) { return json.Marshal(t.base) })
-	if err != nil {
-		return err
+	if g := t.env.Ranks; g != nil {
+		data, err := g.Share(ctx, "which has the base distribution", func() ([]byte, error) { return json.Marshal(t.base) })
+		if err == nil {
+			err = json.Unmarshal(data, &t.base)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return json.Unmarshal(data, &t.base)
+	for c, f := range t.base.Filters {
+		*t.in.Filters[c] = *f // which the checkpoint has
+	}
+	return nil
 }

@@ -31,7 +31,7 @@ func show(ctx context.Context, out io.Writer, place ranks.Place, spec *pipeline.
 	return view, func(err error) error {
 		once.Do(func() {
 			stopped()
-			view.End(err, spec.Run.Dir, next(spec))
+			view.End(err, spec.Run.Dir, next(spec)...)
 		})
 		return err
 	}
@@ -50,10 +50,14 @@ func screenOf(out io.Writer, place ranks.Place, spec *pipeline.Spec) *os.File {
 	return screen
 }
 
-// next returns the command to try after a run of a spec.
-func next(spec *pipeline.Spec) string {
-	if spec.Trains() {
-		return shellCommand([]string{os.Args[0], "run", "specs/superres.yaml", "--checkpoint", spec.Run.Dir, "--input"}) + " COARSE --out FINE"
+// next returns the commands to try after a run of a spec.
+func next(spec *pipeline.Spec) []string {
+	program, dir := os.Args[0], spec.Run.Dir
+	if !spec.Trains() {
+		return []string{shellCommand([]string{program, "verify", dir})}
 	}
-	return shellCommand([]string{os.Args[0], "verify", spec.Run.Dir})
+	return []string{
+		shellCommand([]string{program, "ui", dir}),
+		shellCommand([]string{program, "run", "specs/superres.yaml", "--checkpoint", dir, "--input"}) + " COARSE --out FINE",
+	}
 }

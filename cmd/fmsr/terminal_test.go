@@ -56,7 +56,7 @@ func TestTerminal(t *testing.T) {
 		without string
 	}{
 		{
-			name: "done", want: []string{"loss", "step 6, 3 validation frames", "verdict", "at step 6 the model has", "results", "done", "next", "--checkpoint"},
+			name: "done", want: []string{"loss", "step 6, 3 validation frames", "verdict", "at step 6 the model has", "results", "done", "next", "fmsr ui", "--checkpoint"},
 			without: "of all work", // the account
 		},
 		{name: "dumb", env: "TERM=dumb", want: []string{"step 6/6  loss", "of all work"}, without: "\x1b"},

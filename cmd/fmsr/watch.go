@@ -20,12 +20,12 @@ func watchCommand(out io.Writer) *cobra.Command {
 each run is, loss and validation, speed, the step of the checkpoint, and the verdict of the last
 evaluation. It reads files alone, also those of a job on another machine, and writes nothing.
 
-It ends when all runs have ended, or by Ctrl-C. When it does not write to a terminal, it
+It ends when all runs have taken their last step, or by Ctrl-C. When it does not write to a terminal, it
 prints once what the folders say.
 
-Exit status: 0 all runs have ended, or printed once; 2 a folder is not a run's.`,
+Exit status: 0 all runs have ended, or printed once; 2 a folder is not a run's; 130 Ctrl-C.`,
 		Example: `  fmsr watch runs/first
-  fmsr watch runs/*
+  fmsr watch runs/first runs/second
   ssh cluster fmsr watch --once runs/first`,
 		Args: usage(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {

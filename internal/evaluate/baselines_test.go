@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"fmsr/internal/field"
@@ -41,6 +42,7 @@ func TestBaselines(t *testing.T) {
 	for c := range 2 {
 		up.Plane(lo[c*32:][:32], physical[c*small:][:small])
 	}
+	given := slices.Clone(lo)
 	made := func(want ...Source) map[Source][]float32 {
 		t.Helper()
 		all, err := b.Of(grid, 2, lo, coarse)
@@ -79,6 +81,9 @@ func TestBaselines(t *testing.T) {
 	}
 	for i, v := range all[LinearProjected] { // without the offset: each fine cell is its coarse cell
 		golden.Near(t, "linear filter, projected", float64(v), float64(physical[i/32*small+i%32/16*4+i%8/2]), 1e-5)
+	}
+	if !slices.Equal(all[Bilinear], given) {
+		t.Error("projecting has changed the bilinear input")
 	}
 	b.Filters = nil
 	made(Bilinear, BilinearProjected)

@@ -84,12 +84,12 @@ func (c *Comparison) row(label string, field int, values, minus []float32, note 
 func (c *Comparison) maps(field int, d Drawing) picture.Panel {
 	return picture.Panel{
 		Title: c.Fields[field], Unit: d.Unit(c.Fields[field]), Columns: c.shown.Columns, OwnScales: d.OwnScales && len(c.shown.Columns) > 1,
-		Diverging: signed(c.Fields[field]), Lengths: c.Grid.Box, Zooms: c.zooms(field),
+		Diverging: Signed(c.Fields[field]), Lengths: c.Grid.Box, Zooms: c.zooms(field),
 	}
 }
 
-// signed reports whether a field's scale has zero in the middle.
-func signed(field string) bool { return field != "density" }
+// Signed reports whether a field's scale has zero in the middle.
+func Signed(field string) bool { return field != "density" }
 
 // panel returns the input, the target and what a source made of a field: a column for each
 // frame. Of a single frame they are side by side, the target last.
@@ -143,7 +143,7 @@ func (c *Comparison) ensemble(field int, d Drawing) picture.Figure {
 	of := func(src Source) picture.Field { return c.mapOf(field, 0, c.shown.Made[src], nil) }
 	target := c.mapOf(field, 0, c.shown.Truth, nil)
 	fields := picture.Panel{
-		Unit: d.Unit(c.Fields[field]), Diverging: signed(c.Fields[field]), Lengths: c.Grid.Box,
+		Unit: d.Unit(c.Fields[field]), Diverging: Signed(c.Fields[field]), Lengths: c.Grid.Box,
 		Rows: []picture.Row{
 			{Fields: []picture.Field{of(Bilinear), target, of(Mean)}, Heads: []string{"input", "target", "mean of the samples"}},
 			{Fields: []picture.Field{of(Sample), of(Sample2)}, Heads: []string{"sample 1", "sample 2"}},

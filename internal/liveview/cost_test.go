@@ -13,12 +13,15 @@ import (
 
 // TestCost: a view of a quick training takes little of one core.
 func TestCost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures time, which the race detector multiplies")
+	}
 	terminal := pty.Open(t, 140, 40)
 	v := Start(terminal.Program, "demo")
 	v.Work(display.Work{Name: "training", Unit: "steps", Total: 1000})
 	waitFor(t, terminal, "training")
 	shown := train(t, v)
-	v.End(nil, "", "")
+	v.End(nil, "")
 	alone := train(t, display.Lines{Writer: io.Discard})
 	t.Logf("%.2f%% of a core, of which the steps alone are %.2f%%", 100*shown, 100*alone)
 	if shown-alone > 0.02 { // on an idle machine, a quarter of that

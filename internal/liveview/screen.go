@@ -68,16 +68,16 @@ func start(file *os.File, lines func(look look, width, height int) []string) *sc
 func (s *screen) tick() {
 	ticker := time.NewTicker(drawEvery)
 	defer ticker.Stop()
-	again := make(chan os.Signal, 1) // after the user had stopped the process
-	signal.Notify(again, unix.SIGCONT)
-	defer signal.Stop(again)
+	stops := newStops(s.file)
+	defer signal.Stop(stops.over)
 	last, typed := time.Now(), s.typed()
 	for {
 		select {
 		case <-s.stop:
 			return
 		case now := <-ticker.C:
-			if !terminal.Foreground(s.file) {
+			away, returned := stops.look(now)
+			if away {
 				break
 			}
 			s.mu.Lock()
@@ -85,8 +85,7 @@ func (s *screen) tick() {
 			s.changed = false
 			below := strings.Repeat("\n", s.drawnLines)
 			s.mu.Unlock()
-			if len(again) > 0 { // below what the shell has written
-				<-again
+			if returned { // below what the shell has written
 				_, _ = s.file.WriteString(below)
 				s.program.Send(tea.ClearScreen())
 			}
@@ -100,6 +99,42 @@ func (s *screen) tick() {
 			}
 		}
 	}
+}
+
+// stops notices that the user stops the process, or takes it to the background, and returns
+// to it. The signal that follows a stop comes without one too, from the launcher of ranks.
+type stops struct {
+	file *os.File
+	over chan os.Signal
+	away bool      // has been in the background
+	last time.Time // of look
+	gap  time.Time // of the last look that came late, as after a stop
+}
+
+func newStops(file *os.File) *stops {
+	s := &stops{file: file, over: make(chan os.Signal, 1), last: time.Now()}
+	signal.Notify(s.over, unix.SIGCONT)
+	return s
+}
+
+// look reports whether the process is in the background, and whether it has returned. It is
+// called at each drawEvery.
+func (s *stops) look(now time.Time) (away, returned bool) {
+	if now.Sub(s.last) >= 2*drawEvery {
+		s.gap = now
+	}
+	s.last = now
+	if !terminal.Foreground(s.file) {
+		s.away = true
+		return true, false
+	}
+	returned, s.away = s.away, false
+	select {
+	case <-s.over:
+		returned = returned || now.Sub(s.gap) < time.Second
+	default:
+	}
+	return false, returned
 }
 
 // typed returns how many bytes of lines the user has typed, whose ends have moved the cursor.
@@ -187,6 +222,10 @@ func (s *screen) end() {
 	s.program.Send(redraw{})
 	s.program.Quit()
 	<-s.ended
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	_, _ = s.file.WriteString(terminal.Printable(string(s.part))) // of a last line without an end
+	s.part = nil
 }
 
 // output is the terminal. Between two writes the renderer has its cursor in the first column.

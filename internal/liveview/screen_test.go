@@ -3,12 +3,14 @@ package liveview
 import (
 	"errors"
 	"fmt"
+	"os/signal"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"fmsr/internal/display"
 	"fmsr/internal/testkit/pty"
@@ -72,6 +74,37 @@ func TestFailedRun(t *testing.T) {
 	waitFor(t, terminal, "saved step 3")
 	if shown := terminal.Shown(); strings.Contains(shown, "runs/demo") {
 		t.Errorf("%q", shown)
+	}
+}
+
+// TestUnknownSize: a terminal that does not tell its size, as some of expect and ssh.
+func TestUnknownSize(t *testing.T) {
+	terminal := pty.Open(t, 0, 0)
+	v := Start(terminal.Program, "demo")
+	v.Work(display.Work{Name: "training", Unit: "steps", Done: 3, Total: 10})
+	waitFor(t, terminal, "step 3/10")
+	v.End(nil, "runs/demo")
+	waitFor(t, terminal, "runs/demo")
+}
+
+// TestStops: SIGCONT counts after a stop, which makes a look late, and not without one.
+func TestStops(t *testing.T) {
+	s := newStops(pty.Open(t, 80, 24).Program)
+	defer signal.Stop(s.over)
+	now := time.Now()
+	for i, late := range []time.Duration{drawEvery, time.Minute, drawEvery} {
+		if i < 2 {
+			if err := unix.Kill(unix.Getpid(), unix.SIGCONT); err != nil {
+				t.Fatal(err)
+			}
+			for len(s.over) == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		now = now.Add(late)
+		if away, returned := s.look(now); away || returned != (late > time.Second) {
+			t.Errorf("look %d, %v after the last: away %v, returned %v", i, late, away, returned)
+		}
 	}
 }
 

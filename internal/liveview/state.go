@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"fmsr/internal/display"
+	"fmsr/internal/terminal"
 )
 
 // state is what a run has told so far.
@@ -36,6 +37,7 @@ type state struct {
 
 // doWork begins work, or moves it on.
 func (s *state) doWork(w display.Work, now time.Time) {
+	w.Name = terminal.Line(w.Name)
 	if w.Name != s.work.Name {
 		s.workAt = now
 	}
@@ -44,6 +46,7 @@ func (s *state) doWork(w display.Work, now time.Time) {
 
 // doPart begins a part of the work, or moves it on.
 func (s *state) doPart(w display.Work, now time.Time) {
+	w.Name = terminal.Line(w.Name)
 	if w.Name != s.part.Name {
 		s.partAt = now
 	}

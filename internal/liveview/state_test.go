@@ -44,7 +44,7 @@ func TestFrames(t *testing.T) {
 	applying := func() *state {
 		s := &state{name: "a very long name of a run that somebody has given it, with the whole configuration in it", began: began, workAt: began}
 		s.doWork(display.Work{Name: "working", Unit: "frames", Done: 1, Total: 8}, after(0))
-		s.doPart(display.Work{Name: "sampling snapshot_of_a_long_name_000123.npy, frame 2", Unit: "steps", Done: 3, Total: 100}, after(88))
+		s.doPart(display.Work{Name: "sampling snapshot\x1b_of_a_name_000123\n.npy, frame 2", Unit: "steps", Done: 3, Total: 100}, after(88))
 		return s
 	}
 	for _, c := range []struct {
@@ -99,7 +99,7 @@ it keeps 84% of the lost band's power, the linear filter 9x9 28%
 		{"applying", applying(), 80, `
 a very long name of a run that somebody…  working                   1m30s so far
 ━━━━━━────────────────────────────────────────────   12%  frame 1/8  10m30s left
-  sampling snapshot_of_a_long_name_000123.npy, frame 2: step 3/100            2s
+  sampling snapshot\x1b_of_a_name_000123\x0a.npy, frame 2: step 3/100         2s
 speed     90 s/frame
 `},
 		{"training", training(), 20, `

@@ -102,8 +102,8 @@ func (v *View) Account(stages []display.Stage) {
 func (v *View) Stopping(why string) { v.update(func(s *state) { s.stopping = why }) }
 
 // End takes the view away. After a run that has succeeded, it says what came out, where it
-// is and, if there is one, what command to try next. Lines are plain from then on.
-func (v *View) End(err error, dir, next string) {
+// is and what commands to try next. Lines are plain from then on.
+func (v *View) End(err error, dir string, next ...string) {
 	v.end()
 	if err != nil {
 		return
@@ -113,9 +113,11 @@ func (v *View) End(err error, dir, next string) {
 	for _, line := range v.state.ending(newLook(), max(minWidth, v.width), v.account, time.Now()) {
 		v.last(line)
 	}
-	v.last(titled.Render(head("results")) + terminal.Printable(dir)) // the terminal wraps these, so that they can be copied
-	if next != "" {
-		v.last(titled.Render(head("next")) + terminal.Printable(next))
+	v.last(titled.Render(head("results")) + terminal.Line(dir)) // the terminal wraps these, so that they can be copied
+	name := "next"
+	for _, command := range next {
+		v.last(titled.Render(head(name)) + terminal.Line(command))
+		name = ""
 	}
 }
 

@@ -53,18 +53,20 @@ func (w *Watch) Close() {
 	}
 }
 
-// refresh reads what is new, and reports whether all runs have ended.
-func (w *Watch) refresh() (ended bool) {
-	ended = true
+// refresh reads what is new, and reports whether all runs are over: one that was stopped may
+// be resumed.
+func (w *Watch) refresh() (over bool) {
+	over = true
 	for _, r := range w.runs {
 		_, err := r.run.Refresh()
 		s := stateOf(r.run)
 		w.mu.Lock()
 		r.err, r.state = err, s
 		w.mu.Unlock()
-		ended = ended && err == nil && r.run.State.Ended()
+		trains := r.run.State.Total > 0
+		over = over && err == nil && !r.run.State.Running() && (r.run.State.Ended() || !trains)
 	}
-	return ended
+	return over
 }
 
 // Snapshot writes what the folders say, in plain lines.
@@ -139,7 +141,7 @@ func (w *Watch) lines(look look, width, height int) []string {
 func (r *watched) lines(look look, width int, now time.Time) []string {
 	lines := r.state.lines(look, width, now)
 	if r.err != nil {
-		lines = append(lines, strings.Split(look.wrap(terminal.Printable(r.err.Error()), width), "\n")...)
+		lines = append(lines, strings.Split(look.wrap(terminal.Line(r.err.Error()), width), "\n")...)
 	}
 	return lines
 }
@@ -162,18 +164,20 @@ func (r *watched) line(look look, width int, now time.Time) string {
 
 // stateOf returns what a run's folder says.
 func stateOf(r *runview.Run) *state {
-	s := &state{name: terminal.Printable(filepath.Clean(r.Dir)), folder: true, stepAt: r.State.Updated}
+	s := &state{name: terminal.Line(filepath.Clean(r.Dir)), folder: true, stepAt: r.State.Updated}
 	doing := "stopped"
 	switch {
+	case r.State.Total == 0 && !r.State.Running():
+		doing = "not running"
 	case r.State.Running():
-		doing = "running, " + terminal.Printable(r.State.Holder)
+		doing = "running, " + terminal.Line(r.State.Holder)
 	case r.State.Ended():
 		doing = "ended"
 	}
 	s.work = display.Work{Name: doing, Unit: "steps", Done: r.State.Step, Total: r.State.Total}
 	s.saved, _ = r.Checkpoint() // that it cannot be read is not for now
 	s.verdict, _ = r.Verdict()  // nor this
-	s.verdict = terminal.Printable(s.verdict)
+	s.verdict = terminal.Line(s.verdict)
 	loss := r.Metrics.Of("train/loss")
 	if loss == nil {
 		return s

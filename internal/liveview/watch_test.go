@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
 	"fmsr/internal/testkit/pty"
@@ -86,7 +87,18 @@ at step 10 the model has 0.10 of bilinear's error
 	if few := w.lines(newLook(), 80, 3); len(few) != 2 {
 		t.Errorf("%d lines for two runs in three rows: %q", len(few), few)
 	}
-	if _, err := NewWatch([]string{"first", "."}); err == nil || !strings.Contains(err.Error(), "not a run's folder") {
+	if err := os.WriteFile("spec.yaml", []byte("version: 1\nflow:\n  - export:\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	export, err := NewWatch([]string{"."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer export.Close()
+	if got := ansi.Strip(strings.Join(export.lines(newLook(), 80, 20), "\n")); strings.TrimSpace(got) != ".  not running" || !export.refresh() {
+		t.Errorf("an export: %q", got)
+	}
+	if _, err := NewWatch([]string{"first", "second/evaluations"}); err == nil || !strings.Contains(err.Error(), "not a run's folder") {
 		t.Errorf("%v", err)
 	}
 }

@@ -56,6 +56,11 @@ func Foreground(screen *os.File) bool {
 	return err == nil && group == parent && os.Getenv("RANK") != ""
 }
 
+// Line is Printable for a text that has to stay on one line: a file's name may have more.
+func Line(text string) string {
+	return strings.NewReplacer("\n", `\x0a`, "\t", `\x09`).Replace(Printable(text))
+}
+
 // Printable returns a text with everything but printable characters, newlines and tabs
 // escaped.
 func Printable(text string) string {

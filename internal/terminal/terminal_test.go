@@ -21,6 +21,12 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+func TestLine(t *testing.T) {
+	if got, want := Line("a\n\tb\x1b"), `a\x0a\x09b\x1b`; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestGone: a reader that has gone is no error, a full disk is.
 func TestGone(t *testing.T) {
 	r, w, err := os.Pipe()

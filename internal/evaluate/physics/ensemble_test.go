@@ -93,9 +93,11 @@ func TestCell(t *testing.T) {
 	}
 }
 
-// TestErrorBySpread: of cells whose deviations differ a hundredfold, the error of the mean is
-// the spread in each bin if the truth is of the samples' distribution, and with the deviation
-// doubled it is larger by the root of (4 + 1/K) / (1 + 1/K).
+// TestErrorBySpread: of cells whose deviations differ a hundredfold, evenly in their logarithm,
+// and with K samples each, the variance in cells of a given sample variance is
+// (K-1)/(K-3) times that (an inverse gamma distribution). The error of the mean is the spread by
+// the root of that in each bin if the truth is of the samples' distribution, and with
+// the truth's deviation doubled it is larger by the root of (4 + 1/K) / (1 + 1/K).
 func TestErrorBySpread(t *testing.T) {
 	const n, k = 128, 16
 	deviation := func(y float64) float64 { return math.Pow(10, -2*y/n) }
@@ -117,10 +119,16 @@ func TestErrorBySpread(t *testing.T) {
 		if len(x) < 10 || x[len(x)-1] < 30*x[0] {
 			t.Fatalf("%d bins: %g", len(x), x)
 		}
-		for i := 2; i < len(x)-2; i++ { // bins that deviations on both sides lead to
-			if got := y[i] / x[i] / ratio; got < 0.88 || got > 1.12 {
+		mean, inner := 0.0, x[2:len(x)-2] // bins that deviations on both sides lead to
+		for i := range inner {
+			got := y[i+2] / inner[i] / ratio / math.Sqrt((k-1.)/(k-3.))
+			mean += got / float64(len(inner))
+			if got < 0.85 || got > 1.15 {
 				t.Errorf("truth's deviation %g times the samples': spread %g, error %g", by, x[i], y[i])
 			}
+		}
+		if mean < 0.98 || mean > 1.02 {
+			t.Errorf("truth's deviation %g times the samples': errors are %g times the right ones", by, mean)
 		}
 	}
 }

@@ -1,0 +1,197 @@
+package sinks
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fmsr/internal/evaluate"
+	"fmsr/internal/field"
+	"fmsr/internal/frames"
+	"fmsr/internal/picture"
+	"fmsr/internal/store/atomicfile"
+	"fmsr/pipeline"
+)
+
+// Film films how superres makes a sample.
+//
+//	fine, x_lo (1,C,H,W)   -- a.0 -- a.1 -- b.0 --
+//	x_t of one sample      [ maps and spectra at each step ] --> FILE.gif
+//	fine, x_lo             -- a.0 -- a.1 -- b.0 --
+type Film struct {
+	File       string `yaml:"file" flag:"film" path:"file" json:"-" doc:"the film's file, .gif or .png (APNG); empty: no film"`
+	Frame      int    `yaml:"frame" min:"0" flag:"film-frame" json:"-" doc:"which frame of the first input file"`
+	Field      string `yaml:"field" flag:"film-field" json:"-" doc:"which field; empty: the first"`
+	TruthFiles `json:"-"`
+}
+
+func init() {
+	pipeline.Register(pipeline.Declaration[Film]{
+		Name: "film",
+		Doc: `Films how superres makes a sample, from t = 0 to 1, if it has a file to write.
+
+	fine, x_lo (1,C,H,W)   -- a.0 -- a.1 -- b.0 --
+	x_t of one sample      [ maps and spectra at each step ] --> FILE.gif
+	fine, x_lo             -- a.0 -- a.1 -- b.0 --
+
+The film shows x_t of one field between the input and the truth, if there is a truth, and
+beside them its power spectrum, which fills the band that pooling lost. It has a picture
+for the start and one for each step of the sampler: --sample-steps 48 makes it smooth. The
+frame's input file is sampled again, also if its outputs are there.`,
+		Link: pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
+		New:  func(c *Film) pipeline.Stage { return &film{Film: *c} },
+	})
+}
+
+var (
+	_ pipeline.Processor = (*film)(nil)
+	_ pipeline.Keeper    = (*film)(nil)
+	_ pipeline.Reader    = (*film)(nil)
+)
+
+// Validate reports a file of another format.
+func (c *Film) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+	if c.File != "" && !slices.Contains(picture.FilmFormats, c.extension()) {
+		report("file", "is %s: want a name that ends with %s", c.File, strings.Join(picture.FilmFormats, ", "))
+	}
+}
+
+func (c *Film) extension() string { return strings.ToLower(filepath.Ext(c.File)) }
+
+type film struct {
+	Film
+	env   *pipeline.Env
+	in    pipeline.Meta
+	truth truth
+	field int // index among the channels
+	steps []picture.PathStep
+}
+
+// Open asks the model for the sample's x_t.
+func (f *film) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	f.env, f.in = env, in
+	if f.File == "" {
+		return in, nil
+	}
+	if in.Watch == nil {
+		return in, errors.New("there is no model above to film: put film below superres")
+	}
+	if f.Film.Field != "" {
+		if f.field = slices.Index(in.Channels, f.Film.Field); f.field < 0 {
+			return in, fmt.Errorf("field is %s, and the model's are %s", f.Film.Field, strings.Join(in.Channels, ", "))
+		}
+	}
+	if n := in.Files[0].F; f.Frame >= n {
+		return in, fmt.Errorf("frame is %d, and %s has %d frames", f.Frame, in.Files[0].Path, n)
+	}
+	if f.Truth != "" {
+		if err := f.truth.find(f.TruthFiles, env, in); err != nil {
+			return in, err
+		}
+	}
+	in.Watch.Of, in.Watch.See = frames.Origin{Frame: f.Frame}, f.see
+	return in, nil
+}
+
+// see keeps x_t of the field.
+func (f *film) see(t float64, x []float32) {
+	cells := len(x) / len(f.in.Channels)
+	f.steps = append(f.steps, picture.PathStep{T: t, X: picture.Field{Data: slices.Clone(x[f.field*cells:][:cells])}})
+}
+
+// Reads returns the truth's files.
+func (f *film) Reads() []string { return f.truth.paths() }
+
+// Replaces is true: the film is replaced.
+func (f *film) Replaces() bool { return true }
+
+// Resume returns all input files but the filmed one; nil: there is no film.
+func (f *film) Resume(context.Context, string) (map[frames.Part]bool, error) {
+	if f.File == "" {
+		return nil, nil
+	}
+	others := map[frames.Part]bool{}
+	for i, s := range f.in.Seeds {
+		others[s.Part()] = i > 0
+	}
+	return others, nil
+}
+
+// Process passes every sample on, and makes the film of the sample that was watched.
+func (f *film) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
+	made := in.(*frames.Frames)
+	if f.File != "" && f.in.Watch.Wants(made.Origins[0]) {
+		if err := f.make(made); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.File, err)
+		}
+	}
+	in.Retain()
+	return []pipeline.Element{in}, nil
+}
+
+// make writes the film of a sample.
+func (f *film) make(made *frames.Frames) error {
+	cells := made.Cells()
+	plane := func(planes []float32) picture.Field {
+		return picture.Field{H: made.H, W: made.W, Data: planes[f.field*cells:][:cells]}
+	}
+	name := f.in.Channels[f.field]
+	path := picture.Path{
+		Title: fmt.Sprintf("%s, %s, frame %d", name, stem(f.in.Files[0].Path), f.Frame), Unit: f.env.Run.Unit(name), Diverging: evaluate.Signed(name),
+		Lengths: made.Box, Input: plane(made.XLo()), Band: evaluate.LostBand(made.Grid, f.in.Factor),
+	}
+	if f.Truth != "" {
+		truth, err := f.truth.planes(made.Origins[0], made.Grid)
+		if err != nil {
+			return err
+		}
+		path.Truth = plane(truth)
+	}
+	spectrum := newSpectrum(made.Grid)
+	for _, s := range f.steps {
+		s.X.H, s.X.W = made.H, made.W
+		s.Power = spectrum.of(s.X.Data)
+		path.Steps = append(path.Steps, s)
+	}
+	path.InputPower = spectrum.of(path.Input.Data)
+	if path.Truth.Data != nil {
+		path.TruthPower = spectrum.of(path.Truth.Data)
+	}
+	var b bytes.Buffer
+	if err := path.Film().Write(&b, f.extension(), picture.Light); err != nil {
+		return err
+	}
+	if err := atomicfile.WriteFile(f.File, b.Bytes()); err != nil {
+		return err
+	}
+	f.env.Progress.Note("film      %s: %d pictures, %.1f MB", f.File, len(path.Steps), float64(b.Len())/1e6)
+	return nil
+}
+
+// Close closes the truth.
+func (f *film) Close() error {
+	f.truth.close()
+	return nil
+}
+
+// spectrum computes P(k) of planes on a grid, in float64.
+type spectrum struct {
+	shells  *field.Shells
+	fourier *field.Fourier
+}
+
+func newSpectrum(grid field.Grid) spectrum {
+	return spectrum{field.NewShells(grid), field.NewFourier(grid)}
+}
+
+func (s spectrum) of(plane []float32) []float64 {
+	p := make([]float64, s.shells.Len())
+	for i, a := range s.fourier.Forward(plane) {
+		p[s.shells.Index[i]] += s.shells.Weight(i) * (real(a)*real(a) + imag(a)*imag(a))
+	}
+	return p
+}
