@@ -103,6 +103,10 @@ func (r *report) Flush(context.Context) ([]pipeline.Element, error) {
 		return nil, nil // the run ended before the first evaluation
 	}
 	path, err := writeReport(r.env.Run.Dir)
+	if errors.Is(err, runview.ErrNoRun) || errors.Is(err, fs.ErrNotExist) {
+		r.env.Progress.Note("no report: %v", err) // somebody has removed the folder, which the run's end says
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@
 //	timing.jsonl            Timing, the same
 //	evaluations/STEP.json   Record: figures by field, their meaning, spectra; the verdict
 //	images/NAME/STEP.png    Pictures, by name and step
+//	physics.json            Physics: what superres measured, with its figures
+//	checkpoint.pt           Checkpoint: its step
 //
 // The files may be anybody's: they are opened below the folder alone (os.Root), only regular
 // files, up to a size, and errors name them.

@@ -119,6 +119,9 @@ type PictureFile struct {
 	File string `json:"file"`
 }
 
+// ErrNoRun is the error of a folder without a spec.yaml.
+var ErrNoRun = errors.New("there is none: not a run's folder")
+
 // Open opens a run's folder and reads it, but for its logs. It returns an error if there is
 // no spec.yaml.
 func Open(dir string) (*Run, error) {
@@ -215,7 +218,7 @@ func (r *Run) readSpec() (bool, error) {
 	}
 	if text == nil {
 		if len(r.Spec.Text) == 0 {
-			return false, &fs.PathError{Op: "open", Path: SpecName, Err: errors.New("there is none: not a run's folder")}
+			return false, &fs.PathError{Op: "open", Path: SpecName, Err: ErrNoRun}
 		}
 		return false, nil
 	}
