@@ -416,7 +416,7 @@ var badInputs = []badInput{
 	{"export on a disk too small", func(p *place) { p.disk("full", 20) }, "run export.yaml --data-root data --out full", 2, "flow[3].export: DIR/full: 16.4 kB free, 24.6 kB needed"},
 	{"export on a disk that fills", func(p *place) { p.disk("full", 48) }, "run export.yaml --data-root data --out full", 1,
 		"flow[3].export: DIR/full/.parts/seed_0002.json: no space left on device"},
-	{"superres on a disk that fills", func(p *place) { p.disk("full", 16) }, strings.Replace(apply, "--out out", "--out full", 1), 1, "flow[4].files_save: seed 0, frame 0: DIR/full/x.npy: no space left on device"},
+	{"superres on a disk that fills", func(p *place) { p.disk("full", 16) }, strings.Replace(apply, "--out out", "--out full", 1), 1, "flow[5].files_save: seed 0, frame 0: DIR/full/x.npy: no space left on device"},
 	{"weights on a full disk", func(p *place) { p.disk("full", 4) }, "weights model/checkpoint.pt full/out.safetensors", 1, "fmsr: full/out.safetensors: no space left on device"},
 	{"synth on a full disk", func(p *place) { p.disk("full", 72) }, "run specs/synth.yaml --out full --synth-seeds 2 --synth-frames 4 --grid 16,16", 1,
 		"flow[1].layout_save: seed 1, frame 2: DIR/full/synth/seed_0001/npy/all_fields_16x16.npy: no space left on device"},
@@ -428,7 +428,7 @@ var badInputs = []badInput{
 	{"export that cannot be written", func(p *place) { p.limit(4) }, export, 1,
 		"flow[3].export: seed 0, frame 3: DIR/out/seed_0000.arrow: file too large"},
 	{"superres output that cannot be written", func(p *place) { p.limit(4) }, apply, 1,
-		"flow[4].files_save: seed 0, frame 1: DIR/out/x.npy: file too large"},
+		"flow[5].files_save: seed 0, frame 1: DIR/out/x.npy: file too large"},
 	{"weights that cannot be written", func(p *place) { p.limit(4) }, weights, 1, "fmsr: out.safetensors: file too large"},
 }
 
