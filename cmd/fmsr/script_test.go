@@ -27,14 +27,21 @@ func TestMain(m *testing.M) {
 // moment, and let several share work: all that the race detector can see in the others.
 var concurrent = []string{"train", "resume", "ends", "export", "superres", "merge"}
 
+// hangUps lets programs that the test starts be ended by a hang-up, also under nohup: they
+// would ignore it too, unless it is caught here.
+func hangUps(t *testing.T) {
+	if !signal.Ignored(syscall.SIGHUP) {
+		return
+	}
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
+}
+
 // TestScripts runs the real program through testdata/script, which reads like its
 // manual. With -short, only the concurrent ones.
 func TestScripts(t *testing.T) {
-	if signal.Ignored(syscall.SIGHUP) { // under nohup; a process that is started ignores it too, unless it is caught here
-		caught := make(chan os.Signal, 1)
-		signal.Notify(caught, syscall.SIGHUP)
-		t.Cleanup(func() { signal.Stop(caught) })
-	}
+	hangUps(t)
 	dir, files := "testdata/script", []string(nil)
 	if testing.Short() {
 		for _, name := range concurrent {

@@ -36,6 +36,7 @@ func TestTerminal(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts the program several times")
 	}
+	hangUps(t)
 	dir, program := t.TempDir(), programLink(t)
 	if err := os.WriteFile(filepath.Join(dir, "small.yaml"), []byte(terminalSpec), 0o644); err != nil {
 		t.Fatal(err)
