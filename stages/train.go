@@ -462,7 +462,7 @@ func (t *train) begin() {
 		return
 	}
 	t.began = true
-	t.checkpoints.start(t.env)
+	t.checkpoints.start(t.env, t.trainer.Step)
 	precision := "float32"
 	if t.UseBF16 {
 		precision = "bf16"

@@ -121,8 +121,8 @@ func (t *train) ResumeFiles() (newest, pattern string) {
 	return model.CheckpointFile, model.CheckpointFiles
 }
 
-func (c *checkpoints) start(env *pipeline.Env) {
-	c.run, c.folder, c.at = env.Run, env.Folder, time.Now()
+func (c *checkpoints) start(env *pipeline.Env, step int) {
+	c.run, c.folder, c.at, c.passed = env.Run, env.Folder, time.Now(), step
 }
 
 // due reports whether a checkpoint of this step is due by its number, or one before it was

@@ -60,7 +60,7 @@ func (t *train) restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	t.checkpoints.last, t.checkpoints.passed = t.trainer.Step, t.trainer.Step
+	t.checkpoints.last = t.trainer.Step
 	other := t.Best != "" && t.trainer.Best.Figure != t.Best
 	if !t.env.Resume.Here() || other { // the best is in another folder, or of another figure
 		t.trainer.Best = model.Best{}
