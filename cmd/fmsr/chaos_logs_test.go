@@ -18,7 +18,7 @@ func tensorboardLog(t *testing.T, parts ...string) []byte {
 	t.Helper()
 	const wallTime = 1
 	var log []byte
-	for data := chaosRead(t, append(parts, "tb", "events.out.tfevents.0.fmsr")...); len(data) > 0; {
+	for data := chaosRead(t, append(parts, "tb", "chaos", "events.out.tfevents.0.fmsr")...); len(data) > 0; {
 		n := binary.LittleEndian.Uint64(data)
 		event := data[12 : 12+n]
 		data = data[n+16:]
