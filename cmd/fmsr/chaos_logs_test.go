@@ -34,7 +34,7 @@ func tensorboardLog(t *testing.T, parts ...string) []byte {
 // wandbLog returns a run's records without the run's name and without times.
 func wandbLog(t *testing.T, parts ...string) []byte {
 	t.Helper()
-	const history, run = 2, 17
+	const history, summary, run = 2, 3, 17
 	files, err := filepath.Glob(filepath.Join(append(parts, "wandb", "offline-run-*", "run-*.wandb")...))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("W&B's logs are %v, want one (%v)", files, err)
@@ -44,7 +44,7 @@ func wandbLog(t *testing.T, parts ...string) []byte {
 		fields(t, record, func(number protowire.Number, whole, value []byte) {
 			switch number {
 			case run:
-			case history:
+			case history, summary:
 				fields(t, value, func(_ protowire.Number, whole, value []byte) {
 					if !bytes.Contains(value, clocked) && !bytes.Contains(value, []byte("_timestamp")) && !bytes.Contains(value, []byte("_runtime")) {
 						log = append(log, whole...)
