@@ -40,7 +40,7 @@ def torch_and_safetensors():
 
 def tensorboard():
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    acc = EventAccumulator(os.path.join(run, "tb"), size_guidance={"scalars": 0, "images": 0})
+    acc = EventAccumulator(os.path.join(run, "tb", "demo"), size_guidance={"scalars": 0, "images": 0})
     acc.Reload()
     tags = acc.Tags()
     want = {(m["step"], k): v for m in metrics for k, v in m.items() if k != "step"}

@@ -99,7 +99,7 @@ func TestNewMetric(t *testing.T) {
 	comparison, err := json.Marshal(newGridResult(c))
 	must(t, err)
 	for where, text := range map[string][2]string{
-		"TensorBoard":     {read(filepath.Join("tb", tensorboardFile)), "val/correlation_ema/Bx"},
+		"TensorBoard":     {read(filepath.Join("tb", "new", tensorboardFile)), "val/correlation_ema/Bx"},
 		"W&B":             {read(wandbLog), "val/correlation_ema/Bx"},
 		"report's head":   {read("report.html"), `<th scope="col">correlation</th>`},
 		"report's text":   {read("report.html"), correlation.Doc},

@@ -9,29 +9,32 @@ import (
 	"time"
 
 	"fmsr/internal/format/tfevents"
+	"fmsr/internal/glob"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
 
 // TensorBoard writes the learning curve and every evaluation's figures and pictures as TensorBoard events.
 //
-//	steps   -- 1 -- ... -- 100 + figures --
-//	        [ tb/events.out.tfevents...    ]
-//	steps   -- 1 -- ... -- 100 ------------
+//	steps   -- 1 -- ... -- 100 + figures ----
+//	        [ tb/NAME/events.out.tfevents... ]
+//	steps   -- 1 -- ... -- 100 --------------
 type TensorBoard struct{}
 
 func init() {
 	pipeline.Register(pipeline.Declaration[TensorBoard]{
 		Name: "tensorboard",
-		Doc: `Writes the learning curve, figures and pictures for TensorBoard, to tb/.
+		Doc: `Writes the learning curve, figures and pictures for TensorBoard, to tb/ and a folder
+of the run's name.
 
-	steps   -- 1 -- ... -- 100 + figures --
-	        [ tb/events.out.tfevents...    ]
-	steps   -- 1 -- ... -- 100 ------------
+	steps   -- 1 -- ... -- 100 + figures ----
+	        [ tb/NAME/events.out.tfevents... ]
+	steps   -- 1 -- ... -- 100 --------------
 
-tensorboard --logdir RUN/tb shows them. TensorBoard's numbers are float32: a figure that
+tensorboard --logdir RUN/tb shows the run under its name, and --logdir RUNS each of the runs
+in a folder as RUN/tb/NAME. TensorBoard's numbers are float32: a figure that
 is too large or too small for it, such as val/mse of a field of 1e-24, is left out. What
-depends on the clock has a file of its own, which TensorBoard shows as the run "clock":
+depends on the clock has a file of its own, which TensorBoard shows as the run NAME/clock:
 time/frames_per_s, training frames a second since the last line. ` + curveHelp,
 		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		New:  func(*TensorBoard) pipeline.Stage { return &tensorboard{} },
@@ -44,8 +47,12 @@ var (
 	_ pipeline.Writer    = (*tensorboard)(nil)
 )
 
-// tensorboardFile has no time in its name, because a run has one such file.
-const tensorboardFile = "events.out.tfevents.0.fmsr"
+const (
+	// tensorboardFile has no time in its name, because a run has one such file.
+	tensorboardFile = "events.out.tfevents.0.fmsr"
+	// clockFolder is for what depends on the clock, in the folder of the run's name.
+	clockFolder = "clock"
+)
 
 type tensorboard struct {
 	stepSink
@@ -64,12 +71,28 @@ func (t *tensorboard) Writes() []string { return []string{"tb"} }
 
 // Start begins the files, or continues them.
 func (t *tensorboard) Start() (err error) {
-	folder := filepath.Join(t.env.Run.Dir, "tb")
+	folder := filepath.Join(t.env.Run.Dir, "tb", t.env.Run.Name)
+	if err := renameLogs(folder); err != nil {
+		return err
+	}
 	if t.file, err = t.open(folder); err != nil {
 		return err
 	}
-	t.clock, err = t.open(filepath.Join(folder, "clock"))
+	t.clock, err = t.open(filepath.Join(folder, clockFolder))
 	return err
+}
+
+// renameLogs moves the logs of a run that had another name before to the folder of its name:
+// TensorBoard would show both.
+func renameLogs(folder string) error {
+	clocks, err := glob.In(filepath.Dir(folder), filepath.Join("*", clockFolder, tensorboardFile))
+	if err != nil || len(clocks) != 1 {
+		return err
+	}
+	if earlier := filepath.Dir(filepath.Dir(clocks[0])); earlier != folder {
+		return os.Rename(earlier, folder)
+	}
+	return nil
 }
 
 func (t *tensorboard) open(folder string) (*os.File, error) {

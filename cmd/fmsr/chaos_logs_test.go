@@ -18,7 +18,7 @@ func tensorboardLog(t *testing.T, parts ...string) []byte {
 	t.Helper()
 	const wallTime = 1
 	var log []byte
-	for data := chaosRead(t, append(parts, "tb", "events.out.tfevents.0.fmsr")...); len(data) > 0; {
+	for data := chaosRead(t, append(parts, "tb", "chaos", "events.out.tfevents.0.fmsr")...); len(data) > 0; {
 		n := binary.LittleEndian.Uint64(data)
 		event := data[12 : 12+n]
 		data = data[n+16:]
@@ -34,7 +34,7 @@ func tensorboardLog(t *testing.T, parts ...string) []byte {
 // wandbLog returns a run's records without the run's name and without times.
 func wandbLog(t *testing.T, parts ...string) []byte {
 	t.Helper()
-	const history, run = 2, 17
+	const history, summary, run = 2, 3, 17
 	files, err := filepath.Glob(filepath.Join(append(parts, "wandb", "offline-run-*", "run-*.wandb")...))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("W&B's logs are %v, want one (%v)", files, err)
@@ -44,7 +44,7 @@ func wandbLog(t *testing.T, parts ...string) []byte {
 		fields(t, record, func(number protowire.Number, whole, value []byte) {
 			switch number {
 			case run:
-			case history:
+			case history, summary:
 				fields(t, value, func(_ protowire.Number, whole, value []byte) {
 					if !bytes.Contains(value, clocked) && !bytes.Contains(value, []byte("_timestamp")) && !bytes.Contains(value, []byte("_runtime")) {
 						log = append(log, whole...)

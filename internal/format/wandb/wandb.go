@@ -38,6 +38,7 @@ const (
 const (
 	recordNumber  protofield.Number = 1
 	recordHistory protofield.Number = 2
+	recordSummary protofield.Number = 3
 	recordFiles   protofield.Number = 6
 	recordRun     protofield.Number = 17
 	recordExit    protofield.Number = 18
@@ -99,13 +100,21 @@ func (l *Log) Files(paths []string) error {
 	return l.record(recordFiles, files)
 }
 
-// History writes a HistoryRecord: 1 item, 2 step. It adds the keys _step, _timestamp
+// History writes a step's figures as a SummaryRecord: 1 update, which W&B shows as the run's
+// latest figures, and as a HistoryRecord: 1 item, 2 step. It adds the keys _step, _timestamp
 // and _runtime, the seconds since the run started.
 func (l *Log) History(step int, at, started time.Time, values map[string]any) error {
 	all := map[string]any{"_step": step, "_timestamp": float64(at.UnixMicro()) / 1e6, "_runtime": at.Sub(started).Seconds()}
 	maps.Copy(all, values)
+	summary, err := items(1, all)
+	if err != nil {
+		return err
+	}
 	history, err := items(2, all)
 	if err != nil {
+		return err
+	}
+	if err := l.record(recordSummary, summary); err != nil {
 		return err
 	}
 	return l.record(recordHistory, protofield.AppendBytes(history, 2, protofield.AppendInt(nil, 1, int64(step))))
@@ -131,7 +140,7 @@ func Picture(name string, step int, encoded []byte) (path string, value map[stri
 }
 
 // items returns keys with their values as JSON, sorted by key: HistoryItems, with the
-// key in field 2 (nested_key), or ConfigItems, with the key in field 1.
+// key in field 2 (nested_key), or ConfigItems and SummaryItems, with the key in field 1.
 func items(key protofield.Number, values map[string]any) ([]byte, error) {
 	var list []byte
 	for _, name := range slices.Sorted(maps.Keys(values)) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"fmsr/internal/format/protofield"
 	"fmsr/internal/testkit/cutlog"
 	"fmsr/internal/testkit/fuzzlimit"
 )
@@ -79,6 +80,19 @@ func TestResume(t *testing.T) {
 	writeSteps(t, Resume(b, kept), []int{8, 10, 12})
 	if !bytes.Equal(b.Bytes(), whole) {
 		t.Error("the continued log differs from the one in one piece")
+	}
+}
+
+// TestSummary: each step's figures are the run's latest ones, for screens that show the summary.
+func TestSummary(t *testing.T) {
+	data, found := logOf(t, []int{2, 4}), 0
+	for record, at := recordAt(data, headerSize); record != nil; record, at = recordAt(data, at) {
+		if summary := protofield.Bytes(record, recordSummary); bytes.Contains(summary, []byte("\x0a\x07val/mse")) {
+			found++
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d summaries with a key val/mse in field 1, want 2", found)
 	}
 }
 
