@@ -6,7 +6,7 @@
 # make shots    leaves pictures of the pages in runs/shots, as the browser's tests see them
 # make race     runs the tests under the race detector, without the heavy training
 # make lint     gofmt, go vet, staticcheck
-# make interop  opens fmsr's files with PyTorch, TensorBoard, W&B, pyarrow, ... (the scripts in interop/ say what to install)
+# make interop  opens fmsr's files with PyTorch, TensorBoard, W&B, MLflow, trackio, pyarrow, ... (the scripts in interop/ say what to install)
 # make folds DATA=DIR trains models on folds of simulations and tables what each gets right (FOLDS="--steps 300 ..." has more: interop/folds.py --help)
 # make slurm-test     trains, is preempted and shares work on a Slurm of two nodes, made of this machine (as root; installs Slurm by apt-get)
 # make torchrun-test  trains on ranks of PyTorch's launcher, and kills some (PYTHON=... names a Python with PyTorch)
@@ -80,6 +80,7 @@ interop: build
 	@bin/fmsr run specs/demo.yaml --out runs/interop --total-steps 4 --log-every 2 --sample-steps 1 --resume never --max-steps 3 >runs/interop.log
 	@bin/fmsr run specs/demo.yaml --out runs/interop --total-steps 4 --log-every 2 --sample-steps 1 >>runs/interop.log
 	@$(PYTHON) interop/check.py runs/interop bin/fmsr
+	@$(PYTHON) interop/screens.py runs/interop runs/interop-screens
 	@$(PYTHON) interop/data.py bin/fmsr runs/interop-data
 	@$(PYTHON) interop/spectra.py bin/fmsr runs/interop-spectra
 	@$(PYTHON) interop/physics.py bin/fmsr runs/interop runs/interop-physics testdata/mri128_nu3e-5

@@ -17,6 +17,8 @@ import struct
 import sys
 import zlib
 
+import exported
+
 run, fmsr = sys.argv[1], sys.argv[2]
 failed = []
 
@@ -28,8 +30,7 @@ def check(what, ok, detail=""):
 
 
 metrics = [json.loads(line) for line in open(os.path.join(run, "metrics.jsonl"))]
-pictures = sorted(os.path.relpath(p, os.path.join(run, "images")) for p in
-                  glob.glob(os.path.join(run, "images", "**", "*.png"), recursive=True))
+pictures = sorted(f"{name}/{step}.png" for name, step, _ in exported.pictures(run))
 check("metrics.jsonl", len(metrics) > 0, f"{len(metrics)} evaluations, {len(pictures)} pictures")
 
 

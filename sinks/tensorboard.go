@@ -31,11 +31,12 @@ of the run's name.
 	        [ tb/NAME/events.out.tfevents... ]
 	steps   -- 1 -- ... -- 100 --------------
 
-tensorboard --logdir RUN/tb shows the run under its name, and --logdir RUNS each of the runs
-in a folder as RUN/tb/NAME. TensorBoard's numbers are float32: a figure that
-is too large or too small for it, such as val/mse of a field of 1e-24, is left out. What
-depends on the clock has a file of its own, which TensorBoard shows as the run NAME/clock:
-time/frames_per_s, training frames a second since the last line. ` + curveHelp,
+tensorboard --logdir RUN/tb shows the run under its name, and --logdir RUNS each of the
+runs in a folder as RUN/tb/NAME. TensorBoard's numbers are float32: a figure that is too
+large or too small for it, such as val/mse of a field of 1e-24, is left out. What depends
+on the clock has a file of its own, which TensorBoard shows as the run NAME/clock:
+time/frames_per_s, training frames a second since the last line.
+` + curveHelp,
 		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		New:  func(*TensorBoard) pipeline.Stage { return &tensorboard{} },
 	})
