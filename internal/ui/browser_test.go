@@ -28,6 +28,9 @@ import (
 // TestBrowser opens pages in a headless Chromium. FMSR_BROWSER=required makes a missing
 // browser a failure; FMSR_SHOTS=DIR leaves pictures of the pages there.
 func TestBrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the other tests let the race detector see all of the server")
+	}
 	browser := chromium(t)
 	runs, files := t.TempDir(), t.TempDir()
 	for i, c := range []somerun.Config{
