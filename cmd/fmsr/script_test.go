@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 
 // concurrent are the scripts that between them start every kind of stage, stop runs at any
 // moment, and let several share work: all that the race detector can see in the others.
-var concurrent = []string{"train", "resume", "ends", "export", "superres", "merge"}
+var concurrent = []string{"train", "ends", "export", "superres", "merge"}
 
 // hangUps lets programs that the test starts be ended by a hang-up, also under nohup: they
 // would ignore it too, unless it is caught here.
