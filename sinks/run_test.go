@@ -115,6 +115,7 @@ func TestErrorLeavesNothing(t *testing.T) {
 // TestBadNumbers: steps without a finite loss are skipped, said and counted, and
 // end the run when they are too many; what was healthy stays.
 func TestBadNumbers(t *testing.T) {
+	ofNumbers(t)
 	for _, c := range []struct {
 		lr   string
 		want []string // of the output and the error
@@ -154,6 +155,7 @@ func TestBadNumbers(t *testing.T) {
 
 // TestOverfitIsSaid: the table of an overfit run says what its figures are of.
 func TestOverfitIsSaid(t *testing.T) {
+	ofNumbers(t)
 	var out strings.Builder
 	err := run(t, context.Background(), data(t, 0), &out,
 		pipeline.Override{Path: "run.overfit", Value: "true", Flag: "--overfit"},
@@ -171,6 +173,7 @@ func TestOverfitIsSaid(t *testing.T) {
 // TestEvalFrames: the figures are of eval.frames validation frames, whatever the batch,
 // and the table says how many.
 func TestEvalFrames(t *testing.T) {
+	ofNumbers(t)
 	root := data(t, 0)
 	var first map[string]float64
 	for _, size := range []string{"1", "2", "4"} {
@@ -277,5 +280,14 @@ func TestCancelLeavesNothing(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "stopped by hand") {
 			t.Errorf("after %v ms: error %v, want the cause", int(after), err)
 		}
+	}
+}
+
+// ofNumbers skips a test of numbers with -short: the race detector, which takes long over
+// it, sees the same stages at work in the other tests.
+func ofNumbers(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it is about numbers, not about concurrency")
 	}
 }

@@ -19,6 +19,7 @@ import (
 // TestScaleSweep: a field in any unit, from 1e-30 to 1e30, gives the spectra and the
 // training of the same field at 1.
 func TestScaleSweep(t *testing.T) {
+	ofNumbers(t)
 	unit := sweep(t, 1)
 	for _, scale := range []float64{1e-30, 1e-20, 1e15, 1e20, 1e30} {
 		got := sweep(t, scale)

@@ -341,6 +341,7 @@ func TestCompare(t *testing.T) {
 // not otherwise, whatever the objective was. With one evaluation, the two are the same.
 // eval's samples are projected by the same key.
 func TestCoarseConstraint(t *testing.T) {
+	ofNumbers(t)
 	input := coarse(t)
 	given := values(t, input, 2, 4, 8, 2)
 	residual := func(dir string) (largest float64) {
@@ -476,6 +477,7 @@ func TestDivBConstraint(t *testing.T) {
 // the bilinear input, which are in physical units; its samples are positive, whatever the
 // model makes, and keep the input's averages, if asked to.
 func TestLogarithm(t *testing.T) {
+	ofNumbers(t)
 	root := t.TempDir()
 	for _, seed := range []string{"seed_0000", "seed_0001"} {
 		dir := filepath.Join(root, "set", seed, "npy")
