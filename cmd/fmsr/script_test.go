@@ -23,9 +23,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"fmsr": func() { asRank(); killWithin(); main() }})
 }
 
-// concurrent are the scripts that between them start every kind of stage, stop runs at any
-// moment, and let several share work: all that the race detector can see in the others.
-var concurrent = []string{"train", "ends", "export", "superres", "merge"}
+// concurrent are the scripts that between them start every kind of stage but superres (the
+// tests of sinks start that), stop runs at any moment, and let several share work: all that
+// the race detector can see in the others.
+var concurrent = []string{"train", "ends", "export", "merge"}
 
 // hangUps lets programs that the test starts be ended by a hang-up, also under nohup: they
 // would ignore it too, unless it is caught here.
