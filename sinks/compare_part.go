@@ -166,7 +166,7 @@ func (w *whole) show(i int, g *evaluate.Comparison, units map[string]string) (na
 	}
 	for _, t := range tiles {
 		name := filepath.Join(runview.Images, filepath.FromSlash(t.Name), fmt.Sprintf("%d.png", i))
-		if err := writePicture(filepath.Join(w.dir, name), t); err != nil {
+		if err := writeWithin(filepath.Join(w.dir, name), t.PNG); err != nil {
 			return nil, err
 		}
 		names = append(names, name)

@@ -37,11 +37,8 @@ func (m MapScale) drawing(unit func(field string) string) evaluate.Drawing {
 // file's path.
 func (f FigureFormat) save(path string, p evaluate.Picture) (string, error) {
 	path += "." + f.Format
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return "", err
-	}
 	if f.Format == string(picture.PNG) && p.PNG != nil { // it is drawn already
-		return path, atomicfile.WriteFile(path, p.PNG)
+		return path, writeWithin(path, p.PNG)
 	}
 	return path, writeFigure(path, p.Figure, picture.Format(f.Format))
 }
@@ -52,5 +49,13 @@ func writeFigure(path string, f picture.Figure, format picture.Format) error {
 	if err := picture.Write(&b, f, format, picture.Light); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return atomicfile.WriteFile(path, b.Bytes())
+	return writeWithin(path, b.Bytes())
+}
+
+// writeWithin writes a file, whole or not at all, and the folders that its name needs.
+func writeWithin(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(path, data)
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"fmsr/internal/evaluate"
-	"fmsr/internal/store/atomicfile"
 	"fmsr/internal/store/infile"
 	"fmsr/model"
 	"fmsr/pipeline"
@@ -77,7 +76,7 @@ func (i *images) write(step *model.Step) error {
 		if i.sameBefore(t, step.N) {
 			continue
 		}
-		if err := writePicture(i.path(t.Name, step.N)+".png", t); err != nil {
+		if err := writeWithin(i.path(t.Name, step.N)+".png", t.PNG); err != nil {
 			return err
 		}
 	}
@@ -96,14 +95,6 @@ func (i *images) sameBefore(t evaluate.Picture, step int) bool {
 	}
 	before, err := infile.ReadAll(i.path(t.Name, newest)+".png", int64(len(t.PNG)))
 	return err == nil && bytes.Equal(before, t.PNG)
-}
-
-// writePicture writes a picture, and the folders that its name needs.
-func writePicture(path string, p evaluate.Picture) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(path, p.PNG)
 }
 
 // path returns the file of a picture without its extension: images/NAME/STEP.

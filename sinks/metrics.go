@@ -13,7 +13,6 @@ import (
 	"fmsr/internal/evaluate"
 	"fmsr/internal/frames"
 	"fmsr/internal/runview"
-	"fmsr/internal/store/atomicfile"
 	"fmsr/model"
 	"fmsr/pipeline"
 )
@@ -134,11 +133,7 @@ func writeRecord(dir string, step int, record *evaluate.Record) (name string, er
 		return "", err
 	}
 	name = filepath.Join(runview.Evaluations, fmt.Sprintf("%d.json", step))
-	path := filepath.Join(dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return "", err
-	}
-	return name, atomicfile.WriteFile(path, append(data, '\n'))
+	return name, writeWithin(filepath.Join(dir, name), append(data, '\n'))
 }
 
 // splitOf names the frames that the model is judged by.

@@ -91,7 +91,7 @@ func (w *whole) physics() error {
 		for _, d := range drawn {
 			d.Name += ", " + r.Grid.String()
 			file := runview.PictureFile{Name: d.Name, File: physicsPicture(d.Name)}
-			if err := writePicture(filepath.Join(w.dir, file.File), d); err != nil {
+			if err := writeWithin(filepath.Join(w.dir, file.File), d.PNG); err != nil {
 				return err
 			}
 			shown.Pictures, names = append(shown.Pictures, file), append(names, file.File)
