@@ -19,7 +19,7 @@ import (
 
 // Times of drawing.
 const (
-	drawEvery = 250 * time.Millisecond // at most
+	drawEvery = 500 * time.Millisecond // at most
 	lookEvery = time.Second            // at least: the time that is left grows smaller
 	frameRate = 10                     // how often a second the renderer looks for a new frame
 )
