@@ -1,4 +1,4 @@
-module fmsr
+module fmsr.example/fmsr
 
 go 1.26.8
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // TestNoAverage: a checkpoint of a flow without ema has no ema_state_dict, asking for it

@@ -7,10 +7,10 @@ import (
 	"math"
 	"slices"
 
-	"fmsr/internal/field"
-	"fmsr/internal/format/torchfile"
-	"fmsr/internal/parallel"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // MeasuredBase is what the training frames say of a base distribution, in normalized units:

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // coloured is a base of two fields whose spectra differ along y and x.

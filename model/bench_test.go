@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // benchSteps times the step that prepare makes for a network of 32 and of 128 channels in both precisions, at batch 4

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // TestBF16: autocast reaches training's loss and sampling's velocity, which come

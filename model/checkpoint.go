@@ -12,11 +12,11 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/field"
-	"fmsr/internal/format/torchfile"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Checkpoint is the content of a checkpoint.pt besides the trainer's own state.

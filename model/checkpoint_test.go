@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/format/torchfile"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // TestCheckpointKeepsInputs: what the training inputs were comes back; a file

@@ -3,9 +3,9 @@ package model
 import (
 	"fmt"
 
-	"fmsr/internal/field"
-	"fmsr/internal/parallel"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Projection moves normalized fields to the nearest ones that satisfy constraints in

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // ConstraintConfig are the keys of constraints in specs.

@@ -3,9 +3,9 @@ package model
 import (
 	"fmt"
 
-	"fmsr/internal/field"
-	"fmsr/internal/format/torchfile"
-	"fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // Data is what identifies the frames that a run trains on and is judged by.

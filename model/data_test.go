@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // TestCheckData: a run resumes only with the frames that it was trained with and judged by,

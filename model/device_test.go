@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"testing"
 
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // TestRecordedSteps: training by TrainStep, which a GPU records after some steps

@@ -5,8 +5,8 @@ import (
 	"math"
 	"slices"
 
-	"fmsr/internal/field"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // BaseDist is the distribution that sampling starts from.

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"testing"
 
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // normals are n standard normal numbers, a function of the stream.

@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"testing"
 
-	"fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/format/torchfile"
 )
 
 // TestOtherKinds: what PyTorch's users write in other ways is read as meant, and the keys

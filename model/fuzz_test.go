@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/format/torchfile"
-	"fmsr/internal/testkit/fuzzlimit"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // FuzzCheckpoint: whatever the pickle beside the tensors of a checkpoint, an error or a

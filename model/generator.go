@@ -3,8 +3,8 @@ package model
 import (
 	"context"
 
-	"fmsr/internal/field"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Inference applies a network without gradients and in one precision. On CUDA it

@@ -5,8 +5,8 @@ import (
 	"math"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // TestDrawInBatches: a sample is the same, up to round-off, whatever the batch that

@@ -5,8 +5,8 @@ import (
 	"math"
 	"strings"
 
-	"fmsr/internal/field"
-	"fmsr/internal/field/plan"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field/plan"
 )
 
 // Look is what a coarse field looks like, in physical units: in one frame, or on average

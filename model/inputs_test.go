@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // wave is a field of one wave of that many cells along x, of deviation 1.

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/dataset"
-	"fmsr/internal/field"
-	"fmsr/internal/format/torchfile"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Loaded is a checkpoint that is open for reading.

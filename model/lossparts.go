@@ -3,7 +3,7 @@ package model
 import (
 	"fmt"
 
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // The loss in parts: by field, and by time, in ranges of equal length.

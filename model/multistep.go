@@ -3,7 +3,7 @@ package model
 import (
 	"math"
 
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // averaged is the number of times of a step over which Multistep averages the

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // TestMultistepEvaluates: once a step and once more, over times that cover each

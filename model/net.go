@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"fmsr/internal/field"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Net is a velocity network: v = Net(cat(xt, x_lo), t). A new network is a file with an

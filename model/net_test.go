@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // twoConvs is a second network, as small as one can be: the time is a channel of

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"fmsr/internal/field"
-	"fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/torchfile"
 )
 
 // baseNoiseKey is the key of a checkpoint's config that has the constraints of noise: the

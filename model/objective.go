@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	"fmsr/internal/format/torchfile"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Objective is what a network is trained for. Flow matching is the purpose of fmsr. The

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // TestFairCRPS: by hand, members 1, 4, 2 of the truth 3 have errors 2, 1, 1 and are 3, 2, 1

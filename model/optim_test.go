@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"testing"
 
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 type optimStep struct {

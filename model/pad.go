@@ -1,8 +1,8 @@
 package model
 
 import (
-	"fmsr/internal/field"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Forward returns the velocity (N,C,H,W) of a network at x = cat(xt, x_lo) (N,2C,H,W)

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // TestExtend: a periodic axis repeats, an open one is reflected as PyTorch's pad does

@@ -4,8 +4,8 @@ import (
 	"math"
 	"slices"
 
-	"fmsr/internal/rng"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/rng"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Param is one parameter of a network, under its name in checkpoints.

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // ranks is a trainer's place among the ranks of a data-parallel training. Every rank

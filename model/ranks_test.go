@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"fmsr/internal/field"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // onRanks runs f on n ranks, a goroutine each, and returns their errors. They find one

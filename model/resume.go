@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/format/torchfile"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Skips counts the steps whose loss or gradient was not finite.

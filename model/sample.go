@@ -4,7 +4,7 @@ import (
 	"context"
 	"math"
 
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Sampler carries samples from t = TMin to TMax in Steps steps: by the ODE

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // gaussianCase is the closed form: x1 ~ N(m1, s1^2) and x0 ~ N(mu0, s0^2),

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Schedule is w(t), the strength of the noise that an SDE sampler adds and its

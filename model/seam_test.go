@@ -7,8 +7,8 @@ import (
 	"slices"
 	"testing"
 
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // every is a sampler of each method: of each solver, and the SDE's.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"testing"
 
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // TestSharesOfABatch: two trainers that each take one of a step's two batches, and sum

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 func tinyTrainer(t *testing.T) *Trainer {

@@ -3,7 +3,7 @@ package model
 import (
 	"strings"
 
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Solver is the name of a method for the ODE.

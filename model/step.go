@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/evaluate"
 )
 
 // Step is the token of a training step, which flows through the stages below the

@@ -3,7 +3,7 @@ package model
 import (
 	"math"
 
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Tiling covers a field that is too large for memory with overlapping windows that the

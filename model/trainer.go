@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math"
 
-	"fmsr/internal/rng"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/rng"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Hyper are the settings of the optimization. The train stage's keys have their

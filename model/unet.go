@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // The rest of the ADM layout, which fmsr does not vary.

@@ -7,8 +7,8 @@ import (
 	"os"
 	"testing"
 
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // onThread runs f on a torch thread of two cores and fails on its error or on a leaked tensor.

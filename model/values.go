@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/format/torchfile"
 )
 
 // value reads a key of a checkpoint's dict, and reports whether it is there. A key of

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/format/torchfile"
 )
 
 // Verify reads a whole checkpoint, one tensor in memory at a time, and returns a

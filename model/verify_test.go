@@ -12,10 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/format/torchfile"
-	"fmsr/internal/frames"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // saved is a small checkpoint, in whose average one bias counts up from 1.

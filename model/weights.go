@@ -3,7 +3,7 @@ package model
 import (
 	"fmt"
 
-	"fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/format/torchfile"
 )
 
 // The keys of a checkpoint's weights: of the last step, and their moving average.

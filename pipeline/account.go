@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"fmsr/internal/display"
+	"fmsr.example/fmsr/internal/display"
 )
 
 // tally is one stage's part of the account. The stage's goroutine adds to it, and a display

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"reflect"
 
-	"fmsr/pipeline/spec"
+	"fmsr.example/fmsr/pipeline/spec"
 )
 
 // Part is a stage of a flow that is made in code.

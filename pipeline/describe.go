@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"fmsr/pipeline/spec"
+	"fmsr.example/fmsr/pipeline/spec"
 )
 
 // List writes one line a stage.

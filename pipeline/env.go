@@ -8,10 +8,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/profile"
-	"fmsr/internal/ranks"
-	"fmsr/internal/store/runfolder"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/profile"
+	"fmsr.example/fmsr/internal/ranks"
+	"fmsr.example/fmsr/internal/store/runfolder"
 )
 
 // Env is what a run offers its stages.

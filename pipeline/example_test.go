@@ -6,9 +6,9 @@ import (
 	"os"
 	"strings"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Shout is a stage as its own file would hold it: a config, a declaration and

@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/store/parts"
-	"fmsr/internal/store/seal"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/store/seal"
 )
 
 // storedFit is a file of the folder fits: a fitter's result, sealed.

@@ -4,8 +4,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"fmsr/internal/profile"
-	"fmsr/internal/store/runfolder"
+	"fmsr.example/fmsr/internal/profile"
+	"fmsr.example/fmsr/internal/store/runfolder"
 )
 
 // Reader is a stage that reads files of the user's.

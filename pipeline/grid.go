@@ -1,6 +1,6 @@
 package pipeline
 
-import "fmsr/internal/field"
+import "fmsr.example/fmsr/internal/field"
 
 // Domain returns an H x W grid with the box and the boundaries of run.grid.
 func (r *Run) Domain(h, w int) field.Grid {

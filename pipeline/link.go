@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/pipeline/spec"
+	"fmsr.example/fmsr/pipeline/spec"
 )
 
 // link follows the traits down the flow and reports the stages that do not fit. A

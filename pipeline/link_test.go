@@ -3,7 +3,7 @@ package pipeline
 import (
 	"testing"
 
-	"fmsr/pipeline/spec"
+	"fmsr.example/fmsr/pipeline/spec"
 )
 
 func TestLinkDiagnostics(t *testing.T) {

@@ -3,7 +3,7 @@ package pipeline
 import (
 	"fmt"
 
-	"fmsr/pipeline/spec"
+	"fmsr.example/fmsr/pipeline/spec"
 )
 
 // Override is a value from outside a spec's file: a flag's, or a --set's.

@@ -12,8 +12,8 @@ import (
 	"github.com/reugn/go-streams/extension"
 	"github.com/reugn/go-streams/flow"
 
-	"fmsr/internal/display"
-	"fmsr/internal/profile"
+	"fmsr.example/fmsr/internal/display"
+	"fmsr.example/fmsr/internal/profile"
 )
 
 // node is a stage at its place in a flow, with its account.

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"fmsr/internal/display"
+	"fmsr.example/fmsr/internal/display"
 )
 
 // Progress shows how far a run has come, on a display. Stages, each on a goroutine of its

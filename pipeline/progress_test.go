@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"fmsr/internal/display"
+	"fmsr.example/fmsr/internal/display"
 )
 
 // TestProgressWithoutEvaluations: of 20 s with 4 steps, 12 went to evaluations.

@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/ranks"
-	"fmsr/pipeline/spec"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/ranks"
+	"fmsr.example/fmsr/pipeline/spec"
 )
 
 // Leads reports whether this process writes the run's files and shows its progress: it

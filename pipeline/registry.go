@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/pipeline/spec"
+	"fmsr.example/fmsr/pipeline/spec"
 )
 
 // Declaration is what a stage's file registers. Parsing, lint, list, describe, the

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // Stages that Register refuses.

@@ -13,9 +13,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/glob"
-	"fmsr/internal/store/infile"
-	"fmsr/pipeline/spec"
+	"fmsr.example/fmsr/internal/glob"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/pipeline/spec"
 )
 
 // resume decides whether the run resumes an earlier one: from the file that the

@@ -16,12 +16,12 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/display"
-	"fmsr/internal/frames"
-	"fmsr/internal/hostmem"
-	"fmsr/internal/profile"
-	"fmsr/internal/ranks"
-	"fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/display"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/hostmem"
+	"fmsr.example/fmsr/internal/profile"
+	"fmsr.example/fmsr/internal/ranks"
+	"fmsr.example/fmsr/internal/store/atomicfile"
 )
 
 // Options are the inputs of a run besides its spec.

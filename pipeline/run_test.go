@@ -15,9 +15,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"go.uber.org/goleak"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/seal"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/seal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

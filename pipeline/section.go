@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/dataset"
-	"fmsr/pipeline/spec"
+	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/pipeline/spec"
 )
 
 // Run is a spec's run section: the keys that concern the run and no single stage.

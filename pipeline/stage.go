@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 
-	"fmsr/internal/dataset"
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // Element is what flows: frames above the trainer, training steps below it.

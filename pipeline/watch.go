@@ -1,6 +1,6 @@
 package pipeline
 
-import "fmsr/internal/frames"
+import "fmsr.example/fmsr/internal/frames"
 
 // Watch lets a stage below a model see how a sample is drawn. The model's stage offers it in
 // its Meta. A stage below fills it in when it is opened.

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"fmsr/internal/runview"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // writeAbout writes run.json: on what data and machine this run is.

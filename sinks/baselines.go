@@ -1,10 +1,10 @@
 package sinks
 
 import (
-	"fmsr/internal/evaluate"
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // baselines makes the baselines of superres's frames.

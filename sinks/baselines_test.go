@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/format/npy"
-	"fmsr/internal/testkit/golden"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // TestBaselineRows: the tables of a regression name it and the constraints. They have every

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/runview"
-	"fmsr/internal/store/parts"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Compare compares superres's samples with the truth, if there is one.

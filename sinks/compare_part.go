@@ -8,13 +8,13 @@ import (
 	"path/filepath"
 	"slices"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/frames"
-	"fmsr/internal/runview"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/store/parts"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // comparedFile is the comparison of an input file. Its record holds the sums, and its file

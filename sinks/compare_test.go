@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/evaluate"
 )
 
 // TestOtherTruth: only a field whose truth the input cannot be an average of is named.

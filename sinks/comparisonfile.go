@@ -1,6 +1,6 @@
 package sinks
 
-import "fmsr/internal/evaluate"
+import "fmsr.example/fmsr/internal/evaluate"
 
 // comparisonFile is comparison.json.
 type comparisonFile struct {

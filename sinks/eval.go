@@ -8,14 +8,14 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
-	"fmsr/internal/display"
-	"fmsr/internal/evaluate"
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/rng"
-	"fmsr/internal/torchx"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/display"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/rng"
+	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Eval samples the first validation frames and compares it with the truth.

@@ -10,13 +10,13 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/dataset/exportset"
-	"fmsr/internal/field"
-	"fmsr/internal/field/plan"
-	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/internal/store/parts"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset/exportset"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field/plan"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Export writes frames as a data set: a file a seed, and manifest.json.

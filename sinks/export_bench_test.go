@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"fmsr/internal/format/npy"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/pipeline"
 )
 
 const exportBenchSpec = `

@@ -14,15 +14,15 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/dataset/exportset"
-	"fmsr/internal/field"
-	"fmsr/internal/format/arrowtensor"
-	"fmsr/internal/format/npy"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/parts"
-	"fmsr/internal/store/runfolder"
-	"fmsr/internal/testkit/golden"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset/exportset"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/arrowtensor"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/store/runfolder"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/pipeline"
 )
 
 const exportSpec = `

@@ -5,12 +5,12 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/dataset/exportset"
-	"fmsr/internal/format/fieldfile"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/parts"
-	"fmsr/internal/store/seal"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset/exportset"
+	"fmsr.example/fmsr/internal/format/fieldfile"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/store/seal"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // exportFiles are the files of a seed being exported. They appear with commit.

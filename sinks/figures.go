@@ -6,9 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/picture"
-	"fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/picture"
+	"fmsr.example/fmsr/internal/store/atomicfile"
 )
 
 // FigureFormat is the key of sinks that write figures as files. Results that are kept do not

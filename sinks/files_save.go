@@ -9,11 +9,11 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/format/fieldfile"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/parts"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/format/fieldfile"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // FilesSave writes the frames of each input file to files of the same name.

@@ -9,12 +9,12 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/picture"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/picture"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Film films how superres makes a sample.

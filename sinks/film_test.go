@@ -4,9 +4,9 @@ import (
 	"math"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/testkit/golden"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // TestSpectrum: a wave of amplitude A has the power A^2/2 in its shell, and a constant its

@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"strings"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/store/infile"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Images writes the pictures of every evaluation as files, and tiles for fmsr ui and

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/internal/store/parts"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // keeper is the common part of sinks that keep a result for each seed. It skips

@@ -12,10 +12,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/parts"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // kept is the results that a sink keeps of each seed, or of each input file. Runs that

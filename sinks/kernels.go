@@ -1,9 +1,9 @@
 package sinks
 
 import (
-	"fmsr/internal/evaluate"
-	"fmsr/internal/field"
-	"fmsr/internal/field/plan"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field/plan"
 )
 
 // kernels returns the arithmetic of comparisons on a grid.

@@ -10,12 +10,12 @@ import (
 	"path/filepath"
 	"reflect"
 
-	"fmsr/internal/format/npy"
-	"fmsr/internal/frames"
-	"fmsr/internal/glob"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/infile"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/glob"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // LayoutSave writes frames as the folders that npy_load reads.

@@ -5,9 +5,9 @@ import (
 	"io"
 	"os"
 
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/infile"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // openLog opens a log for appending. A new run empties it first. A resumed run cuts it

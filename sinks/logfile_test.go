@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/testkit/cutlog"
-	"fmsr/internal/testkit/fuzzlimit"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/testkit/cutlog"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/pipeline"
 )
 
 func must(t *testing.T, err error) {

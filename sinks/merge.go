@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 
-	"fmsr/internal/store/parts"
-	"fmsr/internal/store/runfolder"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/store/runfolder"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // whole is the results of all parts, of which a sink makes its summary. The last of the runs that

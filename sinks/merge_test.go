@@ -12,12 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"fmsr/internal/format/npy"
-	"fmsr/internal/store/parts"
-	"fmsr/internal/testkit/golden"
-	"fmsr/pipeline"
-	"fmsr/sinks"
-	"fmsr/specs"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/pipeline"
+	"fmsr.example/fmsr/sinks"
+	"fmsr.example/fmsr/specs"
 )
 
 func mergeTo(dir string) error { return sinks.Merge(context.Background(), dir, io.Discard) }

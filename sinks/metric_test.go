@@ -10,12 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/field"
-	"fmsr/internal/store/runfolder"
-	"fmsr/internal/testkit/golden"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/store/runfolder"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // correlation is a metric that does not ship: an entry of a suite is all it needs.

@@ -9,12 +9,12 @@ import (
 	"os"
 	"path/filepath"
 
-	"fmsr/internal/display"
-	"fmsr/internal/evaluate"
-	"fmsr/internal/frames"
-	"fmsr/internal/runview"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/display"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Metrics appends the learning curve and the figures of evaluations to metrics.jsonl.

@@ -5,7 +5,7 @@ import (
 	"math"
 	"testing"
 
-	"fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/evaluate"
 )
 
 // TestObject checks that members keep their order, names are escaped, and numbers

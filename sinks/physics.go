@@ -5,12 +5,12 @@ import (
 	"path/filepath"
 	"slices"
 
-	"fmsr/internal/evaluate/physics"
-	"fmsr/internal/frames"
-	"fmsr/internal/rng"
-	"fmsr/internal/runview"
-	"fmsr/internal/store/parts"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/evaluate/physics"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/rng"
+	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Physics measures what superres's samples get right of the truth's physics.

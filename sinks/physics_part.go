@@ -11,11 +11,11 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/evaluate/physics"
-	"fmsr/internal/runview"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/evaluate/physics"
+	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/parts"
 )
 
 // commitPhysics writes the results of an input file and their record.

@@ -8,7 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 
-	"fmsr/internal/evaluate/physics"
+	"fmsr.example/fmsr/internal/evaluate/physics"
 )
 
 // physicsTables is the two tables of a physics report.

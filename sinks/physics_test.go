@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/format/npy"
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // TestPhysics: the tables have the errors of the files, a row for each member and none that is

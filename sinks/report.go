@@ -10,13 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/frames"
-	"fmsr/internal/page"
-	"fmsr/internal/runview"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/page"
+	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Report writes the last evaluation for a person to read.

@@ -15,13 +15,13 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"go.uber.org/goleak"
 
-	"fmsr/internal/format/npy"
-	"fmsr/internal/frames"
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
-	"fmsr/pipeline"
-	_ "fmsr/sinks"
-	_ "fmsr/stages"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/pipeline"
+	_ "fmsr.example/fmsr/sinks"
+	_ "fmsr.example/fmsr/stages"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

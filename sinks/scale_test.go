@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/format/npy"
-	"fmsr/internal/rng"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/rng"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // TestScaleSweep: a field in any unit, from 1e-30 to 1e30, gives the spectra and the

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"fmsr/internal/torchx"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // usage is what a process holds at a moment of a run.

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"runtime"
 
-	"fmsr/internal/field/plan"
-	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field/plan"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Spectra measures the power spectrum of every field of every frame.

@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"unsafe"
 
-	"fmsr/internal/field"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/store/parts"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // powerSource is a source of spectra, such as hi or lo, with its shells.

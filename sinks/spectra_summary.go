@@ -7,10 +7,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/parquet"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/internal/picture"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/picture"
 )
 
 // quantiles of the summary, interpolated linearly between the frames' powers.

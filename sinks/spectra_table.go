@@ -17,13 +17,13 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 	"github.com/apache/arrow/go/v15/parquet/schema"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/internal/runview"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/parts"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // The report's files.

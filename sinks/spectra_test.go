@@ -16,12 +16,12 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
-	"fmsr/internal/dataset/exportset"
-	"fmsr/internal/field"
-	"fmsr/internal/format/npy"
-	"fmsr/internal/frames"
-	"fmsr/internal/rng"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset/exportset"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/rng"
+	"fmsr.example/fmsr/pipeline"
 )
 
 const spectraSpec = `

@@ -3,9 +3,9 @@ package sinks
 import (
 	"context"
 
-	"fmsr/internal/evaluate"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // stepSink is the common part of sinks of evaluated steps. A sink embeds it, and sets

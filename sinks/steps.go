@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"regexp"
 
-	"fmsr/internal/store/atomicfile"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // startSteps prepares a folder of files that are named by their step. It removes what a

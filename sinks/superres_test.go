@@ -20,12 +20,12 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
-	"fmsr/internal/format/npy"
-	"fmsr/internal/frames"
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
-	"fmsr/pipeline"
-	"fmsr/specs"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/pipeline"
+	"fmsr.example/fmsr/specs"
 )
 
 // trained is a small model's checkpoint.

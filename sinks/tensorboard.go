@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"fmsr/internal/format/tfevents"
-	"fmsr/internal/glob"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/format/tfevents"
+	"fmsr.example/fmsr/internal/glob"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // TensorBoard writes the learning curve and every evaluation's figures and pictures as TensorBoard events.

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // TestTensorBoardName: TensorBoard names a run by its folder. A resumed run that has another

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/dataset"
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // TruthFiles are the keys of sinks that compare samples with the truth.

@@ -12,11 +12,11 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	wandblog "fmsr/internal/format/wandb"
-	"fmsr/internal/glob"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/model"
-	"fmsr/pipeline"
+	wandblog "fmsr.example/fmsr/internal/format/wandb"
+	"fmsr.example/fmsr/internal/glob"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // WandB writes the learning curve, figures and pictures as an offline run of

@@ -3,9 +3,9 @@ package stages
 import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/field/plan"
-	"fmsr/internal/frames"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field/plan"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // applied is the Process of a stage that folds: it applies a plan of the stage's work

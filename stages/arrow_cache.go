@@ -14,14 +14,14 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/format/arrowtensor"
-	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/framecache"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/store/seal"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/format/arrowtensor"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/framecache"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/seal"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // ArrowCache writes the frames that reach it once, and replays them from then on.

@@ -7,12 +7,12 @@ import (
 	"path/filepath"
 	"slices"
 
-	"fmsr/internal/dataset"
-	"fmsr/internal/dataset/exportset"
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/dataset/exportset"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // ArrowLoad reads the frames of an exported data set.

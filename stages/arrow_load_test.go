@@ -11,12 +11,12 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/dataset/exportset"
-	"fmsr/internal/format/arrowtensor"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/parts"
-	"fmsr/internal/store/seal"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset/exportset"
+	"fmsr.example/fmsr/internal/format/arrowtensor"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/store/seal"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // exported writes a set of 3 seeds of 4 golden frames, x_lo being x_hi doubled;

@@ -5,9 +5,9 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/field/plan"
-	"fmsr/internal/frames"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field/plan"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Batch joins frames of a split into batches.

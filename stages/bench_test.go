@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"fmsr/internal/format/npy"
-	"fmsr/pipeline"
-	"fmsr/stages"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/pipeline"
+	"fmsr.example/fmsr/stages"
 )
 
 // The real layout: 256 x 256 cells, eight fields, three seeds of 160 frames.

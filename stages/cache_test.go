@@ -10,10 +10,10 @@ import (
 	"sync"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/framecache"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/framecache"
+	"fmsr.example/fmsr/pipeline"
 )
 
 const testKey = "0123456789abcdef01234567"

@@ -8,9 +8,9 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/dataset"
-	"fmsr/internal/field/plan"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/field/plan"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // ChannelSelect picks the fields to work on and lays them out as planes.

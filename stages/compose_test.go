@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/pipeline"
-	"fmsr/stages"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/pipeline"
+	"fmsr.example/fmsr/stages"
 )
 
 // TestComposeReportsEverything: a flow in code is held to what one in YAML is.

@@ -1,8 +1,8 @@
 package stages
 
 import (
-	"fmsr/internal/torchx"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // openDevice returns the run's device, and notes which kernels it lacks. A plan, for other

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // EMA keeps the moving average of the weights.

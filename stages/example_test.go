@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"fmsr/internal/format/npy"
-	"fmsr/pipeline"
-	"fmsr/stages"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/pipeline"
+	"fmsr.example/fmsr/stages"
 )
 
 // The stages without YAML: from npy files to normalized batches in Go code.

@@ -8,9 +8,9 @@ import (
 	"io"
 	"strings"
 
-	"fmsr/internal/dataset"
-	"fmsr/internal/frames"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // FilesLoad reads the frames of npy and npz files.

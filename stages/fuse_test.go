@@ -6,10 +6,10 @@ import (
 	"slices"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/rng"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/rng"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // TestFusedIsTheChain: a batch that prepares its frames itself holds the same

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/framecache"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/framecache"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // emitted opens a source and lists what it emits: "seed/frame split ..." and

@@ -11,11 +11,11 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/field"
-	"fmsr/internal/field/plan"
-	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field/plan"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Normalize brings every channel to zero mean and unit deviation.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // TestNormalizeSays what a field has not enough of to learn from.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/dataset"
-	"fmsr/internal/frames"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // NpyLoad reads frames from npy and npz files.

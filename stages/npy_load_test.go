@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"fmsr/internal/format/npy"
-	"fmsr/internal/frames"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // TestInputs: whatever the files are called and however they are cut, the same

@@ -10,10 +10,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/dataset"
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // PairLoad reads the frames of two runs that match, a fine and a coarse one.

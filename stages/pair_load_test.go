@@ -11,12 +11,12 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/field/plan"
-	"fmsr/internal/format/npy"
-	"fmsr/internal/frames"
-	"fmsr/internal/testkit/golden"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field/plan"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // writeRun makes ROOT/SET/seed_NNNN/npy/f.npy of that shape, with golden values.

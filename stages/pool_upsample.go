@@ -6,8 +6,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/field/plan"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field/plan"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // PoolUpsample makes the low-resolution input that the model is conditioned on.

@@ -3,8 +3,8 @@ package stages
 import (
 	"context"
 
-	"fmsr/internal/profile"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/profile"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // recorder lets a profile record a torch thread's operations.

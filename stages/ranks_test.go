@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/ranks"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/ranks"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // batchesOf returns the origins in a rank's first training batches, and in its validation

@@ -3,10 +3,10 @@ package stages
 import (
 	"context"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/internal/rng"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/rng"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // The most frames, and their bytes, that replay reads at once, in parallel.

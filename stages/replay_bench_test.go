@@ -6,12 +6,12 @@ import (
 	"runtime"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/field/plan"
-	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/internal/testkit/golden"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field/plan"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // BenchmarkCacheReplay is arrow_cache to batches of 4 at full size, 8 fields of

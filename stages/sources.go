@@ -6,9 +6,9 @@ import (
 	"math"
 	"slices"
 
-	"fmsr/internal/dataset"
-	"fmsr/internal/frames"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // seedFilter is the pipeline.Picker of a source: it leaves out the parts that nobody

@@ -11,11 +11,11 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"go.uber.org/goleak"
 
-	"fmsr/internal/field"
-	"fmsr/internal/format/npy"
-	"fmsr/internal/frames"
-	"fmsr/internal/testkit/golden"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/pipeline"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -12,12 +12,12 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/torchx"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Superres applies a trained model to coarse frames.

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strings"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // lookedAt is the number of frames of a file that are compared with the training

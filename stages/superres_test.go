@@ -5,11 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/torchx"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // TestTileFor: tiles only where the whole does not fit, then the largest whose

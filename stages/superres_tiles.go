@@ -3,11 +3,11 @@ package stages
 import (
 	"fmt"
 
-	"fmsr/internal/field"
-	"fmsr/internal/hostmem"
-	"fmsr/internal/torchx"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/hostmem"
+	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // chooseTile sets the side of tiles to the side that the user asks for. Without one, it

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"fmsr/model"
+	"fmsr.example/fmsr/model"
 )
 
 // Unsaid are the keys for what a checkpoint of PyTorch's does not say. A checkpoint that

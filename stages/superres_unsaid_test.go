@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/model"
+	"fmsr.example/fmsr/model"
 )
 
 // TestUnsaid: keys complete a checkpoint that does not say how it was trained, what is

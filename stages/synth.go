@@ -8,12 +8,12 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/dataset"
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/rng"
-	"fmsr/internal/synth"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/rng"
+	"fmsr.example/fmsr/internal/synth"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Synth makes random fields, for benchmarks and trials.

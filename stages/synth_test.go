@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/frames"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/pipeline"
 )
 
 func TestSynth(t *testing.T) {

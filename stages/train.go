@@ -8,14 +8,14 @@ import (
 	"strings"
 	"time"
 
-	"fmsr/internal/display"
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/hostmem"
-	"fmsr/internal/ranks"
-	"fmsr/internal/torchx"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/display"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/hostmem"
+	"fmsr.example/fmsr/internal/ranks"
+	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Train is the training loop: a batch in, a step out.

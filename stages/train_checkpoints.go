@@ -9,12 +9,12 @@ import (
 	"slices"
 	"time"
 
-	"fmsr/internal/display"
-	"fmsr/internal/evaluate"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/runfolder"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/display"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/runfolder"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // saveIfDue begins the checkpoint of the newest step, if one is due. The step has

@@ -4,7 +4,7 @@ import (
 	"reflect"
 	"testing"
 
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // TestDue: a step that was skipped leaves its checkpoint, and its place among those that are

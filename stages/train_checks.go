@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/hostmem"
-	"fmsr/internal/torchx"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/hostmem"
+	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // errorFigure matches the names of the figures of which less is better.

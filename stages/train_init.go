@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/model"
+	"fmsr.example/fmsr/model"
 )
 
 // openInit reads the whole checkpoint that training starts from, if the spec names one

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // inputFrames is how many training frames tell what the network's inputs look like.

@@ -3,9 +3,9 @@ package stages
 import (
 	"fmt"
 
-	"fmsr/internal/frames"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 var _ pipeline.Planner = (*train)(nil)

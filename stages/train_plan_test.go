@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/pipeline"
 )
 
 func TestAllReducedBytes(t *testing.T) {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"fmsr/internal/ranks/dist"
-	"fmsr/model"
+	"fmsr.example/fmsr/internal/ranks/dist"
+	"fmsr.example/fmsr/model"
 )
 
 // join makes the trainer one of several ranks, if there are any: all get rank 0's state.

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/frames"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // ResumeSpec reads a whole checkpoint, and returns the spec that it carries.

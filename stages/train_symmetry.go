@@ -8,11 +8,11 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/internal/rng"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/rng"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // SymmetryConfig are the keys of the symmetries that training draws from.

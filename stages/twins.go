@@ -3,8 +3,8 @@ package stages
 import (
 	"bytes"
 
-	"fmsr/internal/frames"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // warnOfTwins notes that validation or test frames have the values of training frames: a

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // TestTwins: a held-out frame with the values of a training frame is named, and one that

@@ -14,9 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/framecache"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/framecache"
+	"fmsr.example/fmsr/pipeline"
 )
 
 func cacheCommand(out io.Writer) *cobra.Command {

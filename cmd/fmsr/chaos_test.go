@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/atomicfile"
 )
 
 const chaosSpec = `

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/pipeline"
 )
 
 func listCommand(out io.Writer) *cobra.Command {

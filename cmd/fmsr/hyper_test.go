@@ -12,9 +12,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"fmsr/internal/format/npy"
-	"fmsr/internal/torchx"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // hyperparameters lists the original trainer's and fmsr's own: flag, key, default,

@@ -15,9 +15,9 @@ import (
 	"syscall"
 	"time"
 
-	"fmsr/internal/ranks"
-	"fmsr/internal/ranks/dist"
-	"fmsr/internal/terminal"
+	"fmsr.example/fmsr/internal/ranks"
+	"fmsr.example/fmsr/internal/ranks/dist"
+	"fmsr.example/fmsr/internal/terminal"
 )
 
 // patience is how long the other ranks may take to end after one has failed.

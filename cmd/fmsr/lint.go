@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/pipeline"
 )
 
 func lintCommand(out io.Writer) *cobra.Command {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/pipeline"
-	"fmsr/sinks"
+	"fmsr.example/fmsr/pipeline"
+	"fmsr.example/fmsr/sinks"
 )
 
 func mergeCommand(out io.Writer) *cobra.Command {

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // Times of run.on_signal.

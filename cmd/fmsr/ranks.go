@@ -8,9 +8,9 @@ import (
 	"runtime"
 	"syscall"
 
-	"fmsr/internal/ranks"
-	"fmsr/internal/ranks/dist"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/ranks"
+	"fmsr.example/fmsr/internal/ranks/dist"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // placeOf returns this process's place among the ranks of a run, which --ranks must agree

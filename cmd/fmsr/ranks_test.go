@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"fmsr/internal/format/torchfile"
-	"fmsr/internal/ranks"
+	"fmsr.example/fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/ranks"
 )
 
 const ranksSpec = `

@@ -9,11 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/internal/page"
-	"fmsr/internal/runview"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/infile"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/page"
+	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/pipeline"
 )
 
 func reportCommand(out io.Writer) *cobra.Command {

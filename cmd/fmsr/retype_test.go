@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/x448/float16"
 
-	"fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/format/npy"
 )
 
 // retypeCommand writes an array with another dtype, as numpy would, to an npy file or

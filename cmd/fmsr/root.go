@@ -8,11 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/internal/terminal"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/terminal"
+	"fmsr.example/fmsr/pipeline"
 
-	_ "fmsr/sinks"
-	_ "fmsr/stages"
+	_ "fmsr.example/fmsr/sinks"
+	_ "fmsr.example/fmsr/stages"
 )
 
 // Exit statuses.

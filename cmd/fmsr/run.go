@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/internal/store/atomicfile"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // shards returns the part of the work that the flag names and, without the flag,

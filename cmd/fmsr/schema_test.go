@@ -12,8 +12,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"fmsr/pipeline"
-	"fmsr/specs"
+	"fmsr.example/fmsr/pipeline"
+	"fmsr.example/fmsr/specs"
 )
 
 // TestSchemaIsCurrent: specs/schema.json is what the declarations give.

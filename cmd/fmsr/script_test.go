@@ -15,8 +15,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"fmsr/internal/format/npy"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 func TestMain(m *testing.M) {

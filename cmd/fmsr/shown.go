@@ -7,10 +7,10 @@ import (
 	"os"
 	"sync"
 
-	"fmsr/internal/liveview"
-	"fmsr/internal/ranks"
-	"fmsr/internal/terminal"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/liveview"
+	"fmsr.example/fmsr/internal/ranks"
+	"fmsr.example/fmsr/internal/terminal"
+	"fmsr.example/fmsr/pipeline"
 )
 
 // show shows a run live if out is a terminal. It returns where the run writes to, and a

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/infile"
-	"fmsr/pipeline"
-	"fmsr/specs"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/pipeline"
+	"fmsr.example/fmsr/specs"
 )
 
 // largestSpec bounds the bytes of a spec that are read.

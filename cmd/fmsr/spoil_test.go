@@ -19,11 +19,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/format/arrowtensor"
-	"fmsr/internal/format/npy"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/seal"
-	"fmsr/model"
+	"fmsr.example/fmsr/internal/format/arrowtensor"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/seal"
+	"fmsr.example/fmsr/model"
 )
 
 // The specs in a place.

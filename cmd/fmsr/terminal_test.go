@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"fmsr/internal/testkit/pty"
+	"fmsr.example/fmsr/internal/testkit/pty"
 )
 
 const terminalSpec = `

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/internal/ui"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/ui"
+	"fmsr.example/fmsr/pipeline"
 )
 
 func uiCommand(out io.Writer) *cobra.Command {

@@ -14,13 +14,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/internal/dataset/exportset"
-	"fmsr/internal/glob"
-	"fmsr/internal/store/framecache"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/store/parts"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/dataset/exportset"
+	"fmsr.example/fmsr/internal/glob"
+	"fmsr.example/fmsr/internal/store/framecache"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 func verifyCommand(out io.Writer) *cobra.Command {

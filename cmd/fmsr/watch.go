@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/internal/liveview"
-	"fmsr/internal/terminal"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/liveview"
+	"fmsr.example/fmsr/internal/terminal"
+	"fmsr.example/fmsr/pipeline"
 )
 
 func watchCommand(out io.Writer) *cobra.Command {

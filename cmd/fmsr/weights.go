@@ -9,11 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fmsr/internal/format/safetensors"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/runfolder"
-	"fmsr/model"
-	"fmsr/pipeline"
+	"fmsr.example/fmsr/internal/format/safetensors"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/runfolder"
+	"fmsr.example/fmsr/model"
+	"fmsr.example/fmsr/pipeline"
 )
 
 func weightsCommand(out io.Writer) *cobra.Command {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/format/npy"
 )
 
 // Axes are the axes of a file's array as letters, in the order of its shape: F frames, H,

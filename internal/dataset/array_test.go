@@ -14,7 +14,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // npyBytes is an npy file of values in their order there.

@@ -6,9 +6,9 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/format/npy"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/infile"
 )
 
 // Arrays is a seed's open files, read as frames (H,W,C).

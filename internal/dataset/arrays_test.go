@@ -11,8 +11,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/format/npy"
-	"fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // TestArrays: one file and a file a field give the same frames, which outlive the

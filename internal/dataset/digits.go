@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // Frames are float32. Of a float64 field that varies little around a large mean, such as a

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/rng"
+	"fmsr.example/fmsr/internal/rng"
 )
 
 // doubles writes a float64 npy file (F,H,W,C) of these values.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"os"
 
-	"fmsr/internal/glob"
+	"fmsr.example/fmsr/internal/glob"
 )
 
 // FindFiles returns the npy and npz files of a path, sorted: the file itself, the files of a

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // InTime cuts the frames of every seed into splits that follow each other in time. It

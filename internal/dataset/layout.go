@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"fmsr/internal/glob"
+	"fmsr.example/fmsr/internal/glob"
 )
 
 // Layout is the place of the files of seeds. The first field that is set decides:

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"fmsr/internal/glob"
+	"fmsr.example/fmsr/internal/glob"
 )
 
 // Pattern is a path below a root that names a seed, a frame if each has its own file, and a

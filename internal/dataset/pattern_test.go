@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 func TestPattern(t *testing.T) {

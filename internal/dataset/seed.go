@@ -9,9 +9,9 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/infile"
 )
 
 // Seed is a seed to read: its files, its split and the numbers of its frames.

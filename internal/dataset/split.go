@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // Selection is a user's choice among the seeds that were found.

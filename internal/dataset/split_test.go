@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // TestSplits: 80/10/10 in order, in proportion with fewer seeds.

@@ -3,8 +3,8 @@ package evaluate
 import (
 	"slices"
 
-	"fmsr/internal/field"
-	"fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/parallel"
 )
 
 // Baselines makes, from a frame's input alone, the fields that a model has to beat:

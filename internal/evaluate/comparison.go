@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // Kernels is the arithmetic that libtorch or our C++ does. The caller provides it, so

@@ -1,6 +1,6 @@
 package evaluate
 
-import "fmsr/internal/picture"
+import "fmsr.example/fmsr/internal/picture"
 
 // Evaluation is the result of evaluating a training step, for the sinks below.
 type Evaluation struct {

@@ -7,9 +7,9 @@ import (
 	"math"
 	"slices"
 
-	"fmsr/internal/field"
-	"fmsr/internal/parallel"
-	"fmsr/internal/picture"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/picture"
 )
 
 // ShownFrames is how many frames a picture shows.

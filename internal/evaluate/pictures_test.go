@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/picture"
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/picture"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // TestNotes: the error below a map is the root mean square of the difference over the truth's

@@ -8,7 +8,7 @@ import (
 	"regexp"
 	"slices"
 
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // Record is an evaluation for later readers: all figures by field with their meaning, and

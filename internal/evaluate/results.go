@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // Results are the sums of a comparison over the frames of one grid.

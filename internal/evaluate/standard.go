@@ -3,7 +3,7 @@ package evaluate
 import (
 	"math"
 
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // Standard is the suite that ships. An entry added here shows in every outlet.

@@ -8,8 +8,8 @@ import (
 	"math"
 	"slices"
 
-	"fmsr/internal/parallel"
-	"fmsr/internal/picture"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/picture"
 )
 
 // TileScale is the values at the ends of a field's colours in tiles.

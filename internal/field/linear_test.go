@@ -6,7 +6,7 @@ import (
 	"reflect"
 	"testing"
 
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // planes are a coarse field and a fine one that is an exact linear function of

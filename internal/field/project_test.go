@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // TestProjectCoarse checks the identities of an orthogonal projection: pooling gives

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/parallel"
 )
 
 // Projector moves the fields of a frame to the nearest ones that satisfy constraints, all

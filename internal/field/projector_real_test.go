@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // realFrame returns some channels of a frame of a file of real frames (F,N,N,C).

@@ -10,8 +10,8 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
-	"fmsr/internal/field"
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // box has fields Bx, By, jz and density on a grid, in float64, and the operators that the

@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 func noise(seed uint64, n int) []float32 {

@@ -3,7 +3,7 @@ package frames
 import (
 	"testing"
 
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field"
 )
 
 func TestReferences(t *testing.T) {

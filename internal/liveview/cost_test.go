@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/display"
-	"fmsr/internal/testkit/pty"
+	"fmsr.example/fmsr/internal/display"
+	"fmsr.example/fmsr/internal/testkit/pty"
 )
 
 // TestCost: a view of a quick training takes little of one core, whatever else the machine

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
-	"fmsr/internal/terminal"
+	"fmsr.example/fmsr/internal/terminal"
 )
 
 // Times of drawing.

@@ -12,8 +12,8 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/display"
-	"fmsr/internal/testkit/pty"
+	"fmsr.example/fmsr/internal/display"
+	"fmsr.example/fmsr/internal/testkit/pty"
 )
 
 // TestScreen: lines stay above the frame, in order; the terminal has its modes all the time;

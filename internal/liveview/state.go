@@ -9,8 +9,8 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"fmsr/internal/display"
-	"fmsr/internal/terminal"
+	"fmsr.example/fmsr/internal/display"
+	"fmsr.example/fmsr/internal/terminal"
 )
 
 // state is what a run has told so far.

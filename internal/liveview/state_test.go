@@ -9,7 +9,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
-	"fmsr/internal/display"
+	"fmsr.example/fmsr/internal/display"
 )
 
 // TestFrames holds the frames of a run's phases, without their colours, at several widths.

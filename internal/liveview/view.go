@@ -15,9 +15,9 @@ import (
 	"sync"
 	"time"
 
-	"fmsr/internal/display"
-	"fmsr/internal/hostmem"
-	"fmsr/internal/terminal"
+	"fmsr.example/fmsr/internal/display"
+	"fmsr.example/fmsr/internal/hostmem"
+	"fmsr.example/fmsr/internal/terminal"
 )
 
 // View is a Display on a terminal. Its methods may be called at the same time.

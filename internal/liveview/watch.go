@@ -13,9 +13,9 @@ import (
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"fmsr/internal/display"
-	"fmsr/internal/runview"
-	"fmsr/internal/terminal"
+	"fmsr.example/fmsr/internal/display"
+	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/terminal"
 )
 
 // Watch shows runs that were started elsewhere, from their folders alone.

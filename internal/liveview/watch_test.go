@@ -12,7 +12,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
-	"fmsr/internal/testkit/pty"
+	"fmsr.example/fmsr/internal/testkit/pty"
 )
 
 // folder makes the folder of a run of 40 steps that has taken some.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/evaluate"
 )
 
 // Plot is a chart on the page, an index of Data.Charts.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/runview"
 )
 
 // Details is what a reader may want to know of a subject besides its results.

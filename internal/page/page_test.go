@@ -14,9 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/runview"
-	"fmsr/internal/testkit/somerun"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/testkit/somerun"
 )
 
 func must(t *testing.T, err error) {

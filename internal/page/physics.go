@@ -4,7 +4,7 @@ import (
 	"html/template"
 	"path"
 
-	"fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/runview"
 )
 
 // Physics is what superres measured of the physics.

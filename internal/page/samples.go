@@ -8,8 +8,8 @@ import (
 	"image"
 	"image/png"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/runview"
 )
 
 // Samples is the tiles of a subject: what its sources make of each field.

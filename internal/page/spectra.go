@@ -5,8 +5,8 @@ import (
 	"math"
 	"strings"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/picture"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/picture"
 )
 
 // Spectra is a field's spectra and, where something is compared, their ratios to the truth's:

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/runview"
 )
 
 // Subject is what a page is of: a training run with its newest evaluation, or the results of

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/evaluate"
 )
 
 // Table is figures with their meaning.

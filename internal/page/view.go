@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/runview"
 )
 
 // View is all that a page shows.

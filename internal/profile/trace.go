@@ -6,7 +6,7 @@ import (
 	"io"
 	"time"
 
-	"fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/atomicfile"
 )
 
 // traceEvent is an event of the trace-event format: ph is X for a span, M for a

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	formulas "fmsr/internal/testkit/golden"
+	formulas "fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // TestUniform checks the moments of the uniform distribution, also over streams

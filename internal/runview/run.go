@@ -12,10 +12,10 @@ import (
 	"strconv"
 	"time"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/format/torchfile"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/store/runfolder"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/runfolder"
 )
 
 // Names of files in a run's folder.

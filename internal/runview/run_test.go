@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fmsr/internal/store/runfolder"
-	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/store/runfolder"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 const someSpec = `version: 1

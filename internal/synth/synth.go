@@ -28,7 +28,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"gonum.org/v1/gonum/dsp/fourier"
 
-	"fmsr/internal/rng"
+	"fmsr.example/fmsr/internal/rng"
 )
 
 // Channels is the number of values of a cell.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/testkit/golden"
 	torch "github.com/wangkuiyi/gotorch"
 )
 

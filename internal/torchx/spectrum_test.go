@@ -5,7 +5,7 @@ import (
 	"math"
 	"testing"
 
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // grids has even, odd and oblong grids.

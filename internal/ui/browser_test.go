@@ -20,9 +20,9 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	htmlpage "fmsr/internal/page"
-	"fmsr/internal/runview"
-	"fmsr/internal/testkit/somerun"
+	htmlpage "fmsr.example/fmsr/internal/page"
+	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/testkit/somerun"
 )
 
 // TestBrowser opens pages in a headless Chromium. FMSR_BROWSER=required makes a missing

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/runview"
 )
 
 // finder finds the runs in folders, and keeps them open.

@@ -26,8 +26,8 @@ import (
 	"strings"
 	"sync"
 
-	"fmsr/internal/page"
-	"fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/page"
+	"fmsr.example/fmsr/internal/runview"
 )
 
 // Server answers requests. It may be used by several goroutines.

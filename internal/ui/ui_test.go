@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"fmsr/internal/testkit/somerun"
+	"fmsr.example/fmsr/internal/testkit/somerun"
 )
 
 func must(t testing.TB, err error) {

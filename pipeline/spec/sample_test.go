@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 // sampleConfig has a field of every kind that configs have.

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 // TestWritten: the written spec reads as the same spec, whichever folder it is in.

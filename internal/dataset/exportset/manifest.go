@@ -16,12 +16,12 @@ import (
 	"path/filepath"
 	"slices"
 
-	"fmsr/internal/dataset"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/store/parts"
-	"fmsr/internal/store/seal"
+	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/store/seal"
 )
 
 // ManifestName is the manifest's name in the folder of the set.

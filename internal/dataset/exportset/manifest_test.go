@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 const whole = `{"format":"arrow","files":[{"path":"seed_0000.arrow","rows":3,"bytes":100,"sha256":"00","seed":0,"split":"train"}],

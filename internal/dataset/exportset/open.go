@@ -10,10 +10,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/format/arrowtensor"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/store/seal"
+	"fmsr.example/fmsr/internal/format/arrowtensor"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/seal"
 )
 
 // Columns returns the names of a frame's tensors: x_hi and, if it is paired, x_lo.

@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"fmsr/internal/field"
-	"fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/store/parts"
 )
 
 // Seed is the part of a finished seed's record besides its files: the record's Extra.

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/store/parts"
 )
 
 func record(t *testing.T, seed int, split string, states ...field.Welford) parts.Record {

@@ -7,10 +7,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/parquet/file"
 
-	"fmsr/internal/format/arrowtensor"
-	"fmsr/internal/format/npy"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/format/arrowtensor"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/parts"
 )
 
 // Verify checks the checksum of a manifest, and the size, SHA-256 and rows of every

@@ -13,11 +13,11 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/format/arrowtensor"
-	"fmsr/internal/format/npy"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/parts"
-	"fmsr/internal/store/seal"
+	"fmsr.example/fmsr/internal/format/arrowtensor"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/store/seal"
 )
 
 // export makes a set of one file of three frames that says it has as many rows.

@@ -4,7 +4,7 @@ import (
 	"math"
 	"slices"
 
-	"fmsr/internal/rng"
+	"fmsr.example/fmsr/internal/rng"
 )
 
 // Draws returns how often each of n simulations is drawn, in resamples samples of n with

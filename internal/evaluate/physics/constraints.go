@@ -3,7 +3,7 @@ package physics
 import (
 	"math"
 
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // divergence sums, of (Bx,By): the cells, the squares of the corner and of the central

@@ -4,8 +4,8 @@ import (
 	"math"
 	"slices"
 
-	"fmsr/internal/field"
-	"fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/parallel"
 )
 
 // ensemble compares the samples of a frame together with its truth, cell by cell, first

@@ -4,8 +4,8 @@ import (
 	"math"
 	"testing"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // ensembles returns the summary of frames whose truth and K samples are a common field plus

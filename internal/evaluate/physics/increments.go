@@ -3,7 +3,7 @@ package physics
 import (
 	"math"
 
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // increments sums, for each direction (along x, along y) and lag l, the increments

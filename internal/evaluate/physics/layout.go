@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sync"
 
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // Layout is what metrics know of the frames: their grid, and how many samples there are.

@@ -3,7 +3,7 @@ package physics
 import (
 	"strings"
 
-	"fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/evaluate"
 )
 
 // Source is the origin of fields: evaluate's, and these two.

@@ -4,9 +4,9 @@ import (
 	"math"
 	"testing"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/field"
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // fill returns a field (n,n) of f(y,x).

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/picture"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/picture"
 )
 
 // labels are the sources' names in legends and tables.

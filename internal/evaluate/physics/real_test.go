@@ -3,8 +3,8 @@ package physics
 import (
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/npy"
 )
 
 // TestSpectralCode: frames of a spectral code have no divergence in spectral form, to single

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/field"
-	"fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/parallel"
 )
 
 // Results are sums over frames, by simulation, and a row for every value of every frame.

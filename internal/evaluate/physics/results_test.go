@@ -8,8 +8,8 @@ import (
 	"slices"
 	"testing"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // someFrames returns results of frames of two fields with two samples each.

@@ -3,7 +3,7 @@ package physics
 import (
 	"math"
 
-	"fmsr/internal/field"
+	"fmsr.example/fmsr/internal/field"
 )
 
 // spectral sums, for each shell k of wavenumbers, the modes' |a|^2 of the made field,

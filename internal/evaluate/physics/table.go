@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/evaluate"
 )
 
 // headlines are the values that tables show. physics.parquet has all.

@@ -6,8 +6,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/testkit/golden"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // BenchmarkSpectraFrame is a frame of 8 fields 256 x 256, and of their averages

@@ -4,8 +4,8 @@ import (
 	"math"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // powerOf returns P(k) of each plane of values on a grid, by Add in one call.

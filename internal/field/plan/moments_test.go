@@ -4,8 +4,8 @@ import (
 	"math"
 	"testing"
 
-	"fmsr/internal/field"
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // TestMomentsMerge: parts merge to the whole, to float64 round-off.

@@ -22,10 +22,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/parallel"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Plan is the preprocessing of each frame. Its zero value passes planar frames on

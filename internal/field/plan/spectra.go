@@ -7,9 +7,9 @@ import (
 	"slices"
 	"sync"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // Spectra computes P(k) of fields on a grid and, with a factor, of the fields

@@ -11,9 +11,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"gonum.org/v1/gonum/dsp/fourier"
 
-	"fmsr/internal/field"
-	"fmsr/internal/frames"
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // frame makes one of (h,w,c) values, channels last.

@@ -16,7 +16,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // The extension's place in a field's metadata, and its name.

@@ -9,8 +9,8 @@ import (
 
 	flatbuffers "github.com/google/flatbuffers/go"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/infile"
 )
 
 // File is an open Arrow IPC file of a Schema: Arrow's own reader copies every buffer

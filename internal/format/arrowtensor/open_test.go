@@ -14,8 +14,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 // seekable is memory to write a file to.

@@ -11,7 +11,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/compress"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
-	"fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // Writer writes rows into a file, from front to back.

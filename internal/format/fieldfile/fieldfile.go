@@ -17,9 +17,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/format/arrowtensor"
-	"fmsr/internal/format/npy"
-	"fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/format/arrowtensor"
+	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // Formats are the names of the formats.

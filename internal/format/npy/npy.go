@@ -17,7 +17,7 @@ import (
 	"fmt"
 	"io"
 
-	"fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/infile"
 )
 
 // File is an open array of floats.

@@ -14,7 +14,7 @@ import (
 
 	npyio "github.com/sbinet/npyio/npy"
 
-	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 func TestRoundTrip(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/infile"
 )
 
 // zipMagic starts a zip file that is not empty.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 // archive is an npz of those members, each (2,3) of the values 0 to 5 as <f4.

@@ -8,7 +8,7 @@ import (
 	"io"
 	"strings"
 
-	"fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/atomicfile"
 )
 
 // Encoder writes an array to a file that its caller has opened, values in any number of

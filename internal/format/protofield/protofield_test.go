@@ -3,7 +3,7 @@ package protofield
 import (
 	"testing"
 
-	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 // TestFields: what was appended is found again among other fields.

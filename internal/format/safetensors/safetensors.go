@@ -13,8 +13,8 @@ import (
 	"fmt"
 	"io"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/infile"
 )
 
 // Tensor is one tensor to be written. Read is called once, when it is written,

@@ -20,7 +20,7 @@ import (
 	"math"
 	"time"
 
-	"fmsr/internal/format/protofield"
+	"fmsr.example/fmsr/internal/format/protofield"
 )
 
 // Fields of Event.

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"fmsr/internal/testkit/cutlog"
-	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/testkit/cutlog"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 // logOf is a file with a scalar at each of the steps.

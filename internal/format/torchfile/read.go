@@ -11,7 +11,7 @@ import (
 
 	"github.com/x448/float16"
 
-	"fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/infile"
 )
 
 // File is an open checkpoint.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 // openBytes opens a checkpoint of those bytes.

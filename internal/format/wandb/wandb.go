@@ -25,7 +25,7 @@ import (
 	"strings"
 	"time"
 
-	"fmsr/internal/format/protofield"
+	"fmsr.example/fmsr/internal/format/protofield"
 )
 
 const (

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"fmsr/internal/format/protofield"
-	"fmsr/internal/testkit/cutlog"
-	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/format/protofield"
+	"fmsr.example/fmsr/internal/testkit/cutlog"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 var (

@@ -9,8 +9,8 @@ import (
 	"os"
 	"time"
 
-	"fmsr/internal/ranks"
-	"fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/ranks"
+	"fmsr.example/fmsr/internal/torchx"
 )
 
 // never is the time limit of collectives: the monitor ends those that wait for a rank that

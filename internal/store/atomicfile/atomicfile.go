@@ -22,7 +22,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/infile"
 )
 
 // Before, if a test has set it, is called before each operation on a file that is being

@@ -24,7 +24,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/infile"
 )
 
 // The names of files, and of the folders of caches being made.

@@ -8,8 +8,8 @@ import (
 	"io"
 	"math"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/store/seal"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/seal"
 )
 
 // Format is the version of the caches that are written and read here.

@@ -8,7 +8,7 @@ import (
 	"io"
 	"path/filepath"
 
-	"fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/infile"
 )
 
 // Verify checks every byte of the two files of a cache, which may be in use. An error

@@ -12,10 +12,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"fmsr/internal/format/arrowtensor"
-	"fmsr/internal/frames"
-	"fmsr/internal/store/seal"
-	"fmsr/internal/testkit/fuzzlimit"
+	"fmsr.example/fmsr/internal/format/arrowtensor"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/seal"
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 // whole makes a cache of two paired frames, as arrow_cache does.

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/parallel"
-	"fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/store/atomicfile"
 )
 
 // Output is a data file of a seed being written. It appears with Commit. Its SHA-256 is

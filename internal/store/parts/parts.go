@@ -28,11 +28,11 @@ import (
 	"path/filepath"
 	"slices"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/glob"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/store/seal"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/glob"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/seal"
 )
 
 // Folder is the folder of the records, in the folder of the results.

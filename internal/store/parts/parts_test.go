@@ -14,7 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // work is the export of these parts under a key.

@@ -9,10 +9,10 @@ import (
 	"io"
 	"path/filepath"
 
-	"fmsr/internal/glob"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/store/seal"
+	"fmsr.example/fmsr/internal/glob"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/seal"
 )
 
 // Whole is the name of the record of the summary's files, in the folder of the records.

@@ -14,10 +14,10 @@ import (
 	"slices"
 	"strings"
 
-	"fmsr/internal/frames"
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/infile"
-	"fmsr/internal/store/seal"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/seal"
 )
 
 // Work is all that the results in a folder are of. Every run that shares the work writes

@@ -21,8 +21,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"fmsr/internal/store/atomicfile"
-	"fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/store/infile"
 )
 
 // The files in the folder.

@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"fmsr/internal/field"
-	"fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/npy"
 )
 
 func main() {

@@ -10,11 +10,11 @@ import (
 	"os"
 	"path/filepath"
 
-	"fmsr/internal/evaluate"
-	"fmsr/internal/field"
-	"fmsr/internal/runview"
-	"fmsr/internal/synth"
-	"fmsr/internal/testkit/golden"
+	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/synth"
+	"fmsr.example/fmsr/internal/testkit/golden"
 )
 
 // Config describes a run.
