@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"slices"
 
@@ -191,7 +192,8 @@ func valueInfo(name string, dims []any) []byte {
 	return protofield.AppendBytes(protofield.AppendBytes(nil, 1, []byte(name)), 2, protofield.AppendBytes(nil, 1, tensor))
 }
 
-// Write writes the model, with metadata for whoever applies it.
+// Write writes the model, with metadata for whoever applies it. A model of 2 GB or more is
+// an error: no message of protobuf is longer.
 func (g *Graph) Write(w io.Writer, name string, metadata map[string]string) error {
 	head := protofield.AppendInt(nil, 1, irVersion)
 	head = protofield.AppendBytes(head, 2, []byte(producer))
@@ -205,6 +207,9 @@ func (g *Graph) Write(w io.Writer, name string, metadata map[string]string) erro
 	size := len(graph)
 	for _, weight := range g.weights {
 		size += protowire.SizeTag(5) + protowire.SizeBytes(weight.size())
+	}
+	if size+len(head) > math.MaxInt32-16 {
+		return fmt.Errorf("the model has %d bytes: ONNX files have at most 2 GB", size)
 	}
 	head = protowire.AppendVarint(protowire.AppendTag(head, 7, protowire.BytesType), uint64(size))
 	if _, err := w.Write(append(head, graph...)); err != nil {
