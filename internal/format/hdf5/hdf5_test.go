@@ -1,0 +1,222 @@
+package hdf5
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
+)
+
+// needLibrary skips a test where libhdf5 is not there. Where FMSR_HDF5 names one, as make
+// test does, it must be.
+func needLibrary(t testing.TB) {
+	if _, err := load(); err != nil {
+		if os.Getenv("FMSR_HDF5") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+// checkDigits checks that the value at an index of the array is offset plus its digits,
+// scaled. Reads of any length give the same values.
+func checkDigits(t *testing.T, a *Array, value func(index []int) float64) {
+	t.Helper()
+	n := 1
+	for _, d := range a.Shape {
+		n *= d
+	}
+	whole := make([]float32, n)
+	if err := a.Read(whole, 0); err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range whole {
+		index, rest := make([]int, len(a.Shape)), i
+		for axis := len(a.Shape) - 1; axis >= 0; axis-- {
+			index[axis], rest = rest%a.Shape[axis], rest/a.Shape[axis]
+		}
+		if want := float32(value(index)); got != want {
+			t.Fatalf("%s: value at %v is %g, want %g", a.Path, index, got, want)
+		}
+	}
+	for length := 1; length <= n; length = 2*length + 1 {
+		for at := 0; at+length <= n; at += 1 + length/2 {
+			part := make([]float32, length)
+			if err := a.Read(part, at); err != nil || !slices.Equal(part, whole[at:at+length]) {
+				t.Fatalf("%s: %d values from %d on: %v, want %v (%v)", a.Path, length, at, part, whole[at:at+length], err)
+			}
+		}
+	}
+}
+
+func TestWell(t *testing.T) {
+	needLibrary(t)
+	for _, c := range []struct {
+		file, axes string
+		double     bool
+	}{{"plain.hdf5", "FWH", false}, {"packed.hdf5", "FWH", true}, {"latest.hdf5", "FWH", false}, {"rows.hdf5", "FHW", false}} {
+		path := "testdata/" + c.file
+		names, n, err := About(path)
+		want := "[density velocity_x velocity_y stress_xx stress_xy stress_yx stress_yy]"
+		if c.axes == "FHW" {
+			want = "[density velocity_y velocity_x stress_yy stress_yx stress_xy stress_xx]"
+		}
+		if fmt.Sprint(names) != want || n != 2 || err != nil {
+			t.Fatalf("%s: %v, %d trajectories, %v: want %s and 2", path, names, n, err, want)
+		}
+		for field, name := range names {
+			for trajectory := range 2 {
+				a, err := Open(path, name, trajectory)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if fmt.Sprint(a.Shape) != "[3 4 6]" || a.Axes != c.axes || a.Double() != c.double {
+					t.Errorf("%s: shape %v, axes %s, double %v", a.Path, a.Shape, a.Axes, a.Double())
+				}
+				checkDigits(t, a, func(i []int) float64 {
+					v := float64(1000*trajectory + 100*i[0] + 10*i[1] + i[2])
+					switch {
+					case field >= 3:
+						return 100*v + float64((field-3)/2*10+(field-3)%2)
+					case field >= 1:
+						return 10*v + float64(field-1)
+					}
+					return v
+				})
+				if err := a.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+}
+
+func TestAthdf(t *testing.T) {
+	needLibrary(t)
+	for _, file := range []string{"plain.athdf", "latest.athdf"} {
+		for v, name := range []string{"rho", "press", "Bcc1"} {
+			a, err := Open("testdata/"+file, name, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if fmt.Sprint(a.Shape) != "[4 6]" || a.Axes != "HW" || a.Double() != (file == "latest.athdf") {
+				t.Errorf("%s: shape %v, axes %s, double %v", a.Path, a.Shape, a.Axes, a.Double())
+			}
+			checkDigits(t, a, func(i []int) float64 { return float64(1000*v + 10*i[0] + i[1]) })
+			a.Close()
+		}
+	}
+}
+
+func TestPlain(t *testing.T) {
+	needLibrary(t)
+	a, err := Open("testdata/frames.h5", "run/fields", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if fmt.Sprint(a.Shape) != "[2 4 6 2]" {
+		t.Errorf("shape %v", a.Shape)
+	}
+	checkDigits(t, a, func(i []int) float64 { return float64(1000*i[0] + 100*i[1] + 10*i[2] + i[3]) })
+}
+
+// TestLow: what float32 loses of 0.1 is 0.1 - float32(0.1), and of a digit nothing.
+func TestLow(t *testing.T) {
+	a := &Array{low: true}
+	got := make([]float32, 3)
+	a.narrow(got, []float64{0.1, 2, 1e-60})
+	x := 0.1
+	if got[0] != float32(x-float64(float32(x))) || got[0] == 0 || got[1] != 0 || got[2] == 0 {
+		t.Errorf("lost %v", got)
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	needLibrary(t)
+	whole, err := os.ReadFile("testdata/plain.hdf5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	for name, data := range map[string][]byte{"half.hdf5": whole[:len(whole)/2], "empty.h5": {}, "text.h5": []byte("no HDF5 in here")} {
+		if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		path, name string
+		trajectory int
+		want       string
+	}{
+		{"testdata/refined.athdf", "rho", 0, "MeshBlocks of the levels 0 to 1: fmsr reads one grid"},
+		{"testdata/deep.athdf", "rho", 0, "a grid of [6 4 2] cells: fmsr reads fields of 2 dimensions"},
+		{"testdata/plain.athdf", "vel1", 0, `no field "vel1": name some of rho, press, Bcc1`},
+		{"testdata/plain.hdf5", "still", 0, `no field "still": name some of density, velocity_x`},
+		{"testdata/plain.hdf5", "density", 2, "no trajectory 2: it has 2"},
+		{"testdata/frames.h5", "", 0, "name the dataset by npy_load.array"},
+		{"testdata/frames.h5", "nothing", 0, "dataset nothing: not opened: "},
+		{"testdata/frames.h5", "counts", 0, "want floats, found integers"},
+		{folder + "/half.hdf5", "density", 0, "libhdf5 does not open it: truncated file"},
+		{folder + "/empty.h5", "density", 0, "libhdf5 does not open it: "},
+		{folder + "/text.h5", "density", 0, "libhdf5 does not open it: file signature not found"},
+		{folder + "/none.h5", "density", 0, "no such file"},
+	} {
+		a, err := Open(c.path, c.name, c.trajectory)
+		if err == nil {
+			a.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.path) {
+			t.Errorf("%s, %s: error %v, want %q", c.path, c.name, err, c.want)
+		}
+	}
+}
+
+// FuzzOpen: whatever the bytes, an error or arrays that can be read.
+func FuzzOpen(f *testing.F) {
+	needLibrary(f)
+	seeds, _ := filepath.Glob("testdata/*.*5")
+	more, _ := filepath.Glob("testdata/*.athdf")
+	for _, path := range append(seeds, more...) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(t.TempDir(), "a.hdf5")
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		fuzzlimit.Run(t, len(data), func() { readAll(t, path) })
+	})
+}
+
+// readAll reads the first and the last value of every field.
+func readAll(t *testing.T, path string) {
+	names, _, err := About(path)
+	if err != nil {
+		return
+	}
+	for _, name := range append(names, "run/fields") {
+		a, err := Open(path, name, 0)
+		if err != nil {
+			continue
+		}
+		n := 1
+		for _, d := range a.Shape {
+			n *= d
+		}
+		for _, at := range []int{0, n - 1} {
+			if err := a.Read(make([]float32, 1), at); err != nil && !strings.Contains(err.Error(), path) {
+				t.Errorf("an error without the path: %v", err)
+			}
+		}
+		a.Close()
+	}
+}
