@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
 // needLibrary skips a test where libhdf5 is not there. Where FMSR_HDF5 names one, as make
@@ -176,7 +174,8 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// FuzzOpen: whatever the bytes, an error or arrays that can be read.
+// FuzzOpen: whatever the bytes, an error or arrays that can be read. Its memory is not
+// limited: libhdf5 takes 240 MB for some damaged references before it refuses them.
 func FuzzOpen(f *testing.F) {
 	needLibrary(f)
 	seeds, _ := filepath.Glob("testdata/*.*5")
@@ -193,7 +192,7 @@ func FuzzOpen(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		fuzzlimit.Run(t, len(data), func() { readAll(t, path) })
+		readAll(t, path)
 	})
 }
 

@@ -22,6 +22,7 @@ const (
 	classInteger, classFloat, classText = 0, 1, 3
 	utf8                                = 1
 	innermostFirst                      = 0
+	chunked                             = 2
 	variableLength                      = ^uintptr(0)
 	truncate                            = 2
 )
@@ -53,6 +54,10 @@ type library struct {
 	readData   func(data, kind, memory, file, transfer id, to unsafe.Pointer) int32
 	writeData  func(data, kind, memory, file, transfer id, from unsafe.Pointer) int32
 	freeTexts  func(kind, space, transfer id, texts unsafe.Pointer) int32
+	dataPlan   func(id) id // its creation properties
+	layout     func(plan id) int32
+	chunk      func(plan id, rank int32, lengths *uint64) int32
+	closePlan  func(id) int32
 	closeData  func(id) int32
 
 	newSpace   func(rank int32, dims, most *uint64) id
@@ -89,6 +94,7 @@ func (l *library) functions() map[string]any {
 		"H5Lexists": &l.exists, "H5Gcreate2": &l.createGroup, "H5Gclose": &l.closeGroup,
 		"H5Dopen2": &l.openData, "H5Dcreate2": &l.createData, "H5Dget_space": &l.dataSpace, "H5Dget_type": &l.dataType,
 		"H5Dread": &l.readData, "H5Dwrite": &l.writeData, "H5Dvlen_reclaim": &l.freeTexts, "H5Dclose": &l.closeData,
+		"H5Dget_create_plist": &l.dataPlan, "H5Pget_layout": &l.layout, "H5Pget_chunk": &l.chunk, "H5Pclose": &l.closePlan,
 		"H5Screate_simple": &l.newSpace, "H5Sget_simple_extent_ndims": &l.rank, "H5Sget_simple_extent_dims": &l.dims,
 		"H5Sselect_hyperslab": &l.choose, "H5Sclose": &l.closeSpace,
 		"H5Tget_class": &l.class, "H5Tget_size": &l.size, "H5Tis_variable_str": &l.isVariable, "H5Tcopy": &l.copyType,

@@ -3,6 +3,7 @@ package hdf5
 import (
 	"fmt"
 	"math"
+	"slices"
 	"unsafe"
 )
 
@@ -191,12 +192,34 @@ func (o object) dataset(name string) (*data, error) {
 		d.close()
 		return nil, named(fmt.Errorf("want numbers"))
 	}
-	if _, err := count(append(d.shape, uint64(size)), uint64(o.bytes+4096)*densest); err != nil {
+	if err := d.bounded(uint64(size)); err != nil {
 		d.close()
-		return nil, named(fmt.Errorf("%w for a file of %d bytes", err, o.bytes))
+		return nil, named(err)
 	}
 	d.float, d.double = class == classFloat, class == classFloat && size > 4
 	return d, nil
+}
+
+// bounded returns an error if the dataset, or a chunk of it, which the library allocates,
+// is larger than the file can hold.
+func (d *data) bounded(size uint64) error {
+	limit := uint64(d.bytes+4096) * densest
+	lengths := [][]uint64{d.shape}
+	plan := d.dataPlan(d.id)
+	defer d.closePlan(plan)
+	if d.layout(plan) == chunked {
+		chunk := make([]uint64, len(d.shape))
+		if len(chunk) == 0 || d.chunk(plan, int32(len(chunk)), &chunk[0]) < 0 {
+			return d.failed("its chunks")
+		}
+		lengths = append(lengths, chunk)
+	}
+	for _, dims := range lengths {
+		if _, err := count(append(slices.Clone(dims), size), limit); err != nil {
+			return fmt.Errorf("%w for a file of %d bytes", err, d.bytes)
+		}
+	}
+	return nil
 }
 
 func (d *data) close() { d.closeData(d.id) }
