@@ -110,7 +110,7 @@ func About(path string) (names []string, trajectories int, err error) {
 	return names, trajectories, err
 }
 
-// Open opens the array of that name, and of that trajectory if the file has several.
+// Open opens the array of that name, of a trajectory; -1 is its only one.
 func Open(path, name string, trajectory int) (*Array, error) {
 	a, err := with(path, func(o object) (*Array, error) {
 		l, err := layoutOf(o)
@@ -120,10 +120,14 @@ func Open(path, name string, trajectory int) (*Array, error) {
 		if names := l.names(); names != nil && !slices.Contains(names, name) {
 			return nil, fmt.Errorf("no field %q: name some of %s", name, strings.Join(names, ", "))
 		}
-		if n := l.trajectories(); n > 0 && trajectory >= n {
+		n := l.trajectories()
+		switch {
+		case n > 1 && trajectory < 0:
+			return nil, fmt.Errorf("it has %d trajectories: list it in npy_load.files, where each is a seed", n)
+		case n > 0 && trajectory >= n:
 			return nil, fmt.Errorf("no trajectory %d: it has %d", trajectory, n)
 		}
-		return l.open(name, trajectory)
+		return l.open(name, max(trajectory, 0))
 	})
 	if err != nil {
 		return nil, err
