@@ -8,6 +8,7 @@ import (
 
 	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/infile"
 )
 
@@ -43,6 +44,7 @@ type array struct {
 	file
 	path       string // of the file, and in it
 	shape      []int
+	moments    []frames.Moment // of each frame; nil: not known
 	f, h, w, c int
 
 	// The values' order: axes from the slowest to the fastest, without those of length 1.
@@ -66,7 +68,7 @@ func (f Files) openArray(path, name, optional string) (*array, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newArray(&array{file: h, path: h.Path, shape: h.Shape}, cmp.Or(h.Axes, axes), optional, false)
+		return newArray(&array{file: h, path: h.Path, shape: h.Shape, moments: h.Moments}, cmp.Or(h.Axes, axes), optional, false)
 	}
 	n, err := npy.OpenArray(path, name)
 	if err != nil {

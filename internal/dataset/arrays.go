@@ -131,7 +131,7 @@ func (a *Arrays) add(f Files, path, name, optional string) error {
 	if next.f != first.f || next.h != first.h || next.w != first.w {
 		return fmt.Errorf("%s: shape %v, but %s has %v", next.path, next.shape, first.path, first.shape)
 	}
-	a.F, a.H, a.W, a.C = first.f, first.h, first.w, a.C+next.c
+	a.F, a.H, a.W, a.C, a.moments = first.f, first.h, first.w, a.C+next.c, first.moments
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/infile"
 )
 
@@ -33,6 +34,8 @@ type Array struct {
 	Path  string // of the file, and the name of the array: "a.hdf5: density"
 	Shape []int
 	Axes  string // the letters of Shape's axes, where the file gives them: F frames, H, W
+
+	Moments []frames.Moment // of each frame; nil: not known
 
 	in   *infile.File
 	file object
@@ -61,6 +64,10 @@ func with(path string, f func(o object) (*Array, error)) (a *Array, err error) {
 				return l.failed("libhdf5 does not open it")
 			}
 			if a, err = f(o); err != nil || a == nil {
+				if a != nil && a.data != nil {
+					a.data.close()
+				}
+				a = nil
 				o.closeFile(o.file)
 				return err
 			}

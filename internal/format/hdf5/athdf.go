@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"unsafe"
+
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // athdf is a frame of Athena++: its variables (variables, blocks, nx3, nx2, nx1), in
@@ -175,5 +177,25 @@ func (a *athdf) open(name string, _ int) (*Array, error) {
 			copy(plane[(block[1]*a.block[1]+y)*w+block[0]*a.block[0]:], row)
 		}
 	}
-	return &Array{Shape: []int{h, w}, Axes: "HW", plane: plane, double: d.double}, nil
+	moments, err := a.moment()
+	return &Array{Shape: []int{h, w}, Axes: "HW", Moments: moments, plane: plane, double: d.double}, err
+}
+
+// moment reads when the frame is of.
+func (a *athdf) moment() ([]frames.Moment, error) {
+	if !a.hasAttribute(".", "Time") || !a.hasAttribute(".", "NumCycles") {
+		return nil, nil
+	}
+	time, err := a.numbers(".", "Time")
+	if err != nil {
+		return nil, err
+	}
+	cycle, err := a.whole(".", "NumCycles", 1)
+	if err == nil && len(time) != 1 {
+		err = fmt.Errorf("attribute Time: %d values", len(time))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []frames.Moment{{Known: true, Time: time[0], Cycle: cycle[0]}}, nil
 }

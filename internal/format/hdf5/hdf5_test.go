@@ -7,7 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/testkit/fuzzlimit"
 )
 
@@ -77,6 +80,9 @@ func TestWell(t *testing.T) {
 				if fmt.Sprint(a.Shape) != "[3 4 6]" || a.Axes != c.axes || a.Double() != c.double {
 					t.Errorf("%s: shape %v, axes %s, double %v", a.Path, a.Shape, a.Axes, a.Double())
 				}
+				if n := len(a.Moments); n != 3 || a.Moments[2] != (frames.Moment{Known: true, Time: 1}) {
+					t.Errorf("%s: moments %v", a.Path, a.Moments)
+				}
 				checkDigits(t, a, func(i []int) float64 {
 					v := float64(1000*trajectory + 100*i[0] + 10*i[1] + i[2])
 					switch {
@@ -106,6 +112,9 @@ func TestAthdf(t *testing.T) {
 			if fmt.Sprint(a.Shape) != "[4 6]" || a.Axes != "HW" || a.Double() != (file == "latest.athdf") {
 				t.Errorf("%s: shape %v, axes %s, double %v", a.Path, a.Shape, a.Axes, a.Double())
 			}
+			if len(a.Moments) != 1 || a.Moments[0] != (frames.Moment{Known: true, Time: 1.5, Cycle: 7}) {
+				t.Errorf("%s: moments %v", a.Path, a.Moments)
+			}
 			checkDigits(t, a, func(i []int) float64 { return float64(1000*v + 10*i[0] + i[1]) })
 			a.Close()
 		}
@@ -133,6 +142,62 @@ func TestLow(t *testing.T) {
 	x := 0.1
 	if got[0] != float32(x-float64(float32(x))) || got[0] == 0 || got[1] != 0 || got[2] == 0 {
 		t.Errorf("lost %v", got)
+	}
+}
+
+// TestWrite: a file that is written is read back the same, and the same bytes are written
+// again.
+func TestWrite(t *testing.T) {
+	needLibrary(t)
+	of := Trajectory{Name: "waves", Fields: []string{"density", "Bx"}, Frames: 3,
+		Grid: field.Grid{H: 2, W: 5, Box: [2]float64{1, 10}, Boundary: [2]field.Boundary{field.Open, field.Periodic}}}
+	var files [][]byte
+	for range 2 {
+		path := filepath.Join(t.TempDir(), "a.hdf5")
+		w, err := Create(path, of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for frame := range of.Frames {
+			var fields [][]float32
+			for c := range of.Fields {
+				values := make([]float32, of.Grid.Cells())
+				for i := range values {
+					values[i] = float32(1000*c + 100*frame + 10*(i/5) + i%5)
+				}
+				fields = append(fields, values)
+			}
+			if err := w.Write(fields...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.End([]float64{0, 0.5, 1}); err != nil {
+			t.Fatal(err)
+		}
+		names, n, err := About(path)
+		if err != nil || n != 1 || !slices.Equal(names, of.Fields) {
+			t.Fatalf("%v, %d trajectories, %v", names, n, err)
+		}
+		for c, name := range of.Fields {
+			a, err := Open(path, name, -1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if fmt.Sprint(a.Shape) != "[3 5 2]" || a.Axes != "FWH" || a.Moments[1].Time != 0.5 {
+				t.Errorf("shape %v, axes %s, moments %v", a.Shape, a.Axes, a.Moments)
+			}
+			checkDigits(t, a, func(i []int) float64 { return float64(1000*c + 100*i[0] + 10*i[2] + i[1]) })
+			a.Close()
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, data)
+		time.Sleep(1100 * time.Millisecond) // HDF5 dates are in seconds
+	}
+	if !slices.Equal(files[0], files[1]) {
+		t.Error("the bytes differ when the same is written again")
 	}
 }
 

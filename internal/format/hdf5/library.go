@@ -31,7 +31,8 @@ const (
 // their errors for each OS thread: do calls them.
 type library struct {
 	sync.Mutex
-	float, double, int8, chars id // its types
+	float, double, int8, int64, chars id // its types
+	filePlans, groupPlans, dataPlans  id // classes of properties of what is created
 
 	reason string  // of the last error
 	note   uintptr // a C function that sets reason
@@ -57,6 +58,8 @@ type library struct {
 	dataPlan   func(id) id // its creation properties
 	layout     func(plan id) int32
 	chunk      func(plan id, rank int32, lengths *uint64) int32
+	newPlan    func(class id) id
+	setTimes   func(plan id, on uint8) int32
 	closePlan  func(id) int32
 	closeData  func(id) int32
 
@@ -94,7 +97,7 @@ func (l *library) functions() map[string]any {
 		"H5Lexists": &l.exists, "H5Gcreate2": &l.createGroup, "H5Gclose": &l.closeGroup,
 		"H5Dopen2": &l.openData, "H5Dcreate2": &l.createData, "H5Dget_space": &l.dataSpace, "H5Dget_type": &l.dataType,
 		"H5Dread": &l.readData, "H5Dwrite": &l.writeData, "H5Dvlen_reclaim": &l.freeTexts, "H5Dclose": &l.closeData,
-		"H5Dget_create_plist": &l.dataPlan, "H5Pget_layout": &l.layout, "H5Pget_chunk": &l.chunk, "H5Pclose": &l.closePlan,
+		"H5Dget_create_plist": &l.dataPlan, "H5Pget_layout": &l.layout, "H5Pget_chunk": &l.chunk, "H5Pcreate": &l.newPlan, "H5Pset_obj_track_times": &l.setTimes, "H5Pclose": &l.closePlan,
 		"H5Screate_simple": &l.newSpace, "H5Sget_simple_extent_ndims": &l.rank, "H5Sget_simple_extent_dims": &l.dims,
 		"H5Sselect_hyperslab": &l.choose, "H5Sclose": &l.closeSpace,
 		"H5Tget_class": &l.class, "H5Tget_size": &l.size, "H5Tis_variable_str": &l.isVariable, "H5Tcopy": &l.copyType,
@@ -107,7 +110,8 @@ func (l *library) functions() map[string]any {
 
 // types pairs the library's types with the names of its variables for them.
 func (l *library) types() map[string]*id {
-	return map[string]*id{"H5T_NATIVE_FLOAT_g": &l.float, "H5T_NATIVE_DOUBLE_g": &l.double, "H5T_NATIVE_INT8_g": &l.int8, "H5T_C_S1_g": &l.chars}
+	return map[string]*id{"H5T_NATIVE_FLOAT_g": &l.float, "H5T_NATIVE_DOUBLE_g": &l.double, "H5T_NATIVE_INT8_g": &l.int8, "H5T_NATIVE_INT64_g": &l.int64, "H5T_C_S1_g": &l.chars,
+		"H5P_CLS_FILE_CREATE_ID_g": &l.filePlans, "H5P_CLS_GROUP_CREATE_ID_g": &l.groupPlans, "H5P_CLS_DATASET_CREATE_ID_g": &l.dataPlans}
 }
 
 // load finds and loads libhdf5, once.

@@ -3,6 +3,9 @@ package hdf5
 import (
 	"fmt"
 	"slices"
+	"unsafe"
+
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // well is a file of The Well: polymathic-ai.org/the_well/data_format.
@@ -118,8 +121,40 @@ func (w *well) trajectories() int { return w.n }
 func (w *well) open(name string, trajectory int) (*Array, error) {
 	p := w.fields[name]
 	a, err := w.array(p.dataset, []uint64{uint64(trajectory)}, p.behind)
-	if err == nil {
-		a.Axes = w.axes
+	if err != nil {
+		return nil, err
 	}
+	a.Axes = w.axes
+	a.Moments, err = w.moments(a.Shape[0], trajectory)
 	return a, err
+}
+
+// moments reads when the frames of a trajectory are of: (time), or (trajectories, time).
+func (w *well) moments(n, trajectory int) ([]frames.Moment, error) {
+	const name = "dimensions/time"
+	if !w.has(name) {
+		return nil, nil
+	}
+	d, err := w.dataset(name)
+	if err != nil {
+		return nil, err
+	}
+	defer d.close()
+	steps := uint64(n)
+	start, count := []uint64{0}, []uint64{steps}
+	switch {
+	case slices.Equal(d.shape, []uint64{uint64(w.n), steps}):
+		start, count = []uint64{uint64(trajectory), 0}, []uint64{1, steps}
+	case !slices.Equal(d.shape, count):
+		return nil, fmt.Errorf("dataset %s: shape %v, want [%d] or [%d %d]", name, d.shape, n, w.n, n)
+	}
+	times := make([]float64, steps)
+	if err := d.box(start, count, d.library.double, unsafe.Pointer(&times[0])); err != nil {
+		return nil, fmt.Errorf("dataset %s: %w", name, err)
+	}
+	var all []frames.Moment
+	for _, t := range times {
+		all = append(all, frames.Moment{Known: true, Time: t})
+	}
+	return all, nil
 }
