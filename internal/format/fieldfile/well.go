@@ -1,7 +1,6 @@
 package fieldfile
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,7 +12,8 @@ import (
 )
 
 // well is an HDF5 file in The Well's layout. libhdf5 writes to places of a file by its path,
-// so it gets a file without a name, which is then copied to the Output.
+// so it gets a file of its own, which is copied to the Output in the end. That file has no name
+// once it is open, so that nothing is left of it.
 type well struct {
 	*hdf5.Writer
 	out   io.Writer
@@ -29,7 +29,6 @@ func newWell(out Output, l Layout) (*well, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = os.Remove(file.Name())
 	grid := l.Grid
 	grid.H, grid.W = l.H, l.W
 	of := hdf5.Trajectory{Name: l.Name, Fields: l.Channels, Grid: grid, Frames: l.Rows[0]}
@@ -39,8 +38,9 @@ func newWell(out Output, l Layout) (*well, error) {
 		}
 	}
 	w := &well{out: out, file: file, cells: grid.Cells()}
-	if err == nil {
-		w.Writer, err = hdf5.Create(fmt.Sprintf("/proc/self/fd/%d", file.Fd()), of)
+	w.Writer, err = hdf5.Create(file.Name(), of)
+	if gone := os.Remove(file.Name()); err == nil {
+		err = gone
 	}
 	if err != nil {
 		file.Close()
@@ -78,7 +78,8 @@ func (w *well) end() error {
 	if _, err := w.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	if _, err := io.Copy(w.out, w.file); err != nil {
+	// an Output counts and hashes in Write only, so its ReadFrom is hidden
+	if _, err := io.Copy(struct{ io.Writer }{w.out}, w.file); err != nil {
 		return err
 	}
 	return w.file.Close()
