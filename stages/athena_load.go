@@ -72,7 +72,7 @@ Seeds and frames are split as npy_load's.`,
 		Link: pipeline.Link{Adds: pipeline.Stored},
 		Default: AthenaLoad{
 			Pattern: "*{seed}", Fields: allFields(), Slice: AthenaSlice{Index: -1},
-			Rename: []string{"dens=density", "bcc1=Bx", "bcc2=By", "bcc3=Bz"},
+			Rename: slices.Clone(dataset.AthenaNames),
 		},
 		New: func(c *AthenaLoad) pipeline.Stage { return &athenaLoad{AthenaLoad: *c} },
 	})
@@ -127,17 +127,7 @@ func (c *AthenaLoad) checkRename(report func(key, format string, args ...any)) {
 
 // view returns what is read of the files.
 func (c *AthenaLoad) view() dataset.View {
-	v := dataset.View{Outputs: c.Outputs, Slice: athenak.Slice(c.Slice)}
-	for _, field := range c.Fields {
-		variable := field
-		for _, text := range c.Rename {
-			if from, to, _ := strings.Cut(text, "="); to == field {
-				variable = from
-			}
-		}
-		v.Variables = append(v.Variables, variable)
-	}
-	return v
+	return dataset.View{Variables: dataset.Variables(c.Fields, c.Rename), Outputs: c.Outputs, Slice: athenak.Slice(c.Slice)}
 }
 
 type athenaLoad struct {

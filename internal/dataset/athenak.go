@@ -38,6 +38,46 @@ type View struct {
 	Slice     athenak.Slice
 }
 
+// AthenaNames are the names that fields have in place of AthenaK's, as VARIABLE=NAME.
+var AthenaNames = []string{"dens=density", "bcc1=Bx", "bcc2=By", "bcc3=Bz"}
+
+// Variables returns AthenaK's name of each field, where rename lists other names.
+func Variables(fields, rename []string) (variables []string) {
+	for _, field := range fields {
+		for _, text := range rename {
+			if from, to, _ := strings.Cut(text, "="); to == field {
+				field = from
+				break
+			}
+		}
+		variables = append(variables, field)
+	}
+	return variables
+}
+
+// runFields returns the names of all variables in a run's outputs.
+func runFields(folder string) (fields []string, err error) {
+	outputs, err := outputsOf(folder)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(outputs)) {
+		names, err := outputs[id].variables()
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			for _, text := range AthenaNames {
+				if from, to, _ := strings.Cut(text, "="); from == name {
+					name = to
+				}
+			}
+			fields = append(fields, name)
+		}
+	}
+	return fields, CheckNames(fields)
+}
+
 // String names the place, for messages.
 func (r Runs) String() string {
 	if len(r.Folders) > 0 {

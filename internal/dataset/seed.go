@@ -45,7 +45,7 @@ func (r *Run) Measure(s *Seed) ([]int, error) {
 		return nil, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, a.C, len(r.Fields), strings.Join(r.Fields, " "))
 	}
 	if a.Domain != nil {
-		if err := r.settle(*a.Domain, path); err != nil {
+		if err := r.Settle(*a.Domain, path); err != nil {
 			return nil, err
 		}
 	}
@@ -60,9 +60,9 @@ func (r *Run) Measure(s *Seed) ([]int, error) {
 	return a.Numbers(), err
 }
 
-// settle takes the box of a seed's files, unless the spec has said it. It returns an error
+// Settle takes the box of a seed's files, unless the spec has said it. It returns an error
 // if the spec or the seeds before it have another domain.
-func (r *Run) settle(of field.Grid, path string) error {
+func (r *Run) Settle(of field.Grid, path string) error {
 	box, boundary, cure := "run.grid.box is", "run.grid.boundary is", ": leave it out of the spec, or correct it"
 	if r.H > 0 {
 		box, boundary, cure = "the seeds before it have", "the seeds before it have", ""

@@ -57,7 +57,7 @@ type Origin struct {
 // Moment is when a frame is of: the simulation's time, in its own unit, and its number of
 // steps. It is a value. Its zero value is an unknown moment.
 type Moment struct {
-	Known bool    `json:"-"`
+	Known bool    `json:"known"`
 	Time  float64 `json:"time"`
 	Cycle int     `json:"cycle"`
 }

@@ -127,3 +127,22 @@ func (r Run) block(b *bytes.Buffer, m Moment, i int) {
 		}
 	}
 }
+
+// Fields writes frames 0, 1, ... of a 2D run of ny x nx cells in four MeshBlocks, as the MRI
+// set-up writes them: outputs mhd_w_bcc and mhd_jz in folder/bin. value gives a variable of
+// a frame at row y, column x.
+func Fields(folder string, frames, ny, nx int, value func(variable string, frame, y, x int) float64) error {
+	run := Run{N: [3]int{nx, ny, 1}, Block: [3]int{nx / 2, ny / 2, 1}}
+	for frame := range frames {
+		m := Moment{Time: 0.5 * float64(frame), Cycle: 10 * frame, Value: func(v string, x, y, _ int) float64 { return value(v, frame, y, x) }}
+		for id, variables := range map[string][]string{
+			"mhd_w_bcc": {"dens", "velx", "vely", "velz", "eint", "bcc1", "bcc2", "bcc3"}, "mhd_jz": {"jz"},
+		} {
+			m.Variables = variables
+			if err := run.Write(filepath.Join(folder, "bin", fmt.Sprintf("mri.%s.%05d.bin", id, frame)), m, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
