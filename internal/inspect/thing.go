@@ -242,10 +242,28 @@ func openRun(dir string) (*Thing, error) {
 func (r *Report) EdgesText() string {
 	words := [...]string{Unclear: "cannot be told", Periodic: "look periodic", NotPeriodic: "do not look periodic"}
 	e := r.Edges()
-	if e[0] == e[1] {
+	if e[0] == e[1] && e[0] != NotPeriodic {
 		return "edges along y and x " + words[e[0]]
 	}
-	return fmt.Sprintf("edges along y %s, along x %s", words[e[0]], words[e[1]])
+	var texts []string
+	for i, name := range []string{"y", "x"} {
+		text := name + " " + words[e[i]]
+		if e[i] == NotPeriodic {
+			text += " (" + strings.Join(r.jumps(i), ", ") + ")"
+		}
+		texts = append(texts, "along "+text)
+	}
+	return "edges " + strings.Join(texts, ", ")
+}
+
+// jumps returns the fields that do not continue across the edges along an axis.
+func (r *Report) jumps(axis int) (names []string) {
+	for _, f := range r.Fields {
+		if f.edge(f.axes[axis]) == NotPeriodic {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
 // Of returns the plane (H,W) of a field in the first frame.

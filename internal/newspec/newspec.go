@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+	"time"
 	"unicode/utf8"
 
 	"fmsr.example/fmsr/internal/dataset"
@@ -140,7 +141,7 @@ func OfExport(dir, folder string, m exportset.Manifest) (Data, error) {
 
 // Choices are what the files do not say.
 type Choices struct {
-	Fields       []string
+	Names        []string // of the fields, in the order of the files
 	Boundary     [2]string
 	BoundaryNote string
 	Box          []float64
@@ -167,9 +168,9 @@ type Spec struct {
 	train, val int // frames
 }
 
-// Steps of a first run, and the width of its network.
+// Steps of a first run, where they are not timed, and the width of its network.
 const (
-	firstSteps = 5000
+	firstSteps = 2000
 	firstWidth = 32
 	firstBatch = 4
 )
@@ -183,7 +184,7 @@ func New(d Data, c Choices, odd []string) (*Spec, error) {
 	if d.H%2 != 0 || d.W%2 != 0 {
 		return nil, fmt.Errorf("%s: grid %d x %d: pooling by 2 needs even numbers of cells", d.Dir, d.H, d.W)
 	}
-	if len(c.Fields) == len(c.Left) {
+	if len(c.Names) == len(c.Left) {
 		return nil, fmt.Errorf("%s: no field can be trained on: %s", d.Dir, s.ChannelNote())
 	}
 	s.Name = filepath.Base(d.Dir)
@@ -197,10 +198,21 @@ func New(d Data, c Choices, odd []string) (*Spec, error) {
 		return nil, err
 	}
 	s.Batch = min(firstBatch, s.train)
-	if d.Stage == "npy_load" {
+	if d.Stage != "arrow_load" {
 		s.name()
 	}
 	return s, nil
+}
+
+// Take chooses the number of steps for steps of that time: the most of a few numbers that
+// take two hours, or the least one.
+func (s *Spec) Take(step time.Duration) {
+	for _, n := range []int{20000, 10000, 5000, 2000, 1000, 500} {
+		s.TotalSteps = n
+		if time.Duration(n)*step <= 2*time.Hour {
+			return
+		}
+	}
 }
 
 // name adds the key fields.
@@ -209,33 +221,33 @@ func (s *Spec) name() {
 	if !s.Named {
 		comment = "   # FILL IN the names, in the order of the arrays' fields: density, velx, Bx, ..."
 	}
-	if !slices.Equal(s.Fields, s.Choices.Fields) {
+	if !slices.Equal(s.Fields, s.Names) {
 		comment = ""
 	}
-	s.Lines = append(s.Lines, "fields: "+list(s.Choices.Fields)+comment)
+	s.Lines = append(s.Lines, "fields: "+list(s.Names)+comment)
 }
 
 // Channels are the fields to train on.
 func (s *Spec) Channels() string {
 	var names []string
-	for _, name := range s.Choices.Fields {
+	for _, name := range s.Names {
 		if s.Left[name] == "" {
 			names = append(names, name)
 		}
 	}
-	if len(names) == len(s.Choices.Fields) && !s.Named && slices.Equal(s.Fields, s.Choices.Fields) {
+	if len(names) == len(s.Names) && !s.Named && slices.Equal(s.Fields, s.Names) {
 		return "all" // so that names are filled in at one place
 	}
 	return list(names)
 }
 
 // Trained counts the fields to train on.
-func (s *Spec) Trained() int { return len(s.Choices.Fields) - len(s.Left) }
+func (s *Spec) Trained() int { return len(s.Names) - len(s.Left) }
 
 // ChannelNote says which fields are left out.
 func (s *Spec) ChannelNote() string {
 	var texts []string
-	for _, name := range s.Choices.Fields {
+	for _, name := range s.Names {
 		if why := s.Left[name]; why != "" {
 			texts = append(texts, "without "+name+": "+why)
 		}
@@ -287,4 +299,23 @@ func list(names []string) string {
 		texts[i] = quote(name)
 	}
 	return "[" + strings.Join(texts, ", ") + "]"
+}
+
+// SetNames names the fields, by a list with commas or blanks between the names.
+func (c *Choices) SetNames(answer string) error {
+	names := strings.FieldsFunc(answer, func(r rune) bool { return r == ',' || r == ' ' })
+	if len(names) != len(c.Names) {
+		return fmt.Errorf("%d names, want %d", len(names), len(c.Names))
+	}
+	if err := dataset.CheckNames(names); err != nil {
+		return err
+	}
+	left := map[string]string{}
+	for i, old := range c.Names {
+		if why := c.Left[old]; why != "" {
+			left[names[i]] = why
+		}
+	}
+	c.Names, c.Left = names, left
+	return nil
 }
