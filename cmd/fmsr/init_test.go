@@ -146,7 +146,7 @@ func TestInit(t *testing.T) {
 			if status, text := fmsr("lint", "fmsr.yaml"); status != 0 || text != "fmsr.yaml: ok\n" {
 				t.Errorf("lint: %d: %s", status, text)
 			}
-			status, text := fmsr("run", "fmsr.yaml", "--total-steps", "2", "--model-channels", "4", "--channel-mult", "1,1", "--no-bf16", "--threads", "1", "--sample-steps", "1", "--set", "eval.linear=false", "--batch-size", "1")
+			status, text := fmsr("run", "fmsr.yaml", "--total-steps", "2", "--model-channels", "4", "--channel-mult", "1,1", "--no-bf16", "--threads", "1", "--sample-steps", "1", "--eval-frames", "1", "--set", "eval.linear=false", "--batch-size", "1")
 			if status != 0 || !strings.Contains(text, "step 2/2") {
 				t.Errorf("run: %d: %s", status, text)
 			}
