@@ -89,7 +89,7 @@ right in its statistics, and applies the trained model.`,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.AddCommand(runCommand(out, signals), lintCommand(out), listCommand(out), describeCommand(out), schemaCommand(out), cacheCommand(out), weightsCommand(out), mergeCommand(out), verifyCommand(out), watchCommand(out), reportCommand(out), uiCommand(out), versionCommand(out))
+	root.AddCommand(runCommand(out, signals), lintCommand(out), listCommand(out), describeCommand(out), schemaCommand(out), cacheCommand(out), weightsCommand(out), mergeCommand(out), verifyCommand(out), watchCommand(out), reportCommand(out), uiCommand(out), initCommand(out), inspectCommand(out), versionCommand(out))
 	return root
 }
 
