@@ -12,6 +12,10 @@ type Override = spec.Override
 // ExpandPath replaces ~ and ${NAME} in a path, as in specs. See spec.Expand.
 func ExpandPath(path string) (string, error) { return spec.Expand(path) }
 
+// Nearest returns the name that was probably meant by an unknown one, or an empty string. See
+// spec.Nearest.
+func Nearest(name string, known []string) string { return spec.Nearest(name, known) }
+
 // Spec is a flow with its configs, ready to run.
 type Spec struct {
 	File     string

@@ -19,8 +19,9 @@ import (
 func weightsCommand(out io.Writer) *cobra.Command {
 	var kind string
 	cmd := &cobra.Command{
-		Use:   "weights CHECKPOINT|RUN FILE.safetensors",
-		Short: "Export a checkpoint's weights as safetensors",
+		GroupID: aboutFiles,
+		Use:     "weights CHECKPOINT|RUN FILE.safetensors",
+		Short:   "Export a checkpoint's weights as safetensors",
 		Long: `weights writes the network's weights under their ADM names. The file's metadata has
 channel_names, mean and std (JSON lists), step, weights and config (a JSON object), all as text.`,
 		Example: "  fmsr weights runs/demo/checkpoint.pt demo.safetensors --weights raw",

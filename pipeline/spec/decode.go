@@ -26,7 +26,7 @@ func (d *decoder) Report(at Place, path, format string, args ...any) {
 
 // Unknown reports a name that is none of the known ones, and suggests the nearest.
 func (d *decoder) Unknown(at Place, path, problem, name string, known []string) {
-	d.Add(at, path, Diagnostic{Summary: problem, Suggestion: nearest(name, known)})
+	d.Add(at, path, Diagnostic{Summary: problem, Suggestion: Nearest(name, known)})
 }
 
 // Add adds a diagnostic at a place.
