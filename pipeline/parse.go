@@ -60,6 +60,9 @@ func Parse(file string, src []byte, overrides []Override) (*Spec, error) {
 		}
 		n := Node{Name: part.Name, Decl: decl, Config: decl.Config(), at: part.Place}
 		n.section = doc.Decode(part, n.Config)
+		if b, ok := n.Config.(Bounded); ok && run.Written("grid.boundary") && !run.Failed() {
+			b.SetBoundary(s.Run.Domain(1, 1).Wraps(), n.section.Written)
+		}
 		validate(n.section, n.Config, &s.Run)
 		if known {
 			s.Flow = append(s.Flow, n)

@@ -37,7 +37,7 @@ func TestSuggestions(t *testing.T) {
 		"describe trian":                                  `no stage "trian": fmsr list shows them (did you mean "train"?)`,
 		"lint specs/demo.yaml --set trian.lr=1":           `the spec has no trian stage (did you mean "train"?)`,
 		"lint specs/demo.yaml --set train.total_step=1":   `unknown key (did you mean "total_steps"?)`,
-		"lint specs/demo.yaml --set train.padding=zeroes": `is "zeroes": want zeros or periodic (did you mean "zeros"?)`,
+		"lint specs/demo.yaml --set train.padding=zeroes": `is "zeroes": want periodic, open or zeros (did you mean "zeros"?)`,
 	} {
 		_, err := call(strings.Fields(args)...)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -63,6 +63,12 @@ func (d *Document) Decode(p *Part, config any) *Section {
 	return s
 }
 
+// Written reports whether the spec or a flag gives a key.
+func (s *Section) Written(key string) bool {
+	_, ok := s.places[key]
+	return ok
+}
+
 // Failed reports whether a key has an error.
 func (s *Section) Failed() bool { return s.failed || len(s.faults) > 0 }
 
