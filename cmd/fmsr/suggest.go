@@ -68,3 +68,7 @@ func stageNames() (names []string) {
 	}
 	return append(names, "run")
 }
+
+func unknownShell(name string) error {
+	return fmt.Errorf("completion %s: want %s%s", name, strings.Join(shells, ", "), didYouMean(name, shells))
+}
