@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"fmsr.example/fmsr/internal/runview"
@@ -30,13 +28,8 @@ type found struct {
 	run *runview.Run
 }
 
-// Limits of the search.
-const (
-	deepest  = 4
-	mostSeen = 50_000 // folders and files
-	mostRuns = 500
-	rescan   = 3 * time.Second
-)
+// rescan is the time between searches.
+const rescan = 3 * time.Second
 
 func newFinder(dirs []string) (*finder, error) {
 	f := &finder{}
@@ -90,7 +83,7 @@ func (f *finder) scan() {
 	before := f.found
 	f.found, f.notes = nil, nil
 	for i, root := range f.roots {
-		for _, dir := range runsIn(root) {
+		for _, dir := range runview.Find(root) {
 			id := f.id(i, dir)
 			if at := slices.IndexFunc(before, func(r *found) bool { return r.id == id && r.run.Is(root, dir) }); at >= 0 {
 				f.found = append(f.found, before[at])
@@ -121,35 +114,6 @@ func (f *finder) id(root int, dir string) string {
 		return base
 	}
 	return dir
-}
-
-// inside are folders of runs, which hold no runs.
-var inside = map[string]bool{runview.Images: true, runview.Evaluations: true, "tb": true, "wandb": true}
-
-// runsIn returns the folders below root that have a spec.yaml, in the order of their names.
-// It follows no links.
-func runsIn(root *os.Root) (dirs []string) {
-	seen := 0
-	_ = fs.WalkDir(root.FS(), ".", func(dir string, e fs.DirEntry, err error) error {
-		if seen++; seen > mostSeen || len(dirs) == mostRuns {
-			return fs.SkipAll
-		}
-		if err != nil || !e.IsDir() {
-			return nil // what cannot be listed has no runs for us
-		}
-		if dir != "." && (inside[e.Name()] || strings.HasPrefix(e.Name(), ".")) {
-			return fs.SkipDir
-		}
-		if info, err := root.Lstat(path.Join(dir, runview.SpecName)); err == nil && info.Mode().IsRegular() {
-			dirs = append(dirs, dir)
-			return fs.SkipDir
-		}
-		if strings.Count(dir, "/") >= deepest {
-			return fs.SkipDir
-		}
-		return nil
-	})
-	return dirs
 }
 
 // newest returns the run whose log was written to last.
