@@ -37,7 +37,7 @@ type Stroke struct {
 // The drawing's units are half pixels: whole numbers are then fine enough, and short.
 const (
 	drawnWidth                     = 880
-	drawnLeft, drawnRight          = 130, 860
+	drawnLeft, drawnRight          = 130, 850
 	drawnTop, drawnEnd, drawnLower = 12, 424, 250 // the lower frame is that of ratios
 	drawnBelow                     = 76           // for the labels of x
 	drawnPoints                    = 240          // of a curve
@@ -87,7 +87,7 @@ func (d *Data) drawing(c *Chart) *Drawing {
 	}
 	var grid strings.Builder
 	xTicks, xAt := x.ticks(6)
-	yTicks, yAt := y.ticks(out.end / 80)
+	yTicks, yAt := y.ticks(out.end / 60)
 	out.XTicks, out.YTicks = xTicks, yTicks
 	for _, at := range xAt {
 		write(&grid, "M", at, drawnTop, "V", out.end)
