@@ -31,6 +31,13 @@ const (
 	checkpointName = "checkpoint.pt"
 )
 
+// Names of figures in timing.jsonl.
+const (
+	MemoryName      = "memory_gb"       // that the process holds
+	MemoryLimitName = "memory_limit_gb" // that it could hold
+	BusyPrefix      = "busy/"           // and a stage: its part of all stages' time so far
+)
+
 // Run is a run's folder. Its methods may not be called at the same time.
 type Run struct {
 	Dir     string // as it was given
