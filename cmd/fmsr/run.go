@@ -97,7 +97,7 @@ stages (fmsr run SPEC --help shows them); --set sets any key.`,
 		}
 		onSignal := signals.heed(spec, out)
 		if place.Alone() && size > 1 {
-			return launch(cmd.Context(), int(size), spec.Trains(), out, cmd.ErrOrStderr())
+			return launchShown(cmd.Context(), int(size), spec, out, cmd.ErrOrStderr())
 		}
 		if place.Rank == 0 {
 			printWarnings(out, spec)
