@@ -68,7 +68,10 @@ var usualSampler = model.SamplerConfig{
 	SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant), ConstraintConfig: model.DefaultConstraints(),
 }
 
-var _ pipeline.Processor = (*eval)(nil)
+var (
+	_ pipeline.Processor  = (*eval)(nil)
+	_ pipeline.Forecaster = (*eval)(nil)
+)
 
 // Validate reports a sampler that cannot be.
 func (c *Eval) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
@@ -167,6 +170,36 @@ func (e *eval) warnIfStiff(step *model.Step) {
 	if warning := e.sampling(e.SDEDelta).Sampler(step.Trainer.Flow).Stiff(); warning != "" {
 		e.env.Progress.Note("%s", warning)
 	}
+}
+
+// Forecast adds the time of the evaluations, which is that of the network.
+func (e *eval) Forecast(f *pipeline.Forecast) {
+	first := f.From/e.LogEvery + 1
+	times := max(0, f.To/e.LogEvery-first+1)
+	if f.To%e.LogEvery != 0 {
+		times++ // the last step
+	}
+	samples := min(e.Frames, e.in.Frames[frames.Val])
+	if f.Work == 0 || times == 0 {
+		return
+	}
+	work := 0
+	count := func(delta float64) {
+		evaluations := 1
+		if !f.Once {
+			evaluations = e.sampling(delta).Sampler(model.Flow{}).Evaluations()
+		}
+		work += samples * evaluations
+	}
+	count(0)
+	if e.env.Ends&pipeline.Averaged != 0 {
+		count(0)
+		if e.SDEDelta > 0 && !f.Once {
+			count(e.SDEDelta)
+		}
+	}
+	each := f.Work * time.Duration(work)
+	f.Time(each*time.Duration(times), "%d evaluations of about %.3g s (%d frames, %d evaluations of the network)", times, each.Seconds(), samples, work)
 }
 
 // Close releases the validation frames.
