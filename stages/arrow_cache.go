@@ -59,6 +59,13 @@ var (
 	_ pipeline.Forecaster = (*arrowCache)(nil)
 )
 
+// AdviseFlow warns of a cache that also keeps what is quickly made again.
+func (*ArrowCache) AdviseFlow(above []any, warn func(key, summary, detail string)) {
+	if slices.ContainsFunc(above, func(c any) bool { _, ok := c.(*PoolUpsample); return ok }) {
+		warn("", "is below pool_upsample, and keeps x_lo too, which doubles its size", "put it above pool_upsample")
+	}
+}
+
 // verifyAtOnce is the size up to which a whole cache is checked before a run, so that a
 // damaged one is made again. Every frame is checked again when it is read.
 const verifyAtOnce = 1 << 30

@@ -120,6 +120,9 @@ var (
 // Times returns the times that the network is trained on.
 func (c *Train) Times() (from, to float64) { return c.TMin, c.TMax }
 
+// BestFigure returns the figure by which the best checkpoint is kept, or nothing.
+func (c *Train) BestFigure() string { return c.Best }
+
 // TrainedFor returns the objective.
 func (c *Train) TrainedFor() model.Objective {
 	o, _ := model.ObjectiveNamed(c.Objective) // its oneof has the same names

@@ -75,7 +75,7 @@ func (t *train) Forecast(f *pipeline.Forecast) {
 	batch := t.in.Batch * t.Accumulate
 	f.Say("steps", "%d, %d frames each: %.3g epochs of the %d training frames", t.TotalSteps, batch, float64(t.TotalSteps)*float64(batch)/float64(t.in.Frames[frames.Train]), t.in.Frames[frames.Train])
 	t.forecastMemory(f, net)
-	t.forecastTime(f, batch)
+	t.forecastTime(f)
 	t.forecastDisk(f, float64(count))
 }
 
@@ -93,22 +93,15 @@ func (t *train) forecastMemory(f *pipeline.Forecast, net model.Net) {
 	f.Memory(activations, fmt.Sprintf("a step's activations (%s)", precision))
 }
 
-// Of a training step's time, the forward pass takes about a third.
-const stepsOfForward = 3
-
 // manyDays is the time from which on a dry run suggests a smaller network.
 const manyDays = 2
 
-func (t *train) forecastTime(f *pipeline.Forecast, batch int) {
+func (t *train) forecastTime(f *pipeline.Forecast) {
 	step, left := t.stepTime(), max(0, f.To-f.From)
 	if step == 0 {
 		return
 	}
-	samples := batch
-	if t.TrainedFor() == model.CRPS {
-		samples *= t.Members
-	}
-	f.Work = step / time.Duration(stepsOfForward*samples)
+	f.Work = step / time.Duration(model.StepsOfForward*t.SamplesAStep(t.in.Batch))
 	f.Say("a step", "%.3g s: the mean of %d, after one that warms up", step.Seconds(), len(t.rehearsed)-1)
 	f.Time(step*time.Duration(left), "%d steps", left)
 	days := (step * time.Duration(left)).Hours() / 24
