@@ -264,7 +264,8 @@ type Adviser interface {
 }
 
 // FlowAdviser is implemented by configs that can be unwise below certain others. Above
-// holds the configs of the stages above, pointers, from the source down.
+// holds the configs of the stages above, pointers, from the source down. A warning without a
+// key is about the stage.
 type FlowAdviser interface {
 	AdviseFlow(above []any, warn func(key, summary, detail string))
 }
