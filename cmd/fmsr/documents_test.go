@@ -154,7 +154,7 @@ func knownFlags() map[string]bool {
 			visit(sub)
 		}
 	}
-	visit(newRoot(&bytes.Buffer{}, nil))
+	visit(newRoot(&bytes.Buffer{}, nil, new(error)))
 	return known
 }
 
