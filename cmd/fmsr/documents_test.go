@@ -266,6 +266,7 @@ type world struct{ dir string }
 // smaller is bin/fmsr in the world. The flags that it adds come last, so that they count.
 const smaller = `#!/bin/sh
 real=%q
+[ "$1" != init ] || exec "$real" "$@" --no-timing
 [ "$1" = run ] || exec "$real" "$@"
 spec=$2
 if grep -qs '^ *- train:' "$spec"; then
