@@ -19,7 +19,7 @@
 # make gpu-check   tests and times on this machine's GPU; on another, run bin/gpu-kit/gpu-check.sh
 #
 # PEER=DIR make bench   also runs DIR/bench.py, the benchmarks of another implementation; so does gpu-check
-# PEER=DIR make ratios  times training and sampling steps beside DIR/bench.py's, in alternating runs
+# PEER=DIR make ratios  times training and sampling steps beside DIR/bench.py's, in alternating runs (RATIOS=--engines: and inference engines')
 # LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
 # CUDA=1 make         fetches the CUDA libraries too
 
@@ -105,9 +105,9 @@ bench: native
 	@go test -run '^$$' -bench . ./... | go run ./internal/testkit/benchjson
 	@if [ -n "$(PEER)" ]; then cd $(PEER) && $(PYTHON) bench.py --sections data,spectra; fi
 
-ratios: native
+ratios: build
 	@go test -c -o bin/model.test ./model
-	@$(PYTHON) interop/ratios.py $(PEER) bin/model.test
+	@$(PYTHON) interop/ratios.py $(PEER) bin/model.test $(RATIOS)
 
 cuda:
 	@internal/torchx/cuda.sh
