@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"fmsr.example/fmsr/internal/parallel"
@@ -31,13 +29,8 @@ type found struct {
 	run *runview.Run
 }
 
-// Limits of the search.
-const (
-	deepest  = 4
-	mostSeen = 50_000 // folders and files
-	mostRuns = 500
-	rescan   = 3 * time.Second
-)
+// rescan is the time between searches.
+const rescan = 3 * time.Second
 
 func newFinder(dirs []string) (*finder, error) {
 	f := &finder{}
@@ -99,7 +92,7 @@ func (f *finder) scan() {
 	}
 	f.found, f.notes = nil, nil
 	for i, root := range f.roots {
-		dirs := runsIn(root)
+		dirs := runview.Find(root)
 		now, faults := make([]*found, len(dirs)), make([]error, len(dirs))
 		_ = parallel.Each(len(dirs), func(j int) error {
 			id := f.id(i, dirs[j])
@@ -137,35 +130,6 @@ func (f *finder) id(root int, dir string) string {
 		return base
 	}
 	return dir
-}
-
-// inside are folders of runs, which hold no runs.
-var inside = map[string]bool{runview.Images: true, runview.Evaluations: true, "tb": true, "wandb": true}
-
-// runsIn returns the folders below root that have a spec.yaml, in the order of their names.
-// It follows no links.
-func runsIn(root *os.Root) (dirs []string) {
-	seen := 0
-	_ = fs.WalkDir(root.FS(), ".", func(dir string, e fs.DirEntry, err error) error {
-		if seen++; seen > mostSeen || len(dirs) == mostRuns {
-			return fs.SkipAll
-		}
-		if err != nil || !e.IsDir() {
-			return nil // what cannot be listed has no runs for us
-		}
-		if dir != "." && (inside[e.Name()] || strings.HasPrefix(e.Name(), ".")) {
-			return fs.SkipDir
-		}
-		if info, err := root.Lstat(path.Join(dir, runview.SpecName)); err == nil && info.Mode().IsRegular() {
-			dirs = append(dirs, dir)
-			return fs.SkipDir
-		}
-		if strings.Count(dir, "/") >= deepest {
-			return fs.SkipDir
-		}
-		return nil
-	})
-	return dirs
 }
 
 // newest returns the run whose log was written to last.
