@@ -22,7 +22,7 @@ type NpyLoad struct {
 	Array   string   `yaml:"array" doc:"name of the array in npz files; empty: their only one, or an array for each of fields"`
 	Axes    string   `yaml:"axes" doc:"order of an array's axes: F frames, H, W, C channels; FCHW: channels first"`
 	Fields  []string `yaml:"fields" doc:"channel names, in the order of the file's channels"`
-	Seeds   []int    `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all"`
+	Seeds   []int    `yaml:"seeds" doc:"simulations to read, by their seeds, 0-79 or a list; empty: all"`
 	Frames  []int    `yaml:"frames" doc:"frames of each seed to read, 0-99 or a list; empty: all"`
 	Splitting
 }
@@ -41,9 +41,9 @@ func init() {
 	                                [           npy_load             ]
 	frames (1,H,W,C), with origin   -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
 
-A seed is one array (frames, H, W, channels), or an array with the axes that the key axes
-gives, in C or Fortran order. Its header gives the grid. In an npz file a seed may also be
-an array (frames, H, W) for each of fields, under its name.
+A seed is the number of a simulation. Its frames are one array (frames, H, W, channels), or
+an array with the axes that the key axes gives, in C or Fortran order. The header gives the
+grid. An npz file may also hold an array (frames, H, W) for each of fields, under its name.
 The first of these keys that is set chooses the files:
 
 	files     the listed files, as seeds 0, 1, ...
