@@ -3,7 +3,8 @@
 # make demo     trains on the frames in testdata/ and shows what was learned
 # make film     films how the demo's model makes a frame that it has not seen: docs/film.gif (trains the demo, if it has not run)
 # make test     runs every test; pages are opened in a headless Chromium if there is one (FMSR_BROWSER=required: there must be)
-# make shots    leaves pictures of the pages in runs/shots, as the browser's tests see them
+# make shots    takes the other pictures that the README has, of the demo and its film, and leaves pictures of the pages in runs/shots,
+#               as the browser's tests see them (interop/shots.py says what to install)
 # make race     runs the tests under the race detector, without the heavy training
 # make lint     gofmt, go vet, staticcheck
 # make interop  opens fmsr's files with PyTorch, TensorBoard, W&B, MLflow, trackio, pyarrow, ... (the scripts in interop/ say what to install)
@@ -64,8 +65,11 @@ test: native
 	go test -timeout 20m $$(go list ./... | grep -v /cmd/)
 	cd cmd/fmsr && go test -timeout 20m # in its folder, where go test shows the lines that it prints at once
 
-shots: native
+shots: build
+	@[ -d runs/film/made/images ] || $(MAKE) film
 	@mkdir -p runs/shots
+	@bin/fmsr report runs/demo >/dev/null
+	@$(PYTHON) interop/shots.py runs/demo runs/film/made docs
 	FMSR_BROWSER=required FMSR_SHOTS=$(CURDIR)/runs/shots go test ./internal/ui -count 1 -run TestBrowser
 
 race: native
