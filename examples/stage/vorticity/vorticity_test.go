@@ -35,7 +35,7 @@ func TestShear(t *testing.T) {
 		return float32(at(c, y, x))
 	})
 	in := stagetest.Input{Frames: []*pipeline.Frames{frame}}
-	out, err := stagetest.Run(t, in, pipeline.With[vorticity.Vorticity](nil))
+	out, err := stagetest.Run(t, in, pipeline.With(func(*vorticity.Vorticity) {}))
 	if err != nil {
 		t.Fatal(err)
 	}
