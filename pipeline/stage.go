@@ -251,6 +251,13 @@ type Validator interface {
 	Validate(run *Run, report func(key, format string, args ...any))
 }
 
+// Bounded is implemented by configs with keys that are about the domain's boundary. Where a spec
+// writes run.grid.boundary, they follow it, unless it writes them too. Open along one axis is
+// open.
+type Bounded interface {
+	SetBoundary(periodic bool, written func(key string) bool)
+}
+
 // Adviser is implemented by configs whose values can be legal and unwise.
 type Adviser interface {
 	Advise(run *Run, warn func(key, summary, detail string))

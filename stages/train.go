@@ -48,7 +48,7 @@ type Train struct {
 	ModelChannels  int                `yaml:"model_channels" max:"8192" flag:"model-channels" doc:"width of the network's first level"`
 	ChannelMult    []int              `yaml:"channel_mult" min:"1" max:"64" flag:"channel-mult" doc:"width of each level over model_channels"`
 	MaxBadSteps    int                `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
-	Padding        string             `yaml:"padding" oneof:"zeros|periodic" flag:"padding" doc:"of convolutions"`
+	Padding        string             `yaml:"padding" oneof:"periodic|open|zeros" flag:"padding" doc:"how convolutions continue beyond an edge; open, also called zeros: with zeros. Without this key, as run.grid.boundary if the spec writes that"`
 	Wire           string             `yaml:"wire" oneof:"float32|bf16" flag:"wire" doc:"numbers in which several ranks send each other their gradients" resume:"free"`
 	ChannelWeights map[string]float64 `yaml:"channel_weights" flag:"channel-weights" above:"0" doc:"weights of fields in the loss, as {Bx: 2}; others have 1; divided by their mean, so that the loss keeps its scale"`
 	LossParts      bool               `yaml:"loss_parts" flag:"loss-parts" doc:"logs the loss by field and by time too"`

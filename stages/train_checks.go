@@ -42,8 +42,14 @@ func (c *Train) Validate(run *pipeline.Run, report func(key, format string, args
 	}
 }
 
+// SetBoundary makes the convolutions follow the domain's boundary.
+func (c *Train) SetBoundary(periodic bool, written func(string) bool) {
+	setBoundary(&c.Padding, "padding", periodic, "zeros", written)
+}
+
 // Advise warns of a warm-up that never ends, and of keys that do nothing.
 func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)) {
+	run.AdviseBoundary("padding", c.Padding, warn)
 	switch {
 	case run.Overfit && c.WarmupSteps != usualWarmup:
 		warn("warmup_steps", fmt.Sprintf("is %d, but does nothing: run.overfit has no warm-up", c.WarmupSteps), "leave it out")

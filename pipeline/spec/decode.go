@@ -26,7 +26,7 @@ func (d *decoder) Report(at Place, path, format string, args ...any) {
 
 // Unknown reports a name that is none of the known ones, and suggests the nearest.
 func (d *decoder) Unknown(at Place, path, problem, name string, known []string) {
-	d.Add(at, path, Diagnostic{Summary: problem, Suggestion: nearest(name, known)})
+	d.Add(at, path, Diagnostic{Summary: problem, Suggestion: Nearest(name, known)})
 }
 
 // Add adds a diagnostic at a place.
@@ -61,6 +61,12 @@ func (d *Document) Decode(p *Part, config any) *Section {
 	keyPlaces(p.keys, "", s.places)
 	s.checkRules(dst)
 	return s
+}
+
+// Written reports whether the spec or a flag gives a key.
+func (s *Section) Written(key string) bool {
+	_, ok := s.places[key]
+	return ok
 }
 
 // Failed reports whether a key has an error.
