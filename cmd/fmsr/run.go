@@ -46,6 +46,7 @@ func runCommand(out io.Writer, signals *signals, unhelped *error) *cobra.Command
 	var sets []string
 	var resume, shard string
 	var profile, size steps
+	var how output
 	cmd := &cobra.Command{
 		Use:     "run SPEC",
 		GroupID: aboutRuns,
@@ -63,10 +64,16 @@ stages (fmsr run SPEC --help shows them); --set sets any key.`,
 	cmd.Flags().Var(&size, "ranks", "run as this many processes on this machine: each has a part of every training batch or, of a flow that does not train, is a shard (torchrun and srun start them on several)")
 	cmd.Flags().Var(&profile, "profile", "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
+	how.addFlags(cmd)
 	given := pipeline.AddFlags(cmd.Flags())
 	usual := cmd.HelpFunc()
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { *unhelped = runHelp(out, cmd, usual) })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		screen := out
+		out, err := how.on(out)
+		if err != nil {
+			return err
+		}
 		place, err := placeOf(int(size))
 		if err != nil {
 			return err
@@ -97,7 +104,7 @@ stages (fmsr run SPEC --help shows them); --set sets any key.`,
 		}
 		onSignal := signals.heed(spec, out)
 		if place.Alone() && size > 1 {
-			return launch(cmd.Context(), int(size), spec.Trains(), out, cmd.ErrOrStderr())
+			return launch(cmd.Context(), int(size), spec.Trains(), screen, cmd.ErrOrStderr())
 		}
 		if place.Rank == 0 {
 			printWarnings(out, spec)
