@@ -18,9 +18,6 @@ type Element interface {
 	Origin() string
 }
 
-// Frames is the element that flows above the trainer, for code outside fmsr.
-type Frames = frames.Frames
-
 // Meta describes the elements that a stage will send, before anything flows. Each
 // stage receives the Meta of the stage above it and returns its own.
 type Meta struct {

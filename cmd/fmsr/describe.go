@@ -20,15 +20,22 @@ func listCommand(out io.Writer) *cobra.Command {
 }
 
 func describeCommand(out io.Writer) *cobra.Command {
-	return &cobra.Command{
+	markdown := false
+	cmd := &cobra.Command{
 		Use:     "describe STAGE|run",
 		GroupID: aboutSpecs,
 		Short:   "Show what a stage does, its keys, defaults and flags",
 		Long: `describe shows what a stage does, how it connects, and its keys with their types,
 defaults and flags. describe run shows the keys of a spec's run section.`,
 		Example: "  fmsr describe pool_upsample\n  fmsr describe run",
-		Args:    usage(cobra.ExactArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if markdown && len(args) == 0 {
+				_, err := out.Write(pipeline.Reference())
+				return err
+			}
+			if err := usage(cobra.ExactArgs(1))(cmd, args); err != nil {
+				return err
+			}
 			if args[0] == "run" {
 				pipeline.DescribeRun(out)
 				return nil
@@ -41,6 +48,8 @@ defaults and flags. describe run shows the keys of a spec's run section.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "all stages, as docs/stages.md shows them")
+	return cmd
 }
 
 func schemaCommand(out io.Writer) *cobra.Command {
