@@ -148,7 +148,7 @@ func (f *film) make(made *frames.Frames) error {
 	if err := atomicfile.WriteFile(f.File, b.Bytes()); err != nil {
 		return err
 	}
-	f.env.Progress.Note("film      %s: %d pictures, %.1f MB", f.File, len(path.Steps), float64(b.Len())/1e6)
+	f.env.Progress.Note("film      %s: %d pictures, %s", f.File, len(path.Steps), atomicfile.Size(int64(b.Len())))
 	return nil
 }
 
