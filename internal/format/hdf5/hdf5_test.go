@@ -220,8 +220,8 @@ func TestRefuses(t *testing.T) {
 	}{
 		{"testdata/refined.athdf", "rho", 0, "MeshBlocks of the levels 0 to 1: fmsr reads one grid"},
 		{"testdata/deep.athdf", "rho", 0, "a grid of [6 4 2] cells: fmsr reads fields of 2 dimensions"},
-		{"testdata/plain.athdf", "vel1", 0, `no field "vel1": name some of rho, press, Bcc1`},
-		{"testdata/plain.hdf5", "still", 0, `no field "still": name some of density, velocity_x`},
+		{"testdata/plain.athdf", "vel1", 0, `no field "vel1": it has rho, press, Bcc1`},
+		{"testdata/plain.hdf5", "still", 0, `no field "still": it has density, velocity_x`},
 		{"testdata/plain.hdf5", "density", 2, "no trajectory 2: it has 2"},
 		{"testdata/frames.h5", "", 0, "name the dataset by npy_load.array"},
 		{"testdata/frames.h5", "nothing", 0, "dataset nothing: not opened: "},
