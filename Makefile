@@ -85,6 +85,7 @@ interop: build
 	@$(PYTHON) interop/screens.py runs/interop runs/interop-screens
 	@$(PYTHON) interop/data.py bin/fmsr runs/interop-data
 	@$(PYTHON) interop/spectra.py bin/fmsr runs/interop-spectra
+	@$(PYTHON) interop/well.py bin/fmsr runs/interop runs/interop-well
 	@$(PYTHON) interop/physics.py bin/fmsr runs/interop runs/interop-physics testdata/mri128_nu3e-5
 
 folds: build
