@@ -222,9 +222,10 @@ func bind(path string, handle uintptr) (*library, error) {
 
 // failure is libhdf5's H5E_error2_t.
 type failure struct {
-	class, major, minor  id
-	line                 uint32
-	function, file, what *byte
+	_    [3]id    // class, major and minor numbers
+	_    uint32   // line
+	_    [2]*byte // function and file
+	what *byte
 }
 
 // do calls f, which calls the library.
