@@ -15,11 +15,12 @@
 # make bench    prints one JSON line a benchmark
 # make cuda     compiles fmsr's CUDA code into bin/libfmsr_cuda.so, with a compiler from PyPI and without a GPU
 # make hdf5     fetches libhdf5, by which fmsr reads HDF5 files, to bin/hdf5 (needless where the system or python3's h5py has it)
+# make release VERSION=v1.2.3  makes an archive of that tag, with all that it links, in dist/
 # make gpu-kit  builds bin/gpu-kit: gpu-check for a machine with a GPU and PyTorch, but without Go
 # make gpu-check   tests and times on this machine's GPU; on another, run bin/gpu-kit/gpu-check.sh
 #
 # PEER=DIR make bench   also runs DIR/bench.py, the benchmarks of another implementation; so does gpu-check
-# PEER=DIR make ratios  times training and sampling steps beside DIR/bench.py's, in alternating runs
+# PEER=DIR make ratios  times training and sampling steps beside DIR/bench.py's, in alternating runs (RATIOS=--engines: and inference engines')
 # LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
 # CUDA=1 make         fetches the CUDA libraries too
 
@@ -28,7 +29,7 @@ export LIBTORCH CUDA
 
 PYTHON ?= python3
 
-.PHONY: all help install build native demo film test shots race lint bench ratios cuda hdf5 gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
+.PHONY: all help install build native demo film test shots race lint bench ratios cuda hdf5 release gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
 all: build
 
 help:
@@ -107,15 +108,18 @@ bench: native
 	@go test -run '^$$' -bench . ./... | go run ./internal/testkit/benchjson
 	@if [ -n "$(PEER)" ]; then cd $(PEER) && $(PYTHON) bench.py --sections data,spectra; fi
 
-ratios: native
+ratios: build
 	@go test -c -o bin/model.test ./model
-	@$(PYTHON) interop/ratios.py $(PEER) bin/model.test
+	@$(PYTHON) interop/ratios.py $(PEER) bin/model.test $(RATIOS)
 
 cuda:
 	@internal/torchx/cuda.sh
 
 hdf5:
 	@internal/format/hdf5/fetch.sh bin/hdf5
+
+release:
+	@.ci/release "$(VERSION)"
 
 gpu-kit: build cuda
 	@mkdir -p bin/gpu-kit

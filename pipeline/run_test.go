@@ -56,6 +56,7 @@ type fakeFlow struct {
 	PanicAt  int  `yaml:"panic_at" doc:"frame at which it panics"`
 	Hold     bool `yaml:"hold" doc:"hold everything back until the end"`
 	OpenFail bool `yaml:"open_fail" doc:"fail to open"`
+	LetGo    bool `yaml:"let_go" doc:"releases what it only borrows"`
 
 	held []Element
 	seen *atomic.Int64
@@ -78,6 +79,10 @@ func (f *fakeFlow) Process(_ context.Context, in Element) ([]Element, error) {
 	}
 	if f.PanicAt > 0 && n == f.PanicAt {
 		panic("out of my depth")
+	}
+	if f.LetGo {
+		in.Release()
+		return nil, nil
 	}
 	in.Retain()
 	if f.Hold {
@@ -277,6 +282,8 @@ func TestFailures(t *testing.T) {
 			"flow[1].fakeFlow: seed 1, frame 3: internal error: out of my depth (at ", false},
 		"held back": {nil, []Stage{&fakeSource{Count: 100}, &fakeFlow{Hold: true}, &fakeFlow{FailAt: 5}},
 			"flow[2].fakeFlow: seed 1, frame 5: bad frame", false},
+		"released": {nil, []Stage{&fakeSource{Count: 100}, &fakeFlow{LetGo: true}},
+			"flow[1].fakeFlow: seed 1, frame 0: internal error: frames: released more often than retained: seed 1, frame 0 (at ", false},
 		"open":       {nil, []Stage{&fakeSource{Count: 1}, &fakeFlow{OpenFail: true}}, "flow[1].fakeFlow: cannot open", true},
 		"canceled":   {canceled, []Stage{&fakeSource{Count: 100}, &fakeFlow{}}, "stopped by hand", false},
 		"fill fails": {nil, []Stage{&fakeSource{Count: 100}, &fakeFlow{FailAt: 50}, &fakeStore{writes: new(int)}}, "frame 50: bad frame", false},

@@ -28,11 +28,11 @@ type Run struct {
 	Signal            string   `yaml:"signal" oneof:"USR1|USR2|TERM|HUP|INT|XCPU" flag:"signal" doc:"the signal that on_signal is about, such as a scheduler's warning; other signals that stop a run always exit" resume:"free"`
 	OnSignal          string   `yaml:"on_signal" oneof:"exit|requeue|wait" flag:"on-signal" doc:"what a run that signal has stopped does once it has saved. exit; requeue: asks Slurm to requeue the job, and stays until Slurm ends it; wait: stays until another signal" resume:"free"`
 	Units             []string `yaml:"units" doc:"units of the fields, for colour bars: one for all, and FIELD=UNIT for fields with their own" resume:"free"`
-	Grid              Grid     `yaml:"grid" doc:"the domain's geometry"`
+	Grid              Geometry `yaml:"grid" doc:"the domain's geometry"`
 }
 
-// Grid is the geometry of the simulated domain.
-type Grid struct {
+// Geometry is that of the simulated domain.
+type Geometry struct {
 	Box      []float64 `yaml:"box" above:"0" doc:"height and width of the domain, in any unit; empty: square cells"`
 	Boundary []string  `yaml:"boundary" oneof:"periodic|open" doc:"boundaries along y and along x"`
 }
@@ -58,7 +58,7 @@ func (r *Run) Unit(field string) string {
 func defaultRun() Run {
 	return Run{
 		Name: "run", Device: "auto", Overfit: true, CheckpointEvery: 1000, CheckpointMinutes: 15, Keep: 1, Signal: "USR1", OnSignal: "exit", Units: []string{"code units"},
-		Grid: Grid{Boundary: []string{"periodic", "periodic"}},
+		Grid: Geometry{Boundary: []string{"periodic", "periodic"}},
 	}
 }
 

@@ -18,9 +18,6 @@ type Element interface {
 	Origin() string
 }
 
-// Frames is the element that flows above the trainer, for code outside fmsr.
-type Frames = frames.Frames
-
 // Meta describes the elements that a stage will send, before anything flows. Each
 // stage receives the Meta of the stage above it and returns its own.
 type Meta struct {
@@ -70,9 +67,10 @@ func (s Seed) Part() frames.Part { return frames.PartOf(s.Seed, s.Split, s.Cut) 
 
 // File is an input file, an array (F,H,W,C).
 type File struct {
-	Path       string
-	F, H, W, C int
-	Identity   string // of its contents, as Meta.Identity
+	Path string
+	F, C int // frames and channels
+	field.Grid
+	Identity string // of its contents, as Meta.Identity
 }
 
 // Stage is one step of a flow. Besides these two methods it implements Source or

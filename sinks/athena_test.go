@@ -2,6 +2,7 @@ package sinks_test
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -53,6 +54,38 @@ func TestTimes(t *testing.T) {
 				t.Fatalf("%s: row %d, frame %d is of time %g", name, i, frames[i], time)
 			}
 		}
+	}
+}
+
+// TestTimesOfSamples: superres's input and truth may be AthenaK's, and physics.parquet has the
+// times of the input. A value of all frames has none.
+func TestTimesOfSamples(t *testing.T) {
+	checkpoint := trained(t)
+	write := func(h, w int) string {
+		folder := filepath.Join(t.TempDir(), "x")
+		run := akfile.Run{N: [3]int{w, h, 1}, Block: [3]int{w, h, 1}, Box: [3]float64{2, 1, 1}}
+		for frame := range 2 {
+			m := akfile.Moment{Time: 3 + float64(frame), Variables: []string{"b", "eint", "a"}, Value: func(v string, x, y, _ int) float64 {
+				return float64(v[0]%3) + float64(frame+1)*float64(y*16/h*(x*16/w))/100
+			}}
+			if err := run.Write(filepath.Join(folder, "bin", fmt.Sprintf("t.mhd.%05d.bin", frame+7)), m, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return folder
+	}
+	dir, _ := apply(t, checkpoint, write(4, 8), map[string]string{"physics.truth": write(8, 16), "compare.truth": ""})
+	table := readTable(t, filepath.Join(dir, "physics.parquet"))
+	frames, times := columnOf[int32](t, table, "frame"), table.Column(table.Schema().FieldIndices("time")[0]).Data().Chunk(0).(*array.Float64)
+	seen := map[int32]int{}
+	for i, frame := range frames {
+		seen[frame]++
+		if known := times.IsValid(i); known != (frame >= 0) || known && times.Value(i) != 3+float64(frame) {
+			t.Fatalf("row %d, frame %d is of time %s", i, frame, times.ValueStr(i))
+		}
+	}
+	if len(seen) != 3 {
+		t.Errorf("rows of frames %v", seen)
 	}
 }
 

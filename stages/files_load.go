@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"fmsr.example/fmsr/internal/dataset"
-	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -64,7 +63,6 @@ type filesLoad struct {
 	env   *pipeline.Env
 	files []pipeline.File
 	seeds []dataset.Seed // of the files
-	grids []field.Grid   // of the files
 }
 
 // Open finds the files and reads their headers.
@@ -137,8 +135,7 @@ func (l *filesLoad) measure(s *dataset.Seed) (dataset.Lossy, error) {
 	}
 	run.H, run.W = a.H, a.W
 	s.Stamps, s.Frames = a.Stamps(), a.Numbers()
-	l.grids = append(l.grids, run.Grid)
-	l.files = append(l.files, pipeline.File{Path: s.Path, F: a.F, H: a.H, W: a.W, C: a.C})
+	l.files = append(l.files, pipeline.File{Path: s.Path, F: a.F, C: a.C, Grid: run.Grid})
 	lossy, err := a.Lossy(names)
 	if err == nil && len(l.Fields) == 0 {
 		err = lossy.Check(names)
@@ -156,7 +153,7 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 		if len(names) == 0 {
 			names = make([]string, f.C)
 		}
-		run, place := dataset.Run{Fields: names, Grid: l.grids[i]}, 0
+		run, place := dataset.Run{Fields: names, Grid: f.Grid}, 0
 		err := l.seeds[i].Emit(ctx, l.env.Mem, run, func(f *frames.Frames) error {
 			f.Origins[0].Frame = place // in the file
 			place++

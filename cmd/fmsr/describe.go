@@ -19,12 +19,19 @@ func listCommand(out io.Writer) *cobra.Command {
 }
 
 func describeCommand(out io.Writer) *cobra.Command {
-	return &cobra.Command{
+	markdown := false
+	cmd := &cobra.Command{
 		Use:     "describe STAGE",
 		Short:   "Show what a stage does, its keys, defaults and flags",
 		Example: "  fmsr describe pool_upsample",
-		Args:    usage(cobra.ExactArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if markdown && len(args) == 0 {
+				_, err := out.Write(pipeline.Reference())
+				return err
+			}
+			if err := usage(cobra.ExactArgs(1))(cmd, args); err != nil {
+				return err
+			}
 			decl, ok := pipeline.Lookup(args[0])
 			if !ok {
 				return &pipeline.InputError{Err: fmt.Errorf("no stage %q: fmsr list shows them", args[0])}
@@ -33,6 +40,8 @@ func describeCommand(out io.Writer) *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "all stages, as docs/stages.md shows them")
+	return cmd
 }
 
 func schemaCommand(out io.Writer) *cobra.Command {

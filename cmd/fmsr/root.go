@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -111,12 +112,16 @@ func versionCommand(out io.Writer) *cobra.Command {
 	}
 }
 
-// version returns the commit that the binary was built from, or else the module's version.
+// version returns the release that the binary was built from, or else its commit, or else the module's version.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
+	return versionOf(info)
+}
+
+func versionOf(info *debug.BuildInfo) string {
 	commit, dirty := "", ""
 	for _, s := range info.Settings {
 		switch {
@@ -126,8 +131,11 @@ func version() string {
 			dirty = "+changes"
 		}
 	}
-	if commit == "" {
-		return info.Main.Version
+	switch module := info.Main.Version; {
+	case commit == "":
+		return module
+	case dirty == "" && strings.HasPrefix(module, "v") && !strings.Contains(module, commit): // of a tag; others end with the commit
+		return module + " (" + commit + ")"
 	}
 	return commit + dirty
 }

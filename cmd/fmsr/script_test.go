@@ -215,11 +215,16 @@ func shapeCommand(ts *testscript.TestScript, _ bool, args []string) {
 func poolCommand(ts *testscript.TestScript, _ bool, args []string) {
 	shape, values, err := npy.ReadFile(ts.MkAbs(args[0]))
 	ts.Check(err)
+	ts.Check(writePooled(ts.MkAbs(args[1]), shape, values))
+}
+
+// writePooled writes the averages over 2 x 2 cells of an array (F,H,W,C).
+func writePooled(path string, shape []int, values []float32) error {
 	n, h, w, c := shape[0], shape[1]/2, shape[2]/2, shape[3]
 	coarse := make([]float32, n*h*w*c)
 	for i, v := range values {
 		frame, y, x, channel := i/(4*h*w*c), i/(2*w*c)%(2*h), i/c%(2*w), i%c
 		coarse[((frame*h+y/2)*w+x/2)*c+channel] += v / 4
 	}
-	ts.Check(npy.WriteFile(ts.MkAbs(args[1]), []int{n, h, w, c}, coarse))
+	return npy.WriteFile(path, []int{n, h, w, c}, coarse)
 }

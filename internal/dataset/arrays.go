@@ -76,7 +76,7 @@ func (a *Arrays) openArrays(f Files, optional string) error {
 		names = f.Names
 	}
 	oneField := byName || f.Fields != nil
-	if oneField {
+	if oneField || len(f.Names) == 1 {
 		optional += "C"
 	}
 	for _, path := range paths {

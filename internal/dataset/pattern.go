@@ -52,8 +52,8 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 		return nil, fmt.Errorf("is %q: want a path below root", text)
 	case !slices.Contains(append([]string{".npy", ".npz"}, hdf5.Endings...), filepath.Ext(text)):
 		return nil, fmt.Errorf("is %q: want .npy or .npz at its end, or one of HDF5's: %s", text, strings.Join(hdf5.Endings, ", "))
-	case !strings.Contains(rest, "{seed}") && !strings.Contains(rest, "{frame}"):
-		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits, or {frame} of the frame's", text)
+	case !strings.Contains(rest, "{seed}") && !strings.Contains(rest, "{frame}") && !strings.Contains(rest, "{field}"):
+		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits, {frame} of the frame's, or {field} of the field's name", text)
 	case twoNumbers.MatchString(text):
 		return nil, fmt.Errorf("is %q: want a text between {seed} and {frame}, to tell where the one number ends", text)
 	case strings.ContainsAny(placeholder.ReplaceAllString(text, ""), "{}"):

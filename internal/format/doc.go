@@ -9,9 +9,10 @@
 //	fieldfile     fields in any of these formats  written: the one writer over them
 //	torchfile     PyTorch's zip and pickle        read and written
 //	safetensors   Hugging Face's weights          written
+//	onnx          networks for inference engines  written
 //	tfevents      TensorBoard's event files       written, and cut where a run resumes
 //	wandb         Weights & Biases' offline logs  written, and cut where a run resumes
-//	protofield    single protobuf fields          for tfevents and wandb
+//	protofield    single protobuf fields          for onnx, tfevents and wandb
 //
 // A new format is one package here, its tests, and a fuzz target for its reader.
 package format
