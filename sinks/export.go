@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -102,6 +103,18 @@ func (e *exporter) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) 
 // frameBytes returns the size of a frame's tensors.
 func (e *exporter) frameBytes() int {
 	return 4 * len(exportset.Columns(e.paired)) * len(e.in.Channels) * e.in.Cells()
+}
+
+// Forecast adds the files.
+func (e *exporter) Forecast(f *pipeline.Forecast) {
+	files, frames := 0, 0
+	for i, s := range e.in.Seeds {
+		if e.env.Shard.Has(i) {
+			files += len(e.fileNames(s))
+			frames += s.Frames
+		}
+	}
+	f.Disk(e.env.Run.Dir, float64(frames)*float64(e.frameBytes()), fmt.Sprintf("%d files of %s, %d frames", files, strings.Join(exportset.Columns(e.paired), " and "), frames))
 }
 
 // Writes returns the files of all seeds, and the manifests of all parts of the work.

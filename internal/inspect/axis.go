@@ -88,7 +88,7 @@ type Edge uint8
 const (
 	Unclear Edge = iota
 	Periodic
-	Open
+	NotPeriodic
 )
 
 // edge judges the two edges of an axis. Neighbours of a rough field differ as any cells do.
@@ -99,7 +99,7 @@ func (f *Field) edge(a axis) Edge {
 	case a.across < 3*a.inside:
 		return Periodic
 	case a.across > 6*a.inside:
-		return Open
+		return NotPeriodic
 	}
 	return Unclear
 }

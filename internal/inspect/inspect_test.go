@@ -127,10 +127,10 @@ func TestOdd(t *testing.T) {
 func TestEdges(t *testing.T) {
 	grid := field.Grid{H: 32, W: 48}
 	for want, fill := range map[[2]Edge]func(_, _, y, x int) float64{
-		{Periodic, Periodic}: func(_, _, y, x int) float64 { return sine(32, 1, y) + sine(48, 2, x) },
-		{Open, Periodic}:     func(_, _, y, x int) float64 { return float64(y) + 10*sine(48, 1, x) },
-		{Periodic, Open}:     func(_, _, y, x int) float64 { return 10*cosine(32, 1, y) - float64(x) },
-		{Unclear, Unclear}:   func(_, _, y, x int) float64 { return float64((y*7919 + x*104729) % 97) },
+		{Periodic, Periodic}:    func(_, _, y, x int) float64 { return sine(32, 1, y) + sine(48, 2, x) },
+		{NotPeriodic, Periodic}: func(_, _, y, x int) float64 { return float64(y) + 10*sine(48, 1, x) },
+		{Periodic, NotPeriodic}: func(_, _, y, x int) float64 { return 10*cosine(32, 1, y) - float64(x) },
+		{Unclear, Unclear}:      func(_, _, y, x int) float64 { return float64((y*7919 + x*104729) % 97) },
 	} {
 		if got := measure(t, made(grid, []string{"a"}, 2, fill), 0).Edges(); got != want {
 			t.Errorf("%v, want %v", got, want)

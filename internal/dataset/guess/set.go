@@ -50,14 +50,15 @@ var ErrNone = errors.New("no npy or npz file there")
 // Look finds out how the frames below dir are laid out; dir may be one file. It returns an
 // error that says why, if npy_load cannot read them.
 func Look(ctx context.Context, dir string) (*Set, error) {
-	only := ""
-	if info, err := os.Stat(dir); err != nil {
+	info, err := os.Stat(dir)
+	if err != nil {
 		return nil, err
-	} else if !info.IsDir() {
-		dir, only = filepath.Dir(dir), filepath.Base(dir)
 	}
-	f := &found{files: []file{{path: only}}}
-	var err error
+	f, only := &found{}, ""
+	if !info.IsDir() {
+		dir, only = filepath.Dir(dir), filepath.Base(dir)
+		f.files = []file{{path: only, bytes: info.Size()}}
+	}
 	if only != "" {
 		err = f.files[0].header(dir)
 	} else {
