@@ -82,6 +82,15 @@ func TestOdd(t *testing.T) {
 	smooth := func(frame, _, y, x int) float64 {
 		return 3 + sine(grid.H, 2, y+frame) + cosine(grid.W, 2, x) + 0.3*sine(grid.H, 1, y)*sine(grid.W, 2, x+frame)
 	}
+	// power 1/k up to waves of three cells, and variance 1
+	rough := func(frame, y, x int) (v float64) {
+		sum := 0.0
+		for k := 1; k <= 11; k++ {
+			sum += 1 / float64(k)
+			v += cosine(32, 1, k*(x+y)+k*k*(frame+1)) / math.Sqrt(float64(k))
+		}
+		return v * math.Sqrt(2/sum)
+	}
 	magnetic := []string{"Bx", "By"}
 	for what, c := range map[string]struct {
 		grid   field.Grid
@@ -96,6 +105,13 @@ func TestOdd(t *testing.T) {
 		}, "a: odd and even cells are decoupled along y and x, a checkerboard: waves of two cells have 0.0099 of its deviation"},
 		"stripes": {grid, []string{"a"}, 5, func(f, c, y, x int) float64 { return smooth(f, c, y, x) + 0.1*float64(1-2*(x%2)) },
 			"a: odd and even cells are decoupled along x: waves of two cells have 0.098 of its deviation"},
+		"a faint checkerboard on a rough field": {square, []string{"a"}, 5, func(f, _, y, x int) float64 {
+			return rough(f, y, x) + 0.02*float64(1-2*((x+y)%2))
+		}, "a: odd and even cells are decoupled along y and x, a checkerboard: waves of two cells have 0.02 of its deviation"},
+		"faint stripes on a rough field": {square, []string{"a"}, 5, func(f, _, y, x int) float64 {
+			return rough(f, y, x) + 0.02*float64(1-2*(y%2))
+		}, "a: odd and even cells are decoupled along y: waves of two cells have 0.02 of its deviation"},
+		"a rough field": {square, []string{"a"}, 5, func(f, _, y, x int) float64 { return rough(f, y, x) }, ""},
 		"one NaN": {grid, []string{"a"}, 5, func(f, c, y, x int) float64 {
 			if f == 3 && y == 20 && x == 41 {
 				return math.NaN()

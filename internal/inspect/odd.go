@@ -61,11 +61,17 @@ func (f *Field) odd() string {
 	case ry > rough && rx < smooth || rx > rough && ry < smooth:
 		return fmt.Sprintf("it is smooth along one axis alone (roughness %.2f along y, %.2f along x; 1: neighbours are unrelated): H and W, or the order of the array's axes, look wrong", ry, rx)
 	}
-	return f.oddEvenText(f.oddEven(y), f.oddEven(x))
+	return f.decoupled()
 }
 
-// oddEvenText describes waves of two cells with these shares of the variance.
-func (f *Field) oddEvenText(y, x float64) string {
+// decoupled says along which axes odd and even cells differ: by waves of about two cells,
+// or by the same pattern everywhere.
+func (f *Field) decoupled() string {
+	y, x := f.oddEven(f.axes[0]), f.oddEven(f.axes[1])
+	if y == 0 && x == 0 {
+		both := f.stands(alongBoth)
+		y, x = max(both, f.stands(alongY)), max(both, f.stands(alongX))
+	}
 	along := "along y"
 	switch {
 	case y == 0 && x == 0:
