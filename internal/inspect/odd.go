@@ -17,9 +17,7 @@ func (r *Report) Odd() (all []string) {
 			add(f.Name, "%d values are NaN or infinite, the first at %v", f.NotFinite, f.Where)
 		}
 	}
-	for _, line := range r.Alike {
-		all = append(all, line)
-	}
+	all = append(all, r.Alike...)
 	if more := r.Pairs - len(r.Alike); more > 0 {
 		all = append(all, fmt.Sprintf("%d more frames have the values of an earlier one", more))
 	}
