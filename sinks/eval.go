@@ -238,7 +238,7 @@ func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Compar
 	first := c.Truth.Frames
 	var labels []string
 	for _, o := range batch.Origins {
-		labels = append(labels, o.String())
+		labels = append(labels, fmt.Sprintf("seed %d, %s", o.Seed, o.Label()))
 	}
 	if err := c.Start(labels, e.physical(batch, frames.Floats(batch.Hi))); err != nil {
 		return err

@@ -82,6 +82,7 @@ type exportSeed struct {
 	*exportFiles
 	seed   pipeline.Seed
 	frames []int
+	times  []frames.Moment // of these frames; nil: not known
 	states []field.Welford // of each channel
 }
 
@@ -174,6 +175,9 @@ func (e *exporter) work() error {
 	for i := range e.held {
 		origins = append(origins, e.origin(i))
 		e.file.frames = append(e.file.frames, origins[i].Frame)
+		if origins[i].Moment.Known {
+			e.file.times = append(e.file.times, origins[i].Moment)
+		}
 	}
 	states := make([][]field.Welford, n)
 	err := parallel.Each(n, func(i int) error {
@@ -234,7 +238,7 @@ func (e *exporter) end() error {
 		if err != nil {
 			return err
 		}
-		extra, err := json.Marshal(exportset.Seed{Split: f.seed.Split.String(), Frames: f.frames, Sums: f.sums, Welford: f.states})
+		extra, err := json.Marshal(exportset.Seed{Split: f.seed.Split.String(), Frames: f.frames, Moments: f.times, Sums: f.sums, Welford: f.states})
 		if err != nil {
 			return err
 		}

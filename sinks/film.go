@@ -141,7 +141,7 @@ func (f *film) make(made *frames.Frames) error {
 	}
 	name := f.in.Channels[f.field]
 	path := picture.Path{
-		Title: fmt.Sprintf("%s, %s, frame %d", name, stem(f.in.Files[0].Path), f.Frame), Unit: f.env.Run.Unit(name), Diverging: evaluate.Signed(name),
+		Title: fmt.Sprintf("%s, %s, %s", name, stem(f.in.Files[0].Path), made.Origins[0].Label()), Unit: f.env.Run.Unit(name), Diverging: evaluate.Signed(name),
 		Lengths: made.Box, Input: plane(made.XLo()), Band: evaluate.LostBand(made.Grid, f.in.Factor),
 	}
 	if f.Truth != "" {

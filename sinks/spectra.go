@@ -35,7 +35,8 @@ coarse run's own frames are a source too, named sim128 for a grid of 128. Below
 normalize, spectra are of normalized fields.
 
 spectra.parquet has a row for each seed, frame, split, field, source and k, with the
-wavenumber, 2 pi k / longest side of run.grid.box (1 without a box), and the power.
+wavenumber, 2 pi k / longest side of run.grid.box (1 without a box), the power, and the
+simulation's time, null where the files do not say it.
 spectra_summary.parquet has the mean and quantiles over the frames of a split, and
 spectra.png (or svg, pdf) and report.html show the mean over all frames, tinted from the least 5% to the
 largest 95% quantile of a split, and the sources over hi.
@@ -168,7 +169,7 @@ func (s *spectraSink) work() error {
 		return err
 	}
 	for i := range s.held {
-		s.file.add(s.origin(i).Frame, s.powers[i])
+		s.file.add(s.origin(i), s.powers[i])
 	}
 	return nil
 }

@@ -265,7 +265,7 @@ func (b *cacheBuild) add(f *frames.Frames, n int) error {
 		kept = append(kept, framecache.Tensor{Offset: b.writer.Offsets()[i], CRC: seal.Sum(values.Bytes())})
 	}
 	origin := f.Origins[n]
-	e := framecache.Entry{Seed: origin.Seed, Frame: origin.Frame, Split: origin.Split.String(), Tensor: kept[0]}
+	e := framecache.Entry{Seed: origin.Seed, Frame: origin.Frame, Split: origin.Split.String(), Tensor: kept[0], Moment: origin.Moment}
 	if len(kept) > 1 {
 		e.Lo = &kept[1]
 	}
@@ -355,7 +355,7 @@ func (c *arrowCache) stored() stored {
 // frame reads frame i.
 func (c *arrowCache) frame(i int) (*frames.Frames, error) {
 	e := c.Frames[i]
-	origin := frames.Origin{Seed: e.Seed, Frame: e.Frame, Split: c.splits[i]}
+	origin := frames.Origin{Seed: e.Seed, Frame: e.Frame, Split: c.splits[i], Moment: e.Moment}
 	hi, err := c.tensor(e.Tensor)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %v: %w", framecache.Frames, origin, err)

@@ -2,16 +2,10 @@ package stages
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/apache/arrow/go/v15/arrow/memory"
-
 	"fmsr.example/fmsr/internal/dataset"
-	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -126,103 +120,23 @@ func checkNames(fields []string, report func(key, format string, args ...any)) {
 
 type npyLoad struct {
 	NpyLoad
-	seedFilter
-	mem   memory.Allocator
-	pick  dataset.Selection
-	run   dataset.Run
-	seeds []dataset.Seed
+	seedSource
 }
 
 // Open finds the files, reads their headers and splits the seeds.
 func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (pipeline.Meta, error) {
-	l.mem = env.Mem
-	if err := l.choose(env.Run.Overfit); err != nil {
-		return pipeline.Meta{}, err
-	}
-	identity := sha256.New()
-	var meta pipeline.Meta
-	l.run = dataset.Run{Fields: l.Fields, Grid: env.Run.Domain(0, 0)}
-	for i := range l.seeds {
-		if err := l.measure(&l.seeds[i]); err != nil {
-			return pipeline.Meta{}, err
-		}
-		s := l.seeds[i]
-		meta.Announce(pipeline.Seed{Seed: s.Seed, Frames: len(s.Frames), Split: s.Split, Cut: s.Cut})
-		s.Identify(identity)
-	}
-	meta.Lossy = l.run.Lossy
-	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.run.Grid, hex.EncodeToString(identity.Sum(nil))
-	return meta, nil
-}
-
-// Reads returns the seeds' files.
-func (l *npyLoad) Reads() (paths []string) {
-	for _, s := range l.seeds {
-		paths = append(paths, s.Paths()...)
-	}
-	return paths
-}
-
-// choose finds the seeds to read and the split of each.
-func (l *npyLoad) choose(overfit bool) error {
 	layout := dataset.Layout{Root: l.Root, Set: l.Set, Pattern: l.Pattern, Files: l.Files, Fields: l.Fields}
 	found, err := layout.Find()
 	if err != nil {
-		return err
+		return pipeline.Meta{}, err
 	}
-	l.pick = l.selection(l.Seeds, overfit)
-	seeds, err := l.pick.Choose(slices.Sorted(maps.Keys(found)), layout.String())
-	if err != nil {
-		return err
-	}
-	assigned, err := l.pick.Assign(seeds)
-	if err != nil {
-		return err
-	}
-	for _, a := range assigned {
-		files := found[a.Seed]
-		files.Form = dataset.Form{Array: l.Array, Axes: l.Axes, Names: l.Fields}
-		if err := layout.CheckFields(a.Seed, files); err != nil {
-			return err
-		}
-		l.seeds = append(l.seeds, dataset.Seed{Files: files, Assignment: a})
-	}
-	return nil
+	return l.open(env, seedChoice{
+		place: layout.String(), found: slices.Sorted(maps.Keys(found)),
+		fields: l.Fields, seeds: l.Seeds, frames: l.Frames, Splitting: l.Splitting,
+		files: func(seed int) (dataset.Files, error) {
+			files := found[seed]
+			files.Form = dataset.Form{Array: l.Array, Axes: l.Axes, Names: l.Fields}
+			return files, layout.CheckFields(seed, files)
+		},
+	})
 }
-
-// measure reads a seed's headers, and fills in the frames to read.
-func (l *npyLoad) measure(s *dataset.Seed) error {
-	numbers, err := l.run.Measure(s)
-	if err != nil {
-		return err
-	}
-	chosen, err := dataset.ChooseFrames(numbers, l.Frames)
-	if err != nil {
-		return fmt.Errorf("%s: %w", s.Paths()[0], err)
-	}
-	at, err := l.pick.Cut(s.Assignment, chosen)
-	if err != nil {
-		return fmt.Errorf("%s: %w", s.Paths()[0], err)
-	}
-	for _, i := range at {
-		s.Frames = append(s.Frames, chosen[i])
-	}
-	return nil
-}
-
-// Emit sends the frames, seed by seed.
-func (l *npyLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
-	for _, s := range l.seeds {
-		if !l.wants(s.Part()) {
-			continue
-		}
-		err := s.Emit(ctx, l.mem, l.run, func(f *frames.Frames) error { return send(f) })
-		if err != nil {
-			return fmt.Errorf("seed %d: %w", s.Seed, err)
-		}
-	}
-	return nil
-}
-
-// Close has nothing to free.
-func (l *npyLoad) Close() error { return nil }

@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/testkit/akfile"
 	"fmsr.example/fmsr/internal/torchx"
 )
 
@@ -64,7 +65,7 @@ func TestScripts(t *testing.T) {
 			}
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand, "pool": poolCommand, "retype": retypeCommand, "flip": flipCommand, "trace": traceCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand, "pool": poolCommand, "retype": retypeCommand, "flip": flipCommand, "trace": traceCommand, "athenak": athenakCommand},
 	})
 }
 
@@ -150,6 +151,19 @@ func npyCommand(ts *testscript.TestScript, _ bool, args []string) {
 			return float32(v)
 		}
 		return wave(shape, i)
+	}))
+}
+
+// athenakCommand writes a run of AthenaK: athenak FOLDER FRAMES,H,W. Its waves depend on the
+// last digit of the folder's name, so that a coarse run is like the fine one of its name.
+func athenakCommand(ts *testscript.TestScript, _ bool, args []string) {
+	var n, h, w int
+	_, err := fmt.Sscanf(args[1], "%d,%d,%d", &n, &h, &w)
+	ts.Check(err)
+	phase := 0.37 * float64(args[0][len(args[0])-1]) // by the digit at the folder's end
+	ts.Check(akfile.Fields(ts.MkAbs(args[0]), n, h, w, func(variable string, frame, y, x int) float64 {
+		at := phase + float64(frame) + float64(variable[len(variable)-1])
+		return 2 + math.Sin(at+2*math.Pi*(float64(x)+0.5)/float64(w)) + math.Sin(2*at+2*math.Pi*(float64(y)+0.5)/float64(h))
 	}))
 }
 

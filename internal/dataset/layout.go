@@ -28,11 +28,13 @@ type Layout struct {
 }
 
 // Files are the files that hold one seed's frames: one file (F,H,W,C), one file (F,H,W) for
-// each field, or such files for each frame.
+// each field, or such files for each frame. AthenaK's are those of a frame, which are joined.
 type Files struct {
 	Path      string
 	Fields    []string      // a path for each field, in the fields' order; nil if Path holds them all
 	Snapshots map[int]Files // the files of each frame, by its number; nil if the files hold them all
+	Joined    []string      // AthenaK's files of a frame; nil: these are npy or npz files
+	View      *View         // what is read of AthenaK's files
 	Form
 }
 
@@ -51,6 +53,8 @@ func (f Files) Paths() (paths []string) {
 			paths = append(paths, f.Snapshots[number].Paths()...)
 		}
 		return paths
+	case f.Joined != nil:
+		return f.Joined
 	case f.Fields != nil:
 		return f.Fields
 	}

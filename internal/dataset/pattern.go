@@ -61,6 +61,17 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 	return parse(rest, fields)
 }
 
+// ParseFolder reads the pattern of a seed's folder.
+func ParseFolder(text string) (*Pattern, error) {
+	switch {
+	case !filepath.IsLocal(text):
+		return nil, fmt.Errorf("is %q: want a path below root", text)
+	case !strings.Contains(text, "{seed}") || strings.Contains(text, "{frame}") || strings.Contains(text, "{field}"):
+		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits, and none of {frame} and {field}", text)
+	}
+	return parse(filepath.Clean(text), nil)
+}
+
 // parse reads a pattern, which may be that of a folder.
 func parse(text string, fields []string) (*Pattern, error) {
 	rest := text

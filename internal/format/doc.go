@@ -2,6 +2,8 @@
 // package knows a stage, and each but fieldfile knows one family of formats:
 //
 //	npy           NumPy's .npy and .npz           read, .npy written
+//	athenak       AthenaK's .bin                  read
+//	floats        stored numbers as float32       for npy and athenak
 //	arrowtensor   Arrow and Parquet tensors       written, Arrow read by mapping the file
 //	fieldfile     fields as npy, arrow or parquet written: the one writer over both
 //	torchfile     PyTorch's zip and pickle        read and written
