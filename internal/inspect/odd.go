@@ -52,7 +52,7 @@ func (f *Field) odd() string {
 	}
 	y, x := f.axes[0], f.axes[1]
 	ry, rx := f.roughness(y), f.roughness(x)
-	const rough, smooth = 0.5, 0.1
+	const rough, smooth = 0.75, 0.1
 	switch {
 	case ry > rough && rx > rough:
 		return fmt.Sprintf("neighbouring cells are unrelated, as in noise (roughness %.2f along y, %.2f along x)", ry, rx)
