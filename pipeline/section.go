@@ -34,7 +34,7 @@ type Run struct {
 // Geometry is that of the simulated domain.
 type Geometry struct {
 	Box      []float64 `yaml:"box" above:"0" doc:"height and width of the domain, in any unit; empty: square cells"`
-	Boundary []string  `yaml:"boundary" oneof:"periodic|open" doc:"boundaries along y and along x"`
+	Boundary []string  `yaml:"boundary" oneof:"periodic|open" flag:"boundary" doc:"boundaries along y and along x. A spec that writes them gives them to pool_upsample.boundary, pair_load.boundary and train.padding too, unless it writes those"`
 }
 
 // StopSignal returns the signal that on_signal is about.

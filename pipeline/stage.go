@@ -252,13 +252,21 @@ type Validator interface {
 	Validate(run *Run, report func(key, format string, args ...any))
 }
 
+// Bounded is implemented by configs with keys that are about the domain's boundary. Where a spec
+// writes run.grid.boundary, they follow it, unless it writes them too. Open along one axis is
+// open.
+type Bounded interface {
+	SetBoundary(periodic bool, written func(key string) bool)
+}
+
 // Adviser is implemented by configs whose values can be legal and unwise.
 type Adviser interface {
 	Advise(run *Run, warn func(key, summary, detail string))
 }
 
 // FlowAdviser is implemented by configs that can be unwise below certain others. Above
-// holds the configs of the stages above, pointers, from the source down.
+// holds the configs of the stages above, pointers, from the source down. A warning without a
+// key is about the stage.
 type FlowAdviser interface {
 	AdviseFlow(above []any, warn func(key, summary, detail string))
 }

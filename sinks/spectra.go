@@ -106,6 +106,15 @@ func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 	return in, nil
 }
 
+// Forecast adds the tables: each seed's results, and the table of all.
+func (s *spectraSink) Forecast(f *pipeline.Forecast) {
+	frames := 0
+	for _, seed := range s.in.Seeds {
+		frames += seed.Frames
+	}
+	f.Disk(s.env.Run.Dir, 2*float64(frames)*float64(s.frameBytes()), fmt.Sprintf("the spectra of %d frames", frames))
+}
+
 // Writes returns the report's files.
 func (s *spectraSink) Writes() []string { return reportFiles(s.Format) }
 

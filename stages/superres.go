@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -157,6 +158,8 @@ type superres struct {
 	looks   [][][]model.Look // of each file: of the frames that were looked at
 	done    int              // frames
 	watch   pipeline.Watch
+
+	frameTime time.Duration // of a frame's samples, in a dry run; 0: not measured
 }
 
 // Reads returns the checkpoint.

@@ -20,7 +20,23 @@ import (
 
 // notRun are the commands of the documents that TestDocuments does not run, by their first
 // words, and why. A command that no document has any more is an error.
-var notRun = map[string]string{}
+var notRun = map[string]string{
+	"make demo":          "minutes of training; .ci/run and every contributor run it",
+	"make test":          "it runs this test",
+	"make lint":          "a part of .ci/run",
+	"make race":          "a part of .ci/run",
+	"make interop":       "needs PyTorch, pyarrow and other programs",
+	"make chaos":         "an hour",
+	"make soak":          "half an hour",
+	"make bench":         "an hour",
+	"make help":          "needs the whole repository",
+	"make folds":         "hours of training",
+	"make slurm-test":    "installs Slurm, as root",
+	"make torchrun-test": "needs PyTorch",
+	"sbatch":             "needs Slurm: make slurm-test runs these scripts",
+	"TASKS=16":           "needs Slurm: make slurm-test runs this script",
+	"bin/fmsr ui":        "serves until it is stopped: internal/ui tests the page",
+}
 
 // document is a page: its path below the repository's root, and its lines.
 type document struct {
@@ -138,7 +154,7 @@ func knownFlags() map[string]bool {
 			visit(sub)
 		}
 	}
-	visit(newRoot(&bytes.Buffer{}, nil))
+	visit(newRoot(&bytes.Buffer{}, nil, new(error)))
 	return known
 }
 
@@ -253,25 +269,56 @@ real=%q
 [ "$1" = run ] || exec "$real" "$@"
 spec=$2
 if grep -qs '^ *- train:' "$spec"; then
-  exec "$real" "$@" --total-steps 2 --warmup-steps 0 --model-channels 4 --channel-mult 1,1,1 --print-every 1 --log-every 2 --eval-frames 1 --sample-steps 1 --threads 1
+  exec "$real" "$@" --total-steps 2 --batch-size 2 --warmup-steps 0 --model-channels 4 --channel-mult 1,1,1 --print-every 1 --log-every 2 --eval-frames 1 --sample-steps 1 --threads 1
 fi
 if grep -qs '^ *- synth:' "$spec"; then
-  exec "$real" "$@" --grid 16,16 --synth-seeds 3 --synth-frames 2
+  exec "$real" "$@" --grid 16,16 --synth-seeds 3 --synth-frames 4
 fi
 exec "$real" "$@" --threads 1
 `
+
+// python3 is a stand-in for a Python without numpy: it runs the only script that documents
+// call, examples/pool.py.
+const python3 = `#!/bin/sh
+[ "$1" = examples/pool.py ] || exit 1
+shift
+exec %q "$@"
+`
+
+// poolMain is examples/pool.py: FINE.npy... DIR.
+func poolMain() {
+	last := len(os.Args) - 1
+	for _, path := range os.Args[1:last] {
+		shape, values, err := npy.ReadFile(path)
+		if err == nil {
+			err = os.MkdirAll(os.Args[last], 0o755)
+		}
+		if err == nil {
+			err = writePooled(filepath.Join(os.Args[last], filepath.Base(path)), shape, values)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
 
 // makeWorld makes the folder: data of three simulations under the names of the shipped
 // specs, coarse and fine frames, and a run that was trained on them.
 func makeWorld(t *testing.T) world {
 	t.Helper()
 	w := world{t.TempDir()}
-	script := fmt.Sprintf(smaller, programLink(t))
 	if err := os.MkdirAll(filepath.Join(w.dir, "bin"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(w.dir, "bin", "fmsr"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
+	scripts := map[string]string{"fmsr": fmt.Sprintf(smaller, selfLink(t, "fmsr"))}
+	if exec.Command("python3", "-c", "import numpy").Run() != nil {
+		scripts["python3"] = fmt.Sprintf(python3, selfLink(t, "pool"))
+	}
+	for name, script := range scripts {
+		if err := os.WriteFile(filepath.Join(w.dir, "bin", name), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	root, err := filepath.Abs(repository)
 	if err != nil {
@@ -293,6 +340,9 @@ mkdir TRUE_FINE COARSE
 for i in 0 1; do cp DATA/mri256_nu3e-5/seed_000$i/npy/*.npy TRUE_FINE/$i.npy; done
 bin/fmsr run specs/full.yaml --data-root DATA --out RUN
 `)
+	if err := writeArray(filepath.Join(w.dir, "DATA", "long.npy"), []int{100, 16, 16, 8}, func(i int) float32 { return wave([]int{16, 16, 8}, i) }); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"0.npy", "1.npy"} {
 		shape, values, err := npy.ReadFile(filepath.Join(w.dir, "TRUE_FINE", name))
 		if err == nil {

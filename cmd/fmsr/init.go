@@ -30,8 +30,9 @@ type initOptions struct {
 func initCommand(out io.Writer) *cobra.Command {
 	o := initOptions{to: "fmsr.yaml"}
 	cmd := &cobra.Command{
-		Use:   "init DIR",
-		Short: "Write a spec for the frames in a folder",
+		GroupID: aboutSpecs,
+		Use:     "init DIR",
+		Short:   "Write a spec for the frames in a folder",
 		Long: `init looks at the files in a folder and in those below it, and writes a commented spec
 that trains a small model on them: where the files are and what their names say (runs,
 frames, fields), the order of the axes, grid, boundaries and split, and what networks of

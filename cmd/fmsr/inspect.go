@@ -25,8 +25,9 @@ func inspectCommand(out io.Writer) *cobra.Command {
 	var most int
 	var show string
 	cmd := &cobra.Command{
-		Use:   "inspect PATH...",
-		Short: "Show what is in files or a folder, and what is odd about it",
+		GroupID: aboutFiles,
+		Use:     "inspect PATH...",
+		Short:   "Show what is in files or a folder, and what is odd about it",
 		Long: `inspect says what a path is: its shape, fields, runs and frames. Of frames it shows the
 statistics of each field, and what is odd: values that are not finite and where, constant
 fields, frames with the same values, odd and even cells that are decoupled, edges that are

@@ -15,8 +15,9 @@ func lintCommand(out io.Writer) *cobra.Command {
 	var sets []string
 	var ask pipeline.Ask
 	cmd := &cobra.Command{
-		Use:   "lint SPEC...",
-		Short: "Check specs: every problem, with its place",
+		GroupID: aboutSpecs,
+		Use:     "lint SPEC...",
+		Short:   "Check specs: every problem, with its place",
 		Long: `lint reports every problem of the specs at once. A warning is about what is legal
 and probably not meant: lint succeeds with it, and run prints it again. Flags set keys, as
 in run.
@@ -24,7 +25,8 @@ in run.
 With --ranks it also opens the data, and says what each of so many ranks would hold, read
 and send, without starting anything.`,
 		Example: `  fmsr lint specs/full.yaml my.yaml
-  fmsr lint specs/full.yaml --data-root /data --batch-size 64 --ranks 64 --step-seconds 0.4 --link-gbit 100`,
+  fmsr lint specs/full.yaml --data-root /data --batch-size 64 --ranks 64 \
+      --step-seconds 0.4 --link-gbit 100`,
 		Args: usage(cobra.MinimumNArgs(1)),
 	}
 	cmd.Flags().StringArrayVar(&sets, "set", nil, setUsage)

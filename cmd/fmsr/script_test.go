@@ -21,7 +21,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fmsr": func() { asRank(); killWithin(); main() }})
+	testscript.Main(m, map[string]func(){
+		"fmsr": func() { asRank(); killWithin(); main() },
+		"pool": poolMain,
+	})
 }
 
 // concurrent are the scripts that between them start every kind of stage but superres (the
@@ -92,13 +95,16 @@ func progress(name string) func() {
 
 // programLink returns a link named fmsr to the test binary. By that name the binary
 // runs as the program.
-func programLink(t *testing.T) string {
+func programLink(t *testing.T) string { return selfLink(t, "fmsr") }
+
+// selfLink returns a link to the test binary, which runs by that name what TestMain says.
+func selfLink(t *testing.T, name string) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	link := filepath.Join(t.TempDir(), "fmsr")
+	link := filepath.Join(t.TempDir(), name)
 	if err := os.Symlink(self, link); err != nil {
 		t.Fatal(err)
 	}

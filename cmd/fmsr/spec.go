@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fmsr.example/fmsr/internal/glob"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/infile"
 	"fmsr.example/fmsr/pipeline"
@@ -26,7 +27,7 @@ func loadSpec(path string, overrides []pipeline.Override) (*pipeline.Spec, error
 		}
 	}
 	if err != nil {
-		return nil, &pipeline.InputError{Err: fmt.Errorf("spec %s: %w; shipped are %s", path, atomicfile.Cause(err), shippedNames())}
+		return nil, &pipeline.InputError{Err: fmt.Errorf("spec %s: %w%s; shipped are %s", path, atomicfile.Cause(err), meantSpec(path), strings.Join(shippedNames(), ", "))}
 	}
 	spec, err := pipeline.Parse(path, src, overrides)
 	if err != nil {
@@ -35,14 +36,25 @@ func loadSpec(path string, overrides []pipeline.Override) (*pipeline.Spec, error
 	return spec, nil
 }
 
-func shippedNames() string {
+// meantSpec suggests a shipped spec, or one beside the missing one, to put behind a message.
+func meantSpec(path string) string {
+	there, _ := glob.In(filepath.Dir(path), "*.y*ml") // none, if the folder is missing
+	bare := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	for _, name := range append(there, shippedNames()...) {
+		if base := filepath.Base(name); strings.TrimSuffix(base, filepath.Ext(base)) == bare {
+			return fmt.Sprintf(" (did you mean %q?)", name)
+		}
+	}
+	return didYouMean(path, append(there, shippedNames()...))
+}
+
+func shippedNames() (names []string) {
 	entries, err := specs.FS.ReadDir(".")
 	if err != nil {
-		return ""
+		return nil
 	}
-	var names []string
 	for _, e := range entries {
 		names = append(names, "specs/"+e.Name())
 	}
-	return strings.Join(names, ", ")
+	return names
 }

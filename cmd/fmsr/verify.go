@@ -25,8 +25,9 @@ import (
 
 func verifyCommand(out io.Writer) *cobra.Command {
 	return &cobra.Command{
-		Use:   "verify PATH...",
-		Short: "Check that checkpoints, caches, exports and reports are whole",
+		GroupID: aboutFiles,
+		Use:     "verify PATH...",
+		Short:   "Check that checkpoints, caches, exports and reports are whole",
 		Long: `verify reads everything in a path and checks it against its checksums. It prints a line
 for each path: what it is and that it is whole, or what is wrong. PATH is one of
 

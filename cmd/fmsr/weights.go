@@ -22,8 +22,9 @@ import (
 func weightsCommand(out io.Writer) *cobra.Command {
 	var kind string
 	cmd := &cobra.Command{
-		Use:   "weights CHECKPOINT|RUN FILE.safetensors|FILE.onnx",
-		Short: "Export a checkpoint's network as safetensors or ONNX",
+		GroupID: aboutFiles,
+		Use:     "weights CHECKPOINT|RUN FILE.safetensors|FILE.onnx",
+		Short:   "Export a checkpoint's network as safetensors or ONNX",
 		Long: `weights writes the network's weights under their ADM names, or the whole network as an ONNX
 model: velocity (N,C,H,W) of xt and x_lo (N,C,H,W) and t (N). The file's metadata has
 channel_names, mean and std (JSON lists), step, weights and config (a JSON object), all as text.`,

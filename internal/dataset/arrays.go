@@ -8,6 +8,7 @@ import (
 
 	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/format/athenak"
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/format/npy"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/infile"
@@ -80,7 +81,7 @@ func (a *Arrays) openArrays(f Files, optional string) error {
 	}
 	for _, path := range paths {
 		for _, name := range names {
-			if err := a.add(path, name, f.Axes, optional); err != nil {
+			if err := a.add(f, path, name, optional); err != nil {
 				return err
 			}
 		}
@@ -91,12 +92,19 @@ func (a *Arrays) openArrays(f Files, optional string) error {
 	return nil
 }
 
-// byName reports whether the file is an npz with an array for each field.
+// byName reports whether the file is an npz, or HDF5, with an array for each field.
 func (f Files) byName() (bool, error) {
 	if f.Array != "" || f.Fields != nil {
 		return false, nil
 	}
-	there, err := npy.Arrays(f.Path)
+	var there []string
+	var err error
+	known := hdf5.Is(f.Path) // its names are the fields'
+	if known {
+		there, _, err = hdf5.About(f.Path)
+	} else {
+		there, err = npy.Arrays(f.Path)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -106,29 +114,24 @@ func (f Files) byName() (bool, error) {
 			missing = append(missing, name)
 		}
 	}
-	if n := len(missing); n > 0 && n < len(f.Names) {
+	if n := len(missing); n > 0 && (n < len(f.Names) || known && there != nil) {
 		return false, fmt.Errorf("%s: no array for the fields %v: it has %v", f.Path, missing, there)
 	}
 	return len(f.Names) > 0 && len(missing) == 0, nil
 }
 
 // add opens an array and checks its shape against the first one's.
-func (a *Arrays) add(path, name, axes, optional string) error {
-	file, err := npy.OpenArray(path, name)
+func (a *Arrays) add(f Files, path, name, optional string) error {
+	next, err := f.openArray(path, name, optional)
 	if err != nil {
 		return err
 	}
-	next, err := newArray(file, axes, optional)
-	if err != nil {
-		file.Close()
-		return err
-	}
-	a.files, a.seen = append(a.files, next), append(a.seen, seen{path, file.Stamp()})
+	a.files, a.seen = append(a.files, next), append(a.seen, seen{path, next.Stamp()})
 	first := a.files[0]
 	if next.f != first.f || next.h != first.h || next.w != first.w {
-		return fmt.Errorf("%s: shape %v, but %s has %v", file.Path, file.Shape, first.Path, first.Shape)
+		return fmt.Errorf("%s: shape %v, but %s has %v", next.path, next.shape, first.path, first.shape)
 	}
-	a.F, a.H, a.W, a.C = first.f, first.h, first.w, a.C+next.c
+	a.F, a.H, a.W, a.C, a.moments = first.f, first.h, first.w, a.C+next.c, first.moments
 	return nil
 }
 
@@ -300,7 +303,7 @@ func (a *Arrays) pathOf(c int) string {
 	case a.joined != nil:
 		return a.seen[0].path
 	}
-	return a.files[min(c, len(a.files)-1)].Path
+	return a.files[min(c, len(a.files)-1)].path
 }
 
 // Close closes the files.

@@ -124,6 +124,9 @@ func ChooseFrames(numbers, wanted []int) ([]int, error) {
 // cache is stale if the hash of this text has changed.
 func (s Seed) Identify(w io.Writer) {
 	fmt.Fprintf(w, "%q %v %+v %s %v\n", s.Paths(), s.Stamps, s.Form, s.Split, s.Frames)
+	if s.Trajectory != 0 {
+		fmt.Fprintf(w, "trajectory %d\n", s.Trajectory)
+	}
 	if s.View != nil {
 		fmt.Fprintf(w, "%+v\n", *s.View)
 	}

@@ -29,7 +29,7 @@ const ManifestName = "manifest.json"
 
 // Manifest describes a data set, or a share of one.
 type Manifest struct {
-	Format       string    `json:"format"` // arrow, parquet or npy
+	Format       string    `json:"format"` // arrow, parquet, npy or well
 	Files        []File    `json:"files"`
 	ChannelNames []string  `json:"channel_names"`
 	H            int       `json:"h"`
