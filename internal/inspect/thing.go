@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,9 @@ func Open(ctx context.Context, path string) (*Thing, error) {
 	case filepath.Base(path) == exportset.ManifestName:
 		return openExport(filepath.Dir(path))
 	}
+	if strings.HasPrefix(start, "Athena binary") {
+		return nil, fmt.Errorf("%s: one file of AthenaK's may lack fields of its frame: want the run's folder", path)
+	}
 	return nil, fmt.Errorf("%s: it starts with %q: %w", path, start[:min(len(start), 8)], ErrUnknown)
 }
 
@@ -109,7 +113,7 @@ func openFolder(ctx context.Context, dir string) (*Thing, error) {
 	return openSet(ctx, dir)
 }
 
-// openSet describes npy and npz files.
+// openSet describes npy and npz files, and AthenaK's.
 func openSet(ctx context.Context, path string) (*Thing, error) {
 	s, err := guess.Look(ctx, path)
 	if err != nil {
@@ -117,14 +121,13 @@ func openSet(ctx context.Context, path string) (*Thing, error) {
 	}
 	src := OfSet(s)
 	t := &Thing{What: "frames in npy or npz files", Source: &src}
-	if s.Layout.Pattern != "" {
-		t.fact("pattern", "%s", s.Layout.Pattern)
+	t.fact("layout", "%s, %s", s.Where(), atomicfile.Size(s.Bytes))
+	if s.Runs != nil {
+		t.What = "frames in AthenaK's files"
+		t.fact("domain", "%g x %g, %s along y, %s along x", s.Domain.Box[0], s.Domain.Box[1], s.Domain.Boundary[0], s.Domain.Boundary[1])
+	} else {
+		t.fact("arrays", "%s, axes %s", s.DType, cmp.Or(s.Form.Axes, dataset.Axes))
 	}
-	axes := s.Form.Axes
-	if axes == "" {
-		axes = dataset.Axes
-	}
-	t.fact("arrays", "%s, axes %s, %s", s.DType, axes, atomicfile.Size(s.Bytes))
 	t.frames(*t.Source)
 	t.fact("runs", "%s", SeedsOf(s))
 	for _, note := range s.Notes {
