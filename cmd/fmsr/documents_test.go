@@ -36,6 +36,14 @@ var notRun = map[string]string{
 	"sbatch":             "needs Slurm: make slurm-test runs these scripts",
 	"TASKS=16":           "needs Slurm: make slurm-test runs this script",
 	"bin/fmsr ui":        "serves until it is stopped: internal/ui tests the page",
+
+	"bin/fmsr run mri.yaml --data-root":                                     "needs AthenaK's files: the tests of athena_load make some",
+	"bin/fmsr run specs/superres.yaml --checkpoint runs/mri --input COARSE": "needs AthenaK's files",
+	"bin/fmsr run specs/full.yaml --out runs/well":                          "needs HDF5 files, and libhdf5",
+	"bin/fmsr run specs/full.yaml --out runs/athdf":                         "needs HDF5 files, and libhdf5",
+	"bin/fmsr run specs/full.yaml --out runs/other":                         "needs HDF5 files, and libhdf5",
+	"bin/fmsr run specs/superres.yaml --checkpoint runs/well":               "needs HDF5 files, and libhdf5",
+	"bin/fmsr run specs/export.yaml --data-root DATA --format well":         "needs libhdf5",
 }
 
 // document is a page: its path below the repository's root, and its lines.
@@ -266,6 +274,7 @@ type world struct{ dir string }
 // smaller is bin/fmsr in the world. The flags that it adds come last, so that they count.
 const smaller = `#!/bin/sh
 real=%q
+[ "$1" != init ] || exec "$real" "$@" --no-timing
 [ "$1" = run ] || exec "$real" "$@"
 spec=$2
 if grep -qs '^ *- train:' "$spec"; then
