@@ -19,8 +19,8 @@ import (
 //	                         [        files_load        ]
 //	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 type FilesLoad struct {
-	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy or npz file, a folder of them, or a glob pattern; or AthenaK's run folder, or a folder of these"`
-	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels, or all that AthenaK wrote"`
+	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy or npz file, a folder of them, or a glob pattern; or an HDF5 file, AthenaK's run folder, or a folder of these"`
+	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels, or all that AthenaK or HDF5 files name"`
 }
 
 func init() {
@@ -36,7 +36,8 @@ A file is an array (frames, H, W, channels) of a type that npy_load reads. An np
 also hold an array (frames, H, W) for each of fields, under its name. Files whose names
 start with a dot are not among those of a folder. A run of AthenaK (2D, see athena_load)
 counts as a file named like its folder, whose frames count from 0. Its fields are found by
-name: dens is density, bcc1 to bcc3 are Bx to Bz. Each file is a part of the work: with
+name: dens is density, bcc1 to bcc3 are Bx to Bz. An HDF5 file of one trajectory (The Well,
+athdf: see npy_load) gives its fields under their own names. Each file is a part of the work: with
 --shard I/N, N runs share the files.
 The stage below is superres.`,
 		Link: pipeline.Link{Adds: pipeline.Stored},

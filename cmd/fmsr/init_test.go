@@ -179,7 +179,7 @@ func TestInitSaysWhy(t *testing.T) {
 		"init single":                      "single: one frame: training needs several",
 		"init odd":                         "odd: grid 9 x 9: pooling by 2 needs even numbers of cells",
 		"init one --to there.yaml":         "there.yaml is there already: give another file by --to, or replace it by --force",
-		"inspect text/x.yaml":              `text/x.yaml: it starts with "version:": want npy, npz, Arrow`,
+		"inspect text/x.yaml":              `text/x.yaml: it starts with "version:": want npy, npz, HDF5, Arrow`,
 		"inspect nowhere":                  "nowhere: no such file or directory",
 		"inspect one --frames -1":          "--frames -1: want the number of frames, or 0 for all",
 		"inspect one/a.npy --field vx":     "--field vx: no such field",

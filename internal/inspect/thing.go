@@ -15,6 +15,7 @@ import (
 	"fmsr.example/fmsr/internal/dataset/guess"
 	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/format/arrowtensor"
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/runview"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/framecache"
@@ -46,7 +47,7 @@ func (t *Thing) Close() error {
 }
 
 // ErrUnknown is the error of a file of a kind that is not known here.
-var ErrUnknown = errors.New("want npy, npz, Arrow, Parquet or safetensors, a checkpoint, or a folder of frames, an export, a cache or a run")
+var ErrUnknown = errors.New("want npy, npz, HDF5, Arrow, Parquet or safetensors, a checkpoint, or a folder of frames, an export, a cache or a run")
 
 // Open finds out what is at a path, but for checkpoints. Close it.
 func Open(ctx context.Context, path string) (*Thing, error) {
@@ -64,6 +65,8 @@ func Open(ctx context.Context, path string) (*Thing, error) {
 	switch {
 	case strings.HasPrefix(start, "\x93NUMPY") || strings.HasPrefix(start, "PK\x03\x04"):
 		return openSet(ctx, path)
+	case hdf5.Is(path):
+		return openHDF5(path)
 	case strings.HasPrefix(start, "ARROW1"):
 		return openArrow(path)
 	case strings.HasPrefix(start, "PAR1"):
