@@ -43,6 +43,7 @@ func Given(gives Traits, s Source) Part {
 // problems at once, as from Parse. Options.Receive takes what the last stage sends.
 func Compose(edit func(*Run), parts ...Part) (*Spec, error) {
 	s := &Spec{File: "flow in code", Run: defaultRun()}
+	s.Run.Name = "run"
 	if edit != nil {
 		edit(&s.Run)
 	}

@@ -9,6 +9,9 @@ import (
 // Override is a value from outside a spec's file: a flag's, or a --set's.
 type Override = spec.Override
 
+// Diagnostics are the problems of a spec.
+type Diagnostics = spec.Diagnostics
+
 // ExpandPath replaces ~ and ${NAME} in a path, as in specs. See spec.Expand.
 func ExpandPath(path string) (string, error) { return spec.Expand(path) }
 
@@ -44,6 +47,7 @@ func Parse(file string, src []byte, overrides []Override) (*Spec, error) {
 		return nil, doc.Diagnostics()
 	}
 	run := doc.Decode(doc.Run, &s.Run)
+	s.Run.name(file)
 	validate(run, &s.Run, &s.Run)
 	settle(&s.Run)
 	known := true // a stage below an unknown one cannot be linked

@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"go.uber.org/goleak"
 
+	"fmsr.example/fmsr/internal/display"
 	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/seal"
@@ -239,7 +240,7 @@ func execute(t *testing.T, ctx context.Context, spec *Spec) (string, error) {
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	defer mem.AssertSize(t, 0)
 	var out strings.Builder
-	err := Execute(ctx, spec, Options{Out: &out, Cache: t.TempDir(), Mem: mem})
+	err := Execute(ctx, spec, Options{Out: display.Lines{Writer: &out, Verbose: true}, Cache: t.TempDir(), Mem: mem})
 	return out.String(), err
 }
 

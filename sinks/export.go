@@ -16,6 +16,7 @@ import (
 	"fmsr.example/fmsr/internal/field/plan"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/parts"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -315,7 +316,7 @@ func (w *whole) manifest(name string) error {
 	for _, f := range m.Files {
 		bytes += f.Bytes
 	}
-	w.note("export    %s: %d files, %d frames, %.3g GB", path, len(m.Files), n, float64(bytes)/1e9)
+	w.note("export    %s: %d files, %d frames, %s", path, len(m.Files), n, atomicfile.Size(bytes))
 	return nil
 }
 

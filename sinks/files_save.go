@@ -12,6 +12,7 @@ import (
 	"fmsr.example/fmsr/internal/evaluate"
 	"fmsr.example/fmsr/internal/format/fieldfile"
 	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/parts"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -210,12 +211,27 @@ func (n *filesSave) Flush(ctx context.Context) ([]pipeline.Element, error) {
 		n.noteMissing(len(records), missing)
 		return nil, nil
 	}
+	noteFiles(n.env.Progress.Note, n.env.Run.Dir, records)
 	return nil, n.set.Summarize(records)
+}
+
+// noteFiles says where the outputs are.
+func noteFiles(note func(format string, args ...any), dir string, records []parts.Record) {
+	files, rows, bytes := 0, 0, int64(0)
+	for _, r := range records {
+		for i, f := range r.Files {
+			if files++; i == 0 { // the others are of the same frames
+				rows += f.Rows
+			}
+			bytes += f.Bytes
+		}
+	}
+	note("files     %s: %d files, %d frames, %s", dir, files, rows, atomicfile.Size(bytes))
 }
 
 // files notes how many outputs there are: nothing is made of them.
 func (w *whole) files() error {
-	w.note("files     %s: %d", w.dir, len(w.records))
+	noteFiles(w.note, w.dir, w.records)
 	return w.set.Summarize(w.records)
 }
 

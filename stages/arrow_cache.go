@@ -341,7 +341,7 @@ func (c *arrowCache) evict() error {
 	}
 	removed, err := framecache.Evict(c.Dir, int64(c.Limit*1e9))
 	for _, r := range removed {
-		c.env.Progress.Note("arrow_cache: removed %s, %.3g GB, last used %s: the limit is %g GB", r.Key, float64(r.Bytes)/1e9, r.Used.Format(time.DateOnly), c.Limit)
+		c.env.Progress.Note("arrow_cache: removed %s, %s, last used %s: the limit is %g GB", r.Key, atomicfile.Size(r.Bytes), r.Used.Format(time.DateOnly), c.Limit)
 	}
 	return err
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"fmsr.example/fmsr/internal/dataset"
-	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -20,8 +19,8 @@ import (
 //	                         [        files_load        ]
 //	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 type FilesLoad struct {
-	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy or npz file, a folder of them, or a glob pattern; or AthenaK's run folder, or a folder of these"`
-	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels, or all that AthenaK wrote"`
+	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy or npz file, a folder of them, or a glob pattern; or an HDF5 file, AthenaK's run folder, or a folder of these"`
+	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels, or all that AthenaK or HDF5 files name"`
 }
 
 func init() {
@@ -37,7 +36,8 @@ A file is an array (frames, H, W, channels) of a type that npy_load reads. An np
 also hold an array (frames, H, W) for each of fields, under its name. Files whose names
 start with a dot are not among those of a folder. A run of AthenaK (2D, see athena_load)
 counts as a file named like its folder, whose frames count from 0. Its fields are found by
-name: dens is density, bcc1 to bcc3 are Bx to Bz. Each file is a part of the work: with
+name: dens is density, bcc1 to bcc3 are Bx to Bz. An HDF5 file of one trajectory (The Well,
+athdf: see npy_load) gives its fields under their own names. Each file is a part of the work: with
 --shard I/N, N runs share the files.
 The stage below is superres.`,
 		Link: pipeline.Link{Adds: pipeline.Stored},
@@ -63,7 +63,6 @@ type filesLoad struct {
 	env   *pipeline.Env
 	files []pipeline.File
 	seeds []dataset.Seed // of the files
-	grids []field.Grid   // of the files
 }
 
 // Open finds the files and reads their headers.
@@ -136,8 +135,7 @@ func (l *filesLoad) measure(s *dataset.Seed) (dataset.Lossy, error) {
 	}
 	run.H, run.W = a.H, a.W
 	s.Stamps, s.Frames = a.Stamps(), a.Numbers()
-	l.grids = append(l.grids, run.Grid)
-	l.files = append(l.files, pipeline.File{Path: s.Path, F: a.F, H: a.H, W: a.W, C: a.C})
+	l.files = append(l.files, pipeline.File{Path: s.Path, F: a.F, C: a.C, Grid: run.Grid})
 	lossy, err := a.Lossy(names)
 	if err == nil && len(l.Fields) == 0 {
 		err = lossy.Check(names)
@@ -155,7 +153,7 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 		if len(names) == 0 {
 			names = make([]string, f.C)
 		}
-		run, place := dataset.Run{Fields: names, Grid: l.grids[i]}, 0
+		run, place := dataset.Run{Fields: names, Grid: f.Grid}, 0
 		err := l.seeds[i].Emit(ctx, l.env.Mem, run, func(f *frames.Frames) error {
 			f.Origins[0].Frame = place // in the file
 			place++

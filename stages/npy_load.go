@@ -9,7 +9,7 @@ import (
 	"fmsr.example/fmsr/pipeline"
 )
 
-// NpyLoad reads frames from npy and npz files.
+// NpyLoad reads frames from npy, npz and HDF5 files.
 //
 //	files of seeds (F,H,W,C)        -- seed 0 ------------------ seed 1 --
 //	                                [           npy_load             ]
@@ -19,10 +19,10 @@ type NpyLoad struct {
 	Set     string   `yaml:"set" flag:"data-set" doc:"run folder in root, with seed_NNNN/npy/*.npy below it"`
 	Pattern string   `yaml:"pattern" doc:"instead of set: the files below root, as run_{seed}/fields.npy, {seed}_{field}.npy or {seed}/{frame}.npy"`
 	Files   []string `yaml:"files" path:"file" doc:"instead of root and set: the files, as seeds 0, 1, ..."`
-	Array   string   `yaml:"array" doc:"name of the array in npz files; empty: their only one, or an array for each of fields"`
+	Array   string   `yaml:"array" doc:"name of the array in npz files, or of the dataset in HDF5 files; empty: their only one, or an array for each of fields"`
 	Axes    string   `yaml:"axes" doc:"order of an array's axes: F frames, H, W, C channels; FCHW: channels first"`
 	Fields  []string `yaml:"fields" doc:"channel names, in the order of the file's channels"`
-	Seeds   []int    `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all"`
+	Seeds   []int    `yaml:"seeds" doc:"simulations to read, by their seeds, 0-79 or a list; empty: all"`
 	Frames  []int    `yaml:"frames" doc:"frames of each seed to read, 0-99 or a list; empty: all"`
 	Splitting
 }
@@ -35,15 +35,15 @@ func allFields() []string {
 func init() {
 	pipeline.Register(pipeline.Declaration[NpyLoad]{
 		Name: "npy_load",
-		Doc: `Reads frames from npy and npz files.
+		Doc: `Reads frames from npy, npz and HDF5 files.
 
 	files of seeds (F,H,W,C)        -- seed 0 ------------------ seed 1 --
 	                                [           npy_load             ]
 	frames (1,H,W,C), with origin   -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
 
-A seed is one array (frames, H, W, channels), or an array with the axes that the key axes
-gives, in C or Fortran order. Its header gives the grid. In an npz file a seed may also be
-an array (frames, H, W) for each of fields, under its name.
+A seed is the number of a simulation. Its frames are one array (frames, H, W, channels), or
+an array with the axes that the key axes gives, in C or Fortran order. The header gives the
+grid. An npz file may also hold an array (frames, H, W) for each of fields, under its name.
 The first of these keys that is set chooses the files:
 
 	files     the listed files, as seeds 0, 1, ...
@@ -65,6 +65,14 @@ its frames are read in order. Integers, complex numbers and objects are refused.
 whose frames are not contiguous (Fortran order, CFHW) takes a pass through the file for
 each 64 MiB of frames. A file that is replaced, changed or truncated during the run ends
 it with an error.
+
+HDF5 files are read by libhdf5, which is loaded when it is needed: make hdf5 fetches it;
+that of the system or of python3's h5py serves too, and FMSR_HDF5 names another. In The
+Well's layout each trajectory of the files listed in files is a seed, and fields are its
+fields of 2 dimensions, with components as the_well names them (velocity_x); x runs along
+W. An athdf file is one frame, of variables by their names, without refinement: name the
+files by pattern, with {frame}. Of other HDF5 files array is the dataset's path. The times
+that these files hold go with the frames.
 
 Seeds are split in order, 80/10/10. Of fewer than 100 seeds val and test get a tenth
 each, and at least one seed each if there are three (of two, val gets one). With

@@ -44,7 +44,7 @@ type Train struct {
 	TMax           float64            `yaml:"t_max" max:"1" flag:"t-max-train" doc:"largest time drawn"`
 	TDist          string             `yaml:"t_dist" oneof:"uniform|stratified" flag:"t-dist" doc:"times drawn; stratified: one in each of as many equal parts as the batch has samples"`
 	UseBF16        bool               `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss, where the device has instructions for it"`
-	Network        string             `yaml:"network" flag:"network" doc:"the velocity network, by name"`
+	Network        string             `yaml:"network" flag:"network" doc:"the network, by name"`
 	ModelChannels  int                `yaml:"model_channels" max:"8192" flag:"model-channels" doc:"width of the network's first level"`
 	ChannelMult    []int              `yaml:"channel_mult" min:"1" max:"64" flag:"channel-mult" doc:"width of each level over model_channels"`
 	MaxBadSteps    int                `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
@@ -59,7 +59,7 @@ type Train struct {
 func init() {
 	pipeline.Register(pipeline.Declaration[Train]{
 		Name: "train",
-		Doc: `Trains the velocity model, a step a batch.
+		Doc: `Trains the network, a step a batch.
 
 	batches (N,C,H,W)   -- v1 ---- b1 ----------- b2 ------------
 	                    [ forward, backward, clip, AdamW         ]

@@ -71,7 +71,8 @@ func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)
 // baseNoises are the noises of base distributions that base_noise_scale does not change.
 var baseNoises = map[model.BaseDist]string{model.Gaussian: "deviation 1", model.LostBand: "the training frames' own power", model.Learned: "its filter's own error"}
 
-// adviseIdle warns of keys that do nothing with the objective.
+// adviseIdle warns of keys that do nothing with the objective, but for the base_dist that the
+// shipped specs have.
 func (c *Train) adviseIdle(warn func(key, summary, detail string)) {
 	objective := c.TrainedFor()
 	timeless, quiet := objective.OneEvaluation(), objective == model.Regression
@@ -81,7 +82,7 @@ func (c *Train) adviseIdle(warn func(key, summary, detail string)) {
 		idle       bool
 	}{
 		{"t_min", c.TMin, 1e-4, timeless}, {"t_max", c.TMax, 1 - 1e-4, timeless}, {"t_dist", c.TDist, "uniform", timeless},
-		{"base_dist", c.BaseDist, string(model.XLoPlusNoise), quiet}, {"base_noise_scale", c.BaseNoiseScale, usualNoise, quiet}, {"base_noise", c.BaseNoise, freeNoise, quiet},
+		{"base_dist", c.BaseDist, string(model.XLoPlusNoise), quiet && c.BaseDist != string(model.Learned)}, {"base_noise_scale", c.BaseNoiseScale, usualNoise, quiet}, {"base_noise", c.BaseNoise, freeNoise, quiet},
 		{"members", c.Members, usualMembers, objective != model.CRPS},
 	} {
 		if x.idle && x.now != x.usual {

@@ -174,7 +174,7 @@ func TestStagesPageIsCurrent(t *testing.T) {
 
 // TestDocuments runs the commands of README.md and of docs: every ```sh block, but for the
 // lines of notRun. The blocks of a page run in order in one folder, where the names that
-// the documents use are: DATA, COARSE, TRUE_FINE, RUN. bin/fmsr there is a script that trains
+// the documents use are: DATA, COARSE, TRUE_FINE, RUN, and testdata with less of the real frames. bin/fmsr there is a script that trains
 // networks as small as possible, for two steps.
 func TestDocuments(t *testing.T) {
 	if testing.Short() {
@@ -274,6 +274,9 @@ fi
 if grep -qs '^ *- synth:' "$spec"; then
   exec "$real" "$@" --grid 16,16 --synth-seeds 3 --synth-frames 4
 fi
+if grep -qs '^ *- superres:' "$spec"; then
+  exec "$real" "$@" --sample-steps 1 --samples 2 --resamples 10 --threads 1
+fi
 exec "$real" "$@" --threads 1
 `
 
@@ -324,11 +327,12 @@ func makeWorld(t *testing.T) world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"testdata", "examples", "interop"} {
+	for _, name := range []string{"examples", "interop"} {
 		if err := os.Symlink(filepath.Join(root, name), filepath.Join(w.dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	cutFrames(t, filepath.Join(root, "testdata"), filepath.Join(w.dir, "testdata"))
 	if err := os.CopyFS(filepath.Join(w.dir, "specs"), os.DirFS(filepath.Join(root, "specs"))); err != nil {
 		t.Fatal(err)
 	}
@@ -353,6 +357,30 @@ bin/fmsr run specs/full.yaml --data-root DATA --out RUN
 		}
 	}
 	return w
+}
+
+// cutFrames writes two frames of each real simulation, 32 x 32 cells of them.
+func cutFrames(t *testing.T, from, to string) {
+	t.Helper()
+	const frames, side = 2, 32
+	files, err := filepath.Glob(filepath.Join(from, "mri128_nu3e-5", "*", "npy", "*.npy"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v: %d files", err, len(files))
+	}
+	for _, file := range files {
+		shape, values, err := npy.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, w, c := shape[1], shape[2], shape[3]
+		name, _ := filepath.Rel(from, file)
+		if err := writeArray(filepath.Join(to, name), []int{frames, side, side, c}, func(i int) float32 {
+			frame, y, x, channel := i/(side*side*c), i/(side*c)%side, i/c%side, i%c
+			return values[((frame*h+y)*w+x)*c+channel]
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // run runs commands in the world itself.

@@ -67,6 +67,9 @@ func (q *questions) about(ctx context.Context, d newspec.Data, c *newspec.Choice
 			return err
 		}
 	}
+	if d.Domain != nil {
+		return nil
+	}
 	boundaries := strings.Join(c.Boundary[:], ",")
 	if err := q.ask(ctx, "boundaries along y and x, periodic or open ("+c.BoundaryNote+")", boundaries, func(answer string) error { return setBoundary(c, answer) }); err != nil {
 		return err

@@ -93,7 +93,7 @@ func TestInit(t *testing.T) {
 		},
 		"a file a field": {
 			[]string{"a/0/rho.npy | FYX | 4,16,16", "a/0/vx.npy | FYX | 4,16,16", "a/1/rho.npy | FYX | 4,16,16", "a/1/vx.npy | FYX | 4,16,16"},
-			[]string{`pattern: "a/{seed}/{field}.npy"`, "fields: [rho, vx]   # named after the files", "channels: [rho, vx]\n", "split: {train: [0], val: [1]}"},
+			[]string{`pattern: "a/{seed}/{field}.npy"`, "fields: [rho, vx]   # as files or arrays", "channels: [rho, vx]\n", "split: {train: [0], val: [1]}"},
 		},
 		"a snapshot a file": {
 			[]string{"t_1.npy | YXC | 16,16,2", "t_2.npy | YXC | 16,16,2", "t_3.npy | YXC | 16,16,2", "t_7.npy | YXC | 16,16,2"},
@@ -101,11 +101,11 @@ func TestInit(t *testing.T) {
 		},
 		"float64": {
 			[]string{"1.npy | FYXC | 2,16,16,1 | <f8", "2.npy | FYXC | 2,16,16,1 | >f8"},
-			[]string{`pattern: "{seed}.npy"`, "1 fields, <f8", "fields: [field0]"},
+			[]string{`pattern: "{seed}.npy"`, "<f8, axes FHWC", "fields: [field0]"},
 		},
 		"npz": {
 			[]string{"s1.npz | FYX | 4,16,16 | Bx,By", "s2.npz | FYX | 4,16,16 | Bx,By"},
-			[]string{`pattern: "s{seed}.npz"`, "fields: [Bx, By]   # named after"},
+			[]string{`pattern: "s{seed}.npz"`, "fields: [Bx, By]   # as files"},
 		},
 		"channels first": {
 			[]string{"1.npy | FCYX | 4,2,16,16", "2.npy | FCYX | 4,2,16,16"},
@@ -174,12 +174,12 @@ func TestInitSaysWhy(t *testing.T) {
 	for line, want := range map[string]string{
 		"init nowhere":                     "nowhere: no such file or directory",
 		"init empty":                       "empty: no npy or npz file there",
-		"init text":                        "text: no npy or npz file there: it has 1 .yaml",
+		"init text":                        "text: no npy or npz file there, and no run of AthenaK: it has 1 .yaml",
 		"init mix":                         "a field is missing: beside 2/rho.npy there is no file for vx, which other files name",
 		"init single":                      "single: one frame: training needs several",
 		"init odd":                         "odd: grid 9 x 9: pooling by 2 needs even numbers of cells",
 		"init one --to there.yaml":         "there.yaml is there already: give another file by --to, or replace it by --force",
-		"inspect text/x.yaml":              `text/x.yaml: it starts with "version:": want npy, npz, Arrow`,
+		"inspect text/x.yaml":              `text/x.yaml: it starts with "version:": want npy, npz, HDF5, Arrow`,
 		"inspect nowhere":                  "nowhere: no such file or directory",
 		"inspect one --frames -1":          "--frames -1: want the number of frames, or 0 for all",
 		"inspect one/a.npy --field vx":     "--field vx: no such field",

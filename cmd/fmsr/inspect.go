@@ -34,7 +34,7 @@ fields, frames with the same values, odd and even cells that are decoupled, edge
 not periodic, axes that look transposed. On a terminal with colours it draws a frame.
 
 PATH is an npy or npz file, an Arrow file or the folder of an export, a folder of frames in
-any layout, a cache of arrow_cache, a checkpoint, a run's folder, a Parquet table, or
+any layout, AthenaK's runs, a cache of arrow_cache, a checkpoint, a run's folder, a Parquet table, or
 weights (safetensors). It keeps one frame in memory, however many there are.`,
 		Example: `  fmsr inspect data/run_3.npy
   fmsr inspect data --frames 100 --field Bx`,

@@ -51,7 +51,7 @@ writes RUN/report.html as it ends.`,
 			if err := atomicfile.WriteFile(path, html); err != nil {
 				return &runFailed{error: err}
 			}
-			fmt.Fprintf(out, "report    %s (%.1f MB)\n", path, float64(len(html))/1e6)
+			fmt.Fprintf(out, "report    %s, %s\n", path, atomicfile.Size(int64(len(html))))
 			return nil
 		},
 	}

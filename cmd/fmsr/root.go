@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -41,12 +42,32 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if q := (quiet{}); errors.As(err, &q) {
 		return exitStatus(err)
 	}
-	fmt.Fprintln(stderr, "fmsr:", err)
+	fmt.Fprintln(stderr, message(err))
 	var failed *runFailed
 	if errors.As(err, &failed) && failed.resume != "" {
 		fmt.Fprintln(stderr, "to resume:", failed.resume)
 	}
 	return exitStatus(err)
+}
+
+// message returns an error as it is printed. A problem of a spec with its place has a line of
+// its own, FILE:LINE:COLUMN: first, which editors understand.
+func message(err error) string {
+	input, ok := err.(*pipeline.InputError)
+	if !ok {
+		return fmt.Sprint("fmsr: ", err)
+	}
+	problems, ok := input.Err.(pipeline.Diagnostics)
+	if !ok {
+		return fmt.Sprint("fmsr: ", err)
+	}
+	lines := make([]string, len(problems))
+	for i, p := range problems {
+		if lines[i] = p.String(); p.Line == 0 {
+			lines[i] = "fmsr: " + lines[i]
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func exitStatus(err error) int {

@@ -46,6 +46,7 @@ func runCommand(out io.Writer, signals *signals, unhelped *error) *cobra.Command
 	var sets []string
 	var resume, shard, dry string
 	var profile, size steps
+	var how output
 	cmd := &cobra.Command{
 		Use:     "run SPEC",
 		GroupID: aboutRuns,
@@ -65,10 +66,16 @@ stages (fmsr run SPEC --help shows them); --set sets any key.`,
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
 	cmd.Flags().StringVar(&dry, "dry-run", "", "open the data, try three steps in memory, and print what the run would do, need and take; nothing is written. whole: print every key of the spec too")
 	cmd.Flags().Lookup("dry-run").NoOptDefVal = "short"
+	how.addFlags(cmd)
 	given := pipeline.AddFlags(cmd.Flags())
 	usual := cmd.HelpFunc()
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { *unhelped = runHelp(out, cmd, usual) })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		screen := out
+		out, err := how.on(out)
+		if err != nil {
+			return err
+		}
 		place, err := placeOf(int(size))
 		if err != nil {
 			return err
@@ -105,6 +112,9 @@ stages (fmsr run SPEC --help shows them); --set sets any key.`,
 		}
 		onSignal := signals.heed(spec, out)
 		if place.Alone() && size > 1 {
+			if out != screen { // the ranks show the run as they are told to
+				return launch(cmd.Context(), int(size), spec.Trains(), screen, cmd.ErrOrStderr())
+			}
 			return launchShown(cmd.Context(), int(size), spec, out, cmd.ErrOrStderr())
 		}
 		if place.Rank == 0 {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/format/npy"
 	"fmsr.example/fmsr/internal/testkit/akfile"
 	"fmsr.example/fmsr/internal/torchx"
@@ -54,17 +55,27 @@ func TestScripts(t *testing.T) {
 		}
 		dir = ""
 	}
+	fixtures, err := filepath.Abs("../../internal/format/hdf5/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: dir, Files: files,
 		Setup: func(e *testscript.Env) error {
 			e.Defer(progress("TestScripts/" + strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")))
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("FMSR_HDF5", os.Getenv("FMSR_HDF5"))
+			e.Setenv("HDF5", os.Getenv("FMSR_HDF5"))
+			e.Setenv("FIXTURES", fixtures)
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "bf16" { // the processor has instructions for it
 				return torchx.CPU.HasBF16(), nil
+			}
+			if name == "hdf5" {
+				return hdf5.Usable() == nil, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", name)
 		},

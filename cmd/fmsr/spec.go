@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"fmsr.example/fmsr/internal/glob"
@@ -38,14 +40,16 @@ func loadSpec(path string, overrides []pipeline.Override) (*pipeline.Spec, error
 
 // meantSpec suggests a shipped spec, or one beside the missing one, to put behind a message.
 func meantSpec(path string) string {
+	bare := func(path string) string { return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) }
 	there, _ := glob.In(filepath.Dir(path), "*.y*ml") // none, if the folder is missing
-	bare := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-	for _, name := range append(there, shippedNames()...) {
-		if base := filepath.Base(name); strings.TrimSuffix(base, filepath.Ext(base)) == bare {
-			return fmt.Sprintf(" (did you mean %q?)", name)
-		}
+	names := map[string]string{}
+	for _, name := range append(shippedNames(), there...) {
+		names[bare(name)] = name
 	}
-	return didYouMean(path, append(there, shippedNames()...))
+	if meant := pipeline.Nearest(bare(path), slices.Sorted(maps.Keys(names))); meant != "" {
+		return fmt.Sprintf(" (did you mean %q?)", names[meant])
+	}
+	return ""
 }
 
 func shippedNames() (names []string) {

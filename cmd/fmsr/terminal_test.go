@@ -73,7 +73,7 @@ func TestTerminal(t *testing.T) {
 			name: "done", want: []string{"loss", "step 6, 3 validation frames", "verdict", "at step 6 the model has", "results", "done", "next", "fmsr ui", "--checkpoint"},
 			without: "of all work", // the account
 		},
-		{name: "dumb", env: "TERM=dumb", want: []string{"step 6/6  loss", "of all work"}, without: "\x1b"},
+		{name: "dumb", env: "TERM=dumb", want: []string{"step 6/6  loss", "report "}, without: "\x1b"},
 		{
 			name: "ctrl-c", args: []string{"--total-steps", "100000"}, status: 130,
 			end:  func(_ *os.Process, terminal *pty.Terminal) { terminal.Type("\x03") },

@@ -10,6 +10,7 @@
 //	                                   Arrays: the seed's open files        frames (1,H,W,C), with origin
 //
 // A seed is one simulation. Its frames are in one array (F,H,W,C), or in one array
-// (F,H,W) for each field, or in files of AthenaK's for each frame. FindFiles serves the stages that read npy files without
-// seeds. Package exportset holds the manifest of an exported set.
+// (F,H,W) for each field, or in files of AthenaK's for each frame. FindFiles and Input serve
+// the stages that read files without seeds. Package exportset holds the manifest of an
+// exported set.
 package dataset

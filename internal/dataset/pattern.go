@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/glob"
 )
 
@@ -49,8 +50,8 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 	switch {
 	case !filepath.IsLocal(text):
 		return nil, fmt.Errorf("is %q: want a path below root", text)
-	case !strings.HasSuffix(text, ".npy") && !strings.HasSuffix(text, ".npz"):
-		return nil, fmt.Errorf("is %q: want .npy or .npz at its end", text)
+	case !slices.Contains(append([]string{".npy", ".npz"}, hdf5.Endings...), filepath.Ext(text)):
+		return nil, fmt.Errorf("is %q: want .npy or .npz at its end, or one of HDF5's: %s", text, strings.Join(hdf5.Endings, ", "))
 	case !strings.Contains(rest, "{seed}") && !strings.Contains(rest, "{frame}") && !strings.Contains(rest, "{field}"):
 		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits, {frame} of the frame's, or {field} of the field's name", text)
 	case twoNumbers.MatchString(text):

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"fmsr.example/fmsr/internal/dataset/guess"
 	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/format/arrowtensor"
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/runview"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/framecache"
@@ -45,7 +47,7 @@ func (t *Thing) Close() error {
 }
 
 // ErrUnknown is the error of a file of a kind that is not known here.
-var ErrUnknown = errors.New("want npy, npz, Arrow, Parquet or safetensors, a checkpoint, or a folder of frames, an export, a cache or a run")
+var ErrUnknown = errors.New("want npy, npz, HDF5, Arrow, Parquet or safetensors, a checkpoint, or a folder of frames, an export, a cache or a run")
 
 // Open finds out what is at a path, but for checkpoints. Close it.
 func Open(ctx context.Context, path string) (*Thing, error) {
@@ -63,6 +65,8 @@ func Open(ctx context.Context, path string) (*Thing, error) {
 	switch {
 	case strings.HasPrefix(start, "\x93NUMPY") || strings.HasPrefix(start, "PK\x03\x04"):
 		return openSet(ctx, path)
+	case hdf5.Is(path):
+		return openHDF5(path)
 	case strings.HasPrefix(start, "ARROW1"):
 		return openArrow(path)
 	case strings.HasPrefix(start, "PAR1"):
@@ -71,6 +75,9 @@ func Open(ctx context.Context, path string) (*Thing, error) {
 		return openSafetensors(path)
 	case filepath.Base(path) == exportset.ManifestName:
 		return openExport(filepath.Dir(path))
+	}
+	if strings.HasPrefix(start, "Athena binary") {
+		return nil, fmt.Errorf("%s: one file of AthenaK's may lack fields of its frame: want the run's folder", path)
 	}
 	return nil, fmt.Errorf("%s: it starts with %q: %w", path, start[:min(len(start), 8)], ErrUnknown)
 }
@@ -106,7 +113,7 @@ func openFolder(ctx context.Context, dir string) (*Thing, error) {
 	return openSet(ctx, dir)
 }
 
-// openSet describes npy and npz files.
+// openSet describes npy and npz files, and AthenaK's.
 func openSet(ctx context.Context, path string) (*Thing, error) {
 	s, err := guess.Look(ctx, path)
 	if err != nil {
@@ -114,14 +121,13 @@ func openSet(ctx context.Context, path string) (*Thing, error) {
 	}
 	src := OfSet(s)
 	t := &Thing{What: "frames in npy or npz files", Source: &src}
-	if s.Layout.Pattern != "" {
-		t.fact("pattern", "%s", s.Layout.Pattern)
+	t.fact("layout", "%s, %s", s.Where(), atomicfile.Size(s.Bytes))
+	if s.Runs != nil {
+		t.What = "frames in AthenaK's files"
+		t.fact("domain", "%g x %g, %s along y, %s along x", s.Domain.Box[0], s.Domain.Box[1], s.Domain.Boundary[0], s.Domain.Boundary[1])
+	} else {
+		t.fact("arrays", "%s, axes %s", s.DType, cmp.Or(s.Form.Axes, dataset.Axes))
 	}
-	axes := s.Form.Axes
-	if axes == "" {
-		axes = dataset.Axes
-	}
-	t.fact("arrays", "%s, axes %s, %s", s.DType, axes, atomicfile.Size(s.Bytes))
 	t.frames(*t.Source)
 	t.fact("runs", "%s", SeedsOf(s))
 	for _, note := range s.Notes {

@@ -9,6 +9,7 @@ package newspec
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ import (
 	"fmsr.example/fmsr/internal/dataset"
 	"fmsr.example/fmsr/internal/dataset/exportset"
 	"fmsr.example/fmsr/internal/dataset/guess"
+	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/inspect"
 	"fmsr.example/fmsr/internal/store/atomicfile"
@@ -39,58 +41,64 @@ type Data struct {
 	Fields []string
 	Named  bool // whether the fields' names are known
 	H, W   int
-	Seeds  []Frames // ascending; nil: the set says itself how it is split
-	Train  int      // training frames, where the set says it
-	Found  []string // what is there, for the comment
+	Domain *field.Grid // box and boundaries, where the files say them
+	Seeds  []Frames    // ascending; nil: the set says itself how it is split
+	Train  int         // training frames, where the set says it
+	Found  []string    // what is there, for the comment
 }
 
 // Frames is the number of frames of a simulation.
 type Frames struct{ Seed, Frames int }
 
-// OfSet returns the source of npy and npz files. Paths in it start at the folder of the
-// spec, unless that is empty: then they are absolute.
+// OfSet returns the source of npy and npz files, or of AthenaK's. Paths in it start at the
+// folder of the spec, unless that is empty: then they are absolute.
 func OfSet(s *guess.Set, folder string) (Data, error) {
-	d := Data{Dir: s.Dir, Stage: "npy_load", Fields: s.Form.Names, Named: s.Named, H: s.H, W: s.W}
+	d := Data{Dir: s.Dir, Stage: "npy_load", Fields: s.Form.Names, Named: s.Named, H: s.H, W: s.W, Domain: s.Domain}
 	for _, seed := range s.Seeds {
 		d.Seeds = append(d.Seeds, Frames{seed.Seed, len(seed.Frames)})
 	}
-	err := d.paths(s, folder)
+	d.Found = []string{
+		fmt.Sprintf("frames   %d of %d x %d cells, %d fields; %s", s.Frames(), s.H, s.W, len(s.Form.Names), atomicfile.Size(s.Bytes)),
+		"runs     " + inspect.SeedsOf(s),
+		"layout   " + s.Where(),
+	}
+	if s.Runs == nil {
+		d.Found = append(d.Found, fmt.Sprintf("arrays   %s, axes %s (F frames, H, W, C fields; F and C may be missing)", s.DType, cmp.Or(s.Form.Axes, dataset.Axes)))
+	}
+	for _, note := range s.Notes {
+		d.Found = append(d.Found, "decided: "+note)
+	}
+	return d, d.source(s, folder)
+}
+
+// source adds the keys that say where the files are, and how arrays are stored.
+func (d *Data) source(s *guess.Set, folder string) error {
+	root, pattern, listed, key := s.Dir, s.Layout.Pattern, s.Layout.Files, "files"
+	if s.Runs != nil {
+		d.Stage, root, pattern, listed, key = "athena_load", s.Runs.Root, s.Runs.Pattern, s.Runs.Folders, "runs"
+	}
+	for _, name := range slices.Concat([]string{s.Dir, pattern}, listed, s.Form.Names) {
+		if !utf8.ValidString(name) || strings.Contains(name, "${") {
+			return fmt.Errorf("%q: a spec cannot name it: want UTF-8 without ${: rename it", name)
+		}
+	}
+	if listed == nil {
+		d.Lines = append(d.Lines, "root: "+quote(below(root, folder)))
+	}
+	if pattern != "" {
+		d.Lines = append(d.Lines, "pattern: "+quote(pattern))
+	}
+	if listed != nil {
+		d.Lines = append(d.Lines, key+":   # as seeds 0, 1, ...")
+	}
+	for _, path := range listed {
+		d.Lines = append(d.Lines, "  - "+quote(below(path, folder)))
+	}
 	if s.Form.Array != "" {
 		d.Lines = append(d.Lines, "array: "+quote(s.Form.Array)+"   # of the arrays in each npz file")
 	}
 	if s.Form.Axes != "" {
 		d.Lines = append(d.Lines, "axes: "+s.Form.Axes)
-	}
-	axes := s.Form.Axes
-	if axes == "" {
-		axes = dataset.Axes
-	}
-	d.Found = []string{
-		fmt.Sprintf("frames   %d of %d x %d cells, %d fields, %s; %s", s.Frames(), s.H, s.W, len(s.Form.Names), s.DType, atomicfile.Size(s.Bytes)),
-		"runs     " + inspect.SeedsOf(s),
-		fmt.Sprintf("arrays   axes %s (F frames, H, W, C fields; F and C may be missing)", axes),
-	}
-	for _, note := range s.Notes {
-		d.Found = append(d.Found, "decided: "+note)
-	}
-	return d, err
-}
-
-// paths adds the keys that say where the files are.
-func (d *Data) paths(s *guess.Set, folder string) error {
-	names := append([]string{s.Dir, s.Layout.Pattern}, s.Layout.Files...)
-	for _, name := range append(names, s.Form.Names...) {
-		if !utf8.ValidString(name) || strings.Contains(name, "${") {
-			return fmt.Errorf("%q: a spec cannot name it: want UTF-8 without ${: rename it", name)
-		}
-	}
-	if s.Layout.Pattern != "" {
-		d.Lines = []string{"root: " + quote(below(s.Dir, folder)), "pattern: " + quote(s.Layout.Pattern)}
-		return nil
-	}
-	d.Lines = []string{"files:   # as seeds 0, 1, ..."}
-	for _, path := range s.Layout.Files {
-		d.Lines = append(d.Lines, "  - "+quote(below(path, folder)))
 	}
 	return nil
 }
@@ -217,7 +225,7 @@ func (s *Spec) Take(step time.Duration) {
 
 // name adds the key fields.
 func (s *Spec) name() {
-	comment := "   # named after the files, or the arrays in them"
+	comment := "   # as files or arrays are named"
 	if !s.Named {
 		comment = "   # FILL IN the names, in the order of the arrays' fields: density, velx, Bx, ..."
 	}

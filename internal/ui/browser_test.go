@@ -61,6 +61,7 @@ func TestBrowser(t *testing.T) {
 		b.sound(t, "ui-of-two")
 		b.true(t, "the chosen runs are ticked", `document.querySelectorAll(".picker input:checked").length === 2`)
 		b.true(t, "the keys that differ are there", `document.querySelector("#details").innerText.includes("train.lr")`)
+		testWipeOfRuns(t, b)
 	})
 	t.Run("live", func(t *testing.T) { testLive(t, browser.open(t, server.URL+"/?run=1"), filepath.Join(runs, "1")) })
 }
@@ -109,6 +110,23 @@ func testWipe(t *testing.T, b *tab) {
 	b.true(t, "the edge follows the mouse", `Math.abs(document.querySelector(".position").value - 75) < 1.5`)
 	b.do(t, `(() => { const s = document.querySelector(".right"); s.value = "target"; s.dispatchEvent(new Event("change")); })()`)
 	b.true(t, "another picture on the right", `document.querySelector(".over").alt.includes("target") && document.querySelector(".over").naturalWidth === 64`)
+}
+
+// testWipeOfRuns lays what the second run's model makes over the first's, at the step of the
+// second run's slider and in the frame of the first's.
+func testWipeOfRuns(t *testing.T, b *tab) {
+	t.Helper()
+	b.do(t, `(() => {
+		const [first, second] = document.querySelectorAll(".viewer"), set = (at, value, event) => { at.value = value; at.dispatchEvent(new Event(event)); };
+		set(first.querySelector(".left"), "generated", "change");
+		set(first.querySelector(".right"), second.dataset.name + ": generated", "change");
+		set(first.querySelector(".frame"), "1", "change");
+		set(second.querySelector(".steps"), "0", "input");
+	})()`)
+	b.true(t, "one run's sample over another's", `(() => {
+		const under = new URL(document.querySelector(".stage .under").src).searchParams, over = document.querySelector(".stage .over"), other = new URL(over.src).searchParams;
+		return under.get("run") === "0" && other.get("run") === "1" && other.get("frame") === "1" && other.get("step") === "200" && under.get("step") === "600" && over.naturalWidth === 64;
+	})()`)
 }
 
 // testCharts: the legend, hovering, smoothing and the axes.

@@ -12,12 +12,15 @@ import (
 	"strings"
 
 	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/field"
 )
 
-// Set is the frames that were found in a folder, and how npy_load reads them.
+// Set is the frames that were found in a folder, and how npy_load or athena_load reads them.
 type Set struct {
 	Dir    string
 	Layout dataset.Layout // Root is Dir, or Files are below it
+	Runs   *dataset.Runs  // instead of Layout: AthenaK's runs
+	Domain *field.Grid    // what AthenaK's files say of their grid; nil: nothing is known
 	Form   dataset.Form   // Names are the fields
 	Named  bool           // whether the names are those of files or arrays; else they are field0, field1, ...
 	H, W   int
@@ -45,7 +48,7 @@ func (s *Set) Frames() int {
 }
 
 // ErrNone is the error of a folder without array files.
-var ErrNone = errors.New("no npy or npz file there")
+var ErrNone = errors.New("no npy or npz file there, and no run of AthenaK")
 
 // Look finds out how the frames below dir are laid out; dir may be one file. It returns an
 // error that says why, if npy_load cannot read them.
@@ -66,6 +69,9 @@ func Look(ctx context.Context, dir string) (*Set, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if len(f.files) == 0 && f.others[".bin"] > 0 {
+		return runs(ctx, dir)
 	}
 	if len(f.files) == 0 {
 		return nil, f.none(dir)

@@ -15,9 +15,12 @@ import (
 // magic starts an HDF5 file.
 const magic = "\x89HDF\r\n\x1a\n"
 
+// Endings are those of the names of HDF5 files.
+var Endings = []string{".h5", ".hdf5", ".athdf", ".nc"}
+
 // Is reports whether a file is HDF5, by its first bytes or by its name.
 func Is(path string) bool {
-	if slices.Contains([]string{".h5", ".hdf5", ".athdf", ".nc"}, filepath.Ext(path)) {
+	if slices.Contains(Endings, filepath.Ext(path)) {
 		return true
 	}
 	f, err := infile.Open(path)
@@ -84,6 +87,12 @@ func with(path string, f func(o object) (*Array, error)) (a *Array, err error) {
 	return a, err
 }
 
+// Usable returns an error that says what to do if libhdf5 is not there.
+func Usable() error {
+	_, err := load()
+	return err
+}
+
 // layout is how a file holds fields.
 type layout interface {
 	names() []string
@@ -125,7 +134,7 @@ func Open(path, name string, trajectory int) (*Array, error) {
 			return nil, err
 		}
 		if names := l.names(); names != nil && !slices.Contains(names, name) {
-			return nil, fmt.Errorf("no field %q: name some of %s", name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("no field %q: it has %s", name, strings.Join(names, ", "))
 		}
 		n := l.trajectories()
 		switch {

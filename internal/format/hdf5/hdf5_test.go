@@ -56,6 +56,16 @@ func checkDigits(t *testing.T, a *Array, value func(index []int) float64) {
 	}
 }
 
+// older reports whether the library is older than the format of HDF5 2.0, in which h5py
+// writes chunks for libver "latest".
+func older(t *testing.T, err error) bool {
+	is := err != nil && strings.Contains(err.Error(), "bad version number for layout message")
+	if is {
+		t.Log(err)
+	}
+	return is
+}
+
 func TestWell(t *testing.T) {
 	needLibrary(t)
 	for _, c := range []struct {
@@ -64,6 +74,9 @@ func TestWell(t *testing.T) {
 	}{{"plain.hdf5", "FWH", false}, {"packed.hdf5", "FWH", true}, {"latest.hdf5", "FWH", false}, {"rows.hdf5", "FHW", false}} {
 		path := "testdata/" + c.file
 		names, n, err := About(path)
+		if older(t, err) {
+			continue
+		}
 		want := "[density velocity_x velocity_y stress_xx stress_xy stress_yx stress_yy]"
 		if c.axes == "FHW" {
 			want = "[density velocity_y velocity_x stress_yy stress_yx stress_xy stress_xx]"
@@ -106,6 +119,9 @@ func TestAthdf(t *testing.T) {
 	for _, file := range []string{"plain.athdf", "latest.athdf"} {
 		for v, name := range []string{"rho", "press", "Bcc1"} {
 			a, err := Open("testdata/"+file, name, 0)
+			if older(t, err) {
+				continue
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -193,8 +209,9 @@ func TestWrite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		files = append(files, data)
-		time.Sleep(1100 * time.Millisecond) // HDF5 dates are in seconds
+		if files = append(files, data); len(files) == 1 {
+			time.Sleep(1010 * time.Millisecond) // HDF5 dates are in seconds
+		}
 	}
 	if !slices.Equal(files[0], files[1]) {
 		t.Error("the bytes differ when the same is written again")
@@ -220,8 +237,8 @@ func TestRefuses(t *testing.T) {
 	}{
 		{"testdata/refined.athdf", "rho", 0, "MeshBlocks of the levels 0 to 1: fmsr reads one grid"},
 		{"testdata/deep.athdf", "rho", 0, "a grid of [6 4 2] cells: fmsr reads fields of 2 dimensions"},
-		{"testdata/plain.athdf", "vel1", 0, `no field "vel1": name some of rho, press, Bcc1`},
-		{"testdata/plain.hdf5", "still", 0, `no field "still": name some of density, velocity_x`},
+		{"testdata/plain.athdf", "vel1", 0, `no field "vel1": it has rho, press, Bcc1`},
+		{"testdata/plain.hdf5", "still", 0, `no field "still": it has density, velocity_x`},
 		{"testdata/plain.hdf5", "density", 2, "no trajectory 2: it has 2"},
 		{"testdata/frames.h5", "", 0, "name the dataset by npy_load.array"},
 		{"testdata/frames.h5", "nothing", 0, "dataset nothing: not opened: "},

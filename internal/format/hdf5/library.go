@@ -116,31 +116,34 @@ func (l *library) types() map[string]*id {
 
 // load finds and loads libhdf5, once.
 var load = sync.OnceValues(func() (*library, error) {
+	if path := os.Getenv("FMSR_HDF5"); path != "" {
+		return named(path)
+	}
 	var tried []string
-	for _, find := range []func() []string{named, beside, system, python} {
+	for _, find := range []func() []string{beside, system, python} {
 		for _, path := range find() {
 			handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 			if err == nil {
 				return bind(path, handle)
 			}
-			if strings.Contains(path, "/") {
-				tried = append(tried, err.Error())
+			if filepath.IsAbs(path) {
+				tried = append(tried, ": "+err.Error())
 			}
 		}
 	}
-	why := ""
-	if tried != nil {
-		why = " (" + strings.Join(tried, "; ") + ")"
-	}
-	return nil, errors.New("HDF5 files are read by libhdf5, which is not there: install it (pip install h5py, or apt-get install libhdf5-103-1), or name it by FMSR_HDF5=.../libhdf5.so" + why)
+	return nil, errors.New("fmsr reads HDF5 by libhdf5, which is not there: run make hdf5, pip install h5py, or apt-get install libhdf5-103-1, or name it by FMSR_HDF5=.../libhdf5.so" + strings.Join(tried, ""))
 })
 
-// named is the library that the user names.
-func named() []string {
-	if path := os.Getenv("FMSR_HDF5"); path != "" {
-		return []string{path}
+// named loads the library that the user names: a file, or a folder with one.
+func named(path string) (*library, error) {
+	if in := inFolder(path); len(in) > 0 {
+		path = in[0]
 	}
-	return nil
+	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	if err != nil {
+		return nil, fmt.Errorf("FMSR_HDF5: %w", err)
+	}
+	return bind(path, handle)
 }
 
 // beside is the library in the folder hdf5 beside the program.
@@ -219,9 +222,10 @@ func bind(path string, handle uintptr) (*library, error) {
 
 // failure is libhdf5's H5E_error2_t.
 type failure struct {
-	class, major, minor  id
-	line                 uint32
-	function, file, what *byte
+	_    [3]id    // class, major and minor numbers
+	_    uint32   // line
+	_    [2]*byte // function and file
+	what *byte
 }
 
 // do calls f, which calls the library.

@@ -47,5 +47,5 @@ athdf("latest.athdf", "<f8", libver="latest", **packed)
 athdf("refined.athdf", ">f4", levels=(0, 0, 0, 1))
 athdf("deep.athdf", ">f4", n3=2)
 with h5py.File("frames.h5", "w") as f:
-    f.create_dataset("run/fields", data=digits((2, 4, 6, 2)).astype("<f2"), chunks=(1, 2, 3, 2), compression="lzf")
+    f.create_dataset("run/fields", data=digits((2, 4, 6, 2)).astype("<f2"), chunks=(1, 2, 3, 2), compression="gzip")
     f["counts"] = np.arange(4)
