@@ -15,11 +15,13 @@
 # make soak     trains for half an hour, and checks that memory, files, goroutines and tensors do not grow
 # make bench    prints one JSON line a benchmark
 # make cuda     compiles fmsr's CUDA code into bin/libfmsr_cuda.so, with a compiler from PyPI and without a GPU
+# make hdf5     fetches libhdf5, by which fmsr reads HDF5 files, to bin/hdf5 (needless where the system or python3's h5py has it)
+# make release VERSION=v1.2.3  makes an archive of that tag, with all that it links, in dist/
 # make gpu-kit  builds bin/gpu-kit: gpu-check for a machine with a GPU and PyTorch, but without Go
 # make gpu-check   tests and times on this machine's GPU; on another, run bin/gpu-kit/gpu-check.sh
 #
 # PEER=DIR make bench   also runs DIR/bench.py, the benchmarks of another implementation; so does gpu-check
-# PEER=DIR make ratios  times training and sampling steps beside DIR/bench.py's, in alternating runs
+# PEER=DIR make ratios  times training and sampling steps beside DIR/bench.py's, in alternating runs (RATIOS=--engines: and inference engines')
 # LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
 # CUDA=1 make         fetches the CUDA libraries too
 
@@ -28,7 +30,7 @@ export LIBTORCH CUDA
 
 PYTHON ?= python3
 
-.PHONY: all help install build native demo film test shots race lint bench ratios cuda gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
+.PHONY: all help install build native demo film test shots race lint bench ratios cuda hdf5 release gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
 all: build
 
 help:
@@ -60,7 +62,8 @@ film: build
 	@go run ./internal/testkit/pool testdata/mri128_nu3e-5/seed_0002/npy/fields_128x128.npy 2 3 runs/film/fine/seed2.npy runs/film/coarse/seed2.npy
 	@bin/fmsr run specs/superres.yaml --checkpoint runs/demo --input runs/film/coarse --truth runs/film/fine --out runs/film/made --sample-steps 48 --film docs/film.gif
 
-test: native
+test race: export FMSR_HDF5 = $(CURDIR)/bin/hdf5
+test: native hdf5
 	go test -timeout 20m $$(go list ./... | grep -v /cmd/)
 	cd cmd/fmsr && go test -timeout 20m # in its folder, where go test shows the lines that it prints at once
 
@@ -71,7 +74,7 @@ shots: build
 	@$(PYTHON) interop/shots.py runs/demo runs/film/made docs
 	FMSR_BROWSER=required FMSR_SHOTS=$(CURDIR)/runs/shots go test ./internal/ui -count 1 -run TestBrowser
 
-race: native
+race: native hdf5
 	go test -race -short -timeout 30m ./...
 
 lint: native
@@ -87,6 +90,7 @@ interop: build
 	@$(PYTHON) interop/screens.py runs/interop runs/interop-screens
 	@$(PYTHON) interop/data.py bin/fmsr runs/interop-data
 	@$(PYTHON) interop/spectra.py bin/fmsr runs/interop-spectra
+	@$(PYTHON) interop/well.py bin/fmsr runs/interop runs/interop-well
 	@$(PYTHON) interop/physics.py bin/fmsr runs/interop runs/interop-physics testdata/mri128_nu3e-5
 
 folds: build
@@ -108,12 +112,18 @@ bench: native
 	@go test -run '^$$' -bench . ./... | go run ./internal/testkit/benchjson
 	@if [ -n "$(PEER)" ]; then cd $(PEER) && $(PYTHON) bench.py --sections data,spectra; fi
 
-ratios: native
+ratios: build
 	@go test -c -o bin/model.test ./model
-	@$(PYTHON) interop/ratios.py $(PEER) bin/model.test
+	@$(PYTHON) interop/ratios.py $(PEER) bin/model.test $(RATIOS)
 
 cuda:
 	@internal/torchx/cuda.sh
+
+hdf5:
+	@internal/format/hdf5/fetch.sh bin/hdf5
+
+release:
+	@.ci/release "$(VERSION)"
 
 gpu-kit: build cuda
 	@mkdir -p bin/gpu-kit

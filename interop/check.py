@@ -2,7 +2,7 @@
 """Opens a run's files with the tools that the field reads them with.
 
     python3 -m venv venv
-    venv/bin/pip install torch==2.11.0 numpy safetensors tensorboard wandb
+    venv/bin/pip install torch==2.11.0 numpy safetensors tensorboard wandb onnx onnxruntime openvino
     PYTHON=venv/bin/python make interop
 
 which runs check.py RUN FMSR: the folder of a training run, and the program. weights.py
@@ -99,7 +99,14 @@ def wandb_run():
     check("wandb sync --dry-run", out.returncode == 0 and start.run_id in out.stdout + out.stderr, (out.stdout + out.stderr).strip().replace("\n", " | "))
 
 
-for part in (torch_and_safetensors, tensorboard, wandb_run):
+def inference_engines():
+    import tempfile
+    import onnx_model
+    with tempfile.TemporaryDirectory() as folder:
+        onnx_model.checks(folder, fmsr, check)
+
+
+for part in (torch_and_safetensors, inference_engines, tensorboard, wandb_run):
     try:
         part()
     except ImportError as e:

@@ -55,7 +55,7 @@ func (l *Loaded) CheckData(now Data) error {
 	}
 	for _, s := range resultSplits {
 		if data.Get(s.String()) != now.Digests[s.Split] {
-			return fmt.Errorf("the %s frames have changed (their values, order, numbers or seeds): go back to those that it was trained with, or start over with --resume never", s.name)
+			return fmt.Errorf("the %s frames have changed (their values, order, numbers or seeds): go back to those that it was trained with, or start over with --resume never, or in another folder by --out", s.name)
 		}
 	}
 	return nil

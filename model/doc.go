@@ -13,6 +13,7 @@
 //
 //	net.go, parameters.go   Net, the interface of networks, and the list of networks; declaring parameters
 //	unet.go, memory.go      the UNet, and the memory that it needs
+//	onnx.go                 the UNet as an ONNX graph
 //	flow.go                 the path, the loss, the base distribution, the score
 //	base.go                 base distributions that are measured on the training frames, and their noise
 //	objective.go            what else than flow matching the network is trained for, as baselines: regression, CRPS

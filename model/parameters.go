@@ -34,8 +34,12 @@ func (p *parameters) Free() {
 	}
 }
 
-// layer is a weight and a bias: of a convolution, a linear map or a norm.
-type layer struct{ w, b torchx.Tensor }
+// layer is a weight and a bias: of a convolution, a linear map or a norm. In checkpoints
+// they are called name.weight and name.bias.
+type layer struct {
+	name string
+	w, b torchx.Tensor
+}
 
 // builder declares a network's parameters, each once and in order, by weights,
 // normWeights or param.
@@ -57,12 +61,12 @@ func (b *builder) weights(name string, zero bool, shape ...int64) layer {
 	if zero {
 		bound = 0
 	}
-	return layer{b.param(name+".weight", 0, bound, shape...), b.param(name+".bias", 0, bound, shape[0])}
+	return layer{name, b.param(name+".weight", 0, bound, shape...), b.param(name+".bias", 0, bound, shape[0])}
 }
 
 // normWeights declares a norm's scale and shift, each (c), which start at 1 and 0.
 func (b *builder) normWeights(name string, c int64) layer {
-	return layer{b.param(name+".weight", 1, 0, c), b.param(name+".bias", 0, 0, c)}
+	return layer{name, b.param(name+".weight", 1, 0, c), b.param(name+".bias", 0, 0, c)}
 }
 
 // param declares a parameter whose elements are uniform in center +- bound, a

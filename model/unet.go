@@ -19,7 +19,7 @@ const (
 // DefaultMult are the published channel multipliers.
 var DefaultMult = []int{1, 2, 2, 2}
 
-// UNet is the velocity model: v = UNet(cat(xt, x_lo), t), the ADM layout of
+// UNet is the network of the flow velocity, dx/dt of sampling: v = UNet(cat(xt, x_lo), t), the ADM layout of
 // Dhariwal & Nichol 2021, arXiv:2105.05233, with its parameter names.
 //
 //	x (N,2C,H,W) --> input_blocks: conv, then each level: 2 x ResBlock (+ attention at ds=4), ResBlock down
@@ -47,6 +47,8 @@ type UNet struct {
 // (N,in,h,w) and the time embedding emb (N,4m) to (N,out,h',w').
 type block interface {
 	forward(s *torchx.Scope, u *UNet, x, emb torchx.Tensor) torchx.Tensor
+	// onnx adds the same to an ONNX graph.
+	onnx(e *exporter, x, emb string) string
 }
 
 // declareUNet makes a UNet with PyTorch's default initialization, zero where ADM
@@ -319,12 +321,18 @@ func (u *UNet) attention(b *builder, p string, c int64) *attention {
 }
 
 func (u *UNet) timeFrequencies(s *torchx.Scope) torchx.Tensor {
+	f := u.frequencies()
+	t := s.Full(0, torchx.Float64, torchx.CPU, int64(len(f)))
+	torchx.Write(s, t, f)
+	return s.Clone(s.To(t, u.config.DType, u.config.Device, torchx.NCHW))
+}
+
+// frequencies returns 1000 f of the time features, in radians.
+func (u *UNet) frequencies() []float64 {
 	half := u.config.Channels / 2
 	f := make([]float64, half)
 	for i := range f {
 		f[i] = 1000 * math.Exp(-math.Log(10000)*float64(i)/float64(half))
 	}
-	t := s.Full(0, torchx.Float64, torchx.CPU, int64(half))
-	torchx.Write(s, t, f)
-	return s.Clone(s.To(t, u.config.DType, u.config.Device, torchx.NCHW))
+	return f
 }

@@ -28,11 +28,22 @@ func With[C any](edit func(*C)) Part {
 	return Part{err: fmt.Errorf("no registered stage has a config of type %s", reflect.TypeFor[C]())}
 }
 
+// Given returns a source that is made in code and has no name in specs. It sends elements with
+// these traits. A training that starts from it cannot be resumed, since its spec.yaml cannot be
+// read. A cache below it relies on the Identity of its Meta, which has to change with the values.
+func Given(gives Traits, s Source) Part {
+	none := func() any { return &struct{}{} }
+	return Part{config: none(), decl: Declared{
+		Name: "given", Link: Link{Adds: gives}, Source: true, Config: none, New: func(any) Stage { return s },
+	}}
+}
+
 // Compose returns a spec that is made in code instead of YAML. Edit changes the
 // defaults of the run section; nil leaves them. The error is spec.Diagnostics, all
 // problems at once, as from Parse. Options.Receive takes what the last stage sends.
 func Compose(edit func(*Run), parts ...Part) (*Spec, error) {
 	s := &Spec{File: "flow in code", Run: defaultRun()}
+	s.Run.Name = "run"
 	if edit != nil {
 		edit(&s.Run)
 	}

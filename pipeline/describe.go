@@ -3,12 +3,13 @@ package pipeline
 import (
 	"fmt"
 	"io"
-	"reflect"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/pflag"
 
+	"fmsr.example/fmsr/internal/terminal"
 	"fmsr.example/fmsr/pipeline/spec"
 )
 
@@ -29,23 +30,69 @@ func (d Declared) title() string {
 
 // Describe writes what a stage does, how it connects, and its keys.
 func Describe(w io.Writer, d Declared) {
-	fmt.Fprintf(w, "%s\n\n%s\n\n", d.Name, d.Doc)
+	fmt.Fprintf(w, "%s\n\n%s\n\n", d.Name, terminal.Fill(d.Doc))
 	describeLink(w, d)
-	config := d.Config()
-	if reflect.TypeOf(config).Elem().NumField() == 0 {
-		return
+	if keys := spec.KeyEntries(d.Config()); len(keys) > 0 {
+		fmt.Fprintln(w)
+		terminal.Entries(w, keys)
 	}
-	fmt.Fprintln(w)
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "key\ttype\tdefault\tflag\t")
-	spec.EachKey(config, func(key string, f spec.Field, x reflect.Value) {
-		flag := ""
-		if f.Flag != "" {
-			flag = "--" + f.Flag
+}
+
+// DescribeRun writes the keys of the run section.
+func DescribeRun(w io.Writer) {
+	run := defaultRun()
+	fmt.Fprintf(w, "run\n\n%s\n\n", runDoc)
+	terminal.Entries(w, spec.KeyEntries(&run))
+}
+
+const runDoc = `The keys of a spec's run section, which concern the run and no single stage.
+--set run.KEY=VALUE sets one.
+
+	version: 1
+	run:
+	  name: first
+	  units: [code units, Bx=mT, By=mT]
+	  grid: {box: [1, 2], boundary: [periodic, open]}
+	flow: [...]`
+
+// DescribeFlags writes the flags of a spec's stages, stage by stage, and then those of its run
+// section, with the values that the spec gives them. A flag that means the same for several
+// stages is shown once.
+func DescribeFlags(w io.Writer, s *Spec) {
+	also := map[terminal.Entry][]string{} // stages, the first one first
+	for _, n := range s.Flow {
+		for _, flag := range spec.FlagEntries(n.Config) {
+			if !slices.Contains(also[flag], n.Name) {
+				also[flag] = append(also[flag], n.Name)
+			}
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", key, spec.KindName(x.Type()), spec.Text(x), flag, f.Doc())
-	})
-	tw.Flush()
+	}
+	for _, n := range s.Flow {
+		var flags []terminal.Entry
+		for _, flag := range spec.FlagEntries(n.Config) {
+			stages := also[flag]
+			if len(stages) == 0 || stages[0] != n.Name {
+				continue
+			}
+			delete(also, flag)
+			if len(stages) > 1 {
+				flag.Text += " (also for " + strings.Join(stages[1:], ", ") + ")"
+			}
+			flags = append(flags, flag)
+		}
+		if len(flags) > 0 {
+			describeGroup(w, n.Name+": "+n.Decl.title(), flags)
+		}
+	}
+	describeGroup(w, "run: the run as a whole", spec.FlagEntries(&s.Run))
+}
+
+func describeGroup(w io.Writer, title string, entries []terminal.Entry) {
+	fmt.Fprintln(w)
+	for _, line := range terminal.Wrap(title, terminal.Width) {
+		fmt.Fprintln(w, line)
+	}
+	terminal.Entries(w, entries)
 }
 
 func describeLink(w io.Writer, d Declared) {

@@ -37,12 +37,11 @@ refuses  batched
 gives  planar
 drops  stored (channels-last)
 
-key       type    default  flag    |
-rate      number  0.0001   --rate  of it (more than 0)
-mult      list    1,2              of each
-inner.on  bool    false            or off
+  rate      of it (more than 0) [number, default 0.0001, --rate]
+  mult      of each [list, default 1,2]
+  inner.on  or off [bool, default false]
 `
-	if diff := cmp.Diff(strings.ReplaceAll(want, "|", ""), b.String()); diff != "" {
+	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("described differently (-want +got):\n%s", diff)
 	}
 }

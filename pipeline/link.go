@@ -65,13 +65,19 @@ type linker struct {
 // stage needs or wants and does not get, or refuses and gets.
 func (l linker) compare(i int, in Traits) {
 	link := l.flow[i].Decl.Link
-	if giver, t := l.giver(link.Refuses&in, i); giver != "" {
-		l.report(i, "is below "+giver+", but takes no "+t.elements(), "put it above "+giver)
+	if j, t := l.giver(link.Refuses&in, i); j > 0 {
+		advice := "put it above " + l.flow[j].Name
+		if l.flow[j].Name == l.flow[i].Name {
+			advice = "leave one of them out"
+		}
+		l.report(i, "is below "+l.flow[j].Name+", but takes no "+t.elements(), advice)
+	} else if j == 0 {
+		l.report(i, "takes no "+t.elements()+", which "+l.flow[0].Name+" gives", "")
 	}
 	for _, t := range traitNames {
 		switch {
 		case link.Needs&^in&t.Traits != 0:
-			l.report(i, "needs "+t.elements(), "put "+l.remedy(t.Traits, i))
+			l.report(i, "needs "+t.elements()+l.dropped(t.Traits, i), "put "+l.remedy(t.Traits, i))
 		case link.Wants&^in&t.Traits != 0:
 			l.doc.Add(l.flow[i].at, flowPath(i, l.flow[i].Name), spec.Diagnostic{
 				Severity: spec.Warning, Summary: "gets no " + t.elements() + ": " + link.Without, Detail: "put " + l.remedy(t.Traits, i),
@@ -84,14 +90,30 @@ func (l linker) report(i int, summary, detail string) {
 	l.doc.Add(l.flow[i].at, flowPath(i, l.flow[i].Name), spec.Diagnostic{Summary: summary, Detail: detail})
 }
 
+// dropper returns the name of the nearest stage above the i-th that drops a trait, or nothing.
+func (l linker) dropper(t Traits, i int) string {
+	for j := i - 1; j > 0; j-- {
+		if l.flow[j].Decl.Link.Drops&t != 0 && l.flow[j-1].Traits&t != 0 {
+			return l.flow[j].Name
+		}
+	}
+	return ""
+}
+
+// dropped says which stage drops a trait that the i-th stage needs.
+func (l linker) dropped(t Traits, i int) string {
+	if name := l.dropper(t, i); name != "" {
+		return ", which " + name + " drops"
+	}
+	return ""
+}
+
 // remedy returns how the i-th stage can get a trait: by moving above the stage that
 // drops the trait, or below the stage that gives it, or by putting such a stage above
 // it.
 func (l linker) remedy(t Traits, i int) string {
-	for j := i - 1; j > 0; j-- {
-		if l.flow[j].Decl.Link.Drops&t != 0 && l.flow[j-1].Traits&t != 0 {
-			return "it above " + l.flow[j].Name
-		}
+	if name := l.dropper(t, i); name != "" {
+		return "it above " + name
 	}
 	for _, below := range l.flow[i+1:] {
 		if below.Decl.Link.Adds&t != 0 && !below.Decl.Source {
@@ -102,14 +124,14 @@ func (l linker) remedy(t Traits, i int) string {
 }
 
 // giver returns the nearest stage above the i-th that gives any of the traits, and the
-// traits that it gives. The name is empty if no stage does.
-func (l linker) giver(of Traits, i int) (name string, given Traits) {
-	for j := i - 1; j > 0; j-- {
+// traits that it gives, or -1 if no stage does.
+func (l linker) giver(of Traits, i int) (at int, given Traits) {
+	for j := i - 1; j >= 0; j-- {
 		if given := l.flow[j].Decl.Link.Adds & of; given != 0 {
-			return l.flow[j].Name, given
+			return j, given
 		}
 	}
-	return "", 0
+	return -1, 0
 }
 
 func sources() []string {

@@ -9,8 +9,15 @@ import (
 // Override is a value from outside a spec's file: a flag's, or a --set's.
 type Override = spec.Override
 
+// Diagnostics are the problems of a spec.
+type Diagnostics = spec.Diagnostics
+
 // ExpandPath replaces ~ and ${NAME} in a path, as in specs. See spec.Expand.
 func ExpandPath(path string) (string, error) { return spec.Expand(path) }
+
+// Nearest returns the name that was probably meant by an unknown one, or an empty string. See
+// spec.Nearest.
+func Nearest(name string, known []string) string { return spec.Nearest(name, known) }
 
 // Spec is a flow with its configs, ready to run.
 type Spec struct {
@@ -40,6 +47,7 @@ func Parse(file string, src []byte, overrides []Override) (*Spec, error) {
 		return nil, doc.Diagnostics()
 	}
 	run := doc.Decode(doc.Run, &s.Run)
+	s.Run.name(file)
 	validate(run, &s.Run, &s.Run)
 	settle(&s.Run)
 	known := true // a stage below an unknown one cannot be linked
@@ -56,6 +64,9 @@ func Parse(file string, src []byte, overrides []Override) (*Spec, error) {
 		}
 		n := Node{Name: part.Name, Decl: decl, Config: decl.Config(), at: part.Place}
 		n.section = doc.Decode(part, n.Config)
+		if b, ok := n.Config.(Bounded); ok && run.Written("grid.boundary") && !run.Failed() {
+			b.SetBoundary(s.Run.Domain(1, 1).Wraps(), n.section.Written)
+		}
 		validate(n.section, n.Config, &s.Run)
 		if known {
 			s.Flow = append(s.Flow, n)

@@ -24,6 +24,9 @@ type node struct {
 	tally tally
 	index int // in the flow
 
+	sends, drops Traits // of its elements; it drops them from those that it takes
+	meta         Meta   // of what it sends
+
 	fusedInto *node // the stage below that does its work; nil: none
 }
 
@@ -104,6 +107,12 @@ func (p *pass) emit(n *node, how Pass, first chan<- any) {
 			resumed = time.Now()
 			waited += resumed.Sub(start)
 		}()
+		if err := n.check(e); err != nil {
+			if e != nil {
+				e.Release()
+			}
+			return err
+		}
 		select {
 		case <-p.enough: // checked first, since a ready receiver must not win
 			e.Release()
@@ -124,8 +133,8 @@ func (p *pass) emit(n *node, how Pass, first chan<- any) {
 	}
 	err := guard(func() error { return n.Stage.(Source).Emit(p.ctx, how, send) })
 	n.tally.add(time.Since(began)-waited, waited)
-	if err != nil && !errors.Is(err, errFinished) && p.ctx.Err() == nil {
-		p.cancel(&StageError{Stage: n.label, Err: err})
+	if err != nil && !errors.Is(err, errFinished) {
+		p.fail(n, "", err, nil)
 	}
 	first <- end{}
 }
@@ -139,7 +148,7 @@ func (p *pass) step(n *node, last bool) flow.FlatMapFunction[Element, Element] {
 	idle := time.Now()
 	var out returner
 	return func(in Element) []Element {
-		defer in.Release()
+		defer p.release(n, in)
 		p.profile.Arrived(n.index)
 		if out != nil {
 			select {
@@ -157,7 +166,9 @@ func (p *pass) step(n *node, last bool) flow.FlatMapFunction[Element, Element] {
 		began := time.Now()
 		var results []Element
 		err := guard(func() (err error) {
-			results, err = stage.Process(p.ctx, in)
+			if results, err = stage.Process(p.ctx, in); err == nil {
+				err = n.checkAll(results)
+			}
 			return err
 		})
 		n.tally.elements.Add(1)
@@ -179,6 +190,13 @@ func (p *pass) step(n *node, last bool) flow.FlatMapFunction[Element, Element] {
 	}
 }
 
+// release gives a stage's input back. A stage must not have released it itself.
+func (p *pass) release(n *node, in Element) {
+	if err := guard(func() error { in.Release(); return nil }); err != nil {
+		p.fail(n, in.Origin(), err, nil)
+	}
+}
+
 func (p *pass) flush(n *node) []Element {
 	f, ok := n.Stage.(Flusher)
 	if !ok || p.ctx.Err() != nil {
@@ -189,7 +207,9 @@ func (p *pass) flush(n *node) []Element {
 	defer p.progress.Part(display.Work{})
 	var results []Element
 	err := guard(func() (err error) {
-		results, err = f.Flush(p.ctx)
+		if results, err = f.Flush(p.ctx); err == nil {
+			err = n.checkAll(results)
+		}
 		return err
 	})
 	n.tally.add(time.Since(began), 0)
@@ -202,7 +222,9 @@ func (p *pass) flush(n *node) []Element {
 // fail ends the pass with an error, unless the pass has ended already.
 func (p *pass) fail(n *node, origin string, err error, results []Element) []Element {
 	for _, r := range results {
-		r.Release()
+		if r != nil {
+			r.Release()
+		}
 	}
 	var at interface{ Origin() string }
 	if errors.As(err, &at) { // the error names the frame itself

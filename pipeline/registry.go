@@ -18,6 +18,9 @@ type Declaration[C any] struct {
 	// all of it, the marble picture included.
 	Doc  string
 	Link Link
+	// Revision is raised when the stage makes other frames than before of the same input and
+	// config: caches and statistics of the frames before are then not used.
+	Revision int
 	// Default is the config with its defaults. The tags of its fields say what the
 	// keys are and which values they can have (package spec). The config may
 	// implement Validator, Adviser and FlowAdviser.
@@ -31,6 +34,7 @@ type Declaration[C any] struct {
 type Declared struct {
 	Name, Doc string
 	Link      Link
+	Revision  int
 	Source    bool                   // the stage starts a flow: it is a Source and no Store
 	Store     bool                   // the stage is a Store
 	Config    func() any             // pointer to a new config that holds the defaults
@@ -59,7 +63,7 @@ func Register[C any](d Declaration[C]) {
 	_, isStore := stage.(Store)
 	_, isSource := stage.(Source)
 	registry[d.Name] = Declared{
-		Name: d.Name, Doc: d.Doc, Link: d.Link, Source: isSource && !isStore, Store: isStore,
+		Name: d.Name, Doc: d.Doc, Link: d.Link, Revision: d.Revision, Source: isSource && !isStore, Store: isStore,
 		Config: config, New: func(config any) Stage { return d.New(config.(*C)) },
 	}
 }

@@ -44,7 +44,7 @@ func (r *runner) resume(opt Options) error {
 	notes := []string{fmt.Sprintf("warning: %s carries no spec, and there is no spec.yaml beside it: not every key can be compared with the earlier run's", from)}
 	if was != nil {
 		if notes, err = compare(was, r.spec); err != nil {
-			return fmt.Errorf("%s resumes from %s, but %w: go back to that, or start over with --resume never, or start from its weights in another folder with --init-from", r.env.Run.Dir, from, err)
+			return fmt.Errorf("%s resumes from %s, but %w: go back to that, or start over with --resume never, or in another folder by --out (from its weights with --init-from)", r.env.Run.Dir, from, err)
 		}
 	}
 	for _, note := range notes {
@@ -97,13 +97,13 @@ func (r *runner) resumeFile(resumer Resumer, opt Options) (string, error) {
 func (r *runner) orKept(resumer Resumer, from string, err error) error {
 	kept := r.keptBeside(resumer, from)
 	if len(kept) == 0 {
-		return fmt.Errorf("%w: name another checkpoint by --resume, or start over with --resume never", err)
+		return fmt.Errorf("%w: name another checkpoint by --resume, or start over with --resume never, or in another folder by --out", err)
 	}
 	names := make([]string, len(kept))
 	for i, path := range kept {
 		names[i] = filepath.Base(path)
 	}
-	return fmt.Errorf("%w; beside it is %s: resume with --resume %s, or start over with --resume never", err, strings.Join(names, ", "), kept[0])
+	return fmt.Errorf("%w; beside it is %s: resume with --resume %s, or start over with --resume never, or in another folder by --out", err, strings.Join(names, ", "), kept[0])
 }
 
 // keptBeside returns the other files, beside one to resume from, that are whole. The

@@ -181,7 +181,7 @@ func newRunner(spec *Spec, opt Options) (*runner, error) {
 		env.Mem = r.pool
 	}
 	for i, f := range spec.Flow {
-		r.nodes = append(r.nodes, &node{Stage: f.Decl.New(f.Config), label: flowPath(i, f.Name), name: f.Name, index: i})
+		r.nodes = append(r.nodes, &node{Stage: f.Decl.New(f.Config), label: flowPath(i, f.Name), name: f.Name, index: i, sends: f.Traits, drops: f.Decl.Link.Drops})
 	}
 	if err := r.share(opt); err != nil {
 		return nil, &InputError{Err: err}
@@ -217,7 +217,10 @@ func (r *runner) open(ctx context.Context) error {
 	for _, n := range r.nodes {
 		r.env.Progress.Work(display.Work{Name: "opening " + n.name})
 		err := guard(func() (err error) {
-			meta, err = n.Open(ctx, r.env, meta)
+			above := meta
+			if meta, err = n.Open(ctx, r.env, above); err == nil {
+				meta, err = n.announced(above, meta)
+			}
 			if err == nil {
 				err = checkFrames(meta, hostmem.Left())
 			}
@@ -612,8 +615,9 @@ func stagesOf(nodes []*node) []Stage {
 // above it, run.overfit, the input files, and config, a part of the stage's own config.
 func (r *runner) key(i int, config any) string {
 	type part struct {
-		Name   string
-		Config any
+		Name     string
+		Config   any
+		Revision int `json:",omitempty"`
 	}
 	all := struct {
 		Format   int // raised when a stage's output changes with its config unchanged
@@ -627,7 +631,7 @@ func (r *runner) key(i int, config any) string {
 	}
 	for _, f := range r.spec.Flow[:i] {
 		if !f.Decl.Store && f.Decl.Link.Adds&Steps == 0 { // a store does not change the frames
-			all.Above = append(all.Above, part{f.Name, f.Config})
+			all.Above = append(all.Above, part{f.Name, f.Config, f.Decl.Revision})
 		}
 	}
 	data, err := json.Marshal(all)

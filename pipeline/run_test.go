@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"go.uber.org/goleak"
 
+	"fmsr.example/fmsr/internal/display"
 	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/seal"
@@ -56,6 +57,7 @@ type fakeFlow struct {
 	PanicAt  int  `yaml:"panic_at" doc:"frame at which it panics"`
 	Hold     bool `yaml:"hold" doc:"hold everything back until the end"`
 	OpenFail bool `yaml:"open_fail" doc:"fail to open"`
+	LetGo    bool `yaml:"let_go" doc:"releases what it only borrows"`
 
 	held []Element
 	seen *atomic.Int64
@@ -78,6 +80,10 @@ func (f *fakeFlow) Process(_ context.Context, in Element) ([]Element, error) {
 	}
 	if f.PanicAt > 0 && n == f.PanicAt {
 		panic("out of my depth")
+	}
+	if f.LetGo {
+		in.Release()
+		return nil, nil
 	}
 	in.Retain()
 	if f.Hold {
@@ -234,7 +240,7 @@ func execute(t *testing.T, ctx context.Context, spec *Spec) (string, error) {
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	defer mem.AssertSize(t, 0)
 	var out strings.Builder
-	err := Execute(ctx, spec, Options{Out: &out, Cache: t.TempDir(), Mem: mem})
+	err := Execute(ctx, spec, Options{Out: display.Lines{Writer: &out, Verbose: true}, Cache: t.TempDir(), Mem: mem})
 	return out.String(), err
 }
 
@@ -277,6 +283,8 @@ func TestFailures(t *testing.T) {
 			"flow[1].fakeFlow: seed 1, frame 3: internal error: out of my depth (at ", false},
 		"held back": {nil, []Stage{&fakeSource{Count: 100}, &fakeFlow{Hold: true}, &fakeFlow{FailAt: 5}},
 			"flow[2].fakeFlow: seed 1, frame 5: bad frame", false},
+		"released": {nil, []Stage{&fakeSource{Count: 100}, &fakeFlow{LetGo: true}},
+			"flow[1].fakeFlow: seed 1, frame 0: internal error: frames: released more often than retained: seed 1, frame 0 (at ", false},
 		"open":       {nil, []Stage{&fakeSource{Count: 1}, &fakeFlow{OpenFail: true}}, "flow[1].fakeFlow: cannot open", true},
 		"canceled":   {canceled, []Stage{&fakeSource{Count: 100}, &fakeFlow{}}, "stopped by hand", false},
 		"fill fails": {nil, []Stage{&fakeSource{Count: 100}, &fakeFlow{FailAt: 50}, &fakeStore{writes: new(int)}}, "frame 50: bad frame", false},

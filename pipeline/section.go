@@ -14,11 +14,11 @@ import (
 
 // Run is a spec's run section: the keys that concern the run and no single stage.
 type Run struct {
-	Name              string   `yaml:"name" doc:"name of the run" resume:"free"`
+	Name              string   `yaml:"name" doc:"name of the run; empty: that of the spec's file, without its ending" resume:"free"`
 	Dir               string   `yaml:"dir" flag:"out" path:"file" doc:"the run's folder; empty: runs/NAME" resume:"free"`
-	Seed              uint64   `yaml:"seed" flag:"seed" doc:"seed of all random numbers"`
+	Seed              uint64   `yaml:"seed" flag:"seed" doc:"random seed, from which all random numbers follow"`
 	Device            string   `yaml:"device" flag:"device" doc:"auto, cpu, cuda or cuda:INDEX" resume:"bits"`
-	Overfit           bool     `yaml:"overfit" flag:"overfit" doc:"train and validate on all frames of the first seed, without warm-up"`
+	Overfit           bool     `yaml:"overfit" flag:"overfit" doc:"train and validate on all frames of the first simulation, without warm-up"`
 	Threads           int      `yaml:"threads" min:"0" max:"1024" flag:"threads" doc:"cores for the model; 0: all" resume:"bits"`
 	MaxSteps          int      `yaml:"max_steps" min:"0" flag:"max-steps" doc:"step at which the run stops; 0: train.total_steps" resume:"free"`
 	CheckpointEvery   int      `yaml:"checkpoint_every" min:"1" flag:"checkpoint-every" doc:"steps between checkpoints" resume:"free"`
@@ -28,13 +28,13 @@ type Run struct {
 	Signal            string   `yaml:"signal" oneof:"USR1|USR2|TERM|HUP|INT|XCPU" flag:"signal" doc:"the signal that on_signal is about, such as a scheduler's warning; other signals that stop a run always exit" resume:"free"`
 	OnSignal          string   `yaml:"on_signal" oneof:"exit|requeue|wait" flag:"on-signal" doc:"what a run that signal has stopped does once it has saved. exit; requeue: asks Slurm to requeue the job, and stays until Slurm ends it; wait: stays until another signal" resume:"free"`
 	Units             []string `yaml:"units" doc:"units of the fields, for colour bars: one for all, and FIELD=UNIT for fields with their own" resume:"free"`
-	Grid              Grid     `yaml:"grid" doc:"the domain's geometry"`
+	Grid              Geometry `yaml:"grid" doc:"the domain's geometry"`
 }
 
-// Grid is the geometry of the simulated domain.
-type Grid struct {
+// Geometry is that of the simulated domain.
+type Geometry struct {
 	Box      []float64 `yaml:"box" above:"0" doc:"height and width of the domain, in any unit; empty: square cells"`
-	Boundary []string  `yaml:"boundary" oneof:"periodic|open" doc:"boundaries along y and along x"`
+	Boundary []string  `yaml:"boundary" oneof:"periodic|open" flag:"boundary" doc:"boundaries along y and along x. A spec that writes them gives them to pool_upsample.boundary, pair_load.boundary and train.padding too, unless it writes those"`
 }
 
 // StopSignal returns the signal that on_signal is about.
@@ -57,8 +57,8 @@ func (r *Run) Unit(field string) string {
 
 func defaultRun() Run {
 	return Run{
-		Name: "run", Device: "auto", Overfit: true, CheckpointEvery: 1000, CheckpointMinutes: 15, Keep: 1, Signal: "USR1", OnSignal: "exit", Units: []string{"code units"},
-		Grid: Grid{Boundary: []string{"periodic", "periodic"}},
+		Device: "auto", Overfit: true, CheckpointEvery: 1000, CheckpointMinutes: 15, Keep: 1, Signal: "USR1", OnSignal: "exit", Units: []string{"code units"},
+		Grid: Geometry{Boundary: []string{"periodic", "periodic"}},
 	}
 }
 
@@ -106,6 +106,18 @@ func isDevice(name string) bool {
 	}
 	_, err := strconv.ParseUint(index, 10, 8)
 	return err == nil
+}
+
+// name gives a run without a name that of the spec's file or, if that is no name, "run".
+func (r *Run) name(file string) {
+	if r.Name != "" {
+		return
+	}
+	base := filepath.Base(file)
+	r.Name = strings.TrimSuffix(base, filepath.Ext(base))
+	if dataset.CheckName(r.Name) != nil {
+		r.Name = "run"
+	}
 }
 
 // settle makes the run's folder absolute.

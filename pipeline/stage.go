@@ -18,9 +18,6 @@ type Element interface {
 	Origin() string
 }
 
-// Frames is the element that flows above the trainer, for code outside fmsr.
-type Frames = frames.Frames
-
 // Meta describes the elements that a stage will send, before anything flows. Each
 // stage receives the Meta of the stage above it and returns its own.
 type Meta struct {
@@ -70,9 +67,10 @@ func (s Seed) Part() frames.Part { return frames.PartOf(s.Seed, s.Split, s.Cut) 
 
 // File is an input file, an array (F,H,W,C).
 type File struct {
-	Path       string
-	F, H, W, C int
-	Identity   string // of its contents, as Meta.Identity
+	Path string
+	F, C int // frames and channels
+	field.Grid
+	Identity string // of its contents, as Meta.Identity
 }
 
 // Stage is one step of a flow. Besides these two methods it implements Source or
@@ -254,13 +252,21 @@ type Validator interface {
 	Validate(run *Run, report func(key, format string, args ...any))
 }
 
+// Bounded is implemented by configs with keys that are about the domain's boundary. Where a spec
+// writes run.grid.boundary, they follow it, unless it writes them too. Open along one axis is
+// open.
+type Bounded interface {
+	SetBoundary(periodic bool, written func(key string) bool)
+}
+
 // Adviser is implemented by configs whose values can be legal and unwise.
 type Adviser interface {
 	Advise(run *Run, warn func(key, summary, detail string))
 }
 
 // FlowAdviser is implemented by configs that can be unwise below certain others. Above
-// holds the configs of the stages above, pointers, from the source down.
+// holds the configs of the stages above, pointers, from the source down. A warning without a
+// key is about the stage.
 type FlowAdviser interface {
 	AdviseFlow(above []any, warn func(key, summary, detail string))
 }

@@ -54,6 +54,11 @@ func (t Traits) elements() string {
 // Link is how a stage connects. The stage takes elements with all of Needs and none of
 // Refuses, and sends them on with Adds and without Drops. Only a stage that needs Steps
 // takes steps.
+//
+// A stage that makes new frames carries everything on that it does not drop: x_lo (Paired)
+// and a coarse run's own frames, where its input has them. Lint refuses a flow in which a
+// stage needs what one above it drops. During a run the pipeline checks each stage's frames:
+// one that forgot a part of them ends the run with an error that names the stage.
 type Link struct {
 	Needs, Refuses, Adds, Drops Traits
 

@@ -13,6 +13,7 @@ func TestUnits(t *testing.T) {
 		"code units, Bx=4 B_0": "4 B_0, code units",
 	} {
 		run := defaultRun()
+		run.Name = "first"
 		if units != "" {
 			run.Units = strings.Split(units, ", ")
 		}
@@ -23,6 +24,7 @@ func TestUnits(t *testing.T) {
 	}
 	for _, units := range []string{"G, T", "Bx=G, Bx=T", "=G"} {
 		run := defaultRun()
+		run.Name = "first"
 		run.Units = strings.Split(units, ", ")
 		told := ""
 		run.Validate(&run, func(key, _ string, _ ...any) { told = key })

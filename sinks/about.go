@@ -21,7 +21,7 @@ func (m *metrics) writeAbout() error {
 	}
 	run, in := m.env.Run, m.in
 	about := runview.About{
-		Version: m.env.Version, Started: time.Now().UTC().Truncate(time.Second), CPU: processor(), Cores: runtime.NumCPU(),
+		Version: m.env.Version, Started: time.Now().UTC().Truncate(time.Second), CPU: Processor(), Cores: runtime.NumCPU(),
 		Device: device.String(), Threads: run.Threads, Ranks: 1, Libtorch: torchx.Libtorch,
 		Fields: in.Channels, Grid: in.Grid.String(), Box: in.Grid.Box, Frames: map[string]int{}, Seeds: map[string]int{}, Factor: in.Factor, Batch: m.env.Batch,
 	}
@@ -48,8 +48,8 @@ func (m *metrics) writeAbout() error {
 	return atomicfile.WriteFile(filepath.Join(run.Dir, runview.AboutName), append(data, '\n'))
 }
 
-// processor returns the name of the machine's processor; empty: the system does not say.
-func processor() string {
+// Processor returns the name of the machine's processor; empty: the system does not say.
+func Processor() string {
 	info, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(info)) {
 		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {

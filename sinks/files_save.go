@@ -12,6 +12,7 @@ import (
 	"fmsr.example/fmsr/internal/evaluate"
 	"fmsr.example/fmsr/internal/format/fieldfile"
 	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/parts"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -120,6 +121,21 @@ func (n *filesSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 // longestFileName is the most bytes that file systems allow.
 const longestFileName = 255
 
+// Forecast adds the files.
+func (n *filesSave) Forecast(f *pipeline.Forecast) {
+	files, bytes := 0, 0.0
+	for i, file := range n.in.Files {
+		if !n.env.Shard.Has(i) {
+			continue
+		}
+		files += len(n.kinds())
+		fine := n.env.Run.Domain(file.H, file.W).Finer(max(1, n.in.Factor))
+		arrays := len(n.kinds()) + n.samples - 1 // one file has all samples
+		bytes += 4 * float64(arrays*file.F*len(n.in.Channels)*fine.Cells())
+	}
+	f.Disk(n.env.Run.Dir, bytes, fmt.Sprintf("%d %s files", files, n.Format))
+}
+
 // Writes returns the outputs.
 func (n *filesSave) Writes() (names []string) {
 	for _, f := range n.in.Files {
@@ -195,12 +211,27 @@ func (n *filesSave) Flush(ctx context.Context) ([]pipeline.Element, error) {
 		n.noteMissing(len(records), missing)
 		return nil, nil
 	}
+	noteFiles(n.env.Progress.Note, n.env.Run.Dir, records)
 	return nil, n.set.Summarize(records)
+}
+
+// noteFiles says where the outputs are.
+func noteFiles(note func(format string, args ...any), dir string, records []parts.Record) {
+	files, rows, bytes := 0, 0, int64(0)
+	for _, r := range records {
+		for i, f := range r.Files {
+			if files++; i == 0 { // the others are of the same frames
+				rows += f.Rows
+			}
+			bytes += f.Bytes
+		}
+	}
+	note("files     %s: %d files, %d frames, %s", dir, files, rows, atomicfile.Size(bytes))
 }
 
 // files notes how many outputs there are: nothing is made of them.
 func (w *whole) files() error {
-	w.note("files     %s: %d", w.dir, len(w.records))
+	noteFiles(w.note, w.dir, w.records)
 	return w.set.Summarize(w.records)
 }
 

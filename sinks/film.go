@@ -148,7 +148,7 @@ func (f *film) make(made *frames.Frames) error {
 	if err := atomicfile.WriteFile(f.File, b.Bytes()); err != nil {
 		return err
 	}
-	f.env.Progress.Note("film      %s: %d pictures, %.1f MB", f.File, len(path.Steps), float64(b.Len())/1e6)
+	f.env.Progress.Note("film      %s: %d pictures, %s", f.File, len(path.Steps), atomicfile.Size(int64(b.Len())))
 	return nil
 }
 
@@ -163,8 +163,8 @@ func (f *film) path(made *frames.Frames) (picture.Path, error) {
 		Title: name + ", " + stem(f.in.Files[0].Path), Diverging: evaluate.Signed(name),
 		Input: plane(made.XLo()), Band: evaluate.LostBand(made.Grid, f.in.Factor),
 	}
-	if f.in.Files[0].F > 1 {
-		path.Title += fmt.Sprintf(", frame %d", f.Frame)
+	if o := made.Origins[0]; f.in.Files[0].F > 1 || o.Moment.Known {
+		path.Title += ", " + o.Label()
 	}
 	path.InputPower = spectrum.of(path.Input.Data)
 	var truth []float32

@@ -70,6 +70,7 @@ type layoutSource struct {
 
 type layoutSave struct {
 	LayoutSave
+	env      *pipeline.Env
 	folder   string // DIR/SET
 	source   layoutSource
 	frames   map[int]int  // number of frames of each seed
@@ -87,7 +88,7 @@ func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 	if in.Seeds[0].Cut {
 		return in, errors.New("a seed's file has the frames of all its splits: leave split_time and split_frames out")
 	}
-	l.folder = filepath.Join(env.Run.Dir, l.Set)
+	l.env, l.folder = env, filepath.Join(env.Run.Dir, l.Set)
 	l.source = layoutSource{Identity: in.Identity, Channels: in.Channels, H: in.H, W: in.W}
 	seeds, err := glob.In(l.folder, "seed_*")
 	if err != nil {
@@ -221,10 +222,28 @@ func (l *layoutSave) finish() error {
 
 // Flush returns an error if the last seed is not complete.
 func (l *layoutSave) Flush(context.Context) ([]pipeline.Element, error) {
-	if l.out == nil {
-		return nil, nil
+	if l.out != nil {
+		if err := l.finish(); err != nil {
+			return nil, err
+		}
 	}
-	return nil, l.finish()
+	l.note()
+	return nil, nil
+}
+
+// note says where the frames are, and how many seeds are still missing.
+func (l *layoutSave) note() {
+	seeds, count, bytes := 0, 0, int64(0)
+	for seed, n := range l.frames {
+		if info, err := os.Stat(l.path(seed)); err == nil && l.finished[seed] {
+			seeds, count, bytes = seeds+1, count+n, bytes+info.Size()
+		}
+	}
+	missing := ""
+	if n := len(l.frames) - seeds; n > 0 {
+		missing = fmt.Sprintf("; %d seeds are still missing", n)
+	}
+	l.env.Progress.Note("frames    %s: %d seeds, %d frames, %s%s", l.folder, seeds, count, atomicfile.Size(bytes), missing)
 }
 
 // Close removes an unfinished file and its folders.

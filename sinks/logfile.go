@@ -36,7 +36,7 @@ func openLog(path string, r pipeline.Resume, keep func(data []byte, step int) (i
 			return nil, err
 		}
 		if length, err = keep(data, r.Steps); err != nil {
-			return nil, &pipeline.InputError{Err: fmt.Errorf("%w: mend it or move the file away, or start over with --resume never", err)}
+			return nil, &pipeline.InputError{Err: fmt.Errorf("%w: mend it or move the file away, or start over with --resume never, or in another folder by --out", err)}
 		}
 	}
 	if err := f.Truncate(int64(length)); err != nil {

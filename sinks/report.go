@@ -99,8 +99,9 @@ func (r *report) Writes() []string { return []string{reportName} }
 
 // Flush writes report.html and prints the table.
 func (r *report) Flush(context.Context) ([]pipeline.Element, error) {
-	if r.last == nil {
-		return nil, nil // the run ended before the first evaluation
+	if r.last == nil { // this run has not evaluated, though an earlier part of it may have
+		r.noteVerdict()
+		return nil, nil
 	}
 	path, err := writeReport(r.env.Run.Dir)
 	if errors.Is(err, runview.ErrNoRun) || errors.Is(err, fs.ErrNotExist) {
@@ -113,6 +114,18 @@ func (r *report) Flush(context.Context) ([]pipeline.Element, error) {
 	printTables(r.env.Out, r.last.Figures.Tables(r.title()))
 	fmt.Fprintf(r.env.Out, "%s\nreport    %s\npictures  %s\n", r.caution(), path, filepath.Join(r.env.Run.Dir, "images"))
 	return nil, nil
+}
+
+// noteVerdict says what the last evaluation of the run found, if the folder has one.
+func (r *report) noteVerdict() {
+	run, err := runview.Open(r.env.Run.Dir)
+	if err != nil {
+		return // somebody has removed the folder, which the run's end says
+	}
+	defer run.Close()
+	if verdict, err := run.Verdict(); err == nil && verdict != "" {
+		r.env.Progress.Note("%s\nreport    %s", verdict, filepath.Join(r.env.Run.Dir, reportName))
+	}
 }
 
 // printTables prints each table after an empty line.

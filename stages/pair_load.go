@@ -31,7 +31,7 @@ type PairLoad struct {
 	Seeds        []int    `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all of the fine run"`
 	FineFrames   []int    `yaml:"fine_frames" doc:"frames of each fine file, 0-3 or a list; empty: all"`
 	CoarseFrames []int    `yaml:"coarse_frames" doc:"frames of each coarse file, one for each of fine_frames; empty: the same indices"`
-	Boundary     string   `yaml:"boundary" oneof:"clamp|periodic" doc:"values that interpolation uses beyond the edges; clamp: the value at the edge"`
+	Boundary     string   `yaml:"boundary" oneof:"periodic|open|clamp" doc:"how interpolation continues beyond an edge; open, also called clamp: with the value at the edge. Without this key, as run.grid.boundary if the spec writes that"`
 	Splitting
 }
 
@@ -64,7 +64,20 @@ npy_load's do.`,
 var (
 	_ pipeline.Picker = (*pairLoad)(nil)
 	_ pipeline.Reader = (*pairLoad)(nil)
+
+	_ pipeline.Bounded = (*PairLoad)(nil)
 )
+
+// SetBoundary makes the interpolation follow the domain's boundary.
+func (c *PairLoad) SetBoundary(periodic bool, written func(string) bool) {
+	setBoundary(&c.Boundary, "boundary", periodic, "clamp", written)
+}
+
+// Advise warns of interpolation across an open boundary, and of what Splitting warns of.
+func (c *PairLoad) Advise(run *pipeline.Run, warn func(key, summary, detail string)) {
+	run.AdviseBoundary("boundary", c.Boundary, warn)
+	c.Splitting.Advise(run, warn)
+}
 
 // Validate reports keys that contradict each other.
 func (c *PairLoad) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/model"
 )
 
@@ -14,19 +15,28 @@ import (
 // says it is not contradicted.
 type Unsaid struct {
 	BaseDist string `yaml:"base_dist" oneof:"as_trained|x_lo_plus_noise|gaussian" flag:"base-dist" doc:"distribution that sampling starts from, for a checkpoint that does not say it"`
-	Padding  string `yaml:"padding" oneof:"as_trained|zeros|periodic" flag:"padding" doc:"of convolutions, for a checkpoint that does not say it"`
+	Padding  string `yaml:"padding" oneof:"as_trained|periodic|open|zeros" flag:"padding" doc:"of convolutions, for a checkpoint that does not say it"`
 	Factor   int    `yaml:"factor" min:"0" max:"1024" doc:"fine cells per coarse cell along each axis, for a checkpoint that does not say it; 0: as trained"`
-	Boundary string `yaml:"boundary" oneof:"as_trained|clamp|periodic" doc:"of the interpolation, for a checkpoint that does not say it"`
+	Boundary string `yaml:"boundary" oneof:"as_trained|periodic|open|clamp" doc:"of the interpolation, for a checkpoint that does not say it"`
 }
 
 // asTrainedName in a key of Unsaid means the checkpoint's value or, if it has none, the
 // original code's.
 const asTrainedName = "as_trained"
 
+// open is the word of run.grid.boundary for a boundary that is not periodic.
+var open = field.Open.String()
+
 // settle completes the checkpoint with the keys, and returns what it still lacks, with
 // the values of the original code that are taken for it. A key that contradicts the
 // checkpoint is an error.
 func (u Unsaid) settle(l *model.Loaded, noiseIsGiven bool) (assumed string, err error) {
+	if u.Padding == open {
+		u.Padding = "zeros"
+	}
+	if u.Boundary == open {
+		u.Boundary = "clamp"
+	}
 	var taken []string
 	key := func(key, config, given, none, has string, set func()) error {
 		unsaid := slices.Contains(l.Unsaid, config)

@@ -42,8 +42,14 @@ func (c *Train) Validate(run *pipeline.Run, report func(key, format string, args
 	}
 }
 
+// SetBoundary makes the convolutions follow the domain's boundary.
+func (c *Train) SetBoundary(periodic bool, written func(string) bool) {
+	setBoundary(&c.Padding, "padding", periodic, "zeros", written)
+}
+
 // Advise warns of a warm-up that never ends, and of keys that do nothing.
 func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)) {
+	run.AdviseBoundary("padding", c.Padding, warn)
 	switch {
 	case run.Overfit && c.WarmupSteps != usualWarmup:
 		warn("warmup_steps", fmt.Sprintf("is %d, but does nothing: run.overfit has no warm-up", c.WarmupSteps), "leave it out")
@@ -51,6 +57,9 @@ func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)
 		warn("warmup_steps", fmt.Sprintf("is %d, and total_steps %d: the learning rate never reaches lr, and ends at %.2g of it", c.WarmupSteps, c.TotalSteps, float64(c.TotalSteps)/float64(c.WarmupSteps)), "set fewer")
 	}
 	c.adviseIdle(warn)
+	if c.LR > largestLR {
+		warn("lr", fmt.Sprintf("is %g, far above what AdamW trains such networks with (1e-5 to 1e-3)", c.LR), "")
+	}
 	if len(c.Symmetries) == 0 && len(c.Odd) > 0 {
 		warn("odd", "does nothing: there are no symmetries", "leave it out")
 	}
@@ -80,6 +89,18 @@ func (c *Train) adviseIdle(warn func(key, summary, detail string)) {
 			warn(x.key, fmt.Sprintf("is %v, but does nothing: objective is %s", x.now, objective), "leave it out")
 		}
 	}
+}
+
+// largestLR is beyond the learning rates with which networks of any width have been trained.
+const largestLR = 0.01
+
+// SamplesAStep returns how many samples a step has, of batches of that size.
+func (c *Train) SamplesAStep(batch int) int {
+	samples := batch * c.Accumulate
+	if c.TrainedFor() == model.CRPS {
+		samples *= c.Members
+	}
+	return samples
 }
 
 // Defaults of keys that do nothing beside certain others: only another value is warned of.

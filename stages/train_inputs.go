@@ -30,7 +30,7 @@ type fitted struct {
 // FitKey: the replay's order decides which frames come first.
 func (t *train) FitKey() any {
 	key := struct {
-		Grid pipeline.Grid
+		Grid pipeline.Geometry
 		Seed uint64
 		Base string `json:",omitempty"`
 	}{Grid: t.env.Run.Grid, Seed: t.env.Run.Seed}

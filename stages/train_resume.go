@@ -70,6 +70,9 @@ func (t *train) restore(ctx context.Context) error {
 		t.checkpoints.saved = t.trainer.Step
 	}
 	t.env.Progress.Note("resuming from step %d of %s", t.trainer.Step, path)
+	if t.trainer.Passed && t.trainer.Step >= t.stop {
+		t.env.Progress.Note("this run has taken its %d steps: nothing is left to do. A larger --total-steps (or --max-steps) continues it; another --out starts a new run", t.stop)
+	}
 	err = t.from.Close()
 	t.from = nil
 	return err

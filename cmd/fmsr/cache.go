@@ -21,11 +21,11 @@ import (
 
 func cacheCommand(out io.Writer) *cobra.Command {
 	var dir string
-	cmd := &cobra.Command{
-		Use:   "cache",
-		Short: "List and remove the frames that arrow_cache keeps",
-		Args:  cobra.NoArgs,
-	}
+	cmd := withVerbs(&cobra.Command{
+		GroupID: aboutFiles,
+		Use:     "cache",
+		Short:   "List and remove the frames that arrow_cache keeps",
+	})
 	cmd.PersistentFlags().StringVar(&dir, "dir", "", "folder of the caches (arrow_cache.dir); empty: fmsr/frames in the user's cache folder")
 	folder := func() (string, error) {
 		if dir != "" {

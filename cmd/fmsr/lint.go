@@ -15,16 +15,20 @@ func lintCommand(out io.Writer) *cobra.Command {
 	var sets []string
 	var ask pipeline.Ask
 	cmd := &cobra.Command{
-		Use:   "lint SPEC...",
-		Short: "Check specs: every problem, with its place",
-		Long: `lint reports every problem of the specs at once. A warning is about what is legal
-and probably not meant: lint succeeds with it, and run prints it again. Flags set keys, as
-in run.
+		GroupID: aboutSpecs,
+		Use:     "lint SPEC...",
+		Short:   "Check specs: every problem, with its place",
+		Long: `lint reports every problem of the specs at once, a line each: FILE:LINE:COLUMN: and
+what is wrong. A warning is about what is legal and probably not meant: lint succeeds
+with it, and run prints it again. Flags set keys, as in run.
+
+Exit status: 0 no problems, 2 a spec has one.
 
 With --ranks it also opens the data, and says what each of so many ranks would hold, read
 and send, without starting anything.`,
 		Example: `  fmsr lint specs/full.yaml my.yaml
-  fmsr lint specs/full.yaml --data-root /data --batch-size 64 --ranks 64 --step-seconds 0.4 --link-gbit 100`,
+  fmsr lint specs/full.yaml --data-root /data --batch-size 64 --ranks 64 \
+      --step-seconds 0.4 --link-gbit 100`,
 		Args: usage(cobra.MinimumNArgs(1)),
 	}
 	cmd.Flags().StringArrayVar(&sets, "set", nil, setUsage)
@@ -40,17 +44,14 @@ and send, without starting anything.`,
 		if err != nil {
 			return err
 		}
-		var first error
+		var failed error
 		for _, path := range args {
-			err := lint(cmd.Context(), out, path, overrides, ask)
-			if err != nil && first != nil {
-				fmt.Fprintln(out, first)
-			}
-			if err != nil {
-				first = err
+			if err := lint(cmd.Context(), out, path, overrides, ask); err != nil {
+				fmt.Fprintln(cmd.ErrOrStderr(), message(err))
+				failed = quiet{err}
 			}
 		}
-		return first
+		return failed
 	}
 	return cmd
 }

@@ -12,8 +12,9 @@ import (
 
 func mergeCommand(out io.Writer) *cobra.Command {
 	return &cobra.Command{
-		Use:   "merge DIR",
-		Short: "Join what the shards of an export, of spectra or of superres left in a folder",
+		GroupID: aboutFiles,
+		Use:     "merge DIR",
+		Short:   "Join what the shards of a run left in a folder",
 		Long: `merge makes what one run would have made of the whole work, of the results that the runs
 with --shard I/N left in DIR:
 

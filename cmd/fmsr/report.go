@@ -19,8 +19,9 @@ import (
 func reportCommand(out io.Writer) *cobra.Command {
 	path := "report.html"
 	cmd := &cobra.Command{
-		Use:   "report RUN...",
-		Short: "Write one HTML file about runs, to be sent or kept",
+		GroupID: aboutRuns,
+		Use:     "report RUN...",
+		Short:   "Write one HTML file about runs, to be sent or kept",
 		Long: `report reads the folders of runs and writes one file of HTML that needs no other file and
 no network: what the last evaluation found, in a sentence; spectra, fields, curves, tables
 with the meaning of each metric, the spec, the data, the machine, time and cost. Several
@@ -50,7 +51,7 @@ writes RUN/report.html as it ends.`,
 			if err := atomicfile.WriteFile(path, html); err != nil {
 				return &runFailed{error: err}
 			}
-			fmt.Fprintf(out, "report    %s (%.1f MB)\n", path, float64(len(html))/1e6)
+			fmt.Fprintf(out, "report    %s, %s\n", path, atomicfile.Size(int64(len(html))))
 			return nil
 		},
 	}

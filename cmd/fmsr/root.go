@@ -1,10 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,11 +27,12 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	ctx, signals := watchSignals()
 	defer signals.stop()
 	stdout, stderr = terminal.New(stdout), terminal.New(stderr)
-	root := newRoot(stdout, signals)
+	var unhelped error
+	root := newRoot(stdout, signals, &unhelped)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := cmp.Or(root.ExecuteContext(ctx), unhelped)
 	if err == nil {
 		return 0
 	}
@@ -40,12 +42,32 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	if q := (quiet{}); errors.As(err, &q) {
 		return exitStatus(err)
 	}
-	fmt.Fprintln(stderr, "fmsr:", err)
+	fmt.Fprintln(stderr, message(err))
 	var failed *runFailed
 	if errors.As(err, &failed) && failed.resume != "" {
 		fmt.Fprintln(stderr, "to resume:", failed.resume)
 	}
 	return exitStatus(err)
+}
+
+// message returns an error as it is printed. A problem of a spec with its place has a line of
+// its own, FILE:LINE:COLUMN: first, which editors understand.
+func message(err error) string {
+	input, ok := err.(*pipeline.InputError)
+	if !ok {
+		return fmt.Sprint("fmsr: ", err)
+	}
+	problems, ok := input.Err.(pipeline.Diagnostics)
+	if !ok {
+		return fmt.Sprint("fmsr: ", err)
+	}
+	lines := make([]string, len(problems))
+	for i, p := range problems {
+		if lines[i] = p.String(); p.Line == 0 {
+			lines[i] = "fmsr: " + lines[i]
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func exitStatus(err error) int {
@@ -74,8 +96,10 @@ type runFailed struct {
 
 func (r *runFailed) Unwrap() error { return r.error }
 
-func newRoot(out io.Writer, signals *signals) *cobra.Command {
-	root := &cobra.Command{
+// newRoot returns the program's commands. Unhelped gets the error of help that cannot be shown,
+// which cobra has no place for.
+func newRoot(out io.Writer, signals *signals, unhelped *error) *cobra.Command {
+	root := withVerbs(&cobra.Command{
 		Use:   "fmsr",
 		Short: "Flow-matching super-resolution of MHD fields",
 		Long: `fmsr learns from pairs of fields to turn a coarse MHD field into a fine one that is
@@ -86,9 +110,20 @@ right in its statistics, and applies the trained model.`,
   fmsr describe train`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	})
+	asked := root.Flags().Bool("version", false, "print the version, as fmsr version does")
+	verbs := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		if *asked {
+			printVersion(out)
+			return nil
+		}
+		return verbs(cmd, args)
 	}
-	root.AddCommand(runCommand(out, signals), lintCommand(out), listCommand(out), describeCommand(out), schemaCommand(out), cacheCommand(out), weightsCommand(out), mergeCommand(out), verifyCommand(out), watchCommand(out), reportCommand(out), uiCommand(out), versionCommand(out))
+	root.SetFlagErrorFunc(flagError)
+	dress(root)
+	root.AddCommand(runCommand(out, signals, unhelped), lintCommand(out), listCommand(out), describeCommand(out), schemaCommand(out), cacheCommand(out), weightsCommand(out), mergeCommand(out), verifyCommand(out), watchCommand(out), lsCommand(out), compareCommand(out), graphCommand(out), reportCommand(out), uiCommand(out), completionCommand(out), initCommand(out), inspectCommand(out), versionCommand(out))
 	return root
 }
 
@@ -100,34 +135,4 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-func versionCommand(out io.Writer) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print fmsr's version",
-		Args:  cobra.NoArgs,
-		Run:   func(*cobra.Command, []string) { fmt.Fprintln(out, "fmsr", version()) },
-	}
-}
-
-// version returns the commit that the binary was built from, or else the module's version.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	commit, dirty := "", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision" && len(s.Value) >= 12:
-			commit = s.Value[:12]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "+changes"
-		}
-	}
-	if commit == "" {
-		return info.Main.Version
-	}
-	return commit + dirty
 }

@@ -42,28 +42,40 @@ func (s *steps) Set(text string) error {
 	return nil
 }
 
-func runCommand(out io.Writer, signals *signals) *cobra.Command {
+func runCommand(out io.Writer, signals *signals, unhelped *error) *cobra.Command {
 	var sets []string
-	var resume, shard string
+	var resume, shard, dry string
 	var profile, size steps
+	var how output
 	cmd := &cobra.Command{
-		Use:   "run SPEC",
-		Short: "Run a flow: train, export, report",
-		Long: `run reads a spec, connects its stages and runs them. Each flag sets a key of the stage
-that uses it (fmsr describe STAGE shows them); --set sets any key.`,
+		Use:     "run SPEC",
+		GroupID: aboutRuns,
+		Short:   "Run a spec: train, apply a model, export, report",
+		Long: `run reads a spec, connects its stages and runs them. Flags set keys of the spec's
+stages (fmsr run SPEC --help shows them); --set sets any key.`,
 		Example: `  fmsr run specs/demo.yaml
   fmsr run specs/overfit.yaml --data-root /data --channels Bx,jz --no-bf16
-  fmsr run specs/full.yaml --data-root /data --out runs/a --set train.channel_mult=[1,2,2]`,
+  fmsr run specs/full.yaml --data-root /data --set train.print_every=10`,
 		Args: usage(cobra.ExactArgs(1)),
 	}
 	cmd.Flags().StringArrayVar(&sets, "set", nil, setUsage)
-	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in this folder; never: start over, replacing the run's files; or a checkpoint or a run's folder to resume from")
+	cmd.Flags().StringVar(&resume, "resume", "auto", "auto: resume the run in its folder; never: start over, replacing the run's files; or a checkpoint, or a run's folder, to resume from")
 	cmd.Flags().StringVar(&shard, "shard", "", "I/N: work on the I-th of N parts of the seeds, or of the input files of superres, I = 1..N; set automatically in a Slurm job array (fmsr merge checks and joins them)")
 	cmd.Flags().Var(&size, "ranks", "run as this many processes on this machine: each has a part of every training batch or, of a flow that does not train, is a shard (torchrun and srun start them on several)")
 	cmd.Flags().Var(&profile, "profile", "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
+	cmd.Flags().StringVar(&dry, "dry-run", "", "open the data, try three steps in memory, and print what the run would do, need and take; nothing is written. whole: print every key of the spec too")
+	cmd.Flags().Lookup("dry-run").NoOptDefVal = "short"
+	how.addFlags(cmd)
 	given := pipeline.AddFlags(cmd.Flags())
+	usual := cmd.HelpFunc()
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { *unhelped = runHelp(out, cmd, usual) })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		screen := out
+		out, err := how.on(out)
+		if err != nil {
+			return err
+		}
 		place, err := placeOf(int(size))
 		if err != nil {
 			return err
@@ -92,9 +104,18 @@ that uses it (fmsr describe STAGE shows them); --set sets any key.`,
 		if spec.Run.OnSignal != "exit" && resume != "auto" {
 			return &pipeline.InputError{Err: fmt.Errorf("--resume %s: a job that runs again (run.on_signal is %s) would not resume where it stopped: leave out --resume, or give the new run an --out of its own", resume, spec.Run.OnSignal)}
 		}
+		if dry != "" {
+			if !place.Alone() || size > 1 {
+				return &pipeline.InputError{Err: errors.New("--dry-run tries one process: leave --ranks out, or see fmsr lint --ranks")}
+			}
+			return dryRun(cmd.Context(), out, spec, dry, pipeline.Options{Out: out, Version: version(), Fresh: resume == "never", Resume: from, Shard: part, Task: task})
+		}
 		onSignal := signals.heed(spec, out)
 		if place.Alone() && size > 1 {
-			return launch(cmd.Context(), int(size), spec.Trains(), out, cmd.ErrOrStderr())
+			if out != screen { // the ranks show the run as they are told to
+				return launch(cmd.Context(), int(size), spec.Trains(), screen, cmd.ErrOrStderr())
+			}
+			return launchShown(cmd.Context(), int(size), spec, out, cmd.ErrOrStderr())
 		}
 		if place.Rank == 0 {
 			printWarnings(out, spec)

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"fmsr.example/fmsr/internal/glob"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/infile"
 	"fmsr.example/fmsr/pipeline"
@@ -26,7 +29,7 @@ func loadSpec(path string, overrides []pipeline.Override) (*pipeline.Spec, error
 		}
 	}
 	if err != nil {
-		return nil, &pipeline.InputError{Err: fmt.Errorf("spec %s: %w; shipped are %s", path, atomicfile.Cause(err), shippedNames())}
+		return nil, &pipeline.InputError{Err: fmt.Errorf("spec %s: %w%s; shipped are %s", path, atomicfile.Cause(err), meantSpec(path), strings.Join(shippedNames(), ", "))}
 	}
 	spec, err := pipeline.Parse(path, src, overrides)
 	if err != nil {
@@ -35,14 +38,27 @@ func loadSpec(path string, overrides []pipeline.Override) (*pipeline.Spec, error
 	return spec, nil
 }
 
-func shippedNames() string {
+// meantSpec suggests a shipped spec, or one beside the missing one, to put behind a message.
+func meantSpec(path string) string {
+	bare := func(path string) string { return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) }
+	there, _ := glob.In(filepath.Dir(path), "*.y*ml") // none, if the folder is missing
+	names := map[string]string{}
+	for _, name := range append(shippedNames(), there...) {
+		names[bare(name)] = name
+	}
+	if meant := pipeline.Nearest(bare(path), slices.Sorted(maps.Keys(names))); meant != "" {
+		return fmt.Sprintf(" (did you mean %q?)", names[meant])
+	}
+	return ""
+}
+
+func shippedNames() (names []string) {
 	entries, err := specs.FS.ReadDir(".")
 	if err != nil {
-		return ""
+		return nil
 	}
-	var names []string
 	for _, e := range entries {
 		names = append(names, "specs/"+e.Name())
 	}
-	return strings.Join(names, ", ")
+	return names
 }

@@ -25,10 +25,12 @@ import (
 
 func verifyCommand(out io.Writer) *cobra.Command {
 	return &cobra.Command{
-		Use:   "verify PATH...",
-		Short: "Check that checkpoints, caches, exports and reports are whole",
+		GroupID: aboutFiles,
+		Use:     "verify PATH...",
+		Short:   "Check that checkpoints, caches, exports and reports are whole",
 		Long: `verify reads everything in a path and checks it against its checksums. It prints a line
-for each path: what it is and that it is whole, or what is wrong. PATH is one of
+for each path: what it is and that it is whole, or, on stderr, which file is damaged and
+how. PATH is one of
 
   checkpoint.pt      checks its records, the network's tensors, that all values are finite
   training folder    checks its checkpoints, and that each line of metrics.jsonl is JSON
@@ -46,7 +48,8 @@ finite, 2 a path is missing or is none of these.`,
 			for _, path := range paths {
 				is, err := verify(cmd.Context(), path)
 				if err != nil {
-					errs = append(errs, err)
+					fmt.Fprintln(cmd.ErrOrStderr(), err)
+					errs = append(errs, quiet{err})
 					continue
 				}
 				fmt.Fprintf(out, "%s: %s: whole\n", path, is)
@@ -201,9 +204,9 @@ func verifyMetrics(path string) (int, error) {
 		err := json.Unmarshal(line, &v)
 		switch {
 		case err != nil:
-			return 0, fmt.Errorf("%s: line %d: %w", path, n, err)
+			return 0, fmt.Errorf("%s:%d:1: %w", path, n, err)
 		case v.Step == nil || !ended:
-			return 0, fmt.Errorf("%s: line %d: it has no step, or no end", path, n)
+			return 0, fmt.Errorf("%s:%d:1: it has no step, or no end", path, n)
 		}
 		data = rest
 	}

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"fmsr.example/fmsr/internal/format/onnx"
 	"fmsr.example/fmsr/internal/format/safetensors"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/runfolder"
@@ -19,12 +22,15 @@ import (
 func weightsCommand(out io.Writer) *cobra.Command {
 	var kind string
 	cmd := &cobra.Command{
-		Use:   "weights CHECKPOINT|RUN FILE.safetensors",
-		Short: "Export a checkpoint's weights as safetensors",
-		Long: `weights writes the network's weights under their ADM names. The file's metadata has
+		GroupID: aboutFiles,
+		Use:     "weights CHECKPOINT|RUN FILE.safetensors|FILE.onnx",
+		Short:   "Export a checkpoint's network as safetensors or ONNX",
+		Long: `weights writes the network's weights under their ADM names, or the whole network as an ONNX
+model: velocity (N,C,H,W) of xt and x_lo (N,C,H,W) and t (N). The file's metadata has
 channel_names, mean and std (JSON lists), step, weights and config (a JSON object), all as text.`,
-		Example: "  fmsr weights runs/demo/checkpoint.pt demo.safetensors --weights raw",
-		Args:    usage(cobra.ExactArgs(2)),
+		Example: `  fmsr weights runs/demo/checkpoint.pt demo.safetensors --weights raw
+  fmsr weights runs/demo demo.onnx`,
+		Args: usage(cobra.ExactArgs(2)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if kind != "ema" && kind != "raw" {
 				return &pipeline.InputError{Err: fmt.Errorf("--weights %q: want ema or raw", kind)}
@@ -50,7 +56,11 @@ channel_names, mean and std (JSON lists), step, weights and config (a JSON objec
 			if err != nil {
 				return &runFailed{error: err}
 			}
-			if err := writeWeights(args[1], weights, metadata); err != nil {
+			write := writeSafetensors
+			if isONNX(args[1]) {
+				write = c.WriteONNX
+			}
+			if err := writeWeights(args[1], func(w io.Writer) error { return write(w, weights, metadata) }); err != nil {
 				return &runFailed{error: err}
 			}
 			fmt.Fprintf(out, "%s: %d tensors of step %d, %s weights\n", args[1], len(weights), c.Step, kind)
@@ -71,7 +81,7 @@ func checkWeightsFile(path, checkpoint string) error {
 	if err != nil {
 		return nil // there is none, or writing will say why not
 	}
-	if !info.Mode().IsRegular() || !safetensors.Is(path) {
+	if !info.Mode().IsRegular() || !safetensors.Is(path) && !onnx.Is(path) {
 		return fmt.Errorf("%s is there, and holds no weights: give another file for them, or move it away", path)
 	}
 	return nil
@@ -107,17 +117,23 @@ func describeWeights(c *model.Loaded, kind string) (map[string]string, error) {
 	return metadata, nil
 }
 
-func writeWeights(path string, weights []model.Weight, metadata map[string]string) error {
+func isONNX(path string) bool { return strings.EqualFold(filepath.Ext(path), ".onnx") }
+
+func writeSafetensors(w io.Writer, weights []model.Weight, metadata map[string]string) error {
 	tensors := make([]safetensors.Tensor, len(weights))
 	for i, w := range weights {
 		tensors[i] = safetensors.Tensor{Name: w.Name, Shape: w.Shape, Read: w.Read}
 	}
+	return safetensors.Write(w, tensors, metadata)
+}
+
+func writeWeights(path string, write func(w io.Writer) error) error {
 	f, err := atomicfile.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := safetensors.Write(f, tensors, metadata); err != nil {
+	if err := write(f); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return f.Commit()

@@ -1,6 +1,7 @@
 // Package display is what a run tells the person who watches it.
 //
-//	stages --> pipeline.Progress --> Display: Lines (pipes, files) or liveview.View (terminals)
+//	stages --> pipeline.Progress --> Display: Lines (pipes, files), JSON, Quiet
+//	                                          or liveview.View (terminals)
 package display
 
 import (
@@ -69,5 +70,5 @@ func On(out io.Writer) Display {
 	if d, ok := out.(Display); ok {
 		return d
 	}
-	return Lines{out}
+	return Lines{Writer: out}
 }

@@ -9,7 +9,10 @@ import (
 )
 
 // Lines shows a run in plain lines.
-type Lines struct{ io.Writer }
+type Lines struct {
+	io.Writer
+	Verbose bool // with the account of where the time went
+}
 
 // Work shows nothing.
 func (Lines) Work(Work) {}
@@ -48,9 +51,12 @@ func (l Lines) Evaluated(e Evaluation) {
 	fmt.Fprintln(l, text)
 }
 
-// Account writes a table. The stage with the largest share of busy time is the
+// Account writes a table, if Verbose is set. The stage with the largest share of busy time is the
 // bottleneck. It is one write: other ranks write to the same file.
 func (l Lines) Account(stages []Stage) {
+	if !l.Verbose {
+		return
+	}
 	var table bytes.Buffer
 	tw := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "stage\telements\tbusy\twaiting\tof all work\t")

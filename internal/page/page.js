@@ -197,6 +197,7 @@ class Chart {
 
   draw() {
     this.plot?.destroy();
+    one(".drawing", this.at)?.remove();
     const [columns, how] = this.columns();
     this.plot = new uPlot(this.options(how), columns, this.at);
     this.plot.root.setAttribute("role", "img");

@@ -5,6 +5,7 @@
 #
 #   LIBTORCH=DIR   use that libtorch (the folder that holds lib/ and include/)
 #   CUDA=1         fetch the wheel's CUDA libraries too
+#   FMSR_CXXFLAGS  more flags for g++
 #
 # The name of the archives' folder is a hash of all their inputs: the Go tool relinks if the path of an
 # archive changes, and does not notice if its content does.
@@ -27,7 +28,8 @@ fi
 [ -d "$gotorch/cgotorch" ] || die "the sources of github.com/wangkuiyi/gotorch are not in the module cache: go mod download"
 
 flags=(-std=c++17 -O3 -g0 -fPIC -fopenmp -Wall -Wextra -Wno-psabi -D_GLIBCXX_USE_CXX11_ABI=1
-  -isystem "$torch/include" -isystem "$torch/include/torch/csrc/api/include")
+  -isystem "$torch/include" -isystem "$torch/include/torch/csrc/api/include"
+  ${FMSR_CXXFLAGS:-})
 compiler=$(g++ --version | head -n 1)
 
 digest() { { sha256sum "$@"; echo "${flags[*]} $compiler $torch $want"; } | sha256sum | cut -c1-16; }

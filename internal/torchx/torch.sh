@@ -94,7 +94,7 @@ PY
   say "unpacking libtorch $want"
   local without='libtorch_cuda libtorch_nvshmem libtorch_python libc10_cuda'
   [ "${CUDA:-}" = 1 ] && without=
-  unpack "torch/lib/ torch/include/ torch/version.py nvidia/" "$without"
+  unpack "torch/lib/ torch/include/ torch/version.py torch-$want.dist-info/licenses/ nvidia" "$without"
   fetched "$1"
 }
 
@@ -113,6 +113,10 @@ find_torch() {
     if [ "$v" = "$want" ]; then torch=$dir; return; fi
     echo "passing over PyTorch ${v:-of unknown version} in $dir: libtorch $want is needed"
   fi
+  pypi_torch
+}
+
+pypi_torch() { # sets $torch to PyPI's libtorch, in the cache
   local site=$cache/libtorch-$want${CUDA:+-cuda}
   usable "$site/torch" || fetch_torch "$site"
   torch=$site/torch

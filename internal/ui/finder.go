@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
+	"fmsr.example/fmsr/internal/parallel"
 	"fmsr.example/fmsr/internal/runview"
 )
 
@@ -30,13 +29,8 @@ type found struct {
 	run *runview.Run
 }
 
-// Limits of the search.
-const (
-	deepest  = 4
-	mostSeen = 50_000 // folders and files
-	mostRuns = 500
-	rescan   = 3 * time.Second
-)
+// rescan is the time between searches.
+const rescan = 3 * time.Second
 
 func newFinder(dirs []string) (*finder, error) {
 	f := &finder{}
@@ -67,8 +61,13 @@ func (f *finder) all() (runs []*found, notes []string) {
 		f.scanned = time.Now()
 	}
 	notes = slices.Clone(f.notes)
-	for _, r := range f.found {
-		if _, err := r.run.Peek(); err != nil {
+	faults := make([]error, len(f.found))
+	_ = parallel.Each(len(f.found), func(i int) error {
+		_, faults[i] = f.found[i].run.Peek()
+		return nil
+	})
+	for _, err := range faults {
+		if err != nil {
 			notes = append(notes, err.Error())
 		}
 	}
@@ -87,22 +86,32 @@ func (f *finder) find(id string) *found {
 
 // scan looks for runs that are new, and drops those that are gone.
 func (f *finder) scan() {
-	before := f.found
+	before := map[string]*found{}
+	for _, r := range f.found {
+		before[r.id] = r
+	}
 	f.found, f.notes = nil, nil
 	for i, root := range f.roots {
-		for _, dir := range runsIn(root) {
-			id := f.id(i, dir)
-			if at := slices.IndexFunc(before, func(r *found) bool { return r.id == id && r.run.Is(root, dir) }); at >= 0 {
-				f.found = append(f.found, before[at])
-				before = slices.Delete(before, at, at+1)
-				continue
+		dirs := runview.Find(root)
+		now, faults := make([]*found, len(dirs)), make([]error, len(dirs))
+		_ = parallel.Each(len(dirs), func(j int) error {
+			id := f.id(i, dirs[j])
+			if known := before[id]; known != nil && known.run.Is(root, dirs[j]) {
+				now[j] = known
+				return nil
 			}
-			run, err := runview.OpenIn(root, dir)
-			if err != nil {
+			run, err := runview.OpenIn(root, dirs[j])
+			now[j], faults[j] = &found{id, run}, err
+			return nil
+		})
+		for j, r := range now {
+			if err := faults[j]; err != nil {
 				f.notes = append(f.notes, err.Error())
 				continue
 			}
-			f.found = append(f.found, &found{id, run})
+			if f.found = append(f.found, r); before[r.id] == r {
+				delete(before, r.id)
+			}
 		}
 	}
 	for _, gone := range before {
@@ -121,35 +130,6 @@ func (f *finder) id(root int, dir string) string {
 		return base
 	}
 	return dir
-}
-
-// inside are folders of runs, which hold no runs.
-var inside = map[string]bool{runview.Images: true, runview.Evaluations: true, "tb": true, "wandb": true}
-
-// runsIn returns the folders below root that have a spec.yaml, in the order of their names.
-// It follows no links.
-func runsIn(root *os.Root) (dirs []string) {
-	seen := 0
-	_ = fs.WalkDir(root.FS(), ".", func(dir string, e fs.DirEntry, err error) error {
-		if seen++; seen > mostSeen || len(dirs) == mostRuns {
-			return fs.SkipAll
-		}
-		if err != nil || !e.IsDir() {
-			return nil // what cannot be listed has no runs for us
-		}
-		if dir != "." && (inside[e.Name()] || strings.HasPrefix(e.Name(), ".")) {
-			return fs.SkipDir
-		}
-		if info, err := root.Lstat(path.Join(dir, runview.SpecName)); err == nil && info.Mode().IsRegular() {
-			dirs = append(dirs, dir)
-			return fs.SkipDir
-		}
-		if strings.Count(dir, "/") >= deepest {
-			return fs.SkipDir
-		}
-		return nil
-	})
-	return dirs
 }
 
 // newest returns the run whose log was written to last.

@@ -26,7 +26,7 @@ func (d *decoder) Report(at Place, path, format string, args ...any) {
 
 // Unknown reports a name that is none of the known ones, and suggests the nearest.
 func (d *decoder) Unknown(at Place, path, problem, name string, known []string) {
-	d.Add(at, path, Diagnostic{Summary: problem, Suggestion: nearest(name, known)})
+	d.Add(at, path, Diagnostic{Summary: problem, Suggestion: Nearest(name, known)})
 }
 
 // Add adds a diagnostic at a place.
@@ -63,6 +63,12 @@ func (d *Document) Decode(p *Part, config any) *Section {
 	return s
 }
 
+// Written reports whether the spec or a flag gives a key.
+func (s *Section) Written(key string) bool {
+	_, ok := s.places[key]
+	return ok
+}
+
 // Failed reports whether a key has an error.
 func (s *Section) Failed() bool { return s.failed || len(s.faults) > 0 }
 
@@ -76,7 +82,7 @@ func (s *Section) Report(key, format string, args ...any) {
 	s.add(key, Diagnostic{Summary: fmt.Sprintf(format, args...)})
 }
 
-// Warn adds a warning about a key.
+// Warn adds a warning about a key, or about all of them: "".
 func (s *Section) Warn(key, summary, detail string) {
 	s.add(key, Diagnostic{Severity: Warning, Summary: summary, Detail: detail})
 }
@@ -89,7 +95,7 @@ func (s *Section) add(key string, d Diagnostic) {
 	if !ok {
 		at = s.at
 	}
-	s.decoder.Add(at, s.path+"."+key, d)
+	s.decoder.Add(at, strings.TrimSuffix(s.path+"."+key, "."), d)
 }
 
 func (s *Section) faulty(key string) bool {

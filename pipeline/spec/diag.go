@@ -85,9 +85,9 @@ func (ds Diagnostics) sort() {
 	})
 }
 
-// nearest returns the name that was probably meant, or an empty string. At least half
+// Nearest returns the name that was probably meant, or an empty string. At least half
 // of its letters must be right, since all short names are close to each other.
-func nearest(name string, names []string) string {
+func Nearest(name string, names []string) string {
 	best, distance := "", max(2, len(name)/3)+1
 	for _, n := range names {
 		if d := editDistance(name, n); d < distance && 2*d <= max(len(name), len(n)) {
@@ -97,23 +97,28 @@ func nearest(name string, names []string) string {
 	return best
 }
 
-// editDistance is Levenshtein's distance.
+// editDistance is Levenshtein's distance, in which two letters that have changed places count
+// as one edit too.
 func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
 		for j := 1; j <= len(b); j++ {
-			change := diagonal
+			change := rows[i-1][j-1]
 			if a[i-1] != b[j-1] {
 				change++
 			}
-			diagonal = row[j]
-			row[j] = min(change, row[j]+1, row[j-1]+1)
+			rows[i][j] = min(change, rows[i-1][j]+1, rows[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)][len(b)]
 }

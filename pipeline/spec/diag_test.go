@@ -35,7 +35,7 @@ func TestNearest(t *testing.T) {
 		"lrr": "lr", "lt": "lr", "xy": "", "x": "", "sizee": "size", "szie": "size", "total_step": "total_steps", "warmupsteps": "warmup_steps",
 		"tmin": "t_min", "nonsense": "", "": "",
 	} {
-		if got := nearest(name, names); got != want {
+		if got := Nearest(name, names); got != want {
 			t.Errorf("nearest to %q is %q, want %q", name, got, want)
 		}
 	}

@@ -3,7 +3,6 @@ package spec
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -11,29 +10,9 @@ import (
 
 // flagDef is a flag for a key, or for the same key of several owners.
 type flagDef struct {
-	name, doc, kind string
-	paths, presets  []string // of each key: "train.lr", "0.0002"
-	isBool          bool
-}
-
-// usage returns the flag's line in the help: its meaning, its keys and their defaults.
-func (d flagDef) usage() string {
-	if len(slices.Compact(slices.Clone(d.presets))) == 1 {
-		return fmt.Sprintf("%s [%s%s]", d.doc, strings.Join(d.paths, ", "), orNothing(", default ", d.presets[0]))
-	}
-	keys := make([]string, len(d.paths))
-	for i, path := range d.paths {
-		keys[i] = path + orNothing(", default ", d.presets[i])
-	}
-	return fmt.Sprintf("%s [%s]", d.doc, strings.Join(keys, "; "))
-}
-
-// orNothing returns before and text, or nothing if there is no text.
-func orNothing(before, text string) string {
-	if text == "" {
-		return ""
-	}
-	return before + text
+	name, kind string
+	paths      []string // of each key: "train.lr"
+	isBool     bool
 }
 
 // flagDefs lists the flags that the fields of the owners' configs ask for. A flag
@@ -50,10 +29,9 @@ func flagDefs(owners []Item) []flagDef {
 			if !ok {
 				i = len(defs)
 				index[f.Flag] = i
-				defs = append(defs, flagDef{name: f.Flag, doc: f.Doc(), kind: KindName(x.Type()), isBool: x.Kind() == reflect.Bool})
+				defs = append(defs, flagDef{name: f.Flag, kind: KindName(x.Type()), isBool: x.Kind() == reflect.Bool})
 			}
 			defs[i].paths = append(defs[i].paths, owner.Name+"."+key)
-			defs[i].presets = append(defs[i].presets, Text(x))
 		})
 	}
 	return defs
@@ -104,15 +82,16 @@ func (f *overrideFlag) Set(text string) error {
 
 // AddFlags adds a flag for every key of the owners that declares one, --NAME and
 // --no-NAME for switches. It returns a list, to which each flag that the user gives
-// adds an override.
+// adds an override. The flags are hidden: FlagEntries describes those of one owner.
 func AddFlags(fs *pflag.FlagSet, owners []Item) *[]Override {
 	given := &[]Override{}
 	for _, def := range flagDefs(owners) {
-		f := fs.VarPF(&overrideFlag{def: def, written: "--" + def.name, given: given}, def.name, "", def.usage())
+		f := fs.VarPF(&overrideFlag{def: def, written: "--" + def.name, given: given}, def.name, "", strings.Join(def.paths, ", "))
+		f.Hidden = true
 		if def.isBool {
 			f.NoOptDefVal = "true"
 			no := fs.VarPF(&overrideFlag{def: def, value: "false", written: "--no-" + def.name, given: given}, "no-"+def.name, "", "not --"+def.name)
-			no.NoOptDefVal = "true"
+			no.NoOptDefVal, no.Hidden = "true", true
 		}
 	}
 	return given

@@ -49,9 +49,12 @@ func Read(file string, src []byte, overrides []Override) *Document {
 	switch {
 	case bad != nil:
 		bad.File = d.File
+		if bad.Line == 0 {
+			bad.Line, bad.Col = 1, 1
+		}
 		d.diags = append(d.diags, *bad)
 	case root == nil || root.isNull():
-		d.Report(Place{}, "", "the spec is empty: want version, run and flow")
+		d.Report(Place{line: 1, col: 1}, "", "the spec is empty: want version, run and flow")
 	case !root.isMap:
 		d.Report(root.Place, "", "the spec is %s: want version, run and flow", root.what())
 	default:

@@ -122,7 +122,7 @@ func findStage(root *value, name string) (*value, *Diagnostic) {
 		found = config
 	}
 	if found == nil {
-		return nil, &Diagnostic{Summary: fmt.Sprintf("the spec has no %s stage", name), Suggestion: nearest(name, names)}
+		return nil, &Diagnostic{Summary: fmt.Sprintf("the spec has no %s stage", name), Suggestion: Nearest(name, names)}
 	}
 	return found, nil
 }

@@ -143,7 +143,7 @@ func (s *Section) checkRule(key string, r rule, x reflect.Value) {
 	}
 	d := Diagnostic{Summary: fmt.Sprintf("is %v", x), Detail: "want " + r.String()}
 	if x.Kind() == reflect.String {
-		d.Summary, d.Suggestion = fmt.Sprintf("is %q", x.String()), nearest(x.String(), r.oneof)
+		d.Summary, d.Suggestion = fmt.Sprintf("is %q", x.String()), Nearest(x.String(), r.oneof)
 	}
 	s.add(key, d)
 	s.faults = append(s.faults, s.path+"."+key)

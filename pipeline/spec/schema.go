@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 )
 
 // Schema returns the JSON Schema (draft 7) of specs whose run section and stages
@@ -82,10 +83,21 @@ func schemaOfList(t reflect.Type, r rule) map[string]any {
 	case reflect.String:
 		item["type"] = []string{"string", "number", "boolean"} // a field may be called 1
 		alone["type"] = []string{"string", "number", "boolean"}
+		if len(r.oneof) > 0 {
+			alone["type"], alone["pattern"] = "string", between("("+strings.Join(r.oneof, "|")+")")
+		}
 	case reflect.Int:
 		item = map[string]any{"anyOf": []any{item, map[string]any{"type": "string", "pattern": "^[0-9]+-[0-9]+$"}}}
+		alone["pattern"] = between("[+-]?[0-9]+(-[0-9]+)?")
+	case reflect.Float64:
+		alone["pattern"] = between("[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?")
 	}
 	return map[string]any{"anyOf": []any{map[string]any{"type": "array", "items": item}, alone}}
+}
+
+// between returns the pattern of a text that has items between commas, or none.
+func between(item string) string {
+	return `^\s*$|^\s*` + item + `\s*(,\s*` + item + `\s*)*$`
 }
 
 func schemaOfScalar(kind reflect.Kind, r rule) map[string]any {
