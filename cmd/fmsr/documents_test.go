@@ -40,11 +40,6 @@ var notRun = map[string]string{
 
 	"bin/fmsr run mri.yaml --data-root":                                     "needs AthenaK's files: the tests of athena_load make some",
 	"bin/fmsr run specs/superres.yaml --checkpoint runs/mri --input COARSE": "needs AthenaK's files",
-	"bin/fmsr run specs/full.yaml --out runs/well":                          "needs HDF5 files, and libhdf5",
-	"bin/fmsr run specs/full.yaml --out runs/athdf":                         "needs HDF5 files, and libhdf5",
-	"bin/fmsr run specs/full.yaml --out runs/other":                         "needs HDF5 files, and libhdf5",
-	"bin/fmsr run specs/superres.yaml --checkpoint runs/well":               "needs HDF5 files, and libhdf5",
-	"bin/fmsr run specs/export.yaml --data-root DATA --format well":         "needs libhdf5",
 }
 
 // document is a page: its path below the repository's root, and its lines.
