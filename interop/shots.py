@@ -6,7 +6,7 @@ truth (runs/film/made). It writes into DOCS
     sample.png     input, sample and truth with a zoom
     spectrum.png   their spectra, and the ratios to the truth's
 
-and wants tmux, Chromium, and rich and Pillow from PyPI.
+and wants tmux, Chromium, and rich from PyPI.
 """
 import io
 import os
@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 
-from PIL import Image
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
@@ -61,18 +60,11 @@ def terminal(to, command, until):
 
 
 def page(to, path, height, width=1280):
-    """Draws the top of a page with eight bits a pixel."""
+    """Draws the top of a page."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None) or sys.exit("shots.py: there is no Chromium")
     with tempfile.TemporaryDirectory() as folder:
-        shot = os.path.join(folder, "shot.png")
         subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}/profile", "--virtual-time-budget=20000",
-                        f"--window-size={width},{height}", f"--screenshot={shot}", "file://" + os.path.abspath(path)], check=True, stderr=subprocess.DEVNULL)
-        small(shot, to)
-
-
-def small(path, to):
-    """Copies a picture with a palette of its own colours."""
-    Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(to, optimize=True)
+                        f"--window-size={width},{height}", f"--screenshot={os.path.abspath(to)}", "file://" + os.path.abspath(path)], check=True, stderr=subprocess.DEVNULL)
 
 
 def main(run, made, docs):
@@ -82,8 +74,8 @@ def main(run, made, docs):
     page(f"{docs}/report.png", f"{run}/report.html", 1130)
     pictures = f"{made}/images"
     [sample] = os.listdir(f"{pictures}/samples")
-    small(f"{pictures}/samples/{sample}", f"{docs}/sample.png")
-    small(f"{pictures}/spectra.png", f"{docs}/spectrum.png")
+    shutil.copyfile(f"{pictures}/samples/{sample}", f"{docs}/sample.png")
+    shutil.copyfile(f"{pictures}/spectra.png", f"{docs}/spectrum.png")
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ func (f *film) path(made *frames.Frames) (picture.Path, error) {
 		}
 		path.Truth = plane(planes)
 		truth = path.Truth.Data
-		path.TruthPower, path.TruthNote = spectrum.of(truth), " "
+		path.TruthPower, path.TruthNote = spectrum.of(truth), evaluate.DeviationNote(truth, nil)
 		path.InputNote = evaluate.ErrorNote(path.Input.Data, truth)
 		path.Zoom = zoomInFilm(path.Truth, path.Input)
 	}

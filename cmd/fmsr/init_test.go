@@ -89,7 +89,7 @@ func TestInit(t *testing.T) {
 	for what, c := range map[string]struct{ files, want []string }{
 		"a file a seed": {
 			[]string{"run_3/all.npy | FYXC | 4,16,16,2", "run_5/all.npy | FYXC | 4,16,16,2", "run_12/all.npy | FYXC | 4,16,16,2"},
-			[]string{`pattern: "run_{seed}/all.npy"`, "fields: [field0, field1]   # FILL IN the names", "split: {train: [3], val: [5], test: [12]}", "channels: all\n", "boundary: [periodic, periodic]", "padding: periodic"},
+			[]string{`pattern: "run_{seed}/all.npy"`, "fields: [field0, field1]   # FILL IN the names", "split: {train: [3], val: [5], test: [12]}", "channels: all\n", "boundary: [periodic, periodic]"},
 		},
 		"a file a field": {
 			[]string{"a/0/rho.npy | FYX | 4,16,16", "a/0/vx.npy | FYX | 4,16,16", "a/1/rho.npy | FYX | 4,16,16", "a/1/vx.npy | FYX | 4,16,16"},
@@ -238,7 +238,7 @@ func TestInitAsks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"fields: [Bx, By]\n", "boundary: [periodic, open]   # along y and along x; as you said", "box: [2, 1]", "padding: zeros"} {
+	for _, want := range []string{"fields: [Bx, By]\n", "boundary: [periodic, open]   # along y and along x, of all stages; as you said", "box: [2, 1]"} {
 		if !strings.Contains(string(spec), want) {
 			t.Errorf("no %s in\n%s", want, spec)
 		}

@@ -91,7 +91,7 @@ func TestTerminal(t *testing.T) {
 			name: "ranks", args: []string{"--ranks", "2", "--set", "batch.size=2"}, want: []string{"step 6, 3 validation frames", "results"},
 		},
 		{
-			name: "shards", spec: "share", args: []string{"--ranks", "2"}, want: []string{"working", "9/9", "memory", "results", "shards", "next", "verify"},
+			name: "shards", spec: "share", args: []string{"--ranks", "2"}, want: []string{"memory", "rank 1: export", "results", "shards", "next", "verify"},
 			without: "of all work",
 		},
 	} {

@@ -82,7 +82,9 @@ func Receive(events io.Reader, show func(Event)) error {
 func Join(all []Work) (joined Work) {
 	count := map[string]int{}
 	for _, w := range all {
-		count[w.Name]++
+		if w.Name != "" { // else it has not begun
+			count[w.Name]++
+		}
 	}
 	for _, w := range all {
 		switch {

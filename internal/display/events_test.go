@@ -43,7 +43,8 @@ func TestJoin(t *testing.T) {
 		{[]Work{a, b, open}, Work{"working", "frames", 11, 17}},
 		{[]Work{open, open, b}, open},
 		{[]Work{a, open}, a},
-		{[]Work{{}, {}, a}, Work{}},
+		{[]Work{{}, {}, a}, a},
+		{[]Work{a, {}, open}, a},
 		{nil, Work{}},
 	} {
 		if got := Join(c.all); got != c.want {

@@ -96,7 +96,7 @@ func Signed(field string) bool { return field != "density" }
 func (c *Comparison) panel(field int, d Drawing, src Source) picture.Panel {
 	p := c.maps(field, d)
 	input := c.row("input", field, c.shown.Made[Bilinear], nil, ErrorNote)
-	target := c.row("target", field, c.shown.Truth, nil, rmsNote)
+	target := c.row("target", field, c.shown.Truth, nil, DeviationNote)
 	generated := c.row("generated", field, c.shown.Made[src], nil, ErrorNote)
 	if len(c.shown.Columns) == 1 {
 		return beside(p, input, generated, target)
@@ -160,7 +160,7 @@ func (c *Comparison) ensemble(field int, d Drawing) picture.Figure {
 			fields.Rows[i].Notes = append(fields.Rows[i].Notes, ErrorNote(f.Data, target.Data))
 		}
 	}
-	fields.Rows[0].Notes[1] = rmsNote(target.Data, nil)
+	fields.Rows[0].Notes[1] = DeviationNote(target.Data, nil)
 	if c.shown.Made[Sample3] == nil {
 		fields.Rows[1].Notes[2] = rmsNote(fields.Rows[1].Fields[2].Data, nil)
 	}
@@ -183,6 +183,12 @@ func (c *Comparison) ensemble(field int, d Drawing) picture.Figure {
 
 // rmsNote is the root mean square of values.
 func rmsNote(values, _ []float32) string { return fmt.Sprintf("rms %.3g", rms(values)) }
+
+// DeviationNote is the deviation of values, by which errors are divided.
+func DeviationNote(values, _ []float32) string {
+	_, deviation := meanAndDeviation(values)
+	return fmt.Sprintf("deviation %.3g", deviation)
+}
 
 // ErrorNote is the root mean square of made - truth over the truth's deviation, and their
 // correlation (Pearson), as maps have them below; empty of a constant truth.

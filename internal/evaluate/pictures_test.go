@@ -27,6 +27,7 @@ func TestNotes(t *testing.T) {
 		{ErrorNote(made, truth), "error 56%, r = 0.845"},
 		{ErrorNote(made, []float32{2, 2, 2, 2}), ""},
 		{rmsNote([]float32{3, -4}, nil), "rms 3.54"},
+		{DeviationNote([]float32{3, -4}, nil), "deviation 3.5"},
 		{shareNote([]float32{0.5, -0.5}, truth), "rms 0.5, 50% of target's"},
 		{shareNote([]float32{0.5, -0.5}, []float32{7, 7}), "rms 0.5"},
 	} {

@@ -263,9 +263,6 @@ func (s *Spec) ChannelNote() string {
 	return strings.Join(texts, "; ")
 }
 
-// Periodic reports whether the domain is along both axes.
-func (s *Spec) Periodic() bool { return s.Boundary == [2]string{"periodic", "periodic"} }
-
 // Warmup, LogEvery and EvalFrames are keys of the same names.
 func (s *Spec) Warmup() int     { return s.TotalSteps / 50 }
 func (s *Spec) LogEvery() int   { return s.TotalSteps / 10 }

@@ -54,7 +54,7 @@ func (p Panel) arrange() arrangement {
 	l.xRoom = tickLength + 3
 	if !p.bare {
 		l.yRoom = l.y.labelWidth() + tickLength + tickGap + tickSize + 6
-		l.xRoom = labelHeight + 4 + tickSize + 4
+		l.xRoom = labelHeight + 4 + tickSize + 7
 	}
 	l.fitZoom(p)
 	if l.rowGap = gap; p.Zooms != nil {

@@ -26,7 +26,7 @@ type Panel struct {
 	// Diverging is for signed fields: a scale from blue below zero through white to
 	// red. Its limits are +-q, with q the 99.8th percentile of |value| over all rows;
 	// beyond them colours saturate, and the bar has arrowheads. Otherwise the scale is
-	// viridis, from the least to the largest value.
+	// viridis, between the 0.1st and the 99.9th percentile.
 	Diverging bool
 	// Sizes is for values of at least 0, such as errors: viridis from 0 to the 99th percentile.
 	Sizes bool

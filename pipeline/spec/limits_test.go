@@ -17,7 +17,7 @@ func TestTooMuch(t *testing.T) {
 		"questions": {strings.Repeat("? ", 100_000), `s.yaml:1:129: nested more than 64 deep`},
 		"anchors":   {strings.Repeat("&a ", 100_000), `s.yaml:1:1: anchor is not used in specs`},
 		"tags":      {strings.Repeat("!a\n", 100_000), `s.yaml:1:1: tag is not used in specs`},
-		"size":      {strings.Repeat("# x\n", 600_000), `s.yaml: is 2400000 bytes long: a spec has at most 2097152`},
+		"size":      {strings.Repeat("# x\n", 600_000), `s.yaml:1:1: is 2400000 bytes long: a spec has at most 2097152`},
 		"many keys": {strings.Repeat("a:\n", 100_000), `s.yaml:2001:2: has more than 2000 keys`},
 		"commas":    {"[" + strings.Repeat(",", 200_000), `s.yaml:1:2: expected sequence element, but found ','`},
 		"stages":    {"version: 1\nflow: [" + strings.Repeat("a,", 20_000) + "]", `s.yaml:2:1: flow: has 20000 stages: want at most 100`},

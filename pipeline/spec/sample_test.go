@@ -262,7 +262,7 @@ func TestDiagnostics(t *testing.T) {
 		"merge":      {source("      <<: {count: 1}\n"), []string{`s.yaml:4:7: merge keys are not used in specs`}},
 		"alias":      {source("      name: *a\n"), []string{`s.yaml:4:13: alias is not used in specs`}},
 		"tag":        {source("      name: !!str 7\n"), []string{`s.yaml:4:13: tag is not used in specs`}},
-		"empty":      {"# nothing\n", []string{`s.yaml: the spec is empty: want version, run and flow`}},
+		"empty":      {"# nothing\n", []string{`s.yaml:1:1: the spec is empty: want version, run and flow`}},
 		"not a spec": {"- a\n- b\n", []string{`s.yaml:1:1: the spec is a list: want version, run and flow`}},
 		"no version": {"flow:\n  - sample_source:\n", []string{`s.yaml:1:1: version: is missing: want version: 1`}},
 	} {

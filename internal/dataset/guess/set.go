@@ -13,6 +13,7 @@ import (
 
 	"fmsr.example/fmsr/internal/dataset"
 	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/hdf5"
 )
 
 // Set is the frames that were found in a folder, and how npy_load or athena_load reads them.
@@ -86,6 +87,8 @@ func Look(ctx context.Context, dir string) (*Set, error) {
 // none says what is in a folder without frames.
 func (f *found) none(dir string) error {
 	switch kinds := f.kinds(); {
+	case slices.ContainsFunc(hdf5.Endings, func(ending string) bool { return f.others[ending] > 0 }):
+		return fmt.Errorf("%s: %w: the layout of HDF5 files is not guessed: name them in npy_load.files or npy_load.pattern of a copy of specs/full.yaml (fmsr describe npy_load)", dir, ErrNone)
 	case len(f.unread) > 0:
 		return fmt.Errorf("%s: no array with frames in %d npy and npz files: %s", dir, len(f.unread), f.unread[0])
 	case kinds != "":
