@@ -70,7 +70,7 @@ def page(to, path, height, width=1280):
 def main(run, made, docs):
     live = "runs/shots/live"
     shutil.rmtree(live, ignore_errors=True)
-    terminal(f"{docs}/terminal.svg", f"bin/fmsr run specs/demo.yaml --out {live} --model-channels 16 --log-every 100", r"[789]\d%  step")
+    terminal(f"{docs}/terminal.svg", f"bin/fmsr run specs/demo.yaml --out {live} --model-channels 8 --log-every 100", r"[789]\d%  step")
     page(f"{docs}/report.png", f"{run}/report.html", 1130)
     pictures = f"{made}/images"
     [sample] = os.listdir(f"{pictures}/samples")
