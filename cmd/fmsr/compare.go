@@ -11,7 +11,6 @@ import (
 
 	"fmsr.example/fmsr/internal/evaluate"
 	"fmsr.example/fmsr/internal/runview"
-	"fmsr.example/fmsr/pipeline"
 )
 
 func compareCommand(out io.Writer) *cobra.Command {
@@ -25,19 +24,7 @@ fields. fmsr report and fmsr ui show the same runs with curves and fields.`,
 		Example: "  fmsr compare runs/first runs/second",
 		Args:    usage(cobra.MinimumNArgs(2)),
 		RunE: func(_ *cobra.Command, dirs []string) error {
-			var runs []*runview.Run
-			for _, dir := range dirs {
-				r, err := runview.Open(dir)
-				if err != nil {
-					return &pipeline.InputError{Err: err}
-				}
-				defer r.Close()
-				runs = append(runs, r)
-			}
-			if err := compareRuns(out, runs); err != nil {
-				return &pipeline.InputError{Err: err}
-			}
-			return nil
+			return withRuns(dirs, func(runs []*runview.Run) error { return compareRuns(out, runs) })
 		},
 	}
 }

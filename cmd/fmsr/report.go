@@ -32,21 +32,15 @@ writes RUN/report.html as it ends.`,
 		Example: "  fmsr report runs/first runs/second --to compared.html",
 		Args:    usage(cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, dirs []string) error {
-			var runs []*runview.Run
-			for _, dir := range dirs {
-				r, err := runview.Open(dir)
-				if err != nil {
-					return &pipeline.InputError{Err: err}
+			var html []byte
+			err := withRuns(dirs, func(runs []*runview.Run) (err error) {
+				if html, err = page.Report(runs...); err == nil {
+					err = ours(path)
 				}
-				defer r.Close()
-				runs = append(runs, r)
-			}
-			html, err := page.Report(runs...)
-			if err == nil {
-				err = ours(path)
-			}
+				return err
+			})
 			if err != nil {
-				return &pipeline.InputError{Err: err}
+				return err
 			}
 			if err := atomicfile.WriteFile(path, html); err != nil {
 				return &runFailed{error: err}
