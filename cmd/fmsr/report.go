@@ -13,7 +13,6 @@ import (
 	"fmsr.example/fmsr/internal/runview"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/infile"
-	"fmsr.example/fmsr/pipeline"
 )
 
 func reportCommand(out io.Writer) *cobra.Command {
