@@ -65,7 +65,7 @@ film: build
 test race: export FMSR_HDF5 = $(CURDIR)/bin/hdf5
 test: native hdf5
 	go test -timeout 20m $$(go list ./... | grep -v /cmd/)
-	cd cmd/fmsr && go test -timeout 20m # in its folder, where go test shows the lines that it prints at once
+	cd cmd/cli && go test -timeout 20m # in its folder, where go test shows the lines that it prints at once
 
 shots: build
 	@[ -d runs/film/made/images ] || $(MAKE) film
@@ -103,7 +103,7 @@ torchrun-test: build
 	@interop/torchrun.sh $(PYTHON)
 
 chaos: native
-	FMSR_CHAOS=100 FMSR_GOODPUT=5m go test ./cmd/fmsr -count 1 -timeout 2h -run 'Chaos|Goodput' -v
+	FMSR_CHAOS=100 FMSR_GOODPUT=5m go test ./cmd/cli -count 1 -timeout 2h -run 'Chaos|Goodput' -v
 
 soak: native
 	FMSR_SOAK=30m go test ./sinks -count 1 -timeout 1h -run TestSoak -v

@@ -50,7 +50,7 @@ func TestComposeIsParse(t *testing.T) {
 	}
 	parsed, err := pipeline.Parse("spec.yaml", []byte(`
 version: 1
-run: {overfit: false, dir: `+dir+`}
+run: {name: run, overfit: false, dir: `+dir+`}
 flow:
   - npy_load: {root: `+dir+`}
   - channel_select: {channels: [Bx, jz]}

@@ -1,9 +1,7 @@
 // Command fmsr trains and applies flow-matching super-resolution models of MHD
-// fields: fmsr run specs/full.yaml. See fmsr help.
+// fields: fmsr run specs/full.yaml. See fmsr help. Package cli is the program.
 package main
 
-import "os"
+import "fmsr.example/fmsr/cmd/cli"
 
-func main() {
-	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
-}
+func main() { cli.Main() }

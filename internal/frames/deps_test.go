@@ -10,6 +10,7 @@ import (
 // needTorch lists the packages that may depend on libtorch. All others build and
 // test without it.
 var needTorch = []string{
+	"fmsr.example/fmsr/cmd/cli",
 	"fmsr.example/fmsr/cmd/fmsr",
 	"fmsr.example/fmsr/internal/field/plan",
 	"fmsr.example/fmsr/internal/ranks/dist",
