@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmsr.example/fmsr/internal/runview"
