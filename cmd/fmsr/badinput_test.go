@@ -109,7 +109,7 @@ var badInputs = []badInput{
 	{"pipe in place of an array", func(p *place) { p.pipe(array) }, export, 2, "seed_0001/npy/f.npy: it is a pipe: want a file"},
 	{"pipe in place of a checkpoint", func(p *place) { p.pipe(checkpoint) }, apply, 2, "it is a pipe: want a file"},
 	{"pipe in place of the inputs", func(p *place) { p.pipe("coarse/x.npy") }, apply, 2, "coarse/x.npy: it is a pipe: want a file"},
-	{"pipe in place of a spec", func(p *place) { p.pipe("train.yaml") }, train, 2, "train.yaml: the spec is empty"},
+	{"pipe in place of a spec", func(p *place) { p.pipe("train.yaml") }, train, 2, "train.yaml:1:1: the spec is empty"},
 	{"two arrays in a seed", func(p *place) { p.array("data/set/seed_0001/npy/g.npy", 4, 8, 8, 2) }, export, 2,
 		"data/set/seed_0001/npy: 2 npy or npz files, want one"},
 	{"a seed twice", func(p *place) { p.array("data/set/seed_1/npy/f.npy", 4, 8, 8, 2) }, export, 2,
