@@ -313,7 +313,7 @@ var badInputs = []badInput{
 	{"no spec", nil, "run nowhere.yaml", 2,
 		"spec nowhere.yaml: no such file or directory; shipped are specs/demo.yaml, "},
 	{"folder in place of a spec", nil, "run data", 2, "spec data: it is a folder: want a file; shipped are specs/demo.yaml, "},
-	{"empty spec", spec("# nothing\n"), "run bad.yaml", 2, "bad.yaml: the spec is empty: want version, run and flow"},
+	{"empty spec", spec("# nothing\n"), "run bad.yaml", 2, "bad.yaml:1:1: the spec is empty: want version, run and flow"},
 	{"spec that is no YAML", spec("version: 1\nflow: [npy_load\n"), "run bad.yaml", 2, "bad.yaml:2:7: sequence end token ']' not found"},
 	{"spec that is binary", spec("\x7fELF\x02\x01\x01\x00\x00"), "run bad.yaml", 2, `bad.yaml:1:1: the spec is "\x7fELF\x02\x01\x01\x00\x00": want version, run and flow`},
 	{"tabs", spec("version: 1\nflow:\n\t- npy_load:\n"), "run bad.yaml", 2, "bad.yaml:3:1: found character '\t' that cannot start any token"},
