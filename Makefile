@@ -3,7 +3,8 @@
 # make demo     trains on the frames in testdata/ and shows what was learned
 # make film     films how the demo's model makes a frame that it has not seen: docs/film.gif (trains the demo, if it has not run)
 # make test     runs every test; pages are opened in a headless Chromium if there is one (FMSR_BROWSER=required: there must be)
-# make shots    leaves pictures of the pages in runs/shots, as the browser's tests see them
+# make shots    takes the other pictures that the README has, of the demo and its film, and leaves pictures of the pages in runs/shots,
+#               as the browser's tests see them (interop/shots.py says what to install)
 # make race     runs the tests under the race detector, without the heavy training
 # make lint     gofmt, go vet, staticcheck
 # make interop  opens fmsr's files with PyTorch, TensorBoard, W&B, MLflow, trackio, pyarrow, ... (the scripts in interop/ say what to install)
@@ -14,6 +15,7 @@
 # make soak     trains for half an hour, and checks that memory, files, goroutines and tensors do not grow
 # make bench    prints one JSON line a benchmark
 # make cuda     compiles fmsr's CUDA code into bin/libfmsr_cuda.so, with a compiler from PyPI and without a GPU
+# make hdf5     fetches libhdf5, by which fmsr reads HDF5 files, to bin/hdf5 (needless where the system or python3's h5py has it)
 # make release VERSION=v1.2.3  makes an archive of that tag, with all that it links, in dist/
 # make gpu-kit  builds bin/gpu-kit: gpu-check for a machine with a GPU and PyTorch, but without Go
 # make gpu-check   tests and times on this machine's GPU; on another, run bin/gpu-kit/gpu-check.sh
@@ -28,7 +30,7 @@ export LIBTORCH CUDA
 
 PYTHON ?= python3
 
-.PHONY: all help install build native demo film test shots race lint bench ratios cuda release gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
+.PHONY: all help install build native demo film test shots race lint bench ratios cuda hdf5 release gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
 all: build
 
 help:
@@ -60,15 +62,19 @@ film: build
 	@go run ./internal/testkit/pool testdata/mri128_nu3e-5/seed_0002/npy/fields_128x128.npy 2 3 runs/film/fine/seed2.npy runs/film/coarse/seed2.npy
 	@bin/fmsr run specs/superres.yaml --checkpoint runs/demo --input runs/film/coarse --truth runs/film/fine --out runs/film/made --sample-steps 48 --film docs/film.gif
 
-test: native
+test race: export FMSR_HDF5 = $(CURDIR)/bin/hdf5
+test: native hdf5
 	go test -timeout 20m $$(go list ./... | grep -v /cmd/)
 	cd cmd/fmsr && go test -timeout 20m # in its folder, where go test shows the lines that it prints at once
 
-shots: native
+shots: build
+	@[ -d runs/film/made/images ] || $(MAKE) film
 	@mkdir -p runs/shots
+	@bin/fmsr report runs/demo >/dev/null
+	@$(PYTHON) interop/shots.py runs/demo runs/film/made docs
 	FMSR_BROWSER=required FMSR_SHOTS=$(CURDIR)/runs/shots go test ./internal/ui -count 1 -run TestBrowser
 
-race: native
+race: native hdf5
 	go test -race -short -timeout 30m ./...
 
 lint: native
@@ -84,6 +90,7 @@ interop: build
 	@$(PYTHON) interop/screens.py runs/interop runs/interop-screens
 	@$(PYTHON) interop/data.py bin/fmsr runs/interop-data
 	@$(PYTHON) interop/spectra.py bin/fmsr runs/interop-spectra
+	@$(PYTHON) interop/well.py bin/fmsr runs/interop runs/interop-well
 	@$(PYTHON) interop/physics.py bin/fmsr runs/interop runs/interop-physics testdata/mri128_nu3e-5
 
 folds: build
@@ -111,6 +118,9 @@ ratios: build
 
 cuda:
 	@internal/torchx/cuda.sh
+
+hdf5:
+	@internal/format/hdf5/fetch.sh bin/hdf5
 
 release:
 	@.ci/release "$(VERSION)"

@@ -88,7 +88,7 @@ out = os.path.join(folder, "out")
 table = pq.read_table(os.path.join(out, "physics.parquet")).to_pydict()
 columns = [table[c] for c in ("file", "frame", "field", "metric", "band", "lag", "x", "source", "member")]
 values = dict(zip(zip(*columns), table["value"]))
-check("physics.parquet: schema", list(table) == ["run", "objective", "constraints", "grid", "seed", "file", "frame", "field", "metric", "band", "lag", "x", "source", "member", "value"])
+check("physics.parquet: schema", list(table) == ["run", "objective", "constraints", "grid", "seed", "file", "frame", "field", "metric", "band", "lag", "x", "source", "member", "value", "time"])
 check("physics.parquet: each value has one row, and is a number", len(values) == len(table["value"]) and bool(np.isfinite(table["value"]).all()),
       f"{len(values)} rows")
 channel = "Bx"  # the checkpoint's only one

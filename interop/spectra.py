@@ -45,7 +45,7 @@ def with_pyarrow(path, want, made):
     table = pq.read_table(path)
     check("pyarrow: schema", [(f.name, str(f.type)) for f in table.schema] == [
         ("seed", "int64"), ("frame", "int32"), ("split", "string"), ("field", "string"), ("source", "string"),
-        ("k", "int32"), ("wavenumber", "double"), ("power", "double")], str(table.schema.names))
+        ("k", "int32"), ("wavenumber", "double"), ("power", "double"), ("time", "double")], str(table.schema.names))
     about = pq.read_metadata(path).metadata
     check("pyarrow: the spec and the version are in the metadata", b"npy_load" in about[b"fmsr.spec"] and about[b"fmsr.version"] != b"", about[b"fmsr.version"].decode())
     columns = table.to_pydict()

@@ -127,11 +127,11 @@ def upsample(coarse, factor, periodic):
 
 
 @torch.no_grad()
-def superres(net, coarse, mean, std, factor, periodic, steps, t_min=1e-4, t_max=1 - 1e-4):
-    """Fine fields (N,C,factor H,factor W) from coarse (N,C,H,W), in physical units, by Euler's method from x0 = x_lo."""
+def superres(net, coarse, mean, std, factor, periodic, steps, t_min=1e-4, t_max=1 - 1e-4, start=None):
+    """Fine fields (N,C,factor H,factor W) from coarse (N,C,H,W), in physical units, by Euler's method from x0 = x_lo or, of normalized coarse fields, start."""
     mean, std = mean[:, None, None], std[:, None, None]
     x_lo = (upsample(coarse, factor, periodic) - mean) / std
-    x, dt = x_lo.clone(), (t_max - t_min) / steps
+    x, dt = start((coarse - mean) / std) if start else x_lo.clone(), (t_max - t_min) / steps
     for i in range(steps):
         x = x + dt * net(x, x_lo, torch.full((len(x),), t_min + i * dt, dtype=torch.float64))
     return x * std + mean

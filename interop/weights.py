@@ -7,6 +7,7 @@ import tempfile
 import numpy as np
 import torch
 
+import base
 from unet import UNet, superres
 
 STEPS = 4
@@ -27,6 +28,7 @@ def checks(run, fmsr, check):
     check("stats", c["stats"]["mean"].shape == (len(c["channel_names"]),) and c["stats"]["std"].dtype == torch.float32,
           f"mean {c['stats']['mean'].tolist()} std {c['stats']['std'].tolist()}")
     linear_filter(c, run, check)
+    base_power(c, check)
     with tempfile.TemporaryDirectory() as folder:
         fmsrs_in_torch(path, folder, fmsr, check)
         torchs_in_fmsr(folder, fmsr, check)
@@ -48,6 +50,31 @@ def linear_filter(c, run, check):
     want = [m["val/mse_linear"] for m in logged if "val/mse_linear" in m][-1]
     got = ((fine - truth) ** 2).mean()
     check("the linear filter of the checkpoint", abs(got - want) < 1e-4 * want, f"{c['linear_filter'].dtype} {tuple(c['linear_filter'].shape)}: MSE {got:.6g} and {want:.6g}")
+
+
+def base_power(c, check):
+    """The base's spectrum, and the noise's, are that of what the training frames of specs/demo.yaml are beyond the filter's output."""
+    field = ["density", "velx", "Bx", "By"].index(c["channel_names"][0])
+    mean, std = (c["stats"][k][0] for k in ("mean", "std"))
+    rest = []
+    for seed in (0, 1):
+        truth = torch.from_numpy(np.load(f"testdata/mri128_nu3e-5/seed_{seed:04d}/npy/fields_128x128.npy")[..., field].copy())[:, None]
+        hi, coarse = (truth - mean) / std, (torch.nn.functional.avg_pool2d(truth, 2) - mean) / std
+        rest.append(hi - base.mean(c, coarse))
+    power = c["base"]["power"][0]
+    want, noise = powers(torch.cat(rest), power.shape), powers(base.noise(c, *rest[0].shape[-2:], samples=64), power.shape)
+    apart, rough = ((got / want - 1).abs() for got in (power, noise))
+    check("the base's spectrum in PyTorch", apart.max() < 1e-3 and rough.mean() < 0.05 and abs(noise.mean() / want.mean() - 1) < 0.02,
+          f"{tuple(power.shape)} bins, apart by at most {apart.max():.1e}; 64 samples of the noise by {rough.mean():.1e}")
+
+
+def powers(planes, shape):
+    """The mean over planes (N,1,H,W) and each bin's waves of H W |F|^2."""
+    h, w = planes.shape[-2:]
+    p = (torch.fft.fft2(planes.double()).abs() ** 2).mean((0, 1)) / (h * w)
+    at = base.bins(h, shape[0])[:, None] * shape[1] + base.bins(w, shape[1])
+    sums, count = (torch.zeros(shape[0] * shape[1], dtype=torch.double).index_add_(0, at.flatten(), v.flatten()) for v in (p, torch.ones_like(p)))
+    return (sums / count).reshape(shape)
 
 
 def fmsrs_in_torch(path, folder, fmsr, check):
@@ -83,6 +110,7 @@ def torchs_in_fmsr(folder, fmsr, check):
 
 def compare(what, net, c, config, path, weights, folder, fmsr, check):
     """Both programs super-resolve the same coarse frames, without noise, so that the output depends on the input alone."""
+    start = (lambda x: base.mean(c, x)) if config.get("base_dist") == "learned" else None
     mean, std = c["stats"]["mean"], c["stats"]["std"]
     rng = np.random.default_rng(1)
     coarse = (mean.numpy() + std.numpy() * rng.standard_normal((2, 24, 32, len(mean)))).astype(np.float32)
@@ -93,8 +121,8 @@ def compare(what, net, c, config, path, weights, folder, fmsr, check):
                     "--base-noise-scale", "0", "--solver", "euler", "--sample-steps", str(STEPS)], check=True, stdout=subprocess.DEVNULL)
     got = np.load(os.path.join(out, "coarse.npy"))
     x = torch.from_numpy(coarse.transpose(0, 3, 1, 2).copy())
-    want = superres(net.eval(), x, mean, std, config["factor"], config["periodic_input"], STEPS).numpy().transpose(0, 2, 3, 1)
-    still = superres(lambda xt, *_: torch.zeros_like(xt), x, mean, std, config["factor"], config["periodic_input"], 1).numpy().transpose(0, 2, 3, 1)
+    want = superres(net.eval(), x, mean, std, config["factor"], config["periodic_input"], STEPS, start=start).numpy().transpose(0, 2, 3, 1)
+    still = superres(lambda xt, *_: torch.zeros_like(xt), x, mean, std, config["factor"], config["periodic_input"], 1, start=start).numpy().transpose(0, 2, 3, 1)
     apart = np.abs(got - want).max(axis=(0, 1, 2)) / std.numpy()
     moved = np.abs(want - still).max(axis=(0, 1, 2)) / std.numpy()
     check(what, got.shape == want.shape and (apart <= TOLERANCE).all() and (moved > 100 * TOLERANCE).all(),

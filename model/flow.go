@@ -33,7 +33,7 @@ type Flow struct {
 	Noise      field.Constraints // what noise is limited to: Projection.Noise; zero: free noise
 }
 
-// Velocity returns a velocity model's v (N,C,H,W) at x (N,C,H,W) and the time t of
+// Velocity returns a network's flow velocity v (N,C,H,W) at x (N,C,H,W) and the time t of
 // all samples, or the mean of v over several times.
 type Velocity func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor
 

@@ -72,6 +72,9 @@ func (u *UNet) TrainBytes(h, w int) int64 {
 // checkpoints are written.
 const weightBytes = 4 * (5 + 4)
 
+// StepsOfForward is about how many times as long as its forward pass a training step takes.
+const StepsOfForward = 3
+
 // WeightBytes estimates the memory of a network's weights in training, with all that
 // is kept beside them.
 func WeightBytes(n Net) int64 { return weightBytes * int64(Count(n)) }

@@ -8,7 +8,7 @@ import (
 	"fmsr.example/fmsr/internal/torchx"
 )
 
-// Net is a velocity network: v = Net(cat(xt, x_lo), t). A new network is a file with an
+// Net is a network for the flow velocity: v = Net(cat(xt, x_lo), t). A new network is a file with an
 // implementation, as unet.go is, and a line in networks.
 type Net interface {
 	// Config returns the network's shape, every default filled in.

@@ -37,7 +37,7 @@ func TestMethodsEvaluate(t *testing.T) {
 			if p.Solver == Multistep {
 				want++
 			}
-			if count != want {
+			if count != want || count != p.Evaluations() {
 				t.Errorf("%s: %d evaluations in %d steps, want %d", name, count, p.Steps, want)
 			}
 			return nil

@@ -63,6 +63,15 @@ func (p Sampler) method() method {
 	return methods[0]
 }
 
+// Evaluations returns how often a sample takes the network.
+func (p Sampler) Evaluations() int {
+	n := p.Steps * p.method().evaluations
+	if p.method().name == Multistep {
+		n++
+	}
+	return n
+}
+
 // solverNames lists the solvers, for messages.
 func solverNames() string {
 	var names []string

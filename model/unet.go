@@ -19,7 +19,7 @@ const (
 // DefaultMult are the published channel multipliers.
 var DefaultMult = []int{1, 2, 2, 2}
 
-// UNet is the velocity model: v = UNet(cat(xt, x_lo), t), the ADM layout of
+// UNet is the network of the flow velocity, dx/dt of sampling: v = UNet(cat(xt, x_lo), t), the ADM layout of
 // Dhariwal & Nichol 2021, arXiv:2105.05233, with its parameter names.
 //
 //	x (N,2C,H,W) --> input_blocks: conv, then each level: 2 x ResBlock (+ attention at ds=4), ResBlock down

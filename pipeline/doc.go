@@ -37,6 +37,8 @@
 //	Flusher     Flush                            after a pass's last element        Process's
 //	Stage       Close                            once, from the last stage up       Execute's
 //	Planner     Plan                             after Open, in place of the run    the caller's of Plan
+//	Rehearser   Rehearse                         in a dry run, for some frames      the caller's of DryRun
+//	Forecaster  Forecast                         at the end of a dry run            the caller's of DryRun
 //
 // Several processes, the ranks, can run one training spec together (Env.Ranks). Each
 // executes the whole flow, with its own rows of each training batch. Rank 0 leads: it
@@ -47,4 +49,6 @@
 // run. During a pass one goroutine calls a stage's Process, one call at a time, and no
 // other method of the stage runs. Validator, Adviser and FlowAdviser are interfaces of
 // configs, which are called when the spec is parsed.
+//
+// A stage may be in another Go module: docs/library.md. Package stagetest tests one.
 package pipeline

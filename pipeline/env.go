@@ -34,6 +34,7 @@ type Env struct {
 	Resume   Resume            // where the run continues; not known before every stage has been opened
 	Profile  *profile.Profile  // nil: steps are not watched
 	Asked    *Ask              // the stages are opened for Plan alone; nil: for a run
+	Dry      bool              // the stages are opened for DryRun: they write nothing, and refuse nothing for lack of memory
 	Batch    int               // frames of a training batch, of all ranks together; the stage that joins them sets it
 
 	ctx    context.Context // the run's, which its caller may end

@@ -66,7 +66,11 @@ type linker struct {
 func (l linker) compare(i int, in Traits) {
 	link := l.flow[i].Decl.Link
 	if j, t := l.giver(link.Refuses&in, i); j > 0 {
-		l.report(i, "is below "+l.flow[j].Name+", but takes no "+t.elements(), "put it above "+l.flow[j].Name)
+		advice := "put it above " + l.flow[j].Name
+		if l.flow[j].Name == l.flow[i].Name {
+			advice = "leave one of them out"
+		}
+		l.report(i, "is below "+l.flow[j].Name+", but takes no "+t.elements(), advice)
 	} else if j == 0 {
 		l.report(i, "takes no "+t.elements()+", which "+l.flow[0].Name+" gives", "")
 	}

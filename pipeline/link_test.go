@@ -26,7 +26,7 @@ func TestLinkDiagnostics(t *testing.T) {
 			`s.yaml:2:65: flow[4].sample_average: is below sample_judge, but takes no evaluated steps: put it above sample_judge`}},
 		"averaged late and twice": {"[sample_source, sample_batch, sample_steps, sample_average, sample_judge, sample_average]", []string{`s.yaml:2:81: flow[5].sample_average: is below sample_judge, but takes no evaluated steps: put it above sample_judge`}},
 		"one fault, not two":      {"[sample_source, sample_batch, sample_steps, sample_log, sample_average, sample_judge]", []string{`s.yaml:2:51: flow[3].sample_log: needs evaluated steps: put it below sample_judge`}},
-		"averaged twice":          {"[sample_source, sample_batch, sample_steps, sample_average, sample_average]", []string{`s.yaml:2:67: flow[4].sample_average: is below sample_average, but takes no averaged steps: put it above sample_average`}},
+		"averaged twice":          {"[sample_source, sample_batch, sample_steps, sample_average, sample_average]", []string{`s.yaml:2:67: flow[4].sample_average: is below sample_average, but takes no averaged steps: leave one of them out`}},
 		"below the end":           {"[sample_source, sample_end, sample_change, sample_steps]", []string{`s.yaml:2:35: flow[2].sample_change: is below sample_end, which sends nothing on: put it above sample_end`}},
 		"log twice":               {"[sample_source, sample_batch, sample_steps, sample_average, sample_judge, sample_log, sample_log]", []string{`s.yaml:2:93: flow[6].sample_log: appears twice, and both would write the same files`}},
 		"below an unknown":        {"[sample_source, nonsense, sample_steps]", []string{`s.yaml:2:23: flow[1].nonsense: no such stage`}},

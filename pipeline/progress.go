@@ -22,6 +22,7 @@ type Progress struct {
 	lastAt  time.Time
 	last    int
 	started bool
+	stages  func() []display.Stage // nil: no flow runs
 }
 
 // NewProgress returns a Progress that shows on out, in plain lines unless out is a
@@ -109,7 +110,18 @@ func (p *Progress) Evaluated(e display.Evaluation) {
 func (p *Progress) flow(nodes []*node) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.to.Flow(func() []display.Stage { return account(nodes) })
+	p.stages = func() []display.Stage { return account(nodes) }
+	p.to.Flow(p.stages)
+}
+
+// Stages returns where the time of the flow has gone so far.
+func (p *Progress) Stages() []display.Stage {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stages == nil {
+		return nil
+	}
+	return p.stages()
 }
 
 // account shows where the time of the flow went.

@@ -16,9 +16,9 @@ import (
 type Run struct {
 	Name              string   `yaml:"name" doc:"name of the run; empty: that of the spec's file, without its ending" resume:"free"`
 	Dir               string   `yaml:"dir" flag:"out" path:"file" doc:"the run's folder; empty: runs/NAME" resume:"free"`
-	Seed              uint64   `yaml:"seed" flag:"seed" doc:"seed of all random numbers"`
+	Seed              uint64   `yaml:"seed" flag:"seed" doc:"random seed, from which all random numbers follow"`
 	Device            string   `yaml:"device" flag:"device" doc:"auto, cpu, cuda or cuda:INDEX" resume:"bits"`
-	Overfit           bool     `yaml:"overfit" flag:"overfit" doc:"train and validate on all frames of the first seed, without warm-up"`
+	Overfit           bool     `yaml:"overfit" flag:"overfit" doc:"train and validate on all frames of the first simulation, without warm-up"`
 	Threads           int      `yaml:"threads" min:"0" max:"1024" flag:"threads" doc:"cores for the model; 0: all" resume:"bits"`
 	MaxSteps          int      `yaml:"max_steps" min:"0" flag:"max-steps" doc:"step at which the run stops; 0: train.total_steps" resume:"free"`
 	CheckpointEvery   int      `yaml:"checkpoint_every" min:"1" flag:"checkpoint-every" doc:"steps between checkpoints" resume:"free"`

@@ -67,9 +67,10 @@ func (s Seed) Part() frames.Part { return frames.PartOf(s.Seed, s.Split, s.Cut) 
 
 // File is an input file, an array (F,H,W,C).
 type File struct {
-	Path       string
-	F, H, W, C int
-	Identity   string // of its contents, as Meta.Identity
+	Path string
+	F, C int // frames and channels
+	field.Grid
+	Identity string // of its contents, as Meta.Identity
 }
 
 // Stage is one step of a flow. Besides these two methods it implements Source or
@@ -264,7 +265,8 @@ type Adviser interface {
 }
 
 // FlowAdviser is implemented by configs that can be unwise below certain others. Above
-// holds the configs of the stages above, pointers, from the source down.
+// holds the configs of the stages above, pointers, from the source down. A warning without a
+// key is about the stage.
 type FlowAdviser interface {
 	AdviseFlow(above []any, warn func(key, summary, detail string))
 }

@@ -68,7 +68,10 @@ var usualSampler = model.SamplerConfig{
 	SampleSteps: 100, Solver: string(model.Euler), TMin: 1e-4, TMax: 1 - 1e-4, SDESchedule: string(model.Constant), ConstraintConfig: model.DefaultConstraints(),
 }
 
-var _ pipeline.Processor = (*eval)(nil)
+var (
+	_ pipeline.Processor  = (*eval)(nil)
+	_ pipeline.Forecaster = (*eval)(nil)
+)
 
 // Validate reports a sampler that cannot be.
 func (c *Eval) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
@@ -83,11 +86,20 @@ func (c *Eval) Advise(_ *pipeline.Run, warn func(key, summary, detail string)) {
 // AdviseFlow warns of sampling at times that the training leaves out, and of keys that do
 // nothing with its objective.
 func (c *Eval) AdviseFlow(above []any, warn func(key, summary, detail string)) {
+	batch, averaged := 0, false
 	for _, config := range above {
-		train, ok := config.(interface {
-			Times() (from, to float64)
-			TrainedFor() model.Objective
-		})
+		if b, ok := config.(interface{ BatchSize() int }); ok {
+			batch = b.BatchSize()
+		}
+		_, average := config.(interface{ Averages() })
+		averaged = averaged || average
+	}
+	for _, config := range above {
+		train, ok := config.(training)
+		if ok {
+			c.adviseBest(train.BestFigure(), averaged, warn)
+			c.adviseCost(train.SamplesAStep(batch), averaged, train.TrainedFor().OneEvaluation(), warn)
+		}
 		switch {
 		case !ok:
 		case train.TrainedFor().OneEvaluation():
@@ -99,6 +111,57 @@ func (c *Eval) AdviseFlow(above []any, warn func(key, summary, detail string)) {
 				warn("t_min", "is "+fmt.Sprint(c.TMin)+": "+warning, "set t_min and t_max of train and eval alike")
 			}
 		}
+	}
+}
+
+// training is the config of the trainer above.
+type training interface {
+	Times() (from, to float64)
+	TrainedFor() model.Objective
+	SamplesAStep(batch int) int
+	BestFigure() string
+}
+
+// adviseBest warns of a figure, by which the best checkpoint is to be kept, that is not made.
+func (c *Eval) adviseBest(figure string, averaged bool, warn func(key, summary, detail string)) {
+	switch {
+	case strings.Contains(figure, "_ema") && !averaged:
+		warn("", fmt.Sprintf("makes no figure %s, by which train.best keeps the best checkpoint: no stage averages the weights", figure), "put ema above it, or name another figure")
+	case strings.Contains(figure, "_sde") && (c.SDEDelta == 0 || !averaged):
+		warn("sde_delta", fmt.Sprintf("makes no figure %s, by which train.best keeps the best checkpoint: that takes sde_delta above 0, and ema", figure), "name another figure")
+	}
+}
+
+// muchCost is how many times as long as the training between two evaluations an evaluation may
+// take without a warning.
+const muchCost = 3
+
+// adviseCost warns of evaluations that take most of the run.
+func (c *Eval) adviseCost(samplesAStep int, averaged, once bool, warn func(key, summary, detail string)) {
+	if samplesAStep == 0 {
+		return
+	}
+	cost := float64(c.Frames*c.evaluations(averaged, once)) / float64(model.StepsOfForward*samplesAStep*c.LogEvery)
+	if cost > muchCost {
+		warn("log_every", fmt.Sprintf("is %d: an evaluation takes about %.2g times as long as the training between two of them", c.LogEvery, cost), "set more, or fewer sample_steps or frames")
+	}
+}
+
+// evaluations returns how often an evaluation takes the network for each frame.
+func (c *Eval) evaluations(averaged, once bool) int {
+	each := func(delta float64) int {
+		if once {
+			return 1
+		}
+		return c.sampling(delta).Sampler(model.Flow{}).Evaluations()
+	}
+	switch {
+	case !averaged:
+		return each(0)
+	case c.SDEDelta > 0 && !once:
+		return 2*each(0) + each(c.SDEDelta)
+	default:
+		return 2 * each(0)
 	}
 }
 
@@ -167,6 +230,22 @@ func (e *eval) warnIfStiff(step *model.Step) {
 	if warning := e.sampling(e.SDEDelta).Sampler(step.Trainer.Flow).Stiff(); warning != "" {
 		e.env.Progress.Note("%s", warning)
 	}
+}
+
+// Forecast adds the time of the evaluations, which is that of the network.
+func (e *eval) Forecast(f *pipeline.Forecast) {
+	first := f.From/e.LogEvery + 1
+	times := max(0, f.To/e.LogEvery-first+1)
+	if f.To%e.LogEvery != 0 {
+		times++ // the last step
+	}
+	samples := min(e.Frames, e.in.Frames[frames.Val])
+	if f.Work == 0 || times == 0 {
+		return
+	}
+	work := samples * e.evaluations(e.env.Ends&pipeline.Averaged != 0, f.Once)
+	each := f.Work * time.Duration(work)
+	f.Time(each*time.Duration(times), "%d evaluations of about %.3g s (%d frames, %d evaluations of the network)", times, each.Seconds(), samples, work)
 }
 
 // Close releases the validation frames.
@@ -238,7 +317,7 @@ func (e *eval) compare(ctx context.Context, step *model.Step, c *evaluate.Compar
 	first := c.Truth.Frames
 	var labels []string
 	for _, o := range batch.Origins {
-		labels = append(labels, o.String())
+		labels = append(labels, fmt.Sprintf("seed %d, %s", o.Seed, o.Label()))
 	}
 	if err := c.Start(labels, e.physical(batch, frames.Floats(batch.Hi))); err != nil {
 		return err

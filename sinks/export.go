@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -26,7 +27,7 @@ import (
 //	                   [                  export                  ]
 //	DIR/               ------- seed_0000.arrow ---- seed_0001.arrow, manifest.json
 type Export struct {
-	Format string `yaml:"format" oneof:"arrow|parquet|npy" flag:"format" doc:"format of the files"`
+	Format string `yaml:"format" oneof:"arrow|parquet|npy|well" flag:"format" doc:"format of the files; well: HDF5 in the layout of The Well"`
 }
 
 func init() {
@@ -40,7 +41,10 @@ func init() {
 
 A row is a frame: seed, frame, split, and float32 tensors (C,H,W), x_hi and, below
 pool_upsample, x_lo. With npy the tensors are arrays (N,C,H,W), seed_0000.x_hi.npy and
-seed_0000.x_lo.npy. Values are in physical units unless normalize is above.
+seed_0000.x_lo.npy. With well they are HDF5 files that the_well.data.WellDataset opens,
+data/train/seed_0000.hdf5 (and valid, test): a seed is a trajectory and each channel a
+scalar field; those of x_lo end in _lo. dimensions/time has the frames' times, or their
+numbers where the source has no times. Values are in physical units unless normalize is above.
 manifest.json lists the files with their sizes, SHA-256 and frames, the channels, and
 the training split's mean and deviation. Of Arrow files it has the checksum of each
 tensor too, which arrow_load checks. seed is int64, frame int32. A seed that npy_load
@@ -83,6 +87,7 @@ type exportSeed struct {
 	*exportFiles
 	seed   pipeline.Seed
 	frames []int
+	times  []frames.Moment // of these frames; nil: not known
 	states []field.Welford // of each channel
 }
 
@@ -99,6 +104,18 @@ func (e *exporter) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) 
 // frameBytes returns the size of a frame's tensors.
 func (e *exporter) frameBytes() int {
 	return 4 * len(exportset.Columns(e.paired)) * len(e.in.Channels) * e.in.Cells()
+}
+
+// Forecast adds the files.
+func (e *exporter) Forecast(f *pipeline.Forecast) {
+	files, frames := 0, 0
+	for i, s := range e.in.Seeds {
+		if e.env.Shard.Has(i) {
+			files += len(e.fileNames(s))
+			frames += s.Frames
+		}
+	}
+	f.Disk(e.env.Run.Dir, float64(frames)*float64(e.frameBytes()), fmt.Sprintf("%d files of %s, %d frames", files, strings.Join(exportset.Columns(e.paired), " and "), frames))
 }
 
 // Writes returns the files of all seeds, and the manifests of all parts of the work.
@@ -175,6 +192,9 @@ func (e *exporter) work() error {
 	for i := range e.held {
 		origins = append(origins, e.origin(i))
 		e.file.frames = append(e.file.frames, origins[i].Frame)
+		if origins[i].Moment.Known {
+			e.file.times = append(e.file.times, origins[i].Moment)
+		}
 	}
 	states := make([][]field.Welford, n)
 	err := parallel.Each(n, func(i int) error {
@@ -235,7 +255,7 @@ func (e *exporter) end() error {
 		if err != nil {
 			return err
 		}
-		extra, err := json.Marshal(exportset.Seed{Split: f.seed.Split.String(), Frames: f.frames, Sums: f.sums, Welford: f.states})
+		extra, err := json.Marshal(exportset.Seed{Split: f.seed.Split.String(), Frames: f.frames, Moments: f.times, Sums: f.sums, Welford: f.states})
 		if err != nil {
 			return err
 		}

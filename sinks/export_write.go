@@ -2,6 +2,8 @@ package sinks
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -25,7 +27,11 @@ type exportFiles struct {
 // fileNames returns the names of a seed's files.
 func (e *exporter) fileNames(seed pipeline.Seed) (names []string) {
 	suffixes := []string{e.Format}
-	if e.Format == "npy" {
+	switch e.Format {
+	case "well":
+		folder := map[frames.Split]string{frames.Train: "train", frames.Val: "valid", frames.Test: "test"}[seed.Split]
+		return []string{fmt.Sprintf("data/%s/%s.hdf5", folder, seed.Part())}
+	case "npy":
 		suffixes = nil
 		for _, column := range exportset.Columns(e.paired) {
 			suffixes = append(suffixes, column+".npy")
@@ -41,6 +47,10 @@ func (e *exporter) fileNames(seed pipeline.Seed) (names []string) {
 func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
 	f := &exportFiles{format: e.Format}
 	for _, name := range e.fileNames(seed) {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(e.env.Run.Dir, name)), 0o777); err != nil {
+			f.close()
+			return nil, err
+		}
 		out, err := e.set.Create(name)
 		if err != nil {
 			f.close()
@@ -48,6 +58,7 @@ func (e *exporter) create(seed pipeline.Seed) (*exportFiles, error) {
 		}
 		w, err := fieldfile.New(out, fieldfile.Layout{
 			Format: e.Format, Channels: e.in.Channels, H: e.in.H, W: e.in.W,
+			Name: e.env.Run.Name, Grid: e.in.Grid,
 			Origin: []string{"seed", "frame", "split"}, Columns: exportset.Columns(e.paired), Rows: []int{seed.Frames},
 		})
 		if err != nil {

@@ -121,6 +121,21 @@ func (n *filesSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 // longestFileName is the most bytes that file systems allow.
 const longestFileName = 255
 
+// Forecast adds the files.
+func (n *filesSave) Forecast(f *pipeline.Forecast) {
+	files, bytes := 0, 0.0
+	for i, file := range n.in.Files {
+		if !n.env.Shard.Has(i) {
+			continue
+		}
+		files += len(n.kinds())
+		fine := n.env.Run.Domain(file.H, file.W).Finer(max(1, n.in.Factor))
+		arrays := len(n.kinds()) + n.samples - 1 // one file has all samples
+		bytes += 4 * float64(arrays*file.F*len(n.in.Channels)*fine.Cells())
+	}
+	f.Disk(n.env.Run.Dir, bytes, fmt.Sprintf("%d %s files", files, n.Format))
+}
+
 // Writes returns the outputs.
 func (n *filesSave) Writes() (names []string) {
 	for _, f := range n.in.Files {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,10 +39,11 @@ func init() {
 	x_t of one sample      [ maps and spectra at each step ] --> FILE.gif
 	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 
-The film shows x_t of one field between the input and the truth, if there is a truth, and
-beside them its power spectrum, which fills the band that pooling lost. It has a picture
-for the start and one for each step of the sampler: --sample-steps 48 makes it smooth. The
-frame's input file is sampled again, also if its outputs are there.`,
+The film shows x_t of one field between the input and the truth, if there is a truth, the
+cells where the input lacks most, and below them the power spectra of all, with that of
+x_t - truth. It has a picture for the start and one for each step of the sampler:
+--sample-steps 48 makes it smooth. The frame's input file is sampled again, also if its
+outputs are there.`,
 		Link: pipeline.Link{Needs: pipeline.Planar | pipeline.Paired},
 		New:  func(c *Film) pipeline.Stage { return &film{Film: *c} },
 	})
@@ -135,31 +137,9 @@ func (f *film) Process(_ context.Context, in pipeline.Element) ([]pipeline.Eleme
 
 // make writes the film of a sample.
 func (f *film) make(made *frames.Frames) error {
-	cells := made.Cells()
-	plane := func(planes []float32) picture.Field {
-		return picture.Field{H: made.H, W: made.W, Data: planes[f.field*cells:][:cells]}
-	}
-	name := f.in.Channels[f.field]
-	path := picture.Path{
-		Title: fmt.Sprintf("%s, %s, frame %d", name, stem(f.in.Files[0].Path), f.Frame), Unit: f.env.Run.Unit(name), Diverging: evaluate.Signed(name),
-		Lengths: made.Box, Input: plane(made.XLo()), Band: evaluate.LostBand(made.Grid, f.in.Factor),
-	}
-	if f.Truth != "" {
-		truth, err := f.truth.planes(made.Origins[0], made.Grid)
-		if err != nil {
-			return err
-		}
-		path.Truth = plane(truth)
-	}
-	spectrum := newSpectrum(made.Grid)
-	for _, s := range f.steps {
-		s.X.H, s.X.W = made.H, made.W
-		s.Power = spectrum.of(s.X.Data)
-		path.Steps = append(path.Steps, s)
-	}
-	path.InputPower = spectrum.of(path.Input.Data)
-	if path.Truth.Data != nil {
-		path.TruthPower = spectrum.of(path.Truth.Data)
+	path, err := f.path(made)
+	if err != nil {
+		return err
 	}
 	var b bytes.Buffer
 	if err := path.Film().Write(&b, f.extension(), picture.Light); err != nil {
@@ -170,6 +150,63 @@ func (f *film) make(made *frames.Frames) error {
 	}
 	f.env.Progress.Note("film      %s: %d pictures, %s", f.File, len(path.Steps), atomicfile.Size(int64(b.Len())))
 	return nil
+}
+
+// path returns what the film shows of a sample.
+func (f *film) path(made *frames.Frames) (picture.Path, error) {
+	cells := made.Cells()
+	plane := func(planes []float32) picture.Field {
+		return picture.Field{H: made.H, W: made.W, Data: planes[f.field*cells:][:cells]}
+	}
+	name, spectrum := f.in.Channels[f.field], newSpectrum(made.Grid)
+	path := picture.Path{
+		Title: name + ", " + stem(f.in.Files[0].Path), Diverging: evaluate.Signed(name),
+		Input: plane(made.XLo()), Band: evaluate.LostBand(made.Grid, f.in.Factor),
+	}
+	if o := made.Origins[0]; f.in.Files[0].F > 1 || o.Moment.Known {
+		path.Title += ", " + o.Label()
+	}
+	path.InputPower = spectrum.of(path.Input.Data)
+	var truth []float32
+	if f.Truth != "" {
+		planes, err := f.truth.planes(made.Origins[0], made.Grid)
+		if err != nil {
+			return path, err
+		}
+		path.Truth = plane(planes)
+		truth = path.Truth.Data
+		path.TruthPower, path.TruthNote = spectrum.of(truth), evaluate.DeviationNote(truth, nil)
+		path.InputNote = evaluate.ErrorNote(path.Input.Data, truth)
+		path.Zoom = zoomInFilm(path.Truth, path.Input)
+	}
+	for _, s := range f.steps {
+		s.X.H, s.X.W = made.H, made.W
+		s.Power = spectrum.of(s.X.Data)
+		if truth != nil {
+			s.Error, s.Note = spectrum.of(less(s.X, path.Truth).Data), evaluate.ErrorNote(s.X.Data, truth)
+		}
+		path.Steps = append(path.Steps, s)
+	}
+	return path, nil
+}
+
+// zoomInFilm returns the cells where the input lacks most of the truth: half as wide as the
+// map and a fifth as high, or none on a small grid.
+func zoomInFilm(truth, input picture.Field) image.Rectangle {
+	size := image.Pt(truth.W/2, min(truth.W/5, truth.H/2))
+	if size.Y < 8 {
+		return image.Rectangle{}
+	}
+	return evaluate.Worst(less(truth, input), size)
+}
+
+// less returns a - b.
+func less(a, b picture.Field) picture.Field {
+	out := picture.Field{H: a.H, W: a.W, Data: slices.Clone(a.Data)}
+	for i, v := range b.Data {
+		out.Data[i] -= v
+	}
+	return out
 }
 
 // Close closes the truth.

@@ -1,10 +1,12 @@
 package sinks
 
 import (
+	"image"
 	"math"
 	"testing"
 
 	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/picture"
 	"fmsr.example/fmsr/internal/testkit/golden"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -33,6 +35,23 @@ func TestFilmSees(t *testing.T) {
 	f.see(1, x)
 	if len(f.steps) != 2 || f.steps[0].T != 0.25 || f.steps[0].X.Data[1] != 4 || f.steps[1].X.Data[0] != 3 || f.steps[1].X.Data[1] != 9 {
 		t.Errorf("%+v", f.steps)
+	}
+}
+
+// TestZoomInFilm: a film enlarges the cells where the input differs most from the truth, and
+// nothing of a small grid.
+func TestZoomInFilm(t *testing.T) {
+	plane := func(n int, at image.Point) picture.Field {
+		f := picture.Field{H: n, W: n, Data: make([]float32, n*n)}
+		f.Data[at.Y*n+at.X] = 5
+		return f
+	}
+	at := image.Pt(41, 30)
+	if got := zoomInFilm(plane(64, at), plane(64, image.Pt(41, 31))); got.Size() != image.Pt(32, 12) || !at.In(got) || !image.Pt(41, 31).In(got) {
+		t.Errorf("a zoom on %v, and the error is at %v", got, at)
+	}
+	if got := zoomInFilm(plane(16, image.Pt(1, 1)), plane(16, at.Mod(image.Rect(0, 0, 16, 16)))); !got.Empty() {
+		t.Errorf("a zoom on %v of 16 x 16 cells", got)
 	}
 }
 

@@ -26,13 +26,15 @@ type Images struct{ FigureFormat }
 func init() {
 	pipeline.Register(pipeline.Declaration[Images]{
 		Name: "images",
-		Doc: `Writes the pictures of every evaluation to images/NAME/STEP.png (or svg, pdf) in the run's folder,
-and tiles for fmsr ui and fmsr report, fields without text: tiles_truth/velx, tiles_ema/velx.
-A tile that is as before, as the truth's is, is not written again.
+		Doc: `Writes the pictures of every evaluation to the run's folder.
 
 	steps   -- 1 -- ... -- 100 + pictures ----
 	        [ images/samples/velx/100.png ... ]
-	steps   -- 1 -- ... -- 100 ---------------`,
+	steps   -- 1 -- ... -- 100 ---------------
+
+A picture is images/NAME/STEP.png (or svg, pdf). Fields without text are tiles for fmsr ui
+and fmsr report: tiles_truth/velx, tiles_ema/velx. A tile that is as before, as the truth's
+is, is not written again.`,
 		Link:    pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		Default: Images{usualFigures},
 		New:     func(c *Images) pipeline.Stage { return &images{Images: *c} },

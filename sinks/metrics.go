@@ -6,12 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"fmsr.example/fmsr/internal/display"
 	"fmsr.example/fmsr/internal/evaluate"
 	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/hostmem"
 	"fmsr.example/fmsr/internal/runview"
 	"fmsr.example/fmsr/model"
 	"fmsr.example/fmsr/pipeline"
@@ -34,8 +37,8 @@ func init() {
 	steps   -- 1 -- ... -- 100 -----------
 
 An object holds step and name: value pairs. Nothing in it depends on the clock: training
-frames a second since the last line, and the seconds that an evaluation took, go to
-timing.jsonl. Each evaluation's figures of every field, with their meaning, and its spectra
+frames a second since the last line, the seconds that an evaluation took, the process's
+memory, and each stage's part of the time so far go to timing.jsonl. Each evaluation's figures of every field, with their meaning, and its spectra
 go to evaluations/STEP.json. run.json says on what data and machine the run is. ` + curveHelp,
 		Link: pipeline.Link{Needs: pipeline.Steps | pipeline.Evaluated, Bystander: true},
 		New:  func(*Metrics) pipeline.Stage { return &metrics{} },
@@ -110,7 +113,7 @@ func (m *metrics) write(step *model.Step) error {
 	if _, err := m.figures.Write(line); err != nil {
 		return err
 	}
-	if line, err = timingLine(step); err != nil {
+	if line, err = timingLine(step, m.env.Progress.Stages()); err != nil {
 		return err
 	}
 	if _, err := m.timing.Write(line); err != nil {
@@ -154,14 +157,27 @@ func figuresLine(step *model.Step) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// timingLine returns the step's line of timing.jsonl.
-func timingLine(step *model.Step) ([]byte, error) {
+// timingLine returns the step's line of timing.jsonl: speeds, memory, and each stage's part of the time.
+func timingLine(step *model.Step, stages []display.Stage) ([]byte, error) {
 	line := object{{"step", step.N}}
+	add := func(name string, digits int, v float64) {
+		line = append(line, member{name, json.Number(strconv.FormatFloat(v, 'f', digits, 64))})
+	}
 	if step.Speed > 0 {
-		line = append(line, member{"frames_per_s", json.Number(fmt.Sprintf("%.3f", step.Speed))})
+		add("frames_per_s", 3, step.Speed)
 	}
 	if step.Eval != nil {
-		line = append(line, member{"eval_s", json.Number(fmt.Sprintf("%.3f", step.Eval.Seconds))})
+		add("eval_s", 3, step.Eval.Seconds)
+	}
+	resident, left := hostmem.Resident(), hostmem.Left()
+	add(runview.MemoryName, 3, float64(resident)/1e9)
+	if left < math.MaxInt64 {
+		add(runview.MemoryLimitName, 3, float64(resident+left)/1e9)
+	}
+	for i, share := range display.Shares(stages) {
+		if stages[i].In == "" {
+			add(runview.BusyPrefix+stages[i].Name, 3, share)
+		}
 	}
 	text, err := json.Marshal(line)
 	return append(text, '\n'), err

@@ -45,8 +45,9 @@ names density velx vely velz Bx By Bz jz; values of fields that are not there ar
 docs/physics.md has the formulas. report.html shows compare's figures and fields too.
 
 physics.parquet has a row for each value: run, objective, constraints, grid, seed (the input
-file's index), file, frame, field, metric, band, lag, x, source, member, value. Frame -1 is all frames of the
-file together, member -1 all samples or a source without samples. physics_summary.parquet
+file's index), file, frame, field, metric, band, lag, x, source, member, value, time. Frame -1 is all frames of the
+file together, member -1 all samples or a source without samples; time is null where the
+input does not say it. physics_summary.parquet
 has the values over all files with bootstrap intervals, which need several files: each is
 taken for a simulation of its own. All samples of a frame are held in memory. Runs that
 share the files (--shard I/N) keep the results of each file, and the last one joins them.`,
@@ -151,7 +152,7 @@ func (p *physicsSink) add(f *frames.Frames) error {
 			return err
 		}
 		all[0].Values = slices.Clone(all[0].Values) // x_lo, which is released
-		p.frame = physics.Frame{Frame: origin.Frame, Truth: truth, Baselines: all, Coarse: coarse}
+		p.frame = physics.Frame{Frame: origin.Frame, Moment: origin.Moment, Truth: truth, Baselines: all, Coarse: coarse}
 	}
 	p.frame.Members = append(p.frame.Members, slices.Clone(f.XHi()))
 	if origin.Sample < p.samples-1 {

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 
 	"fmsr.example/fmsr/internal/evaluate/physics"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // physicsTables is the two tables of a physics report.
@@ -43,7 +44,7 @@ func (t *physicsTables) long() []column {
 	seed := newNumbers("seed", parquet.Types.Int64, func(v []int) arrow.Array { return int64s(widened(v)...) })
 	frame, lag, member := newInt32s("frame"), newInt32s("lag"), newInt32s("member")
 	x := newNumbers("x", parquet.Types.Double, doubles)
-	value := &plainColumn{name: "value"}
+	value, time := &plainColumn{name: "value"}, &momentColumn{}
 	for _, g := range t.grids {
 		for _, r := range g.rows {
 			run.add(t.run)
@@ -61,9 +62,10 @@ func (t *physicsTables) long() []column {
 			source.add(string(r.Source))
 			member.add(r.Member)
 			value.add(r.Value)
+			time.moments = append(time.moments, r.Moment)
 		}
 	}
-	return []column{run, objective, constraints, grid, seed, file, frame, fields, metric, band, lag, x, source, member, value}
+	return []column{run, objective, constraints, grid, seed, file, frame, fields, metric, band, lag, x, source, member, value, time}
 }
 
 // short returns the columns of physics_summary.parquet.
@@ -164,6 +166,17 @@ type plainColumn struct {
 func (c *plainColumn) add(v float64)                      { c.values = append(c.values, v) }
 func (c *plainColumn) head() (string, parquet.Type, bool) { return c.name, parquet.Types.Double, true }
 func (c *plainColumn) write(w *tableWriter)               { w.plain(slices.Clip(c.values)) }
+
+// momentColumn is timeColumn.
+type momentColumn struct{ moments []frames.Moment }
+
+func (c *momentColumn) head() (string, parquet.Type, bool) {
+	return timeColumn, parquet.Types.Double, false
+}
+
+func (c *momentColumn) write(w *tableWriter) {
+	w.times(len(c.moments), func(row int) frames.Moment { return c.moments[row] })
+}
 
 func widened(values []int) (out []int64) {
 	for _, v := range values {

@@ -247,6 +247,15 @@ func TestLearningCurve(t *testing.T) {
 		if times[i]["step"] != line["step"] || !(times[i]["frames_per_s"] > 0) {
 			t.Errorf("times of step %d: %v", last, times[i])
 		}
+		busy := 0.0
+		for name, share := range times[i] {
+			if strings.HasPrefix(name, "busy/") {
+				busy += share
+			}
+		}
+		if m := times[i]["memory_gb"]; math.Abs(busy-1) > 0.01 || m <= 0 || times[i]["memory_limit_gb"] <= m {
+			t.Errorf("step %d: stages were busy for %g of the time; %v", last, busy, times[i])
+		}
 		first = last + 1
 	}
 }

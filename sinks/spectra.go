@@ -35,7 +35,8 @@ coarse run's own frames are a source too, named sim128 for a grid of 128. Below
 normalize, spectra are of normalized fields.
 
 spectra.parquet has a row for each seed, frame, split, field, source and k, with the
-wavenumber, 2 pi k / longest side of run.grid.box (1 without a box), and the power.
+wavenumber, 2 pi k / longest side of run.grid.box (1 without a box), the power, and the
+simulation's time, null where the files do not say it.
 spectra_summary.parquet has the mean and quantiles over the frames of a split, and
 spectra.png (or svg, pdf) and report.html show the mean over all frames, tinted from the least 5% to the
 largest 95% quantile of a split, and the sources over hi.
@@ -105,6 +106,15 @@ func (s *spectraSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 	return in, nil
 }
 
+// Forecast adds the tables: each seed's results, and the table of all.
+func (s *spectraSink) Forecast(f *pipeline.Forecast) {
+	frames := 0
+	for _, seed := range s.in.Seeds {
+		frames += seed.Frames
+	}
+	f.Disk(s.env.Run.Dir, 2*float64(frames)*float64(s.frameBytes()), fmt.Sprintf("the spectra of %d frames", frames))
+}
+
 // Writes returns the report's files.
 func (s *spectraSink) Writes() []string { return reportFiles(s.Format) }
 
@@ -168,7 +178,7 @@ func (s *spectraSink) work() error {
 		return err
 	}
 	for i := range s.held {
-		s.file.add(s.origin(i).Frame, s.powers[i])
+		s.file.add(s.origin(i), s.powers[i])
 	}
 	return nil
 }

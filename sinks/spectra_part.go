@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/infile"
 	"fmsr.example/fmsr/internal/store/parts"
 	"fmsr.example/fmsr/pipeline"
@@ -25,13 +26,15 @@ type seedPowers struct {
 	sources []powerSource
 	fields  int
 	frames  []int
+	moments []frames.Moment // of these frames; nil: not known
 	values  []float64
 }
 
 // seedExtra is the part of a seed's record besides its file.
 type seedExtra struct {
-	Split  string `json:"split"`
-	Frames []int  `json:"frames"`
+	Split   string          `json:"split"`
+	Frames  []int           `json:"frames"`
+	Moments []frames.Moment `json:"moments,omitempty"`
 }
 
 func newSeedPowers(seed pipeline.Seed, fields int, sources []powerSource) *seedPowers {
@@ -53,14 +56,17 @@ func (p *seedPowers) offset(source, field int) int {
 }
 
 // add puts the next frame's powers into their blocks.
-func (p *seedPowers) add(frame int, powers framePowers) {
+func (p *seedPowers) add(origin frames.Origin, powers framePowers) {
 	for i, s := range p.sources {
 		k := s.shells.Len()
 		for field := range p.fields {
 			copy(p.values[p.offset(i, field)+len(p.frames)*k:][:k], powers[i][field*k:])
 		}
 	}
-	p.frames = append(p.frames, frame)
+	p.frames = append(p.frames, origin.Frame)
+	if origin.Moment.Known {
+		p.moments = append(p.moments, origin.Moment)
+	}
 }
 
 // of returns P(k) of the n-th frame.
@@ -82,11 +88,19 @@ func (p *seedPowers) commit(set *parts.Set) error {
 	if err := file.Commit(); err != nil {
 		return err
 	}
-	extra, err := json.Marshal(seedExtra{Split: p.seed.Split.String(), Frames: p.frames})
+	extra, err := json.Marshal(seedExtra{Split: p.seed.Split.String(), Frames: p.frames, Moments: p.moments})
 	if err != nil {
 		return fmt.Errorf("seed %d: record: %w", p.seed.Seed, err)
 	}
 	return set.Commit(parts.Record{Seed: p.seed.Seed, Split: p.seed.Part().Split, Files: []parts.File{file.Entry(len(p.frames))}, Extra: extra})
+}
+
+// moment returns when the n-th frame is of.
+func (p *seedPowers) moment(n int) frames.Moment {
+	if p.moments == nil {
+		return frames.Moment{}
+	}
+	return p.moments[n]
 }
 
 // read fills values from the file, starting at value from.

@@ -116,15 +116,15 @@ func (w *whole) tables() (*spectraTables, error) {
 	for i, r := range w.records {
 		var extra seedExtra
 		err := json.Unmarshal(r.Extra, &extra)
-		if want := w.set.Items[i].Frames; err == nil && len(extra.Frames) != want {
-			err = fmt.Errorf("%d frames, want %d: remove the folder", len(extra.Frames), want)
+		if want := w.set.Items[i].Frames; err == nil && (len(extra.Frames) != want || extra.Moments != nil && len(extra.Moments) != want) {
+			err = fmt.Errorf("%d frames at %d times, want %d: remove the folder", len(extra.Frames), len(extra.Moments), want)
 		}
 		split, err2 := frames.ParseSplit(extra.Split)
 		if err = cmp.Or(err, err2); err != nil {
 			return nil, fmt.Errorf("%s: seed %d: record: %w", t.dir, r.Seed, err)
 		}
 		seed := pipeline.Seed{Seed: r.Seed, Frames: len(extra.Frames), Split: split, Cut: r.Split != ""}
-		t.seeds = append(t.seeds, &seedPowers{seed: seed, sources: t.sources, fields: len(t.fields), frames: extra.Frames})
+		t.seeds = append(t.seeds, &seedPowers{seed: seed, sources: t.sources, fields: len(t.fields), frames: extra.Frames, moments: extra.Moments})
 	}
 	return t, nil
 }
@@ -190,9 +190,9 @@ func (t *spectraTables) sourceNames() (names []string) {
 
 // writePowers writes the long table, a row group a seed.
 func (t *spectraTables) writePowers() error {
-	names := []string{"seed", "frame", "split", "field", "source", "k", "wavenumber", "power"}
+	names := []string{"seed", "frame", "split", "field", "source", "k", "wavenumber", "power", timeColumn}
 	kinds := []parquet.Type{parquet.Types.Int64, parquet.Types.Int32, parquet.Types.ByteArray, parquet.Types.ByteArray, parquet.Types.ByteArray,
-		parquet.Types.Int32, parquet.Types.Double, parquet.Types.Double}
+		parquet.Types.Int32, parquet.Types.Double, parquet.Types.Double, parquet.Types.Double}
 	return writeTable(filepath.Join(t.dir, tableName), names, kinds, []string{"power"}, t.about, func(w *tableWriter) error {
 		var r tableRows
 		var power []float64
@@ -222,6 +222,7 @@ func (t *spectraTables) writePowers() error {
 			w.dictionary(ascending(t.shells()), r.columns[4])
 			w.dictionary(doubles(t.wavenumbers()), r.columns[4])
 			w.plain(power)
+			w.times(len(power), func(row int) frames.Moment { return seed.moment(int(r.columns[1][row])) })
 			if err := w.endGroup(); err != nil {
 				return err
 			}
@@ -263,7 +264,11 @@ type tableWriter struct {
 	err  error
 }
 
-// writeTable makes a file of required columns, whole or not at all.
+// timeColumn is the time of a row's frame, in the simulation's unit: the one column that may
+// be null.
+const timeColumn = "time"
+
+// writeTable makes a file of these columns, whole or not at all.
 func writeTable(path string, names []string, kinds []parquet.Type, plain []string, about metadata.KeyValueMetadata, body func(*tableWriter) error) error {
 	if err := atomicfile.Sweep(path); err != nil {
 		return err
@@ -275,11 +280,15 @@ func writeTable(path string, names []string, kinds []parquet.Type, plain []strin
 	defer out.Close()
 	var fields schema.FieldList
 	for i, name := range names {
+		repetition := parquet.Repetitions.Required
+		if name == timeColumn {
+			repetition = parquet.Repetitions.Optional
+		}
 		var logical schema.LogicalType = schema.NoLogicalType{}
 		if kinds[i] == parquet.Types.ByteArray {
 			logical = schema.StringLogicalType{}
 		}
-		node, err := schema.NewPrimitiveNodeLogical(name, parquet.Repetitions.Required, logical, kinds[i], 0, -1)
+		node, err := schema.NewPrimitiveNodeLogical(name, repetition, logical, kinds[i], 0, -1)
 		if err != nil {
 			return fmt.Errorf("%s: column %s: %w", path, name, err)
 		}
@@ -344,6 +353,20 @@ func (w *tableWriter) dictionary(values arrow.Array, places []int32) {
 func (w *tableWriter) plain(values []float64) {
 	w.column(func(c file.ColumnChunkWriter) error {
 		_, err := c.(*file.Float64ColumnChunkWriter).WriteBatch(values, nil, nil)
+		return err
+	})
+}
+
+// times writes the next column, timeColumn, of n rows.
+func (w *tableWriter) times(n int, of func(row int) frames.Moment) {
+	levels, values := make([]int16, n), []float64(nil)
+	for i := range levels {
+		if at := of(i); at.Known {
+			levels[i], values = 1, append(values, at.Time)
+		}
+	}
+	w.column(func(c file.ColumnChunkWriter) error {
+		_, err := c.(*file.Float64ColumnChunkWriter).WriteBatch(values, levels, nil)
 		return err
 	})
 }

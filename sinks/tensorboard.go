@@ -24,8 +24,7 @@ type TensorBoard struct{}
 func init() {
 	pipeline.Register(pipeline.Declaration[TensorBoard]{
 		Name: "tensorboard",
-		Doc: `Writes the learning curve, figures and pictures for TensorBoard, to tb/ and a folder
-of the run's name.
+		Doc: `Writes the learning curve, figures and pictures for TensorBoard, to tb/NAME.
 
 	steps   -- 1 -- ... -- 100 + figures ----
 	        [ tb/NAME/events.out.tfevents... ]

@@ -17,7 +17,7 @@ import (
 
 // TruthFiles are the keys of sinks that compare samples with the truth.
 type TruthFiles struct {
-	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy or npz files named like the inputs; empty: nothing is compared"`
+	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy or npz files, or of AthenaK's run folders, named like the inputs; empty: nothing is compared"`
 	Fields []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in order; empty: the model's channels"`
 }
 
@@ -95,7 +95,7 @@ func (t *truth) identify(also func(file int) any) []pipeline.File {
 // paths returns the truth's files.
 func (t *truth) paths() (paths []string) {
 	for _, s := range t.seeds {
-		paths = append(paths, s.Path)
+		paths = append(paths, s.Paths()...)
 	}
 	return paths
 }
@@ -119,7 +119,11 @@ func (t *truth) check(path string, input pipeline.File) error {
 	if len(names) == 0 {
 		names = t.in.Channels
 	}
-	seed := dataset.Seed{Files: dataset.Files{Path: path, Form: dataset.Form{Names: names}}}
+	found, _, err := dataset.Input(path, names)
+	if err != nil {
+		return err
+	}
+	seed := dataset.Seed{Files: found}
 	a, err := seed.Open()
 	if err != nil {
 		return err
@@ -148,7 +152,7 @@ func (t *truth) planes(origin frames.Origin, grid field.Grid) ([]float32, error)
 		}
 		t.of = origin.Seed
 	}
-	frame, err := t.open.Frame(t.env.Mem, origin.Frame)
+	frame, err := t.open.Frame(t.env.Mem, t.open.Numbers()[origin.Frame])
 	if err != nil {
 		return nil, fmt.Errorf("truth %w", err)
 	}

@@ -54,7 +54,17 @@ pool_upsample below. fmsr cache lists and removes caches.`,
 	})
 }
 
-var _ pipeline.Store = (*arrowCache)(nil)
+var (
+	_ pipeline.Store      = (*arrowCache)(nil)
+	_ pipeline.Forecaster = (*arrowCache)(nil)
+)
+
+// AdviseFlow warns of a cache that also keeps what is quickly made again.
+func (*ArrowCache) AdviseFlow(above []any, warn func(key, summary, detail string)) {
+	if slices.ContainsFunc(above, func(c any) bool { _, ok := c.(*PoolUpsample); return ok }) {
+		warn("", "is below pool_upsample, and keeps x_lo too, which doubles its size", "put it above pool_upsample")
+	}
+}
 
 // verifyAtOnce is the size up to which a whole cache is checked before a run, so that a
 // damaged one is made again. Every frame is checked again when it is read.
@@ -83,12 +93,32 @@ func (c *arrowCache) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta
 		}
 		c.Dir = filepath.Join(env.Cache, "frames")
 	}
-	if err := os.MkdirAll(c.Dir, 0o777); err != nil {
-		return in, fmt.Errorf("the folder of the cached frames: %w: set arrow_cache.dir to another", err)
+	if !env.Dry {
+		if err := os.MkdirAll(c.Dir, 0o777); err != nil {
+			return in, fmt.Errorf("the folder of the cached frames: %w: set arrow_cache.dir to another", err)
+		}
 	}
 	c.digests = map[frames.Split]string{}
 	in.Seeds, in.Digests = nil, c.digests // the replay mixes seeds
 	return in, nil
+}
+
+// Forecast adds the cache, unless it is there.
+func (c *arrowCache) Forecast(f *pipeline.Forecast) {
+	dir := filepath.Join(c.Dir, f.Key)
+	if _, err := os.Stat(filepath.Join(dir, framecache.Index)); err == nil {
+		f.Say("cache", "%s: there, of an earlier run", dir)
+		return
+	}
+	bytes := 4 * float64(len(c.meta.Channels)*c.meta.Cells())
+	if c.paired() {
+		bytes *= 2
+	}
+	n := 0
+	for _, frames := range c.meta.Frames {
+		n += frames
+	}
+	f.Disk(c.Dir, float64(n)*bytes, "the cache of frames")
 }
 
 // Ready reports whether there is a whole cache under the key, and removes a damaged
@@ -265,7 +295,7 @@ func (b *cacheBuild) add(f *frames.Frames, n int) error {
 		kept = append(kept, framecache.Tensor{Offset: b.writer.Offsets()[i], CRC: seal.Sum(values.Bytes())})
 	}
 	origin := f.Origins[n]
-	e := framecache.Entry{Seed: origin.Seed, Frame: origin.Frame, Split: origin.Split.String(), Tensor: kept[0]}
+	e := framecache.Entry{Seed: origin.Seed, Frame: origin.Frame, Split: origin.Split.String(), Tensor: kept[0], Moment: origin.Moment}
 	if len(kept) > 1 {
 		e.Lo = &kept[1]
 	}
@@ -355,7 +385,7 @@ func (c *arrowCache) stored() stored {
 // frame reads frame i.
 func (c *arrowCache) frame(i int) (*frames.Frames, error) {
 	e := c.Frames[i]
-	origin := frames.Origin{Seed: e.Seed, Frame: e.Frame, Split: c.splits[i]}
+	origin := frames.Origin{Seed: e.Seed, Frame: e.Frame, Split: c.splits[i], Moment: e.Moment}
 	hi, err := c.tensor(e.Tensor)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %v: %w", framecache.Frames, origin, err)

@@ -36,6 +36,9 @@ share each training batch: size is that of all together, and a multiple of their
 	})
 }
 
+// BatchSize returns the number of frames in a batch.
+func (c *Batch) BatchSize() int { return c.Size }
+
 var (
 	_ pipeline.Fuser   = (*batch)(nil)
 	_ pipeline.Flusher = (*batch)(nil)

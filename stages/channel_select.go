@@ -51,6 +51,19 @@ func (c *ChannelSelect) Validate(_ *pipeline.Run, report func(key, format string
 	}
 }
 
+// AdviseFlow warns of fields that npy_load does not name.
+func (c *ChannelSelect) AdviseFlow(above []any, warn func(key, summary, detail string)) {
+	load, ok := above[len(above)-1].(*NpyLoad)
+	if !ok || slices.Equal(c.Channels, []string{"all"}) {
+		return
+	}
+	for _, name := range c.Channels {
+		if !slices.Contains(load.Fields, name) {
+			warn("channels", fmt.Sprintf("names %s, which npy_load.fields does not: it has %s", name, strings.Join(load.Fields, ", ")), "name the file's fields there, in their order")
+		}
+	}
+}
+
 type channelSelect struct {
 	ChannelSelect
 	index []int // in the file, of each kept channel

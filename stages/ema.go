@@ -56,6 +56,9 @@ func (e *EMA) AdviseFlow(above []any, warn func(key, summary, detail string)) {
 	}
 }
 
+// Averages marks the config of a stage that averages the weights.
+func (*EMA) Averages() {}
+
 func (e *EMA) averaging() model.Averaging {
 	return model.Averaging{Decay: e.Decay, Ramp: e.Ramp == "linear"}
 }

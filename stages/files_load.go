@@ -19,8 +19,8 @@ import (
 //	                         [        files_load        ]
 //	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 type FilesLoad struct {
-	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy or npz file, a folder of them, or a glob pattern"`
-	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels"`
+	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy or npz file, a folder of them, or a glob pattern; or an HDF5 file, AthenaK's run folder, or a folder of these"`
+	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels, or all that AthenaK or HDF5 files name"`
 }
 
 func init() {
@@ -34,7 +34,10 @@ func init() {
 
 A file is an array (frames, H, W, channels) of a type that npy_load reads. An npz file may
 also hold an array (frames, H, W) for each of fields, under its name. Files whose names
-start with a dot are not among those of a folder. Each file is a part of the work: with
+start with a dot are not among those of a folder. A run of AthenaK (2D, see athena_load)
+counts as a file named like its folder, whose frames count from 0. Its fields are found by
+name: dens is density, bcc1 to bcc3 are Bx to Bz. An HDF5 file of one trajectory (The Well,
+athdf: see npy_load) gives its fields under their own names. Each file is a part of the work: with
 --shard I/N, N runs share the files.
 The stage below is superres.`,
 		Link: pipeline.Link{Adds: pipeline.Stored},
@@ -74,7 +77,12 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 	}
 	identity := sha256.New()
 	for i, path := range paths {
-		seed := dataset.Seed{Files: dataset.Files{Path: path, Form: dataset.Form{Names: l.Fields}}, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}}
+		files, fields, err := dataset.Input(path, l.Fields)
+		if err != nil {
+			return in, fmt.Errorf("input %w", err)
+		}
+		l.Fields = fields
+		seed := dataset.Seed{Files: files, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}}
 		lossy, err := l.measure(&seed)
 		if err != nil {
 			return in, err
@@ -82,6 +90,7 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 		in.Lossy.Add(lossy)
 		l.seeds = append(l.seeds, seed)
 		own := sha256.New()
+		seed.Frames = nil // all, whatever their numbers
 		seed.Identify(io.MultiWriter(identity, own))
 		l.files[i].Identity = hex.EncodeToString(own.Sum(nil))
 		in.Seeds = append(in.Seeds, pipeline.Seed{Seed: i, Frames: l.files[i].F, Split: seed.Split})
@@ -95,8 +104,8 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 
 // Reads returns the files.
 func (l *filesLoad) Reads() (paths []string) {
-	for _, f := range l.files {
-		paths = append(paths, f.Path)
+	for _, s := range l.seeds {
+		paths = append(paths, s.Paths()...)
 	}
 	return paths
 }
@@ -118,8 +127,15 @@ func (l *filesLoad) measure(s *dataset.Seed) (dataset.Lossy, error) {
 	if len(names) != a.C {
 		return nil, fmt.Errorf("%s: %d channels, but fields names %d: %s", s.Path, a.C, len(names), strings.Join(names, ", "))
 	}
-	s.Stamps = a.Stamps()
-	l.files = append(l.files, pipeline.File{Path: s.Path, F: a.F, H: a.H, W: a.W, C: a.C})
+	run := dataset.Run{Grid: l.env.Run.Domain(0, 0)}
+	if a.Domain != nil {
+		if err := run.Settle(*a.Domain, s.Path); err != nil {
+			return nil, err
+		}
+	}
+	run.H, run.W = a.H, a.W
+	s.Stamps, s.Frames = a.Stamps(), a.Numbers()
+	l.files = append(l.files, pipeline.File{Path: s.Path, F: a.F, C: a.C, Grid: run.Grid})
 	lossy, err := a.Lossy(names)
 	if err == nil && len(l.Fields) == 0 {
 		err = lossy.Check(names)
@@ -137,10 +153,13 @@ func (l *filesLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipelin
 		if len(names) == 0 {
 			names = make([]string, f.C)
 		}
-		run := dataset.Run{Fields: names, Grid: l.env.Run.Domain(f.H, f.W)}
-		seed := l.seeds[i]
-		seed.Frames = dataset.Numbers(f.F)
-		if err := seed.Emit(ctx, l.env.Mem, run, func(f *frames.Frames) error { return send(f) }); err != nil {
+		run, place := dataset.Run{Fields: names, Grid: f.Grid}, 0
+		err := l.seeds[i].Emit(ctx, l.env.Mem, run, func(f *frames.Frames) error {
+			f.Origins[0].Frame = place // in the file
+			place++
+			return send(f)
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -41,7 +41,7 @@ split. One pass before the run computes them, and later runs reuse them. x_lo is
 normalized with the same mean and deviation. Those of a field that log names are its
 natural logarithm's; metrics, pictures and samples are in physical units all the same. Runs that share the work (--shard I/N) share
 that pass too, and get the same statistics.`,
-		Link: pipeline.Link{Needs: pipeline.Planar, Adds: pipeline.Normalized},
+		Link: pipeline.Link{Needs: pipeline.Planar, Refuses: pipeline.Normalized, Adds: pipeline.Normalized},
 		New:  func(c *Normalize) pipeline.Stage { return &normalize{Normalize: *c} },
 	})
 }

@@ -2,20 +2,14 @@ package stages
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/apache/arrow/go/v15/arrow/memory"
-
 	"fmsr.example/fmsr/internal/dataset"
-	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/pipeline"
 )
 
-// NpyLoad reads frames from npy and npz files.
+// NpyLoad reads frames from npy, npz and HDF5 files.
 //
 //	files of seeds (F,H,W,C)        -- seed 0 ------------------ seed 1 --
 //	                                [           npy_load             ]
@@ -25,10 +19,10 @@ type NpyLoad struct {
 	Set     string   `yaml:"set" flag:"data-set" doc:"run folder in root, with seed_NNNN/npy/*.npy below it"`
 	Pattern string   `yaml:"pattern" doc:"instead of set: the files below root, as run_{seed}/fields.npy, {seed}_{field}.npy or {seed}/{frame}.npy"`
 	Files   []string `yaml:"files" path:"file" doc:"instead of root and set: the files, as seeds 0, 1, ..."`
-	Array   string   `yaml:"array" doc:"name of the array in npz files; empty: their only one, or an array for each of fields"`
+	Array   string   `yaml:"array" doc:"name of the array in npz files, or of the dataset in HDF5 files; empty: their only one, or an array for each of fields"`
 	Axes    string   `yaml:"axes" doc:"order of an array's axes: F frames, H, W, C channels; FCHW: channels first"`
 	Fields  []string `yaml:"fields" doc:"channel names, in the order of the file's channels"`
-	Seeds   []int    `yaml:"seeds" doc:"seeds to read, 0-79 or a list; empty: all"`
+	Seeds   []int    `yaml:"seeds" doc:"simulations to read, by their seeds, 0-79 or a list; empty: all"`
 	Frames  []int    `yaml:"frames" doc:"frames of each seed to read, 0-99 or a list; empty: all"`
 	Splitting
 }
@@ -41,15 +35,15 @@ func allFields() []string {
 func init() {
 	pipeline.Register(pipeline.Declaration[NpyLoad]{
 		Name: "npy_load",
-		Doc: `Reads frames from npy and npz files.
+		Doc: `Reads frames from npy, npz and HDF5 files.
 
 	files of seeds (F,H,W,C)        -- seed 0 ------------------ seed 1 --
 	                                [           npy_load             ]
 	frames (1,H,W,C), with origin   -- frame 0 -- 1 -- 2 -- ... -- 0 -- 1 --
 
-A seed is one array (frames, H, W, channels), or an array with the axes that the key axes
-gives, in C or Fortran order. Its header gives the grid. In an npz file a seed may also be
-an array (frames, H, W) for each of fields, under its name.
+A seed is the number of a simulation. Its frames are one array (frames, H, W, channels), or
+an array with the axes that the key axes gives, in C or Fortran order. The header gives the
+grid. An npz file may also hold an array (frames, H, W) for each of fields, under its name.
 The first of these keys that is set chooses the files:
 
 	files     the listed files, as seeds 0, 1, ...
@@ -71,6 +65,14 @@ its frames are read in order. Integers, complex numbers and objects are refused.
 whose frames are not contiguous (Fortran order, CFHW) takes a pass through the file for
 each 64 MiB of frames. A file that is replaced, changed or truncated during the run ends
 it with an error.
+
+HDF5 files are read by libhdf5, which is loaded when it is needed: make hdf5 fetches it;
+that of the system or of python3's h5py serves too, and FMSR_HDF5 names another. In The
+Well's layout each trajectory of the files listed in files is a seed, and fields are its
+fields of 2 dimensions, with components as the_well names them (velocity_x); x runs along
+W. An athdf file is one frame, of variables by their names, without refinement: name the
+files by pattern, with {frame}. Of other HDF5 files array is the dataset's path. The times
+that these files hold go with the frames.
 
 Seeds are split in order, 80/10/10. Of fewer than 100 seeds val and test get a tenth
 each, and at least one seed each if there are three (of two, val gets one). With
@@ -126,103 +128,23 @@ func checkNames(fields []string, report func(key, format string, args ...any)) {
 
 type npyLoad struct {
 	NpyLoad
-	seedFilter
-	mem   memory.Allocator
-	pick  dataset.Selection
-	run   dataset.Run
-	seeds []dataset.Seed
+	seedSource
 }
 
 // Open finds the files, reads their headers and splits the seeds.
 func (l *npyLoad) Open(_ context.Context, env *pipeline.Env, _ pipeline.Meta) (pipeline.Meta, error) {
-	l.mem = env.Mem
-	if err := l.choose(env.Run.Overfit); err != nil {
-		return pipeline.Meta{}, err
-	}
-	identity := sha256.New()
-	var meta pipeline.Meta
-	l.run = dataset.Run{Fields: l.Fields, Grid: env.Run.Domain(0, 0)}
-	for i := range l.seeds {
-		if err := l.measure(&l.seeds[i]); err != nil {
-			return pipeline.Meta{}, err
-		}
-		s := l.seeds[i]
-		meta.Announce(pipeline.Seed{Seed: s.Seed, Frames: len(s.Frames), Split: s.Split, Cut: s.Cut})
-		s.Identify(identity)
-	}
-	meta.Lossy = l.run.Lossy
-	meta.Channels, meta.Grid, meta.Identity = l.Fields, l.run.Grid, hex.EncodeToString(identity.Sum(nil))
-	return meta, nil
-}
-
-// Reads returns the seeds' files.
-func (l *npyLoad) Reads() (paths []string) {
-	for _, s := range l.seeds {
-		paths = append(paths, s.Paths()...)
-	}
-	return paths
-}
-
-// choose finds the seeds to read and the split of each.
-func (l *npyLoad) choose(overfit bool) error {
 	layout := dataset.Layout{Root: l.Root, Set: l.Set, Pattern: l.Pattern, Files: l.Files, Fields: l.Fields}
 	found, err := layout.Find()
 	if err != nil {
-		return err
+		return pipeline.Meta{}, err
 	}
-	l.pick = l.selection(l.Seeds, overfit)
-	seeds, err := l.pick.Choose(slices.Sorted(maps.Keys(found)), layout.String())
-	if err != nil {
-		return err
-	}
-	assigned, err := l.pick.Assign(seeds)
-	if err != nil {
-		return err
-	}
-	for _, a := range assigned {
-		files := found[a.Seed]
-		files.Form = dataset.Form{Array: l.Array, Axes: l.Axes, Names: l.Fields}
-		if err := layout.CheckFields(a.Seed, files); err != nil {
-			return err
-		}
-		l.seeds = append(l.seeds, dataset.Seed{Files: files, Assignment: a})
-	}
-	return nil
+	return l.open(env, seedChoice{
+		place: layout.String(), found: slices.Sorted(maps.Keys(found)),
+		fields: l.Fields, seeds: l.Seeds, frames: l.Frames, Splitting: l.Splitting,
+		files: func(seed int) (dataset.Files, error) {
+			files := found[seed]
+			files.Form = dataset.Form{Array: l.Array, Axes: l.Axes, Names: l.Fields}
+			return files, layout.CheckFields(seed, files)
+		},
+	})
 }
-
-// measure reads a seed's headers, and fills in the frames to read.
-func (l *npyLoad) measure(s *dataset.Seed) error {
-	numbers, err := l.run.Measure(s)
-	if err != nil {
-		return err
-	}
-	chosen, err := dataset.ChooseFrames(numbers, l.Frames)
-	if err != nil {
-		return fmt.Errorf("%s: %w", s.Paths()[0], err)
-	}
-	at, err := l.pick.Cut(s.Assignment, chosen)
-	if err != nil {
-		return fmt.Errorf("%s: %w", s.Paths()[0], err)
-	}
-	for _, i := range at {
-		s.Frames = append(s.Frames, chosen[i])
-	}
-	return nil
-}
-
-// Emit sends the frames, seed by seed.
-func (l *npyLoad) Emit(ctx context.Context, _ pipeline.Pass, send func(pipeline.Element) error) error {
-	for _, s := range l.seeds {
-		if !l.wants(s.Part()) {
-			continue
-		}
-		err := s.Emit(ctx, l.mem, l.run, func(f *frames.Frames) error { return send(f) })
-		if err != nil {
-			return fmt.Errorf("seed %d: %w", s.Seed, err)
-		}
-	}
-	return nil
-}
-
-// Close has nothing to free.
-func (l *npyLoad) Close() error { return nil }

@@ -2,6 +2,7 @@ package stages
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -65,8 +66,11 @@ type poolUpsample struct {
 	mem memory.Allocator
 }
 
-// Open checks that the factor divides the grid.
+// Open checks that the factor divides the grid, and that there is no x_lo yet.
 func (p *poolUpsample) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+	if in.Factor != 0 {
+		return in, errors.New("there is an x_lo already: leave pool_upsample out")
+	}
 	if !in.Divides(p.Factor) {
 		return in, fmt.Errorf("factor %d does not divide the grid %s: want a factor of both H and W, or frames cropped to multiples of it", p.Factor, in.Grid)
 	}

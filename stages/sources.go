@@ -24,7 +24,7 @@ func (f *seedFilter) wants(part frames.Part) bool { return f.want == nil || f.wa
 // every seed.
 type Splitting struct {
 	Splits      []string         `yaml:"splits" oneof:"train|val|test" doc:"splits to read; empty: all"`
-	Split       map[string][]int `yaml:"split" doc:"seeds of each split; empty: the first 80% train, then 10% val, 10% test"`
+	Split       map[string][]int `yaml:"split" doc:"simulations of each split, by their seeds; empty: the first 80% train, then 10% val, 10% test"`
 	SplitTime   *SplitTime       `yaml:"split_time" doc:"instead of split: shares of every seed's frames, in the order of time, as {train: 0.8, val: 0.1, test: 0.1, gap: 10}"`
 	SplitFrames map[string][]int `yaml:"split_frames" doc:"instead of split: frames of each split, in every seed, as {train: 0-149, val: 160-199}"`
 }

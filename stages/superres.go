@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -157,6 +158,8 @@ type superres struct {
 	looks   [][][]model.Look // of each file: of the frames that were looked at
 	done    int              // frames
 	watch   pipeline.Watch
+
+	frameTime time.Duration // of a frame's samples, in a dry run; 0: not measured
 }
 
 // Reads returns the checkpoint.
@@ -287,13 +290,12 @@ func (r *superres) check(named []string, files []pipeline.File) error {
 		if named == nil && f.C != len(r.loaded.Channels) {
 			return fmt.Errorf("%s: %d channels, but the checkpoint's are %d: %s (name the file's by --fields)", f.Path, f.C, len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
 		}
-		grid := r.env.Run.Domain(f.H, f.W)
-		err := grid.Check()
+		err := f.Grid.Check()
 		if err == nil {
-			r.x1, err = r.Of(r.loaded.Channels, grid)
+			r.x1, err = r.Of(r.loaded.Channels, f.Grid)
 		}
 		if err == nil {
-			err = r.loaded.Flow.Noise.Check(grid)
+			err = r.loaded.Flow.Noise.Check(f.Grid)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Path, err)

@@ -31,7 +31,7 @@ func (r *superres) chooseTile(device torchx.Device) error {
 		}
 	}
 	d := drawing{
-		net: r.loaded.Plan, grid: r.env.Run.Domain(largest.H, largest.W).Finer(r.loaded.Input.Factor), fields: len(r.loaded.Channels),
+		net: r.loaded.Plan, grid: largest.Grid.Finer(r.loaded.Input.Factor), fields: len(r.loaded.Channels),
 		samples: r.Samples, batch: max(1, min(r.Batch, r.total()*r.Samples)), coloured: r.loaded.Flow.Measured != nil,
 	}
 	left := hostmem.Left()

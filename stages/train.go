@@ -44,7 +44,7 @@ type Train struct {
 	TMax           float64            `yaml:"t_max" max:"1" flag:"t-max-train" doc:"largest time drawn"`
 	TDist          string             `yaml:"t_dist" oneof:"uniform|stratified" flag:"t-dist" doc:"times drawn; stratified: one in each of as many equal parts as the batch has samples"`
 	UseBF16        bool               `yaml:"use_bf16" flag:"bf16" doc:"bf16 autocast for forward and loss, where the device has instructions for it"`
-	Network        string             `yaml:"network" flag:"network" doc:"the velocity network, by name"`
+	Network        string             `yaml:"network" flag:"network" doc:"the network, by name"`
 	ModelChannels  int                `yaml:"model_channels" max:"8192" flag:"model-channels" doc:"width of the network's first level"`
 	ChannelMult    []int              `yaml:"channel_mult" min:"1" max:"64" flag:"channel-mult" doc:"width of each level over model_channels"`
 	MaxBadSteps    int                `yaml:"max_bad_steps" min:"1" flag:"max-bad-steps" doc:"steps in a row without a finite loss and gradient that end the run" resume:"free"`
@@ -59,7 +59,7 @@ type Train struct {
 func init() {
 	pipeline.Register(pipeline.Declaration[Train]{
 		Name: "train",
-		Doc: `Trains the velocity model, a step a batch.
+		Doc: `Trains the network, a step a batch.
 
 	batches (N,C,H,W)   -- v1 ---- b1 ----------- b2 ------------
 	                    [ forward, backward, clip, AdamW         ]
@@ -120,6 +120,9 @@ var (
 // Times returns the times that the network is trained on.
 func (c *Train) Times() (from, to float64) { return c.TMin, c.TMax }
 
+// BestFigure returns the figure by which the best checkpoint is kept, or nothing.
+func (c *Train) BestFigure() string { return c.Best }
+
 // TrainedFor returns the objective.
 func (c *Train) TrainedFor() model.Objective {
 	o, _ := model.ObjectiveNamed(c.Objective) // its oneof has the same names
@@ -175,6 +178,7 @@ type train struct {
 	frames int       // frames trained on since then
 
 	checkpoints checkpoints
+	rehearsed   []time.Duration // steps of a dry run
 
 	meter     model.InputMeter
 	inputs    *model.Inputs
@@ -224,7 +228,7 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	if err := t.checkBatch(); err != nil {
 		return in, err
 	}
-	if env.Asked == nil { // else other machines train
+	if env.Asked == nil && !env.Dry { // else other machines train, or what they need is shown first
 		if err := t.checkMemory(plan, hostmem.Left()); err != nil {
 			return in, err
 		}
@@ -427,23 +431,9 @@ func (t *train) end() error {
 
 // Prepare makes the trainer, or restores the trainer that the run resumes from.
 func (t *train) Prepare(ctx context.Context) error {
-	thread, err := torchx.StartThread(t.env.Run.Threads)
-	if err != nil {
-		return err
-	}
-	t.thread = thread
-	if err := t.shareBase(ctx); err != nil {
-		return err
-	}
-	t.trainer, err = model.NewTrainer(ctx, thread, t.config, t.hyper())
-	if err != nil {
-		return err
-	}
-	if t.trainer.OnGrid, err = model.NewGridBase(t.trainer.Flow, t.input(), t.in.Grid, t.in.Stats); err != nil {
-		return err
-	}
-	t.trainer.Notices(func(line string) { t.env.Progress.Note("%s", line) })
+	err := t.make(ctx)
 	switch {
+	case err != nil:
 	case t.from != nil:
 		err = t.restore(ctx)
 	case t.init != nil:
@@ -453,6 +443,24 @@ func (t *train) Prepare(ctx context.Context) error {
 		return err
 	}
 	return t.join(ctx)
+}
+
+// make makes the trainer, with fresh weights.
+func (t *train) make(ctx context.Context) (err error) {
+	if t.thread, err = torchx.StartThread(t.env.Run.Threads); err != nil {
+		return err
+	}
+	if err := t.shareBase(ctx); err != nil {
+		return err
+	}
+	if t.trainer, err = model.NewTrainer(ctx, t.thread, t.config, t.hyper()); err != nil {
+		return err
+	}
+	if t.trainer.OnGrid, err = model.NewGridBase(t.trainer.Flow, t.input(), t.in.Grid, t.in.Stats); err != nil {
+		return err
+	}
+	t.trainer.Notices(func(line string) { t.env.Progress.Note("%s", line) })
+	return nil
 }
 
 // begin starts the clock of the checkpoints and of the progress when the first training

@@ -57,6 +57,9 @@ func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)
 		warn("warmup_steps", fmt.Sprintf("is %d, and total_steps %d: the learning rate never reaches lr, and ends at %.2g of it", c.WarmupSteps, c.TotalSteps, float64(c.TotalSteps)/float64(c.WarmupSteps)), "set fewer")
 	}
 	c.adviseIdle(warn)
+	if c.LR > largestLR {
+		warn("lr", fmt.Sprintf("is %g, far above what AdamW trains such networks with (1e-5 to 1e-3)", c.LR), "")
+	}
 	if len(c.Symmetries) == 0 && len(c.Odd) > 0 {
 		warn("odd", "does nothing: there are no symmetries", "leave it out")
 	}
@@ -68,7 +71,8 @@ func (c *Train) Advise(run *pipeline.Run, warn func(key, summary, detail string)
 // baseNoises are the noises of base distributions that base_noise_scale does not change.
 var baseNoises = map[model.BaseDist]string{model.Gaussian: "deviation 1", model.LostBand: "the training frames' own power", model.Learned: "its filter's own error"}
 
-// adviseIdle warns of keys that do nothing with the objective.
+// adviseIdle warns of keys that do nothing with the objective, but for the base_dist that the
+// shipped specs have.
 func (c *Train) adviseIdle(warn func(key, summary, detail string)) {
 	objective := c.TrainedFor()
 	timeless, quiet := objective.OneEvaluation(), objective == model.Regression
@@ -78,13 +82,25 @@ func (c *Train) adviseIdle(warn func(key, summary, detail string)) {
 		idle       bool
 	}{
 		{"t_min", c.TMin, 1e-4, timeless}, {"t_max", c.TMax, 1 - 1e-4, timeless}, {"t_dist", c.TDist, "uniform", timeless},
-		{"base_dist", c.BaseDist, string(model.XLoPlusNoise), quiet}, {"base_noise_scale", c.BaseNoiseScale, usualNoise, quiet}, {"base_noise", c.BaseNoise, freeNoise, quiet},
+		{"base_dist", c.BaseDist, string(model.XLoPlusNoise), quiet && c.BaseDist != string(model.Learned)}, {"base_noise_scale", c.BaseNoiseScale, usualNoise, quiet}, {"base_noise", c.BaseNoise, freeNoise, quiet},
 		{"members", c.Members, usualMembers, objective != model.CRPS},
 	} {
 		if x.idle && x.now != x.usual {
 			warn(x.key, fmt.Sprintf("is %v, but does nothing: objective is %s", x.now, objective), "leave it out")
 		}
 	}
+}
+
+// largestLR is beyond the learning rates with which networks of any width have been trained.
+const largestLR = 0.01
+
+// SamplesAStep returns how many samples a step has, of batches of that size.
+func (c *Train) SamplesAStep(batch int) int {
+	samples := batch * c.Accumulate
+	if c.TrainedFor() == model.CRPS {
+		samples *= c.Members
+	}
+	return samples
 }
 
 // Defaults of keys that do nothing beside certain others: only another value is warned of.

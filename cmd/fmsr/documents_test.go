@@ -14,13 +14,33 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/format/npy"
 	"fmsr.example/fmsr/pipeline"
 )
 
 // notRun are the commands of the documents that TestDocuments does not run, by their first
 // words, and why. A command that no document has any more is an error.
-var notRun = map[string]string{}
+var notRun = map[string]string{
+	"make demo":          "minutes of training; .ci/run and every contributor run it",
+	"make test":          "it runs this test",
+	"make lint":          "a part of .ci/run",
+	"make race":          "a part of .ci/run",
+	"make interop":       "needs PyTorch, pyarrow and other programs",
+	"make chaos":         "an hour",
+	"make soak":          "half an hour",
+	"make bench":         "an hour",
+	"make help":          "needs the whole repository",
+	"make folds":         "hours of training",
+	"make slurm-test":    "installs Slurm, as root",
+	"make torchrun-test": "needs PyTorch",
+	"sbatch":             "needs Slurm: make slurm-test runs these scripts",
+	"TASKS=16":           "needs Slurm: make slurm-test runs this script",
+	"bin/fmsr ui":        "serves until it is stopped: internal/ui tests the page",
+
+	"bin/fmsr run mri.yaml --data-root":                                     "needs AthenaK's files: the tests of athena_load make some",
+	"bin/fmsr run specs/superres.yaml --checkpoint runs/mri --input COARSE": "needs AthenaK's files",
+}
 
 // document is a page: its path below the repository's root, and its lines.
 type document struct {
@@ -158,7 +178,7 @@ func TestStagesPageIsCurrent(t *testing.T) {
 
 // TestDocuments runs the commands of README.md and of docs: every ```sh block, but for the
 // lines of notRun. The blocks of a page run in order in one folder, where the names that
-// the documents use are: DATA, COARSE, TRUE_FINE, RUN. bin/fmsr there is a script that trains
+// the documents use are: DATA, COARSE, TRUE_FINE, RUN, and testdata with less of the real frames. bin/fmsr there is a script that trains
 // networks as small as possible, for two steps.
 func TestDocuments(t *testing.T) {
 	if testing.Short() {
@@ -189,6 +209,9 @@ func TestDocuments(t *testing.T) {
 		t.Run(filepath.Base(p.path), func(t *testing.T) {
 			t.Parallel()
 			defer progress(t.Name())()
+			if err := hdf5.Usable(); err != nil && filepath.Base(p.path) == "hdf5.md" {
+				t.Skip(err)
+			}
 			dir := world.copy(t)
 			for _, s := range scripts {
 				cmd := exec.Command("bash", "-euo", "pipefail", "-c", strings.Join(s.lines, "\n"))
@@ -250,38 +273,74 @@ type world struct{ dir string }
 // smaller is bin/fmsr in the world. The flags that it adds come last, so that they count.
 const smaller = `#!/bin/sh
 real=%q
+[ "$1" != init ] || exec "$real" "$@" --no-timing
 [ "$1" = run ] || exec "$real" "$@"
 spec=$2
 if grep -qs '^ *- train:' "$spec"; then
-  exec "$real" "$@" --total-steps 2 --warmup-steps 0 --model-channels 4 --channel-mult 1,1,1 --print-every 1 --log-every 2 --eval-frames 1 --sample-steps 1 --threads 1
+  exec "$real" "$@" --total-steps 2 --batch-size 2 --warmup-steps 0 --model-channels 4 --channel-mult 1,1,1 --print-every 1 --log-every 2 --eval-frames 1 --sample-steps 1 --threads 1
 fi
 if grep -qs '^ *- synth:' "$spec"; then
-  exec "$real" "$@" --grid 16,16 --synth-seeds 3 --synth-frames 2
+  exec "$real" "$@" --grid 16,16 --synth-seeds 3 --synth-frames 4
+fi
+if grep -qs '^ *- superres:' "$spec"; then
+  exec "$real" "$@" --sample-steps 1 --samples 2 --resamples 10 --threads 1
 fi
 exec "$real" "$@" --threads 1
 `
+
+// python3 is a stand-in for a Python without numpy: it runs the only script that documents
+// call, examples/pool.py.
+const python3 = `#!/bin/sh
+[ "$1" = examples/pool.py ] || exit 1
+shift
+exec %q "$@"
+`
+
+// poolMain is examples/pool.py: FINE.npy... DIR.
+func poolMain() {
+	last := len(os.Args) - 1
+	for _, path := range os.Args[1:last] {
+		shape, values, err := npy.ReadFile(path)
+		if err == nil {
+			err = os.MkdirAll(os.Args[last], 0o755)
+		}
+		if err == nil {
+			err = writePooled(filepath.Join(os.Args[last], filepath.Base(path)), shape, values)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
 
 // makeWorld makes the folder: data of three simulations under the names of the shipped
 // specs, coarse and fine frames, and a run that was trained on them.
 func makeWorld(t *testing.T) world {
 	t.Helper()
 	w := world{t.TempDir()}
-	script := fmt.Sprintf(smaller, programLink(t))
 	if err := os.MkdirAll(filepath.Join(w.dir, "bin"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(w.dir, "bin", "fmsr"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
+	scripts := map[string]string{"fmsr": fmt.Sprintf(smaller, selfLink(t, "fmsr"))}
+	if exec.Command("python3", "-c", "import numpy").Run() != nil {
+		scripts["python3"] = fmt.Sprintf(python3, selfLink(t, "pool"))
+	}
+	for name, script := range scripts {
+		if err := os.WriteFile(filepath.Join(w.dir, "bin", name), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	root, err := filepath.Abs(repository)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"testdata", "examples", "interop"} {
+	for _, name := range []string{"examples", "interop"} {
 		if err := os.Symlink(filepath.Join(root, name), filepath.Join(w.dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	cutFrames(t, filepath.Join(root, "testdata"), filepath.Join(w.dir, "testdata"))
 	if err := os.CopyFS(filepath.Join(w.dir, "specs"), os.DirFS(filepath.Join(root, "specs"))); err != nil {
 		t.Fatal(err)
 	}
@@ -293,6 +352,9 @@ mkdir TRUE_FINE COARSE
 for i in 0 1; do cp DATA/mri256_nu3e-5/seed_000$i/npy/*.npy TRUE_FINE/$i.npy; done
 bin/fmsr run specs/full.yaml --data-root DATA --out RUN
 `)
+	if err := writeArray(filepath.Join(w.dir, "DATA", "long.npy"), []int{100, 16, 16, 8}, func(i int) float32 { return wave([]int{16, 16, 8}, i) }); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"0.npy", "1.npy"} {
 		shape, values, err := npy.ReadFile(filepath.Join(w.dir, "TRUE_FINE", name))
 		if err == nil {
@@ -303,6 +365,30 @@ bin/fmsr run specs/full.yaml --data-root DATA --out RUN
 		}
 	}
 	return w
+}
+
+// cutFrames writes two frames of each real simulation, 32 x 32 cells of them.
+func cutFrames(t *testing.T, from, to string) {
+	t.Helper()
+	const frames, side = 2, 32
+	files, err := filepath.Glob(filepath.Join(from, "mri128_nu3e-5", "*", "npy", "*.npy"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v: %d files", err, len(files))
+	}
+	for _, file := range files {
+		shape, values, err := npy.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, w, c := shape[1], shape[2], shape[3]
+		name, _ := filepath.Rel(from, file)
+		if err := writeArray(filepath.Join(to, name), []int{frames, side, side, c}, func(i int) float32 {
+			frame, y, x, channel := i/(side*side*c), i/(side*c)%side, i/c%side, i%c
+			return values[((frame*h+y)*w+x)*c+channel]
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // run runs commands in the world itself.

@@ -84,13 +84,20 @@ func resolved(t *testing.T, path string, overrides ...pipeline.Override) map[str
 }
 
 // TestHyperparameterDefaults checks that specs/overfit.yaml has the original's
-// defaults, that fmsr's own keys do not change it, and that specs/full.yaml differs
-// from it by two flags only.
+// defaults but for base_dist, that fmsr's own keys do not change it, that specs/full.yaml
+// differs from it by two flags only, and that the original's base_dist is the key's default.
 func TestHyperparameterDefaults(t *testing.T) {
 	keys := resolved(t, "specs/overfit.yaml")
 	for _, h := range hyperparameters {
-		if got := fmt.Sprint(keys[h.key]); got != h.preset {
-			t.Errorf("%s is %s, want %s", h.key, got, h.preset)
+		want := h.preset
+		if h.key == "train.base_dist" {
+			want = "learned"
+			if got := resolved(t, filepath.Join(tinyData(t), "tiny.yaml"))[h.key]; got != h.preset {
+				t.Errorf("%s is %s in a spec that does not name it, want %s", h.key, got, h.preset)
+			}
+		}
+		if got := fmt.Sprint(keys[h.key]); got != want {
+			t.Errorf("%s is %s, want %s", h.key, got, want)
 		}
 	}
 	full := resolved(t, "specs/overfit.yaml",

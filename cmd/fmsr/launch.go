@@ -34,8 +34,8 @@ func (f *failedRank) Error() string {
 // get torchrun's variables. A signal that ends ctx is passed on to all of them. Rank 0's
 // output is this program's, and the others' errors come with their rank in front. When a
 // rank that trains fails, the others are given some time to end, and are then killed. Ranks
-// that do not train are shards: they show what they do, and work on when one fails. The
-// error is the *failedRank that failed first.
+// that do not train are shards: they show what they do, together if stdout is a live view, and
+// work on when one fails. The error is the *failedRank that failed first.
 func launch(ctx context.Context, size int, trains bool, stdout, stderr io.Writer) error {
 	if trains {
 		if terminal.Screen(stdout) != nil {
@@ -134,6 +134,7 @@ func startRanks(size int, stdout, stderr io.Writer) (all []*rankProcess, err err
 	if err != nil {
 		return nil, &runFailed{error: err}
 	}
+	together := sharesOn(stdout, size)
 	runtime.LockOSThread() // it has to live as long as the ranks: Pdeathsig is sent when it ends
 	for rank := range size {
 		r := &rankProcess{exec.Command(program), rank, ranks.Place{Rank: rank, Size: size, Host: thisHost, Port: port}}
@@ -144,10 +145,11 @@ func startRanks(size int, stdout, stderr io.Writer) (all []*rankProcess, err err
 		if stdout != nil {
 			r.Stdout = &rankLines{to: stdout, rank: rank}
 		}
-		if rank == 0 {
+		if rank == 0 && together == nil {
 			r.Stdin, r.Stdout, r.Stderr = os.Stdin, os.Stdout, os.Stderr
 		}
-		if err := r.Start(); err != nil {
+		err := r.startShown(together)
+		if err != nil {
 			return all, &runFailed{error: fmt.Errorf("starting rank %d: %w", rank, err)}
 		}
 		all = append(all, r)
@@ -204,8 +206,8 @@ func (h *heldLines) release() {
 	h.released = true
 }
 
-// rankLines writes whole lines with their rank in front, except for messages that name
-// it already.
+// rankLines writes whole lines with their rank in front, except for rank 0's and for messages
+// that name it already.
 type rankLines struct {
 	to   io.Writer
 	rank int
@@ -221,7 +223,7 @@ func (l *rankLines) Write(text []byte) (int, error) {
 			return len(text), nil
 		}
 		line := l.part[:end+1]
-		if !bytes.HasPrefix(line, []byte("fmsr: rank ")) {
+		if l.rank > 0 && !bytes.HasPrefix(line, []byte("fmsr: rank ")) {
 			line = fmt.Appendf(nil, "rank %d: %s", l.rank, line)
 		}
 		_, _ = l.to.Write(line) // at once, since others write too; a reader that is gone ends nothing

@@ -123,7 +123,7 @@ right in its statistics, and applies the trained model.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	dress(root)
-	root.AddCommand(runCommand(out, signals, unhelped), lintCommand(out), listCommand(out), describeCommand(out), schemaCommand(out), cacheCommand(out), weightsCommand(out), mergeCommand(out), verifyCommand(out), watchCommand(out), lsCommand(out), compareCommand(out), graphCommand(out), reportCommand(out), uiCommand(out), completionCommand(out), versionCommand(out))
+	root.AddCommand(runCommand(out, signals, unhelped), lintCommand(out), listCommand(out), describeCommand(out), schemaCommand(out), cacheCommand(out), weightsCommand(out), mergeCommand(out), verifyCommand(out), watchCommand(out), lsCommand(out), compareCommand(out), graphCommand(out), reportCommand(out), uiCommand(out), completionCommand(out), initCommand(out), inspectCommand(out), versionCommand(out))
 	return root
 }
 

@@ -44,7 +44,7 @@ func (s *steps) Set(text string) error {
 
 func runCommand(out io.Writer, signals *signals, unhelped *error) *cobra.Command {
 	var sets []string
-	var resume, shard string
+	var resume, shard, dry string
 	var profile, size steps
 	var how output
 	cmd := &cobra.Command{
@@ -64,6 +64,8 @@ stages (fmsr run SPEC --help shows them); --set sets any key.`,
 	cmd.Flags().Var(&size, "ranks", "run as this many processes on this machine: each has a part of every training batch or, of a flow that does not train, is a shard (torchrun and srun start them on several)")
 	cmd.Flags().Var(&profile, "profile", "report where the time of this many steps goes, and write profile.json, a trace, to the run's folder")
 	cmd.Flags().Lookup("profile").NoOptDefVal = "15"
+	cmd.Flags().StringVar(&dry, "dry-run", "", "open the data, try three steps in memory, and print what the run would do, need and take; nothing is written. whole: print every key of the spec too")
+	cmd.Flags().Lookup("dry-run").NoOptDefVal = "short"
 	how.addFlags(cmd)
 	given := pipeline.AddFlags(cmd.Flags())
 	usual := cmd.HelpFunc()
@@ -102,9 +104,18 @@ stages (fmsr run SPEC --help shows them); --set sets any key.`,
 		if spec.Run.OnSignal != "exit" && resume != "auto" {
 			return &pipeline.InputError{Err: fmt.Errorf("--resume %s: a job that runs again (run.on_signal is %s) would not resume where it stopped: leave out --resume, or give the new run an --out of its own", resume, spec.Run.OnSignal)}
 		}
+		if dry != "" {
+			if !place.Alone() || size > 1 {
+				return &pipeline.InputError{Err: errors.New("--dry-run tries one process: leave --ranks out, or see fmsr lint --ranks")}
+			}
+			return dryRun(cmd.Context(), out, spec, dry, pipeline.Options{Out: out, Version: version(), Fresh: resume == "never", Resume: from, Shard: part, Task: task})
+		}
 		onSignal := signals.heed(spec, out)
 		if place.Alone() && size > 1 {
-			return launch(cmd.Context(), int(size), spec.Trains(), screen, cmd.ErrOrStderr())
+			if out != screen { // the ranks show the run as they are told to
+				return launch(cmd.Context(), int(size), spec.Trains(), screen, cmd.ErrOrStderr())
+			}
+			return launchShown(cmd.Context(), int(size), spec, out, cmd.ErrOrStderr())
 		}
 		if place.Rank == 0 {
 			printWarnings(out, spec)

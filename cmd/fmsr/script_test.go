@@ -15,12 +15,17 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/testkit/akfile"
 	"fmsr.example/fmsr/internal/torchx"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fmsr": func() { asRank(); killWithin(); main() }})
+	testscript.Main(m, map[string]func(){
+		"fmsr": func() { asRank(); killWithin(); main() },
+		"pool": poolMain,
+	})
 }
 
 // concurrent are the scripts that between them start every kind of stage but superres (the
@@ -50,21 +55,31 @@ func TestScripts(t *testing.T) {
 		}
 		dir = ""
 	}
+	fixtures, err := filepath.Abs("../../internal/format/hdf5/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: dir, Files: files,
 		Setup: func(e *testscript.Env) error {
 			e.Defer(progress("TestScripts/" + strings.TrimPrefix(filepath.Base(e.WorkDir), "script-")))
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("FMSR_HDF5", os.Getenv("FMSR_HDF5"))
+			e.Setenv("HDF5", os.Getenv("FMSR_HDF5"))
+			e.Setenv("FIXTURES", fixtures)
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "bf16" { // the processor has instructions for it
 				return torchx.CPU.HasBF16(), nil
 			}
+			if name == "hdf5" {
+				return hdf5.Usable() == nil, nil
+			}
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand, "pool": poolCommand, "retype": retypeCommand, "flip": flipCommand, "trace": traceCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"npy": npyCommand, "exits": exitsCommand, "shape": shapeCommand, "pool": poolCommand, "retype": retypeCommand, "flip": flipCommand, "trace": traceCommand, "athenak": athenakCommand},
 	})
 }
 
@@ -91,13 +106,16 @@ func progress(name string) func() {
 
 // programLink returns a link named fmsr to the test binary. By that name the binary
 // runs as the program.
-func programLink(t *testing.T) string {
+func programLink(t *testing.T) string { return selfLink(t, "fmsr") }
+
+// selfLink returns a link to the test binary, which runs by that name what TestMain says.
+func selfLink(t *testing.T, name string) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	link := filepath.Join(t.TempDir(), "fmsr")
+	link := filepath.Join(t.TempDir(), name)
 	if err := os.Symlink(self, link); err != nil {
 		t.Fatal(err)
 	}
@@ -150,6 +168,19 @@ func npyCommand(ts *testscript.TestScript, _ bool, args []string) {
 			return float32(v)
 		}
 		return wave(shape, i)
+	}))
+}
+
+// athenakCommand writes a run of AthenaK: athenak FOLDER FRAMES,H,W. Its waves depend on the
+// last digit of the folder's name, so that a coarse run is like the fine one of its name.
+func athenakCommand(ts *testscript.TestScript, _ bool, args []string) {
+	var n, h, w int
+	_, err := fmt.Sscanf(args[1], "%d,%d,%d", &n, &h, &w)
+	ts.Check(err)
+	phase := 0.37 * float64(args[0][len(args[0])-1]) // by the digit at the folder's end
+	ts.Check(akfile.Fields(ts.MkAbs(args[0]), n, h, w, func(variable string, frame, y, x int) float64 {
+		at := phase + float64(frame) + float64(variable[len(variable)-1])
+		return 2 + math.Sin(at+2*math.Pi*(float64(x)+0.5)/float64(w)) + math.Sin(2*at+2*math.Pi*(float64(y)+0.5)/float64(h))
 	}))
 }
 

@@ -15,11 +15,15 @@ import (
 
 // show shows a run live if out is a terminal. It returns where the run writes to, and a
 // function that ends the view with the run's error, which it returns. Further calls of it
-// only return their error.
+// only return their error. A shard whose launcher shows it tells that what it does.
 func show(ctx context.Context, out io.Writer, place ranks.Place, spec *pipeline.Spec) (io.Writer, func(error) error) {
+	plain := func(err error) error { return err }
+	if events := eventsTo(out); events != nil {
+		return events, plain
+	}
 	screen := screenOf(out, place, spec)
 	if screen == nil {
-		return out, func(err error) error { return err }
+		return out, plain
 	}
 	view := liveview.Start(screen, spec.Run.Name)
 	stopped := context.AfterFunc(ctx, func() {
@@ -38,7 +42,8 @@ func show(ctx context.Context, out io.Writer, place ranks.Place, spec *pipeline.
 }
 
 // screenOf returns the terminal on which a run is shown live; nil: it is shown in lines. Of
-// several ranks rank 0 shows the run, unless the others have lines of their own to show.
+// several ranks rank 0 shows the run, unless the others have lines of their own to show. (Shards
+// of --ranks are shown by their launcher.)
 func screenOf(out io.Writer, place ranks.Place, spec *pipeline.Spec) *os.File {
 	if place.Rank > 0 || !place.Alone() && !spec.Trains() {
 		return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,6 +31,15 @@ flow:
   - report:
 `
 
+const shareSpec = `
+version: 1
+run: {name: shared, overfit: false}
+flow:
+  - npy_load: {set: set, fields: [a, b]}
+  - channel_select: {channels: all}
+  - export: {format: npy}
+`
+
 // TestTerminal runs the program on a terminal: the run is shown live, and however it ends, the
 // terminal keeps its modes and its cursor.
 func TestTerminal(t *testing.T) {
@@ -38,8 +48,10 @@ func TestTerminal(t *testing.T) {
 	}
 	hangUps(t)
 	dir, program := t.TempDir(), programLink(t)
-	if err := os.WriteFile(filepath.Join(dir, "small.yaml"), []byte(terminalSpec), 0o644); err != nil {
-		t.Fatal(err)
+	for name, spec := range map[string]string{"small.yaml": terminalSpec, "share.yaml": shareSpec} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(spec), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for seed := range 3 {
 		shape := []int{3, 8, 8, 2}
@@ -49,6 +61,7 @@ func TestTerminal(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name    string
+		spec    string // empty: small
 		env     string
 		args    []string
 		end     func(p *os.Process, terminal *pty.Terminal) // once step 3 is shown; nil: the run ends by itself
@@ -77,11 +90,15 @@ func TestTerminal(t *testing.T) {
 		{
 			name: "ranks", args: []string{"--ranks", "2", "--set", "batch.size=2"}, want: []string{"step 6, 3 validation frames", "results"},
 		},
+		{
+			name: "shards", spec: "share", args: []string{"--ranks", "2"}, want: []string{"memory", "rank 1: export", "results", "shards", "next", "verify"},
+			without: "of all work",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			terminal := pty.Open(t, 80, 24)
 			before := terminal.Modes(t)
-			cmd := exec.Command(program, append([]string{"run", "small.yaml", "--data-root", "data", "--out", c.name}, c.args...)...)
+			cmd := exec.Command(program, append([]string{"run", cmp.Or(c.spec, "small") + ".yaml", "--data-root", "data", "--out", c.name}, c.args...)...)
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+dir, "TERM=xterm-256color", c.env)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal.Program, terminal.Program, terminal.Program

@@ -22,7 +22,7 @@ func uiCommand(out io.Writer) *cobra.Command {
 		Use:     "ui FOLDER...",
 		Short:   "Serve a page over folders of runs, while they go on and after",
 		Long: `ui serves one page over the runs in the folders, for a browser: curves of several runs over
-each other, fields by step with a wipe between input, generated and target, spectra, metrics
+each other, fields by step with a wipe between input, generated, target and other runs, spectra, metrics
 with their meaning, and the keys that differ. It follows runs that go on.
 
 It reads these folders alone, needs no network, and serves this machine alone. With --listen

@@ -18,8 +18,9 @@ func watchCommand(out io.Writer) *cobra.Command {
 		Use:     "watch RUN...",
 		Short:   "Show training runs that were started elsewhere, from their folders",
 		Long: `watch shows what the folders of training runs say, several beside each other: how far
-each run is, loss and validation, speed, the step of the checkpoint, and the verdict of the last
-evaluation. It reads files alone, also those of a job on another machine, and writes nothing.
+each run is, loss and validation, speed, the slowest stage, the step of the checkpoint, memory,
+and the verdict of the last evaluation. It reads files alone, also those of a job on another
+machine, and writes nothing.
 
 It ends when all runs have taken their last step, or by Ctrl-C. When it does not write to a terminal, it
 prints once what the folders say.

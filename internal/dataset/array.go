@@ -1,11 +1,15 @@
 package dataset
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/format/npy"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/infile"
 )
 
 // Axes are the axes of a file's array as letters, in the order of its shape: F frames, H,
@@ -25,10 +29,22 @@ func CheckAxes(axes string) error {
 // axisNames are the axes in messages.
 var axisNames = map[rune]string{'F': "frames", 'H': "H", 'W': "W", 'C': "channels"}
 
+// file is an open array of an npy, npz or HDF5 file.
+type file interface {
+	Read(dst []float32, at int) error
+	Double() bool
+	Low(on bool)
+	Stamp() infile.Stamp
+	Close() error
+}
+
 // array is an open file that is read a frame (H,W,C) at a time, whatever the order of its
 // axes and of its values.
 type array struct {
-	*npy.File
+	file
+	path       string // of the file, and in it
+	shape      []int
+	moments    []frames.Moment // of each frame; nil: not known
 	f, h, w, c int
 
 	// The values' order: axes from the slowest to the fastest, without those of length 1.
@@ -42,30 +58,45 @@ type array struct {
 	block      []float32
 	most       int // values of a block: each block takes a pass through the file
 	from, held int
-	dtype      string // of the block
 }
 
-// newArray finds the axes of a file among axes. Those in optional may be missing, or have
-// the length 1.
-func newArray(file *npy.File, axes, optional string) (*array, error) {
-	if axes == "" {
-		axes = Axes
+// openArray opens an array of a file, an npz's or HDF5's by its name.
+func (f Files) openArray(path, name, optional string) (*array, error) {
+	axes := cmp.Or(f.Axes, Axes)
+	if hdf5.Is(path) {
+		h, err := hdf5.Open(path, name, f.Trajectory-1)
+		if err != nil {
+			return nil, err
+		}
+		return newArray(&array{file: h, path: h.Path, shape: h.Shape, moments: h.Moments}, cmp.Or(h.Axes, axes), optional, false)
 	}
-	found, ok := present(file.Shape, axes, optional)
+	n, err := npy.OpenArray(path, name)
+	if err != nil {
+		return nil, err
+	}
+	return newArray(&array{file: n, path: n.Path, shape: n.Shape}, axes, optional, n.Fortran)
+}
+
+// newArray finds the axes of an array among axes. Those in optional may be missing, or have
+// the length 1. If it returns an error, it closes the array.
+func newArray(a *array, axes, optional string, fortran bool) (*array, error) {
+	found, ok := present(a.shape, axes, optional)
 	if !ok {
-		return nil, fmt.Errorf("%s: shape %v, want (%s)%s", file.Path, file.Shape, nameAxes(axes, optional), oneOf(optional))
+		a.Close()
+		return nil, fmt.Errorf("%s: shape %v, want (%s)%s", a.path, a.shape, nameAxes(axes, optional), oneOf(optional))
 	}
 	length := map[rune]int{'F': 1, 'H': 1, 'W': 1, 'C': 1}
 	var stored []rune // from the slowest to the fastest
 	for i, axis := range found {
-		if length[axis] = file.Shape[i]; length[axis] > 1 {
+		if length[axis] = a.shape[i]; length[axis] > 1 {
 			stored = append(stored, axis)
 		}
 	}
-	if file.Fortran {
+	if fortran {
 		slices.Reverse(stored)
 	}
-	a := &array{File: file, f: length['F'], h: length['H'], w: length['W'], c: length['C'], outer: 1, inner: 1, most: 16 << 20}
+	a.f, a.h, a.w, a.c = length['F'], length['H'], length['W'], length['C']
+	a.outer, a.inner, a.most = 1, 1, 16<<20
 	at := max(0, slices.Index(stored, 'F'))
 	for i, axis := range stored {
 		switch {
@@ -159,12 +190,18 @@ func (a *array) frame(dst []float32, i int) error {
 	return nil
 }
 
+// Low is the file's. What is held is not of that kind.
+func (a *array) Low(on bool) {
+	a.file.Low(on)
+	a.held = 0
+}
+
 // fill reads a block of frames of n values from frame i on, unless it has frame i.
 func (a *array) fill(i, n int) error {
-	if a.dtype == a.DType && i >= a.from && i < a.from+a.held {
+	if i >= a.from && i < a.from+a.held {
 		return nil
 	}
-	a.from, a.held, a.dtype = i, min(a.f-i, max(1, a.most/n)), a.DType
+	a.from, a.held = i, min(a.f-i, max(1, a.most/n))
 	a.block = slices.Grow(a.block[:0], a.held*n)[:a.held*n]
 	run := make([]float32, a.held*a.inner) // of one index along the outer axes
 	for o := range a.outer {

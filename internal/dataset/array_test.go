@@ -226,8 +226,8 @@ func checkFrames(t *testing.T, what string, f Files, length map[rune]int) {
 	}
 	_, want := laidOut(Axes, length, false)
 	n := len(want) / a.F
-	for _, f := range a.arrays() {
-		f.most = 2 * n
+	for _, f := range a.stored() {
+		f.(*array).most = 2 * n
 	}
 	for _, i := range append([]int{a.F - 1}, append(Numbers(a.F), 0)...) {
 		frame, err := a.Frame(memory.DefaultAllocator, i)

@@ -6,6 +6,9 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/athenak"
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/format/npy"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/infile"
@@ -15,18 +18,23 @@ import (
 //
 //	one array (F,H,W,C)       -- frame i: read, and converted to float32 --
 //	one array (F,H,W) a field -- frame i: assembled ------------------------
+//	AthenaK's files, joined   -- the one frame: assembled ------------------
 //	files of each frame       -- frame i: opened, and read in these ways ---
 type Arrays struct {
-	F, H, W, C int // frames, grid and channels
+	F, H, W, C int         // frames, grid and channels
+	Domain     *field.Grid // what the files say of their grid; nil: nothing but H and W
 
-	files []*array
-	plane []float32 // scratch: one field of a frame; nil if an array holds them all
-	seen  []seen    // every array, in the order of the frames
+	files  []*array
+	joined *athenak.Snapshot // instead of files
+	plane  []float32         // scratch: one field of a frame; nil if an array holds them all
+	seen   []seen            // every array, in the order of the frames
 
-	of      Files   // with files of each frame: these
-	numbers []int   // of the frames; nil: 0 to F-1
-	open    *Arrays // the files of one frame
-	at      int     // of the frame at this place in numbers
+	of      Files           // with files of each frame, or joined ones: these
+	numbers []int           // of the frames; nil: 0 to F-1
+	ends    []int           // of each frame's part of seen
+	moments []frames.Moment // of each frame; nil: not known
+	open    *Arrays         // the files of one frame
+	at      int             // of the frame at this place in numbers
 }
 
 // seen is an array's file when it was opened.
@@ -42,9 +50,12 @@ func (f Files) Open() (*Arrays, error) { return f.open("") }
 func (f Files) open(optional string) (*Arrays, error) {
 	a := &Arrays{}
 	var err error
-	if f.Snapshots != nil {
+	switch {
+	case f.Snapshots != nil:
 		err = a.openFrames(f)
-	} else {
+	case f.Joined != nil:
+		err = a.join(f)
+	default:
 		err = a.openArrays(f, optional)
 	}
 	if err != nil {
@@ -70,7 +81,7 @@ func (a *Arrays) openArrays(f Files, optional string) error {
 	}
 	for _, path := range paths {
 		for _, name := range names {
-			if err := a.add(path, name, f.Axes, optional); err != nil {
+			if err := a.add(f, path, name, optional); err != nil {
 				return err
 			}
 		}
@@ -81,12 +92,19 @@ func (a *Arrays) openArrays(f Files, optional string) error {
 	return nil
 }
 
-// byName reports whether the file is an npz with an array for each field.
+// byName reports whether the file is an npz, or HDF5, with an array for each field.
 func (f Files) byName() (bool, error) {
 	if f.Array != "" || f.Fields != nil {
 		return false, nil
 	}
-	there, err := npy.Arrays(f.Path)
+	var there []string
+	var err error
+	known := hdf5.Is(f.Path) // its names are the fields'
+	if known {
+		there, _, err = hdf5.About(f.Path)
+	} else {
+		there, err = npy.Arrays(f.Path)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -96,29 +114,24 @@ func (f Files) byName() (bool, error) {
 			missing = append(missing, name)
 		}
 	}
-	if n := len(missing); n > 0 && n < len(f.Names) {
+	if n := len(missing); n > 0 && (n < len(f.Names) || known && there != nil) {
 		return false, fmt.Errorf("%s: no array for the fields %v: it has %v", f.Path, missing, there)
 	}
 	return len(f.Names) > 0 && len(missing) == 0, nil
 }
 
 // add opens an array and checks its shape against the first one's.
-func (a *Arrays) add(path, name, axes, optional string) error {
-	file, err := npy.OpenArray(path, name)
+func (a *Arrays) add(f Files, path, name, optional string) error {
+	next, err := f.openArray(path, name, optional)
 	if err != nil {
 		return err
 	}
-	next, err := newArray(file, axes, optional)
-	if err != nil {
-		file.Close()
-		return err
-	}
-	a.files, a.seen = append(a.files, next), append(a.seen, seen{path, file.Stamp()})
+	a.files, a.seen = append(a.files, next), append(a.seen, seen{path, next.Stamp()})
 	first := a.files[0]
 	if next.f != first.f || next.h != first.h || next.w != first.w {
-		return fmt.Errorf("%s: shape %v, but %s has %v", file.Path, file.Shape, first.Path, first.Shape)
+		return fmt.Errorf("%s: shape %v, but %s has %v", next.path, next.shape, first.path, first.shape)
 	}
-	a.F, a.H, a.W, a.C = first.f, first.h, first.w, a.C+next.c
+	a.F, a.H, a.W, a.C, a.moments = first.f, first.h, first.w, a.C+next.c, first.moments
 	return nil
 }
 
@@ -131,13 +144,17 @@ func (a *Arrays) openFrames(f Files) error {
 		}
 		one := a.open
 		if i == 0 {
-			a.H, a.W, a.C = one.H, one.W, one.C
+			a.H, a.W, a.C, a.Domain = one.H, one.W, one.C, one.Domain
 		}
-		if one.H != a.H || one.W != a.W || one.C != a.C || len(one.seen)*i != len(a.seen) {
+		if one.H != a.H || one.W != a.W || one.C != a.C || one.joined == nil && len(one.seen)*i != len(a.seen) {
 			return fmt.Errorf("%s: grid %d x %d and %d channels in %d arrays, but %s has %d x %d and %d in %d",
 				one.seen[0].path, one.H, one.W, one.C, len(one.seen), a.seen[0].path, a.H, a.W, a.C, len(a.seen)/i)
 		}
-		a.F, a.seen = i+1, append(a.seen, one.seen...)
+		if a.Domain != nil && *one.Domain != *a.Domain {
+			return fmt.Errorf("%s: domain %+v, but %s has %+v", one.seen[0].path, *one.Domain, a.seen[0].path, *a.Domain)
+		}
+		a.F, a.seen, a.moments = i+1, append(a.seen, one.seen...), append(a.moments, one.moments...)
+		a.ends = append(a.ends, len(a.seen))
 	}
 	return nil
 }
@@ -149,7 +166,7 @@ func (a *Arrays) openFrame(i int) error {
 		a.open = nil
 	}
 	files := a.of.Snapshots[a.numbers[i]]
-	files.Form = a.of.Form
+	files.Form, files.View = a.of.Form, a.of.View
 	var err error
 	a.open, err = files.open("F")
 	a.at = i
@@ -165,8 +182,11 @@ func (a *Arrays) turnTo(i int) error {
 	if err := a.openFrame(i); err != nil {
 		return err
 	}
-	n := len(a.open.seen)
-	return a.open.were(stampsOf(a.seen[i*n : (i+1)*n]))
+	from := 0
+	if i > 0 {
+		from = a.ends[i-1]
+	}
+	return a.open.were(stampsOf(a.seen[from:a.ends[i]]))
 }
 
 // Numbers returns the numbers of the frames.
@@ -201,15 +221,28 @@ func (a *Arrays) were(before []infile.Stamp) error {
 // Frame returns the frame of that number, (H,W,C) float32. Release it; it outlives Close.
 func (a *Arrays) Frame(mem memory.Allocator, number int) (*memory.Buffer, error) {
 	b := frames.NewBuffer(mem, a.H*a.W*a.C)
-	i := number
-	if a.numbers != nil {
-		i, _ = slices.BinarySearch(a.numbers, number)
-	}
-	if err := a.read(frames.Floats(b), i); err != nil {
+	if err := a.read(frames.Floats(b), a.place(number)); err != nil {
 		b.Release()
 		return nil, fmt.Errorf("frame %d: %w", number, err)
 	}
 	return b, nil
+}
+
+// place returns the place of a frame of that number.
+func (a *Arrays) place(number int) int {
+	if a.numbers == nil {
+		return number
+	}
+	i, _ := slices.BinarySearch(a.numbers, number)
+	return i
+}
+
+// Moment returns when the frame of that number is of.
+func (a *Arrays) Moment(number int) frames.Moment {
+	if a.moments == nil {
+		return frames.Moment{}
+	}
+	return a.moments[a.place(number)]
 }
 
 // read fills dst (H,W,C) with the frame at place i.
@@ -223,8 +256,8 @@ func (a *Arrays) read(dst []float32, i int) error {
 	if a.plane == nil {
 		return a.files[0].frame(dst, i)
 	}
-	for c, file := range a.files {
-		if err := file.frame(a.plane, i); err != nil {
+	for c := range a.C {
+		if err := a.readPlane(c, i); err != nil {
 			return err
 		}
 		for cell, v := range a.plane {
@@ -234,17 +267,54 @@ func (a *Arrays) read(dst []float32, i int) error {
 	return nil
 }
 
-// arrays returns the open ones.
-func (a *Arrays) arrays() []*array {
-	if a.open != nil {
-		return a.open.files
+// readPlane fills plane with field c of the frame at place i.
+func (a *Arrays) readPlane(c, i int) error {
+	if a.joined != nil {
+		return a.joined.Read(a.plane, a.of.View.Variables[c])
 	}
-	return a.files
+	return a.files[c].frame(a.plane, i)
+}
+
+// stored is open values of a type that Low asks about.
+type stored interface {
+	Double() bool
+	Low(on bool)
+}
+
+// stored returns what is open.
+func (a *Arrays) stored() (all []stored) {
+	if a.open != nil {
+		return a.open.stored()
+	}
+	if a.joined != nil {
+		return []stored{a.joined}
+	}
+	for _, f := range a.files {
+		all = append(all, f)
+	}
+	return all
+}
+
+// pathOf returns the file of a channel.
+func (a *Arrays) pathOf(c int) string {
+	switch {
+	case a.open != nil:
+		return a.open.pathOf(c)
+	case a.joined != nil:
+		return a.seen[0].path
+	}
+	return a.files[min(c, len(a.files)-1)].path
 }
 
 // Close closes the files.
 func (a *Arrays) Close() {
-	for _, f := range a.arrays() {
+	if a.open != nil {
+		a.open.Close()
+	}
+	if a.joined != nil {
+		a.joined.Close()
+	}
+	for _, f := range a.files {
 		f.Close()
 	}
 }

@@ -41,7 +41,7 @@ func (l *Lossy) Add(later Lossy) {
 // Lossy judges the channels, which have these names, by the first, middle and last frame
 // together: a field may begin almost constant.
 func (a *Arrays) Lossy(fields []string) (Lossy, error) {
-	if !slices.ContainsFunc(a.arrays(), func(f *array) bool { return f.Double() }) {
+	if !slices.ContainsFunc(a.stored(), stored.Double) {
 		return nil, nil
 	}
 	all, lost := make([]field.Welford, a.C), make([]field.Welford, a.C)
@@ -56,7 +56,7 @@ func (a *Arrays) Lossy(fields []string) (Lossy, error) {
 			merge(&all[c], &lost[c], kept[c:], rest[c:], a.C)
 			if left := digits(all[c], lost[c]); left < field.EnoughDigits {
 				found[name] = fmt.Errorf("%s: field %s: float64 values of %.6g +- %.3g keep %.1f digits of their variation as float32, which fmsr computes in (want %d): subtract one number, about the mean, from the field in all files, or write it in another unit",
-					a.arrays()[min(c, len(a.arrays())-1)].Path, name, all[c].Mean, all[c].Std(), left, field.EnoughDigits)
+					a.pathOf(c), name, all[c].Mean, all[c].Std(), left, field.EnoughDigits)
 			}
 		}
 		if len(found) == 0 {
@@ -71,7 +71,7 @@ func (a *Arrays) readBoth(kept, rest []float32, i int) error {
 	if err := a.read(kept, i); err != nil {
 		return err
 	}
-	for _, f := range a.arrays() {
+	for _, f := range a.stored() {
 		f.Low(true)
 		defer f.Low(false)
 	}

@@ -3,22 +3,53 @@ package dataset
 import (
 	"fmt"
 	"os"
+	"slices"
 
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/glob"
 )
 
 // FindFiles returns the npy and npz files of a path, sorted: the file itself, the files of a
-// folder, or the files of a glob pattern. It returns an error if there is none.
+// folder, or the files of a glob pattern. AthenaK's run folders and HDF5 files count as files:
+// the folder or file itself or, if a folder holds no npy and npz files, those in it.
+// FindFiles returns an error if there is none.
 func FindFiles(path string) ([]string, error) {
 	paths, err := glob.Expand(path)
-	if info, stat := os.Stat(path); stat == nil && info.IsDir() {
+	if info, stat := os.Stat(path); stat == nil && info.IsDir() && !IsRun(path) {
 		paths, err = glob.In(path, "*.np[yz]")
+		if len(paths) == 0 && err == nil {
+			paths, err = glob.In(path, "*")
+			paths = slices.DeleteFunc(paths, func(path string) bool { return !IsRun(path) && !hdf5.Is(path) })
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if len(paths) == 0 {
-		return nil, fmt.Errorf("%s: no npy or npz file there", path)
+		return nil, fmt.Errorf("%s: no npy, npz or HDF5 file there, and no run of AthenaK", path)
 	}
 	return paths, nil
+}
+
+// Input returns the files of a path that FindFiles has found, with these fields. Without
+// fields, an npy file has any, and a run of AthenaK and an HDF5 file all of its own, whose
+// names Input returns.
+func Input(path string, fields []string) (Files, []string, error) {
+	if !IsRun(path) {
+		if len(fields) == 0 && hdf5.Is(path) {
+			var err error
+			if fields, _, err = hdf5.About(path); err != nil {
+				return Files{}, nil, err
+			}
+		}
+		return Files{Path: path, Form: Form{Names: fields}}, fields, nil
+	}
+	if len(fields) == 0 {
+		var err error
+		if fields, err = runFields(path); err != nil {
+			return Files{}, nil, err
+		}
+	}
+	files, err := RunFiles(path, View{Variables: Variables(fields, AthenaNames)}, nil)
+	return files, fields, err
 }

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/glob"
 )
 
@@ -28,11 +29,14 @@ type Layout struct {
 }
 
 // Files are the files that hold one seed's frames: one file (F,H,W,C), one file (F,H,W) for
-// each field, or such files for each frame.
+// each field, or such files for each frame. AthenaK's are those of a frame, which are joined.
 type Files struct {
-	Path      string
-	Fields    []string      // a path for each field, in the fields' order; nil if Path holds them all
-	Snapshots map[int]Files // the files of each frame, by its number; nil if the files hold them all
+	Path       string
+	Fields     []string      // a path for each field, in the fields' order; nil if Path holds them all
+	Snapshots  map[int]Files // the files of each frame, by its number; nil if the files hold them all
+	Joined     []string      // AthenaK's files of a frame; nil: these are npy or npz files
+	View       *View         // what is read of AthenaK's files
+	Trajectory int           // of an HDF5 file, from 1 on; 0: its only one
 	Form
 }
 
@@ -51,6 +55,8 @@ func (f Files) Paths() (paths []string) {
 			paths = append(paths, f.Snapshots[number].Paths()...)
 		}
 		return paths
+	case f.Joined != nil:
+		return f.Joined
 	case f.Fields != nil:
 		return f.Fields
 	}
@@ -98,11 +104,7 @@ func (l Layout) String() string {
 func (l Layout) Find() (map[int]Files, error) {
 	switch {
 	case len(l.Files) > 0:
-		found := map[int]Files{}
-		for i, path := range l.Files {
-			found[i] = Files{Path: path}
-		}
-		return found, nil
+		return l.list()
 	case l.Root == "": // checked here, because shipped specs leave root to the flag
 		return nil, fmt.Errorf("root is not set: give the folder that holds %s by --data-root", l)
 	case l.Pattern != "":
@@ -110,6 +112,26 @@ func (l Layout) Find() (map[int]Files, error) {
 	default:
 		return l.findFolders()
 	}
+}
+
+// list returns the files in their order, as seeds 0, 1, ... Each trajectory of an HDF5 file
+// is one.
+func (l Layout) list() (map[int]Files, error) {
+	found := map[int]Files{}
+	for _, path := range l.Files {
+		if !hdf5.Is(path) {
+			found[len(found)] = Files{Path: path}
+			continue
+		}
+		_, n, err := hdf5.About(path)
+		if err != nil {
+			return nil, err
+		}
+		for i := range max(n, 1) {
+			found[len(found)] = Files{Path: path, Trajectory: i + 1}
+		}
+	}
+	return found, nil
 }
 
 var seedFolder = regexp.MustCompile(`^seed_(\d+)$`)

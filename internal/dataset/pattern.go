@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/glob"
 )
 
@@ -49,8 +50,8 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 	switch {
 	case !filepath.IsLocal(text):
 		return nil, fmt.Errorf("is %q: want a path below root", text)
-	case !strings.HasSuffix(text, ".npy") && !strings.HasSuffix(text, ".npz"):
-		return nil, fmt.Errorf("is %q: want .npy or .npz at its end", text)
+	case !slices.Contains(append([]string{".npy", ".npz"}, hdf5.Endings...), filepath.Ext(text)):
+		return nil, fmt.Errorf("is %q: want .npy or .npz at its end, or one of HDF5's: %s", text, strings.Join(hdf5.Endings, ", "))
 	case !strings.Contains(rest, "{seed}") && !strings.Contains(rest, "{frame}") && !strings.Contains(rest, "{field}"):
 		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits, {frame} of the frame's, or {field} of the field's name", text)
 	case twoNumbers.MatchString(text):
@@ -59,6 +60,17 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 		return nil, fmt.Errorf("is %q: want a path with {seed}, {frame}, {field}, * and ?", text)
 	}
 	return parse(rest, fields)
+}
+
+// ParseFolder reads the pattern of a seed's folder.
+func ParseFolder(text string) (*Pattern, error) {
+	switch {
+	case !filepath.IsLocal(text):
+		return nil, fmt.Errorf("is %q: want a path below root", text)
+	case !strings.Contains(text, "{seed}") || strings.Contains(text, "{frame}") || strings.Contains(text, "{field}"):
+		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits, and none of {frame} and {field}", text)
+	}
+	return parse(filepath.Clean(text), nil)
 }
 
 // parse reads a pattern, which may be that of a folder.

@@ -61,7 +61,7 @@ func TestPattern(t *testing.T) {
 		"":                     "want a path below root",
 		"/data/{seed}.npy":     "want a path below root",
 		"../{seed}.npy":        "want a path below root",
-		"{seed}.txt":           "want .npy or .npz at its end",
+		"{seed}.txt":           "want .npy or .npz at its end, or one of HDF5's: .h5, .hdf5",
 		"f.npy":                "want {seed} in place of the seed's digits, {frame}",
 		"{seed}/../f.npy":      "want {seed} in place of the seed's digits",
 		"{seed}_{fields}.npy":  "want {seed}, {frame} or {field}, not {fields}",

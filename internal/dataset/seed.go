@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -43,6 +44,11 @@ func (r *Run) Measure(s *Seed) ([]int, error) {
 	if a.C != len(r.Fields) {
 		return nil, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, a.C, len(r.Fields), strings.Join(r.Fields, " "))
 	}
+	if a.Domain != nil {
+		if err := r.Settle(*a.Domain, path); err != nil {
+			return nil, err
+		}
+	}
 	if r.H == 0 {
 		r.H, r.W = a.H, a.W
 	}
@@ -53,6 +59,33 @@ func (r *Run) Measure(s *Seed) ([]int, error) {
 	r.Lossy.Add(found)
 	return a.Numbers(), err
 }
+
+// Settle takes the box of a seed's files, unless the spec has said it. It returns an error
+// if the spec or the seeds before it have another domain.
+func (r *Run) Settle(of field.Grid, path string) error {
+	box, boundary, cure := "run.grid.box is", "run.grid.boundary is", ": leave it out of the spec, or correct it"
+	if r.H > 0 {
+		box, boundary, cure = "the seeds before it have", "the seeds before it have", ""
+	}
+	if r.Box == [2]float64{} {
+		r.Box = of.Box
+	}
+	for i := range of.Box {
+		if math.Abs(r.Box[i]-of.Box[i]) > sameLength*of.Box[i] {
+			return fmt.Errorf("%s: a domain of [%g, %g], but %s [%g, %g]%s", path, of.Box[0], of.Box[1], box, r.Box[0], r.Box[1], cure)
+		}
+	}
+	if r.Boundary != of.Boundary {
+		if cure != "" {
+			cure = fmt.Sprintf(": set it to [%s, %s]", of.Boundary[0], of.Boundary[1])
+		}
+		return fmt.Errorf("%s: boundaries [%s, %s] along y and x, but %s [%s, %s]%s", path, of.Boundary[0], of.Boundary[1], boundary, r.Boundary[0], r.Boundary[1], cure)
+	}
+	return nil
+}
+
+// sameLength is the relative difference of equal lengths: files and specs round them.
+const sameLength = 1e-5
 
 // Numbers returns the numbers of n frames, 0 to n-1.
 func Numbers(n int) []int {
@@ -91,6 +124,12 @@ func ChooseFrames(numbers, wanted []int) ([]int, error) {
 // cache is stale if the hash of this text has changed.
 func (s Seed) Identify(w io.Writer) {
 	fmt.Fprintf(w, "%q %v %+v %s %v\n", s.Paths(), s.Stamps, s.Form, s.Split, s.Frames)
+	if s.Trajectory != 0 {
+		fmt.Fprintf(w, "trajectory %d\n", s.Trajectory)
+	}
+	if s.View != nil {
+		fmt.Fprintf(w, "%+v\n", *s.View)
+	}
 }
 
 // Reopen opens the seed's files again. It returns an error if one of them has been replaced
@@ -136,7 +175,7 @@ func (s Seed) Read(a *Arrays, mem memory.Allocator, run Run, i int) (*frames.Fra
 	if err != nil {
 		return nil, err
 	}
-	origin := []frames.Origin{{Seed: s.Seed, Frame: i, Split: s.Split}}
+	origin := []frames.Origin{{Seed: s.Seed, Frame: i, Split: s.Split, Moment: a.Moment(i)}}
 	grid := run.Grid
 	grid.H, grid.W = a.H, a.W
 	return frames.New(run.Fields, grid, origin, values, nil), nil

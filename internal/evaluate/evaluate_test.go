@@ -227,7 +227,7 @@ func TestTables(t *testing.T) {
 		words := []int{2 + 3, 1 + 3, 2 + 4} // of the label, figures
 		switch {
 		case i == 0:
-			if heads := strings.Join(table.Heads, ", "); heads != "of bilinear, NMSE, power in the lost band, of truth's, spread over error" {
+			if heads := strings.Join(table.Heads, ", "); heads != "error, of bilinear's, NMSE, power in the lost band, of truth's, spread over error" {
 				t.Errorf("heads: %s", heads)
 			}
 		case i == 5:
@@ -244,7 +244,7 @@ func TestTables(t *testing.T) {
 			}
 		}
 	}
-	want := "one frame, mean over 2 fields|MSE, by field|of bilinear, by field|NMSE, by field|power in the lost band, of truth's, by field|spread over error, by field"
+	want := "one frame, mean over 2 fields|MSE, by field|error, of bilinear's, by field|NMSE, by field|power in the lost band, of truth's, by field|spread over error, by field"
 	if got := strings.Join(titles, "|"); got != want {
 		t.Errorf("tables %s, want %s", got, want)
 	}

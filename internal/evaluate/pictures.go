@@ -95,9 +95,9 @@ func Signed(field string) bool { return field != "density" }
 // frame. Of a single frame they are side by side, the target last.
 func (c *Comparison) panel(field int, d Drawing, src Source) picture.Panel {
 	p := c.maps(field, d)
-	input := c.row("input", field, c.shown.Made[Bilinear], nil, errorNote)
-	target := c.row("target", field, c.shown.Truth, nil, rmsNote)
-	generated := c.row("generated", field, c.shown.Made[src], nil, errorNote)
+	input := c.row("input", field, c.shown.Made[Bilinear], nil, ErrorNote)
+	target := c.row("target", field, c.shown.Truth, nil, DeviationNote)
+	generated := c.row("generated", field, c.shown.Made[src], nil, ErrorNote)
 	if len(c.shown.Columns) == 1 {
 		return beside(p, input, generated, target)
 	}
@@ -157,10 +157,10 @@ func (c *Comparison) ensemble(field int, d Drawing) picture.Figure {
 	}
 	for i := range fields.Rows {
 		for _, f := range fields.Rows[i].Fields {
-			fields.Rows[i].Notes = append(fields.Rows[i].Notes, errorNote(f.Data, target.Data))
+			fields.Rows[i].Notes = append(fields.Rows[i].Notes, ErrorNote(f.Data, target.Data))
 		}
 	}
-	fields.Rows[0].Notes[1] = rmsNote(target.Data, nil)
+	fields.Rows[0].Notes[1] = DeviationNote(target.Data, nil)
 	if c.shown.Made[Sample3] == nil {
 		fields.Rows[1].Notes[2] = rmsNote(fields.Rows[1].Fields[2].Data, nil)
 	}
@@ -184,9 +184,15 @@ func (c *Comparison) ensemble(field int, d Drawing) picture.Figure {
 // rmsNote is the root mean square of values.
 func rmsNote(values, _ []float32) string { return fmt.Sprintf("rms %.3g", rms(values)) }
 
-// errorNote is the root mean square of made - truth over the truth's deviation, and their
-// correlation (Pearson).
-func errorNote(made, truth []float32) string {
+// DeviationNote is the deviation of values, by which errors are divided.
+func DeviationNote(values, _ []float32) string {
+	_, deviation := meanAndDeviation(values)
+	return fmt.Sprintf("deviation %.3g", deviation)
+}
+
+// ErrorNote is the root mean square of made - truth over the truth's deviation, and their
+// correlation (Pearson), as maps have them below; empty of a constant truth.
+func ErrorNote(made, truth []float32) string {
 	share, r := closeness(made, truth)
 	if !Figure(share).Finite() || !Figure(r).Finite() {
 		return ""
@@ -248,14 +254,14 @@ func (c *Comparison) zooms(field int) (out []image.Rectangle) {
 		return nil
 	}
 	for n := range c.shown.Columns {
-		out = append(out, worst(c.mapOf(field, n, c.shown.Truth, c.shown.Made[Bilinear]), size))
+		out = append(out, Worst(c.mapOf(field, n, c.shown.Truth, c.shown.Made[Bilinear]), size))
 	}
 	return out
 }
 
-// worst returns the window of that size with the largest sum of squares, the first such
-// window on a raster of half windows.
-func worst(f picture.Field, size image.Point) image.Rectangle {
+// Worst returns the window of that size, (width, height) in cells, with the largest sum of
+// squares, the first such window on a raster of half windows.
+func Worst(f picture.Field, size image.Point) image.Rectangle {
 	best, most := image.Rectangle{Max: size}, -1.
 	for y := 0; y+size.Y <= f.H; y += size.Y / 2 {
 		for x := 0; x+size.X <= f.W; x += size.X / 2 {

@@ -24,9 +24,10 @@ func TestNotes(t *testing.T) {
 	// deviations of made from 2.125: -0.125, 0.375, -1.125, 0.875; with -1, 1, -1, 1
 	golden.Near(t, "r", r, (0.125+0.375+1.125+0.875)/4/math.Sqrt((0.125*0.125+0.375*0.375+1.125*1.125+0.875*0.875)/4), 1e-12)
 	for _, c := range []struct{ got, want string }{
-		{errorNote(made, truth), "error 56%, r = 0.845"},
-		{errorNote(made, []float32{2, 2, 2, 2}), ""},
+		{ErrorNote(made, truth), "error 56%, r = 0.845"},
+		{ErrorNote(made, []float32{2, 2, 2, 2}), ""},
 		{rmsNote([]float32{3, -4}, nil), "rms 3.54"},
+		{DeviationNote([]float32{3, -4}, nil), "deviation 3.5"},
 		{shareNote([]float32{0.5, -0.5}, truth), "rms 0.5, 50% of target's"},
 		{shareNote([]float32{0.5, -0.5}, []float32{7, 7}), "rms 0.5"},
 	} {
@@ -40,7 +41,7 @@ func TestNotes(t *testing.T) {
 func TestWorst(t *testing.T) {
 	f := picture.Field{H: 32, W: 32, Data: make([]float32, 32*32)}
 	f.Data[29*32+30], f.Data[3*32+3] = 2, -1
-	if got := worst(f, image.Pt(8, 4)); !image.Pt(30, 29).In(got) || !got.In(image.Rect(0, 0, 32, 32)) {
+	if got := Worst(f, image.Pt(8, 4)); !image.Pt(30, 29).In(got) || !got.In(image.Rect(0, 0, 32, 32)) {
 		t.Errorf("cells %v", got)
 	}
 }

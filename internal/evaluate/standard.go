@@ -14,7 +14,7 @@ var Standard = Suite{
 		Value: mean(mse),
 	},
 	{
-		Name: "of_bilinear", Unit: "1", Title: "of bilinear", Cell: "%.3f", In: Tables | Files,
+		Name: "of_bilinear", Unit: "1", Title: "error, of bilinear's", Cell: "%.3f", In: Tables | Files,
 		Doc:    "MSE over the MSE of the bilinear input. Less is better; below 1 beats interpolation.",
 		Exists: func(f Totals) bool { return varies(f) && f.Bilinear != nil && mse(*f.Bilinear) > 0 },
 		Value:  mean(func(f Totals) float64 { return mse(f) / mse(*f.Bilinear) }),

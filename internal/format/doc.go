@@ -2,8 +2,11 @@
 // package knows a stage, and each but fieldfile knows one family of formats:
 //
 //	npy           NumPy's .npy and .npz           read, .npy written
+//	athenak       AthenaK's .bin                  read
+//	floats        stored numbers as float32       for npy and athenak
 //	arrowtensor   Arrow and Parquet tensors       written, Arrow read by mapping the file
-//	fieldfile     fields as npy, arrow or parquet written: the one writer over both
+//	hdf5          The Well, athdf                 read, The Well written, by libhdf5
+//	fieldfile     fields in any of these formats  written: the one writer over them
 //	torchfile     PyTorch's zip and pickle        read and written
 //	safetensors   Hugging Face's weights          written
 //	onnx          networks for inference engines  written

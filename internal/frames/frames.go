@@ -51,6 +51,23 @@ type Origin struct {
 	Seed, Frame int
 	Split       Split
 	Sample      int
+	Moment      Moment
+}
+
+// Moment is when a frame is of: the simulation's time, in its own unit, and its number of
+// steps. It is a value. Its zero value is an unknown moment.
+type Moment struct {
+	Known bool    `json:"known"`
+	Time  float64 `json:"time"`
+	Cycle int     `json:"cycle"`
+}
+
+// Label returns the frame's number and time, for pictures: "frame 17, t = 6.283".
+func (o Origin) Label() string {
+	if !o.Moment.Known {
+		return fmt.Sprintf("frame %d", o.Frame)
+	}
+	return fmt.Sprintf("frame %d, t = %.4g", o.Frame, o.Moment.Time)
 }
 
 func (o Origin) String() string { return fmt.Sprintf("seed %d, frame %d", o.Seed, o.Frame) }

@@ -69,7 +69,58 @@ func (f *Field) oddEven(a axis) float64 {
 	return 0
 }
 
+// corner is the power of a wave of two cells, and the mean power of the waves around it,
+// summed over planes. A pattern that is the same everywhere is in that wave alone.
+type corner struct{ own, around float64 }
+
+// The corners of the modes: waves of two cells along y, along x, and along both.
 const (
+	alongY = iota
+	alongX
+	alongBoth
+)
+
+// addCorners adds a plane's modes (H, W/2+1) on a grid of even numbers of cells.
+func (f *Field) addCorners(modes []complex128, grid field.Grid) {
+	if grid.H < fewest || grid.W < fewest || grid.H%2 != 0 || grid.W%2 != 0 {
+		return
+	}
+	half := grid.W/2 + 1
+	for i, at := range [][2]int{alongY: {grid.H / 2, 0}, alongX: {0, grid.W / 2}, alongBoth: {grid.H / 2, grid.W / 2}} {
+		sum, n := 0.0, 0
+		for dy := -near; dy <= near; dy++ {
+			for dx := -near; dx <= near; dx++ {
+				kx := at[1] + dx
+				if kx < 0 || kx >= half {
+					continue
+				}
+				z := modes[(at[0]+dy+grid.H)%grid.H*half+kx]
+				p := real(z)*real(z) + imag(z)*imag(z)
+				if dy == 0 && dx == 0 {
+					f.corners[i].own += p
+					continue
+				}
+				sum += p
+				n++
+			}
+		}
+		f.corners[i].around += sum / float64(n)
+	}
+}
+
+// stands returns the share of the variance in the wave of two cells of a corner, if it
+// stands out of those around it; else 0.
+func (f *Field) stands(i int) float64 {
+	c := f.corners[i]
+	if share := c.own / f.wave; share > roundOff && c.own > standing*c.around {
+		return share
+	}
+	return 0
+}
+
+const (
+	near     = 2    // waves around another
+	standing = 50   // how much more power than those around it a wave must have, to be odd: random ones hardly ever have
 	rising   = 4    // how much more power waves of two cells must have than longer ones, to be odd
 	roundOff = 1e-9 // a share of the variance that may be float32's
 )
@@ -88,7 +139,7 @@ type Edge uint8
 const (
 	Unclear Edge = iota
 	Periodic
-	Open
+	NotPeriodic
 )
 
 // edge judges the two edges of an axis. Neighbours of a rough field differ as any cells do.
@@ -99,7 +150,7 @@ func (f *Field) edge(a axis) Edge {
 	case a.across < 3*a.inside:
 		return Periodic
 	case a.across > 6*a.inside:
-		return Open
+		return NotPeriodic
 	}
 	return Unclear
 }

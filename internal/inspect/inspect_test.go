@@ -53,7 +53,7 @@ func TestMoments(t *testing.T) {
 	values := make([]float32, 1000)
 	for i := range values {
 		values[i] = 5
-		if i%4 == 0 { // p = 1/4
+		if i < 240 || i >= 990 { // p = 1/4, in few of the pieces
 			values[i] = 9
 		}
 	}
@@ -82,6 +82,15 @@ func TestOdd(t *testing.T) {
 	smooth := func(frame, _, y, x int) float64 {
 		return 3 + sine(grid.H, 2, y+frame) + cosine(grid.W, 2, x) + 0.3*sine(grid.H, 1, y)*sine(grid.W, 2, x+frame)
 	}
+	// power 1/k up to waves of three cells, and variance 1
+	rough := func(frame, y, x int) (v float64) {
+		sum := 0.0
+		for k := 1; k <= 11; k++ {
+			sum += 1 / float64(k)
+			v += cosine(32, 1, k*(x+y)+k*k*(frame+1)) / math.Sqrt(float64(k))
+		}
+		return v * math.Sqrt(2/sum)
+	}
 	magnetic := []string{"Bx", "By"}
 	for what, c := range map[string]struct {
 		grid   field.Grid
@@ -96,6 +105,13 @@ func TestOdd(t *testing.T) {
 		}, "a: odd and even cells are decoupled along y and x, a checkerboard: waves of two cells have 0.0099 of its deviation"},
 		"stripes": {grid, []string{"a"}, 5, func(f, c, y, x int) float64 { return smooth(f, c, y, x) + 0.1*float64(1-2*(x%2)) },
 			"a: odd and even cells are decoupled along x: waves of two cells have 0.098 of its deviation"},
+		"a faint checkerboard on a rough field": {square, []string{"a"}, 5, func(f, _, y, x int) float64 {
+			return rough(f, y, x) + 0.02*float64(1-2*((x+y)%2))
+		}, "a: odd and even cells are decoupled along y and x, a checkerboard: waves of two cells have 0.02 of its deviation"},
+		"faint stripes on a rough field": {square, []string{"a"}, 5, func(f, _, y, x int) float64 {
+			return rough(f, y, x) + 0.02*float64(1-2*(y%2))
+		}, "a: odd and even cells are decoupled along y: waves of two cells have 0.02 of its deviation"},
+		"a rough field": {square, []string{"a"}, 5, func(f, _, y, x int) float64 { return rough(f, y, x) }, ""},
 		"one NaN": {grid, []string{"a"}, 5, func(f, c, y, x int) float64 {
 			if f == 3 && y == 20 && x == 41 {
 				return math.NaN()
@@ -111,7 +127,8 @@ func TestOdd(t *testing.T) {
 		"noise": {grid, []string{"a"}, 2, func(f, _, y, x int) float64 {
 			return math.Mod(1e4*math.Abs(math.Sin(float64(x+100*y+7919*f)*12.9898)), 1)
 		}, "a: neighbouring cells are unrelated"},
-		"solenoidal":          {square, magnetic, 3, func(f, c, y, x int) float64 { return []float64{bx(y, x+f), by(y, x+f)}[c] }, ""},
+		"solenoidal": {square, magnetic, 3, func(f, c, y, x int) float64 { return []float64{bx(y, x+f), by(y, x+f)}[c] }, ""},
+		"one wave, of which all derivatives are alike": {square, magnetic, 3, func(f, c, y, x int) float64 { return float64([]int{-2, 1}[c]) * sine(32, 1, 2*y+x+f) }, ""},
 		"axes swapped":        {square, magnetic, 3, func(f, c, y, x int) float64 { return []float64{bx(x, y+f), by(x, y+f)}[c] }, "the axes H and W look swapped, or Bx and By do: only then have Bx and By no divergence"},
 		"a transposed field":  {square, magnetic, 3, func(f, c, y, x int) float64 { return []float64{bx(y, x+f), by(x, y+f)}[c] }, "By looks transposed"},
 		"the other component": {square, magnetic, 3, func(f, c, y, x int) float64 { return []float64{bx(x, y+f), by(y, x+f)}[c] }, "Bx looks transposed"},
@@ -127,14 +144,23 @@ func TestOdd(t *testing.T) {
 func TestEdges(t *testing.T) {
 	grid := field.Grid{H: 32, W: 48}
 	for want, fill := range map[[2]Edge]func(_, _, y, x int) float64{
-		{Periodic, Periodic}: func(_, _, y, x int) float64 { return sine(32, 1, y) + sine(48, 2, x) },
-		{Open, Periodic}:     func(_, _, y, x int) float64 { return float64(y) + 10*sine(48, 1, x) },
-		{Periodic, Open}:     func(_, _, y, x int) float64 { return 10*cosine(32, 1, y) - float64(x) },
-		{Unclear, Unclear}:   func(_, _, y, x int) float64 { return float64((y*7919 + x*104729) % 97) },
+		{Periodic, Periodic}:    func(_, _, y, x int) float64 { return sine(32, 1, y) + sine(48, 2, x) },
+		{NotPeriodic, Periodic}: func(_, _, y, x int) float64 { return float64(y) + 10*sine(48, 1, x) },
+		{Periodic, NotPeriodic}: func(_, _, y, x int) float64 { return 10*cosine(32, 1, y) - float64(x) },
+		{Unclear, Unclear}:      func(_, _, y, x int) float64 { return float64((y*7919 + x*104729) % 97) },
 	} {
 		if got := measure(t, made(grid, []string{"a"}, 2, fill), 0).Edges(); got != want {
 			t.Errorf("%v, want %v", got, want)
 		}
+	}
+}
+
+// TestPower: a wave's power, along each axis, is its variance.
+func TestPower(t *testing.T) {
+	r := measure(t, made(field.Grid{H: 32, W: 48}, []string{"a"}, 1, func(_, _, y, x int) float64 { return 3*sine(48, 5, x) + 2*sine(32, 4, y) }), 0)
+	x, y := r.Fields[0].axes[1].power[5], r.Fields[0].axes[0].power[4]
+	if math.Abs(x-4.5) > 1e-5 || math.Abs(y-2) > 1e-5 || math.Abs(r.Fields[0].wave-6.5) > 1e-5 {
+		t.Errorf("power %g along x, %g along y of %g: want 4.5, 2 and 6.5", x, y, r.Fields[0].wave)
 	}
 }
 

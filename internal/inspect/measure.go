@@ -40,8 +40,9 @@ type Field struct {
 	NotFinite int   // values that are NaN or infinite
 	Where     Place // the first of them
 
-	axes [2]axis // along y and along x
-	wave float64 // variance of the frames that axes are of, summed
+	axes    [2]axis // along y and along x
+	corners [3]corner
+	wave    float64 // variance of the frames that these are of, summed
 }
 
 // Place is a cell of a frame.
@@ -132,6 +133,8 @@ func (f *Field) add(o frames.Origin, plane []float32, grid field.Grid, fourier *
 		f.wave += moments.M2 / moments.Count
 		f.axes[0].edges(plane, grid.H, grid.W, grid.W, 1)
 		f.axes[1].edges(plane, grid.W, grid.H, 1, grid.W)
-		f.spectra(fourier.Forward(plane), grid)
+		modes := fourier.Forward(plane)
+		f.spectra(modes, grid)
+		f.addCorners(modes, grid)
 	}
 }

@@ -17,9 +17,7 @@ func (r *Report) Odd() (all []string) {
 			add(f.Name, "%d values are NaN or infinite, the first at %v", f.NotFinite, f.Where)
 		}
 	}
-	for _, line := range r.Alike {
-		all = append(all, line)
-	}
+	all = append(all, r.Alike...)
 	if more := r.Pairs - len(r.Alike); more > 0 {
 		all = append(all, fmt.Sprintf("%d more frames have the values of an earlier one", more))
 	}
@@ -54,18 +52,24 @@ func (f *Field) odd() string {
 	}
 	y, x := f.axes[0], f.axes[1]
 	ry, rx := f.roughness(y), f.roughness(x)
-	const rough, smooth = 0.5, 0.1
+	const rough, smooth = 0.75, 0.1
 	switch {
 	case ry > rough && rx > rough:
 		return fmt.Sprintf("neighbouring cells are unrelated, as in noise (roughness %.2f along y, %.2f along x)", ry, rx)
 	case ry > rough && rx < smooth || rx > rough && ry < smooth:
 		return fmt.Sprintf("it is smooth along one axis alone (roughness %.2f along y, %.2f along x; 1: neighbours are unrelated): H and W, or the order of the array's axes, look wrong", ry, rx)
 	}
-	return f.oddEvenText(f.oddEven(y), f.oddEven(x))
+	return f.decoupled()
 }
 
-// oddEvenText describes waves of two cells with these shares of the variance.
-func (f *Field) oddEvenText(y, x float64) string {
+// decoupled says along which axes odd and even cells differ: by waves of about two cells,
+// or by the same pattern everywhere.
+func (f *Field) decoupled() string {
+	y, x := f.oddEven(f.axes[0]), f.oddEven(f.axes[1])
+	if y == 0 && x == 0 {
+		both := f.stands(alongBoth)
+		y, x = max(both, f.stands(alongY)), max(both, f.stands(alongX))
+	}
 	along := "along y"
 	switch {
 	case y == 0 && x == 0:

@@ -28,12 +28,13 @@ type View struct {
 	state   state
 	account []display.Stage
 	flow    func() []display.Stage // nil: the flow does not run
+	memory  func() int64           // bytes that the run holds
 	polled  time.Time              // when the flow and the memory were looked at
 }
 
 // Start shows a run under its name on a terminal, until End.
 func Start(screen *os.File, name string) *View {
-	v := &View{state: state{name: name, began: time.Now(), workAt: time.Now()}}
+	v := &View{state: state{name: name, began: time.Now(), workAt: time.Now()}, memory: hostmem.Resident}
 	v.screen = start(screen, v.lines)
 	return v
 }
@@ -51,7 +52,7 @@ func (v *View) lines(look look, width, _ int) []string {
 		if v.flow != nil {
 			v.state.stages = v.flow()
 		}
-		v.state.resident = hostmem.Resident()
+		v.state.resident = v.memory()
 		v.state.limit = v.state.resident + hostmem.Left()
 	}
 	return v.state.lines(look, width, now)
@@ -89,6 +90,13 @@ func (v *View) Flow(stages func() []display.Stage) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.flow = stages
+}
+
+// Memory lets the view ask how many bytes the run holds, where that is not this process's.
+func (v *View) Memory(resident func() int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.memory = resident
 }
 
 // Account keeps where the time went, for the end.

@@ -190,6 +190,7 @@ func stateOf(r *runview.Run) *state {
 	s.step.LR, _ = r.Metrics.Of("train/lr").Last()
 	s.step.GradNorm, _ = r.Metrics.Of("train/grad_norm").Last()
 	s.step.FramesPerSecond, _ = r.Timing.Of("frames_per_s").Last()
+	s.addTiming(&r.Timing, r.State.Running())
 	if r.About != nil && r.About.Batch > 0 {
 		s.step.Rate = s.step.FramesPerSecond / float64(r.About.Batch*max(1, r.Spec.Number("train.accumulate")))
 	}
@@ -198,6 +199,21 @@ func stateOf(r *runview.Run) *state {
 		s.step.Left = training(s.step.Stop-s.step.N, s.step.Rate, evaluation, r.Spec.Number("eval.log_every"))
 	}
 	return s
+}
+
+// addTiming adds what the log says of the stages and, of a run that goes on, of its memory.
+func (s *state) addTiming(log *runview.Curves, running bool) {
+	for _, name := range log.Names {
+		if stage, ok := strings.CutPrefix(name, runview.BusyPrefix); ok {
+			share, _ := log.Of(name).Last()
+			s.stages = append(s.stages, display.Stage{Name: terminal.Line(stage), Busy: time.Duration(share * float64(time.Second))})
+		}
+	}
+	if running {
+		resident, _ := log.Of(runview.MemoryName).Last()
+		limit, _ := log.Of(runview.MemoryLimitName).Last()
+		s.resident, s.limit = int64(1e9*resident), int64(1e9*limit)
+	}
 }
 
 // training returns how long so many steps take at a rate in steps a second, with an

@@ -12,6 +12,8 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
+	"fmsr.example/fmsr/internal/display"
+	"fmsr.example/fmsr/internal/runview"
 	"fmsr.example/fmsr/internal/testkit/pty"
 )
 
@@ -22,7 +24,7 @@ func folder(t *testing.T, name string, steps int) string {
 	var log, timing strings.Builder
 	for n := 10; n <= steps; n += 10 {
 		fmt.Fprintf(&log, `{"step":%d,"train/loss":%g,"train/grad_norm":2.5,"train/lr":0.001,"val/mse_ema/a":1,"val/mse_lo/a":%d,"val/mse_ema/b":1,"val/mse_lo/b":%d}`+"\n", n, 10/float64(n), n, n)
-		fmt.Fprintf(&timing, `{"step":%d,"frames_per_s":8,"eval_s":3}`+"\n", n)
+		fmt.Fprintf(&timing, `{"step":%d,"frames_per_s":8,"eval_s":3,"memory_gb":0.6,"memory_limit_gb":22,"busy/npy_load":0.21,"busy/train":0.79}`+"\n", n)
 	}
 	files := map[string]string{
 		"spec.yaml":     "version: 1\nrun: {name: a name}\nflow:\n  - train: {total_steps: 40}\n  - eval: {log_every: 10}\n",
@@ -67,14 +69,14 @@ first  stopped                                                                  
 ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━────────────────────────────────────   50%  step 20/40
 loss      █▁  0.5   lr 0.001   grad norm 2.5
 val error █▁  0.050 of bilinear's error
-speed     2.0 steps/s   8 frames/s
+speed     2.0 steps/s   8 frames/s   slowest train 79%
 at step 10 the model has 0.10 of bilinear's error
 
 second  ended                                                                              1h30m ago
 ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  100%  step 40/40
 loss      █▅▂▁  0.25   lr 0.001   grad norm 2.5
 val error █▅▂▁  0.025 of bilinear's error
-speed     2.0 steps/s   8 frames/s
+speed     2.0 steps/s   8 frames/s   slowest train 79%
 at step 10 the model has 0.10 of bilinear's error
 `
 	if d := cmp.Diff(strings.TrimPrefix(want, "\n"), got.String()); d != "" {
@@ -100,6 +102,25 @@ at step 10 the model has 0.10 of bilinear's error
 	}
 	if _, err := NewWatch([]string{"first", "second/evaluations"}); err == nil || !strings.Contains(err.Error(), "not a run's folder") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestTiming: memory is that of a run that goes on.
+func TestTiming(t *testing.T) {
+	run, err := runview.Open(folder(t, "first", 20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	if _, err := run.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	for running, want := range map[bool]string{true: "memory 0.6 of 22 GB", false: "slowest train 79%"} {
+		s := state{step: display.Step{N: 20, FramesPerSecond: 8}}
+		s.addTiming(&run.Timing, running)
+		if got := ansi.Strip(s.speedLine(newLook(), 100, time.Now())); !strings.HasSuffix(got, want) {
+			t.Errorf("running %v: %s", running, got)
+		}
 	}
 }
 

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Chart is a plot that page.js draws.
+// Chart is a plot that page.js draws, and drawing without it.
 type Chart struct {
 	Title  string    `json:"title"`
 	Doc    string    `json:"-"` // what it shows
@@ -50,10 +50,10 @@ func (d *Data) axis(x Numbers) int {
 	return len(d.Axes) - 1
 }
 
-// add adds a chart and returns its index.
-func (d *Data) add(c *Chart) int {
+// add adds a chart to the page.
+func (d *Data) add(c *Chart) Plot {
 	d.Charts = append(d.Charts, c)
-	return len(d.Charts) - 1
+	return Plot{len(d.Charts) - 1, c.Title, c.Doc, d.drawing(c)}
 }
 
 // Numbers is JSON of five digits a number, since a screen shows fewer. What is not finite is
@@ -80,33 +80,39 @@ func (n Numbers) MarshalJSON() ([]byte, error) {
 	return append(out, ']'), nil
 }
 
-// mostPoints is how many points of a curve a page has. Of a longer one it has the least and
-// the largest of as many equal parts as it takes: what a screen would show of all.
+// mostPoints is how many points of a curve a page has.
 const mostPoints = 4000
 
 // thin returns the points of a curve that a page has.
 func thin(steps []int, values []float64) (x, y Numbers) {
-	if len(steps) <= mostPoints {
-		for i, s := range steps {
-			x, y = append(x, float64(s)), append(y, values[i])
-		}
+	for i, s := range steps {
+		x, y = append(x, float64(s)), append(y, values[i])
+	}
+	return extremes(x, y, mostPoints)
+}
+
+// extremes returns at most that many points of a curve. Of a longer one they are the least and the
+// largest of as many equal parts as it takes: what a screen would show of all.
+func extremes(x, y Numbers, most int) (Numbers, Numbers) {
+	if len(x) <= most {
 		return x, y
 	}
-	parts := mostPoints / 2
+	var outX, outY Numbers
+	parts := most / 2
 	for p := range parts {
-		from, to := p*len(steps)/parts, (p+1)*len(steps)/parts
+		from, to := p*len(x)/parts, (p+1)*len(x)/parts
 		least, largest := from, from
 		for i := from; i < to; i++ {
-			if values[i] < values[least] {
+			if y[i] < y[least] {
 				least = i
 			}
-			if values[i] > values[largest] {
+			if y[i] > y[largest] {
 				largest = i
 			}
 		}
 		for _, i := range slices.Compact([]int{min(least, largest), max(least, largest)}) {
-			x, y = append(x, float64(steps[i])), append(y, values[i])
+			outX, outY = append(outX, x[i]), append(outY, y[i])
 		}
 	}
-	return x, y
+	return outX, outY
 }

@@ -12,6 +12,8 @@ type Plot struct {
 	Chart int
 	Title string
 	Doc   string
+
+	Drawing *Drawing
 }
 
 // curves adds the charts of the logs: those that most readers want, and the others.
@@ -40,7 +42,7 @@ func (v *View) curves() (first, more []Plot) {
 	}
 	for _, c := range charts {
 		c.LogY = c.LogY && logWorthy(c.Title)
-		plot := Plot{v.Data.add(c), c.Title, c.Doc}
+		plot := v.Data.add(c)
 		if v.wanted(c.Title) {
 			first = append(first, plot)
 		} else {

@@ -6,9 +6,10 @@
 //	                                     '--> JSON in the page              page.css
 //	                                          page.js draws it by uPlot     page.js
 //
-// Tables, sentences and fields are HTML, so that they can be read where no script runs.
-// Charts, the wipe and the slider need the script. Every name comes from a file of
-// somebody's: html/template escapes it, and the script sets text, never HTML.
+// Tables, sentences, fields and SVG of the charts can be read where no script runs. Where one
+// does, uPlot's charts take the place of the SVG, and fields have a wipe and a slider. Every
+// name comes from a file of somebody's: html/template escapes it, and the script sets text,
+// never HTML.
 //
 // uplot/ is uPlot 1.6.32 (MIT licence, https://github.com/leeoniya/uPlot) as npm has it; its
 // SUMS file says how to fetch and check it.

@@ -88,6 +88,14 @@ class Chart {
     return [a.logx || this.curves && chosen.logX, a.logy || this.curves && chosen.logY];
   }
 
+  // xRange ends behind the shaded band, as figures do: beyond it are the corners of the modes' square.
+  xRange(low, high, log) {
+    const band = this.about.shade;
+    if (low == null) return [1, 10];
+    if (band && band[1] > low) high = Math.min(high, band[1] * 1.06);
+    return low < high ? [low, high] : log ? [low / 2, high * 2] : [low - 1, high + 1];
+  }
+
   // yRange leaves out decades that say nothing.
   yRange(low, high) {
     const a = this.about, log = this.logs()[1];
@@ -115,7 +123,7 @@ class Chart {
     return {
       width: Math.max(this.at.clientWidth, 120), height: this.at.clientHeight, legend: {show: false}, pxAlign: false,
       padding: [8, 12, 0, 0],
-      scales: {x: {time: false, distr: logX ? 3 : 1, range: (u, low, high) => low == null ? [1, 10] : low < high ? [low, high] : logX ? [low / 2, high * 2] : [low - 1, high + 1]}, y: {distr: logY ? 3 : 1, range: (u, low, high) => this.yRange(low, high)}},
+      scales: {x: {time: false, distr: logX ? 3 : 1, range: (u, low, high) => this.xRange(low, high, logX)}, y: {distr: logY ? 3 : 1, range: (u, low, high) => this.yRange(low, high)}},
       axes: [x, y],
       series: [{}, ...columns.map(c => ({
         label: c.s.label, show: !hidden.has(c.s.label), stroke: color("c-" + c.s.color), width: c.edge ? 0 : c.s.thick ? 3 : 1.8, dash: c.s.dash ? [6, 4] : undefined,
@@ -189,6 +197,7 @@ class Chart {
 
   draw() {
     this.plot?.destroy();
+    one(".drawing", this.at)?.remove();
     const [columns, how] = this.columns();
     this.plot = new uPlot(this.options(how), columns, this.at);
     this.plot.root.setAttribute("role", "img");
@@ -245,10 +254,20 @@ control("#log-x", "change", at => chosen.logX = at.checked);
 control("#log-y", "change", at => chosen.logY = at.checked);
 one("details.more")?.addEventListener("toggle", () => charts.forEach(c => c.plot || c.at.offsetParent && c.draw()));
 
+// tile returns the address of an img's tile of another frame and, if it is given, step.
+function tile(img, frame, step) {
+  const to = new URL(img.src);
+  to.searchParams.set("frame", frame);
+  if (step) to.searchParams.set("step", step);
+  return to.href;
+}
+
 // Samples: the field, frame and step that are shown, and two of its pictures over each other.
 class Viewer {
+  static all = [];
   constructor(at) {
     this.at = at;
+    Viewer.all.push(this);
     this.wipe = one(".wipe", at);
     this.left = one(".left", at);
     this.right = one(".right", at);
@@ -269,12 +288,11 @@ class Viewer {
     stage.addEventListener("pointerdown", e => { stage.setPointerCapture(e.pointerId); drag(e); });
     stage.addEventListener("pointermove", e => e.buttons && drag(e));
     this.wipe.hidden = false;
-    this.show();
   }
   get panel() { return one(`.panel[data-field="${one(".field", this.at)?.value ?? 0}"]`, this.at); }
   show() {
     all(".panel", this.at).forEach(p => p.hidden = p !== this.panel);
-    const labels = all("img", this.panel).map(i => i.dataset.label);
+    const labels = this.pictures.map(p => p.label);
     for (const [select, usual] of [[this.left, 0], [this.right, labels.includes("generated") ? labels.indexOf("generated") : labels.length - 1]]) {
       const before = this.sides[select.className] ?? labels[usual];
       select.replaceChildren(...labels.map(l => new Option(l, l, false, l === before)));
@@ -290,16 +308,27 @@ class Viewer {
     if (output) output.value = step;
     const frame = one(".frame", this.at)?.value ?? 0;
     if (served) all("img", this.panel).forEach(img => {
-      const to = new URL(img.src);
-      to.searchParams.set("frame", frame);
-      if (step && "changes" in img.dataset) to.searchParams.set("step", step);
-      if (to.href !== img.src) img.src = to.href;
+      const to = tile(img, frame, "changes" in img.dataset && step);
+      if (to !== img.src) img.src = to;
     });
-    this.lay();
+    Viewer.all.forEach(v => v.lay());
+  }
+  // pictures are the field's: this run's, and what the models of runs with the same frames make of it.
+  get pictures() {
+    const pictures = all("img", this.panel).map(img => ({label: img.dataset.label, src: img.src, alt: img.alt}));
+    const {frames} = this.at.dataset, {name} = this.panel.dataset, frame = one(".frame", this.at)?.value ?? 0;
+    Viewer.all.filter(v => v !== this && v.at.dataset.frames === frames).forEach(v => {
+      const panel = all(".panel", v.at).find(p => p.dataset.name === name);
+      all(":scope > .tiles img[data-changes]", panel ?? document.createElement("div")).forEach(img => {
+        const run = v.at.dataset.name + ": ";
+        pictures.push({label: run + img.dataset.label, src: served ? tile(img, frame, v.step) : img.src, alt: run + img.alt});
+      });
+    });
+    return pictures;
   }
   lay(asked) {
     if (asked) this.sides = {left: this.left.value, right: this.right.value};
-    const of = label => all("img", this.panel).find(i => i.dataset.label === label);
+    const pictures = this.pictures, of = label => pictures.find(p => p.label === label) ?? pictures[0];
     for (const [layer, select] of [["under", this.left], ["over", this.right]]) {
       const from = of(select.value), img = one("." + layer, this.at);
       img.src = from.src;
@@ -325,6 +354,7 @@ class Viewer {
 
 setUp();
 const viewers = all(".viewer").map(at => new Viewer(at));
+viewers.forEach(v => v.show());
 if (!served) return;
 
 // A served page asks every two seconds whether its runs have gone on.

@@ -116,7 +116,7 @@ func TestSeveral(t *testing.T) {
 	if c := v.Data.Charts[v.Curves[0].Chart]; c.Title != "train/loss" || len(c.Series) != 2 || len(c.Series[1].Y) != 6 {
 		t.Errorf("%s: %d curves", c.Title, len(c.Series))
 	}
-	power, ratio := v.Data.Charts[v.Spectra[0].Charts[0]], v.Data.Charts[v.Spectra[0].Charts[1]]
+	power, ratio := v.Data.Charts[v.Spectra[0].Plots[0].Chart], v.Data.Charts[v.Spectra[0].Plots[1].Chart]
 	if len(power.Series) != 3 || len(ratio.Series) != 2 || power.Shade[0] != 4 || power.Shade[1] != 8 {
 		t.Errorf("%d spectra, %d ratios, shade %v", len(power.Series), len(ratio.Series), power.Shade)
 	}
@@ -174,7 +174,7 @@ func TestColors(t *testing.T) {
 		names = append(names, fmt.Sprintf("run%d", i))
 	}
 	for _, name := range names {
-		for _, rule := range []string{"--c-" + name + ": #", ".bg-" + name + " {", ".fill-" + name + " {"} {
+		for _, rule := range []string{"--c-" + name + ": #", ".bg-" + name + " {", ".fill-" + name + " {", ".stroke-" + name + " {"} {
 			if !strings.Contains(css, rule) {
 				t.Errorf("page.css has no %s", rule)
 			}

@@ -9,11 +9,10 @@ import (
 	"fmsr.example/fmsr/internal/picture"
 )
 
-// Spectra is a field's spectra and, where something is compared, their ratios to the truth's:
-// indices of Data.Charts.
+// Spectra is a field's spectra and, where something is compared, their ratios to the truth's.
 type Spectra struct {
-	Field  string
-	Charts []int
+	Field string
+	Plots []Plot
 }
 
 // spectra adds the charts of every field.
@@ -30,11 +29,11 @@ func (v *View) spectra() (all []Spectra) {
 		if len(power.Series) == 0 {
 			continue
 		}
-		charts := []int{v.Data.add(power)}
+		plots := []Plot{v.Data.add(power)}
 		if len(ratio.Series) > 0 {
-			charts = append(charts, v.Data.add(ratio))
+			plots = append(plots, v.Data.add(ratio))
 		}
-		all = append(all, Spectra{name, charts})
+		all = append(all, Spectra{name, plots})
 	}
 	return all
 }

@@ -96,7 +96,7 @@ func (v *View) tables() (all []Table) {
 	if len(rows) == 0 {
 		return nil
 	}
-	means := Table{Title: "Metrics"}
+	means := Table{Title: fields[0]}
 	if len(fields) > 1 {
 		means.Title = "Means over the fields"
 	}

@@ -51,8 +51,11 @@ func (p Panel) arrange() arrangement {
 	first, columns := p.Rows[0].Fields[0], len(p.Rows[0].Fields)
 	l.block, l.pixels, l.tile = fit(first.H, first.W, leastTile, mostCells)
 	l.x, l.y = mapAxis(first.W, p.Lengths[1], l.tile.X), mapAxis(first.H, p.Lengths[0], l.tile.Y)
-	l.yRoom = l.y.labelWidth() + tickLength + tickGap + tickSize + 6
-	l.xRoom = labelHeight + 4 + tickSize + 4
+	l.xRoom = tickLength + 3
+	if !p.bare {
+		l.yRoom = l.y.labelWidth() + tickLength + tickGap + tickSize + 6
+		l.xRoom = labelHeight + 4 + tickSize + 7
+	}
 	l.fitZoom(p)
 	if l.rowGap = gap; p.Zooms != nil {
 		l.rowGap += gap // a zoom is nearer to its own map than to the next row's
@@ -82,7 +85,7 @@ func (p Panel) arrange() arrangement {
 	right := max(l.origin.X+width, l.origin.X+(width+textWidth(p.Title, titleSize))/2)
 	bottom := l.tileAt(l.rows-1, 0).Max.Y + max(l.below(l.rows-1), (p.widestUpwards()-l.tile.Y)/2)
 	switch {
-	case p.withoutBar:
+	case p.bare:
 	case p.OwnScales:
 		bottom += barGap/2 + l.bars[0].across()
 	default:
@@ -137,7 +140,7 @@ func mapAxis(cells int, length float64, pixels int) axis {
 
 // addBars makes the colour bars.
 func (l *arrangement) addBars(p Panel, columns int) {
-	if p.withoutBar {
+	if p.bare {
 		return
 	}
 	if !p.OwnScales {

@@ -36,3 +36,28 @@ func (b Beside) layout() (image.Point, func(*canvas), error) {
 		}
 	}, nil
 }
+
+// Below is figures in a column, each in the middle of it.
+type Below struct{ Figures []Figure }
+
+func (b Below) layout() (image.Point, func(*canvas), error) {
+	var size image.Point
+	var sizes []image.Point
+	var draws []func(*canvas)
+	for _, f := range b.Figures {
+		own, draw, err := f.layout()
+		if err != nil {
+			return image.Point{}, nil, err
+		}
+		sizes, draws = append(sizes, own), append(draws, draw)
+		size = image.Pt(max(size.X, own.X), size.Y+own.Y)
+	}
+	return size, func(c *canvas) {
+		top := 0
+		for i, draw := range draws {
+			at := image.Pt((size.X-sizes[i].X)/2, top)
+			draw(c.part(image.Rectangle{Min: at, Max: at.Add(sizes[i])}))
+			top += sizes[i].Y
+		}
+	}, nil
+}

@@ -27,18 +27,21 @@ func (s colorScale) color(v float64) color.RGBA {
 // without contrast.
 const within = 0.998
 
-// sequentialScale returns a scale from the least to the largest finite value.
+// sequentialScale returns a scale between two quantiles of the finite values, with as many
+// values below it as above: those of within together.
 func sequentialScale(fields []Field) colorScale {
-	lo, hi := math.Inf(1), math.Inf(-1)
+	var all []float32
 	for _, f := range fields {
 		for _, v := range f.Data {
-			if x := float64(v); finite(x) {
-				lo, hi = min(lo, x), max(hi, x)
+			if finite(float64(v)) {
+				all = append(all, v)
 			}
 		}
 	}
-	if lo > hi {
-		lo, hi = 0, 1
+	slices.Sort(all)
+	lo, hi, beyond := 0., 1., int((1-within)/2*float64(len(all)))
+	if n := len(all); n > 0 {
+		lo, hi = float64(all[beyond]), float64(all[n-1-beyond])
 	}
 	if lo == hi { // a constant is in the middle of a scale that is wide enough to label
 		pad := math.Abs(lo) / 10
@@ -47,7 +50,11 @@ func sequentialScale(fields []Field) colorScale {
 		}
 		lo, hi = lo-pad, hi+pad
 	}
-	return colorScale{lo: lo, hi: hi, colors: viridis}
+	scale := colorScale{lo: lo, hi: hi, colors: viridis}
+	if n := len(all); n > 0 {
+		scale.below, scale.above = float64(all[0]) < lo, float64(all[n-1]) > hi
+	}
+	return scale
 }
 
 // divergingScale returns a scale from -hi to hi. hi is the within-quantile of

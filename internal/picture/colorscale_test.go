@@ -67,17 +67,19 @@ func TestSequentialScale(t *testing.T) {
 		name   string
 		values []float32
 		lo, hi float64
+		beyond bool // values below lo and above hi
 	}{
-		{"least to largest", thousand(1, 50), 0.001, 50},
-		{"not finite", []float32{1, nan, inf, 3}, 1, 3},
-		{"constant", []float32{5, 5}, 4.5, 5.5},
-		{"large constant", []float32{-1e30, -1e30}, -1.1e30, -0.9e30},
-		{"zeros", []float32{0, 0}, -1, 1},
-		{"only NaN", []float32{nan}, 0, 1},
+		{"outliers", thousand(1, 50), 0.002, 0.999, true},
+		{"few", []float32{1, 50, 2}, 1, 50, false},
+		{"not finite", []float32{1, nan, inf, 3}, 1, 3, false},
+		{"constant", []float32{5, 5}, 4.5, 5.5, false},
+		{"large constant", []float32{-1e30, -1e30}, -1.1e30, -0.9e30, false},
+		{"zeros", []float32{0, 0}, -1, 1, false},
+		{"only NaN", []float32{nan}, 0, 1, false},
 	} {
 		s := sequentialScale(fieldOf(c.values...))
 		near := func(a, b float64) bool { return math.Abs(a-b) <= 1e-6*math.Abs(b) }
-		if !near(s.lo, c.lo) || !near(s.hi, c.hi) || s.below || s.above {
+		if !near(s.lo, c.lo) || !near(s.hi, c.hi) || s.below != c.beyond || s.above != c.beyond {
 			t.Errorf("%s: %+v, want %g to %g", c.name, s, c.lo, c.hi)
 		}
 	}

@@ -1,8 +1,8 @@
 // Package picture draws fields and curves as figures for papers, pages and logs: PNG, SVG or
 // PDF, on a light or dark ground, without text below 11 px.
 //
-//	data --Panel, Plots, Beside--> Figure --Write--> PNG, SVG, PDF
-//	     --Path------------------> Film   --Write--> GIF, APNG
+//	data --Panel, Plots, Beside, Below--> Figure --Write--> PNG, SVG, PDF
+//	     --Path-------------------------> Film   --Write--> GIF, APNG
 //
 //	Panel                                       Plots
 //

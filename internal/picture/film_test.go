@@ -23,7 +23,7 @@ func film(steps int) Path {
 		for j, v := range last.Data {
 			x.Data = append(x.Data, float32(t)*v+float32((1-t)*math.Sin(float64(j*j))))
 		}
-		p.Steps = append(p.Steps, PathStep{t, x, power("", t+0.01, -2).Y})
+		p.Steps = append(p.Steps, PathStep{T: t, X: x, Power: power("", t+0.01, -2).Y, Error: power("", 1.01-t, -2).Y, Note: "n"})
 	}
 	return p
 }

@@ -26,7 +26,7 @@ type Panel struct {
 	// Diverging is for signed fields: a scale from blue below zero through white to
 	// red. Its limits are +-q, with q the 99.8th percentile of |value| over all rows;
 	// beyond them colours saturate, and the bar has arrowheads. Otherwise the scale is
-	// viridis, from the least to the largest value.
+	// viridis, between the 0.1st and the 99.9th percentile.
 	Diverging bool
 	// Sizes is for values of at least 0, such as errors: viridis from 0 to the 99th percentile.
 	Sizes bool
@@ -38,8 +38,8 @@ type Panel struct {
 	Lengths [2]float64        // height and width of the domain; zeros: the axes count cells
 	Zooms   []image.Rectangle // the cells of each column to show enlarged below its maps, y upwards; or none
 
-	levels     int // how many colours the maps have; 0: as many as they need
-	withoutBar bool
+	levels int  // how many colours the maps have; 0: as many as they need
+	bare   bool // maps without axes or a bar
 }
 
 // Limits of a map. A cell is drawn as a whole number of pixels, the smallest for
@@ -139,9 +139,11 @@ func (p Panel) draw(c *canvas, l arrangement) {
 			at := l.tileAt(r, i)
 			c.image(f.coarser(l.block).paint(l.scales[i], l.pixels), at.Min)
 			c.frame(at, c.theme.Ink)
-			a := l.axesAt(at)
-			a.drawX(c, r == len(p.Rows)-1)
-			a.drawY(c, i == 0)
+			if !p.bare {
+				a := l.axesAt(at)
+				a.drawX(c, r == len(p.Rows)-1)
+				a.drawY(c, i == 0)
+			}
 			if row.Notes != nil {
 				style := textStyle(tickSize, text.XCenter, text.YTop)
 				style.Color = c.theme.Soft
@@ -187,7 +189,12 @@ func (p Panel) drawText(c *canvas, l arrangement) {
 		at := l.tileAt(r, 0)
 		y := (at.Min.Y + at.Max.Y) / 2
 		c.text(row.Label, margin, y, upwards(textStyle(labelSize, text.XCenter, text.YTop)))
-		c.text(p.axisName("y"), l.origin.X-l.yRoom, y, upwards(textStyle(tickSize, text.XCenter, text.YTop)))
+		if !p.bare {
+			c.text(p.axisName("y"), l.origin.X-l.yRoom, y, upwards(textStyle(tickSize, text.XCenter, text.YTop)))
+		}
+	}
+	if p.bare {
+		return
 	}
 	for i := range last + 1 {
 		at := l.tileAt(len(p.Rows)-1, i)

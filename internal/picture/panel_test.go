@@ -88,7 +88,8 @@ func TestBar(t *testing.T) {
 		{"nothing beyond", waves(8, 8, 1), true, false, false},
 		{"outlier above", Field{25, 40, thousand(1, 50)}, true, false, true},
 		{"outlier below", Field{25, 40, thousand(-1, -50)}, true, true, false},
-		{"sequential", Field{25, 40, thousand(1, 50)}, false, false, false},
+		{"sequential", Field{25, 40, thousand(1, 50)}, false, true, true},
+		{"sequential, few", waves(8, 8, 1), false, false, false},
 	} {
 		p := Panel{Diverging: c.diverging, Rows: []Row{{Label: "r", Fields: []Field{c.f}}}}
 		img, s, l := decode(t, p), p.scales()[0], p.arrange()

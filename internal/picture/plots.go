@@ -102,18 +102,18 @@ func (p Plots) boxes() (out []image.Rectangle) {
 	return out
 }
 
-// headHeight returns the height of the titles above the boxes.
+// headHeight returns the height of the titles above the boxes, and of the names of bands.
 func (p Plots) headHeight() int {
-	h := 4
+	title, names := 4, 0
 	for _, s := range p.Stacks {
 		if s[0].Title != "" {
-			h = max(h, labelSize+8)
+			title = labelSize + 8
 		}
 		if s[0].Band.To > 0 {
-			return labelSize + 8 + tickSize + 4
+			names = tickSize + 4
 		}
 	}
-	return h
+	return title + names
 }
 
 // cell returns the size of a stack with its titles and labels.

@@ -26,6 +26,7 @@ var (
 	dashed  = []vg.Length{7, 4}
 	dotted  = []vg.Length{2, 3}
 	dashDot = []vg.Length{7, 3, 2, 3}
+	short   = []vg.Length{4, 2}
 )
 
 // Truth is the key of the truth, whose curves have the theme's ink and are thick.
@@ -35,7 +36,7 @@ const Truth = "truth"
 // for it. What is made from the input without learning is orange, linear filters are green,
 // the averaged model is blue and the raw one light blue, estimates of the mean are
 // vermilion, and other samples purple. A source's projection has its colour, in dashes and
-// dots.
+// dots. Errors, which are only with a single sample, are vermilion.
 var sources = map[string]struct {
 	color  color.RGBA
 	dashes []vg.Length
@@ -45,6 +46,7 @@ var sources = map[string]struct {
 	"ode": {skyBlue, nil}, "ode_ema": {blue, nil}, "sample": {blue, nil}, "sde_ema": {purple, nil},
 	"regression": {vermilion, dotted}, "regression_ema": {vermilion, nil}, "mean": {vermilion, dashed},
 	"crps": {purple, dotted}, "crps_ema": {purple, dashed},
+	"error": {vermilion, short},
 }
 
 // Color returns the colour of a source in every figure, and false if the table has none.

@@ -99,3 +99,26 @@ func (l linear) Ticks(lo, hi float64) []plot.Tick {
 	}
 	return ticks
 }
+
+// AxisTicks returns the ticks of an axis from lo to hi, lo < hi and, if it is logarithmic, 0 < lo.
+// At most `most` have labels, which are plain text.
+func AxisTicks(lo, hi float64, logarithmic bool, most int) []plot.Tick {
+	var axis plot.Ticker = linear{most}
+	if logarithmic {
+		axis = decades{most}
+	}
+	ticks := axis.Ticks(lo, hi)
+	for i := range ticks {
+		label := ""
+		for _, r := range runs(ticks[i].Label) {
+			if r.shift > 0 {
+				r.text = raised.Replace(r.text)
+			}
+			label += r.text
+		}
+		ticks[i].Label = label
+	}
+	return ticks
+}
+
+var raised = strings.NewReplacer("0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴", "5", "⁵", "6", "⁶", "7", "⁷", "8", "⁸", "9", "⁹", "\u2212", "⁻")

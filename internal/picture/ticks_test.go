@@ -82,3 +82,26 @@ func TestDecades(t *testing.T) {
 		}
 	}
 }
+
+func TestAxisTicks(t *testing.T) {
+	for _, c := range []struct {
+		lo, hi      float64
+		logarithmic bool
+		want        string
+	}{
+		{0, 100, false, "0 20 40 60 80 100"},
+		{-1e-5, 1e-5, false, "−1.0×10⁻⁵ −0.5×10⁻⁵ 0.0 0.5×10⁻⁵ 1.0×10⁻⁵"},
+		{1e-12, 1e-3, true, "10⁻¹² 10⁻¹⁰ 10⁻⁸ 10⁻⁶ 10⁻⁴"},
+		{1, 64, true, "1 2 5 10 20 50"},
+	} {
+		var labels []string
+		for _, tick := range AxisTicks(c.lo, c.hi, c.logarithmic, 6) {
+			if tick.Label != "" {
+				labels = append(labels, tick.Label)
+			}
+		}
+		if got := strings.Join(labels, " "); got != c.want {
+			t.Errorf("%g to %g: %s", c.lo, c.hi, got)
+		}
+	}
+}

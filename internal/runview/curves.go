@@ -155,17 +155,24 @@ func lastStep(root *os.Root, name string) (int, error) {
 		return 0, err
 	}
 	defer f.Close()
-	end := make([]byte, min(info.Size(), mostLine))
-	n, err := f.ReadAt(end, info.Size()-int64(len(end)))
-	if err != nil && !errors.Is(err, io.EOF) {
-		return 0, err
+	var line []byte
+	for n := int64(4 << 10); ; n *= 16 { // a line is seldom longer
+		n = min(n, mostLine, info.Size())
+		end := make([]byte, n)
+		got, err := f.ReadAt(end, info.Size()-n)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		whole := end[:bytes.LastIndexByte(end[:got], '\n')+1]
+		if len(whole) > 0 {
+			line = whole[:len(whole)-1]
+		}
+		if at := bytes.LastIndexByte(line, '\n'); at >= 0 || n == min(mostLine, info.Size()) {
+			line = line[at+1:]
+			break
+		}
 	}
-	line := end[:bytes.LastIndexByte(end[:n], '\n')+1]
-	if len(line) == 0 {
-		return 0, nil
-	}
-	line = line[:len(line)-1]
-	names, values, _ := parseLine(line[bytes.LastIndexByte(line, '\n')+1:])
+	names, values, _ := parseLine(line)
 	step, _ := stepOf(names, values)
 	return step, nil
 }

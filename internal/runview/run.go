@@ -7,9 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"fmsr.example/fmsr/internal/evaluate"
@@ -29,6 +29,13 @@ const (
 	PhysicsName = "physics.json"
 
 	checkpointName = "checkpoint.pt"
+)
+
+// Names of figures in timing.jsonl.
+const (
+	MemoryName      = "memory_gb"       // that the process holds
+	MemoryLimitName = "memory_limit_gb" // that it could hold
+	BusyPrefix      = "busy/"           // and a stage: its part of all stages' time so far
 )
 
 // Run is a run's folder. Its methods may not be called at the same time.
@@ -264,17 +271,13 @@ func (r *Run) readState() (bool, error) {
 	return r.State != before, nil
 }
 
-// numbered matches the name of a file of a step.
-var numbered = regexp.MustCompile(`^([0-9]{1,12})\.(json|png)$`)
-
-// steps returns the steps that a folder has files of, ascending.
+// steps returns the steps that a folder has files of, ascending: STEP.ext.
 func (r *Run) steps(folder, ext string) (steps []int, err error) {
 	names, err := r.names(folder)
-	for _, e := range names {
-		if m := numbered.FindStringSubmatch(e.Name()); m != nil && m[2] == ext {
-			if step, err := strconv.Atoi(m[1]); err == nil {
-				steps = append(steps, step)
-			}
+	for _, name := range names {
+		digits, ok := strings.CutSuffix(name, "."+ext)
+		if step, err := strconv.ParseUint(digits, 10, 40); ok && err == nil {
+			steps = append(steps, int(step))
 		}
 	}
 	slices.Sort(steps)
@@ -284,8 +287,9 @@ func (r *Run) steps(folder, ext string) (steps []int, err error) {
 // mostEntries bounds how much of a folder is listed.
 const mostEntries = 1 << 17
 
-// names returns the entries of a folder, none if it is missing.
-func (r *Run) names(folder string) ([]fs.DirEntry, error) {
+// names returns the names in a folder, none if it is missing. (ReadDir of an os.Root's folder asks for
+// the state of every file.)
+func (r *Run) names(folder string) ([]string, error) {
 	f, err := r.root.Open(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -294,11 +298,11 @@ func (r *Run) names(folder string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	defer f.Close()
-	entries, err := f.ReadDir(mostEntries)
-	if err != nil && len(entries) == 0 {
+	names, err := f.Readdirnames(mostEntries)
+	if err != nil && len(names) == 0 {
 		return nil, nil // empty, or not a folder
 	}
-	return entries, nil
+	return names, nil
 }
 
 func (r *Run) listRecords() (bool, error) {

@@ -45,12 +45,23 @@ func TestBrowser(t *testing.T) {
 
 	t.Run("report", func(t *testing.T) { testReport(t, browser.open(t, one)) })
 	t.Run("report of two", func(t *testing.T) { browser.open(t, both).sound(t, "report-of-two") })
+	t.Run("report without scripts", func(t *testing.T) {
+		b := browser.open(t, one, emulation.SetScriptExecutionDisabled(true))
+		b.true(t, "no script has run", `!document.querySelector("canvas") && getComputedStyle(document.querySelector(".controls")).display === "none"`)
+		b.true(t, "every chart is drawn, with a curve for each label", `[...document.querySelectorAll(".chart")].every(c => {
+			const curves = [...c.querySelectorAll(".curve")], frame = c.getBoundingClientRect();
+			return c.querySelector("svg").ariaLabel.split(", ").length >= curves.length && curves.length > 0 && curves.every(p => p.getTotalLength() > 0 && getComputedStyle(p).stroke !== "none") && frame.height > 100;
+		})`)
+		b.true(t, "and its labels are readable", `[...document.querySelectorAll("#spectra .drawing text")].every(e => e.getBoundingClientRect().height > 8) && document.querySelector("#spectra .legend").innerText.includes("linear filter")`)
+		b.shoot(t, "report-without-scripts")
+	})
 	t.Run("ui", func(t *testing.T) { testUI(t, browser.open(t, server.URL+"/?run=0")) })
 	t.Run("ui of two", func(t *testing.T) {
 		b := browser.open(t, server.URL+"/?run=0&run=1")
 		b.sound(t, "ui-of-two")
 		b.true(t, "the chosen runs are ticked", `document.querySelectorAll(".picker input:checked").length === 2`)
 		b.true(t, "the keys that differ are there", `document.querySelector("#details").innerText.includes("train.lr")`)
+		testWipeOfRuns(t, b)
 	})
 	t.Run("live", func(t *testing.T) { testLive(t, browser.open(t, server.URL+"/?run=1"), filepath.Join(runs, "1")) })
 }
@@ -73,6 +84,7 @@ func writeReport(t *testing.T, to string, dirs ...string) string {
 
 func testReport(t *testing.T, b *tab) {
 	b.sound(t, "report")
+	b.true(t, "scripts draw in place of the SVG", `[...document.querySelectorAll(".chart")].every(c => !c.chart.plot || !c.querySelector(".drawing"))`)
 	b.true(t, "the sentence", `/^At step 600 the model has [0-9.]+ of bilinear's error/.test(document.querySelector(".verdict").innerText)`)
 	b.true(t, "a field's tiles, and a wipe over them", `(() => {
 		const v = document.querySelector(".viewer");
@@ -98,6 +110,23 @@ func testWipe(t *testing.T, b *tab) {
 	b.true(t, "the edge follows the mouse", `Math.abs(document.querySelector(".position").value - 75) < 1.5`)
 	b.do(t, `(() => { const s = document.querySelector(".right"); s.value = "target"; s.dispatchEvent(new Event("change")); })()`)
 	b.true(t, "another picture on the right", `document.querySelector(".over").alt.includes("target") && document.querySelector(".over").naturalWidth === 64`)
+}
+
+// testWipeOfRuns lays what the second run's model makes over the first's, at the step of the
+// second run's slider and in the frame of the first's.
+func testWipeOfRuns(t *testing.T, b *tab) {
+	t.Helper()
+	b.do(t, `(() => {
+		const [first, second] = document.querySelectorAll(".viewer"), set = (at, value, event) => { at.value = value; at.dispatchEvent(new Event(event)); };
+		set(first.querySelector(".left"), "generated", "change");
+		set(first.querySelector(".right"), second.dataset.name + ": generated", "change");
+		set(first.querySelector(".frame"), "1", "change");
+		set(second.querySelector(".steps"), "0", "input");
+	})()`)
+	b.true(t, "one run's sample over another's", `(() => {
+		const under = new URL(document.querySelector(".stage .under").src).searchParams, over = document.querySelector(".stage .over"), other = new URL(over.src).searchParams;
+		return under.get("run") === "0" && other.get("run") === "1" && other.get("frame") === "1" && other.get("step") === "200" && under.get("step") === "600" && over.naturalWidth === 64;
+	})()`)
 }
 
 // testCharts: the legend, hovering, smoothing and the axes.
@@ -191,8 +220,8 @@ type tab struct {
 }
 
 // open opens a page. At the end of the test no error may be on its console, and no request
-// may have gone elsewhere.
-func (b *browser) open(t *testing.T, address string) *tab {
+// may have gone elsewhere. Before it is opened, other actions can prepare the tab.
+func (b *browser) open(t *testing.T, address string, before ...chromedp.Action) *tab {
 	t.Helper()
 	ctx, end := chromedp.NewContext(b.ctx)
 	t.Cleanup(end)
@@ -202,6 +231,7 @@ func (b *browser) open(t *testing.T, address string) *tab {
 	home, err := url.Parse(address)
 	must(t, err)
 	chromedp.ListenTarget(ctx, func(event any) { p.note(home, event) })
+	must(t, chromedp.Run(ctx, before...))
 	must(t, chromedp.Run(ctx, log.Enable(), network.Enable(), emulation.SetDeviceMetricsOverride(1280, 900, 1, false), chromedp.Navigate(address), page.BringToFront())) // a tab behind others is not drawn
 	t.Cleanup(func() {
 		p.mu.Lock()
@@ -347,7 +377,7 @@ func (p *tab) shoot(t *testing.T, name string) {
 	if to == "" {
 		return
 	}
-	p.do(t, `document.querySelectorAll(".chart").forEach(c => c.offsetParent && c.chart.draw())`)
+	p.do(t, `document.querySelectorAll(".chart").forEach(c => c.offsetParent && c.chart?.draw())`)
 	var shot []byte
 	must(t, chromedp.Run(p.ctx, chromedp.FullScreenshot(&shot, 100)))
 	must(t, os.WriteFile(filepath.Join(to, name+".png"), shot, 0o666))

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"fmsr.example/fmsr/internal/parallel"
 	"fmsr.example/fmsr/internal/runview"
 )
 
@@ -60,8 +61,13 @@ func (f *finder) all() (runs []*found, notes []string) {
 		f.scanned = time.Now()
 	}
 	notes = slices.Clone(f.notes)
-	for _, r := range f.found {
-		if _, err := r.run.Peek(); err != nil {
+	faults := make([]error, len(f.found))
+	_ = parallel.Each(len(f.found), func(i int) error {
+		_, faults[i] = f.found[i].run.Peek()
+		return nil
+	})
+	for _, err := range faults {
+		if err != nil {
 			notes = append(notes, err.Error())
 		}
 	}
@@ -80,22 +86,32 @@ func (f *finder) find(id string) *found {
 
 // scan looks for runs that are new, and drops those that are gone.
 func (f *finder) scan() {
-	before := f.found
+	before := map[string]*found{}
+	for _, r := range f.found {
+		before[r.id] = r
+	}
 	f.found, f.notes = nil, nil
 	for i, root := range f.roots {
-		for _, dir := range runview.Find(root) {
-			id := f.id(i, dir)
-			if at := slices.IndexFunc(before, func(r *found) bool { return r.id == id && r.run.Is(root, dir) }); at >= 0 {
-				f.found = append(f.found, before[at])
-				before = slices.Delete(before, at, at+1)
-				continue
+		dirs := runview.Find(root)
+		now, faults := make([]*found, len(dirs)), make([]error, len(dirs))
+		_ = parallel.Each(len(dirs), func(j int) error {
+			id := f.id(i, dirs[j])
+			if known := before[id]; known != nil && known.run.Is(root, dirs[j]) {
+				now[j] = known
+				return nil
 			}
-			run, err := runview.OpenIn(root, dir)
-			if err != nil {
+			run, err := runview.OpenIn(root, dirs[j])
+			now[j], faults[j] = &found{id, run}, err
+			return nil
+		})
+		for j, r := range now {
+			if err := faults[j]; err != nil {
 				f.notes = append(f.notes, err.Error())
 				continue
 			}
-			f.found = append(f.found, &found{id, run})
+			if f.found = append(f.found, r); before[r.id] == r {
+				delete(before, r.id)
+			}
 		}
 	}
 	for _, gone := range before {

@@ -22,11 +22,13 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
 	"fmsr.example/fmsr/internal/page"
+	"fmsr.example/fmsr/internal/parallel"
 	"fmsr.example/fmsr/internal/runview"
 )
 
@@ -34,8 +36,9 @@ import (
 type Server struct {
 	Token string // that requests have to give; empty: only this machine can connect
 
-	mu   sync.Mutex
-	runs *finder
+	mu    sync.Mutex
+	runs  *finder
+	ahead sync.WaitGroup // what is read before anybody asks
 }
 
 // New returns a server over these folders. With anybody, other machines may connect, and
@@ -51,11 +54,19 @@ func New(dirs []string, anybody bool) (*Server, error) {
 		_, _ = rand.Read(secret) // never fails
 		s.Token = hex.EncodeToString(secret)
 	}
+	s.ahead.Go(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_, _ = s.view(nil)
+	})
 	return s, nil
 }
 
 // Close closes the folders.
-func (s *Server) Close() error { return s.runs.close() }
+func (s *Server) Close() error {
+	s.ahead.Wait()
+	return s.runs.close()
+}
 
 // policy lets a page load what this server has, and nothing else.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -150,33 +161,7 @@ func serveAsset(w http.ResponseWriter, name string) {
 const mostChosen = 16
 
 func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
-	known, notes := s.runs.all()
-	chosen := r.URL.Query()["run"]
-	if len(chosen) == 0 && len(known) > 0 {
-		chosen = []string{newest(known).id}
-	}
-	chosen = chosen[:min(len(chosen), mostChosen)]
-	picker := &page.Picker{}
-	var runs []*runview.Run
-	var ids []string
-	for _, f := range known {
-		is := false
-		for _, id := range chosen {
-			is = is || id == f.id
-		}
-		if is {
-			if _, err := f.run.Refresh(); err != nil {
-				notes = append(notes, err.Error())
-			}
-			runs, ids = append(runs, f.run), append(ids, f.id)
-		}
-		picker.Runs = append(picker.Runs, page.NewChoice(f.run, f.id, is))
-	}
-	if len(known) == 0 {
-		notes = append(notes, "there are no runs here yet")
-	}
-	picker.Note = strings.Join(notes, "; ")
-	view, err := page.Build(runs, picker, func(i int) string { return ids[i] }, tileURL)
+	view, err := s.view(r.URL.Query()["run"])
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -188,6 +173,40 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(html)
+}
+
+// view returns the page of the chosen runs; none: of the newest.
+func (s *Server) view(chosen []string) (*page.View, error) {
+	known, notes := s.runs.all()
+	if len(chosen) == 0 && len(known) > 0 {
+		chosen = []string{newest(known).id}
+	}
+	chosen = chosen[:min(len(chosen), mostChosen)]
+	picker := &page.Picker{Runs: make([]page.Choice, len(known))}
+	faults := make([]error, len(known))
+	_ = parallel.Each(len(known), func(i int) error {
+		f, is := known[i], slices.Contains(chosen, known[i].id)
+		if is {
+			_, faults[i] = f.run.Refresh()
+		}
+		picker.Runs[i] = page.NewChoice(f.run, f.id, is)
+		return nil
+	})
+	var runs []*runview.Run
+	var ids []string
+	for i, c := range picker.Runs {
+		if c.Chosen {
+			runs, ids = append(runs, c.Run), append(ids, c.ID)
+		}
+		if faults[i] != nil {
+			notes = append(notes, faults[i].Error())
+		}
+	}
+	if len(known) == 0 {
+		notes = append(notes, "there are no runs here yet")
+	}
+	picker.Note = strings.Join(notes, "; ")
+	return page.Build(runs, picker, func(i int) string { return ids[i] }, tileURL)
 }
 
 // tileURL returns the address of a tile; none where the run has none.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -159,27 +160,37 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// TestFifty: with fifty runs of 10,000 lines and 200 evaluations, a page takes 200 ms once
-// they are known, and a curve of all its points.
+// TestFifty: with fifty runs of 10,000 lines and 200 evaluations, a page takes 200 ms of
+// processor time at most, also the first, and one with the curves of three runs.
 func TestFifty(t *testing.T) {
 	dir := fifty(t)
-	s := served(t, false, dir)
-	began := time.Now()
-	body(t, ask(s, "/"))
-	cold := time.Since(began)
-	best := time.Hour
-	for range 5 {
-		began := time.Now()
-		page := body(t, ask(s, "/?run=0&run=1&run=2"))
-		best = min(best, time.Since(began))
-		if n := strings.Count(page, `name="run"`); n != 50 {
+	first, later := time.Hour, time.Hour
+	var s *Server
+	for range 3 {
+		began := processorTime(t)
+		s = served(t, false, dir)
+		if n := strings.Count(body(t, ask(s, "/")), `name="run"`); n != 50 {
 			t.Fatalf("%d runs", n)
 		}
+		first = min(first, processorTime(t)-began)
 	}
-	t.Logf("50 runs: at first %v, then %v", cold, best)
-	if limit := 200 * time.Millisecond; best > limit && !testing.Short() {
-		t.Errorf("a page of 50 runs takes %v, want at most %v", best, limit)
+	for range 5 {
+		began := processorTime(t)
+		body(t, ask(s, "/?run=0&run=1&run=2"))
+		later = min(later, processorTime(t)-began)
 	}
+	t.Logf("50 runs: at first %v, then %v", first, later)
+	if limit := 200 * time.Millisecond; (first > limit || later > limit) && !testing.Short() {
+		t.Errorf("a page of 50 runs takes %v at first and then %v, want at most %v", first, later, limit)
+	}
+}
+
+// processorTime returns what this process has used.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	must(t, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // fifty writes fifty runs. Their evaluations are one, under other names.

@@ -82,7 +82,7 @@ func (s *Section) Report(key, format string, args ...any) {
 	s.add(key, Diagnostic{Summary: fmt.Sprintf(format, args...)})
 }
 
-// Warn adds a warning about a key.
+// Warn adds a warning about a key, or about all of them: "".
 func (s *Section) Warn(key, summary, detail string) {
 	s.add(key, Diagnostic{Severity: Warning, Summary: summary, Detail: detail})
 }
@@ -95,7 +95,7 @@ func (s *Section) add(key string, d Diagnostic) {
 	if !ok {
 		at = s.at
 	}
-	s.decoder.Add(at, s.path+"."+key, d)
+	s.decoder.Add(at, strings.TrimSuffix(s.path+"."+key, "."), d)
 }
 
 func (s *Section) faulty(key string) bool {

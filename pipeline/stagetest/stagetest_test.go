@@ -33,9 +33,8 @@ func init() {
 
 type wrong struct {
 	Wrong
-	env  *pipeline.Env
-	end  chan bool
-	held []pipeline.Element
+	env *pipeline.Env
+	end chan bool
 }
 
 func (w *wrong) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {

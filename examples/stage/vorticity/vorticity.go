@@ -31,7 +31,9 @@ func init() {
 	u, v, w (N,C+1,H,W)   -- 1' ------- 2' -
 
 The boundaries are periodic, and the length unit is that of run.grid.box.`,
-		Link:    pipeline.Link{Needs: pipeline.Planar, Refuses: pipeline.Paired | pipeline.Normalized},
+		Link: pipeline.Link{
+			Needs: pipeline.Planar, Refuses: pipeline.Paired | pipeline.Normalized,
+		},
 		Default: Vorticity{U: "velx", V: "vely", Name: "vortz"},
 		New:     func(c *Vorticity) pipeline.Stage { return &vorticity{Vorticity: *c} },
 	})
@@ -54,13 +56,16 @@ type vorticity struct {
 }
 
 // Open finds the two fields, and announces the third.
-func (w *vorticity) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
+func (w *vorticity) Open(
+	_ context.Context, env *pipeline.Env, in pipeline.Meta,
+) (pipeline.Meta, error) {
 	if !in.Wraps() {
 		return in, fmt.Errorf("the boundaries are %v: want periodic ones", in.Boundary)
 	}
 	w.env, w.u, w.v = env, slices.Index(in.Channels, w.U), slices.Index(in.Channels, w.V)
 	if w.u < 0 || w.v < 0 || slices.Contains(in.Channels, w.Name) {
-		return in, fmt.Errorf("the fields are %s: want %s and %s (u, v), and no %s (name)", strings.Join(in.Channels, ", "), w.U, w.V, w.Name)
+		return in, fmt.Errorf("the fields are %s: want %s and %s (u, v), and no %s (name)",
+			strings.Join(in.Channels, ", "), w.U, w.V, w.Name)
 	}
 	w.channels = append(slices.Clone(in.Channels), w.Name)
 	in.Channels = w.channels
@@ -72,7 +77,8 @@ func (w *vorticity) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 func (w *vorticity) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
 	f := in.(*pipeline.Frames)
 	cells, was, is := f.Cells(), f.FrameLen(), len(w.channels)*f.Cells()
-	out := pipeline.NewFrames(w.channels, f.Grid, f.Origins, pipeline.NewBuffer(w.env.Mem, f.N()*is), nil)
+	hi := pipeline.NewBuffer(w.env.Mem, f.N()*is)
+	out := pipeline.NewFrames(w.channels, f.Grid, f.Origins, hi, nil)
 	for n := range f.N() {
 		from, to := f.XHi()[n*was:][:was], out.XHi()[n*is:][:is]
 		copy(to, from)

@@ -30,8 +30,12 @@ func TestShear(t *testing.T) {
 			return 2*q*math.Cos(2*q*float64(x)*dx)*sinc(2*q*dx) - k*math.Cos(k*float64(y)*dy)*sinc(k*dy)
 		}
 	}
-	frame := stagetest.Frame(pipeline.Origin{Seed: 4, Frame: 2}, []string{"density", "velx", "vely"}, grid, func(c, y, x int) float32 { return float32(at(c, y, x)) })
-	out, err := stagetest.Run(t, stagetest.Input{Frames: []*pipeline.Frames{frame}}, pipeline.With[vorticity.Vorticity](nil))
+	origin, fields := pipeline.Origin{Seed: 4, Frame: 2}, []string{"density", "velx", "vely"}
+	frame := stagetest.Frame(origin, fields, grid, func(c, y, x int) float32 {
+		return float32(at(c, y, x))
+	})
+	in := stagetest.Input{Frames: []*pipeline.Frames{frame}}
+	out, err := stagetest.Run(t, in, pipeline.With(func(*vorticity.Vorticity) {}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ const ManifestName = "manifest.json"
 
 // Manifest describes a data set, or a share of one.
 type Manifest struct {
-	Format       string    `json:"format"` // arrow, parquet or npy
+	Format       string    `json:"format"` // arrow, parquet, npy or well
 	Files        []File    `json:"files"`
 	ChannelNames []string  `json:"channel_names"`
 	H            int       `json:"h"`
@@ -47,10 +47,12 @@ type Manifest struct {
 // File is a file of the set. Its Path starts at the manifest's folder.
 type File struct {
 	parts.File
-	Seed   int      `json:"seed"`
-	Split  string   `json:"split"`
-	Frames []int    `json:"frames,omitempty"` // number of each row's frame
-	Sums   []uint32 `json:"crc32c,omitempty"` // of the values of each tensor of an Arrow file, row by row
+	Seed   int       `json:"seed"`
+	Split  string    `json:"split"`
+	Frames []int     `json:"frames,omitempty"` // number of each row's frame
+	Times  []float64 `json:"times,omitempty"`  // of the simulation, in its unit, of each row's frame; nil: not known
+	Cycles []int     `json:"cycles,omitempty"` // its steps so far
+	Sums   []uint32  `json:"crc32c,omitempty"` // of the values of each tensor of an Arrow file, row by row
 }
 
 // largest is the number of bytes of a manifest that are read: a manifest of a million
@@ -117,6 +119,8 @@ func (m *Manifest) check() error {
 			return fmt.Errorf("file %q: want a path within the folder", f.Path)
 		case f.Frames != nil && len(f.Frames) != f.Rows:
 			return fmt.Errorf("file %s: %d frames in %d rows", f.Path, len(f.Frames), f.Rows)
+		case f.Times != nil && len(f.Times) != f.Rows || len(f.Cycles) != len(f.Times):
+			return fmt.Errorf("file %s: %d times and %d cycles in %d rows", f.Path, len(f.Times), len(f.Cycles), f.Rows)
 		case f.Sums != nil && len(f.Sums) != f.Rows*len(Columns(m.Factor != 0)):
 			return fmt.Errorf("file %s: %d checksums of %d rows", f.Path, len(f.Sums), f.Rows)
 		case f.Rows < 1 || f.Bytes < 1 || f.Seed < 0:

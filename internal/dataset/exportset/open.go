@@ -74,6 +74,9 @@ func (m *Manifest) checkFile(listed File, f *arrowtensor.File) error {
 		if listed.Frames != nil && row.Frame != listed.Frames[i] {
 			return fmt.Errorf("row %d is frame %d, and the manifest says %d", i, row.Frame, listed.Frames[i])
 		}
+		if listed.Times != nil {
+			f.Rows[i].Moment = frames.Moment{Known: true, Time: listed.Times[i], Cycle: listed.Cycles[i]}
+		}
 	}
 	return nil
 }

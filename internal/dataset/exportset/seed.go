@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/parts"
 )
 
@@ -12,13 +13,14 @@ import (
 type Seed struct {
 	Split   string          `json:"split"`
 	Frames  []int           `json:"frames"`
-	Sums    []uint32        `json:"crc32c,omitempty"` // of the values of an Arrow file, as in File
-	Welford []field.Welford `json:"welford"`          // of each channel of x_hi, over training frames
+	Moments []frames.Moment `json:"moments,omitempty"` // of the frames; nil: not known
+	Sums    []uint32        `json:"crc32c,omitempty"`  // of the values of an Arrow file, as in File
+	Welford []field.Welford `json:"welford"`           // of each channel of x_hi, over training frames
 }
 
 // Add lists the files of finished seeds, and returns how many frames they have. If the
 // manifest has no mean yet, Add computes mean and deviation from the seeds' statistics.
-func (m *Manifest) Add(records []parts.Record) (frames int, err error) {
+func (m *Manifest) Add(records []parts.Record) (n int, err error) {
 	states := make([]field.Welford, len(m.ChannelNames))
 	for _, r := range records {
 		var seed Seed
@@ -32,9 +34,13 @@ func (m *Manifest) Add(records []parts.Record) (frames int, err error) {
 			states[c].Merge(seed.Welford[c])
 		}
 		for _, f := range r.Files {
-			m.Files = append(m.Files, File{File: f, Seed: r.Seed, Split: seed.Split, Frames: seed.Frames, Sums: seed.Sums})
+			listed := File{File: f, Seed: r.Seed, Split: seed.Split, Frames: seed.Frames, Sums: seed.Sums}
+			for _, at := range seed.Moments {
+				listed.Times, listed.Cycles = append(listed.Times, at.Time), append(listed.Cycles, at.Cycle)
+			}
+			m.Files = append(m.Files, listed)
 		}
-		frames += len(seed.Frames)
+		n += len(seed.Frames)
 	}
 	if m.Mean == nil && states[0].Count > 0 {
 		for _, w := range states {
@@ -42,5 +48,5 @@ func (m *Manifest) Add(records []parts.Record) (frames int, err error) {
 		}
 		m.Count = states[0].Count
 	}
-	return frames, nil
+	return n, nil
 }

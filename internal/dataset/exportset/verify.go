@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/file"
 
 	"fmsr.example/fmsr/internal/format/arrowtensor"
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/format/npy"
 	"fmsr.example/fmsr/internal/store/infile"
 	"fmsr.example/fmsr/internal/store/parts"
@@ -65,7 +66,18 @@ func rows(path, format string) (int, error) {
 		}
 		defer f.Close()
 		return int(f.NumRows()), nil
+	case "well":
+		names, _, err := hdf5.About(path)
+		if err != nil {
+			return 0, err
+		}
+		f, err := hdf5.Open(path, names[0], -1)
+		if err != nil {
+			return 0, err
+		}
+		defer f.Close()
+		return f.Shape[0], nil
 	default:
-		return 0, fmt.Errorf("%s: format %q: want arrow, parquet or npy", path, format)
+		return 0, fmt.Errorf("%s: format %q: want arrow, parquet, npy or well", path, format)
 	}
 }

@@ -103,7 +103,8 @@ func describe(s *Set) string {
 // TestLookSaysWhy: what cannot be read, and why.
 func TestLookSaysWhy(t *testing.T) {
 	for files, want := range map[string]string{
-		"notes.txt -": "no npy or npz file there: it has 1 .txt",
+		"run.hdf5 -":  "the layout of HDF5 files is not guessed: name them in npy_load.files",
+		"notes.txt -": "no npy or npz file there, and no run of AthenaK: it has 1 .txt",
 		"t.npy 9":     "no array with frames in 1 npy and npz files: ",
 		"1/rho.npy 3,8,8\n1/vx.npy 3,8,8\n2/rho.npy 3,8,8":           "a field is missing: beside 2/rho.npy there is no file for vx",
 		"a/1/x2.npy 8,8\na/2/x1.npy 8,8\nb/1/y2.npy 8,8":             "nothing in common",
@@ -111,8 +112,8 @@ func TestLookSaysWhy(t *testing.T) {
 		"1.npy 5,5,5,5,5": "has the shape [5 5 5 5 5]: want frames, H, W and fields",
 	} {
 		dir := t.TempDir()
-		if strings.HasSuffix(files, "-") {
-			if err := os.WriteFile(filepath.Join(dir, "notes.txt"), nil, 0o644); err != nil {
+		if name, ok := strings.CutSuffix(files, " -"); ok {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		} else {

@@ -12,12 +12,16 @@ import (
 	"strings"
 
 	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/format/hdf5"
 )
 
-// Set is the frames that were found in a folder, and how npy_load reads them.
+// Set is the frames that were found in a folder, and how npy_load or athena_load reads them.
 type Set struct {
 	Dir    string
 	Layout dataset.Layout // Root is Dir, or Files are below it
+	Runs   *dataset.Runs  // instead of Layout: AthenaK's runs
+	Domain *field.Grid    // what AthenaK's files say of their grid; nil: nothing is known
 	Form   dataset.Form   // Names are the fields
 	Named  bool           // whether the names are those of files or arrays; else they are field0, field1, ...
 	H, W   int
@@ -45,19 +49,20 @@ func (s *Set) Frames() int {
 }
 
 // ErrNone is the error of a folder without array files.
-var ErrNone = errors.New("no npy or npz file there")
+var ErrNone = errors.New("no npy or npz file there, and no run of AthenaK")
 
 // Look finds out how the frames below dir are laid out; dir may be one file. It returns an
 // error that says why, if npy_load cannot read them.
 func Look(ctx context.Context, dir string) (*Set, error) {
-	only := ""
-	if info, err := os.Stat(dir); err != nil {
+	info, err := os.Stat(dir)
+	if err != nil {
 		return nil, err
-	} else if !info.IsDir() {
-		dir, only = filepath.Dir(dir), filepath.Base(dir)
 	}
-	f := &found{files: []file{{path: only}}}
-	var err error
+	f, only := &found{}, ""
+	if !info.IsDir() {
+		dir, only = filepath.Dir(dir), filepath.Base(dir)
+		f.files = []file{{path: only, bytes: info.Size()}}
+	}
 	if only != "" {
 		err = f.files[0].header(dir)
 	} else {
@@ -65,6 +70,9 @@ func Look(ctx context.Context, dir string) (*Set, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if len(f.files) == 0 && f.others[".bin"] > 0 {
+		return runs(ctx, dir)
 	}
 	if len(f.files) == 0 {
 		return nil, f.none(dir)
@@ -79,6 +87,8 @@ func Look(ctx context.Context, dir string) (*Set, error) {
 // none says what is in a folder without frames.
 func (f *found) none(dir string) error {
 	switch kinds := f.kinds(); {
+	case slices.ContainsFunc(hdf5.Endings, func(ending string) bool { return f.others[ending] > 0 }):
+		return fmt.Errorf("%s: %w: the layout of HDF5 files is not guessed: name them in npy_load.files or npy_load.pattern of a copy of specs/full.yaml (fmsr describe npy_load)", dir, ErrNone)
 	case len(f.unread) > 0:
 		return fmt.Errorf("%s: no array with frames in %d npy and npz files: %s", dir, len(f.unread), f.unread[0])
 	case kinds != "":

@@ -66,7 +66,7 @@ func (r *Results) Pictures(rows []SummaryRow) ([]evaluate.Picture, error) {
 	}
 	var out []evaluate.Picture
 	for _, f := range figures {
-		var all picture.Plots
+		all := picture.Plots{Columns: 3} // a page is so wide that their text stays legible
 		some := false
 		for _, field := range r.Fields {
 			stack := f.of(field)

@@ -7,6 +7,7 @@ import (
 
 	"fmsr.example/fmsr/internal/evaluate"
 	"fmsr.example/fmsr/internal/field"
+	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/parallel"
 )
 
@@ -29,6 +30,7 @@ type Results struct {
 // the baselines and of K samples, and the input itself, (C,H/factor,W/factor).
 type Frame struct {
 	Run, Frame    int
+	Moment        frames.Moment
 	Truth, Coarse []float32
 	Baselines     []evaluate.Fields
 	Members       [][]float32
@@ -41,6 +43,7 @@ type Row struct {
 	Metric             string
 	Source             Source
 	Point
+	Moment frames.Moment // of the frame
 }
 
 // key says which sums.
@@ -222,7 +225,7 @@ func (r *Results) keep(f Frame, all []tallied) {
 		}
 		totals := Totals{Layout: r.Layout, Fields: t.names, Source: t.source, Sums: t.sums, Truth: truth}
 		r.eachValue(t.Tally, totals, false, func(m *Metric, v Point) {
-			r.rows = append(r.rows, Row{f.Run, f.Frame, t.member, FieldsName(t.names), m.NameFor(t.source), t.source, v})
+			r.rows = append(r.rows, Row{f.Run, f.Frame, t.member, FieldsName(t.names), m.NameFor(t.source), t.source, v, f.Moment})
 		})
 		r.add(t.key(f.Run, t.source), t.sums)
 	}
@@ -322,7 +325,7 @@ func (r *Results) Rows() []Row {
 				return
 			}
 			r.eachValue(s.Tally, totals, true, func(m *Metric, v Point) {
-				rows = append(rows, Row{run, -1, -1, FieldsName(s.names), m.NameFor(src), src, v})
+				rows = append(rows, Row{run, -1, -1, FieldsName(s.names), m.NameFor(src), src, v, frames.Moment{}})
 			})
 		})
 	}

@@ -1,10 +1,10 @@
 // Package fieldfile writes fields in any of the formats that fmsr writes:
 //
-//	                     arrow, parquet               npy
-//	fields (C,H,W) ----> a row a field: columns of    an array (rows..., C,H,W), or
-//	                     its origin, and a tensor     (rows..., H,W,C): channels last
+//	                     arrow, parquet               npy                               well
+//	fields (C,H,W) ----> a row a field: columns of    an array (rows..., C,H,W), or     a dataset (1,rows,W,H)
+//	                     its origin, and a tensor     (rows..., H,W,C): channels last   a channel: HDF5
 //
-// Packages arrowtensor and npy know the formats; the caller gives an
+// Packages arrowtensor, npy and hdf5 know the formats; the caller gives an
 // Output to write to, such as an atomicfile.
 package fieldfile
 
@@ -17,13 +17,14 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sys/unix"
 
+	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/format/arrowtensor"
 	"fmsr.example/fmsr/internal/format/npy"
 	"fmsr.example/fmsr/internal/frames"
 )
 
 // Formats are the names of the formats.
-var Formats = []string{"arrow", "parquet", "npy"}
+var Formats = []string{"arrow", "parquet", "npy", "well"}
 
 // Output is the file that is written: it appears with Commit, and Close removes it if
 // it was not committed. See packages atomicfile and parts.
@@ -44,7 +45,11 @@ type Layout struct {
 	Origin  []string // columns before the tensors: seed, frame, split, sample
 	Columns []string // names of the tensors of a row
 
-	// npy
+	// well
+	Name string     // of the data set
+	Grid field.Grid // the domain's; H and W are above
+
+	// npy and well
 	Rows         []int // lengths of the axes before those of a field: frames, or frames and samples
 	ChannelsLast bool
 }
@@ -59,6 +64,7 @@ type Writer struct {
 type encoder interface {
 	write(origins []frames.Origin, tensors []*memory.Buffer) error
 	end() error
+	close() // frees what it holds
 }
 
 // New starts a file in out, which it owns from then on: it closes it if it fails.
@@ -70,6 +76,8 @@ func New(out Output, l Layout) (*Writer, error) {
 		err = fmt.Errorf("format %q: want one of %v", l.Format, Formats)
 	case l.Format == "npy":
 		w.enc, err = newArray(out, l)
+	case l.Format == "well":
+		w.enc, err = newWell(out, l)
 	default:
 		w.enc, err = newTable(out, l)
 	}
@@ -97,7 +105,12 @@ func (w *Writer) Commit() error {
 }
 
 // Close removes the file unless it was committed.
-func (w *Writer) Close() error { return w.out.Close() }
+func (w *Writer) Close() error {
+	if w.enc != nil {
+		w.enc.close()
+	}
+	return w.out.Close()
+}
 
 // named adds the file's path to an error. From a system error it drops the text that
 // Arrow has put before it.
@@ -125,6 +138,8 @@ func (t table) write(origins []frames.Origin, tensors []*memory.Buffer) error {
 }
 
 func (t table) end() error { return t.Close() }
+
+func (table) close() {}
 
 // array is an npy file.
 type array struct {
@@ -168,3 +183,5 @@ func (a *array) write(_ []frames.Origin, tensors []*memory.Buffer) error {
 }
 
 func (a *array) end() error { return a.End() }
+
+func (*array) close() {}

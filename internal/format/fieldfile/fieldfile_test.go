@@ -101,9 +101,9 @@ func TestErrors(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")
 	for want, l := range map[string]Layout{
-		`: format "zarr": want one of [arrow parquet npy]`: {Format: "zarr"},
-		": 16 bytes are missing":                           {Format: "npy", Rows: []int{3}},
-		": more values than its shape holds":               {Format: "npy", Rows: []int{1}},
+		`: format "zarr": want one of [arrow parquet npy well]`: {Format: "zarr"},
+		": 16 bytes are missing":                                {Format: "npy", Rows: []int{3}},
+		": more values than its shape holds":                    {Format: "npy", Rows: []int{1}},
 	} {
 		if err := write(t, path, l); err == nil || err.Error() != path+want {
 			t.Errorf("%v, want %s%s", err, path, want)

@@ -3,7 +3,7 @@
 //	a.npy   header | values   read as they are (npy.go)
 //	a.npz   zip of .npy       stored: as a.npy; deflated: inflated as it is read (npz.go)
 //
-// Read converts values of any type, piece by piece (convert.go). write.go writes.
+// Read converts values of any type, piece by piece. write.go writes.
 //
 // The header, "\x93NUMPY", version, length and {'descr': '<f4', 'fortran_order':
 // False, 'shape': (F,H,W,C)}, is read in header.go as numpy reads it, and checked against
@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 
+	"fmsr.example/fmsr/internal/format/floats"
 	"fmsr.example/fmsr/internal/store/infile"
 )
 
@@ -82,7 +83,7 @@ func storedArray(f *infile.File, start, end int64) (*File, error) {
 
 // checkLength checks an npy file's size against its header.
 func (f *File) checkLength(header int, found int64) error {
-	size, err := dataSize(f.Shape, sizes[f.DType])
+	size, err := dataSize(f.Shape, floats.Sizes[f.DType])
 	if err != nil {
 		return err
 	}
@@ -94,6 +95,15 @@ func (f *File) checkLength(header int, found int64) error {
 		return fmt.Errorf("%s: %d bytes, want %d for shape %v", what, found, want, f.Shape)
 	}
 	return nil
+}
+
+// Double reports whether the values are float64.
+func (f *File) Double() bool { return f.DType[1:] == "f8" }
+
+// Low makes Read return what float32 loses of the values, x - float32(x), or the values
+// again.
+func (f *File) Low(on bool) {
+	f.DType = floats.Lost(f.DType, on)
 }
 
 // Stamp returns the stamp of the open file.
@@ -125,7 +135,7 @@ func (f *File) read(dst []float32, at int) error {
 	case f.stream != nil:
 		return f.stream.read(dst, at, f.DType)
 	case f.DType == "<f4":
-		return f.fill(bytesOf(dst), f.start+4*int64(at))
+		return f.fill(floats.Bytes(dst), f.start+4*int64(at))
 	default:
 		return f.convert(dst, at)
 	}
@@ -167,13 +177,13 @@ func (f *File) convert(dst []float32, at int) error {
 	if f.piece == nil {
 		f.piece = make([]byte, pieceSize)
 	}
-	size := sizes[f.DType]
+	size := floats.Sizes[f.DType]
 	for len(dst) > 0 {
 		n := min(len(dst), len(f.piece)/size)
 		if err := f.fill(f.piece[:n*size], f.start+int64(at*size)); err != nil {
 			return err
 		}
-		convert(dst[:n], f.piece, f.DType)
+		floats.Convert(dst[:n], f.piece, f.DType)
 		dst, at = dst[n:], at+n
 	}
 	return nil

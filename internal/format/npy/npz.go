@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"fmsr.example/fmsr/internal/format/floats"
 	"fmsr.example/fmsr/internal/store/infile"
 )
 
@@ -188,7 +189,7 @@ func (s *inflated) read(dst []float32, at int, dtype string) error {
 			return err
 		}
 	}
-	size := sizes[dtype]
+	size := floats.Sizes[dtype]
 	if _, err := io.CopyN(io.Discard, s.r, int64(at-s.next)*int64(size)); err != nil {
 		return s.damage(err)
 	}
@@ -198,7 +199,7 @@ func (s *inflated) read(dst []float32, at int, dtype string) error {
 		if _, err := io.ReadFull(s.r, s.piece[:n*size]); err != nil {
 			return s.damage(err)
 		}
-		convert(dst[:n], s.piece, dtype)
+		floats.Convert(dst[:n], s.piece, dtype)
 		dst = dst[n:]
 		s.next += n
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"fmsr.example/fmsr/internal/format/floats"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 )
 
@@ -39,7 +40,7 @@ func (e *Encoder) Write(values []float32) error {
 	if len(values) == 0 {
 		return nil
 	}
-	_, err := e.w.Write(bytesOf(values))
+	_, err := e.w.Write(floats.Bytes(values))
 	return err
 }
 

@@ -65,3 +65,27 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+// FuzzHeader: a header is read as it was written, and other bytes are refused without panic.
+func FuzzHeader(f *testing.F) {
+	var b bytes.Buffer
+	if err := Write(&b, []Tensor{tensor("z", []int64{2, 3}, 1, 2, 3, 4, 5, 6), tensor("a", []int64{2}, 7, 8)}, map[string]string{"step": "3"}); err != nil {
+		f.Fatal(err)
+	}
+	h, err := parse(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if got := fmt.Sprint(h, err); got != "{[{z F32 [2 3]} {a F32 [2]}] map[step:3]} <nil>" {
+		f.Errorf("read back: %s", got)
+	}
+	if _, err := parse(bytes.NewReader(b.Bytes()), int64(b.Len()-1)); err == nil || !strings.Contains(err.Error(), "tensor a: bytes 24 to 32 are not in the file") {
+		f.Errorf("truncated: %v", err)
+	}
+	for _, seed := range []string{b.String(), "\xff\xff\xff\xff\xff\xff\xff\xff{}", "\x02\x00\x00\x00\x00\x00\x00\x00{}", "\x0c\x00\x00\x00\x00\x00\x00\x00{\"a\": [1,2]}", "short"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		h, err := parse(bytes.NewReader(data), int64(len(data)))
+		if err == nil && len(h.Tensors) > len(data) {
+			t.Errorf("%d tensors in %d bytes", len(h.Tensors), len(data))
+		}
+	})
+}

@@ -27,7 +27,8 @@ type Entry struct {
 	Frame int    `json:"frame"`
 	Split string `json:"split"`
 	Tensor
-	Lo *Tensor `json:"x_lo,omitempty"`
+	Lo     *Tensor       `json:"x_lo,omitempty"`
+	Moment frames.Moment `json:"moment,omitzero"`
 }
 
 // Tensors returns the frame's tensors, in the file's order.

@@ -61,6 +61,26 @@ func Use(dir, kind string, shared bool) (*Folder, error) {
 	return f, nil
 }
 
+// Look is Use for a program that writes nothing: it takes no lock, and the folder need not
+// exist. Release is not for its Folder.
+func Look(dir, kind string) (*Folder, error) {
+	f := &Folder{dir: dir, kind: kind}
+	if root, err := os.OpenRoot(dir); err == nil {
+		holder, err := Holder(root)
+		root.Close()
+		if err == nil && holder != "" {
+			err = fmt.Errorf("it is in use by %s: wait for its end, or give another folder by --out", holder)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the run's folder %s: %w", dir, err)
+		}
+	}
+	if err := f.read(); err != nil && !errors.Is(err, unix.ENOTDIR) {
+		return nil, fmt.Errorf("the run's folder %s: %w", dir, err)
+	}
+	return f, nil
+}
+
 // Join is Use for a program that joins what runs of any kind have made there. The folder
 // must exist. The runs may still use it.
 func Join(dir string) (*Folder, error) {

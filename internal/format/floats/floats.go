@@ -1,4 +1,7 @@
-package npy
+// Package floats converts the numbers of files to float32. A type has numpy's name:
+// "<f4" is a little-endian float32, ">f8" a big-endian float64. float32, float64 and
+// float16 are known. A float64 beyond float32's range becomes Inf.
+package floats
 
 import (
 	"encoding/binary"
@@ -9,36 +12,35 @@ import (
 	"github.com/x448/float16"
 )
 
-// sizes are the types that can be read, with the bytes of one value.
-var sizes = map[string]int{
+// Sizes are the types that can be read, with the bytes of one value.
+var Sizes = map[string]int{
 	"<f2": 2, ">f2": 2, "<f4": 4, ">f4": 4, "<f8": 8, ">f8": 8,
 	"<f2" + low: 2, ">f2" + low: 2, "<f4" + low: 4, ">f4" + low: 4, "<f8" + low: 8, ">f8" + low: 8,
 }
 
-// low, behind a type, stands for what float32 loses of the values: x - float32(x).
+// low, behind a type, stands for what float32 loses of the values, x - float32(x). What is
+// lost but too small for a float32 is its least number.
 const low = " low"
 
-// Double reports whether the values are float64.
-func (f *File) Double() bool { return f.DType[1:] == "f8" }
-
-// Low makes Read return what float32 loses of the values, x - float32(x), or the values
-// again. What is lost but too small for a float32 is its least number.
-func (f *File) Low(on bool) {
-	f.DType = strings.TrimSuffix(f.DType, low)
+// Lost returns the type of what float32 loses of the values of a type, if on is set, and
+// the type of the values otherwise.
+func Lost(dtype string, on bool) string {
+	dtype = strings.TrimSuffix(dtype, low)
 	if on {
-		f.DType += low
+		dtype += low
 	}
+	return dtype
 }
 
-// bytesOf views values as the bytes that hold them.
-func bytesOf(values []float32) []byte {
+// Bytes views values as the bytes that hold them.
+func Bytes(values []float32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
 }
 
-// convert fills dst from src, the bytes of values of that type, with any alignment.
-func convert(dst []float32, src []byte, dtype string) {
+// Convert fills dst from src, the bytes of values of that type, with any alignment.
+func Convert(dst []float32, src []byte, dtype string) {
 	if dtype == "<f4" {
-		copy(bytesOf(dst), src)
+		copy(Bytes(dst), src)
 		return
 	}
 	var order binary.ByteOrder = binary.LittleEndian
