@@ -79,7 +79,7 @@ func TestChanged(t *testing.T) {
 	}
 	spec.Run.Dir = ""
 	facts := spec.Changed()
-	if len(facts) != 3 || facts[0] != (Fact{"run", "seed: 3"}) || facts[1] != (Fact{"sample_source", "count: 2"}) || facts[2] != (Fact{"sample_batch", ""}) {
+	if len(facts) != 3 || facts[0] != (Fact{"run", "name: run, seed: 3"}) || facts[1] != (Fact{"sample_source", "count: 2"}) || facts[2] != (Fact{"sample_batch", ""}) {
 		t.Errorf("%q", facts)
 	}
 }

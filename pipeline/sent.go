@@ -79,7 +79,7 @@ func (n *node) checkFrames(f *frames.Frames) error {
 	}{
 		{"x_hi", f.Hi, true, f.FrameLen()},
 		{"x_lo", f.Lo, m.Factor != 0, f.FrameLen()},
-		{"the coarse run's frames (Frames.Coarse)", f.Coarse, m.Coarse, len(f.Channels) * f.Coarser(max(1, m.Factor)).Cells()},
+		{"the coarse run's frames (Frames.Coarse)", f.Coarse, false, len(f.Channels) * f.Coarser(max(1, m.Factor)).Cells()},
 	} {
 		switch {
 		case part.values == nil && part.wanted:

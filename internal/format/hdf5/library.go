@@ -1,6 +1,7 @@
 package hdf5
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -10,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"unsafe"
-
-	"github.com/ebitengine/purego"
 )
 
 // id is a hid_t: something that is open in libhdf5. A negative one is an error.
@@ -34,11 +33,10 @@ type library struct {
 	float, double, int8, int64, chars id // its types
 	filePlans, groupPlans, dataPlans  id // classes of properties of what is created
 
-	reason string  // of the last error
-	note   uintptr // a C function that sets reason
+	reason reason // of the last error
 
 	clearErrors func(stack id) int32
-	walkErrors  func(stack id, direction int32, f, data uintptr) int32
+	walkErrors  func(stack id, direction int32, f, data unsafe.Pointer) int32
 	setPrint    func(stack id, print, data uintptr) int32
 
 	openFile    func(path string, flags uint32, access id) id
@@ -122,9 +120,9 @@ var load = sync.OnceValues(func() (*library, error) {
 	var tried []string
 	for _, find := range []func() []string{beside, system, python} {
 		for _, path := range find() {
-			handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+			handle, err := open(path)
 			if err == nil {
-				return bind(path, handle)
+				return start(path, handle)
 			}
 			if filepath.IsAbs(path) {
 				tried = append(tried, ": "+err.Error())
@@ -139,11 +137,11 @@ func named(path string) (*library, error) {
 	if in := inFolder(path); len(in) > 0 {
 		path = in[0]
 	}
-	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	handle, err := open(path)
 	if err != nil {
 		return nil, fmt.Errorf("FMSR_HDF5: %w", err)
 	}
-	return bind(path, handle)
+	return start(path, handle)
 }
 
 // beside is the library in the folder hdf5 beside the program.
@@ -180,52 +178,38 @@ func inFolder(folder string) (paths []string) {
 	return paths
 }
 
-// bind finds the functions and types of the loaded library.
-func bind(path string, handle uintptr) (*library, error) {
-	l := &library{}
-	symbol := func(name string) (address uintptr, err error) {
-		if address, err = purego.Dlsym(handle, name); err != nil {
+// start finds the functions and types of the loaded library.
+func start(path string, handle unsafe.Pointer) (*library, error) {
+	l := &library{reason: newReason()}
+	find := func(name string) (address unsafe.Pointer, err error) {
+		if address = symbol(handle, name); address == nil {
 			err = fmt.Errorf("%s: it has no %s: want libhdf5 1.10 or later", path, name)
 		}
 		return address, err
 	}
 	for name, function := range l.functions() {
-		address, err := symbol(name)
+		address, err := find(name)
 		if err != nil {
 			return nil, err
 		}
-		purego.RegisterFunc(function, address)
+		bind(function, address)
 	}
-	address, err := symbol("H5open")
+	address, err := find("H5open")
 	if err != nil {
 		return nil, err
 	}
-	var start func() int32
-	if purego.RegisterFunc(&start, address); start() < 0 {
+	var initialize func() int32
+	if bind(&initialize, address); initialize() < 0 {
 		return nil, fmt.Errorf("%s: libhdf5 does not start", path)
 	}
 	for name, kind := range l.types() {
-		address, err := symbol(name)
+		address, err := find(name)
 		if err != nil {
 			return nil, err
 		}
-		*kind = **(**id)(unsafe.Pointer(&address))
+		*kind = *(*id)(address)
 	}
-	l.note = purego.NewCallback(func(n uint32, e *failure, _ uintptr) uintptr {
-		if n == 0 {
-			l.reason = textAt(e.what)
-		}
-		return 0
-	})
 	return l, nil
-}
-
-// failure is libhdf5's H5E_error2_t.
-type failure struct {
-	_    [3]id    // class, major and minor numbers
-	_    uint32   // line
-	_    [2]*byte // function and file
-	what *byte
 }
 
 // do calls f, which calls the library.
@@ -241,10 +225,10 @@ func (l *library) do(f func() error) error {
 
 // failed returns the library's reason for an error.
 func (l *library) failed(what string) error {
-	l.reason = "unknown"
-	l.walkErrors(0, innermostFirst, l.note, 0)
+	l.reason.clear()
+	l.walkErrors(0, innermostFirst, noteFunction(), l.reason.text)
 	l.clearErrors(0)
-	return fmt.Errorf("%s: %s", what, l.reason)
+	return fmt.Errorf("%s: %s", what, cmp.Or(l.reason.String(), "libhdf5 does not say why"))
 }
 
 // textAt returns the C string at an address.
