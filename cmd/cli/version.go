@@ -79,9 +79,10 @@ func instructions() string {
 
 // gpus returns the machine's NVIDIA GPUs by the driver's own list, "cuda:0 NVIDIA H200".
 func gpus() (names []string) {
-	files, _ := filepath.Glob("/proc/driver/nvidia/gpus/*/information") // none without a driver
-	for i, file := range files {
-		text, _ := os.ReadFile(file)
+	const folder = "/proc/driver/nvidia/gpus"
+	entries, _ := os.ReadDir(folder) // none without a driver
+	for i, e := range entries {
+		text, _ := os.ReadFile(filepath.Join(folder, e.Name(), "information"))
 		model := ""
 		for line := range strings.Lines(string(text)) {
 			if value, ok := strings.CutPrefix(line, "Model:"); ok {
