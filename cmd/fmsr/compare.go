@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -67,7 +66,7 @@ func compareRuns(out io.Writer, runs []*runview.Run) error {
 		})
 	}
 	for _, d := range differences {
-		if stage, _, _ := strings.Cut(d.Path, "."); slices.Contains(lacking, stage) && sameWhereSet(d) {
+		if stage, _, _ := strings.Cut(d.Path, "."); slices.Contains(lacking, stage) && sameAmong(runs, stage, d) {
 			continue // the stage's line says it
 		}
 		line(d.Path, func(i int) string {
@@ -99,16 +98,15 @@ func stagesOfSome(runs []*runview.Run) (stages []string) {
 	return stages
 }
 
-// sameWhereSet reports whether all specs that have the key give it the same value.
-func sameWhereSet(d runview.Difference) bool {
-	value := ""
-	for _, v := range d.Values {
-		if v != "" && value != "" && v != value {
-			return false
+// sameAmong reports whether the runs that have the stage agree on the key.
+func sameAmong(runs []*runview.Run, stage string, d runview.Difference) bool {
+	var values []string
+	for i, r := range runs {
+		if slices.Contains(r.Spec.Flow, stage) {
+			values = append(values, d.Values[i])
 		}
-		value = cmp.Or(v, value)
 	}
-	return true
+	return len(slices.Compact(values)) < 2
 }
 
 // figureLines writes a line for each metric of the runs' last evaluations.
