@@ -51,7 +51,7 @@ func (e *EMA) AdviseFlow(above []any, warn func(key, summary, detail string)) {
 			left *= average.DecayAt(n)
 		}
 		if left > much {
-			warn("decay", fmt.Sprintf("is %g: after %d steps the average is still %.3g%% initial weights", e.Decay, train.TotalSteps, 100*left), "set ramp to linear, or a smaller decay")
+			warn("decay", fmt.Sprintf("is %g: after %d steps the average is still %.3g%% initial weights", e.Decay, train.TotalSteps, 100*left), "set ramp to linear (--ema-ramp linear), or a smaller decay")
 		}
 	}
 }

@@ -119,7 +119,7 @@ const (
 // checkBatch returns an error if a batch takes more frames than an epoch has.
 func (t *train) checkBatch() error {
 	if epoch := t.in.Frames[frames.Train]; epoch > 0 && t.in.Batch > epoch {
-		return fmt.Errorf("a batch takes %d frames (batch.size), and the training split has %d: want at most as many", t.in.Batch, epoch)
+		return fmt.Errorf("a batch takes %d frames, and the training split has %d: want batch.size (--batch-size) of at most %[2]d", t.in.Batch, epoch)
 	}
 	return nil
 }

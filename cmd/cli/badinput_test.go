@@ -377,7 +377,7 @@ var badInputs = []badInput{
 	{"network too wide", nil, train + " --model-channels 16384", 2, "--model-channels: is 16384: want at most 8192"},
 	{"level too wide", nil, train + " --channel-mult 1,1000000000", 2, "--channel-mult: is 1000000000: want 1 to 64"},
 	{"network too large for any memory", nil, train + " --model-channels 8192 --channel-mult 64,64,64", 2, " GB of memory are left: lower train.model_channels or train.channel_mult"},
-	{"batch larger than an epoch", nil, train + " --batch-size 1000000", 2, "flow[6].train: a batch takes 1000000 frames (batch.size), and the training split has 4: want at most as many"},
+	{"batch larger than an epoch", nil, train + " --batch-size 1000000", 2, "flow[6].train: a batch takes 1000000 frames, and the training split has 4: want batch.size (--batch-size) of at most 4"},
 	{"batches beyond counting", nil, train + " --accumulate 1000000000", 2, "--accumulate: is 1000000000: want 1 to 1000000"},
 	{"box in two units", nil, train + " --set run.grid.box=[1e8,1]", 2, "flow[0].npy_load: run.grid.box [1e+08, 1] over 8 x 8 cells"},
 	{"samples beyond counting", nil, apply + " --samples 1000000000000000000", 2, "--samples: is 1000000000000000000: want 1 to 1000000"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
 
@@ -18,7 +19,7 @@ func compareCommand(out io.Writer) *cobra.Command {
 		Use:     "compare RUN RUN...",
 		GroupID: aboutRuns,
 		Short:   "Show what differs between runs: keys of their specs, figures",
-		Long: `compare shows a table of the keys that differ between the specs of runs, and of the
+		Long: `compare shows a table of the stages and keys that differ between the specs of runs, and of the
 figures of their last evaluations: those of the model's samples, as means over the
 fields. fmsr report and fmsr ui show the same runs with curves and fields.`,
 		Example: "  fmsr compare runs/first runs/second",
@@ -42,7 +43,19 @@ func compareRuns(out io.Writer, runs []*runview.Run) error {
 	line("", func(i int) string { return runs[i].Dir })
 	line("state", func(i int) string { return runs[i].State.String() })
 	differences := runview.DifferencesOf(runs)
+	lacking := stagesOfSome(runs)
+	for _, stage := range lacking {
+		line(stage, func(i int) string {
+			if slices.Contains(runs[i].Spec.Flow, stage) {
+				return "in the flow"
+			}
+			return "-"
+		})
+	}
 	for _, d := range differences {
+		if stage, _, _ := strings.Cut(d.Path, "."); slices.Contains(lacking, stage) && sameAmong(runs, stage, d) {
+			continue // the stage's line says it
+		}
 		line(d.Path, func(i int) string {
 			if d.Values[i] == "" {
 				return "-"
@@ -50,13 +63,37 @@ func compareRuns(out io.Writer, runs []*runview.Run) error {
 			return d.Values[i]
 		})
 	}
-	if len(differences) == 0 {
+	if len(differences)+len(lacking) == 0 {
 		fmt.Fprintln(tw, "the specs are the same")
 	}
 	if err := figureLines(runs, line); err != nil {
 		return err
 	}
 	return tw.Flush()
+}
+
+// stagesOfSome returns the stages that some of the runs have, and others do not.
+func stagesOfSome(runs []*runview.Run) (stages []string) {
+	for _, r := range runs {
+		for _, stage := range r.Spec.Flow {
+			lacks := func(other *runview.Run) bool { return !slices.Contains(other.Spec.Flow, stage) }
+			if !slices.Contains(stages, stage) && slices.ContainsFunc(runs, lacks) {
+				stages = append(stages, stage)
+			}
+		}
+	}
+	return stages
+}
+
+// sameAmong reports whether the runs that have the stage agree on the key.
+func sameAmong(runs []*runview.Run, stage string, d runview.Difference) bool {
+	var values []string
+	for i, r := range runs {
+		if slices.Contains(r.Spec.Flow, stage) {
+			values = append(values, d.Values[i])
+		}
+	}
+	return len(slices.Compact(values)) < 2
 }
 
 // figureLines writes a line for each metric of the runs' last evaluations.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -52,6 +53,9 @@ It reads files alone, also those of runs that go on.`,
 // listRuns writes a line for each run in a folder.
 func listRuns(w io.Writer, dir string) error {
 	root, err := os.OpenRoot(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: no such folder: fmsr ls FOLDER lists the runs in another one", dir)
+	}
 	if err != nil {
 		return err
 	}

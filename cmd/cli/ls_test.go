@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,5 +58,45 @@ func TestRunsInTables(t *testing.T) {
 	}
 	if strings.Contains(out, "batch.size") {
 		t.Errorf("compare shows a key that does not differ:\n%s", out)
+	}
+}
+
+// TestCompareStages: a stage that only some runs have is one line, and an empty map is {}.
+func TestCompareStages(t *testing.T) {
+	dir := t.TempDir()
+	var runs []string
+	for name, flow := range map[string]string{
+		"a": "[{synth: {seeds: 3}}, {batch: {size: 2}}, {train: {lr: 0.1, odd: {}}}]",
+		"b": "[{synth: {seeds: 3}}, {batch: {size: 2}}, {train: {lr: 0.1, odd: {Bz: [flip_b]}}}]",
+		"c": "[{synth: {seeds: 4}}]",
+	} {
+		run := filepath.Join(dir, name)
+		if err := os.Mkdir(run, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(run, "spec.yaml"), []byte("version: 1\nrun: {name: x}\nflow: "+flow+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		runs = append(runs, run)
+	}
+	slices.Sort(runs)
+	out, err := call(append([]string{"compare"}, runs...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`(?m)^batch +in the flow +in the flow +-$`,
+		`(?m)^synth.seeds +3 +3 +4$`,
+		`(?m)^train.odd +\{\} +- +-$`,
+		`(?m)^train.odd.Bz +- +\[flip_b\] +-$`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("compare: no %s in\n%s", want, out)
+		}
+	}
+	for _, unwanted := range []string{"train.lr", "batch.size"} {
+		if strings.Contains(out, unwanted) {
+			t.Errorf("compare: %s, which all runs with the stage share, in\n%s", unwanted, out)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"fmsr.example/fmsr/internal/dataset/exportset"
 	"fmsr.example/fmsr/internal/glob"
+	"fmsr.example/fmsr/internal/runview"
 	"fmsr.example/fmsr/internal/store/framecache"
 	"fmsr.example/fmsr/internal/store/infile"
 	"fmsr.example/fmsr/internal/store/parts"
@@ -75,9 +76,22 @@ func verify(ctx context.Context, path string) (string, error) {
 	case err != nil:
 		return "", &runFailed{error: err}
 	case len(found) == 0:
-		return "", &pipeline.InputError{Err: fmt.Errorf("%s: no checkpoint, training, cache, export or report of fmsr's", path)}
+		return "", &pipeline.InputError{Err: fmt.Errorf("%s: no checkpoint, training, cache, export or report of fmsr's%s", path, holding(path))}
 	}
 	return strings.Join(found, "; "), nil
+}
+
+// holding returns what to verify of a folder that only holds runs, or nothing.
+func holding(path string) string {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	if runs := runview.Find(root); len(runs) > 0 {
+		return fmt.Sprintf(", but %d runs below it: name them, as %s", len(runs), filepath.Join(path, runs[0]))
+	}
+	return ""
 }
 
 func verifyFile(ctx context.Context, path string) ([]string, error) {

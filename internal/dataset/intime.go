@@ -75,8 +75,11 @@ func (t *InTime) listed(numbers, order []int, split frames.Split) ([]int, error)
 func (t *InTime) bounds(n int, split frames.Split) (from, to int, err error) {
 	splits := t.Splits()
 	room := n - t.Gap*(len(splits)-1) // frames that are not in a gap
-	if room < len(splits) {
-		return 0, 0, fmt.Errorf("%d frames are too few for %d splits with gaps of %d frames: want a smaller gap", n, len(splits), t.Gap)
+	switch {
+	case n < len(splits):
+		return 0, 0, fmt.Errorf("%d frames are too few for %d splits: want shares for fewer splits, or more frames", n, len(splits))
+	case room < len(splits):
+		return 0, 0, fmt.Errorf("%d frames are too few for %d splits with gaps of %d frames: want a split_time.gap of at most %d", n, len(splits), t.Gap, (n-len(splits))/(len(splits)-1))
 	}
 	sum := 0.0
 	for i, s := range splits {

@@ -73,7 +73,8 @@ func TestInTime(t *testing.T) {
 		{shares(1, 0, 0, 5), number(3), "train [10 11 12]"},
 		{shares(0.5, 0.5, 0, 1), []int{8, 2, 6, 4, 0}, "train [0 2], val [6 8]"}, // in the order of time
 		{shares(0.9, 0.1, 0, 0), number(4), "the split val is empty: 0.1 of the 4 frames outside gaps: want a larger share"},
-		{shares(0.5, 0.25, 0.25, 4), number(10), "10 frames are too few for 3 splits with gaps of 4 frames: want a smaller gap"},
+		{shares(0.5, 0.25, 0.25, 4), number(10), "10 frames are too few for 3 splits with gaps of 4 frames: want a split_time.gap of at most 3"},
+		{shares(0.5, 0.25, 0.25, 0), number(2), "2 frames are too few for 3 splits: want shares for fewer splits, or more frames"},
 		{shares(0.5, 0.5, 0, 0), []int{1, 3, 1}, "frame 1 is read twice: splits in time need every frame once"},
 		{listed, number(6), "train [10 11], val [14 15]"},
 		{listed, number(5), "frame 15 of the split val is not among the 5 frames that are read, 10 to 14"},

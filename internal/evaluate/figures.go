@@ -2,10 +2,12 @@ package evaluate
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 )
 
 // Figures is the values of a suite's metrics for every source.
@@ -123,7 +125,7 @@ func (f Figures) Tables(title string) []Table {
 			continue
 		}
 		if f.averages(m) {
-			means.Heads = append(means.Heads, m.Head())
+			means.Heads = append(means.Heads, cmp.Or(m.Brief, m.Head()))
 		}
 		byField := Table{Title: m.Head() + ", by field", Heads: f.Fields}
 		for i, s := range f.Sources {
@@ -167,14 +169,26 @@ func (m *Metric) cell(f Figure, exists bool) string {
 	return fmt.Sprintf(format, float64(f))
 }
 
-// String returns the table in aligned columns, a line a row.
+// widest is the width that a terminal has at least.
+const widest = 80
+
+// String returns the table in aligned columns, a line a row. If the title makes the table wider
+// than a terminal, it has a line of its own.
 func (t Table) String() string {
+	text := t.aligned(t.Title)
+	if first, _, _ := strings.Cut(text, "\n"); utf8.RuneCountInString(first) > widest {
+		return t.Title + "\n" + t.aligned("")
+	}
+	return text
+}
+
+func (t Table) aligned(title string) string {
 	var text bytes.Buffer
 	tw := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
 	line := func(first string, cells []string) {
 		fmt.Fprintln(tw, strings.TrimRight(first+"\t"+strings.Join(cells, "\t"), "\t"))
 	}
-	line(t.Title, t.Heads)
+	line(title, t.Heads)
 	for _, row := range t.Rows {
 		line(row.Label, row.Cells)
 	}

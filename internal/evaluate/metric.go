@@ -14,6 +14,7 @@ type Metric struct {
 	Unit  string // "1": a ratio
 	Doc   string // one sentence: its meaning, and which direction is good
 	Title string // head of its column in tables; empty: its name
+	Brief string // its head in the table of means, which has many columns; empty: Title
 	Cell  string // format of its cells in tables; empty: %.4g
 
 	In           Outlets // where it is shown; zero: everywhere

@@ -14,7 +14,7 @@ var Standard = Suite{
 		Value: mean(mse),
 	},
 	{
-		Name: "of_bilinear", Unit: "1", Title: "error, of bilinear's", Cell: "%.3f", In: Tables | Files,
+		Name: "of_bilinear", Unit: "1", Title: "error, of bilinear's", Brief: "of bilinear", Cell: "%.3f", In: Tables | Files,
 		Doc:    "MSE over the MSE of the bilinear input. Less is better; below 1 beats interpolation.",
 		Exists: func(f Totals) bool { return varies(f) && f.Bilinear != nil && mse(*f.Bilinear) > 0 },
 		Value:  mean(func(f Totals) float64 { return mse(f) / mse(*f.Bilinear) }),
@@ -26,7 +26,7 @@ var Standard = Suite{
 		Value:  mean(func(f Totals) float64 { return mse(f) / math.Pow(f.Moments.Std(), 2) }),
 	},
 	{
-		Name: "band", Unit: "1", Title: "power in the lost band, of truth's", Cell: "%.3f",
+		Name: "band", Unit: "1", Title: "power in the lost band, of truth's", Brief: "lost band", Cell: "%.3f",
 		Doc:    "Power in the modes that pooling lost (|ky| or |kx| at or beyond the coarse grid's Nyquist wavenumber), over the power of the truth. 1 is right; less is too smooth, more is too rough.",
 		Exists: func(f Totals) bool { return varies(f) && f.TrueLost > roundOff*field.Band(f.Truth, 0, len(f.Truth)) },
 		Value:  mean(func(f Totals) float64 { return f.Lost / f.TrueLost }),

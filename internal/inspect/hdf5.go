@@ -17,7 +17,14 @@ func openHDF5(path string) (*Thing, error) {
 	}
 	if len(fields) == 0 {
 		t := &Thing{What: "an HDF5 file, neither in The Well's layout nor athdf"}
-		t.fact("to read it", "name a dataset of floats by npy_load.array, its axes by npy_load.axes and its channels by npy_load.fields")
+		datasets, err := hdf5.Datasets(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range datasets {
+			t.fact("dataset", "%s", d)
+		}
+		t.fact("to read", "name a dataset of floats by npy_load.array, its axes by npy_load.axes and its channels by npy_load.fields")
 		return t, nil
 	}
 	s := &guess.Set{Form: dataset.Form{Names: fields}}

@@ -108,6 +108,8 @@ func written(n ast.Node, depth int) string {
 			}
 		}
 		return "[" + strings.Join(items, ", ") + "]"
+	case *ast.MappingNode: // of no entries, or of too many levels
+		return "{}"
 	case *ast.StringNode:
 		return n.Value
 	case *ast.LiteralNode:

@@ -30,6 +30,19 @@ type Diagnostic struct {
 	Suggestion string
 }
 
+// below returns the key that the problem is about if --set gave a map that has it.
+func (d Diagnostic) below() string {
+	set, ok := strings.CutPrefix(d.Flag, "--set ")
+	if !ok {
+		return ""
+	}
+	key, _, _ := strings.Cut(set, "=")
+	if i := strings.Index(d.Path, key+"."); key != "" && i >= 0 {
+		return d.Path[i:]
+	}
+	return ""
+}
+
 // String returns a line for a person:
 //
 //	specs/full.yaml:14:7: flow[3].pool_upsample.facter: unknown key (did you mean "factor"?)
@@ -47,8 +60,10 @@ func (d Diagnostic) String() string {
 	if d.Severity == Warning {
 		parts = append(parts, "warning")
 	}
-	if d.Path != "" && d.Flag == "" {
+	if d.Flag == "" && d.Path != "" {
 		parts = append(parts, d.Path)
+	} else if below := d.below(); below != "" {
+		parts = append(parts, below)
 	}
 	parts = append(parts, d.Summary)
 	if d.Detail != "" {

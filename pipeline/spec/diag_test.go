@@ -8,6 +8,8 @@ func TestDiagnosticString(t *testing.T) {
 			File: "specs/full.yaml", Line: 14, Col: 7, Path: "flow[3].pool_upsample.facter", Summary: "unknown key", Suggestion: "factor"},
 		`--set pool_upsample.facter=2: unknown key (did you mean "factor"?)`: {
 			File: "a.yaml", Flag: "--set pool_upsample.facter=2", Path: "flow[3].pool_upsample.facter", Summary: "unknown key", Suggestion: "factor"},
+		`--set a.split={gap: 0}: warning: a.split.gap: is 0`: {
+			Severity: Warning, Flag: "--set a.split={gap: 0}", Path: "flow[0].a.split.gap", Summary: "is 0"},
 		`a.yaml: the spec is empty`: {File: "a.yaml", Summary: "the spec is empty"},
 	} {
 		if got := d.String(); got != want {

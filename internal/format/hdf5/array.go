@@ -160,8 +160,13 @@ func (plain) trajectories() int { return 0 }
 
 func (p plain) open(name string, _ int) (*Array, error) {
 	if name == "" {
-		return nil, fmt.Errorf("neither The Well's layout nor athdf: name the dataset by npy_load.array")
+		return nil, fmt.Errorf("neither The Well's layout nor athdf: name the dataset by npy_load.array; %s", p.instead())
 	}
+	d, err := p.dataset(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w; %s", err, p.instead())
+	}
+	d.close()
 	return p.array(name, nil, nil)
 }
 

@@ -240,8 +240,8 @@ func TestRefuses(t *testing.T) {
 		{"testdata/plain.athdf", "vel1", 0, `no field "vel1": it has rho, press, Bcc1`},
 		{"testdata/plain.hdf5", "still", 0, `no field "still": it has density, velocity_x`},
 		{"testdata/plain.hdf5", "density", 2, "no trajectory 2: it has 2"},
-		{"testdata/frames.h5", "", 0, "name the dataset by npy_load.array"},
-		{"testdata/frames.h5", "nothing", 0, "dataset nothing: not opened: "},
+		{"testdata/frames.h5", "", 0, "name the dataset by npy_load.array; it has "},
+		{"testdata/frames.h5", "nothing", 0, "doesn't exist; it has "},
 		{"testdata/frames.h5", "counts", 0, "want floats, found integers"},
 		{folder + "/half.hdf5", "density", 0, "libhdf5 does not open it: truncated file"},
 		{folder + "/empty.h5", "density", 0, "libhdf5 does not open it: "},
@@ -255,6 +255,18 @@ func TestRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.path) {
 			t.Errorf("%s, %s: error %v, want %q", c.path, c.name, err, c.want)
 		}
+	}
+}
+
+// TestDatasets: those of floats, also in groups.
+func TestDatasets(t *testing.T) {
+	needLibrary(t)
+	all, err := Datasets("testdata/frames.h5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(all, "; "), "run/fields [2 4 6 2]"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 

@@ -43,6 +43,7 @@ type library struct {
 	createFile  func(path string, flags uint32, create, access id) id
 	closeFile   func(id) int32
 	exists      func(at id, name string, access id) int32
+	nameAt      func(at id, group string, index, order int32, n uint64, name *byte, size uint64, access id) int64
 	createGroup func(at id, name string, link, create, access id) id
 	closeGroup  func(id) int32
 
@@ -92,7 +93,7 @@ func (l *library) functions() map[string]any {
 	return map[string]any{
 		"H5Eclear2": &l.clearErrors, "H5Ewalk2": &l.walkErrors, "H5Eset_auto2": &l.setPrint,
 		"H5Fopen": &l.openFile, "H5Fcreate": &l.createFile, "H5Fclose": &l.closeFile,
-		"H5Lexists": &l.exists, "H5Gcreate2": &l.createGroup, "H5Gclose": &l.closeGroup,
+		"H5Lexists": &l.exists, "H5Lget_name_by_idx": &l.nameAt, "H5Gcreate2": &l.createGroup, "H5Gclose": &l.closeGroup,
 		"H5Dopen2": &l.openData, "H5Dcreate2": &l.createData, "H5Dget_space": &l.dataSpace, "H5Dget_type": &l.dataType,
 		"H5Dread": &l.readData, "H5Dwrite": &l.writeData, "H5Dvlen_reclaim": &l.freeTexts, "H5Dclose": &l.closeData,
 		"H5Dget_create_plist": &l.dataPlan, "H5Pget_layout": &l.layout, "H5Pget_chunk": &l.chunk, "H5Pcreate": &l.newPlan, "H5Pset_obj_track_times": &l.setTimes, "H5Pclose": &l.closePlan,
