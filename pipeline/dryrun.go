@@ -327,10 +327,19 @@ func (s *Spec) Changed() (facts []Fact) {
 	return facts
 }
 
+// mostListed is how many texts of a list are printed, such as a set's fields; of a list of
+// files the first and the last.
+const mostListed = 12
+
 // changed lists the keys of a config, a pointer to a struct, with another value than usual.
 func changed(usual, now any) string {
 	was := map[string]string{}
-	text := func(x reflect.Value) string { return fmt.Sprint(x.Interface()) }
+	text := func(x reflect.Value) string {
+		if list, ok := x.Interface().([]string); ok && len(list) > mostListed {
+			return fmt.Sprintf("[%s ... %s], %d of them", list[0], list[len(list)-1], len(list))
+		}
+		return strings.TrimPrefix(fmt.Sprint(x.Interface()), "map")
+	}
 	spec.EachKey(usual, func(key string, _ spec.Field, x reflect.Value) { was[key] = text(x) })
 	var keys []string
 	spec.EachKey(now, func(key string, f spec.Field, x reflect.Value) {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -81,6 +82,21 @@ func TestChanged(t *testing.T) {
 	facts := spec.Changed()
 	if len(facts) != 3 || facts[0] != (Fact{"run", "name: run, seed: 3"}) || facts[1] != (Fact{"sample_source", "count: 2"}) || facts[2] != (Fact{"sample_batch", ""}) {
 		t.Errorf("%q", facts)
+	}
+}
+
+// TestChangedLists: of a long list the first and the last, of a map what YAML would have.
+func TestChangedLists(t *testing.T) {
+	type config struct {
+		Files []string         `yaml:"files" doc:"files"`
+		Split map[string][]int `yaml:"split" doc:"split"`
+	}
+	now := config{Split: map[string][]int{"val": {2}}}
+	for i := range 20 {
+		now.Files = append(now.Files, fmt.Sprintf("f%d", i))
+	}
+	if got, want := changed(&config{}, &now), "files: [f0 ... f19], 20 of them, split: [val:[2]]"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 

@@ -160,7 +160,7 @@ func (f *film) path(made *frames.Frames) (picture.Path, error) {
 	}
 	name, spectrum := f.in.Channels[f.field], newSpectrum(made.Grid)
 	path := picture.Path{
-		Title: name + ", " + stem(f.in.Files[0].Path), Diverging: evaluate.Signed(name),
+		Title: name + ", " + stem(f.in.Files[0].Path), Diverging: evaluate.Signed(made.XLo()[f.field*made.Cells():][:made.Cells()]),
 		Input: plane(made.XLo()), Band: evaluate.LostBand(made.Grid, f.in.Factor),
 	}
 	if o := made.Origins[0]; f.in.Files[0].F > 1 || o.Moment.Known {

@@ -84,6 +84,9 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 		l.Fields = fields
 		seed := dataset.Seed{Files: files, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}}
 		lossy, err := l.measure(&seed)
+		if err != nil && len(l.Fields) == 0 && strings.HasSuffix(path, ".npz") {
+			return in, fmt.Errorf("%w: if each field is an array, name them by --fields", err)
+		}
 		if err != nil {
 			return in, err
 		}

@@ -49,10 +49,13 @@ The first of these keys that is set chooses the files:
 	files     the listed files, as seeds 0, 1, ...
 	pattern   the files below root that match. {seed} stands for the seed's digits, the
 	          same number in several places; * and ? stand for any text in a name, but
-	          for a dot at its start; * is as short as it can be. {field} stands for a channel's name: each field
-	          then has its own file, (frames, H, W) or (frames, H, W, 1). {frame} stands
-	          for a frame's number: each frame then has its own file, (H, W, channels),
-	          or (H, W) with {field}. Without {seed} the files are seed 0.
+	          for a dot at its start; * is as short as it can be. {field} stands for a
+	          channel's name: each field then has its own file, (frames, H, W) or
+	          (frames, H, W, 1). {frame} stands for a frame's number: each frame then has
+	          its own file, (H, W, channels), or (H, W) with {field}. {run} stands for a
+	          seed's name and {time} for a frame's time or date, any text: they are
+	          numbered 0, 1, ... in their order. Without {seed} and {run} the files are
+	          seed 0.
 	set       ROOT/SET/seed_NNNN/npy/*.npy, one in each folder
 
 Little-endian float32 is read as it is, also in an npz from numpy.savez. Other arrays are

@@ -204,13 +204,16 @@ func (l Layout) findPattern() (map[int]Files, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pattern %s: %w", l.Pattern, err)
 	}
-	found := map[int]Files{}
-	for _, path := range files {
-		name, err := filepath.Rel(l.Root, path)
-		if err != nil {
+	names := make([]string, len(files))
+	for i, path := range files {
+		if names[i], err = filepath.Rel(l.Root, path); err != nil {
 			return nil, err
 		}
-		at, ok := p.Match(name)
+	}
+	p.Learn(names)
+	found := map[int]Files{}
+	for i, path := range files {
+		at, ok := p.Match(names[i])
 		if !ok {
 			continue
 		}

@@ -18,6 +18,8 @@ import (
 //	run_{seed}/fields.npy     {seed}: digits, the same number in several places
 //	{seed}/snap_{frame}.npy   {frame}: digits, as those of {seed}
 //	{seed}_{field}.npy        {field}: the name of a field
+//	{run}/snap_{time}.npy     {run}: the name of a seed, {time}: that of a frame, any text within a
+//	                          name: they are numbered 0, 1, ... in their order, see InOrder
 //	*/s?{seed}.npz            * and ?: any text within a name, but for a dot at its start
 //	x[1]/{seed}.npy           other characters are themselves
 type Pattern struct {
@@ -26,6 +28,7 @@ type Pattern struct {
 	regexp *regexp.Regexp
 	groups []string // for each group of the regexp: its placeholder
 	fields []string
+	words  map[string]words // of {run} and {time}
 }
 
 // Place is what a file holds: -1 stands for all frames, and for all fields.
@@ -42,7 +45,7 @@ func (p Place) String() string {
 var placeholder = regexp.MustCompile(`\{[^{}]*\}|[*?]`)
 
 // twoNumbers finds numbers without anything between them.
-var twoNumbers = regexp.MustCompile(`\{(seed|frame)\}\{(seed|frame)\}`)
+var twoNumbers = regexp.MustCompile(`\{(seed|frame|run|time)\}\{(seed|frame|run|time)\}`)
 
 // ParsePattern reads a pattern. fields are the names that {field} stands for.
 func ParsePattern(text string, fields []string) (*Pattern, error) {
@@ -52,12 +55,16 @@ func ParsePattern(text string, fields []string) (*Pattern, error) {
 		return nil, fmt.Errorf("is %q: want a path below root", text)
 	case !slices.Contains(append([]string{".npy", ".npz"}, hdf5.Endings...), filepath.Ext(text)):
 		return nil, fmt.Errorf("is %q: want .npy or .npz at its end, or one of HDF5's: %s", text, strings.Join(hdf5.Endings, ", "))
-	case !strings.Contains(rest, "{seed}") && !strings.Contains(rest, "{frame}") && !strings.Contains(rest, "{field}"):
+	case !slices.ContainsFunc([]string{"{seed}", "{frame}", "{field}", "{run}", "{time}"}, func(s string) bool { return strings.Contains(rest, s) }):
 		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits, {frame} of the frame's, or {field} of the field's name", text)
+	case strings.Contains(rest, "{seed}") && strings.Contains(rest, "{run}"):
+		return nil, fmt.Errorf("is %q: want {seed} for a simulation's number, or {run} for its name, not both", text)
+	case strings.Contains(rest, "{frame}") && strings.Contains(rest, "{time}"):
+		return nil, fmt.Errorf("is %q: want {frame} for a frame's number, or {time} for any text that orders frames, not both", text)
 	case twoNumbers.MatchString(text):
-		return nil, fmt.Errorf("is %q: want a text between {seed} and {frame}, to tell where the one number ends", text)
+		return nil, fmt.Errorf("is %q: want a text between %s, to tell where the one ends", text, strings.Replace(twoNumbers.FindString(text), "}{", "} and {", 1))
 	case strings.ContainsAny(placeholder.ReplaceAllString(text, ""), "{}"):
-		return nil, fmt.Errorf("is %q: want a path with {seed}, {frame}, {field}, * and ?", text)
+		return nil, fmt.Errorf("is %q: want a path with {seed} or {run}, {frame} or {time}, {field}, * and ?", text)
 	}
 	return parse(rest, fields)
 }
@@ -67,8 +74,8 @@ func ParseFolder(text string) (*Pattern, error) {
 	switch {
 	case !filepath.IsLocal(text):
 		return nil, fmt.Errorf("is %q: want a path below root", text)
-	case !strings.Contains(text, "{seed}") || strings.Contains(text, "{frame}") || strings.Contains(text, "{field}"):
-		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits, and none of {frame} and {field}", text)
+	case !strings.Contains(text, "{seed}") || slices.ContainsFunc([]string{"{run}", "{frame}", "{time}", "{field}"}, func(s string) bool { return strings.Contains(text, s) }):
+		return nil, fmt.Errorf("is %q: want {seed} in place of the seed's digits, and none of {run}, {frame}, {time} and {field}", text)
 	}
 	return parse(filepath.Clean(text), nil)
 }
@@ -82,7 +89,7 @@ func parse(text string, fields []string) (*Pattern, error) {
 	}
 	// longest first: a name that begins with another name must be tried before it
 	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
-	p := &Pattern{text: text, fields: fields}
+	p := &Pattern{text: text, fields: fields, words: map[string]words{"{run}": {}, "{time}": {}}}
 	var expr, pattern strings.Builder
 	for rest != "" {
 		at := placeholder.FindStringIndex(rest)
@@ -101,13 +108,16 @@ func parse(text string, fields []string) (*Pattern, error) {
 		case "{field}":
 			expr.WriteString("(" + strings.Join(names, "|") + ")")
 			p.groups = append(p.groups, what)
+		case "{run}", "{time}":
+			expr.WriteString("([^/]+?)")
+			p.groups = append(p.groups, what)
 		case "*":
 			expr.WriteString("[^/]*?") // as little as it can: not the first digits of a number, or letters of a name, behind it
 		case "?":
 			expr.WriteString("[^/]")
 		case "":
 		default:
-			return nil, fmt.Errorf("is %q: want {seed}, {frame} or {field}, not %s", text, what)
+			return nil, fmt.Errorf("is %q: want {seed}, {run}, {frame}, {time} or {field}, not %s", text, what)
 		}
 		rest = rest[at[1]:]
 	}
@@ -130,6 +140,20 @@ func (p *Pattern) folders() (all []*Pattern, err error) {
 	return all, nil
 }
 
+// Learn numbers the runs and times that paths name, in their order. Match knows these alone.
+func (p *Pattern) Learn(paths []string) {
+	for _, path := range paths {
+		for i, text := range p.regexp.FindStringSubmatch(path) {
+			if i > 0 && p.words[p.groups[i-1]] != nil {
+				p.words[p.groups[i-1]][text] = 0
+			}
+		}
+	}
+	for _, words := range p.words {
+		words.number()
+	}
+}
+
 // Match returns what a path below the root holds. Without {seed} that is seed 0. ok is
 // false if the path does not match.
 func (p *Pattern) Match(path string) (at Place, ok bool) {
@@ -143,6 +167,10 @@ func (p *Pattern) Match(path string) (at Place, ok bool) {
 		switch what {
 		case "{field}":
 			into, value = &at.Field, slices.Index(p.fields, m[i+1])
+		case "{run}":
+			value = p.words[what][m[i+1]]
+		case "{time}":
+			into, value = &at.Frame, p.words[what][m[i+1]]
 		case "{frame}":
 			into = &at.Frame
 			fallthrough

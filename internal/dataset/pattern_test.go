@@ -4,6 +4,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,10 +65,13 @@ func TestPattern(t *testing.T) {
 		"{seed}.txt":           "want .npy or .npz at its end, or one of HDF5's: .h5, .hdf5",
 		"f.npy":                "want {seed} in place of the seed's digits, {frame}",
 		"{seed}/../f.npy":      "want {seed} in place of the seed's digits",
-		"{seed}_{fields}.npy":  "want {seed}, {frame} or {field}, not {fields}",
+		"{seed}_{fields}.npy":  "want {seed}, {run}, {frame}, {time} or {field}, not {fields}",
 		"{seed}{frame}.npy":    "want a text between {seed} and {frame}",
 		"{frame}{frame}.npy":   "want a text between",
-		"{seed}_{.npy":         "want a path with {seed}, {frame}, {field}, * and ?",
+		"{seed}_{.npy":         "want a path with {seed} or {run}, {frame} or {time}, {field}, * and ?",
+		"{run}/{seed}.npy":     "want {seed} for a simulation's number, or {run} for its name, not both",
+		"{time}/{frame}.npy":   "want {frame} for a frame's number, or {time}",
+		"{run}{time}.npy":      "want a text between {run} and {time}",
 		"{seed}_\xff.npy":      "invalid UTF-8",
 		"{seed}_{{field}}.npy": "want a path with",
 	} {
@@ -146,5 +150,24 @@ func TestFoldersThatCannotBeRead(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// TestWords: runs and times without numbers of their own are numbered in their order.
+func TestWords(t *testing.T) {
+	p, err := ParsePattern("{run}/*/snap_{time}.npy", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{"weak_10/a/snap_0.5.npy", "weak_9/a/snap_0.25.npy", "weak_9/b/snap_10.0.npy", "A/c/snap_2.0.npy", "no.npy"}
+	p.Learn(paths)
+	for i, want := range []string{"seed 2, frame 1", "seed 1, frame 0", "seed 1, frame 3", "seed 0, frame 2"} {
+		if at, ok := p.Match(paths[i]); !ok || at.String() != want {
+			t.Errorf("%s: %s, %v, want %s", paths[i], at, ok, want)
+		}
+	}
+	dates := []string{"2025-03-28T0800", "2025-03-28T1600", "2025-04-01T0000", "2025-10-01T0000"}
+	if !slices.IsSortedFunc(dates, InOrder) {
+		t.Errorf("dates are not in order: %v", dates)
 	}
 }

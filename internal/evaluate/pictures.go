@@ -84,12 +84,25 @@ func (c *Comparison) row(label string, field int, values, minus []float32, note 
 func (c *Comparison) maps(field int, d Drawing) picture.Panel {
 	return picture.Panel{
 		Title: c.Fields[field], Unit: d.Unit(c.Fields[field]), Columns: c.shown.Columns, OwnScales: d.OwnScales && len(c.shown.Columns) > 1,
-		Diverging: Signed(c.Fields[field]), Lengths: c.Grid.Box, Zooms: c.zooms(field),
+		Diverging: c.signed(field), Lengths: c.Grid.Box, Zooms: c.zooms(field),
 	}
 }
 
-// Signed reports whether a field's scale has zero in the middle.
-func Signed(field string) bool { return field != "density" }
+// Signed reports whether the scale of a field with these values has zero in the middle: not
+// that of a density, which has no negative values, whatever its name.
+func Signed(values []float32) bool {
+	return slices.ContainsFunc(values, func(v float32) bool { return v < 0 })
+}
+
+// signed is Signed for the shown frames of the truth.
+func (c *Comparison) signed(field int) bool {
+	for n := range c.shown.Columns {
+		if Signed(c.plane(c.shown.Truth, n*len(c.Fields)+field)) {
+			return true
+		}
+	}
+	return false
+}
 
 // panel returns the input, the target and what a source made of a field: a column for each
 // frame. Of a single frame they are side by side, the target last.
@@ -143,7 +156,7 @@ func (c *Comparison) ensemble(field int, d Drawing) picture.Figure {
 	of := func(src Source) picture.Field { return c.mapOf(field, 0, c.shown.Made[src], nil) }
 	target := c.mapOf(field, 0, c.shown.Truth, nil)
 	fields := picture.Panel{
-		Unit: d.Unit(c.Fields[field]), Diverging: Signed(c.Fields[field]), Lengths: c.Grid.Box,
+		Unit: d.Unit(c.Fields[field]), Diverging: c.signed(field), Lengths: c.Grid.Box,
 		Rows: []picture.Row{
 			{Fields: []picture.Field{of(Bilinear), target, of(Mean)}, Heads: []string{"input", "target", "mean of the samples"}},
 			{Fields: []picture.Field{of(Sample), of(Sample2)}, Heads: []string{"sample 1", "sample 2"}},

@@ -87,10 +87,13 @@ func TestVerdict(t *testing.T) {
 // TestTiles: the truth's scale for all, row 0 at the bottom, frames side by side, values that
 // are not finite in a colour of their own.
 func TestTiles(t *testing.T) {
-	c := New(Standard, []string{"Bx", "density"}, field.Grid{H: h, W: w}, 2, Kernels{power, moments})
+	c := New(Standard, []string{"Bx", "rho"}, field.Grid{H: h, W: w}, 2, Kernels{power, moments})
 	truth := make([]float32, 2*2*h*w)
 	for i := range truth {
-		truth[i] = float32(i%(h*w)) - 4 // -4 to 11 in every plane
+		truth[i] = float32(i%(h*w)) - 4 // -4 to 11 in each plane of Bx
+		if i/(h*w)%2 == 1 {
+			truth[i] += 5 // 1 to 16 in each plane of rho: not signed, whatever its name
+		}
 	}
 	made := make([]float32, len(truth))
 	copy(made, truth)
@@ -98,7 +101,7 @@ func TestTiles(t *testing.T) {
 	must(t, c.Start([]string{"frame 0", "frame 1"}, truth))
 	must(t, c.Add(ODE, made))
 	scales := c.Record(func(string) string { return "" }).Scales
-	if scales[0] != (TileScale{-11, 11, true}) || scales[1] != (TileScale{-4, 11, false}) {
+	if scales[0] != (TileScale{-11, 11, true}) || scales[1] != (TileScale{1, 16, false}) {
 		t.Errorf("scales %+v", scales)
 	}
 	tiles, err := c.Tiles()
@@ -107,7 +110,7 @@ func TestTiles(t *testing.T) {
 	for _, p := range tiles {
 		names = append(names, p.Name)
 	}
-	if got := strings.Join(names, " "); got != "tiles_truth/Bx tiles_truth/density tiles/Bx tiles/density" {
+	if got := strings.Join(names, " "); got != "tiles_truth/Bx tiles_truth/rho tiles/Bx tiles/rho" {
 		t.Fatal(got)
 	}
 	img, err := png.Decode(bytes.NewReader(tiles[2].PNG))

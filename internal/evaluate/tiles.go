@@ -65,7 +65,7 @@ func (c *Comparison) tileScales() (all []TileScale) {
 // tileScale returns the range that all but a hundredth of the truth's values are within, of a
 // signed field as far below zero as above it.
 func (c *Comparison) tileScale(field int) TileScale {
-	s := TileScale{Signed: Signed(c.Fields[field])}
+	s := TileScale{Signed: c.signed(field)}
 	var values []float64
 	for n := range c.shown.Columns {
 		for _, v := range c.plane(c.shown.Truth, n*len(c.Fields)+field) {

@@ -30,11 +30,12 @@ func apart(path string) parts {
 // naming is how paths name seeds, frames and fields.
 type naming struct {
 	paths  []parts
-	fields []string // in place of the field, as they are named; nil: paths name none
-	holes  []int    // for each number of a path, which one it equals; -1: it is the same in all paths, and belongs to the text
-	free   []int    // the numbers that vary on their own
-	lack   string   // a file that names fields as another does, but not all of them; empty: there is none
-	before []string // the text before each number
+	fields []string     // in place of the field, as they are named; nil: paths name none
+	holes  []int        // for each number of a path, which one it equals; -1: it is the same in all paths, and belongs to the text
+	free   []int        // the numbers that vary on their own
+	lack   string       // a file that names fields as another does, but not all of them; empty: there is none
+	before []string     // the text before each number
+	made   map[int]bool // the numbers that stand for names or dates, see worded
 }
 
 // name finds out what varies among the paths. ok is false if they have no common form.
@@ -240,13 +241,15 @@ func (n *naming) pattern(role map[int]string) (pattern string, ok bool) {
 		switch j := n.holes[i]; {
 		case j < 0:
 			b.WriteString(first.numbers[i])
-		case j == i || n.equal(i, j):
+		case n.made[j] && j == i:
+			b.WriteString(map[string]string{"{seed}": "{run}", "{frame}": "{time}"}[role[j]])
+		case j == i || !n.made[j] && n.equal(i, j):
 			b.WriteString(role[j])
 		default: // follows from it, such as a time from a frame's number
 			b.WriteString("*")
 		}
 	}
-	return b.String(), true
+	return strings.ReplaceAll(b.String(), star, "*"), true
 }
 
 // equal reports whether two numbers are the same in all paths, but for zeros before them.

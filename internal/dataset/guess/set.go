@@ -152,7 +152,7 @@ var errIncomplete = errors.New("a field is missing")
 
 // byPattern lays the files out by a pattern.
 func (s *Set) byPattern(ctx context.Context, first file, paths []string) error {
-	n, ok := name(paths)
+	n, because, ok := nameWords(paths)
 	if n.lack != "" {
 		return fmt.Errorf("%w: %s", errIncomplete, n.lack)
 	}
@@ -172,7 +172,11 @@ func (s *Set) byPattern(ctx context.Context, first file, paths []string) error {
 		return fmt.Errorf("names of files have { } * or ?, which a pattern cannot have: %s", some(paths))
 	}
 	s.Layout = dataset.Layout{Root: s.Dir, Pattern: pattern}
-	return s.open(ctx, first, r, n.fields)
+	if err := s.open(ctx, first, r, n.fields); err != nil {
+		return err
+	}
+	s.Notes = append(s.Notes, because...)
+	return nil
 }
 
 // noRoles says why the numbers in the names cannot be those of simulations and frames.
