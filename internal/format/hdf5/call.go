@@ -36,7 +36,6 @@ import "C"
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"runtime"
 	"unsafe"
@@ -72,22 +71,20 @@ func bind(function any, address unsafe.Pointer) {
 		)
 		defer pins.Unpin()
 		for i, v := range arguments {
-			switch v.Kind() {
-			case reflect.Int32, reflect.Int64:
+			switch {
+			case v.CanInt():
 				numbers[i] = C.int64_t(v.Int())
-			case reflect.Uint8, reflect.Uint32, reflect.Uintptr:
+			case v.CanUint():
 				numbers[i] = C.int64_t(v.Uint())
-			case reflect.String:
+			case v.Kind() == reflect.String:
 				text := C.CString(v.String())
 				defer C.free(unsafe.Pointer(text))
 				numbers[i] = C.int64_t(uintptr(unsafe.Pointer(text)))
-			case reflect.Pointer, reflect.UnsafePointer:
+			default: // a pointer, or a panic of UnsafePointer
 				if p := v.UnsafePointer(); p != nil {
 					pins.Pin(p)
 					numbers[i] = C.int64_t(uintptr(p))
 				}
-			default:
-				panic(fmt.Sprintf("hdf5: an argument of type %s", v.Type()))
 			}
 		}
 		result := reflect.New(variable.Type().Out(0)).Elem()
