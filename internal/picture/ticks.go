@@ -11,11 +11,15 @@ import (
 
 // linearTicks returns the multiples of a round step in [lo,hi], lo < hi: at most
 // `most` of them, and at least two if most >= 6. Labels are in units of 10^exponent,
-// which is 0 unless the labels would be long.
+// which is 0 unless the labels would be long. Where hi and lo have nine digits in common, lo
+// is the only one: labels would not part the others.
 func linearTicks(lo, hi float64, most int) (ticks []plot.Tick, exponent int) {
 	largest := int(math.Floor(math.Log10(max(math.Abs(lo), math.Abs(hi)))))
 	if largest < -2 || largest > 3 {
 		exponent = largest
+	}
+	if hi-lo < 1e-9*max(math.Abs(lo), math.Abs(hi)) {
+		return []plot.Tick{{Value: lo, Label: number(lo/math.Pow10(exponent), 3)}}, exponent
 	}
 	mantissa, power := roundStep((hi - lo) / float64(most-1))
 	step := mantissa * math.Pow10(power)
