@@ -233,7 +233,7 @@ var badInputs = []badInput{
 	{"no model", nil, "run specs/superres.yaml --input coarse --out out", 2,
 		"flow[1].superres: checkpoint is not set: give a trained model's checkpoint.pt by --checkpoint"},
 	{"input folder without arrays", nil, "run specs/superres.yaml --checkpoint model/checkpoint.pt --input data --out out", 2,
-		"flow[0].files_load: input DIR/data: no npy or npz file there"},
+		"flow[0].files_load: input DIR/data: no npy, npz or HDF5 file there"},
 	{"input of other channels", func(p *place) { p.array("coarse/x.npy", 2, 8, 8, 3) }, apply, 2,
 		"flow[1].superres: DIR/coarse/x.npy: 3 channels, but the checkpoint's are 2: a, b (name the file's by --fields)"},
 	{"input that would be overwritten", nil, "run specs/superres.yaml --checkpoint model/checkpoint.pt --input coarse --out coarse", 2,

@@ -324,7 +324,7 @@ func makeWorld(t *testing.T) world {
 	}
 	scripts := map[string]string{"fmsr": fmt.Sprintf(smaller, selfLink(t, "fmsr"))}
 	if exec.Command("python3", "-c", "import numpy").Run() != nil {
-		scripts["python3"] = fmt.Sprintf(python3, selfLink(t, "pool"))
+		scripts["python3"] = fmt.Sprintf(python3, selfLink(t, "pool.py"))
 	}
 	for name, script := range scripts {
 		if err := os.WriteFile(filepath.Join(w.dir, "bin", name), []byte(script), 0o755); err != nil {

@@ -23,8 +23,8 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"fmsr": func() { asRank(); killWithin(); Main() },
-		"pool": poolMain,
+		"fmsr":    func() { asRank(); killWithin(); Main() },
+		"pool.py": poolMain,
 	})
 }
 
