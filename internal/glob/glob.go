@@ -17,13 +17,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // In returns the paths below dir that match a pattern, sorted. There are none if dir does
-// not exist. Folders below it that cannot be read are skipped.
+// not exist or is no folder, such as a pipe, which is not opened. Folders below it that cannot be read are skipped.
 func In(dir, pattern string) ([]string, error) {
-	folder, err := os.Open(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	folder, err := os.OpenFile(dir, syscall.O_DIRECTORY, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil
 	}
 	if err != nil {

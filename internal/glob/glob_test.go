@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -21,6 +22,23 @@ func tree(t *testing.T, names ...string) string {
 		}
 	}
 	return root
+}
+
+// TestNoFolder: a file and a pipe, which opening would wait on for good, have nothing below them.
+func TestNoFolder(t *testing.T) {
+	dir := t.TempDir()
+	pipe, file := filepath.Join(dir, "pipe"), filepath.Join(dir, "file")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip(err)
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, file, filepath.Join(dir, "nothing")} {
+		if paths, err := In(path, "*"); len(paths) > 0 || err != nil {
+			t.Errorf("%s: %v, %v", path, paths, err)
+		}
+	}
 }
 
 // TestOnlyHere: no other package matches patterns in folders.
