@@ -332,7 +332,7 @@ var badInputs = []badInput{
 	{"stages that do not fit", flow("npy_load: {root: d}", "arrow_cache:"), "run bad.yaml", 2,
 		"bad.yaml:4:5: flow[1].arrow_cache: needs planar frames: put channel_select or superres above it"},
 	{"normalized twice", flow("npy_load: {root: data, set: set, fields: [a, b]}", "channel_select: {channels: all}", "normalize:", "normalize:", "export:"), "run bad.yaml --out out --no-overfit", 2,
-		"flow[3].normalize: the frames are normalized already: start from a data set in physical units"},
+		"flow[3].normalize: is below normalize, but takes no normalized frames: leave one of them out"},
 	{"a log twice", spec(trainSpec + "  - metrics:\n"), "run bad.yaml", 2,
 		"bad.yaml:18:5: flow[14].metrics: appears twice, and both would write the same files"},
 	{"a stage below the end", flow("synth:", "layout_save:", "channel_select:", "export:"), "run bad.yaml --out out --no-overfit", 2,
@@ -389,7 +389,7 @@ var badInputs = []badInput{
 	{"resumed where nothing is trained", nil, export + " --resume model/checkpoint.pt", 2, "resume from model/checkpoint.pt: this flow trains nothing"},
 	{"share 3 of 2", nil, export + " --shard 3/2", 2, `shard "3/2": want I/N, I from 1 to N: 1/4, 2/4, 3/4, 4/4`},
 	{"share of a training", nil, train + " --shard 1/2", 2, "shard 1/2: this flow cannot be shared: "},
-	{"unknown format", nil, export + " --format csv", 2, `--format: is "csv": want arrow, parquet or npy`},
+	{"unknown format", nil, export + " --format csv", 2, `--format: is "csv": want arrow, parquet, npy or well`},
 	{"unknown weights", nil, weights + " --weights best", 2, `--weights "best": want ema or raw`},
 	{"describe of no stage", nil, "describe tran", 2, `no stage "tran": fmsr list shows them`},
 
