@@ -66,8 +66,9 @@ func (w *wrong) Process(_ context.Context, in pipeline.Element) ([]pipeline.Elem
 	case "changes":
 		f.XHi()[0]++
 	case "goroutine":
-		w.end = make(chan bool)
-		go func() { <-w.end }()
+		end := make(chan bool)
+		w.end = end
+		go func() { <-end }()
 	case "no x_lo":
 		if out.Lo != nil {
 			out.Lo.Release()
