@@ -7,9 +7,10 @@ import (
 	"encoding/binary"
 	"math"
 	"strings"
-	"unsafe"
 
 	"github.com/x448/float16"
+
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // Sizes are the types that can be read, with the bytes of one value.
@@ -32,15 +33,20 @@ func Lost(dtype string, on bool) string {
 	return dtype
 }
 
-// Bytes views values as the bytes that hold them.
-func Bytes(values []float32) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
+// Rest returns what float32 loses of x, x - float32(x): at least its least number if that is
+// not zero.
+func Rest(x float64) float32 {
+	lost := x - float64(float32(x))
+	if rest := float32(lost); rest != 0 || lost == 0 {
+		return rest
+	}
+	return math.SmallestNonzeroFloat32
 }
 
 // Convert fills dst from src, the bytes of values of that type, with any alignment.
 func Convert(dst []float32, src []byte, dtype string) {
 	if dtype == "<f4" {
-		copy(Bytes(dst), src)
+		copy(frames.Bytes(dst), src)
 		return
 	}
 	var order binary.ByteOrder = binary.LittleEndian
@@ -62,11 +68,7 @@ func Convert(dst []float32, src []byte, dtype string) {
 		}
 	case "f8" + low:
 		for i := range dst {
-			x := math.Float64frombits(order.Uint64(src[8*i:]))
-			lost := x - float64(float32(x))
-			if dst[i] = float32(lost); dst[i] == 0 && lost != 0 {
-				dst[i] = math.SmallestNonzeroFloat32
-			}
+			dst[i] = Rest(math.Float64frombits(order.Uint64(src[8*i:])))
 		}
 	default: // low: nothing is lost
 		clear(dst)

@@ -2,12 +2,12 @@ package hdf5
 
 import (
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
 	"unsafe"
 
+	"fmsr.example/fmsr/internal/format/floats"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/infile"
 )
@@ -254,18 +254,13 @@ func (a *Array) read(dst []float32, at int) error {
 	})
 }
 
-// narrow fills dst with values, or with what float32 loses of them: at least its least
-// number if that is not zero.
+// narrow fills dst with values, or with what float32 loses of them.
 func (a *Array) narrow(dst []float32, values []float64) {
 	for i := range dst {
-		v := values[i]
-		dst[i] = float32(v)
-		if !a.low {
-			continue
-		}
-		lost := v - float64(dst[i])
-		if dst[i] = float32(lost); dst[i] == 0 && lost != 0 {
-			dst[i] = math.SmallestNonzeroFloat32
+		if a.low {
+			dst[i] = floats.Rest(values[i])
+		} else {
+			dst[i] = float32(values[i])
 		}
 	}
 }

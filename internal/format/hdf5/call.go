@@ -109,5 +109,8 @@ func (r reason) clear() { C.memset(r.text, 0, C.reason_size) }
 
 func (r reason) String() string { return C.GoString((*C.char)(r.text)) }
 
+// textAt returns the C string at an address; nil: none.
+func textAt(p *byte) string { return C.GoString((*C.char)(unsafe.Pointer(p))) }
+
 // noteFunction is the function that sets a reason, for H5Ewalk2.
 func noteFunction() unsafe.Pointer { return C.note_function() }

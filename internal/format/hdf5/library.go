@@ -231,15 +231,3 @@ func (l *library) failed(what string) error {
 	l.clearErrors(0)
 	return fmt.Errorf("%s: %s", what, cmp.Or(l.reason.String(), "libhdf5 does not say why"))
 }
-
-// textAt returns the C string at an address.
-func textAt(p *byte) string {
-	if p == nil {
-		return ""
-	}
-	n := 0
-	for *(*byte)(unsafe.Add(unsafe.Pointer(p), n)) != 0 {
-		n++
-	}
-	return string(unsafe.Slice(p, n))
-}

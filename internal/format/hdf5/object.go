@@ -1,6 +1,7 @@
 package hdf5
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"slices"
@@ -134,13 +135,13 @@ func (o object) texts(of, name string) (texts []string, err error) {
 		if size < 1 || size > most/n {
 			return fmt.Errorf("texts of %d bytes", size)
 		}
-		data := make([]byte, n*size+1) // a zero ends the last one
+		data := make([]byte, n*size)
 		if o.readAttribute(a, kind, unsafe.Pointer(&data[0])) < 0 {
 			return o.failed("not read")
 		}
 		for i := range n {
-			text := append([]byte{}, data[i*size:][:size]...)
-			texts = append(texts, textAt(&append(text, 0)[0]))
+			text, _, _ := bytes.Cut(data[i*size:][:size], []byte{0})
+			texts = append(texts, string(text))
 		}
 		return nil
 	})

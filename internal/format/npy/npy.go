@@ -18,6 +18,7 @@ import (
 	"io"
 
 	"fmsr.example/fmsr/internal/format/floats"
+	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/infile"
 )
 
@@ -135,7 +136,7 @@ func (f *File) read(dst []float32, at int) error {
 	case f.stream != nil:
 		return f.stream.read(dst, at, f.DType)
 	case f.DType == "<f4":
-		return f.fill(floats.Bytes(dst), f.start+4*int64(at))
+		return f.fill(frames.Bytes(dst), f.start+4*int64(at))
 	default:
 		return f.convert(dst, at)
 	}

@@ -8,7 +8,7 @@ import (
 	"io"
 	"strings"
 
-	"fmsr.example/fmsr/internal/format/floats"
+	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 )
 
@@ -40,7 +40,7 @@ func (e *Encoder) Write(values []float32) error {
 	if len(values) == 0 {
 		return nil
 	}
-	_, err := e.w.Write(floats.Bytes(values))
+	_, err := e.w.Write(frames.Bytes(values))
 	return err
 }
 

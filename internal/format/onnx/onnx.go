@@ -14,12 +14,13 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"fmsr.example/fmsr/internal/format/protofield"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/store/infile"
 )
 
 // The versions of the format and of its operators: old enough for any runtime of today.
@@ -86,7 +87,8 @@ func (g *Graph) Weight(name string, shape []int64, read func() ([]float32, error
 		if int64(len(values)) != count {
 			return fmt.Errorf("%s has %d values: want %d, shape %v", name, len(values), count, shape)
 		}
-		return binary.Write(w, binary.LittleEndian, values)
+		_, err = w.Write(frames.Bytes(values))
+		return err
 	})
 	return name
 }
@@ -240,7 +242,7 @@ func (t weight) writeTo(w io.Writer) error {
 
 // Is reports whether a file is a model that fmsr wrote.
 func Is(path string) bool {
-	f, err := os.Open(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return false
 	}
