@@ -30,11 +30,7 @@ are not its defaults, and between two stages what flows there. Flags set keys, a
 	cmd.Flags().StringVar(&svg, "svg", "", "write this SVG file instead of text")
 	given := pipeline.AddFlags(cmd.Flags())
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		overrides, err := overridesOf(*given, sets)
-		if err != nil {
-			return err
-		}
-		spec, err := loadSpec(args[0], overrides)
+		spec, err := givenSpec(args[0], *given, sets)
 		if err != nil {
 			return err
 		}

@@ -89,11 +89,7 @@ stages (fmsr run SPEC --help shows them); --set sets any key.`,
 				return &pipeline.InputError{Err: fmt.Errorf("--resume %s: want auto, never or a checkpoint: %w", resume, atomicfile.Cause(err))}
 			}
 		}
-		overrides, err := overridesOf(*given, sets)
-		if err != nil {
-			return err
-		}
-		spec, err := loadSpec(args[0], overrides)
+		spec, err := givenSpec(args[0], *given, sets)
 		if err != nil {
 			return err
 		}
@@ -112,10 +108,8 @@ stages (fmsr run SPEC --help shows them); --set sets any key.`,
 		}
 		onSignal := signals.heed(spec, out)
 		if place.Alone() && size > 1 {
-			if out != screen { // the ranks show the run as they are told to
-				return launch(cmd.Context(), int(size), spec.Trains(), screen, cmd.ErrOrStderr())
-			}
-			return launchShown(cmd.Context(), int(size), spec, out, cmd.ErrOrStderr())
+			asked := out != screen // by flags, which the ranks get too
+			return launchShown(cmd.Context(), int(size), spec, asked, screen, cmd.ErrOrStderr())
 		}
 		if place.Rank == 0 {
 			printWarnings(out, spec)
@@ -152,6 +146,15 @@ stages (fmsr run SPEC --help shows them); --set sets any key.`,
 }
 
 const setUsage = "set any key: STAGE.KEY=VALUE, INDEX.KEY=VALUE or run.KEY=VALUE"
+
+// givenSpec loads a spec with what flags and --set set.
+func givenSpec(path string, flags []pipeline.Override, sets []string) (*pipeline.Spec, error) {
+	overrides, err := overridesOf(flags, sets)
+	if err != nil {
+		return nil, err
+	}
+	return loadSpec(path, overrides)
+}
 
 // overridesOf returns what flags and --set set.
 func overridesOf(flags []pipeline.Override, sets []string) ([]pipeline.Override, error) {

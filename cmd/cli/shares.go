@@ -35,11 +35,11 @@ func sharesOn(out io.Writer, size int) *shares {
 	return s
 }
 
-// launchShown is launch of a spec. Rank 0 of those that train shows the run; shards are shown
-// here, together.
-func launchShown(ctx context.Context, size int, spec *pipeline.Spec, stdout, stderr io.Writer) error {
-	if spec.Trains() {
-		return launch(ctx, size, true, stdout, stderr)
+// launchShown is launch of a spec. Rank 0 of those that train shows the run. Shards are shown
+// here, together, unless flags have asked for another way, in which each shows itself.
+func launchShown(ctx context.Context, size int, spec *pipeline.Spec, asked bool, stdout, stderr io.Writer) error {
+	if asked || spec.Trains() {
+		return launch(ctx, size, spec.Trains(), stdout, stderr)
 	}
 	shown, end := show(ctx, stdout, ranks.Place{Size: 1}, spec)
 	if _, live := shown.(*liveview.View); live {
