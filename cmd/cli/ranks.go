@@ -38,6 +38,7 @@ func executeRank(ctx context.Context, place ranks.Place, spec *pipeline.Spec, op
 			return int(by.signal)
 		},
 		Signal:  func(signal int) error { return interrupted{syscall.Signal(signal)} },
+		Input:   func(err error) bool { return errors.As(err, new(*pipeline.InputError)) },
 		Notice:  func(line string) { fmt.Fprintln(opt.Out, line) },
 		Abandon: func(err error) { os.Exit(abandoned(place.Rank, err)) },
 	})
@@ -72,14 +73,13 @@ func (q quiet) Unwrap() error { return q.error }
 // otherwise with the rank's name.
 func rankError(rank int, err error) error {
 	var (
-		peer  *ranks.PeerError
-		by    interrupted
-		input *pipeline.InputError
+		peer *ranks.PeerError
+		by   interrupted
 	)
 	switch {
 	case errors.As(err, &peer):
 		shown := error(peer)
-		if errors.As(err, &input) {
+		if peer.Input { // whatever this rank itself was doing
 			shown = &pipeline.InputError{Err: peer}
 		}
 		if !peer.Reports {

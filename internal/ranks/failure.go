@@ -14,6 +14,7 @@ type Failure struct {
 	Doing  string // what it was doing; empty: not known
 	Signal int    // the signal that ends the run, which this rank was sent; 0: none
 	Lost   bool   // the rank is gone or does not answer
+	Input  bool   // the rank's input is at fault
 	Why    string // "failed: disk full", "has not been heard from for 15s"
 }
 

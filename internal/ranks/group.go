@@ -34,6 +34,7 @@ type Options struct {
 
 	SignalOf func(cause error) int  // the signal that ended a context; 0: none did
 	Signal   func(signal int) error // the cause of a context that a signal ends
+	Input    func(err error) bool   // whether an error is a fault of the input
 	Abandon  func(err error)        // ends the process, which has not ended by itself
 	Notice   func(line string)      // shows what rank 0 has been waiting for
 }

@@ -131,6 +131,7 @@ func (w *world) run(f func(ctx context.Context, g *Group) error) []error {
 					return int(s)
 				},
 				Signal:  func(signal int) error { return signalled(signal) },
+				Input:   func(err error) bool { return errors.Is(err, errInput) },
 				Abandon: func(err error) { w.abandoned.Store(&err) },
 				Notice:  func(line string) { w.notice.Store(&line) },
 			})
@@ -146,6 +147,8 @@ func (w *world) run(f func(ctx context.Context, g *Group) error) []error {
 }
 
 type cancelKey struct{}
+
+var errInput = errors.New("no such folder")
 
 // interrupt ends a rank's context as a signal does.
 func interrupt(ctx context.Context, signal int) {
@@ -245,20 +248,33 @@ func TestRankFails(t *testing.T) {
 		t.Errorf("rank 2: %v, want its own error", errs[2])
 	}
 	for rank, err := range errs {
-		if peer := (*PeerError)(nil); errors.As(err, &peer) && peer.Reports != (rank == 0) {
-			t.Errorf("rank %d: reports %v", rank, peer.Reports)
+		if peer := (*PeerError)(nil); errors.As(err, &peer) && (peer.Reports != (rank == 0) || peer.Input) {
+			t.Errorf("rank %d: reports %v, input at fault %v", rank, peer.Reports, peer.Input)
 		}
+	}
+}
+
+// TestInputOfOneFails: whoever ends because of it knows that the input is at fault.
+func TestInputOfOneFails(t *testing.T) {
+	w := newWorld(t, 2)
+	errs := w.run(func(ctx context.Context, g *Group) error {
+		if g.Rank == 1 {
+			return errInput
+		}
+		return wait(ctx)
+	})
+	if peer := (*PeerError)(nil); !errors.As(errs[0], &peer) || !peer.Input {
+		t.Errorf("rank 0: %+v, want a peer's error whose input is at fault", errs[0])
 	}
 }
 
 // TestAllFailAlike: as with a spec that names a folder which is not there.
 func TestAllFailAlike(t *testing.T) {
 	w := newWorld(t, 4)
-	own := errors.New("no such folder")
 	reports := 0
-	for rank, err := range w.run(func(context.Context, *Group) error { return own }) {
+	for rank, err := range w.run(func(context.Context, *Group) error { return errInput }) {
 		peer := (*PeerError)(nil)
-		if !errors.Is(err, own) {
+		if !errors.Is(err, errInput) {
 			t.Errorf("rank %d: %v, want its own error", rank, err)
 		}
 		if !errors.As(err, &peer) {

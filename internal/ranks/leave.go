@@ -52,7 +52,7 @@ func (g *Group) Failed(err error) {
 func (g *Group) failure(err error) Failure {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	f := Failure{Rank: g.Rank, Host: g.Hosts[g.Rank], Step: g.now.Step, Doing: g.now.Doing, Signal: g.opt.SignalOf(err), Why: "failed: " + firstLine(err)}
+	f := Failure{Rank: g.Rank, Host: g.Hosts[g.Rank], Step: g.now.Step, Doing: g.now.Doing, Signal: g.opt.SignalOf(err), Input: g.opt.Input(err), Why: "failed: " + firstLine(err)}
 	if f.Signal != 0 {
 		f.Why = fmt.Sprintf("was sent signal %d", f.Signal)
 	}

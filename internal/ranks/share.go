@@ -103,7 +103,7 @@ func (g *Group) Compare(ctx context.Context, facts []Fact) error {
 				return nil, err
 			}
 			if why := g.differ(facts, theirs); why != "" {
-				return json.Marshal(Failure{Rank: r, Host: g.Hosts[r], Why: why})
+				return json.Marshal(Failure{Rank: r, Host: g.Hosts[r], Input: true, Why: why})
 			}
 		}
 		return nil, nil
