@@ -188,7 +188,7 @@ func (c *compare) start(f *frames.Frames) error {
 	if err != nil {
 		return err
 	}
-	label := fmt.Sprintf("%s, %s", stem(c.in.Files[origin.Seed].Path), origin.Label())
+	label := fmt.Sprintf("%s, %s", stem(c.in.Files[origin.Seed].Path), c.in.Files[origin.Seed].Numbered(origin).Label())
 	if err := c.part.Start([]string{label}, truth); err != nil {
 		return err
 	}

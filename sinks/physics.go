@@ -152,7 +152,7 @@ func (p *physicsSink) add(f *frames.Frames) error {
 			return err
 		}
 		all[0].Values = slices.Clone(all[0].Values) // x_lo, which is released
-		p.frame = physics.Frame{Frame: origin.Frame, Moment: origin.Moment, Truth: truth, Baselines: all, Coarse: coarse}
+		p.frame = physics.Frame{Frame: p.in.Files[origin.Seed].Numbered(origin).Frame, Moment: origin.Moment, Truth: truth, Baselines: all, Coarse: coarse}
 	}
 	p.frame.Members = append(p.frame.Members, slices.Clone(f.XHi()))
 	if origin.Sample < p.samples-1 {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"fmsr.example/fmsr/internal/dataset"
@@ -36,7 +37,7 @@ A file is an array (frames, H, W, channels) of a type that npy_load reads, or on
 (H, W, channels). An npz file may also hold an array (frames, H, W) for each field, under
 its name; arrays of other shapes beside these, such as the times, are not read. Files whose
 names start with a dot are not among those of a folder. A run of AthenaK (2D, see athena_load)
-counts as a file named like its folder, whose frames count from 0. Its fields are found by
+counts as a file named like its folder, whose frames keep the numbers of the run's files. Its fields are found by
 name: dens is density, bcc1 to bcc3 are Bx to Bz. An HDF5 file of one trajectory (The Well,
 athdf: see npy_load) gives its fields under their own names. Each file is a part of the work: with
 --shard I/N, N runs share the files.
@@ -137,6 +138,9 @@ func (l *filesLoad) measure(s *dataset.Seed) (dataset.Lossy, error) {
 	run.H, run.W = a.H, a.W
 	s.Stamps, s.Frames = a.Stamps(), a.Numbers()
 	l.files = append(l.files, pipeline.File{Path: s.Path, F: a.F, C: a.C, Grid: run.Grid})
+	if numbers := a.Numbers(); !slices.Equal(numbers, dataset.Numbers(a.F)) {
+		l.files[len(l.files)-1].Numbers = numbers
+	}
 	lossy, err := a.Lossy(names)
 	if err == nil && len(l.Fields) == 0 {
 		err = lossy.Check(names)
