@@ -71,6 +71,16 @@ type File struct {
 	F, C int // frames and channels
 	field.Grid
 	Identity string // of its contents, as Meta.Identity
+	Numbers  []int  // of its frames, in their order; nil: 0, 1, ...
+}
+
+// Numbered returns the origin of a frame, whose number is its place in the file, with the
+// number that the file gives it.
+func (f File) Numbered(o frames.Origin) frames.Origin {
+	if f.Numbers != nil {
+		o.Frame = f.Numbers[o.Frame]
+	}
+	return o
 }
 
 // Stage is one step of a flow. Besides these two methods it implements Source or

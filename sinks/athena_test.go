@@ -74,13 +74,22 @@ func TestTimesOfSamples(t *testing.T) {
 		}
 		return folder
 	}
-	dir, _ := apply(t, checkpoint, write(4, 8), map[string]string{"physics.truth": write(8, 16), "compare.truth": ""})
+	input := write(4, 8)
+	dir, _ := apply(t, checkpoint, input, map[string]string{"files_save.format": "arrow"})
+	_, rows := readArrow(t, filepath.Join(dir, "x.arrow"))
+	for i, row := range rows {
+		number, time := row.Column(0).(*array.Int32).Value(0), row.Column(2).(*array.Float64).Value(0)
+		if number != int32(7+i) || time != 3+float64(i) {
+			t.Errorf("row %d is frame %d, t = %g", i, number, time)
+		}
+	}
+	dir, _ = apply(t, checkpoint, input, map[string]string{"physics.truth": write(8, 16), "compare.truth": ""})
 	table := readTable(t, filepath.Join(dir, "physics.parquet"))
 	frames, times := columnOf[int32](t, table, "frame"), table.Column(table.Schema().FieldIndices("time")[0]).Data().Chunk(0).(*array.Float64)
 	seen := map[int32]int{}
 	for i, frame := range frames {
 		seen[frame]++
-		if known := times.IsValid(i); known != (frame >= 0) || known && times.Value(i) != 3+float64(frame) {
+		if known := times.IsValid(i); known != (frame >= 0) || known && times.Value(i) != float64(frame)-4 {
 			t.Fatalf("row %d, frame %d is of time %s", i, frame, times.ValueStr(i))
 		}
 	}

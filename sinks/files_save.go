@@ -40,9 +40,11 @@ NAME.npy has the first sample, NAME.samples.npy (F,N,H,W,C) has all of them, and
 NAME.mean.npy and NAME.spread.npy (F,H,W,C) have their mean and their standard
 deviation (with N-1).
 
-arrow, parquet: NAME.arrow has a row for each sample: frame int32, sample int32 and x,
-an arrow.fixed_shape_tensor of float32 (C,H,W). NAME.mean.arrow and NAME.spread.arrow
-have a row for each frame. channel_names is in the schema's metadata.
+arrow, parquet: NAME.arrow has a row for each sample: frame int32, sample int32, time
+double where the input says it, and x, an arrow.fixed_shape_tensor of float32 (C,H,W).
+NAME.mean.arrow and NAME.spread.arrow have a row for each frame. channel_names is in the
+schema's metadata. frame is the number that the input gives its frames; an npy file has
+no room for it, nor for the time: its frames are in the input's order.
 
 A file appears when it is whole. A stopped run resumes with the missing files; files that
 are there are kept if they are of the same input, checkpoint and spec. With --shard I/N,
@@ -244,9 +246,12 @@ func (n *filesSave) create(file pipeline.File, f *frames.Frames) error {
 		}
 		switch kind {
 		case kindFirst:
-			layout.Origin = []string{"frame", "sample"}
+			layout.Origin = append(layout.Origin, "sample")
 		case kindSamples:
 			layout.Rows = []int{file.F, n.samples}
+		}
+		if f.Origins[0].Moment.Known {
+			layout.Origin = append(layout.Origin, "time")
 		}
 		out, err := n.set.Create(filepath.Base(n.path(file, kind)))
 		if err != nil {
@@ -265,8 +270,9 @@ func (n *filesSave) create(file pipeline.File, f *frames.Frames) error {
 // write is a record batch, or a row group, of its own, so that only one frame is in
 // memory.
 func (n *filesSave) add(origin frames.Origin, planes []float32) error {
+	named := n.in.Files[origin.Seed].Numbered(origin)
 	write := func(kind string, planes []float32) error {
-		return n.out[kind].Write([]frames.Origin{origin}, memory.NewBufferBytes(frames.Bytes(planes)))
+		return n.out[kind].Write([]frames.Origin{named}, memory.NewBufferBytes(frames.Bytes(planes)))
 	}
 	if origin.Sample == 0 || n.Format != "npy" {
 		if err := write(kindFirst, planes); err != nil {

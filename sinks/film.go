@@ -25,7 +25,7 @@ import (
 //	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 type Film struct {
 	File       string `yaml:"file" flag:"film" path:"file" json:"-" doc:"the film's file, .gif or .png (APNG); empty: no film"`
-	Frame      int    `yaml:"frame" min:"0" flag:"film-frame" json:"-" doc:"which frame of the first input file"`
+	Frame      int    `yaml:"frame" min:"0" flag:"film-frame" json:"-" doc:"which frame of the first input file, in their order, from 0"`
 	Field      string `yaml:"field" flag:"film-field" json:"-" doc:"which field; empty: the first"`
 	TruthFiles `json:"-"`
 }
@@ -164,7 +164,7 @@ func (f *film) path(made *frames.Frames) (picture.Path, error) {
 		Input: plane(made.XLo()), Band: evaluate.LostBand(made.Grid, f.in.Factor),
 	}
 	if o := made.Origins[0]; f.in.Files[0].F > 1 || o.Moment.Known {
-		path.Title += ", " + o.Label()
+		path.Title += ", " + f.in.Files[0].Numbered(o).Label()
 	}
 	path.InputPower = spectrum.of(path.Input.Data)
 	var truth []float32

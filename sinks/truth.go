@@ -163,7 +163,7 @@ func (t *truth) planes(origin frames.Origin, grid field.Grid) ([]float32, error)
 		field.Gather(planes[k*cells:(k+1)*cells], frames.Floats(frame), channel, t.open.C)
 	}
 	if err := grid.CheckFinite(t.in.Channels, planes); err != nil {
-		return nil, fmt.Errorf("truth %s: frame %d: %w", t.seeds[origin.Seed].Path, origin.Frame, err)
+		return nil, fmt.Errorf("truth %s: frame %d: %w", t.seeds[origin.Seed].Path, t.open.Numbers()[origin.Frame], err)
 	}
 	return planes, nil
 }

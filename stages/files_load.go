@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"fmsr.example/fmsr/internal/dataset"
@@ -20,7 +21,7 @@ import (
 //	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 type FilesLoad struct {
 	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy or npz file, a folder of them, or a glob pattern; or an HDF5 file, AthenaK's run folder, or a folder of these"`
-	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels, or all that AthenaK or HDF5 files name"`
+	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels, or all that AthenaK, HDF5 or npz files name"`
 }
 
 func init() {
@@ -32,10 +33,11 @@ func init() {
 	                         [        files_load        ]
 	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 
-A file is an array (frames, H, W, channels) of a type that npy_load reads. An npz file may
-also hold an array (frames, H, W) for each of fields, under its name. Files whose names
-start with a dot are not among those of a folder. A run of AthenaK (2D, see athena_load)
-counts as a file named like its folder, whose frames count from 0. Its fields are found by
+A file is an array (frames, H, W, channels) of a type that npy_load reads, or one frame
+(H, W, channels). An npz file may also hold an array (frames, H, W) for each field, under
+its name; arrays of other shapes beside these, such as the times, are not read. Files whose
+names start with a dot are not among those of a folder. A run of AthenaK (2D, see athena_load)
+counts as a file named like its folder, whose frames keep the numbers of the run's files. Its fields are found by
 name: dens is density, bcc1 to bcc3 are Bx to Bz. An HDF5 file of one trajectory (The Well,
 athdf: see npy_load) gives its fields under their own names. Each file is a part of the work: with
 --shard I/N, N runs share the files.
@@ -84,9 +86,6 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 		l.Fields = fields
 		seed := dataset.Seed{Files: files, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}}
 		lossy, err := l.measure(&seed)
-		if err != nil && len(l.Fields) == 0 && strings.HasSuffix(path, ".npz") {
-			return in, fmt.Errorf("%w: if each field is an array, name them by --fields", err)
-		}
 		if err != nil {
 			return in, err
 		}
@@ -139,6 +138,9 @@ func (l *filesLoad) measure(s *dataset.Seed) (dataset.Lossy, error) {
 	run.H, run.W = a.H, a.W
 	s.Stamps, s.Frames = a.Stamps(), a.Numbers()
 	l.files = append(l.files, pipeline.File{Path: s.Path, F: a.F, C: a.C, Grid: run.Grid})
+	if numbers := a.Numbers(); !slices.Equal(numbers, dataset.Numbers(a.F)) {
+		l.files[len(l.files)-1].Numbers = numbers
+	}
 	lossy, err := a.Lossy(names)
 	if err == nil && len(l.Fields) == 0 {
 		err = lossy.Check(names)

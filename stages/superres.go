@@ -338,6 +338,9 @@ func (r *superres) Flush(ctx context.Context) ([]pipeline.Element, error) {
 
 func (r *superres) fileOf(o frames.Origin) string { return filepath.Base(r.files[o.Seed].Path) }
 
+// numbered returns the origin with the frame's own number.
+func (r *superres) numbered(o frames.Origin) frames.Origin { return r.files[o.Seed].Numbered(o) }
+
 // condition returns x_lo (C,h,w): the coarse frame (1,H,W,C), normalized and interpolated.
 func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
 	channels, factor, cells := len(r.loaded.Channels), r.loaded.Input.Factor, f.Cells()

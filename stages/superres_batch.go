@@ -48,7 +48,7 @@ func (r *superres) drawHeld(ctx context.Context) (out []pipeline.Element, err er
 		values := frames.Floats(f.xLo)
 		r.loaded.Stats.PhysicalPlanes(values, values, f.grid.Cells())
 		r.done++
-		r.env.Progress.Piece(display.Work{Name: fmt.Sprintf("%s, frame %d", r.fileOf(f.origin), f.origin.Frame), Done: r.done, Total: r.total()})
+		r.env.Progress.Piece(display.Work{Name: fmt.Sprintf("%s, frame %d", r.fileOf(f.origin), r.numbered(f.origin).Frame), Done: r.done, Total: r.total()})
 	}
 	return out, nil
 }
@@ -107,7 +107,7 @@ func (r *superres) drawBatch(ctx context.Context, tasks []task) (out []pipeline.
 	}
 	see := r.watcher(g, tasks, each/4)
 	g.Sampler.Watch = func(s *torchx.Scope, step int, t float64, x torchx.Tensor) {
-		r.env.Progress.Part(display.Work{Name: fmt.Sprintf("sampling %s, frame %d", r.fileOf(first.origin), first.origin.Frame), Unit: "steps", Done: step, Total: r.sampler.Steps})
+		r.env.Progress.Part(display.Work{Name: fmt.Sprintf("sampling %s, frame %d", r.fileOf(first.origin), r.numbered(first.origin).Frame), Unit: "steps", Done: step, Total: r.sampler.Steps})
 		see(s, t, x)
 	}
 	err = r.thread.Do(ctx, func(s *torchx.Scope) error {
@@ -159,7 +159,7 @@ func (r *superres) warnOfContradiction(o frames.Origin, lacks float64) {
 		return
 	}
 	r.warned[o.Seed] = true
-	r.env.Progress.Note("warning: %s, frame %d: %s", r.fileOf(o), o.Frame, warning)
+	r.env.Progress.Note("warning: %s, frame %d: %s", r.fileOf(o), r.numbered(o).Frame, warning)
 }
 
 // stream returns the random stream of a sample's k-th noise, whatever the batch.

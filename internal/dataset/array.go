@@ -3,6 +3,7 @@ package dataset
 import (
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -62,19 +63,34 @@ type array struct {
 
 // openArray opens an array of a file, an npz's or HDF5's by its name.
 func (f Files) openArray(path, name, optional string) (*array, error) {
-	axes := cmp.Or(f.Axes, Axes)
+	axes, fortran := cmp.Or(f.Axes, Axes), false
+	var a *array
 	if hdf5.Is(path) {
 		h, err := hdf5.Open(path, name, f.Trajectory-1)
 		if err != nil {
 			return nil, err
 		}
-		return newArray(&array{file: h, path: h.Path, shape: h.Shape, moments: h.Moments}, cmp.Or(h.Axes, axes), optional, false)
+		a, axes = &array{file: h, path: h.Path, shape: h.Shape, moments: h.Moments}, cmp.Or(h.Axes, axes)
+	} else {
+		n, err := npy.OpenArray(path, name)
+		if err != nil {
+			return nil, err
+		}
+		a, fortran = &array{file: n, path: n.Path, shape: n.Shape}, n.Fortran
 	}
-	n, err := npy.OpenArray(path, name)
-	if err != nil {
-		return nil, err
+	_, all := present(a.shape, axes, optional)
+	_, one := present(a.shape, axes, optional+"F")
+	if f.OneFrame && one && !all && (len(a.shape) == 2 || a.shape[2] < min(a.shape[0], a.shape[1])) {
+		optional += "F"
 	}
-	return newArray(&array{file: n, path: n.Path, shape: n.Shape}, axes, optional, n.Fortran)
+	opened, err := newArray(a, axes, optional, fortran)
+	switch {
+	case err != nil && f.OneFrame:
+		err = fmt.Errorf("%w, or (H, W, channels), one frame", err)
+	case err != nil && one:
+		err = fmt.Errorf("%w. If each file is one frame, name the files by npy_load.pattern, with {frame} for the number, as snap_{frame}%s", err, filepath.Ext(path))
+	}
+	return opened, err
 }
 
 // newArray finds the axes of an array among axes. Those in optional may be missing, or have

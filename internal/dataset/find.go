@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"fmsr.example/fmsr/internal/format/hdf5"
+	"fmsr.example/fmsr/internal/format/npy"
 	"fmsr.example/fmsr/internal/glob"
 )
 
@@ -32,18 +33,24 @@ func FindFiles(path string) ([]string, error) {
 }
 
 // Input returns the files of a path that FindFiles has found, with these fields. Without
-// fields, an npy file has any, and a run of AthenaK and an HDF5 file all of its own, whose
-// names Input returns.
+// fields, a run of AthenaK, an HDF5 file and an npz file of an array a field have all of
+// their own, whose names Input returns; another file has any.
 func Input(path string, fields []string) (Files, []string, error) {
-	if !IsRun(path) {
-		if len(fields) == 0 && hdf5.Is(path) {
-			var err error
-			if fields, _, err = hdf5.About(path); err != nil {
-				return Files{}, nil, err
-			}
+	switch {
+	case IsRun(path):
+		return inputRun(path, fields)
+	case !hdf5.Is(path):
+		return inputArrays(path, fields)
+	case len(fields) == 0:
+		var err error
+		if fields, _, err = hdf5.About(path); err != nil {
+			return Files{}, nil, err
 		}
-		return Files{Path: path, Form: Form{Names: fields}}, fields, nil
 	}
+	return Files{Path: path, Form: Form{Names: fields}}, fields, nil
+}
+
+func inputRun(path string, fields []string) (Files, []string, error) {
 	if len(fields) == 0 {
 		var err error
 		if fields, err = runFields(path); err != nil {
@@ -52,4 +59,25 @@ func Input(path string, fields []string) (Files, []string, error) {
 	}
 	files, err := RunFiles(path, View{Variables: Variables(fields, AthenaNames)}, nil)
 	return files, fields, err
+}
+
+// inputArrays returns an npy or npz file. Arrays of an npz file beside the fields, as that of
+// the times, are of another shape.
+func inputArrays(path string, fields []string) (Files, []string, error) {
+	f := Files{Path: path, OneFrame: true, Form: Form{Names: fields}}
+	all, err := npy.Arrays(path)
+	if len(all) < 2 || err != nil {
+		return f, fields, err
+	}
+	names, _, _, err := npy.Largest(path)
+	if err != nil {
+		return f, nil, err
+	}
+	switch named := slices.ContainsFunc(fields, func(name string) bool { return slices.Contains(all, name) }); {
+	case len(names) == 1 && !named:
+		f.Array = names[0]
+	case len(fields) == 0:
+		f.Names = names
+	}
+	return f, f.Names, nil
 }

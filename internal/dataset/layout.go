@@ -37,6 +37,7 @@ type Files struct {
 	Joined     []string      // AthenaK's files of a frame; nil: these are npy or npz files
 	View       *View         // what is read of AthenaK's files
 	Trajectory int           // of an HDF5 file, from 1 on; 0: its only one
+	OneFrame   bool          // Path may be one frame (H,W,C) of few channels
 	Form
 }
 

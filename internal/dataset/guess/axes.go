@@ -1,8 +1,12 @@
 package guess
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
+
+	"fmsr.example/fmsr/internal/dataset"
 )
 
 // reading is how the arrays of a set are read.
@@ -11,6 +15,12 @@ type reading struct {
 	fields  int    // of an array
 	frames  bool   // each array holds one frame
 	because string // why these axes, where the shape leaves a choice
+}
+
+// single reports whether each file's array has an axis of frames of length 1.
+func (r reading) single(files []file) bool {
+	at := strings.Index(cmp.Or(r.axes, dataset.Axes), "F")
+	return !r.frames && !slices.ContainsFunc(files, func(f file) bool { return f.shape[at] != 1 })
 }
 
 // mostChannels is the length up to which an axis is taken for that of the fields.

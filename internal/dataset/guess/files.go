@@ -116,58 +116,17 @@ func (f *file) header(dir string) error {
 	if err != nil {
 		return err
 	}
-	if len(names) < 2 {
-		f.shape, f.dtype, err = shapeOf(path, "")
+	members, shape, dtype, err := npy.Largest(path)
+	switch {
+	case err != nil:
 		return err
-	}
-	shapes, total, largest := map[string][]int{}, map[string]int{}, ""
-	for _, name := range names {
-		shape, dtype, openErr := shapeOf(path, name)
-		if openErr != nil { // such as a time step's number, an integer
-			err = openErr
-			continue
-		}
-		key := fmt.Sprint(shape)
-		if shapes[name] == nil {
-			total[key] += values(shape)
-		}
-		shapes[name] = shape
-		if total[key] > total[largest] {
-			largest, f.shape, f.dtype = key, shape, dtype
-		}
-	}
-	if largest == "" {
-		return err
-	}
-	for _, name := range names {
-		if fmt.Sprint(shapes[name]) == largest && !slices.Contains(f.members, name) {
-			f.members = append(f.members, name)
-		}
-	}
-	if len(f.shape) < 2 {
-		f.shape = nil
+	case len(shape) < 2 && len(names) < 2:
+		return fmt.Errorf("%s: shape %v: want at least H and W", path, shape)
+	case len(shape) < 2:
 		return fmt.Errorf("%s: no array of it has the shape of frames", path)
+	case len(names) > 1:
+		f.members = members
 	}
+	f.shape, f.dtype = shape, dtype
 	return nil
-}
-
-// shapeOf reads an array's header.
-func shapeOf(path, array string) (shape []int, dtype string, err error) {
-	a, err := npy.OpenArray(path, array)
-	if err != nil {
-		return nil, "", err
-	}
-	defer a.Close()
-	if len(a.Shape) < 2 && array == "" {
-		return nil, "", fmt.Errorf("%s: shape %v: want at least H and W", path, a.Shape)
-	}
-	return a.Shape, a.DType, nil
-}
-
-func values(shape []int) int {
-	n := 1
-	for _, d := range shape {
-		n *= d
-	}
-	return n
 }

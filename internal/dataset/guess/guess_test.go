@@ -18,16 +18,17 @@ func write(t *testing.T, dir, files string) {
 		at := strings.LastIndex(strings.TrimSpace(line), " ")
 		name, dims := strings.TrimSpace(line)[:at], strings.TrimSpace(line)[at+1:]
 		var shape []int
+		total := 1
 		for _, d := range strings.Split(dims, ",") {
 			n := 0
 			fmt.Sscan(d, &n)
-			shape = append(shape, n)
+			shape, total = append(shape, n), total*n
 		}
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := npy.WriteFile(path, shape, make([]float32, values(shape))); err != nil {
+		if err := npy.WriteFile(path, shape, make([]float32, total)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -51,6 +52,8 @@ func TestLook(t *testing.T) {
 		"a snapshot and its time":       {"1_t0.50.npy 8,8,2\n2_t0.75.npy 8,8,2", "{frame}_t0.*.npy FHWC field0,field1 8x8: 0 2"},
 		"a field and frame a file":      {"rho_1.npy 8,8\nrho_2.npy 8,8\nvx_1.npy 8,8\nvx_2.npy 8,8", "{field}_{frame}.npy FHWC rho,vx 8x8: 0 2"},
 		"snapshots, channels first":     {"1.npy 2,8,8\n2.npy 2,8,8", "{frame}.npy FCHW field0,field1 8x8: 0 2"},
+		"snapshots with frames' axis":   {"s_1.npy 1,8,8,2\ns_2.npy 1,8,8,2", "s_{frame}.npy FHWC field0,field1 8x8: 0 2"},
+		"runs of a frame":               {"seed_1.npy 1,8,8,2\nseed_2.npy 1,8,8,2", "seed_{seed}.npy FHWC field0,field1 8x8: 1 1, 2 1"},
 		"channels first":                {"1.npy 9,2,8,8\n2.npy 9,2,8,8", "{seed}.npy FCHW field0,field1 8x8: 1 9, 2 9"},
 		"channels before frames":        {"1.npy 2,20,8,8", "1.npy CFHW field0,field1 8x8: 0 20"},
 		"one field":                     {"1.npy 9,8,8\n2.npy 9,8,8", "{seed}.npy FHWC field0 8x8: 1 9, 2 9"},

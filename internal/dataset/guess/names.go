@@ -267,6 +267,11 @@ var (
 	frameWord = regexp.MustCompile(`(?i)(frame|snap|step|time|cycle|dump|output|out|plt|iter|(^|[/_. -])t)[a-z]*[_. =-]*$`)
 )
 
+// ofSeeds reports whether the only number that varies is called one of simulations.
+func (n *naming) ofSeeds() bool {
+	return len(n.free) == 1 && seedWord.MatchString(n.before[n.free[0]])
+}
+
 // roles says what the free numbers count. frames: each file holds one frame.
 func (n *naming) roles(frames bool) (role map[int]string, ok bool) {
 	switch {

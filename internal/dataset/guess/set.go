@@ -132,7 +132,7 @@ func lay(ctx context.Context, dir string, files []file, notes []string) (*Set, e
 		s.Bytes += f.bytes
 		paths[i] = f.path
 	}
-	reason := s.byPattern(ctx, files[0], paths)
+	reason := s.byPattern(ctx, files, paths)
 	if reason == nil {
 		return s, nil
 	}
@@ -151,7 +151,8 @@ func lay(ctx context.Context, dir string, files []file, notes []string) (*Set, e
 var errIncomplete = errors.New("a field is missing")
 
 // byPattern lays the files out by a pattern.
-func (s *Set) byPattern(ctx context.Context, first file, paths []string) error {
+func (s *Set) byPattern(ctx context.Context, files []file, paths []string) error {
+	first := files[0]
 	n, because, ok := nameWords(paths)
 	if n.lack != "" {
 		return fmt.Errorf("%w: %s", errIncomplete, n.lack)
@@ -163,6 +164,7 @@ func (s *Set) byPattern(ctx context.Context, first file, paths []string) error {
 	if !ok {
 		return fmt.Errorf("%s has the shape %v: want frames, H, W and fields", first.path, first.shape)
 	}
+	r.frames = r.frames || r.single(files) && !n.ofSeeds()
 	role, ok := n.roles(r.frames)
 	if !ok {
 		return n.noRoles(r.frames)

@@ -34,12 +34,12 @@ func Schema(channels []string, h, w int, tensors ...string) *arrow.Schema {
 }
 
 // SchemaOf returns the schema of rows that start with the given columns of a frame's
-// origin: seed, frame, sample or split. Tensors are nullable, because Arrow v15's
+// origin: seed, frame, sample, split or time. Tensors are nullable, because Arrow v15's
 // Parquet writer makes nulls of a required fixed-size list.
 func SchemaOf(origin, channels []string, h, w int, tensors ...string) *arrow.Schema {
 	var fields []arrow.Field
 	for _, name := range origin {
-		types := map[string]arrow.DataType{"seed": arrow.PrimitiveTypes.Int64, "split": arrow.BinaryTypes.String}
+		types := map[string]arrow.DataType{"seed": arrow.PrimitiveTypes.Int64, "split": arrow.BinaryTypes.String, "time": arrow.PrimitiveTypes.Float64}
 		if types[name] == nil {
 			types[name] = arrow.PrimitiveTypes.Int32
 		}
@@ -81,6 +81,8 @@ func Record(schema *arrow.Schema, origins []frames.Origin, tensors ...*memory.Bu
 				b.Field(i).(*array.Int32Builder).Append(int32(o.Sample))
 			case "split":
 				b.Field(i).(*array.StringBuilder).Append(o.Split.String())
+			case "time":
+				b.Field(i).(*array.Float64Builder).Append(o.Moment.Time)
 			}
 		}
 	}

@@ -61,6 +61,58 @@ func Arrays(path string) (names []string, err error) {
 	return names, nil
 }
 
+// Largest returns the arrays of an npz file that have the same shape, of all shapes that
+// which takes most values, with the shape and the type of the first. Of an npy file it
+// returns the shape and the type alone.
+func Largest(path string) (names []string, shape []int, dtype string, err error) {
+	all, err := Arrays(path)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if len(all) < 2 {
+		a, err := Open(path)
+		if err != nil {
+			return nil, nil, "", err
+		}
+		defer a.Close()
+		return all, a.Shape, a.DType, nil
+	}
+	shapes, total, largest := map[string]string{}, map[string]int{}, ""
+	for _, name := range all {
+		a, openErr := OpenArray(path, name)
+		if openErr != nil { // such as a time step's number, an integer
+			err = openErr
+			continue
+		}
+		a.Close()
+		key := fmt.Sprint(a.Shape)
+		if shapes[name] == "" {
+			total[key] += values(a.Shape)
+		}
+		shapes[name] = key
+		if total[key] > total[largest] {
+			largest, shape, dtype = key, a.Shape, a.DType
+		}
+	}
+	if largest == "" {
+		return nil, nil, "", err
+	}
+	for _, name := range all {
+		if shapes[name] == largest && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, shape, dtype, nil
+}
+
+func values(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
 func isZip(f io.ReaderAt) bool {
 	start := make([]byte, len(zipMagic))
 	n, _ := f.ReadAt(start, 0)

@@ -1,0 +1,77 @@
+package dataset
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestInput: an npz file gives its fields' names without being asked, and a file may be one
+// frame.
+func TestInput(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, data []byte) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	ones := func(n int) []float32 { return slices.Repeat([]float32{1}, n) }
+	array := func(shape ...int) []byte {
+		n := 1
+		for _, d := range shape {
+			n *= d
+		}
+		return npyBytes(shape, false, ones(n))
+	}
+	time := array(1)
+	for _, c := range []struct {
+		what   string
+		path   string
+		fields []string
+		names  string
+		shape  [4]int // F H W C; 0: an error that says want
+		want   string
+	}{
+		{"an array a field", write("a.npz", npzBytes(t, map[string][]byte{"Bx": array(5, 4, 3), "rho": array(5, 4, 3), "t": time})), nil, "Bx rho", [4]int{5, 4, 3, 2}, ""},
+		{"a field of them", filepath.Join(dir, "a.npz"), []string{"rho"}, "rho", [4]int{5, 4, 3, 1}, ""},
+		{"a frame, an array a field", write("b.npz", npzBytes(t, map[string][]byte{"Bx": array(4, 6), "rho": array(4, 6), "t": time})), nil, "Bx rho", [4]int{1, 4, 6, 2}, ""},
+		{"one array beside the times", write("c.npz", npzBytes(t, map[string][]byte{"u": array(5, 4, 4, 2), "t": time})), nil, "", [4]int{5, 4, 4, 2}, ""},
+		{"the same, named", filepath.Join(dir, "c.npz"), []string{"Bx", "By"}, "Bx By", [4]int{5, 4, 4, 2}, ""},
+		{"one frame", write("d.npy", array(6, 4, 2)), nil, "", [4]int{1, 6, 4, 2}, ""},
+		{"one field", filepath.Join(dir, "d.npy"), []string{"Bx"}, "Bx", [4]int{6, 4, 2, 1}, ""},
+		{"channels first", write("e.npy", array(2, 6, 4)), nil, "", [4]int{}, "e.npy: shape [2 6 4], want (frames, H, W, channels), or (H, W, channels), one frame"},
+	} {
+		f, names, err := Input(c.path, c.fields)
+		slices.Sort(names) // in the order of the file
+		if err != nil || strings.Join(names, " ") != c.names {
+			t.Errorf("%s: fields %v, %v", c.what, names, err)
+			continue
+		}
+		a, err := f.Open()
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %s", c.what, err, c.want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.what, err)
+			continue
+		}
+		if got := [4]int{a.F, a.H, a.W, a.C}; got != c.shape {
+			t.Errorf("%s: %v, want %v", c.what, got, c.shape)
+		}
+		a.Close()
+	}
+	// A run's file that is a frame says how to name such files.
+	f := Files{Path: filepath.Join(dir, "e.npy"), Form: Form{Axes: "FCHW"}}
+	want := "want (frames, channels, H, W). If each file is one frame, name the files by npy_load.pattern, with {frame} for the number, as snap_{frame}.npy"
+	if _, err := f.Open(); err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
