@@ -61,6 +61,15 @@ type aboutPhysics struct {
 	Stream      uint64   `json:"stream"` // of the bootstrap
 }
 
+// title returns what the figures are of.
+func (a aboutPhysics) title() string {
+	title := fmt.Sprintf("%s; samples of each frame: %d; files: %d", madeBy(a.Objective, a.Constraints), a.Samples, len(a.Files))
+	if len(a.Files) > 1 {
+		title += "; in brackets 90% intervals, by a bootstrap over the files"
+	}
+	return title
+}
+
 // physics writes the tables and the report.
 func (w *whole) physics() error {
 	var a aboutPhysics
@@ -75,10 +84,7 @@ func (w *whole) physics() error {
 	if t.about, err = aboutTable(a.Spec, w.set.Version); err != nil {
 		return err
 	}
-	shown := runview.Physics{Title: fmt.Sprintf("%s; %d samples a frame, %d files; 90%% intervals, by a bootstrap over the files, in brackets", madeBy(a.Objective, a.Constraints), a.Samples, len(a.Files))}
-	for _, m := range physics.Suite {
-		shown.Metrics = append(shown.Metrics, runview.Meaning{Name: m.Name, Unit: m.Unit, Doc: m.Doc})
-	}
+	shown := runview.Physics{Title: a.title()}
 	names := []string{physicsName, physicsSummaryName, runview.PhysicsName, reportName}
 	for _, r := range grids {
 		summary := r.Summary(a.Resamples, a.Stream)
@@ -96,6 +102,9 @@ func (w *whole) physics() error {
 			}
 			shown.Pictures, names = append(shown.Pictures, file), append(names, file.File)
 		}
+	}
+	for _, m := range physics.Meanings(shown.Tables) {
+		shown.Metrics = append(shown.Metrics, runview.Meaning{Name: m.Label, Key: m.Key, Unit: m.Unit, Doc: m.Doc})
 	}
 	if err := t.write(w.dir); err != nil {
 		return err

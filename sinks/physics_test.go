@@ -61,7 +61,7 @@ func TestPhysics(t *testing.T) {
 		}
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
-	if err != nil || strings.Count(string(page), `data:image/png`) != 7 || !strings.Contains(string(page), `<th scope="row">coherence, lost</th>`) {
+	if err != nil || strings.Count(string(page), `data:image/png`) != 7 || !strings.Contains(string(page), `<th scope="row">coherence in the lost band</th>`) || !strings.Contains(string(page), `<code>coherence, band lost</code>`) {
 		t.Errorf("report.html: %v, %d pictures", err, strings.Count(string(page), `data:image/png`))
 	}
 	if !strings.Contains(out, "physics.parquet") {

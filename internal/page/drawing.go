@@ -122,15 +122,20 @@ func (d *Data) drawing(c *Chart) *Drawing {
 	return out
 }
 
-// scales returns the axes of a chart that has anything to show. y leaves out decades that say
-// nothing, as yRange of page.js does.
+// scales returns the axes of a chart that has anything to show. As in page.js, x ends behind
+// the shaded band (xRange), and y leaves out decades that say nothing (yRange).
 func (d *Data) scales(c *Chart, end float64) (x, y scale, ok bool) {
 	x = scale{math.Inf(1), math.Inf(-1), drawnLeft, drawnRight, c.LogX}
 	y = scale{math.Inf(1), math.Inf(-1), end, drawnTop, c.LogY}
+	last, beyond := math.Inf(1), false
+	if c.Shade != nil {
+		last = 1.06 * c.Shade[1]
+	}
 	for _, s := range c.Series {
 		for _, values := range []Numbers{s.Y, s.Low, s.High} {
 			for i, v := range values {
-				if at := d.Axes[s.X][i]; shown(x, at) && shown(y, v) {
+				at := d.Axes[s.X][i]
+				if beyond = beyond || at > last; at <= last && shown(x, at) && shown(y, v) {
 					x.low, x.high, y.low, y.high = min(x.low, at), max(x.high, at), min(y.low, v), max(y.high, v)
 				}
 			}
@@ -138,6 +143,9 @@ func (d *Data) scales(c *Chart, end float64) (x, y scale, ok bool) {
 	}
 	if x.low > x.high {
 		return x, y, false
+	}
+	if beyond {
+		x.high = last
 	}
 	switch {
 	case x.low < x.high:

@@ -18,6 +18,8 @@ func TestDrawing(t *testing.T) {
 	}{
 		// y from 1/1.58 to 100*1.58 (a pad of a twentieth of the decades)
 		"logarithmic": {Chart{LogX: true, LogY: true, Shade: []float64{10, 1000}, Series: []Series{{Y: Numbers{1, 10, 100}}}}, "M130 405l360-187 360-187", "", &Mark{At: middle, Width: drawnRight - middle}},
+		// x from 1 to 10.6, the curve goes on beyond it; y from 0 to 53
+		"behind the band": {Chart{LogX: true, Shade: []float64{5, 10}, Series: []Series{{Y: Numbers{0, 50, 100}}}}, "M130 424l702-389 702-388", "", &Mark{At: 620, Width: 212}},
 		// y from 0 to 106
 		"linear":          {Chart{Series: []Series{{X: 1, Y: Numbers{0, 50, 100}}}}, "M130 424l360-194 360-195", "", nil},
 		"gaps":            {Chart{LogY: true, Series: []Series{{X: 1, Y: Numbers{0, math.NaN(), 100}}}}, "M490 218l1 0", "", nil},

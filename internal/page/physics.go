@@ -1,7 +1,9 @@
 package page
 
 import (
+	"bytes"
 	"html/template"
+	"image/png"
 	"path"
 
 	"fmsr.example/fmsr/internal/runview"
@@ -10,6 +12,7 @@ import (
 // Physics is what superres measured of the physics.
 type Physics struct {
 	*runview.Physics
+	Run      string
 	Pictures []Picture
 }
 
@@ -17,6 +20,7 @@ type Physics struct {
 type Picture struct {
 	Name string
 	URL  template.URL
+	Wide bool // too wide to be read on a phone's screen at once
 }
 
 // kinds are the types of pictures by the ends of their names.
@@ -31,7 +35,7 @@ func physics(runs []*runview.Run) (all []Physics, err error) {
 		if p == nil {
 			continue
 		}
-		shown := Physics{Physics: p}
+		shown := Physics{Physics: p, Run: r.Name}
 		for _, picture := range p.Pictures {
 			kind := kinds[path.Ext(picture.File)]
 			if kind == "" {
@@ -41,7 +45,8 @@ func physics(runs []*runview.Run) (all []Physics, err error) {
 			if err != nil {
 				return nil, err
 			}
-			shown.Pictures = append(shown.Pictures, Picture{picture.Name, dataURL(kind, data)})
+			size, _ := png.DecodeConfig(bytes.NewReader(data)) // zero, of another format
+			shown.Pictures = append(shown.Pictures, Picture{picture.Name, dataURL(kind, data), size.Width > 700})
 		}
 		all = append(all, shown)
 	}

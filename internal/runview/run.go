@@ -113,9 +113,10 @@ type Physics struct {
 	Pictures []PictureFile    `json:"pictures"`
 }
 
-// Meaning is a metric's sentence.
+// Meaning is the sentence of a row of the tables.
 type Meaning struct {
 	Name string `json:"name"`
+	Key  string `json:"key,omitempty"` // where physics.parquet has it
 	Unit string `json:"unit"`
 	Doc  string `json:"doc"`
 }

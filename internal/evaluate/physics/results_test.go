@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"fmsr.example/fmsr/internal/evaluate"
@@ -151,5 +152,43 @@ func TestSummary(t *testing.T) {
 	row, _ := Find(r.Summary(200, 1), "jz", "dissipation_of_truth", sample, "", 0)
 	if math.Abs(row.Value-13./10) > 1e-5 || math.Abs(row.Low-1) > 1e-5 || math.Abs(row.High-4) > 1e-5 || row.Resamples != 200 {
 		t.Errorf("%+v", row)
+	}
+}
+
+// TestTables: rows have the field's words, one each, and every row has its meaning and its
+// name in physics.parquet.
+func TestTables(t *testing.T) {
+	r := someFrames(t, 1, 2)
+	summary := r.Summary(20, 1)
+	tables := r.Tables(summary, "16 x 16")
+	if len(tables) != 3 || tables[2].Title != "Bx, By: 16 x 16" {
+		t.Fatalf("%d tables, the last %+v", len(tables), tables[len(tables)-1])
+	}
+	meanings := Meanings(tables)
+	rows := map[string]bool{}
+	for _, table := range tables {
+		for _, row := range table.Rows {
+			rows[row.Label] = true
+			if !slices.ContainsFunc(meanings, func(m Meaning) bool { return m.Label == row.Label && m.Doc != "" }) {
+				t.Errorf("%s has no meaning", row.Label)
+			}
+		}
+	}
+	if len(rows) != len(meanings) {
+		t.Errorf("%d rows, %d meanings", len(rows), len(meanings))
+	}
+	at := slices.IndexFunc(tables[0].Rows, func(row evaluate.Row) bool { return row.Label == "power in the lost band, of the truth's" })
+	v, _ := Find(summary, "Bx", "power_ratio", evaluate.Sample, Lost, 0)
+	column := slices.Index(tables[0].Heads, "sample")
+	if got, want := tables[0].Rows[at].Cells[column], fmt.Sprintf("%.4g\n[", v.Value); !strings.HasPrefix(got, want) {
+		t.Errorf("cell %q, want %q", got, want)
+	}
+	if got := meanings[slices.IndexFunc(meanings, func(m Meaning) bool { return m.Label == "truths in the 50% interval" })].Key; got != "coverage, band all, x 0.5" {
+		t.Errorf("key %q", got)
+	}
+	for i, h := range headlines {
+		if slices.ContainsFunc(headlines[:i], func(o headline) bool { return o.label == h.label }) {
+			t.Errorf("two rows are called %s", h.label)
+		}
 	}
 }

@@ -3,24 +3,94 @@ package physics
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"fmsr.example/fmsr/internal/evaluate"
 )
 
-// headlines are the values that tables show. physics.parquet has all.
-var headlines = []struct {
+// headline is a value that tables show: a metric of the suite, or mean_ and one.
+type headline struct {
+	label        string
 	metric, band string
 	x            float64
-}{
-	{"mse", "", 0}, {"mean_mse", "", 0}, {"vrmse", "", 0}, {"mean_vrmse", "", 0}, {"pearson", "", 0},
-	{"power_ratio", Mid, 0}, {"power_ratio", Lost, 0}, {"coherence", Mid, 0}, {"coherence", Lost, 0},
-	{"increment_pdf_error", "", 0}, {"increment_pdf_error_longitudinal", "", 0}, {"increment_pdf_error_transverse", "", 0},
-	{"skewness_longitudinal", "", 0}, {"kurtosis", "", 0}, {"kurtosis_of_truth", "", 0},
-	{"dissipation_of_truth", "", 0}, {"curl_dissipation_of_truth", "", 0}, {"kinetic_energy_of_truth", "", 0}, {"magnetic_energy_of_truth", "", 0},
-	{"cross_helicity", "", 0}, {"maxwell_stress", "", 0}, {"maxwell_stress_of_truth", "", 0}, {"reynolds_stress", "", 0}, {"reynolds_stress_of_truth", "", 0},
-	{"divb_corner", "", 0}, {"divb_central", "", 0}, {"divb_spectral", "", 0}, {"jz_residual", "", 0}, {"pooling_residual", "", 0},
-	{"crps", All, 0}, {"crps", Lost, 0}, {"spread_skill", All, 0}, {"spread_skill", Lost, 0},
-	{"coverage", All, 0.5}, {"coverage", All, 0.9}, {"coverage", Lost, 0.5}, {"coverage", Lost, 0.9}, {"rank_chi2", All, 0},
+}
+
+// headlines are the values that tables show. physics.parquet has all.
+var headlines = []headline{
+	{"MSE", "mse", "", 0},
+	{"MSE of the mean", "mean_mse", "", 0},
+	{"VRMSE", "vrmse", "", 0},
+	{"VRMSE of the mean", "mean_vrmse", "", 0},
+	{"correlation", "pearson", "", 0},
+	{"power at mid k, of the truth's", "power_ratio", Mid, 0},
+	{"power in the lost band, of the truth's", "power_ratio", Lost, 0},
+	{"coherence at mid k", "coherence", Mid, 0},
+	{"coherence in the lost band", "coherence", Lost, 0},
+	{"PDF of increments, log error", "increment_pdf_error", "", 0},
+	{"PDF of longitudinal increments, log error", "increment_pdf_error_longitudinal", "", 0},
+	{"PDF of transverse increments, log error", "increment_pdf_error_transverse", "", 0},
+	{"skewness of longitudinal increments", "skewness_longitudinal", "", 0},
+	{"kurtosis", "kurtosis", "", 0},
+	{"kurtosis, of the truth's", "kurtosis_of_truth", "", 0},
+	{"<jz²>, of the truth's", "dissipation_of_truth", "", 0},
+	{"<(curl B)z²>, of the truth's", "curl_dissipation_of_truth", "", 0},
+	{"kinetic energy, of the truth's", "kinetic_energy_of_truth", "", 0},
+	{"magnetic energy, of the truth's", "magnetic_energy_of_truth", "", 0},
+	{"cross helicity", "cross_helicity", "", 0},
+	{"minus the Maxwell stress", "maxwell_stress", "", 0},
+	{"Maxwell stress, of the truth's", "maxwell_stress_of_truth", "", 0},
+	{"Reynolds stress", "reynolds_stress", "", 0},
+	{"Reynolds stress, of the truth's", "reynolds_stress_of_truth", "", 0},
+	{"div B at corners", "divb_corner", "", 0},
+	{"div B by central differences", "divb_central", "", 0},
+	{"div B of the modes", "divb_spectral", "", 0},
+	{"jz − curl B", "jz_residual", "", 0},
+	{"averages − input", "pooling_residual", "", 0},
+	{"CRPS", "crps", All, 0},
+	{"CRPS in the lost band", "crps", Lost, 0},
+	{"spread over error", "spread_skill", All, 0},
+	{"spread over error in the lost band", "spread_skill", Lost, 0},
+	{"truths in the 50% interval", "coverage", All, 0.5},
+	{"truths in the 90% interval", "coverage", All, 0.9},
+	{"truths in the 50% interval, lost band", "coverage", Lost, 0.5},
+	{"truths in the 90% interval, lost band", "coverage", Lost, 0.9},
+	{"χ² of the truth's ranks", "rank_chi2", All, 0},
+}
+
+// key returns where physics.parquet has the headline: its metric, and its band and x where
+// they say which of several.
+func (h headline) key() string {
+	key := h.metric
+	if h.band != "" {
+		key += ", band " + h.band
+	}
+	if h.x != 0 {
+		key += fmt.Sprintf(", x %g", h.x)
+	}
+	return key
+}
+
+// Meaning is what a row of a table means.
+type Meaning struct {
+	Label string // the row's
+	Key   string // where physics.parquet has it
+	Unit  string
+	Doc   string
+}
+
+// Meanings returns the meanings of the rows that tables have.
+func Meanings(tables []evaluate.Table) (all []Meaning) {
+	for _, h := range headlines {
+		isIn := func(t evaluate.Table) bool {
+			return slices.ContainsFunc(t.Rows, func(r evaluate.Row) bool { return r.Label == h.label })
+		}
+		if !slices.ContainsFunc(tables, isIn) {
+			continue
+		}
+		m := Suite[slices.IndexFunc(Suite, func(m Metric) bool { return h.metric == m.Name || h.metric == m.NameFor(evaluate.Mean) })]
+		all = append(all, Meaning{h.label, h.key(), m.Unit, m.Doc})
+	}
+	return all
 }
 
 // Tables returns a summary's headlines: a table for each field, and for each set of fields
@@ -33,7 +103,7 @@ func (r *Results) Tables(rows []SummaryRow, title string) (out []evaluate.Table)
 		}
 	}
 	for _, name := range fields {
-		table := evaluate.Table{Title: name + ", " + title}
+		table := evaluate.Table{Title: strings.ReplaceAll(name, "+", ", ") + ": " + title}
 		sources := slices.DeleteFunc(slices.Clone(order), func(src Source) bool {
 			return !slices.ContainsFunc(rows, func(r SummaryRow) bool { return r.Fields == name && r.Source == src })
 		})
@@ -41,16 +111,10 @@ func (r *Results) Tables(rows []SummaryRow, title string) (out []evaluate.Table)
 			table.Heads = append(table.Heads, labels[src])
 		}
 		for _, h := range headlines {
-			row := evaluate.Row{Label: h.metric}
-			if h.band != "" {
-				row.Label += ", " + h.band
-			}
-			if h.x != 0 {
-				row.Label += fmt.Sprintf(", %g%%", 100*h.x)
-			}
+			row := evaluate.Row{Label: h.label}
 			some := false
 			for _, src := range sources {
-				cell := "-"
+				cell := "–"
 				if v, ok := Find(rows, name, h.metric, src, h.band, h.x); ok {
 					cell, some = v.cell(), true
 				}
@@ -67,10 +131,11 @@ func (r *Results) Tables(rows []SummaryRow, title string) (out []evaluate.Table)
 	return out
 }
 
-// cell returns the value and its interval.
+// cell returns the value and, in a line of its own, its interval.
 func (r SummaryRow) cell() string {
-	if r.Resamples == 0 {
-		return fmt.Sprintf("%.4g", r.Value)
+	text := fmt.Sprintf("%.4g", r.Value)
+	if r.Resamples > 0 {
+		text += fmt.Sprintf("\n[%.3g,\u00a0%.3g]", r.Low, r.High)
 	}
-	return fmt.Sprintf("%.4g [%.4g, %.4g]", r.Value, r.Low, r.High)
+	return strings.ReplaceAll(text, "-", "−")
 }
