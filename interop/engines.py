@@ -17,9 +17,8 @@ import time
 
 import torch
 
+from ratios import ENGINES
 from unet import UNet
-
-ENGINES = ("openvino", "onnxruntime", "inductor")
 
 
 def network(channels):
