@@ -159,6 +159,39 @@ func TestConv2dKernel(t *testing.T) {
 	}
 }
 
+// TestKeepPacked checks that kept weights give the same bits, that a second convolution takes them, and that changed
+// weights are seen with gradients at once, and without gradients when nothing is kept any more.
+func TestKeepPacked(t *testing.T) {
+	for _, c := range []struct{ side, grid int64 }{{3, 32}, {3, 4}, {1, 4}} { // by Winograd's algorithm, and directly
+		inThread(t, func(s *Scope) error {
+			noise := func(seed uint64, shape ...int64) Tensor { return s.To(s.Randn(seed, shape...), Float32, CPU, NHWC) }
+			x, w, b := noise(1, 1, 32, c.grid, c.grid), noise(2, 48, 32, c.side, c.side), s.Randn(3, 48)
+			conv := func() Tensor { return s.Conv2d(x, w, b, false) }
+			NoGrad(func() {
+				fresh := conv()
+				end := KeepPacked()
+				kept := conv()
+				KeepPacked()() // ends nothing
+				s.AddInPlace(w, noise(4, 48, 32, c.side, c.side), 1)
+				stale := conv()
+				end()
+				if a, b := distance(s, kept, fresh), distance(s, stale, fresh); a != 0 || b != 0 {
+					t.Errorf("%+v: off by %g with kept weights, and %g the second time", c, a, b)
+				}
+			})
+			end := KeepPacked()
+			changed := conv() // with gradients
+			end()
+			NoGrad(func() {
+				if off := distance(s, conv(), changed); !(off < 2e-6) {
+					t.Errorf("%+v: off by %g with changed weights", c, off)
+				}
+			})
+			return s.Err()
+		})
+	}
+}
+
 // TestLinearKernel compares our linear map, which few rows of float32 take, with
 // libtorch's in float64, forward and backward, at sizes that fill the vectors and at
 // others.

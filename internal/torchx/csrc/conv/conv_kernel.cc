@@ -265,13 +265,11 @@ void product(const ConvShape &s, const T *x, const term_of<T> *w, const float *b
 template <class E>
 using Pack = void (*)(const ConvShape &s, const float *w, int64_t first, int64_t vectors, E *to);
 
-// The weights for all channels of a product's y, packed block by block.
+// Packs the weights for all channels of a product's y, block by block.
 template <class E>
-Buffer<E> packed(const ConvShape &s, int64_t channels, const float *w, Pack<E> pack) {
+void pack_all(const ConvShape &s, int64_t channels, const float *w, Pack<E> pack, E *to) {
   const int64_t depth = s.kernel * s.kernel * s.in * s.out / channels / values_of<E>;
-  Buffer<E> to(channels * depth);
-  each_block(channels, [&](int64_t first, int64_t vectors) { pack(s, w, first, vectors, to.get() + first * depth); });
-  return to;
+  each_block(channels, [&](int64_t first, int64_t vectors) { pack(s, w, first, vectors, to + first * depth); });
 }
 
 }  // namespace
@@ -279,10 +277,27 @@ Buffer<E> packed(const ConvShape &s, int64_t channels, const float *w, Pack<E> p
 bool has_conv(bool bfloat16) { return bfloat16 ? has_avx512bf16() : has_avx512(); }
 
 template <class T>
-void conv_forward(const ConvShape &s, const T *x, const float *w, const float *b, const T *r, T *y) {
+ConvWay conv_way(const ConvShape &s) {
+  return std::is_same_v<T, float> && has_winograd(s) ? ConvWay::winograd : ConvWay::direct;
+}
+
+template <class T>
+int64_t conv_packed_bytes(const ConvShape &s) {
+  if (conv_way<T>(s) == ConvWay::winograd) return winograd_packed_bytes(s);
+  return s.out * s.kernel * s.kernel * s.in * static_cast<int64_t>(sizeof(T));
+}
+
+template <class T>
+void conv_pack(const ConvShape &s, const float *w, void *to) {
+  if (conv_way<T>(s) == ConvWay::winograd) return winograd_pack(s, w, static_cast<float *>(to));
+  pack_all(s, s.out, w, pack_forward<term_of<T>>, static_cast<term_of<T> *>(to));
+}
+
+template <class T>
+void conv_forward(const ConvShape &s, const T *x, const void *w, const float *b, const T *r, T *y) {
   if constexpr (std::is_same_v<T, float>)
-    if (has_winograd(s)) return winograd_forward(s, x, w, b, r, y);
-  product(s, x, packed(s, s.out, w, pack_forward<term_of<T>>).get(), b, r, y);
+    if (conv_way<T>(s) == ConvWay::winograd) return winograd_forward(s, x, static_cast<const float *>(w), b, r, y);
+  product(s, x, static_cast<const term_of<T> *>(w), b, r, y);
 }
 
 template <class T>
@@ -291,7 +306,9 @@ void conv_input_gradient(const ConvShape &s, const T *dy, const float *w, T *dx)
     if (has_winograd(s)) return winograd_input_gradient(s, dy, w, dx);
   ConvShape reversed = s;
   std::swap(reversed.in, reversed.out);
-  product<T>(reversed, dy, packed(s, s.in, w, pack_backward<term_of<T>>).get(), nullptr, nullptr, dx);
+  Buffer<term_of<T>> packed(s.kernel * s.kernel * s.in * s.out / values_of<term_of<T>>);
+  pack_all(s, s.in, w, pack_backward<term_of<T>>, packed.get());
+  product<T>(reversed, dy, packed.get(), nullptr, nullptr, dx);
 }
 
 template <class T>
@@ -330,7 +347,13 @@ void conv_weight_gradient(const ConvShape &s, const T *x, const T *dy, float *dw
 namespace fx {
 bool has_conv(bool) { return false; }
 template <class T>
-void conv_forward(const ConvShape &, const T *, const float *, const float *, const T *, T *) {}
+ConvWay conv_way(const ConvShape &) { return ConvWay::direct; }
+template <class T>
+int64_t conv_packed_bytes(const ConvShape &) { return 0; }
+template <class T>
+void conv_pack(const ConvShape &, const float *, void *) {}
+template <class T>
+void conv_forward(const ConvShape &, const T *, const void *, const float *, const T *, T *) {}
 template <class T>
 void conv_input_gradient(const ConvShape &, const T *, const float *, T *) {}
 template <class T>
@@ -338,7 +361,10 @@ void conv_weight_gradient(const ConvShape &, const T *, const T *, float *, floa
 #endif
 
 #define FX_INSTANTIATE(T)                                                                                     \
-  template void conv_forward(const ConvShape &, const T *, const float *, const float *, const T *, T *);     \
+  template ConvWay conv_way<T>(const ConvShape &);                                                            \
+  template int64_t conv_packed_bytes<T>(const ConvShape &);                                                   \
+  template void conv_pack<T>(const ConvShape &, const float *, void *);                                       \
+  template void conv_forward(const ConvShape &, const T *, const void *, const float *, const T *, T *);      \
   template void conv_input_gradient(const ConvShape &, const T *, const float *, T *);                        \
   template void conv_weight_gradient(const ConvShape &, const T *, const T *, float *, float *);
 FX_INSTANTIATE(float)

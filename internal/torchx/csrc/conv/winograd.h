@@ -23,6 +23,8 @@ namespace fx {
 bool has_winograd(const ConvShape &shape);
 
 // The same arguments and results as in conv.h.
+int64_t winograd_packed_bytes(const ConvShape &shape);
+void winograd_pack(const ConvShape &shape, const float *w, float *packed);
 void winograd_forward(const ConvShape &shape, const float *x, const float *w, const float *b, const float *r, float *y);
 void winograd_input_gradient(const ConvShape &shape, const float *dy, const float *w, float *dx);
 void winograd_weight_gradient(const ConvShape &shape, const float *x, const float *dy, float *dw, float *db);

@@ -307,10 +307,14 @@ void product(const ConvShape &s, const float *x, const float *w, const float *b,
 
 bool has_winograd(const ConvShape &s) { return s.kernel == 3 && s.samples * s.height * s.width >= 512; }
 
+int64_t winograd_packed_bytes(const ConvShape &s) { return points * plane_of(s) * static_cast<int64_t>(sizeof(float)); }
+
+void winograd_pack(const ConvShape &s, const float *w, float *packed) {
+  each_block(s.out, [&](int64_t o, int64_t vectors) { pack_forward(s, w, o, vectors, packed); });
+}
+
 void winograd_forward(const ConvShape &s, const float *x, const float *w, const float *b, const float *r, float *y) {
-  Buffer<float> packed(points * plane_of(s));
-  each_block(s.out, [&](int64_t o, int64_t vectors) { pack_forward(s, w, o, vectors, packed.get()); });
-  product(s, x, packed.get(), b, r, y);
+  product(s, x, w, b, r, y);
 }
 
 void winograd_input_gradient(const ConvShape &s, const float *dy, const float *w, float *dx) {
@@ -360,6 +364,8 @@ void winograd_weight_gradient(const ConvShape &s, const float *x, const float *d
 
 namespace fx {
 bool has_winograd(const ConvShape &) { return false; }
+int64_t winograd_packed_bytes(const ConvShape &) { return 0; }
+void winograd_pack(const ConvShape &, const float *, float *) {}
 void winograd_forward(const ConvShape &, const float *, const float *, const float *, const float *, float *) {}
 void winograd_input_gradient(const ConvShape &, const float *, const float *, float *) {}
 void winograd_weight_gradient(const ConvShape &, const float *, const float *, float *, float *) {}
