@@ -32,7 +32,9 @@ func distance(s *Scope, x, want Tensor) float64 {
 // chunk has, and for channels that fill no, some and all vectors. x is far from
 // zero, where statistics in bf16 would be lost. Float32 agrees to its round-off
 // times the mean over the deviation; bf16 rounds input and output, 2^-9 each.
-func TestNormSiLUKernel(t *testing.T) {
+func TestNormSiLUKernel(t *testing.T) { onEachLevel(t, testNormSiLUKernel) }
+
+func testNormSiLUKernel(t *testing.T) {
 	names := []string{"y", "dx", "dw", "db", "dfilm"}
 	for _, c := range []struct {
 		dtype        DType
@@ -103,7 +105,9 @@ func TestNormSiLUKernel(t *testing.T) {
 // TestConv2dKernel compares our convolution, in float32 and bf16, with libtorch's in
 // float64, forward and backward, at widths and grids that fill the kernel's blocks
 // and at others. bf16 rounds input and output, 2^-9 each.
-func TestConv2dKernel(t *testing.T) {
+func TestConv2dKernel(t *testing.T) { onEachLevel(t, testConv2dKernel) }
+
+func testConv2dKernel(t *testing.T) {
 	names := []string{"y", "dx", "dw", "db", "dr"}
 	for _, c := range []struct {
 		bf16                bool
@@ -162,7 +166,9 @@ func TestConv2dKernel(t *testing.T) {
 // TestLinearKernel compares our linear map, which few rows of float32 take, with
 // libtorch's in float64, forward and backward, at sizes that fill the vectors and at
 // others.
-func TestLinearKernel(t *testing.T) {
+func TestLinearKernel(t *testing.T) { onEachLevel(t, testLinearKernel) }
+
+func testLinearKernel(t *testing.T) {
 	names := []string{"y", "dx", "dw", "db"}
 	for _, c := range []struct{ rows, in, out int64 }{{1, 1, 1}, {4, 16, 33}, {3, 130, 7}, {64, 100, 300}, {65, 20, 30}} {
 		t.Run(fmt.Sprintf("%dx%d-%d", c.rows, c.in, c.out), func(t *testing.T) {
@@ -204,7 +210,9 @@ func attend(s *Scope, heads, width, h, w int64, deviation float64, dtype DType, 
 // TestSelfAttentionKernel compares our attention, in float32 and bf16, with libtorch's in float64, forward and backward,
 // for positions that fill no, one and several blocks and pieces of keys. A large deviation makes softmax a maximum. bf16
 // rounds input, output and probabilities, 2^-9 each.
-func TestSelfAttentionKernel(t *testing.T) {
+func TestSelfAttentionKernel(t *testing.T) { onEachLevel(t, testSelfAttentionKernel) }
+
+func testSelfAttentionKernel(t *testing.T) {
 	names := []string{"y", "dqkv"}
 	for _, c := range []struct {
 		dtype              DType
@@ -248,7 +256,9 @@ func TestSelfAttentionKernel(t *testing.T) {
 }
 
 // TestSelfAttentionThreads checks that one thread and two give the same bits.
-func TestSelfAttentionThreads(t *testing.T) {
+func TestSelfAttentionThreads(t *testing.T) { onEachLevel(t, testSelfAttentionThreads) }
+
+func testSelfAttentionThreads(t *testing.T) {
 	for _, dtype := range []DType{Float32, BFloat16} {
 		var made [2][][]float64
 		for i := range made {
