@@ -157,6 +157,14 @@ func TestGoldenNetworks(t *testing.T) {
 			checkNetwork(t, c.name, c.dtype, c.format, c.bf16, c.tol)
 		})
 	}
+	best := torchx.CPULevel()
+	defer torchx.SetCPULevel(best)
+	for l := torchx.Generic; l < best; l++ { // the kernels of the cases above are those of the best level
+		torchx.SetCPULevel(l)
+		t.Run("small/float32/"+l.String(), func(t *testing.T) {
+			checkNetwork(t, "net_small_f32", torchx.Float32, torchx.NHWC, false, single)
+		})
+	}
 }
 
 // tolerance is how far off elements may be, in units of the tensor's size, and the

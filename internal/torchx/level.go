@@ -40,6 +40,9 @@ func CPULevel() Level { return Level(C.fx_cpu_level()) }
 // SetCPULevel makes the level, up to BestCPULevel, that of the kernels that are used. No kernel may be running.
 func SetCPULevel(l Level) { C.fx_set_cpu_level(C.int(l)) }
 
+// multiplierRate returns the operations a second of one core's multipliers, which bound a convolution by the direct sum.
+func multiplierRate(bf16 bool) float64 { return float64(C.fx_multiplier_rate(C.bool(bf16))) }
+
 // levelError is what is wrong with the variable.
 var levelError = useLevel(os.Getenv(LevelVariable))
 

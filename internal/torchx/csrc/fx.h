@@ -191,6 +191,7 @@ fx_error fx_cuda_device_count(int *out);
 int fx_best_cpu_level(void);  // the highest level (simd/cpu.h) that the processor has
 int fx_cpu_level(void);       // the level of the kernels that are used
 void fx_set_cpu_level(int level);
+double fx_multiplier_rate(bool bf16);  // simd/rate_kernel.cc
 bool fx_has_bf16(int device);  // whether the device has instructions for matrix products of bf16
 fx_error fx_synchronize(int device);
 int64_t fx_live_tensors(void);

@@ -124,20 +124,21 @@ void pack_backward(const ConvShape &s, const float *w, int64_t i, int64_t vector
 // ---- dw from x and dy
 
 // Rows of x, or of dy, in the layout of the sums over cells: (width + 2 border, channels). A term of two cells may begin
-// at an even or an odd cell; there is a plane for each case.
+// at an even or an odd cell; there is a plane for each case. Cells are a cache line further apart than their channels: at
+// a distance of a power of two, the sums over cells would use a few sets of the cache only.
 template <class T>
 struct Cells {
   using E = term_of<T>;
   const ConvShape &s;
-  int64_t channels, border, steps, plane;  // steps: terms of a row of dy
+  int64_t channels, border, apart, steps, plane;  // apart: from one term to the next; steps: terms of a row of dy
   Cells(const ConvShape &s, int64_t channels, int64_t border)
-      : s(s), channels(channels), border(border), steps((s.width + values_of<E> - 1) / values_of<E>),
-        plane((steps + 2 * border) * channels) {}
+      : s(s), channels(channels), border(border), apart(channels + 16), steps((s.width + values_of<E> - 1) / values_of<E>),
+        plane((steps + 2 * border) * apart) {}
   int64_t size() const { return plane * (values_of<E> > 1 && border ? 2 : 1); }
 
   // The term that begins at that cell, counted from the start of the border.
   const E *at(const E *row, int64_t cell) const {
-    return values_of<E> == 1 ? row + cell * channels : row + (cell % 2) * plane + cell / 2 * channels;
+    return values_of<E> == 1 ? row + cell * apart : row + (cell % 2) * plane + cell / 2 * apart;
   }
 
   void fill(const T *sample, int64_t row, const T *zeros, E *to) const {
@@ -176,7 +177,7 @@ void add_band(const Cells<T> &xs, const Cells<T> &dys, const E *x, const E *dy, 
         FX_UNROLL for (int c = 0; c < slice; c++)
           FX_UNROLL for (int v = 0; v < V; v++) acc[c][v] = load(dw + (c * V + v) * lanes);
         for (int64_t r = 0; r < rows; r++)
-          add_row<E, V>(acc, xs.at(x + (r + ky) * xs.size(), kx) + i, s.in, dy + r * dys.size(), s.out, dys.steps);
+          add_row<E, V>(acc, xs.at(x + (r + ky) * xs.size(), kx) + i, xs.apart, dy + r * dys.size(), dys.apart, dys.steps);
         FX_UNROLL for (int c = 0; c < slice; c++)
           FX_UNROLL for (int v = 0; v < V; v++) store(dw + (c * V + v) * lanes, acc[c][v]);
       }
