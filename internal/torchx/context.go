@@ -41,8 +41,8 @@ func (s *Scope) Autocast(device Device, on bool, f func()) {
 }
 
 // HasBF16 reports whether the device has instructions for matrix products of
-// bf16: AVX-512 BF16 on the CPU (processors with AMX have it too), and always on
-// CUDA. Without them libtorch emulates bf16, several times slower than float32.
+// bf16: always on CUDA, and on the CPU if CPULevel is AVX512BF16 (processors with AMX
+// have those instructions too). Without them libtorch emulates bf16, several times slower than float32.
 func (d Device) HasBF16() bool { return bool(C.fx_has_bf16(d.index())) }
 
 // Synchronize waits until the device has finished all queued work.

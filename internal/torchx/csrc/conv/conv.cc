@@ -38,8 +38,8 @@ bool can_add(const at::Tensor &r, const at::Tensor &x, const at::Tensor &w) {
          r.sizes() == at::IntArrayRef({x.size(0), w.size(0), x.size(2), x.size(3)});
 }
 
-ConvShape shape_of(const at::Tensor &x, const at::Tensor &w, bool periodic) {
-  return {x.size(0), x.size(2), x.size(3), x.size(1), w.size(0), w.size(2), periodic};
+ConvShape shape_of(const at::Tensor &x, const at::Tensor &w, bool periodic, bool inference) {
+  return {x.size(0), x.size(2), x.size(3), x.size(1), w.size(0), w.size(2), periodic, inference};
 }
 
 // Packed weights that outlive a convolution, each with the tensor that it was made from.
@@ -63,7 +63,7 @@ void with_packed(const ConvShape &shape, const at::Tensor &w, at::ScalarType typ
     conv_pack<T>(shape, data<float>(w), to.get());
     return to;
   };
-  if (!kept || at::GradMode::is_enabled()) return use(pack().get());
+  if (!kept || !shape.inference) return use(pack().get());
   const auto key = std::make_tuple(w.const_data_ptr(), type, conv_way<T>(shape));
   auto found = kept->entries.find(key);
   if (found == kept->entries.end()) {
@@ -75,9 +75,10 @@ void with_packed(const ConvShape &shape, const at::Tensor &w, at::ScalarType typ
 }
 
 // x in the type in which it is multiplied, like r.
-at::Tensor convolution(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const at::Tensor &r, bool periodic) {
+at::Tensor convolution(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const at::Tensor &r, bool periodic,
+                       bool inference) {
   auto y = at::empty({x.size(0), w.size(0), x.size(2), x.size(3)}, x.options().memory_format(channels_last));
-  const auto shape = shape_of(x, w, periodic);
+  const auto shape = shape_of(x, w, periodic, inference);
   with_type(x, [&](auto *type) {
     using T = std::remove_pointer_t<decltype(type)>;
     with_packed<T>(shape, w, x.scalar_type(), [&](const void *packed) {
@@ -92,7 +93,7 @@ struct Conv : torch::autograd::Function<Conv> {
                             const std::optional<at::Tensor> &maybe_r, bool periodic) {
     const auto r = maybe_r.value_or(at::Tensor());
     auto x = input.to(type_of(input));
-    auto y = convolution(x, w, b, r, periodic);
+    auto y = convolution(x, w, b, r, periodic, /*inference=*/false);
     ctx->save_for_backward({x, w, b});
     ctx->saved_data["periodic"] = periodic;
     ctx->saved_data["added"] = r.defined();
@@ -105,7 +106,7 @@ struct Conv : torch::autograd::Function<Conv> {
     const auto &x = saved[0], &w = saved[1];
     auto dy = grads[0].to(x.scalar_type()).contiguous(channels_last);
     auto dx = at::empty_like(x), dw = at::empty_like(w), db = at::empty_like(saved[2]);
-    const auto shape = shape_of(x, w, ctx->saved_data["periodic"].toBool());
+    const auto shape = shape_of(x, w, ctx->saved_data["periodic"].toBool(), /*inference=*/false);
     with_type(x, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
       conv_input_gradient(shape, data<T>(dy), data<float>(w), data<T>(dx));
@@ -131,7 +132,7 @@ fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tens
     auto convolved = [&] {
       if (!kernel) return by_libtorch(*x, *w, b, periodic);
       if (at::GradMode::is_enabled()) return Conv::apply(*x, *w, *b, adds ? maybe(r) : std::nullopt, periodic);
-      return convolution(x->to(type_of(*x)), *w, *b, adds ? *r : at::Tensor(), periodic);
+      return convolution(x->to(type_of(*x)), *w, *b, adds ? *r : at::Tensor(), periodic, /*inference=*/true);
     };
     auto y = convolved();
     return r && !adds ? *r + y : y;
