@@ -200,6 +200,7 @@ func checkNetwork(t *testing.T, name string, dtype torchx.DType, format torchx.F
 		var loss torchx.Tensor
 		s.Autocast(config.Device, bf16, func() {
 			check("output", want.Output, net.Forward(s, x, in.t))
+			torchx.NoGrad(func() { check("output without gradients", want.Output, net.Forward(s, x, in.t)) })
 			loss = tr.Loss(s, net, in.xLo, in.x1, in.x0, in.t)
 		})
 		s.Backward(loss)

@@ -24,6 +24,14 @@ func NoGrad(f func()) {
 	f()
 }
 
+// KeepPacked lets convolutions of this thread, outside gradients, keep their weights in
+// the order in which the kernels read them, up to 512 MiB, until the caller calls end.
+// The weights must not change before that. Within another KeepPacked it does nothing.
+func KeepPacked() (end func()) {
+	was := C.fx_keep_packed(true)
+	return func() { C.fx_keep_packed(was) }
+}
+
 // Autocast runs f, with bf16 autocast on that device if on is true: convolutions
 // and matrix products then run in bf16, and each weight is cast once.
 func (s *Scope) Autocast(device Device, on bool, f func()) {

@@ -103,12 +103,12 @@ func testNormSiLUKernel(t *testing.T) {
 }
 
 // TestConv2dKernel compares our convolution, in float32 and bf16, with libtorch's in
-// float64, forward and backward, at widths and grids that fill the kernel's blocks
-// and at others. bf16 rounds input and output, 2^-9 each.
+// float64, forward and backward, and forward without gradients, at widths and grids that
+// fill the kernel's blocks and at others. bf16 rounds input and output, 2^-9 each.
 func TestConv2dKernel(t *testing.T) { onEachLevel(t, testConv2dKernel) }
 
 func testConv2dKernel(t *testing.T) {
-	names := []string{"y", "dx", "dw", "db", "dr"}
+	names := []string{"y", "dx", "dw", "db", "dr", "y without gradients"}
 	for _, c := range []struct {
 		bf16                bool
 		in, out, h, w, side int64
@@ -126,6 +126,7 @@ func testConv2dKernel(t *testing.T) {
 		{false, 64, 32, 40, 41, 3, false, 2e-6},
 		{true, 16, 48, 5, 7, 3, false, 0.005},
 		{true, 32, 16, 6, 13, 3, true, 0.005},
+		{true, 16, 48, 14, 17, 3, true, 0.005},
 		{true, 64, 64, 8, 8, 1, false, 0.005},
 	} {
 		t.Run(fmt.Sprintf("bf16=%v/%d-%d/%dx%d/side=%d/periodic=%v", c.bf16, c.in, c.out, c.h, c.w, c.side, c.periodic), func(t *testing.T) {
@@ -143,10 +144,14 @@ func testConv2dKernel(t *testing.T) {
 						in = append(in, s.Clone(s.To(p, dtype, CPU, NHWC)))
 						s.RequiresGrad(in[len(in)-1], true)
 					}
-					var y Tensor
-					s.Autocast(CPU, bf16, func() { y = s.AddConv2d(s.To(in[3], added, CPU, NHWC), in[0], in[1], in[2], c.periodic) })
+					var y, alone Tensor
+					convolve := func() Tensor { return s.AddConv2d(s.To(in[3], added, CPU, NHWC), in[0], in[1], in[2], c.periodic) }
+					s.Autocast(CPU, bf16, func() {
+						y = convolve()
+						NoGrad(func() { alone = convolve() })
+					})
 					s.Backward(s.Mean(s.Mul(s.To(y, dtype, CPU, NHWC), s.To(weights, dtype, CPU, NHWC))))
-					return []Tensor{y, s.Grad(in[0]), s.Grad(in[1]), s.Grad(in[2]), s.Grad(in[3])}
+					return []Tensor{y, s.Grad(in[0]), s.Grad(in[1]), s.Grad(in[2]), s.Grad(in[3]), alone}
 				}
 				got, want := run(Float32, c.bf16), run(Float64, false)
 				if c.bf16 != (got[0].Dtype() == BFloat16) {
@@ -159,6 +164,39 @@ func testConv2dKernel(t *testing.T) {
 				}
 				return s.Err()
 			})
+		})
+	}
+}
+
+// TestKeepPacked checks that kept weights give the same bits, that a second convolution takes them, and that changed
+// weights are seen with gradients at once, and without gradients when nothing is kept any more.
+func TestKeepPacked(t *testing.T) {
+	for _, c := range []struct{ side, grid int64 }{{3, 32}, {3, 4}, {1, 4}} { // by Winograd's algorithm, and directly
+		inThread(t, func(s *Scope) error {
+			noise := func(seed uint64, shape ...int64) Tensor { return s.To(s.Randn(seed, shape...), Float32, CPU, NHWC) }
+			x, w, b := noise(1, 1, 32, c.grid, c.grid), noise(2, 48, 32, c.side, c.side), s.Randn(3, 48)
+			conv := func() Tensor { return s.Conv2d(x, w, b, false) }
+			NoGrad(func() {
+				fresh := conv()
+				end := KeepPacked()
+				kept := conv()
+				KeepPacked()() // ends nothing
+				s.AddInPlace(w, noise(4, 48, 32, c.side, c.side), 1)
+				stale := conv()
+				end()
+				if a, b := distance(s, kept, fresh), distance(s, stale, fresh); a != 0 || b != 0 {
+					t.Errorf("%+v: off by %g with kept weights, and %g the second time", c, a, b)
+				}
+			})
+			end := KeepPacked()
+			changed := conv() // with gradients
+			end()
+			NoGrad(func() {
+				if off := distance(s, conv(), changed); !(off < 2e-6) {
+					t.Errorf("%+v: off by %g with changed weights", c, off)
+				}
+			})
+			return s.Err()
 		})
 	}
 }

@@ -17,10 +17,10 @@ type Level int
 // The levels. On processors other than x86-64 there is Generic alone. It has no kernels for
 // convolution and attention: libtorch's are used.
 const (
-	Generic Level = iota
-	AVX2          // with FMA
-	AVX512        // F, VL, DQ and BW
-	AVX512BF16    // products of bf16 too
+	Generic    Level = iota
+	AVX2             // with FMA
+	AVX512           // F, VL, DQ and BW
+	AVX512BF16       // products of bf16 too
 )
 
 // LevelVariable is the environment variable that names the level to use, for tests and comparisons. Without it, the

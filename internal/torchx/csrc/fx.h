@@ -4,7 +4,7 @@
 //
 // What is kept between calls: for the process, the count of live tensors, the CUDA libraries once they are loaded, the
 // allocator once fx_cache_memory has set it, and the level of the CPU's kernels; for each thread, libtorch's settings
-// (thread count, grad mode, autocast) and the recording that fx_record starts.
+// (thread count, grad mode, autocast), the recording that fx_record starts, and the weights that fx_keep_packed keeps.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -77,6 +77,7 @@ fx_error fx_cat(const fx_tensor *xs, int n, int64_t dim, fx_tensor *out);
 
 // conv/conv.cc
 fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor r, fx_tensor *out);
+bool fx_keep_packed(bool on);
 
 // linear/linear.cc
 fx_error fx_linear(fx_tensor x, fx_tensor w, fx_tensor b, fx_tensor *out);

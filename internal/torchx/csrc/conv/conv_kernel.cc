@@ -16,7 +16,8 @@ namespace {
 // The functions of conv.h, compiled for each set of instructions; see conv_kernel.h.
 template <class T>
 struct Kernel {
-  void (*forward)(const ConvShape &s, const T *x, const float *w, const float *b, const T *r, T *y);
+  void (*pack)(const ConvShape &s, const float *w, void *to);
+  void (*forward)(const ConvShape &s, const T *x, const void *w, const float *b, const T *r, T *y);
   void (*input_gradient)(const ConvShape &s, const T *dy, const float *w, T *dx);
   void (*weight_gradient)(const ConvShape &s, const T *x, const T *dy, float *dw, float *db);
 };
@@ -29,9 +30,26 @@ struct Kernel {
 bool has_conv(bool bfloat16) { return bfloat16 ? FX_BEST(kernel<bf16>) != nullptr : FX_BEST(kernel<float>) != nullptr; }
 
 template <class T>
-void conv_forward(const ConvShape &s, const T *x, const float *w, const float *b, const T *r, T *y) {
-  if constexpr (std::is_same_v<T, float>)
-    if (has_winograd(s)) return winograd_forward(s, x, w, b, r, y);
+ConvWay conv_way(const ConvShape &s) {
+  if (has_large_winograd(s)) return ConvWay::large_winograd;
+  return std::is_same_v<T, float> && has_winograd(s) ? ConvWay::winograd : ConvWay::direct;
+}
+
+template <class T>
+int64_t conv_packed_bytes(const ConvShape &s) {
+  if (conv_way<T>(s) != ConvWay::direct) return winograd_packed_bytes(s);
+  return s.out * s.kernel * s.kernel * s.in * static_cast<int64_t>(sizeof(T));
+}
+
+template <class T>
+void conv_pack(const ConvShape &s, const float *w, void *to) {
+  if (conv_way<T>(s) != ConvWay::direct) return winograd_pack(s, w, static_cast<float *>(to));
+  FX_BEST(kernel<T>)->pack(s, w, to);
+}
+
+template <class T>
+void conv_forward(const ConvShape &s, const T *x, const void *w, const float *b, const T *r, T *y) {
+  if (conv_way<T>(s) != ConvWay::direct) return winograd_forward(s, x, static_cast<const float *>(w), b, r, y);
   FX_BEST(kernel<T>)->forward(s, x, w, b, r, y);
 }
 
@@ -50,7 +68,10 @@ void conv_weight_gradient(const ConvShape &s, const T *x, const T *dy, float *dw
 }
 
 #define FX_INSTANTIATE(T)                                                                                     \
-  template void conv_forward(const ConvShape &, const T *, const float *, const float *, const T *, T *);     \
+  template ConvWay conv_way<T>(const ConvShape &);                                                            \
+  template int64_t conv_packed_bytes<T>(const ConvShape &);                                                   \
+  template void conv_pack<T>(const ConvShape &, const float *, void *);                                       \
+  template void conv_forward(const ConvShape &, const T *, const void *, const float *, const T *, T *);      \
   template void conv_input_gradient(const ConvShape &, const T *, const float *, T *);                        \
   template void conv_weight_gradient(const ConvShape &, const T *, const T *, float *, float *);
 FX_INSTANTIATE(float)

@@ -259,25 +259,31 @@ void product(const ConvShape &s, const T *x, const term_of<T> *w, const float *b
 template <class E>
 using Pack = void (*)(const ConvShape &s, const float *w, int64_t first, int64_t vectors, E *to);
 
-// The weights for all channels of a product's y, packed block by block.
+// Packs the weights for all channels of a product's y, block by block.
 template <class E>
-Buffer<E> packed(const ConvShape &s, int64_t channels, const float *w, Pack<E> pack) {
+void pack_all(const ConvShape &s, int64_t channels, const float *w, Pack<E> pack, E *to) {
   const int64_t depth = s.kernel * s.kernel * s.in * s.out / channels / values_of<E>;
-  Buffer<E> to(channels * depth);
-  each_block(channels, [&](int64_t first, int64_t vectors) { pack(s, w, first, vectors, to.get() + first * depth); });
-  return to;
+  each_block(channels, [&](int64_t first, int64_t vectors) { pack(s, w, first, vectors, to + first * depth); });
 }
 
 template <class T>
-void forward(const ConvShape &s, const T *x, const float *w, const float *b, const T *r, T *y) {
-  product(s, x, packed(s, s.out, w, pack_forward<term_of<T>>).get(), b, r, y);
+void pack(const ConvShape &s, const float *w, void *to) {
+  pack_all(s, s.out, w, pack_forward<term_of<T>>, static_cast<term_of<T> *>(to));
+}
+
+template <class T>
+void forward(const ConvShape &s, const T *x, const void *w, const float *b, const T *r, T *y) {
+  product(s, x, static_cast<const term_of<T> *>(w), b, r, y);
 }
 
 template <class T>
 void input_gradient(const ConvShape &s, const T *dy, const float *w, T *dx) {
+  using E = term_of<T>;
+  Buffer<E> packed(s.kernel * s.kernel * s.in * s.out / values_of<E>);
+  pack_all(s, s.in, w, pack_backward<E>, packed.get());
   ConvShape reversed = s;
   std::swap(reversed.in, reversed.out);
-  product<T>(reversed, dy, packed(s, s.in, w, pack_backward<term_of<T>>).get(), nullptr, nullptr, dx);
+  product<T>(reversed, dy, packed.get(), nullptr, nullptr, dx);
 }
 
 template <class T>
@@ -310,7 +316,7 @@ void weight_gradient(const ConvShape &s, const T *x, const T *dy, float *dw, flo
 }
 
 template <class T>
-constexpr Kernel<T> made{forward<T>, input_gradient<T>, weight_gradient<T>};
+constexpr Kernel<T> made{pack<T>, forward<T>, input_gradient<T>, weight_gradient<T>};
 #if FX_BF16
 template <>
 constexpr const Kernel<bf16> *kernel<bf16> = &made<bf16>;

@@ -10,14 +10,21 @@
 namespace fx {
 namespace {
 
-constexpr int points = 16;
-
 // The functions of winograd.h, compiled for each set of instructions; see winograd_kernel.h.
+template <class T>
+using Product = void (*)(const ConvShape &s, const T *x, const float *w, const float *b, const T *r, T *y);
 struct Kernel {
-  void (*forward)(const ConvShape &s, const float *x, const float *w, const float *b, const float *r, float *y);
+  void (*pack)(const ConvShape &s, const float *w, float *to);
+  void (*pack_large)(const ConvShape &s, const float *w, float *to);
+  Product<float> forward, large;
+  Product<bf16> large_bf16;  // null without instructions for bf16
   void (*input_gradient)(const ConvShape &s, const float *dy, const float *w, float *dx);
   void (*weight_gradient)(const ConvShape &s, const float *x, const float *dy, float *dw, float *db);
 };
+
+// The length of a plane of transformed weights, one for each point. Without the last term it would be a power of two, and
+// all points would fall into the same few sets of the cache.
+int64_t plane_of(const ConvShape &s) { return s.in * s.out + 16; }
 
 #define FX_KERNEL "conv/winograd_kernel.h"
 #include "simd/each_target.h"
@@ -26,8 +33,28 @@ struct Kernel {
 
 bool has_winograd(const ConvShape &s) { return s.kernel == 3 && s.samples * s.height * s.width >= 512; }
 
+bool has_large_winograd(const ConvShape &s) {
+  const int64_t cells = s.samples * s.height * s.width;
+  return s.inference && s.kernel == 3 && cells >= 256 && cells * 64 >= s.in * s.out;
+}
+
+int64_t winograd_packed_bytes(const ConvShape &s) {
+  const int64_t points = has_large_winograd(s) ? 36 : 16;
+  return points * plane_of(s) * static_cast<int64_t>(sizeof(float));
+}
+
+void winograd_pack(const ConvShape &s, const float *w, float *packed) {
+  const auto &k = FX_BEST(kernel);
+  (has_large_winograd(s) ? k.pack_large : k.pack)(s, w, packed);
+}
+
 void winograd_forward(const ConvShape &s, const float *x, const float *w, const float *b, const float *r, float *y) {
-  FX_BEST(kernel).forward(s, x, w, b, r, y);
+  const auto &k = FX_BEST(kernel);
+  (has_large_winograd(s) ? k.large : k.forward)(s, x, w, b, r, y);
+}
+
+void winograd_forward(const ConvShape &s, const bf16 *x, const float *w, const float *b, const bf16 *r, bf16 *y) {
+  FX_BEST(kernel).large_bf16(s, x, w, b, r, y);
 }
 
 void winograd_input_gradient(const ConvShape &s, const float *dy, const float *w, float *dx) {
