@@ -22,12 +22,16 @@ bool has_linear_kernel(const at::Tensor &x, const at::Tensor &w, fx_tensor b) {
 
 LinearShape shape_of(const at::Tensor &x, const at::Tensor &w) { return {x.size(0), w.size(1), w.size(0)}; }
 
+at::Tensor linear_map(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
+  auto y = at::empty({x.size(0), w.size(0)}, x.options());
+  linear_forward(shape_of(x, w), x.data_ptr<float>(), w.data_ptr<float>(), b.data_ptr<float>(), y.data_ptr<float>());
+  return y;
+}
+
 struct Linear : torch::autograd::Function<Linear> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
-    auto y = at::empty({x.size(0), w.size(0)}, x.options());
-    linear_forward(shape_of(x, w), x.data_ptr<float>(), w.data_ptr<float>(), b.data_ptr<float>(), y.data_ptr<float>());
     ctx->save_for_backward({x, w, b});
-    return y;
+    return linear_map(x, w, b);
   }
 
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
@@ -46,5 +50,8 @@ struct Linear : torch::autograd::Function<Linear> {
 
 // x (N,K), w (O,K), b (O) or null: x w' + b, (N,O).
 fx_error fx_linear(fx_tensor x, fx_tensor w, fx_tensor b, fx_tensor *out) {
-  return give(out, [&] { return has_linear_kernel(*x, *w, b) ? Linear::apply(*x, *w, *b) : at::linear(*x, *w, maybe(b)); });
+  return give(out, [&] {
+    if (!has_linear_kernel(*x, *w, b)) return at::linear(*x, *w, maybe(b));
+    return at::GradMode::is_enabled() ? Linear::apply(*x, *w, *b) : linear_map(*x, *w, *b);
+  });
 }

@@ -31,17 +31,29 @@ void check_shapes(const at::Tensor &x, int64_t groups, const at::Tensor &w, cons
               ")");
 }
 
+NormShape shape_of(const at::Tensor &x, int64_t groups, double eps, bool silu) {
+  return {x.size(0), x.size(1), x.size(2) * x.size(3), groups, static_cast<float>(eps), silu};
+}
+
+NormParams params_of(const at::Tensor &w, const at::Tensor &b, const at::Tensor &film) {
+  return {data<float>(w), data<float>(b), data<float>(film)};
+}
+
+at::Tensor forward_norm(const NormShape &shape, const NormParams &params, const at::Tensor &x, float *mean, float *rstd) {
+  auto y = at::empty_like(x);
+  with_type(x, [&](auto *type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    norm_silu_forward(shape, params, data<T>(x), data<T>(y), mean, rstd);
+  });
+  return y;
+}
+
 struct NormSiLU : torch::autograd::Function<NormSiLU> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &x, int64_t groups, const at::Tensor &w,
                             const at::Tensor &b, double eps, const std::optional<at::Tensor> &maybe_film, bool silu) {
     auto film = maybe_film.value_or(at::Tensor());
-    auto y = at::empty_like(x);
     auto mean = at::empty({x.size(0), groups}, w.options()), rstd = at::empty_like(mean);
-    with_type(x, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
-      norm_silu_forward(shape_of(x, groups, eps, silu), params_of(w, b, film), data<T>(x), data<T>(y),
-                        data<float>(mean), data<float>(rstd));
-    });
+    auto y = forward_norm(shape_of(x, groups, eps, silu), params_of(w, b, film), x, data<float>(mean), data<float>(rstd));
     ctx->save_for_backward({x, w, b, film, mean, rstd});
     ctx->saved_data["groups"] = groups;
     ctx->saved_data["silu"] = silu;
@@ -62,15 +74,15 @@ struct NormSiLU : torch::autograd::Function<NormSiLU> {
     });
     return {dx, {}, dw, db, {}, dfilm, {}};
   }
-
- private:
-  static NormShape shape_of(const at::Tensor &x, int64_t groups, double eps, bool silu) {
-    return {x.size(0), x.size(1), x.size(2) * x.size(3), groups, static_cast<float>(eps), silu};
-  }
-  static NormParams params_of(const at::Tensor &w, const at::Tensor &b, const at::Tensor &film) {
-    return {data<float>(w), data<float>(b), data<float>(film)};
-  }
 };
+
+// By our kernel.
+at::Tensor norm(const at::Tensor &x, int64_t groups, const at::Tensor &w, const at::Tensor &b, double eps,
+                const std::optional<at::Tensor> &film, bool silu) {
+  if (at::GradMode::is_enabled()) return NormSiLU::apply(x, groups, w, b, eps, film, silu);
+  std::vector<float> mean(x.size(0) * groups), rstd(mean.size());
+  return forward_norm(shape_of(x, groups, eps, silu), params_of(w, b, film.value_or(at::Tensor())), x, mean.data(), rstd.data());
+}
 
 at::Tensor composed_norm(const at::Tensor &x, int64_t groups, const at::Tensor &w, const at::Tensor &b, double eps,
                     const at::Tensor &film) {
@@ -91,7 +103,7 @@ fx_error fx_norm_silu(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, dou
     if (has_cuda_norm(*x, *w, *b)) return cuda_norm(*x, groups, *w, *b, eps, maybe(film), /*silu=*/true);
     if (!has_norm_kernel(*x, *w, *b)) return composed_norm(*x, groups, *w, *b, eps, film ? *film : at::Tensor());
     auto wide = film ? std::optional(film->to(at::kFloat).contiguous()) : std::nullopt;
-    return NormSiLU::apply(*x, groups, *w, *b, eps, wide, true);
+    return norm(*x, groups, *w, *b, eps, wide, true);
   });
 }
 
@@ -101,6 +113,6 @@ fx_error fx_group_norm(fx_tensor x, int64_t groups, fx_tensor w, fx_tensor b, do
     check_shapes(*x, groups, *w, *b, nullptr);
     if (has_cuda_norm(*x, *w, *b)) return cuda_norm(*x, groups, *w, *b, eps, std::nullopt, /*silu=*/false);
     if (!has_norm_kernel(*x, *w, *b)) return at::group_norm(*x, groups, *w, *b, eps);
-    return NormSiLU::apply(*x, groups, *w, *b, eps, std::optional<at::Tensor>(), false);
+    return norm(*x, groups, *w, *b, eps, std::nullopt, false);
   });
 }

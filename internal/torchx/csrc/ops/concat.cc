@@ -36,16 +36,24 @@ void each_cell(const Cells &whole, int64_t offset, const Cells &x, int64_t count
   });
 }
 
+int64_t cells(const at::Tensor &x) { return x.size(0) * x.size(2) * x.size(3); }
+
+at::Tensor concatenated(const at::Tensor &a, const at::Tensor &b) {
+  auto y = at::empty({a.size(0), a.size(1) + b.size(1), a.size(2), a.size(3)}, a.options().memory_format(channels_last));
+  const Cells whole(y), first(a), second(b);
+  at::parallel_for(0, cells(y), 16384 / whole.bytes + 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      std::memcpy(whole.data + i * whole.bytes, first.data + i * first.bytes, first.bytes);
+      std::memcpy(whole.data + i * whole.bytes + first.bytes, second.data + i * second.bytes, second.bytes);
+    }
+  });
+  return y;
+}
+
 struct Concat : torch::autograd::Function<Concat> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &a, const at::Tensor &b) {
-    auto y = at::empty({a.size(0), a.size(1) + b.size(1), a.size(2), a.size(3)}, a.options().memory_format(channels_last));
-    int64_t offset = 0;
-    for (const auto &part : {Cells(a), Cells(b)}) {
-      each_cell(Cells(y), offset, part, cells(y), [&](char *to, const char *from) { std::memcpy(to, from, part.bytes); });
-      offset += part.bytes;
-    }
     ctx->saved_data["channels"] = a.size(1);
-    return y;
+    return concatenated(a, b);
   }
 
   static variable_list backward(AutogradContext *ctx, variable_list grads) {
@@ -61,9 +69,6 @@ struct Concat : torch::autograd::Function<Concat> {
     }
     return parts;
   }
-
- private:
-  static int64_t cells(const at::Tensor &x) { return x.size(0) * x.size(2) * x.size(3); }
 };
 
 }  // namespace
@@ -71,6 +76,7 @@ struct Concat : torch::autograd::Function<Concat> {
 fx_error fx_cat(const fx_tensor *xs, int n, int64_t dim, fx_tensor *out) {
   return give(out, [&] {
     const auto all = list(xs, n);
-    return has_concat_kernel(all, dim) ? Concat::apply(all[0], all[1]) : at::cat(all, dim);
+    if (!has_concat_kernel(all, dim)) return at::cat(all, dim);
+    return at::GradMode::is_enabled() ? Concat::apply(all[0], all[1]) : concatenated(all[0], all[1]);
   });
 }

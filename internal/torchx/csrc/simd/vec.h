@@ -64,7 +64,9 @@ FX_INLINE void each_vector(int64_t begin, int64_t end, Body &&body) {
 
 // exp(x) with a relative error of 2e-7 where float32 can hold the result, by the polynomial of Cephes.
 FX_INLINE v16 exp(v16 x) {
+#if FX_WIDTH < 16
   x = x < -87.3f ? all(-87.3f) : x;
+#endif
   x = x > 88.3f ? all(88.3f) : x;
   const float magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   const v16 n = (x * 1.44269504f + magic) - magic;
@@ -75,7 +77,11 @@ FX_INLINE v16 exp(v16 x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
+#if FX_WIDTH == 16
+  return (v16)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
   return p * (v16)((__builtin_convertvector(n, i16) + 127) << 23);
+#endif
 }
 
 // 1 / x with a relative error of 2e-7 for x from 1e-37 to 1e37. An estimate and one Newton step take a third of the
