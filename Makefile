@@ -23,7 +23,9 @@
 # make gpu-check   tests and times on this machine's GPU; on another, run bin/gpu-kit/gpu-check.sh
 #
 # PEER=DIR make bench   also runs DIR/bench.py, the benchmarks of another implementation; so does gpu-check
-# PEER=DIR make ratios  times training and sampling steps beside DIR/bench.py's, in alternating runs (RATIOS=--engines: and inference engines')
+# PEER=DIR make ratios  times training and sampling steps beside DIR/bench.py's, in alternating runs
+# RATIOS=--level=avx2 PEER=DIR make ratios  holds both sides to AVX2
+# RATIOS=--engines make ratios  times sampling steps beside inference engines'
 # LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
 # CUDA=1 make         fetches the CUDA libraries too
 
@@ -117,7 +119,7 @@ bench: native
 
 ratios: build
 	@go test -c -o bin/model.test ./model
-	@$(PYTHON) interop/ratios.py $(PEER) bin/model.test $(RATIOS)
+	@$(PYTHON) interop/ratios.py bin/model.test $(if $(PEER),--peer $(PEER)) $(RATIOS)
 
 cuda:
 	@internal/torchx/cuda.sh

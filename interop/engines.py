@@ -3,8 +3,8 @@
     python interop/engines.py ENGINE MODEL_CHANNELS TYPE STEPS
 
 ENGINE is openvino, onnxruntime (which has no bf16 for CPUs) or inductor (torch.compile with frozen weights); TYPE is fp32 or bf16. The network has
-random weights, its input is a batch of 4 fields of 64 x 64. Prints the median of STEPS evaluations after 3, and the largest resident size:
-{"median_s": ..., "peak_rss_mb": ...}.
+random weights, its input is a batch of 4 fields of 64 x 64. Prints the median time of STEPS evaluations after 3, their median processor time, and
+the largest resident size: {"median_s": ..., "cpu_s": ..., "peak_rss_mb": ...}.
 """
 import json
 import os
@@ -17,9 +17,8 @@ import time
 
 import torch
 
+from ratios import ENGINES
 from unet import UNet
-
-ENGINES = ("openvino", "onnxruntime", "inductor")
 
 
 def network(channels):
@@ -74,12 +73,13 @@ def main():
     torch.set_num_threads(os.cpu_count())
     inputs = torch.randn(4, 1, 64, 64), torch.randn(4, 1, 64, 64), torch.rand(4)
     with tempfile.TemporaryDirectory() as folder:
-        evaluate, seconds = globals()[engine](channels, dtype, folder), []
+        evaluate, seconds, processor = globals()[engine](channels, dtype, folder), [], []
         for _ in range(3 + steps):
-            began = time.perf_counter()
+            began, before = time.perf_counter(), time.process_time()
             evaluate(*inputs)
             seconds.append(time.perf_counter() - began)
-    print(json.dumps({"median_s": statistics.median(seconds[3:]), "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+            processor.append(time.process_time() - before)
+    print(json.dumps({"median_s": statistics.median(seconds[3:]), "cpu_s": statistics.median(processor[3:]), "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import (
 )
 
 // benchSteps times the step that prepare makes for a network of 32 and of 128 channels in both precisions, at batch 4
-// of one 64 x 64 field. Besides the mean it reports the median, which the machine's other work moves less.
+// of one 64 x 64 field. Besides the mean it reports the median, which the machine's other work moves less, and the
+// median of the processor time of all threads, which it moves least.
 func benchSteps(b *testing.B, prepare func(b *testing.B, thread *torchx.Thread, c Config, bf16 bool) func(s *torchx.Scope, x torchx.Tensor) error) {
 	for _, channels := range []int{32, 128} {
 		for _, bf16 := range []bool{false, true} {
@@ -23,9 +24,9 @@ func benchSteps(b *testing.B, prepare func(b *testing.B, thread *torchx.Thread, 
 					b.Fatal(err)
 				}
 				step := prepare(b, thread, Config{Fields: 1, Channels: channels}, bf16)
-				var seconds []float64
+				var seconds, processor []float64
 				run := func() {
-					start := time.Now()
+					start, before := time.Now(), processorTime(b)
 					err := thread.Do(context.Background(), func(s *torchx.Scope) error {
 						return step(s, s.To(s.Randn(1, 4, 1, 64, 64), torchx.Float32, torchx.CPU, torchx.NHWC))
 					})
@@ -33,15 +34,18 @@ func benchSteps(b *testing.B, prepare func(b *testing.B, thread *torchx.Thread, 
 						b.Fatal(err)
 					}
 					seconds = append(seconds, time.Since(start).Seconds())
+					processor = append(processor, processorTime(b)-before)
 				}
 				run()
 				run()
-				seconds = nil
+				seconds, processor = nil, nil
 				for b.Loop() {
 					run()
 				}
 				slices.Sort(seconds)
+				slices.Sort(processor)
 				b.ReportMetric(seconds[len(seconds)/2], "median-s")
+				b.ReportMetric(processor[len(processor)/2], "processor-s")
 			})
 		}
 	}
@@ -170,7 +174,7 @@ func rankBench(b *testing.B, g *torchx.Group, threads int) (step, end func()) {
 	}, tr.Close
 }
 
-// BenchmarkSampleStep is an Euler step of the ODE.
+// BenchmarkSampleStep is an Euler step of the ODE, within a sampling.
 func BenchmarkSampleStep(b *testing.B) {
 	benchSteps(b, func(b *testing.B, thread *torchx.Thread, c Config, bf16 bool) func(s *torchx.Scope, x torchx.Tensor) error {
 		var net Net
@@ -179,9 +183,14 @@ func BenchmarkSampleStep(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		do(func(s *torchx.Scope) (err error) { net, err = NewNet(s, c, 1); return err })
+		end := func() {}
+		do(func(s *torchx.Scope) (err error) {
+			net, err = NewNet(s, c, 1)
+			end = torchx.KeepPacked()
+			return err
+		})
 		b.Cleanup(func() {
-			do(func(*torchx.Scope) error { net.Free(); return nil })
+			do(func(*torchx.Scope) error { end(); net.Free(); return nil })
 			thread.Close()
 		})
 		return func(s *torchx.Scope, x torchx.Tensor) error {

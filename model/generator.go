@@ -86,6 +86,7 @@ func (g Generator) Draw(ctx context.Context, s *torchx.Scope, xLo torchx.Tensor,
 
 // Sample returns a sample (N,C,H,W) for each frame of x_lo (N,C,H,W), both normalized.
 func (g Generator) Sample(ctx context.Context, s *torchx.Scope, xLo torchx.Tensor) torchx.Tensor {
+	defer torchx.KeepPacked()()
 	mean := g.OnGrid.Mean(s, g.Net.Config(), xLo)
 	x0 := g.Sampler.SampleBase(s, mean, g.noise(s, 0, xLo.Shape()))
 	noise := func(s *torchx.Scope, step int) torchx.Tensor { return g.noise(s, uint64(step)+1, xLo.Shape()) }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fmsr.example/fmsr/internal/terminal"
+	"fmsr.example/fmsr/internal/torchx"
 	"fmsr.example/fmsr/pipeline"
 
 	_ "fmsr.example/fmsr/sinks"
@@ -113,6 +114,7 @@ right in its statistics, and applies the trained model.`,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	})
 	asked := root.Flags().Bool("version", false, "print the version, as fmsr version does")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return torchx.CheckCPULevel() }
 	verbs := root.RunE
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if *asked {

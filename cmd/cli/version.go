@@ -33,6 +33,7 @@ func printVersion(out io.Writer) {
 	fmt.Fprintf(tw, "built with\t%s for %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	fmt.Fprintf(tw, "libtorch\t%s%s\n", torchx.Libtorch, libtorchFolder())
 	fmt.Fprintf(tw, "cpu\t%s, %d cores: %s\n", sinks.Processor(), runtime.NumCPU(), instructions())
+	fmt.Fprintf(tw, "cpu kernels\t%s\n", kernels())
 	fmt.Fprintf(tw, "devices\t%s\n", strings.Join(append([]string{"cpu"}, gpus()...), ", "))
 	tw.Flush()
 }
@@ -64,17 +65,26 @@ func instructions() string {
 	}{
 		{"AVX2", cpu.X86.HasAVX2},
 		{"AVX-512", cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ},
-		{"AVX-512 BF16", torchx.CPU.HasBF16()},
+		{"AVX-512 BF16", cpu.X86.HasAVX512BF16},
 		{"AMX", cpu.X86.HasAMXBF16},
 	} {
 		if set.has {
 			names = append(names, set.name)
 		}
 	}
-	if !torchx.CPU.HasBF16() {
-		names = append(names, "none for bf16")
-	}
 	return strings.Join(names, ", ")
+}
+
+// kernels names the level of the CPU kernels that are used, and says who chose it.
+func kernels() string {
+	name := torchx.CPULevel().String()
+	if os.Getenv(torchx.LevelVariable) != "" {
+		name += ", as " + torchx.LevelVariable + " says"
+	}
+	if !torchx.CPU.HasBF16() {
+		name += " (none for bf16)"
+	}
+	return name
 }
 
 // gpus returns the machine's NVIDIA GPUs by the driver's own list, "cuda:0 NVIDIA H200".

@@ -24,6 +24,14 @@ func NoGrad(f func()) {
 	f()
 }
 
+// KeepPacked lets convolutions of this thread, outside gradients, keep their weights in
+// the order in which the kernels read them, up to 512 MiB, until the caller calls end.
+// The weights must not change before that. Within another KeepPacked it does nothing.
+func KeepPacked() (end func()) {
+	was := C.fx_keep_packed(true)
+	return func() { C.fx_keep_packed(was) }
+}
+
 // Autocast runs f, with bf16 autocast on that device if on is true: convolutions
 // and matrix products then run in bf16, and each weight is cast once.
 func (s *Scope) Autocast(device Device, on bool, f func()) {
@@ -33,8 +41,8 @@ func (s *Scope) Autocast(device Device, on bool, f func()) {
 }
 
 // HasBF16 reports whether the device has instructions for matrix products of
-// bf16: AVX-512 BF16 on the CPU (processors with AMX have it too), and always on
-// CUDA. Without them libtorch emulates bf16, several times slower than float32.
+// bf16: always on CUDA, and on the CPU if CPULevel is AVX512BF16 (processors with AMX
+// have those instructions too). Without them libtorch emulates bf16, several times slower than float32.
 func (d Device) HasBF16() bool { return bool(C.fx_has_bf16(d.index())) }
 
 // Synchronize waits until the device has finished all queued work.

@@ -32,7 +32,9 @@ func distance(s *Scope, x, want Tensor) float64 {
 // chunk has, and for channels that fill no, some and all vectors. x is far from
 // zero, where statistics in bf16 would be lost. Float32 agrees to its round-off
 // times the mean over the deviation; bf16 rounds input and output, 2^-9 each.
-func TestNormSiLUKernel(t *testing.T) {
+func TestNormSiLUKernel(t *testing.T) { onEachLevel(t, testNormSiLUKernel) }
+
+func testNormSiLUKernel(t *testing.T) {
 	names := []string{"y", "dx", "dw", "db", "dfilm"}
 	for _, c := range []struct {
 		dtype        DType
@@ -101,10 +103,12 @@ func TestNormSiLUKernel(t *testing.T) {
 }
 
 // TestConv2dKernel compares our convolution, in float32 and bf16, with libtorch's in
-// float64, forward and backward, at widths and grids that fill the kernel's blocks
-// and at others. bf16 rounds input and output, 2^-9 each.
-func TestConv2dKernel(t *testing.T) {
-	names := []string{"y", "dx", "dw", "db", "dr"}
+// float64, forward and backward, and forward without gradients, at widths and grids that
+// fill the kernel's blocks and at others. bf16 rounds input and output, 2^-9 each.
+func TestConv2dKernel(t *testing.T) { onEachLevel(t, testConv2dKernel) }
+
+func testConv2dKernel(t *testing.T) {
+	names := []string{"y", "dx", "dw", "db", "dr", "y without gradients"}
 	for _, c := range []struct {
 		bf16                bool
 		in, out, h, w, side int64
@@ -122,6 +126,7 @@ func TestConv2dKernel(t *testing.T) {
 		{false, 64, 32, 40, 41, 3, false, 2e-6},
 		{true, 16, 48, 5, 7, 3, false, 0.005},
 		{true, 32, 16, 6, 13, 3, true, 0.005},
+		{true, 16, 48, 14, 17, 3, true, 0.005},
 		{true, 64, 64, 8, 8, 1, false, 0.005},
 	} {
 		t.Run(fmt.Sprintf("bf16=%v/%d-%d/%dx%d/side=%d/periodic=%v", c.bf16, c.in, c.out, c.h, c.w, c.side, c.periodic), func(t *testing.T) {
@@ -139,10 +144,14 @@ func TestConv2dKernel(t *testing.T) {
 						in = append(in, s.Clone(s.To(p, dtype, CPU, NHWC)))
 						s.RequiresGrad(in[len(in)-1], true)
 					}
-					var y Tensor
-					s.Autocast(CPU, bf16, func() { y = s.AddConv2d(s.To(in[3], added, CPU, NHWC), in[0], in[1], in[2], c.periodic) })
+					var y, alone Tensor
+					convolve := func() Tensor { return s.AddConv2d(s.To(in[3], added, CPU, NHWC), in[0], in[1], in[2], c.periodic) }
+					s.Autocast(CPU, bf16, func() {
+						y = convolve()
+						NoGrad(func() { alone = convolve() })
+					})
 					s.Backward(s.Mean(s.Mul(s.To(y, dtype, CPU, NHWC), s.To(weights, dtype, CPU, NHWC))))
-					return []Tensor{y, s.Grad(in[0]), s.Grad(in[1]), s.Grad(in[2]), s.Grad(in[3])}
+					return []Tensor{y, s.Grad(in[0]), s.Grad(in[1]), s.Grad(in[2]), s.Grad(in[3]), alone}
 				}
 				got, want := run(Float32, c.bf16), run(Float64, false)
 				if c.bf16 != (got[0].Dtype() == BFloat16) {
@@ -159,10 +168,45 @@ func TestConv2dKernel(t *testing.T) {
 	}
 }
 
+// TestKeepPacked checks that kept weights give the same bits, that a second convolution takes them, and that changed
+// weights are seen with gradients at once, and without gradients when nothing is kept any more.
+func TestKeepPacked(t *testing.T) {
+	for _, c := range []struct{ side, grid int64 }{{3, 32}, {3, 4}, {1, 4}} { // by Winograd's algorithm, and directly
+		inThread(t, func(s *Scope) error {
+			noise := func(seed uint64, shape ...int64) Tensor { return s.To(s.Randn(seed, shape...), Float32, CPU, NHWC) }
+			x, w, b := noise(1, 1, 32, c.grid, c.grid), noise(2, 48, 32, c.side, c.side), s.Randn(3, 48)
+			conv := func() Tensor { return s.Conv2d(x, w, b, false) }
+			NoGrad(func() {
+				fresh := conv()
+				end := KeepPacked()
+				kept := conv()
+				KeepPacked()() // ends nothing
+				s.AddInPlace(w, noise(4, 48, 32, c.side, c.side), 1)
+				stale := conv()
+				end()
+				if a, b := distance(s, kept, fresh), distance(s, stale, fresh); a != 0 || b != 0 {
+					t.Errorf("%+v: off by %g with kept weights, and %g the second time", c, a, b)
+				}
+			})
+			end := KeepPacked()
+			changed := conv() // with gradients
+			end()
+			NoGrad(func() {
+				if off := distance(s, conv(), changed); !(off < 2e-6) {
+					t.Errorf("%+v: off by %g with changed weights", c, off)
+				}
+			})
+			return s.Err()
+		})
+	}
+}
+
 // TestLinearKernel compares our linear map, which few rows of float32 take, with
 // libtorch's in float64, forward and backward, at sizes that fill the vectors and at
 // others.
-func TestLinearKernel(t *testing.T) {
+func TestLinearKernel(t *testing.T) { onEachLevel(t, testLinearKernel) }
+
+func testLinearKernel(t *testing.T) {
 	names := []string{"y", "dx", "dw", "db"}
 	for _, c := range []struct{ rows, in, out int64 }{{1, 1, 1}, {4, 16, 33}, {3, 130, 7}, {64, 100, 300}, {65, 20, 30}} {
 		t.Run(fmt.Sprintf("%dx%d-%d", c.rows, c.in, c.out), func(t *testing.T) {
@@ -204,7 +248,9 @@ func attend(s *Scope, heads, width, h, w int64, deviation float64, dtype DType, 
 // TestSelfAttentionKernel compares our attention, in float32 and bf16, with libtorch's in float64, forward and backward,
 // for positions that fill no, one and several blocks and pieces of keys. A large deviation makes softmax a maximum. bf16
 // rounds input, output and probabilities, 2^-9 each.
-func TestSelfAttentionKernel(t *testing.T) {
+func TestSelfAttentionKernel(t *testing.T) { onEachLevel(t, testSelfAttentionKernel) }
+
+func testSelfAttentionKernel(t *testing.T) {
 	names := []string{"y", "dqkv"}
 	for _, c := range []struct {
 		dtype              DType
@@ -229,6 +275,9 @@ func TestSelfAttentionKernel(t *testing.T) {
 		{BFloat16, NHWC, 1, 32, 33, 67, 1, 0.01},
 		{BFloat16, NHWC, 2, 64, 20, 33, 10, 0.01},
 	} {
+		if c.dtype == BFloat16 && CPULevel() < BestCPULevel() {
+			continue // no kernel of ours
+		}
 		t.Run(fmt.Sprintf("%d/%d/%dx%d/%dx%d/deviation=%g", c.dtype, c.format, c.heads, c.width, c.h, c.w, c.deviation), func(t *testing.T) {
 			inThread(t, func(s *Scope) error {
 				got := attend(s, c.heads, c.width, c.h, c.w, c.deviation, c.dtype, c.format)
@@ -248,8 +297,13 @@ func TestSelfAttentionKernel(t *testing.T) {
 }
 
 // TestSelfAttentionThreads checks that one thread and two give the same bits.
-func TestSelfAttentionThreads(t *testing.T) {
+func TestSelfAttentionThreads(t *testing.T) { onEachLevel(t, testSelfAttentionThreads) }
+
+func testSelfAttentionThreads(t *testing.T) {
 	for _, dtype := range []DType{Float32, BFloat16} {
+		if dtype == BFloat16 && CPULevel() < BestCPULevel() {
+			continue // no kernel of ours
+		}
 		var made [2][][]float64
 		for i := range made {
 			thread, err := StartThread(1 + i)

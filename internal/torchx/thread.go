@@ -26,8 +26,11 @@ type Thread struct {
 }
 
 // StartThread starts a Thread whose kernels use that many cores, or all cores if
-// threads is 0. The caller closes it.
+// threads is 0. The caller closes it. It returns CheckCPULevel's error, if there is one.
 func StartThread(threads int) (*Thread, error) {
+	if err := CheckCPULevel(); err != nil {
+		return nil, err
+	}
 	if threads <= 0 {
 		threads = runtime.NumCPU()
 	}

@@ -2,9 +2,9 @@
 // and returns NULL or an error message, which the caller frees with fx_free_string. Functions that cannot fail return
 // their result.
 //
-// What is kept between calls: for the process, the count of live tensors, the CUDA libraries once they are loaded, and
-// the allocator once fx_cache_memory has set it; for each thread, libtorch's settings (thread count, grad mode,
-// autocast) and the recording that fx_record starts.
+// What is kept between calls: for the process, the count of live tensors, the CUDA libraries once they are loaded, the
+// allocator once fx_cache_memory has set it, and the level of the CPU's kernels; for each thread, libtorch's settings
+// (thread count, grad mode, autocast), the recording that fx_record starts, and the weights that fx_keep_packed keeps.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -77,6 +77,7 @@ fx_error fx_cat(const fx_tensor *xs, int n, int64_t dim, fx_tensor *out);
 
 // conv/conv.cc
 fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor r, fx_tensor *out);
+bool fx_keep_packed(bool on);
 
 // linear/linear.cc
 fx_error fx_linear(fx_tensor x, fx_tensor w, fx_tensor b, fx_tensor *out);
@@ -188,6 +189,10 @@ bool fx_set_grad_mode(bool on);
 fx_error fx_autocast_begin(int device, bool bf16);
 fx_error fx_autocast_end(int device);
 fx_error fx_cuda_device_count(int *out);
+int fx_best_cpu_level(void);  // the highest level (simd/cpu.h) that the processor has
+int fx_cpu_level(void);       // the level of the kernels that are used
+void fx_set_cpu_level(int level);
+double fx_multiplier_rate(bool bf16);  // simd/rate_kernel.cc
 bool fx_has_bf16(int device);  // whether the device has instructions for matrix products of bf16
 fx_error fx_synchronize(int device);
 int64_t fx_live_tensors(void);

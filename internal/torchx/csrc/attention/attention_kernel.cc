@@ -1,443 +1,45 @@
-// See attention.h for the maths. The lanes of a vector are queries: scores are (keys, queries), so that softmax works on
-// whole vectors. Each product keeps 16 vectors of sums in registers. A "term" is what one multiplication takes, as in
-// conv_kernel.cc: a float, or a pair of bf16 that are neighbours along the summed axis (channels, keys or queries).
-//
-// Written with AVX-512 intrinsics; attention.cc asks has_attention first.
+// See attention.h for the maths.
 #include "attention.h"
 
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
+#include <utility>
 
-#include "simd/cpu.h"
-
-#if defined(__x86_64__)
-#include "simd/avx512.h"
+#include "simd/buffers.h"
+#include "simd/simd.h"
 
 namespace fx {
 namespace {
 
-constexpr int64_t block = 64;  // queries, and keys, in a block
-constexpr int vectors = block / lanes;
-
-using Vectors = __m512[vectors];  // a value for each query of a block
-
-// 2^x for x up to 127, with a relative error of 1e-7.
-inline __m512 exp2(__m512 x) {
-  x = _mm512_max_ps(_mm512_set1_ps(-200), x);  // minus infinity would give a NaN as its fraction; NaN stays NaN
-  const __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), f = x - n;
-  __m512 p = _mm512_fmadd_ps(f, _mm512_set1_ps(1.327647198e-3f), _mm512_set1_ps(9.675541334e-3f));
-  for (float c : {5.550713274e-2f, 2.402211972e-1f, 6.931469671e-1f, 1.000000072f})
-    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c));
-  return _mm512_scalef_ps(p, n);
-}
-
-// 2^(t - m) for a score q k. Forward and backward must round it the same way: for a large t the rounding is much of the
-// result.
-inline __m512 power(__m512 score, float slope, __m512 m) {
-  return exp2(_mm512_fmsub_ps(score, _mm512_set1_ps(slope), m));
-}
-
-// ---- Layouts of terms
-
-// Rows of T: the first one, the distance from one to the next, and their number.
+// The functions, compiled for each set of instructions; see attention_kernel.h.
 template <class T>
-struct Rows {
-  const T *at;
-  int64_t apart, count;
-  const T *row(int64_t i) const { return at + i * apart; }
-  Rows from(int64_t i, int64_t most) const { return {row(i), apart, std::min(most, count - i)}; }
+struct Kernel {
+  void (*forward)(const AttentionShape &s, const T *qkv, T *y, float *m, float *r);
+  void (*backward)(const AttentionShape &s, const T *qkv, const T *y, const float *m, const float *r, const T *dy, T *dqkv);
 };
 
-// to (terms, block) = up to a block of rows of W vectors, transposed and padded with zeros.
-template <int W, class T>
-void fill_columns(const Rows<T> &x, term_of<T> *to) {
-  constexpr int64_t terms = W * lanes / values_of<term_of<T>>;
-  for (int64_t r = 0; r < block; r += lanes)
-    for (int64_t t = 0; t < terms; t += lanes) {
-      const int64_t some = std::min(lanes, terms - t);
-      __m512i rows[lanes];
-      for (int64_t i = 0; i < lanes; i++)
-        rows[i] = r + i < x.count ? _mm512_maskz_loadu_epi32(static_cast<__mmask16>((1 << some) - 1),
-                                                             reinterpret_cast<const term_of<T> *>(x.row(r + i)) + t)
-                                  : _mm512_setzero_si512();
-      transpose(rows);
-      for (int64_t i = 0; i < some; i++) put(to + (t + i) * block + r, rows[i]);
-    }
-}
-
-// to (terms, W vectors) = the rows, zeros after them to `padded` rows in all. The values of a term come from rows one
-// below the other.
-template <int W, class T>
-void fill_stacked(const Rows<T> &x, int64_t padded, term_of<T> *to) {
-  static const T zeros[W * lanes] = {};
-  auto row = [&](int64_t i) { return i < x.count ? x.row(i) : zeros; };
-  for (int64_t i = 0; i < padded; i += values_of<term_of<T>>)
-    for (int64_t c = 0; c < W; c++, to += lanes) put(to, across<term_of<T>>(row(i) + c * lanes, row(i + 1) + c * lanes));
-}
-
-// to (padded, terms) = the rows as they are, and zeros after them.
-template <int W, class T>
-void fill_rows(const Rows<T> &x, int64_t padded, term_of<T> *to) {
-  constexpr int64_t terms = W * lanes / values_of<term_of<T>>;
-  for (int64_t i = 0; i < x.count; i++, to += terms) std::memcpy(to, x.row(i), terms * sizeof(*to));
-  std::memset(to, 0, (padded - x.count) * terms * sizeof(*to));
-}
-
-// put_row writes a row of values as terms along the row; put_stacked writes two rows as terms across them.
-inline void put_row(float *to, const Vectors &x) { FX_UNROLL for (int v = 0; v < vectors; v++) store(to + v * lanes, x[v]); }
-inline void put_row(pair *to, const Vectors &x) {
-  FX_UNROLL for (int v = 0; v < vectors; v += 2) put(to + v * lanes / 2, (__m512i)_mm512_cvtne2ps_pbh(x[v + 1], x[v]));
-}
-inline void put_stacked(float *to, const Vectors &x, const Vectors &next) {
-  put_row(to, x);
-  put_row(to + block, next);
-}
-inline void put_stacked(pair *to, const Vectors &x, const Vectors &next) {
-  const __m512i low = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-  const __m512i turns = _mm512_or_si512(low, _mm512_slli_epi32(_mm512_add_epi32(low, _mm512_set1_epi32(lanes)), 16));
-  FX_UNROLL for (int v = 0; v < vectors; v++)
-    put(to + v * lanes, _mm512_permutexvar_epi16(turns, (__m512i)_mm512_cvtne2ps_pbh(next[v], x[v])));
-}
-
-// Writes count rows of T to `to`. value(c, r) is a vector: channel c of the 16 rows from r on.
-template <int W, class T, class Value>
-void write_rows(int64_t count, int64_t apart, Value &&value, T *to) {
-  for (int64_t r = 0; r < count; r += lanes)
-    for (int64_t c = 0; c < W * lanes; c += lanes) {
-      __m512i rows[lanes];
-      for (int64_t i = 0; i < lanes; i++) rows[i] = (__m512i)value(c + i, r);
-      transpose(rows);
-      for (int64_t i = 0; i < std::min(lanes, count - r); i++) store(to + (r + i) * apart + c, (__m512)rows[i]);
-    }
-}
-
-// ---- Products. They are not inlined, since the loops around them would take up registers.
-
-// acc[p] += the sum over t of a[p][t] b[t]. In a, successive p are `row` apart and successive t `term`; in b, successive
-// t are `step` apart.
-template <int P, int V, class E>
-inline void add_products(__m512 (&acc)[P][V], const E *a, int64_t row, int64_t term, const E *b, int64_t step,
-                         int64_t terms) {
-  for (int64_t t = 0; t < terms; t++, a += term, b += step)
-    FX_UNROLL for (int p = 0; p < P; p++)
-      FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = multiply_add(acc[p][v], b + v * lanes, a[p * row]);
-}
-
-// y (rows, V vectors; `step` apart) = scale y + the sums of add_products; without scale, y + the sums.
-template <int P, int V, class E>
-[[gnu::noinline]] void accumulate(float *y, int64_t rows, int64_t step, const float *scale, const E *a, int64_t row,
-                                  int64_t term, const E *b, int64_t b_step, int64_t terms) {
-  for (int64_t i = 0; i < rows; i += P, y += P * step, a += P * row) {
-    __m512 acc[P][V];
-    FX_UNROLL for (int p = 0; p < P; p++)
-      FX_UNROLL for (int v = 0; v < V; v++) {
-        acc[p][v] = load(y + p * step + v * lanes);
-        if (scale) acc[p][v] *= load(scale + v * lanes);
-      }
-    add_products(acc, a, row, term, b, b_step, terms);
-    FX_UNROLL for (int p = 0; p < P; p++)
-      FX_UNROLL for (int v = 0; v < V; v++) store(y + p * step + v * lanes, acc[p][v]);
-  }
-}
-
-// ---- One head of one sample
-
-template <class T>
-struct Head {
-  Rows<T> q, k, v;
-  int64_t y;  // offset of the head's rows in y
-  Head(const AttentionShape &s, const T *qkv, int64_t i) {
-    const int64_t c = s.heads * s.width, sample = i / s.heads, channel = i % s.heads * s.width;
-    const T *first = qkv + sample * s.positions * 3 * c + channel;
-    q = {first, 3 * c, s.positions};
-    k = {first + c, 3 * c, s.positions};
-    v = {first + 2 * c, 3 * c, s.positions};
-    y = sample * s.positions * c + channel;
-  }
-};
-
-int64_t blocks_of(int64_t positions) { return (positions + block - 1) / block; }
-int64_t padded(int64_t keys) { return (keys + lanes - 1) / lanes * lanes; }
-
-constexpr float log2e = 1.44269504f, infinity = std::numeric_limits<float>::infinity();
-float root_of(int64_t width) { return 1 / std::sqrt(static_cast<float>(width)); }
-
-template <class T, int W>
-struct Attention {
-  using E = term_of<T>;
-  static constexpr int64_t width = W * lanes, values = values_of<E>, terms = width / values;
-  static constexpr int rows = 4;                                    // rows of scores computed at once
-  static constexpr int key_rows = W == 1 ? 16 : W == 2 ? 8 : rows;  // rows of the keys' gradients
-
-  // s (count rounded up, block) = the scores of count keys, and minus infinity for the keys that pad them.
-  [[gnu::noinline]] static void score(const E *k, const E *q, int64_t count, float *s) {
-    for (int64_t j = 0; j < padded(count); j += rows, k += rows * terms, s += rows * block) {
-      __m512 acc[rows][vectors];
-      FX_UNROLL for (int p = 0; p < rows; p++)
-        FX_UNROLL for (int v = 0; v < vectors; v++) acc[p][v] = _mm512_set1_ps(j + p < count ? 0 : -infinity);
-      add_products(acc, k, terms, 1, q, block, terms);
-      FX_UNROLL for (int p = 0; p < rows; p++)
-        FX_UNROLL for (int v = 0; v < vectors; v++) store(s + p * block + v * lanes, acc[p][v]);
-    }
-  }
-
-  // ---- Forward
-
-  struct Forward {
-    Buffer<E> k, v, q, p;
-    Buffer<float> s, y;
-    alignas(64) float m[block], sum[block];
-    explicit Forward(int64_t positions)
-        : k(padded(positions) * terms), v(padded(positions) * terms), q(terms * block), p(block * block / values),
-          s(block * block), y(width * block) {}
-
-    void set(const Head<T> &head) {
-      fill_rows<W>(head.k, padded(head.k.count), k.get());
-      fill_stacked<W>(head.v, padded(head.v.count), v.get());
-    }
-
-    // p = the powers of count scores. Updates m and sum; the caller multiplies the earlier sums of y by scale.
-    [[gnu::noinline]] void weigh(int64_t count, float *scale) {
-      const float slope = log2e * root_of(width);
-      Vectors most, total;
-      FX_UNROLL for (int v = 0; v < vectors; v++) most[v] = _mm512_set1_ps(-infinity);
-      for (const float *at = s.get(); at < s.get() + count * block; at += block)
-        FX_UNROLL for (int v = 0; v < vectors; v++) most[v] = _mm512_max_ps(most[v], load(at + v * lanes));
-      FX_UNROLL for (int v = 0; v < vectors; v++) {
-        const __m512 before = load(m + v * lanes);
-        most[v] = _mm512_max_ps(before, most[v] * slope);
-        const __m512 kept = exp2(before - most[v]);
-        store(scale + v * lanes, kept);
-        store(m + v * lanes, most[v]);
-        total[v] = kept * load(sum + v * lanes);
-      }
-      for (int64_t j = 0; j < padded(count); j += 2) {
-        Vectors x[2];
-        FX_UNROLL for (int i = 0; i < 2; i++)
-          FX_UNROLL for (int v = 0; v < vectors; v++) {
-            x[i][v] = power(load(s.get() + (j + i) * block + v * lanes), slope, most[v]);
-            total[v] += x[i][v];
-          }
-        put_stacked(p.get() + j * block / values, x[0], x[1]);
-      }
-      FX_UNROLL for (int v = 0; v < vectors; v++) store(sum + v * lanes, total[v]);
-    }
-
-    void run(const Head<T> &head, int64_t first, T *to, int64_t apart, float *m_to, float *r_to) {
-      const Rows<T> queries = head.q.from(first, block);
-      fill_columns<W>(queries, q.get());
-      std::fill_n(y.get(), width * block, 0.0f);
-      std::fill_n(m, block, -infinity);
-      std::fill_n(sum, block, 0.0f);
-      for (int64_t key = 0; key < head.k.count; key += block) {
-        const int64_t count = std::min(block, head.k.count - key);
-        float scale[block];
-        score(k.get() + key * terms, q.get(), count, s.get());
-        weigh(count, scale);
-        accumulate<rows, vectors>(y.get(), width, block, scale, v.get() + key * terms, 1, width, p.get(), block,
-                                  padded(count) / values);
-      }
-      float r[block];
-      for (int64_t i = 0; i < block; i++) r[i] = 1 / sum[i];
-      std::copy_n(m, queries.count, m_to + first);
-      std::copy_n(r, queries.count, r_to + first);
-      write_rows<W>(queries.count, apart, [&](int64_t c, int64_t i) { return load(y.get() + c * block + i) * load(r + i); },
-                    to + first * apart);
-    }
-  };
-
-  static void forward(const AttentionShape &s, const T *qkv, T *y, float *m, float *r) {
-    const int64_t blocks = blocks_of(s.positions);
-    at::parallel_for(0, s.samples * s.heads * blocks, 1, [&](int64_t begin, int64_t end) {
-      Forward work(s.positions);
-      for (int64_t i = begin; i < end; i++) {
-        const Head<T> head(s, qkv, i / blocks);
-        if (i == begin || i % blocks == 0) work.set(head);
-        const int64_t statistics = i / blocks * s.positions;
-        work.run(head, i % blocks * block, y + head.y, s.heads * width, m + statistics, r + statistics);
-      }
-    });
-  }
-
-  // ---- Backward, for a piece of a head's keys and all of its queries
-
-  // A block of queries with what the backward pass needs of them.
-  struct Queries {
-    Buffer<E> q, dy, q_stacked, dy_stacked;
-    alignas(64) float m[block], r[block], dot[block];  // dot: the sum over channels of dy y
-    Queries() : q(terms * block), dy(terms * block), q_stacked(terms * block), dy_stacked(terms * block) {}
-
-    void set(const Rows<T> &q_rows, const Rows<T> &dy_rows, const T *y, const float *all_m, const float *all_r) {
-      fill_columns<W>(q_rows, q.get());
-      fill_columns<W>(dy_rows, dy.get());
-      fill_stacked<W>(q_rows, block, q_stacked.get());
-      fill_stacked<W>(dy_rows, block, dy_stacked.get());
-      for (int64_t i = 0; i < block; i++) {
-        const bool is = i < q_rows.count;
-        m[i] = is ? all_m[i] : 0;
-        r[i] = is ? all_r[i] : 0;
-        __m512 sum = _mm512_setzero_ps();
-        for (int64_t c = 0; is && c < width; c += lanes)
-          sum = _mm512_fmadd_ps(load(dy_rows.row(i) + c), load(y + i * dy_rows.apart + c), sum);
-        dot[i] = _mm512_reduce_add_ps(sum);
-      }
-    }
-  };
-
-  struct Backward {
-    Queries queries;
-    Buffer<E> k, v, k_stacked, p, ds, ds_stacked;
-    Buffer<float> s, dk, dv;  // s: scores, later p before rounding
-    explicit Backward(int64_t keys)
-        : k(padded(keys) * terms), v(padded(keys) * terms), k_stacked(padded(keys) * terms), p(block * block / values),
-          ds(block * block / values), ds_stacked(block * block / values), s(block * block), dk(padded(keys) * width),
-          dv(padded(keys) * width) {}
-
-    void set(const Rows<T> &k_rows, const Rows<T> &v_rows) {
-      const int64_t keys = padded(k_rows.count);
-      fill_rows<W>(k_rows, keys, k.get());
-      fill_rows<W>(v_rows, keys, v.get());
-      fill_stacked<W>(k_rows, keys, k_stacked.get());
-      std::fill_n(dk.get(), keys * width, 0.0f);
-      std::fill_n(dv.get(), keys * width, 0.0f);
-    }
-
-    // p = the probabilities, from the scores of count keys.
-    [[gnu::noinline]] void weigh(int64_t count) {
-      const float slope = log2e * root_of(width);
-      for (int64_t j = 0; j < padded(count); j++) {
-        float *at = s.get() + j * block;
-        Vectors x;
-        FX_UNROLL for (int v = 0; v < vectors; v++) {
-          x[v] = power(load(at + v * lanes), slope, load(queries.m + v * lanes)) * load(queries.r + v * lanes);
-          store(at + v * lanes, x[v]);
-        }
-        put_row(p.get() + j * block / values, x);
-      }
-    }
-
-    // ds of count keys; with holds their v.
-    [[gnu::noinline]] void differentiate(const E *with, int64_t count) {
-      for (int64_t j = 0; j < padded(count); j += rows, with += rows * terms) {
-        __m512 acc[rows][vectors];
-        FX_UNROLL for (int i = 0; i < rows; i++)
-          FX_UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = _mm512_setzero_ps();
-        add_products(acc, with, terms, 1, queries.dy.get(), block, terms);
-        FX_UNROLL for (int i = 0; i < rows; i++) {
-          FX_UNROLL for (int v = 0; v < vectors; v++)
-            acc[i][v] = load(s.get() + (j + i) * block + v * lanes) * (acc[i][v] - load(queries.dot + v * lanes));
-          if (values > 1) put_row(ds.get() + (j + i) * block / values, acc[i]);
-        }
-        FX_UNROLL for (int i = 0; i < rows; i += 2)
-          put_stacked(ds_stacked.get() + (j + i) * block / values, acc[i], acc[i + 1]);
-      }
-    }
-
-    // Adds the contributions of a block of queries to dk and dv, and computes its dq (width, block).
-    void run(int64_t keys, float *dq) {
-      const E *ds_rows = values > 1 ? ds.get() : ds_stacked.get();
-      std::fill_n(dq, width * block, 0.0f);
-      for (int64_t key = 0; key < keys; key += block) {
-        const int64_t count = std::min(block, keys - key);
-        score(k.get() + key * terms, queries.q.get(), count, s.get());
-        weigh(count);
-        differentiate(v.get() + key * terms, count);
-        accumulate<rows, vectors>(dq, width, block, nullptr, k_stacked.get() + key * terms, 1, width, ds_stacked.get(),
-                                  block, padded(count) / values);
-        accumulate<key_rows, W>(dv.get() + key * width, padded(count), width, nullptr, p.get(), block / values, 1,
-                                queries.dy_stacked.get(), width, block / values);
-        accumulate<key_rows, W>(dk.get() + key * width, padded(count), width, nullptr, ds_rows, block / values, 1,
-                                queries.q_stacked.get(), width, block / values);
-      }
-    }
-
-    void write(int64_t keys, int64_t apart, T *dk_to, T *dv_to) const {
-      for (int64_t j = 0; j < keys; j++)
-        for (int64_t c = 0; c < width; c += lanes) {
-          store(dk_to + j * apart + c, load(dk.get() + j * width + c) * root_of(width));
-          store(dv_to + j * apart + c, load(dv.get() + j * width + c));
-        }
-    }
-  };
-
-  static void backward(const AttentionShape &s, const T *qkv, const T *y, const float *m, const float *r, const T *dy,
-                       T *dqkv) {
-    const int64_t heads = s.samples * s.heads, c = s.heads * width, blocks = blocks_of(s.positions);
-    // The number of pieces depends on the shape alone, so that the sums do too. Each piece has a dq of its own.
-    const int64_t pieces = std::clamp<int64_t>(s.positions / 512, 1, 4);
-    const int64_t length = (blocks + pieces - 1) / pieces * block, size = width * block;
-    Buffer<float> dq(heads * pieces * blocks * size);
-    at::parallel_for(0, heads * pieces, 1, [&](int64_t begin, int64_t end) {
-      Backward work(length);
-      for (int64_t i = begin; i < end; i++) {
-        const Head<T> head(s, qkv, i / pieces);
-        const int64_t first = i % pieces * length, statistics = i / pieces * s.positions;
-        const Rows<T> keys = head.k.from(first, length), dys{dy + head.y, c, s.positions};
-        work.set(keys, head.v.from(first, length));
-        for (int64_t b = 0; b < blocks; b++) {
-          const int64_t at = b * block;
-          work.queries.set(head.q.from(at, block), dys.from(at, block), y + head.y + at * c, m + statistics + at,
-                           r + statistics + at);
-          work.run(keys.count, dq.get() + (i * blocks + b) * size);
-        }
-        T *to = dqkv + (keys.at - qkv);
-        work.write(keys.count, 3 * c, to, to + c);
-      }
-    });
-    at::parallel_for(0, heads * blocks, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) {
-        const Head<T> head(s, qkv, i / blocks);
-        const Rows<T> queries = head.q.from(i % blocks * block, block);
-        auto sum = [&](int64_t channel, int64_t query) {
-          const float *parts = dq.get() + (i / blocks * pieces * blocks + i % blocks) * size + channel * block + query;
-          __m512 total = load(parts);
-          for (int64_t piece = 1; piece < pieces; piece++) total += load(parts + piece * blocks * size);
-          return total * root_of(width);
-        };
-        write_rows<W>(queries.count, 3 * c, sum, dqkv + (queries.at - qkv));
-      }
-    });
-  }
-};
-
-// Calls body with the Attention for heads of that width.
-template <class T, class Body>
-void with_width(int64_t width, Body &&body) {
-  switch (width / lanes) {
-    case 1: return body(Attention<T, 1>());
-    case 2: return body(Attention<T, 2>());
-    case 3: return body(Attention<T, 3>());
-    case 4: return body(Attention<T, 4>());
-  }
-}
+#define FX_KERNEL "attention/attention_kernel.h"
+#include "simd/each_target.h"
 
 }  // namespace
 
 bool has_attention(int64_t width, bool bfloat16) {
-  return (bfloat16 ? has_avx512bf16() : has_avx512()) && width > 0 && width % lanes == 0 && width <= 4 * lanes;
+  return (bfloat16 ? FX_BEST(kernel<bf16>) != nullptr : FX_BEST(kernel<float>) != nullptr) && width > 0 && width % 16 == 0 &&
+         width <= 64;
 }
 
 template <class T>
 void attention_forward(const AttentionShape &s, const T *qkv, T *y, float *m, float *r) {
-  with_width<T>(s.width, [&](auto of) { of.forward(s, qkv, y, m, r); });
+  FX_BEST(kernel<T>)->forward(s, qkv, y, m, r);
 }
 
 template <class T>
 void attention_backward(const AttentionShape &s, const T *qkv, const T *y, const float *m, const float *r, const T *dy,
                         T *dqkv) {
-  with_width<T>(s.width, [&](auto of) { of.backward(s, qkv, y, m, r, dy, dqkv); });
+  FX_BEST(kernel<T>)->backward(s, qkv, y, m, r, dy, dqkv);
 }
-
-#else  // has_attention is false, so nothing calls the others
-
-namespace fx {
-bool has_attention(int64_t, bool) { return false; }
-template <class T>
-void attention_forward(const AttentionShape &, const T *, T *, float *, float *) {}
-template <class T>
-void attention_backward(const AttentionShape &, const T *, const T *, const float *, const float *, const T *, T *) {}
-#endif
 
 #define FX_INSTANTIATE(T)                                                                      \
   template void attention_forward(const AttentionShape &, const T *, T *, float *, float *);   \

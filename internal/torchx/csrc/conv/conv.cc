@@ -3,7 +3,11 @@
 #include "conv.h"
 
 #include <ATen/autocast_mode.h>
+#include <c10/core/CPUAllocator.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include <map>
+#include <memory>
 
 #include "core/channels_last.h"
 #include "core/guard.h"
@@ -34,17 +38,62 @@ bool can_add(const at::Tensor &r, const at::Tensor &x, const at::Tensor &w) {
          r.sizes() == at::IntArrayRef({x.size(0), w.size(0), x.size(2), x.size(3)});
 }
 
+ConvShape shape_of(const at::Tensor &x, const at::Tensor &w, bool periodic, bool inference) {
+  return {x.size(0), x.size(2), x.size(3), x.size(1), w.size(0), w.size(2), periodic, inference};
+}
+
+// Packed weights that outlive a convolution, each with the tensor that it was made from.
+struct Kept {
+  struct Entry {
+    at::Tensor w;
+    c10::DataPtr packed;
+  };
+  static constexpr int64_t most = int64_t{512} << 20;  // bytes; weights beyond that are packed again each time
+  std::map<std::tuple<const void *, at::ScalarType, ConvWay>, Entry> entries;
+  int64_t bytes = 0;
+};
+thread_local std::unique_ptr<Kept> kept;  // null unless fx_keep_packed is on
+
+// Calls use(w in the kernel's order).
+template <class T, class Use>
+void with_packed(const ConvShape &shape, const at::Tensor &w, at::ScalarType type, Use &&use) {
+  const int64_t bytes = conv_packed_bytes<T>(shape);
+  auto pack = [&] {
+    auto to = c10::GetCPUAllocator()->allocate(bytes);
+    conv_pack<T>(shape, data<float>(w), to.get());
+    return to;
+  };
+  if (!kept || !shape.inference) return use(pack().get());
+  const auto key = std::make_tuple(w.const_data_ptr(), type, conv_way<T>(shape));
+  auto found = kept->entries.find(key);
+  if (found == kept->entries.end()) {
+    if (kept->bytes + bytes > Kept::most) return use(pack().get());
+    kept->bytes += bytes;
+    found = kept->entries.emplace(key, Kept::Entry{w, pack()}).first;
+  }
+  use(found->second.packed.get());
+}
+
+// x in the type in which it is multiplied, like r.
+at::Tensor convolution(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b, const at::Tensor &r, bool periodic,
+                       bool inference) {
+  auto y = at::empty({x.size(0), w.size(0), x.size(2), x.size(3)}, x.options().memory_format(channels_last));
+  const auto shape = shape_of(x, w, periodic, inference);
+  with_type(x, [&](auto *type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    with_packed<T>(shape, w, x.scalar_type(), [&](const void *packed) {
+      conv_forward(shape, data<T>(x), packed, data<float>(b), data<T>(r), data<T>(y));
+    });
+  });
+  return y;
+}
+
 struct Conv : torch::autograd::Function<Conv> {
   static at::Tensor forward(AutogradContext *ctx, const at::Tensor &input, const at::Tensor &w, const at::Tensor &b,
                             const std::optional<at::Tensor> &maybe_r, bool periodic) {
     const auto r = maybe_r.value_or(at::Tensor());
     auto x = input.to(type_of(input));
-    auto y = at::empty({x.size(0), w.size(0), x.size(2), x.size(3)}, x.options().memory_format(channels_last));
-    const auto shape = shape_of(x, w, periodic);
-    with_type(x, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
-      conv_forward(shape, data<T>(x), data<float>(w), data<float>(b), data<T>(r), data<T>(y));
-    });
+    auto y = convolution(x, w, b, r, periodic, /*inference=*/false);
     ctx->save_for_backward({x, w, b});
     ctx->saved_data["periodic"] = periodic;
     ctx->saved_data["added"] = r.defined();
@@ -57,7 +106,7 @@ struct Conv : torch::autograd::Function<Conv> {
     const auto &x = saved[0], &w = saved[1];
     auto dy = grads[0].to(x.scalar_type()).contiguous(channels_last);
     auto dx = at::empty_like(x), dw = at::empty_like(w), db = at::empty_like(saved[2]);
-    const auto shape = shape_of(x, w, ctx->saved_data["periodic"].toBool());
+    const auto shape = shape_of(x, w, ctx->saved_data["periodic"].toBool(), /*inference=*/false);
     with_type(x, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
       conv_input_gradient(shape, data<T>(dy), data<float>(w), data<T>(dx));
@@ -65,11 +114,6 @@ struct Conv : torch::autograd::Function<Conv> {
     });
     const auto dr = ctx->saved_data["added"].toBool() ? dy : at::Tensor();
     return {dx.to(ctx->saved_data["type"].toScalarType()), dw, db, dr, {}};
-  }
-
- private:
-  static ConvShape shape_of(const at::Tensor &x, const at::Tensor &w, bool periodic) {
-    return {x.size(0), x.size(2), x.size(3), x.size(1), w.size(0), w.size(2), periodic};
   }
 };
 
@@ -85,7 +129,20 @@ static at::Tensor by_libtorch(const at::Tensor &x, const at::Tensor &w, fx_tenso
 fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor r, fx_tensor *out) {
   return give(out, [&] {
     const bool kernel = has_conv_kernel(*x, *w, b), adds = kernel && r && can_add(*r, *x, *w);
-    auto y = kernel ? Conv::apply(*x, *w, *b, adds ? maybe(r) : std::nullopt, periodic) : by_libtorch(*x, *w, b, periodic);
+    auto convolved = [&] {
+      if (!kernel) return by_libtorch(*x, *w, b, periodic);
+      if (at::GradMode::is_enabled()) return Conv::apply(*x, *w, *b, adds ? maybe(r) : std::nullopt, periodic);
+      return convolution(x->to(type_of(*x)), *w, *b, adds ? *r : at::Tensor(), periodic, /*inference=*/true);
+    };
+    auto y = convolved();
     return r && !adds ? *r + y : y;
   });
+}
+
+// From fx_keep_packed(true) until fx_keep_packed(false), convolutions without gradients on this thread keep the weights
+// that they have packed, up to 512 MiB. The weights must not change in between. Reports whether it was on.
+bool fx_keep_packed(bool on) {
+  const bool was = kept != nullptr;
+  if (on != was) kept = on ? std::make_unique<Kept>() : nullptr;
+  return was;
 }

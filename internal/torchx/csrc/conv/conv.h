@@ -19,14 +19,25 @@ namespace fx {
 struct ConvShape {
   int64_t samples, height, width, in, out, kernel;
   bool periodic;
+  bool inference;  // nobody asks for gradients: see winograd.h
 };
 
 // Whether the processor has the instructions that the kernels use.
 bool has_conv(bool bfloat16);
 
-// r may be null.
+// The kernels read the weights in an order of their own, which depends on the way in which they compute the sums. Way is
+// the way of a shape and type; shapes of the same channels, kernel and way share packed weights.
+enum class ConvWay { direct, winograd, large_winograd };
 template <class T>
-void conv_forward(const ConvShape &shape, const T *x, const float *w, const float *b, const T *r, T *y);
+ConvWay conv_way(const ConvShape &shape);
+template <class T>
+int64_t conv_packed_bytes(const ConvShape &shape);
+template <class T>
+void conv_pack(const ConvShape &shape, const float *w, void *packed);
+
+// w is packed for this shape. r may be null.
+template <class T>
+void conv_forward(const ConvShape &shape, const T *x, const void *w, const float *b, const T *r, T *y);
 template <class T>
 void conv_input_gradient(const ConvShape &shape, const T *dy, const float *w, T *dx);
 template <class T>

@@ -1,344 +1,77 @@
-// See conv.h for the maths. All of it is matrix products. The innermost loop keeps a block of sums in registers: 32 sums
-// along one side, in two vectors, by up to 14 along the other, whose factors are broadcast. A "term" below is what one
-// multiplication takes: a float, or a pair of bf16 that are neighbours along the summed axis, as vdpbf16ps takes them.
-//
-// Written with AVX-512 intrinsics; conv.cc asks has_conv first.
+// See conv.h for the maths.
+#include "conv.h"
+
 #include <array>
 #include <cstring>
+#include <type_traits>
 #include <utility>
-#include <vector>
 
-#include "conv.h"
-#include "simd/cpu.h"
+#include "simd/buffers.h"
+#include "simd/simd.h"
 #include "winograd.h"
-
-#if defined(__x86_64__)
-#include "simd/avx512.h"
 
 namespace fx {
 namespace {
 
-// ---- y from x, and dx from dy
-
-// A row of x in the layout of the products: terms (blocks of 16, width + 2 border, 16). The border pads the edges and is
-// 1 for k = 3 and 0 for k = 1.
+// The functions of conv.h, compiled for each set of instructions; see conv_kernel.h.
 template <class T>
-struct Rows {
-  using E = term_of<T>;
-  const ConvShape &s;
-  int64_t border, terms, block;  // block: the length of a block
-  explicit Rows(const ConvShape &s)
-      : s(s), border(s.kernel / 2), terms(s.in / values_of<E>), block((s.width + 2 * border) * lanes) {}
-  int64_t size() const { return (terms + lanes - 1) / lanes * block; }
-
-  void fill(const T *sample, int64_t row, E *to) const {
-    if (s.periodic) row = (row + s.height) % s.height;
-    const bool outside = row < 0 || row >= s.height;
-    const E *from = reinterpret_cast<const E *>(sample + row * s.width * s.in);
-    for (int64_t c = 0; c < terms; c += lanes, to += block) {
-      if (outside) {
-        std::memset(to, 0, block * sizeof(E));
-        continue;
-      }
-      const auto some = static_cast<__mmask16>((1 << std::min(lanes, terms - c)) - 1);
-      auto cell = [&](int64_t x) { return _mm512_maskz_loadu_epi32(some, from + x * terms + c); };
-      for (int64_t x = 0; x < s.width; x++) put(to + (x + border) * lanes, cell(x));
-      if (!border) continue;
-      put(to, s.periodic ? cell(s.width - 1) : _mm512_setzero_si512());
-      put(to + (s.width + 1) * lanes, s.periodic ? cell(0) : _mm512_setzero_si512());
-    }
-  }
+struct Kernel {
+  void (*pack)(const ConvShape &s, const float *w, void *to);
+  void (*forward)(const ConvShape &s, const T *x, const void *w, const float *b, const T *r, T *y);
+  void (*input_gradient)(const ConvShape &s, const T *dy, const float *w, T *dx);
+  void (*weight_gradient)(const ConvShape &s, const T *x, const T *dy, float *dw, float *db);
 };
 
-// Computes P neighbouring cells of y, V vectors of its channels; w is (k, k, terms, V vectors).
-template <class T, class E, int P, int V>
-void strip(const Rows<T> &x_rows, const E *const *rows, const E *w, const float *b, const T *r, T *y) {
-  const ConvShape &s = x_rows.s;
-  __m512 acc[P][V];
-  FX_UNROLL for (int p = 0; p < P; p++)
-    FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = b ? load(b + v * lanes) : _mm512_setzero_ps();
-  for (int64_t ky = 0; ky < s.kernel; ky++)
-    for (int64_t kx = 0; kx < s.kernel; kx++) {
-      const E *x = rows[ky] + kx * lanes;
-      for (int64_t c = 0; c < x_rows.terms; c += lanes, x += x_rows.block) {
-        const int64_t count = std::min(lanes, x_rows.terms - c);
-        for (int64_t i = 0; i < count; i++, w += V * lanes)
-          FX_UNROLL for (int p = 0; p < P; p++)
-            FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = multiply_add(acc[p][v], w + v * lanes, x[p * lanes + i]);
-      }
-    }
-  FX_UNROLL for (int p = 0; p < P; p++)
-    FX_UNROLL for (int v = 0; v < V; v++) {
-      const int64_t at = p * s.out + v * lanes;
-      store(y + at, r ? acc[p][v] + load(r + at) : acc[p][v]);
-    }
-}
-
-constexpr int longest = 14;  // cells of a strip; with two vectors of channels that fills the registers
-
-// The functions strip for 1, 2, ..., longest cells.
-template <class T, class E, int V, int... P>
-constexpr auto strips_of(std::integer_sequence<int, P...>) {
-  return std::array{strip<T, E, P + 1, V>...};
-}
-template <class T, class E, int V>
-constexpr auto strips = strips_of<T, E, V>(std::make_integer_sequence<int, longest>());
-
-// Computes one row of y, V vectors of its channels, in strips of about equal length, since a short strip cannot keep the
-// multipliers busy.
-template <class T, class E, int V>
-void row_of(const Rows<T> &x_rows, const E *const *rows, const E *w, const float *b, const T *r, T *y) {
-  const ConvShape &s = x_rows.s;
-  const int64_t count = (s.width + longest - 1) / longest;
-  for (int64_t i = 0; i < count; i++) {
-    const int64_t begin = s.width * i / count, cells = s.width * (i + 1) / count - begin;
-    const E *at[3];
-    for (int k = 0; k < 3; k++) at[k] = rows[k] + begin * lanes;
-    const int64_t to = begin * s.out;
-    strips<T, E, V>[cells - 1](x_rows, at, w, b, r ? r + to : nullptr, y + to);
-  }
-}
-
-// Packs w (O,k,k,I) for product: V vectors of y's channels from o on.
-template <class E>
-void pack_forward(const ConvShape &s, const float *w, int64_t o, int64_t vectors, E *to) {
-  const int64_t depth = s.kernel * s.kernel * s.in, terms = depth / values_of<E>;
-  for (int64_t v = 0; v < vectors; v++)
-    for (int64_t t = 0; t < terms; t += lanes) {
-      __m512i block[lanes];
-      const int64_t count = std::min(lanes, terms - t);
-      for (int64_t i = 0; i < lanes; i++) {
-        const float *from = w + (o + v * lanes + i) * depth + t * values_of<E>;
-        float some[2 * lanes] = {};
-        if (count < lanes) std::memcpy(some, from, count * values_of<E> * sizeof(float));
-        block[i] = along<E>(count < lanes ? some : from);
-      }
-      transpose(block);
-      for (int64_t i = 0; i < count; i++) put(to + ((t + i) * vectors + v) * lanes, block[i]);
-    }
-}
-
-// Packs w[i][-t][o] for product: V vectors of x's channels from i on.
-template <class E>
-void pack_backward(const ConvShape &s, const float *w, int64_t i, int64_t vectors, E *to) {
-  const int64_t taps = s.kernel * s.kernel;
-  for (int64_t t = taps - 1; t >= 0; t--)
-    for (int64_t o = 0; o < s.out; o += values_of<E>)
-      for (int64_t v = 0; v < vectors; v++, to += lanes) {
-        const float *from = w + (o * taps + t) * s.in + i + v * lanes;
-        put(to, across<E>(from, from + (values_of<E> - 1) * taps * s.in));
-      }
-}
-
-// ---- dw from x and dy
-
-// Rows of x, or of dy, in the layout of the sums over cells: (width + 2 border, channels). A term of two cells may begin
-// at an even or an odd cell; there is a plane for each case.
-template <class T>
-struct Cells {
-  using E = term_of<T>;
-  const ConvShape &s;
-  int64_t channels, border, steps, plane;  // steps: terms of a row of dy
-  Cells(const ConvShape &s, int64_t channels, int64_t border)
-      : s(s), channels(channels), border(border), steps((s.width + values_of<E> - 1) / values_of<E>),
-        plane((steps + 2 * border) * channels) {}
-  int64_t size() const { return plane * (values_of<E> > 1 && border ? 2 : 1); }
-
-  // The term that begins at that cell, counted from the start of the border.
-  const E *at(const E *row, int64_t cell) const {
-    return values_of<E> == 1 ? row + cell * channels : row + (cell % 2) * plane + cell / 2 * channels;
-  }
-
-  void fill(const T *sample, int64_t row, const T *zeros, E *to) const {
-    if (s.periodic) row = (row + s.height) % s.height;
-    const bool outside = row < 0 || row >= s.height;
-    auto cell = [&](int64_t x) {
-      if (s.periodic && border) x = (x + s.width) % s.width;
-      return outside || x < 0 || x >= s.width ? zeros : sample + (row * s.width + x) * channels;
-    };
-    for (int64_t x = 0; x < s.width + 2 * border; x += border ? 1 : values_of<E>) {
-      const T *first = cell(x - border), *next = cell(x - border + 1);
-      E *term = const_cast<E *>(at(to, x));
-      for (int64_t c = 0; c < channels; c += lanes) put(term + c, across<E>(first + c, next + c));
-    }
-  }
-};
-
-// acc (8 channels of x, V vectors of dy's channels) += the sum over the steps of a row.
-template <class E, int V>
-inline void add_row(__m512 (&acc)[8][V], const E *x, int64_t in, const E *dy, int64_t out, int64_t steps) {
-  for (int64_t i = 0; i < steps; i++, x += in, dy += out)
-    FX_UNROLL for (int c = 0; c < 8; c++)
-      FX_UNROLL for (int v = 0; v < V; v++) acc[c][v] = multiply_add(acc[c][v], dy + v * lanes, x[c]);
-}
-
-// dw (k, k, I, V vectors) += the sum over a band of rows, which x and dy hold.
-template <class T, class E, int V>
-void add_band(const Cells<T> &xs, const Cells<T> &dys, const E *x, const E *dy, int64_t rows, float *dw) {
-  const ConvShape &s = xs.s;
-  for (int64_t ky = 0; ky < s.kernel; ky++)
-    for (int64_t kx = 0; kx < s.kernel; kx++)
-      for (int64_t i = 0; i < s.in; i += 8, dw += 8 * V * lanes) {
-        __m512 acc[8][V];
-        FX_UNROLL for (int c = 0; c < 8; c++)
-          FX_UNROLL for (int v = 0; v < V; v++) acc[c][v] = load(dw + (c * V + v) * lanes);
-        for (int64_t r = 0; r < rows; r++)
-          add_row<E, V>(acc, xs.at(x + (r + ky) * xs.size(), kx) + i, s.in, dy + r * dys.size(), s.out, dys.steps);
-        FX_UNROLL for (int c = 0; c < 8; c++)
-          FX_UNROLL for (int v = 0; v < V; v++) store(dw + (c * V + v) * lanes, acc[c][v]);
-      }
-}
-
-template <class T>
-void add_bias(const T *dy, int64_t cells, int64_t out, float *db) {
-  for (int64_t o = 0; o < out; o += lanes) {
-    __m512 acc = load(db + o);
-    for (int64_t i = 0; i < cells; i++) acc = _mm512_add_ps(acc, load(dy + i * out + o));
-    store(db + o, acc);
-  }
-}
-
-// Adds up the parts and writes dw (O,k,k,I) for V vectors of y's channels from o on.
-void unpack(const ConvShape &s, const std::vector<const float *> &parts, int64_t o, int64_t vectors, float *dw) {
-  const int64_t depth = s.kernel * s.kernel * s.in;
-  for (int64_t v = 0; v < vectors; v++)
-    for (int64_t t = 0; t < depth; t += lanes) {
-      __m512i block[lanes];
-      for (int64_t i = 0; i < lanes; i++) {
-        __m512 sum = _mm512_setzero_ps();
-        for (const float *part : parts) sum += load(part + o * depth + ((t + i) * vectors + v) * lanes);
-        block[i] = (__m512i)sum;
-      }
-      transpose(block);
-      for (int64_t i = 0; i < lanes; i++) put(dw + (o + v * lanes + i) * depth + t, block[i]);
-    }
-}
-
-// ---- Work of the threads
-
-// The number of rows of a band, such that the rows of x that it reads stay in the L2 cache.
-int64_t band_of(const ConvShape &s, int64_t row_bytes) {
-  return std::clamp<int64_t>(262144 / row_bytes - (s.kernel - 1), 1, std::min<int64_t>(s.height, 16));
-}
-
-// Cuts the rows of all samples into bands and calls body(sample, first row, row after the last) for each, in parallel.
-// A thread gets its body from make() and takes its bands in order.
-template <class Make>
-void each_band(const ConvShape &s, int64_t rows, Make &&make) {
-  const int64_t bands = (s.height + rows - 1) / rows;
-  at::parallel_for(0, s.samples * bands, 1, [&](int64_t begin, int64_t end) {
-    auto body = make();
-    for (int64_t i = begin; i < end; i++) body(i / bands, i % bands * rows, std::min(i % bands * rows + rows, s.height));
-  });
-}
-
-// s.in and s.out are the channels of this product's x and y. w is (s.out/32, k, k, terms, 32); the last block is of 16
-// channels if s.out is no multiple of 32.
-template <class T>
-void product(const ConvShape &s, const T *x, const term_of<T> *w, const float *b, const T *r, T *y) {
-  using E = term_of<T>;
-  const Rows<T> x_rows(s);
-  const int64_t taps = s.kernel * s.kernel, band = band_of(s, x_rows.size() * sizeof(E));
-  each_band(s, band, [&] {
-    return [&, rows_of = Buffer<E>((band + s.kernel - 1) * x_rows.size())](int64_t n, int64_t begin, int64_t end) {
-      E *buffered = rows_of.get();
-      const T *sample = x + n * s.height * s.width * s.in;
-      const int64_t count = end - begin + s.kernel - 1;
-      for (int64_t i = 0; i < count; i++) x_rows.fill(sample, begin + i - x_rows.border, buffered + i * x_rows.size());
-      for (int64_t o = 0; o < s.out; o += 2 * lanes)
-        for (int64_t i = 0; i < end - begin; i++) {
-          const E *rows[3];
-          for (int64_t ky = 0; ky < 3; ky++) rows[ky] = buffered + (i + std::min(ky, s.kernel - 1)) * x_rows.size();
-          const E *weights = w + o * taps * x_rows.terms;
-          const float *bias = b ? b + o : nullptr;
-          const int64_t to = ((n * s.height + begin + i) * s.width) * s.out + o;
-          const T *add = r ? r + to : nullptr;
-          if (o + 2 * lanes <= s.out)
-            row_of<T, E, 2>(x_rows, rows, weights, bias, add, y + to);
-          else
-            row_of<T, E, 1>(x_rows, rows, weights, bias, add, y + to);
-        }
-    };
-  });
-}
-
-template <class E>
-using Pack = void (*)(const ConvShape &s, const float *w, int64_t first, int64_t vectors, E *to);
-
-// The weights for all channels of a product's y, packed block by block.
-template <class E>
-Buffer<E> packed(const ConvShape &s, int64_t channels, const float *w, Pack<E> pack) {
-  const int64_t depth = s.kernel * s.kernel * s.in * s.out / channels / values_of<E>;
-  Buffer<E> to(channels * depth);
-  each_block(channels, [&](int64_t first, int64_t vectors) { pack(s, w, first, vectors, to.get() + first * depth); });
-  return to;
-}
+#define FX_KERNEL "conv/conv_kernel.h"
+#include "simd/each_target.h"
 
 }  // namespace
 
-bool has_conv(bool bfloat16) { return bfloat16 ? has_avx512bf16() : has_avx512(); }
+bool has_conv(bool bfloat16) { return bfloat16 ? FX_BEST(kernel<bf16>) != nullptr : FX_BEST(kernel<float>) != nullptr; }
 
 template <class T>
-void conv_forward(const ConvShape &s, const T *x, const float *w, const float *b, const T *r, T *y) {
-  if constexpr (std::is_same_v<T, float>)
-    if (has_winograd(s)) return winograd_forward(s, x, w, b, r, y);
-  product(s, x, packed(s, s.out, w, pack_forward<term_of<T>>).get(), b, r, y);
+ConvWay conv_way(const ConvShape &s) {
+  if (has_large_winograd(s)) return ConvWay::large_winograd;
+  return std::is_same_v<T, float> && has_winograd(s) ? ConvWay::winograd : ConvWay::direct;
+}
+
+template <class T>
+int64_t conv_packed_bytes(const ConvShape &s) {
+  if (conv_way<T>(s) != ConvWay::direct) return winograd_packed_bytes(s);
+  return s.out * s.kernel * s.kernel * s.in * static_cast<int64_t>(sizeof(T));
+}
+
+template <class T>
+void conv_pack(const ConvShape &s, const float *w, void *to) {
+  if (conv_way<T>(s) != ConvWay::direct) return winograd_pack(s, w, static_cast<float *>(to));
+  FX_BEST(kernel<T>)->pack(s, w, to);
+}
+
+template <class T>
+void conv_forward(const ConvShape &s, const T *x, const void *w, const float *b, const T *r, T *y) {
+  if (conv_way<T>(s) != ConvWay::direct) return winograd_forward(s, x, static_cast<const float *>(w), b, r, y);
+  FX_BEST(kernel<T>)->forward(s, x, w, b, r, y);
 }
 
 template <class T>
 void conv_input_gradient(const ConvShape &s, const T *dy, const float *w, T *dx) {
   if constexpr (std::is_same_v<T, float>)
     if (has_winograd(s)) return winograd_input_gradient(s, dy, w, dx);
-  ConvShape reversed = s;
-  std::swap(reversed.in, reversed.out);
-  product<T>(reversed, dy, packed(s, s.in, w, pack_backward<term_of<T>>).get(), nullptr, nullptr, dx);
+  FX_BEST(kernel<T>)->input_gradient(s, dy, w, dx);
 }
 
 template <class T>
 void conv_weight_gradient(const ConvShape &s, const T *x, const T *dy, float *dw, float *db) {
   if constexpr (std::is_same_v<T, float>)
     if (has_winograd(s)) return winograd_weight_gradient(s, x, dy, dw, db);
-  using E = term_of<T>;
-  const Cells<T> xs(s, s.in, s.kernel / 2), dys(s, s.out, 0);
-  const std::vector<T> zeros(std::max(s.in, s.out));
-  const int64_t rows = std::clamp<int64_t>(128 / s.width, 1, s.height), depth = s.kernel * s.kernel * s.in;
-  ThreadSums sums(s.out * (depth + 1));  // dw in the layout of unpack, then db
-  each_band(s, rows, [&] {
-    return [&, to = sums.begin(), x_rows = Buffer<E>((rows + 2) * xs.size()), dy_rows = Buffer<E>(rows * dys.size())](
-               int64_t n, int64_t begin, int64_t end) {
-      const int64_t cells = s.height * s.width;
-      for (int64_t i = 0; i < end - begin + s.kernel - 1; i++)
-        xs.fill(x + n * cells * s.in, begin + i - xs.border, zeros.data(), x_rows.get() + i * xs.size());
-      for (int64_t i = 0; i < end - begin; i++)
-        dys.fill(dy + n * cells * s.out, begin + i, zeros.data(), dy_rows.get() + i * dys.size());
-      for (int64_t o = 0; o < s.out; o += 2 * lanes) {
-        if (o + 2 * lanes <= s.out)
-          add_band<T, E, 2>(xs, dys, x_rows.get(), dy_rows.get() + o, end - begin, to + o * depth);
-        else
-          add_band<T, E, 1>(xs, dys, x_rows.get(), dy_rows.get() + o, end - begin, to + o * depth);
-      }
-      add_bias(dy + (n * s.height + begin) * s.width * s.out, (end - begin) * s.width, s.out, to + s.out * depth);
-    };
-  });
-  const auto made = sums.made();
-  each_block(s.out, [&](int64_t o, int64_t vectors) { unpack(s, made, o, vectors, dw); });
-  add_up(made, s.out * depth, s.out, db);
+  FX_BEST(kernel<T>)->weight_gradient(s, x, dy, dw, db);
 }
 
-#else  // has_conv is false, so nothing calls the others
-
-namespace fx {
-bool has_conv(bool) { return false; }
-template <class T>
-void conv_forward(const ConvShape &, const T *, const float *, const float *, const T *, T *) {}
-template <class T>
-void conv_input_gradient(const ConvShape &, const T *, const float *, T *) {}
-template <class T>
-void conv_weight_gradient(const ConvShape &, const T *, const T *, float *, float *) {}
-#endif
-
 #define FX_INSTANTIATE(T)                                                                                     \
-  template void conv_forward(const ConvShape &, const T *, const float *, const float *, const T *, T *);     \
+  template ConvWay conv_way<T>(const ConvShape &);                                                            \
+  template int64_t conv_packed_bytes<T>(const ConvShape &);                                                   \
+  template void conv_pack<T>(const ConvShape &, const float *, void *);                                       \
+  template void conv_forward(const ConvShape &, const T *, const void *, const float *, const T *, T *);      \
   template void conv_input_gradient(const ConvShape &, const T *, const float *, T *);                        \
   template void conv_weight_gradient(const ConvShape &, const T *, const T *, float *, float *);
 FX_INSTANTIATE(float)

@@ -1,368 +1,68 @@
-// See winograd.h for the maths. A "point" below is one of the 16 elements of a transformed tile. Each point is a matrix
-// product of its own, over a block of tiles that stays in the L2 cache.
+// See winograd.h for the maths.
 #include "winograd.h"
 
-#include <vector>
+#include <type_traits>
+#include <utility>
 
-#if defined(__x86_64__)
-#include "simd/avx512.h"
+#include "simd/buffers.h"
+#include "simd/simd.h"
 
 namespace fx {
 namespace {
 
-constexpr int points = 16;
-
-// ---- The transforms along one dimension, in place, on every step-th element
-
-inline void transform_input(__m512 *d, int step) {  // B'
-  const __m512 a = d[0], b = d[step], c = d[2 * step], e = d[3 * step];
-  d[0] = a - c;
-  d[step] = b + c;
-  d[2 * step] = c - b;
-  d[3 * step] = b - e;
-}
-inline void transform_weights(const __m512 *g, int from, __m512 *u, int step) {  // G
-  const __m512 half = _mm512_set1_ps(0.5f), even = half * (g[0] + g[2 * from]), odd = half * g[from];
-  u[0] = g[0];
-  u[step] = even + odd;
-  u[2 * step] = even - odd;
-  u[3 * step] = g[2 * from];
-}
-inline void transform_output(__m512 *m, int step) {  // A'
-  const __m512 sum = m[step] + m[2 * step], difference = m[step] - m[2 * step];
-  m[0] += sum;
-  m[step] = difference - m[3 * step];
-}
-inline void transform_output_gradient(__m512 *d, int step) {  // A
-  const __m512 a = d[0], b = d[step];
-  d[step] = a + b;
-  d[2 * step] = a - b;
-  d[3 * step] = -b;
-}
-inline void transform_weight_gradient(__m512 *u, int step) {  // G'
-  const __m512 half = _mm512_set1_ps(0.5f), sum = half * (u[step] + u[2 * step]);
-  u[0] += sum;
-  u[step] = half * (u[step] - u[2 * step]);
-  u[2 * step] = sum + u[3 * step];
-}
-
-// ---- Tiles of fields, and blocks of tiles
-
-// The tiles of all samples, row by row.
-struct Tiles {
-  const ConvShape &s;
-  int64_t rows, columns, count;
-  explicit Tiles(const ConvShape &s)
-      : s(s), rows((s.height + 1) / 2), columns((s.width + 1) / 2), count(s.samples * rows * columns) {}
+// The functions of winograd.h, compiled for each set of instructions; see winograd_kernel.h.
+template <class T>
+using Product = void (*)(const ConvShape &s, const T *x, const float *w, const float *b, const T *r, T *y);
+struct Kernel {
+  void (*pack)(const ConvShape &s, const float *w, float *to);
+  void (*pack_large)(const ConvShape &s, const float *w, float *to);
+  Product<float> forward, large;
+  Product<bf16> large_bf16;  // null without instructions for bf16
+  void (*input_gradient)(const ConvShape &s, const float *dy, const float *w, float *dx);
+  void (*weight_gradient)(const ConvShape &s, const float *x, const float *dy, float *dw, float *db);
 };
 
-// One tile; next moves on to the tile after it.
-struct Tile {
-  const Tiles &t;
-  int64_t sample, row, column;
-  Tile(const Tiles &t, int64_t i)
-      : t(t), sample(i / (t.rows * t.columns)), row(i / t.columns % t.rows), column(i % t.columns) {}
-  void next() {
-    if (++column < t.columns) return;
-    column = 0;
-    if (++row < t.rows) return;
-    row = 0;
-    sample++;
-  }
+// The length of a plane of transformed weights, one for each point. Without the last term it would be a power of two, and
+// all points would fall into the same few sets of the cache.
+int64_t plane_of(const ConvShape &s) { return s.in * s.out + 16; }
 
-  // Points cells[i][j] to the cell (first + i, first + j), counted from the tile's corner, in the field `of` with that
-  // many channels. Cells outside the field become null.
-  template <int N, class T>
-  void cells(T *of, int64_t channels, int64_t first, bool periodic, T *null, T *(&cells)[N][N]) const {
-    T *rows[N];
-    int64_t columns[N];  // -1: outside
-    auto place = [=](int64_t i, int64_t size) {
-      if (periodic) return i < 0 ? i + size : i % size;
-      return i < size ? i : -1;
-    };
-    for (int i = 0; i < N; i++) {
-      const int64_t y = place(2 * row + first + i, t.s.height), x = place(2 * column + first + i, t.s.width);
-      rows[i] = y < 0 ? nullptr : of + (sample * t.s.height + y) * t.s.width * channels;
-      columns[i] = x < 0 ? -1 : x * channels;
-    }
-    for (int i = 0; i < N; i++)
-      for (int j = 0; j < N; j++) cells[i][j] = rows[i] && columns[j] >= 0 ? rows[i] + columns[j] : null;
-  }
-};
-
-// Transformed tiles: (points, channels / 16, tiles, 16).
-struct Block {
-  int64_t channels, tiles;
-  int64_t group() const { return tiles * lanes; }
-  int64_t point() const { return channels * tiles; }
-  int64_t size() const { return points * point(); }
-};
-
-// Transforms N x N cells of each tile, beginning at (first, first) from the tile's corner, by each along both dimensions.
-template <int N, class Each>
-void fill(Tile tile, const float *from, Block block, int64_t first, bool periodic, const float *zeros, float *to,
-          Each &&each) {
-  const int64_t point = block.point();
-  for (int64_t i = 0; i < block.tiles; i++, tile.next()) {
-    const float *cells[N][N];
-    tile.cells(from, block.channels, first, periodic, zeros, cells);
-    for (int64_t c = 0; c < block.channels; c += lanes) {
-      __m512 d[4][4];
-      FX_UNROLL for (int y = 0; y < N; y++)
-        FX_UNROLL for (int x = 0; x < N; x++) d[y][x] = load(cells[y][x] + c);
-      FX_UNROLL for (int x = 0; x < N; x++) each(&d[0][x], 4);
-      FX_UNROLL for (int y = 0; y < 4; y++) each(&d[y][0], 1);
-      float *at = to + c * block.tiles + i * lanes;
-      FX_UNROLL for (int p = 0; p < points; p++) store(at + p * point, d[p / 4][p % 4]);
-    }
-  }
-}
-
-void fill_inputs(const Tile &tile, const float *x, Block block, const float *zeros, float *to) {
-  fill<4>(tile, x, block, -1, tile.t.s.periodic, zeros, to, [](__m512 *d, int step) { transform_input(d, step); });
-}
-
-// Transforms the products back and writes y; b and r may be null.
-void write_outputs(Tile tile, const float *products, Block block, const float *b, const float *r, float *y) {
-  const int64_t point = block.point();
-  for (int64_t t = 0; t < block.tiles; t++, tile.next()) {
-    float *cells[2][2];
-    tile.cells<2, float>(y, block.channels, 0, false, nullptr, cells);
-    for (int64_t c = 0; c < block.channels; c += lanes) {
-      const float *at = products + c * block.tiles + t * lanes;
-      __m512 m[4][4];
-      FX_UNROLL for (int p = 0; p < points; p++) m[p / 4][p % 4] = load(at + p * point);
-      FX_UNROLL for (int x = 0; x < 4; x++) transform_output(&m[0][x], 4);
-      const __m512 none = _mm512_setzero_ps(), bias = b ? load(b + c) : none;
-      FX_UNROLL for (int i = 0; i < 2; i++) {
-        transform_output(m[i], 1);
-        FX_UNROLL for (int j = 0; j < 2; j++)
-          if (cells[i][j]) store(cells[i][j] + c, m[i][j] + bias + (r ? load(r + (cells[i][j] - y) + c) : none));
-      }
-    }
-  }
-}
-
-// ---- Weights and their gradients: (points, O/32, I, 32); the last block is of 16 channels if O is no multiple of 32
-
-// Without the last term the size of a plane would be a power of two, and all points would fall into the same few sets of
-// the cache.
-int64_t plane_of(const ConvShape &s) { return s.in * s.out + lanes; }
-
-template <class Tap>
-void transform_taps(Tap &&tap, __m512 (&u)[4][4]) {
-  __m512 g[3][3], half[4][3];
-  FX_UNROLL for (int t = 0; t < 9; t++) g[t / 3][t % 3] = tap(t);
-  FX_UNROLL for (int x = 0; x < 3; x++) transform_weights(&g[0][x], 3, &half[0][x], 3);
-  FX_UNROLL for (int y = 0; y < 4; y++) transform_weights(half[y], 1, u[y], 1);
-}
-
-// Packs the transformed weights of V vectors of y's channels from o on.
-void pack_forward(const ConvShape &s, const float *w, int64_t o, int64_t vectors, float *to) {
-  const int64_t in = s.in;
-  for (int64_t v = 0; v < vectors; v++)
-    for (int64_t i = 0; i < s.in; i += lanes) {
-      __m512i transformed[points][lanes];
-      for (int64_t l = 0; l < lanes; l++) {
-        const float *from = w + (o + v * lanes + l) * 9 * s.in + i;
-        __m512 u[4][4];
-        transform_taps([&](int t) { return load(from + t * in); }, u);
-        FX_UNROLL for (int p = 0; p < points; p++) transformed[p][l] = (__m512i)u[p / 4][p % 4];
-      }
-      for (int p = 0; p < points; p++) {
-        transpose(transformed[p]);
-        float *at = to + p * plane_of(s) + o * s.in + (i * vectors + v) * lanes;
-        for (int64_t l = 0; l < lanes; l++) put(at + l * vectors * lanes, transformed[p][l]);
-      }
-    }
-}
-
-// Packs the transformed weights of the kernels rotated by 180 degrees, V vectors of x's channels from i on.
-void pack_backward(const ConvShape &s, const float *w, int64_t i, int64_t vectors, float *to) {
-  const int64_t in = s.in, plane = plane_of(s);
-  for (int64_t o = 0; o < s.out; o++)
-    for (int64_t v = 0; v < vectors; v++) {
-      const float *from = w + o * 9 * s.in + i + v * lanes;
-      __m512 u[4][4];
-      transform_taps([&](int t) { return load(from + (8 - t) * in); }, u);
-      float *at = to + i * s.out + (o * vectors + v) * lanes;
-      FX_UNROLL for (int p = 0; p < points; p++) store(at + p * plane, u[p / 4][p % 4]);
-    }
-}
-
-// Adds up the parts, transforms the sum and writes dw (O,3,3,I) for V vectors of y's channels from o on.
-void unpack(const ConvShape &s, const std::vector<const float *> &parts, int64_t o, int64_t vectors, float *dw) {
-  for (int64_t v = 0; v < vectors; v++)
-    for (int64_t i = 0; i < s.in; i += lanes) {
-      __m512i sums[points][lanes];
-      for (int p = 0; p < points; p++) {
-        for (int64_t l = 0; l < lanes; l++) {
-          __m512 sum = _mm512_setzero_ps();
-          for (const float *part : parts) sum += load(part + p * plane_of(s) + o * s.in + ((i + l) * vectors + v) * lanes);
-          sums[p][l] = (__m512i)sum;
-        }
-        transpose(sums[p]);
-      }
-      for (int64_t l = 0; l < lanes; l++) {
-        __m512 u[4][4];
-        FX_UNROLL for (int p = 0; p < points; p++) u[p / 4][p % 4] = (__m512)sums[p][l];
-        FX_UNROLL for (int x = 0; x < 4; x++) transform_weight_gradient(&u[0][x], 4);
-        float *at = dw + (o + v * lanes + l) * 9 * s.in + i;
-        FX_UNROLL for (int y = 0; y < 3; y++) {
-          transform_weight_gradient(u[y], 1);
-          FX_UNROLL for (int x = 0; x < 3; x++) store(at + (3 * y + x) * s.in, u[y][x]);
-        }
-      }
-    }
-}
-
-// ---- Products
-
-// P tiles and V vectors of channels: y (V groups of tiles) = the sum over the channels of x.
-template <int P, int V>
-void multiply(const float *x, Block in, const float *w, float *y, int64_t group) {
-  __m512 acc[P][V];
-  FX_UNROLL for (int p = 0; p < P; p++)
-    FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = _mm512_setzero_ps();
-  for (int64_t c = 0; c < in.channels; c += lanes, x += in.group())
-    for (int i = 0; i < lanes; i++, w += V * lanes)
-      FX_UNROLL for (int p = 0; p < P; p++)
-        FX_UNROLL for (int v = 0; v < V; v++) acc[p][v] = multiply_add(acc[p][v], w + v * lanes, x[p * lanes + i]);
-  FX_UNROLL for (int v = 0; v < V; v++)
-    FX_UNROLL for (int p = 0; p < P; p++) store(y + v * group + p * lanes, acc[p][v]);
-}
-
-// Multiplies all tiles of a block at one point.
-template <int V>
-void multiply_all(const float *x, Block in, const float *w, float *y) {
-  int64_t tile = 0;
-  auto run = [&](auto tiles) {
-    constexpr int P = decltype(tiles)::value;
-    for (; tile + P <= in.tiles; tile += P)
-      multiply<P, V>(x + tile * lanes, in, w, y + tile * lanes, in.group());
-  };
-  run(std::integral_constant<int, 12>());
-  run(std::integral_constant<int, 8>());
-  run(std::integral_constant<int, 4>());
-  run(std::integral_constant<int, 1>());
-}
-
-// du (I, V vectors) += the sum over the tiles of x and dy, at one point.
-template <int V>
-void accumulate(const float *x, Block in, const float *dy, float *du) {
-  const int64_t tiles = in.tiles, group = in.group();
-  for (int64_t i = 0; i < in.channels; i += 8, du += 8 * V * lanes) {
-    const float *xs = x + i / lanes * group + i % lanes;
-    __m512 acc[8][V];
-    FX_UNROLL for (int c = 0; c < 8; c++)
-      FX_UNROLL for (int v = 0; v < V; v++) acc[c][v] = load(du + (c * V + v) * lanes);
-    for (int64_t t = 0; t < tiles * lanes; t += lanes)
-      FX_UNROLL for (int c = 0; c < 8; c++)
-        FX_UNROLL for (int v = 0; v < V; v++) acc[c][v] = multiply_add(acc[c][v], dy + v * group + t, xs[t + c]);
-    FX_UNROLL for (int c = 0; c < 8; c++)
-      FX_UNROLL for (int v = 0; v < V; v++) store(du + (c * V + v) * lanes, acc[c][v]);
-  }
-}
-
-// ---- Work of the threads
-
-// Cuts the tiles into blocks whose transforms stay in the L2 cache, and calls body(first tile, number of tiles) for each,
-// in parallel. A thread gets its body from make(largest number of tiles).
-template <class Make>
-void each_block_of_tiles(const Tiles &t, Make &&make) {
-  const int64_t threads = at::get_num_threads(), some = 48;
-  int64_t blocks = (t.count + some - 1) / some;
-  blocks = (blocks + threads - 1) / threads * threads;
-  const int64_t most = ((t.count + blocks - 1) / blocks + 3) / 4 * 4;
-  at::parallel_for(0, (t.count + most - 1) / most, 1, [&](int64_t begin, int64_t end) {
-    auto body = make(most);
-    for (int64_t i = begin; i < end; i++) body(i * most, std::min(most, t.count - i * most));
-  });
-}
-
-// s.in and s.out are the channels of this product's x and y.
-void product(const ConvShape &s, const float *x, const float *w, const float *b, const float *r, float *y) {
-  const Tiles tiles(s);
-  const std::vector<float> zeros(s.in);
-  each_block_of_tiles(tiles, [&](int64_t most) {
-    return [&, x_data = Buffer<float>(Block{s.in, most}.size()), y_data = Buffer<float>(Block{s.out, most}.size())](
-               int64_t first, int64_t count) {
-      const Block in{s.in, count}, out{s.out, count};
-      fill_inputs({tiles, first}, x, in, zeros.data(), x_data.get());
-      for (int p = 0; p < points; p++)
-        for (int64_t o = 0; o < s.out; o += 2 * lanes) {
-          const float *x_at = x_data.get() + p * in.point(), *w_at = w + p * plane_of(s) + o * s.in;
-          float *y_at = y_data.get() + p * out.point() + o * count;
-          if (o + 2 * lanes <= s.out)
-            multiply_all<2>(x_at, in, w_at, y_at);
-          else
-            multiply_all<1>(x_at, in, w_at, y_at);
-        }
-      write_outputs({tiles, first}, y_data.get(), out, b, r, y);
-    };
-  });
-}
+#define FX_KERNEL "conv/winograd_kernel.h"
+#include "simd/each_target.h"
 
 }  // namespace
 
 bool has_winograd(const ConvShape &s) { return s.kernel == 3 && s.samples * s.height * s.width >= 512; }
 
+bool has_large_winograd(const ConvShape &s) {
+  const int64_t cells = s.samples * s.height * s.width;
+  return s.inference && s.kernel == 3 && cells >= 256 && cells * 64 >= s.in * s.out;
+}
+
+int64_t winograd_packed_bytes(const ConvShape &s) {
+  const int64_t points = has_large_winograd(s) ? 36 : 16;
+  return points * plane_of(s) * static_cast<int64_t>(sizeof(float));
+}
+
+void winograd_pack(const ConvShape &s, const float *w, float *packed) {
+  const auto &k = FX_BEST(kernel);
+  (has_large_winograd(s) ? k.pack_large : k.pack)(s, w, packed);
+}
+
 void winograd_forward(const ConvShape &s, const float *x, const float *w, const float *b, const float *r, float *y) {
-  Buffer<float> packed(points * plane_of(s));
-  each_block(s.out, [&](int64_t o, int64_t vectors) { pack_forward(s, w, o, vectors, packed.get()); });
-  product(s, x, packed.get(), b, r, y);
+  const auto &k = FX_BEST(kernel);
+  (has_large_winograd(s) ? k.large : k.forward)(s, x, w, b, r, y);
+}
+
+void winograd_forward(const ConvShape &s, const bf16 *x, const float *w, const float *b, const bf16 *r, bf16 *y) {
+  FX_BEST(kernel).large_bf16(s, x, w, b, r, y);
 }
 
 void winograd_input_gradient(const ConvShape &s, const float *dy, const float *w, float *dx) {
-  Buffer<float> packed(points * plane_of(s));
-  each_block(s.in, [&](int64_t i, int64_t vectors) { pack_backward(s, w, i, vectors, packed.get()); });
-  ConvShape reversed = s;
-  std::swap(reversed.in, reversed.out);
-  product(reversed, dy, packed.get(), nullptr, nullptr, dx);
+  FX_BEST(kernel).input_gradient(s, dy, w, dx);
 }
 
 void winograd_weight_gradient(const ConvShape &s, const float *x, const float *dy, float *dw, float *db) {
-  const Tiles tiles(s);
-  const std::vector<float> zeros(std::max(s.in, s.out));
-  ThreadSums sums(points * plane_of(s) + s.out);  // the sums at each point, then db
-  each_block_of_tiles(tiles, [&](int64_t most) {
-    return [&, to = sums.begin(), x_data = Buffer<float>(Block{s.in, most}.size()),
-            dy_data = Buffer<float>(Block{s.out, most}.size())](int64_t first, int64_t count) {
-      const Block in{s.in, count}, out{s.out, count};
-      fill_inputs({tiles, first}, x, in, zeros.data(), x_data.get());
-      fill<2>({tiles, first}, dy, out, 0, false, zeros.data(), dy_data.get(),
-              [](__m512 *d, int step) { transform_output_gradient(d, step); });
-      // db: the point (1,1) of A dy A' is the sum of dy over the tile
-      for (int64_t c = 0; c < s.out; c += lanes) {
-        const float *tiles_sums = dy_data.get() + 5 * out.point() + c * count;
-        float *bias = to + points * plane_of(s) + c;
-        __m512 sum = load(bias);
-        for (int64_t t = 0; t < count; t++) sum += load(tiles_sums + t * lanes);
-        store(bias, sum);
-      }
-      for (int p = 0; p < points; p++)
-        for (int64_t o = 0; o < s.out; o += 2 * lanes) {
-          const float *x_at = x_data.get() + p * in.point(), *dy_at = dy_data.get() + p * out.point() + o * count;
-          float *du = to + p * plane_of(s) + o * s.in;
-          if (o + 2 * lanes <= s.out)
-            accumulate<2>(x_at, in, dy_at, du);
-          else
-            accumulate<1>(x_at, in, dy_at, du);
-        }
-    };
-  });
-  const auto made = sums.made();
-  each_block(s.out, [&](int64_t o, int64_t vectors) { unpack(s, made, o, vectors, dw); });
-  add_up(made, points * plane_of(s), s.out, db);
+  FX_BEST(kernel).weight_gradient(s, x, dy, dw, db);
 }
-
-#else  // has_conv is false, so nothing calls the others
-
-namespace fx {
-bool has_winograd(const ConvShape &) { return false; }
-void winograd_forward(const ConvShape &, const float *, const float *, const float *, const float *, float *) {}
-void winograd_input_gradient(const ConvShape &, const float *, const float *, float *) {}
-void winograd_weight_gradient(const ConvShape &, const float *, const float *, float *, float *) {}
-#endif
 
 }  // namespace fx

@@ -82,6 +82,10 @@ fx_error fx_cuda_device_count(int *out) {
   return guard([&] { *out = static_cast<int>(at::detail::getCUDAHooks().deviceCount()); });
 }
 
+int fx_best_cpu_level(void) { return static_cast<int>(best_level()); }
+int fx_cpu_level(void) { return static_cast<int>(level); }
+void fx_set_cpu_level(int to) { level = static_cast<Level>(to); }
+
 // Processors with AMX have AVX-512 BF16 too. Without either, libtorch emulates bf16 products, at a fifth of the speed of
 // float32's.
 bool fx_has_bf16(int device) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "simd/cpu.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -56,8 +57,6 @@ void gather(const float *src, int64_t stride, float *y, int64_t n) {
 }
 
 #if defined(__x86_64__)
-const bool has_avx2 = __builtin_cpu_supports("avx2");
-
 // Splits a row of w cells of eight channels into eight lines, 8 x 8 values at a time, when every channel is kept in order.
 FX_AVX2 void gather_all8(const float *src, float *lines, int64_t w) {
   for (int64_t x = 0; x + 8 <= w; x += 8) {
@@ -89,7 +88,7 @@ FX_AVX2 void stream(float *dst, const float *src, int64_t n) {
 
 void put(float *dst, const float *src, int64_t n) {
 #if defined(__x86_64__)
-  if (has_avx2 && n % 8 == 0 && reinterpret_cast<uintptr_t>(dst) % 32 == 0) return stream(dst, src, n);
+  if (fx::has_avx2() && n % 8 == 0 && reinterpret_cast<uintptr_t>(dst) % 32 == 0) return stream(dst, src, n);
 #endif
   std::memcpy(dst, src, n * sizeof(float));
 }
@@ -128,7 +127,7 @@ class Frame {
 
   bool all8([[maybe_unused]] const float *row, [[maybe_unused]] float *lines) const {
 #if defined(__x86_64__)
-    if (!has_avx2 || p.n != 8 || p.cell_stride != 8 || p.channel_stride != 1 || p.w % 8 != 0) return false;
+    if (!fx::has_avx2() || p.n != 8 || p.cell_stride != 8 || p.channel_stride != 1 || p.w % 8 != 0) return false;
     for (int64_t k = 0; k < 8; k++)
       if (p.channels[k] != k) return false;
     gather_all8(row, lines, p.w);
