@@ -16,12 +16,15 @@
 # make bench    prints one JSON line a benchmark
 # make cuda     compiles fmsr's CUDA code into bin/libfmsr_cuda.so, with a compiler from PyPI and without a GPU
 # make hdf5     fetches libhdf5, by which fmsr reads HDF5 files, to bin/hdf5 (needless where the system or python3's h5py has it)
+# make arm64    builds bin/arm64/fmsr, for Linux on arm64, by a cross-compiler, and tests its kernels and networks under qemu, for half an hour
+#               (Debian: apt-get install g++-aarch64-linux-gnu qemu-user); on an arm64 machine make does
 # make release VERSION=v1.2.3  makes an archive of that tag, with all that it links, in dist/
 # make gpu-kit  builds bin/gpu-kit: gpu-check for a machine with a GPU and PyTorch, but without Go
 # make gpu-check   tests and times on this machine's GPU; on another, run bin/gpu-kit/gpu-check.sh
 #
 # PEER=DIR make bench   also runs DIR/bench.py, the benchmarks of another implementation; so does gpu-check
 # PEER=DIR make ratios  times training and sampling steps beside DIR/bench.py's, in alternating runs
+# RATIOS=--level=avx2 PEER=DIR make ratios  holds both sides to AVX2
 # RATIOS=--engines make ratios  times sampling steps beside inference engines'
 # LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
 # CUDA=1 make         fetches the CUDA libraries too
@@ -31,7 +34,7 @@ export LIBTORCH CUDA
 
 PYTHON ?= python3
 
-.PHONY: all help install build native demo film test shots race lint bench ratios cuda hdf5 release gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
+.PHONY: all help install build native demo film test shots race lint bench ratios cuda hdf5 arm64 release gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
 all: build
 
 help:
@@ -123,6 +126,14 @@ cuda:
 
 hdf5:
 	@internal/format/hdf5/fetch.sh bin/hdf5
+
+arm64: export GOARCH = arm64
+arm64: export CGO_ENABLED = 1
+arm64: export CC = aarch64-linux-gnu-gcc
+arm64: export CXX = aarch64-linux-gnu-g++
+arm64: native
+	go build -o bin/arm64/fmsr ./cmd/fmsr
+	go test -exec 'qemu-aarch64 -L /usr/aarch64-linux-gnu' -count 1 -short -timeout 2h -run 'Kernel|Norms|Golden' -skip TestConv2dKernel/.*/40x41 ./internal/torchx ./model
 
 release:
 	@.ci/release "$(VERSION)"

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -17,7 +18,7 @@ func TestNativeBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	torch := regexp.MustCompile(`rpath,(\S+)/lib `).FindSubmatch(linked)
+	torch := regexp.MustCompile(`cgo ` + runtime.GOARCH + ` LDFLAGS.*rpath,(\S+)/lib `).FindSubmatch(linked)
 	dir := t.TempDir()
 	here := filepath.Join(dir, "internal", "torchx")
 	for from, to := range map[string]string{"csrc": "csrc", "native.sh": "native.sh", "torch.sh": "torch.sh", "../../go.mod": "../../go.mod", "../../go.sum": "../../go.sum"} {

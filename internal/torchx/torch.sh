@@ -1,14 +1,24 @@
-# Sourced by native.sh and cuda.sh: the cache, downloads from PyPI, and the search for libtorch.
+# Sourced by native.sh and cuda.sh: the machine to build for, the cache, downloads from PyPI, and the search for libtorch.
 #
 #   LIBTORCH=DIR   use that libtorch (the folder that holds lib/ and include/)
 #   CUDA=1         fetch the wheel's CUDA libraries too
+#   GOARCH=arm64   build for that processor, by a cross-compiler if this machine has another; amd64 is the other one
 want=2.11.0
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/fmsr
 
 say() { printf '%5ds  %s\n' "$SECONDS" "$*"; } # what begins, and the seconds since the script began
 die() { echo "make: $*" >&2; exit 1; }
 need() { command -v "$1" >/dev/null || die "$1 is needed and was not found: $2"; }
-need g++ "install a C++17 compiler (Debian: apt-get install g++)"
+
+machine=$(uname -m)
+case ${GOARCH:-$machine} in
+  amd64 | x86_64) goarch=amd64 target=x86_64 ;;
+  arm64 | aarch64) goarch=arm64 target=aarch64 ;;
+  *) die "fmsr builds for amd64 and arm64, not for ${GOARCH:-$machine}" ;;
+esac
+tools= # the prefix of a cross-compiler's programs
+[ "$target" = "$machine" ] || tools=$target-linux-gnu-
+need "${tools}g++" "install a C++17 compiler (Debian: apt-get install g++${tools:+-${tools%-}})"
 need sha256sum "install coreutils"
 
 version_of() { # DIR: prints the version of the libtorch there, such as 2.11.0, or nothing
@@ -47,9 +57,9 @@ fetching() {
 }
 
 pip_get() { # [--deps] PACKAGES: downloads their wheels, with --deps those of their dependencies too, to $tmp/wheels
-  local deps=--no-deps platforms=(--platform manylinux2014_x86_64) glibc
+  local deps=--no-deps platforms=(--platform "manylinux2014_$target") glibc
   if [ "$1" = --deps ]; then deps=; shift; fi
-  for glibc in {17..28}; do platforms+=(--platform "manylinux_2_${glibc}_x86_64"); done
+  for glibc in {17..28}; do platforms+=(--platform "manylinux_2_${glibc}_$target"); done
   python3 -m pip download --quiet --disable-pip-version-check $deps --only-binary=:all: "${platforms[@]}" \
     --implementation cp --python-version 3.11 -d "$tmp/wheels" "$@"
 }
@@ -107,8 +117,8 @@ find_torch() {
     torch=$(cd "$LIBTORCH" && pwd)
     return
   fi
-  dir=$(installed_torch)
-  if [ -n "$dir" ] && usable "$dir"; then
+  [ -n "$tools" ] || dir=$(installed_torch)
+  if [ -n "${dir:-}" ] && usable "$dir"; then
     v=$(version_of "$dir")
     if [ "$v" = "$want" ]; then torch=$dir; return; fi
     echo "passing over PyTorch ${v:-of unknown version} in $dir: libtorch $want is needed"
@@ -117,7 +127,7 @@ find_torch() {
 }
 
 pypi_torch() { # sets $torch to PyPI's libtorch, in the cache
-  local site=$cache/libtorch-$want${CUDA:+-cuda}
+  local site=$cache/libtorch-$want${tools:+-$goarch}${CUDA:+-cuda}
   usable "$site/torch" || fetch_torch "$site"
   torch=$site/torch
 }

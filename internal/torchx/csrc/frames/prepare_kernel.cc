@@ -125,7 +125,7 @@ class Frame {
     }
   }
 
-  bool all8(const float *row, float *lines) const {
+  bool all8([[maybe_unused]] const float *row, [[maybe_unused]] float *lines) const {
 #if defined(__x86_64__)
     if (!fx::has_avx2() || p.n != 8 || p.cell_stride != 8 || p.channel_stride != 1 || p.w % 8 != 0) return false;
     for (int64_t k = 0; k < 8; k++)
