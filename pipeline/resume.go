@@ -15,6 +15,7 @@ import (
 
 	"fmsr.example/fmsr/internal/glob"
 	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/runfolder"
 	"fmsr.example/fmsr/pipeline/spec"
 )
 
@@ -191,23 +192,7 @@ func (r *runner) setAside() error {
 	if err != nil {
 		return err
 	}
-	suffix := unusedSuffix(old)
-	for _, path := range old {
-		if err := os.Rename(path, path+suffix); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// unusedSuffix returns .old or .old-2, .old-3, ...: the first that none of the files has been
-// set aside by.
-func unusedSuffix(paths []string) string {
-	suffix := ".old"
-	for n := 2; slices.ContainsFunc(paths, func(path string) bool { _, err := os.Lstat(path + suffix); return err == nil }); n++ {
-		suffix = fmt.Sprintf(".old-%d", n)
-	}
-	return suffix
+	return runfolder.SetAside(old...)
 }
 
 // compare returns an error if resuming a run of spec was under spec now would change

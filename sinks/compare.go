@@ -8,7 +8,6 @@ import (
 	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/runview"
-	"fmsr.example/fmsr/internal/store/parts"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -117,15 +116,6 @@ func (c *compare) Resume(ctx context.Context, key string) (map[frames.Part]bool,
 	return c.resume(ctx, key, about, room{}, comparisonName)
 }
 
-// Start is kept's. Without a truth the folder's comparison is of other samples than those
-// that follow.
-func (c *compare) Start() error {
-	if c.Truth == "" {
-		return parts.Forget(c.env.Run.Dir, c.name)
-	}
-	return c.kept.Start()
-}
-
 // Reads returns the truth's files.
 func (c *compare) Reads() []string { return c.truth.paths() }
 
@@ -139,10 +129,14 @@ func (c *compare) Writes() []string {
 
 // Process compares a sample and passes it on.
 func (c *compare) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
-	if c.Truth != "" {
-		if err := c.add(in.(*frames.Frames)); err != nil {
-			return nil, err
-		}
+	var err error
+	if c.Truth == "" {
+		err = c.forget()
+	} else {
+		err = c.add(in.(*frames.Frames))
+	}
+	if err != nil {
+		return nil, err
 	}
 	in.Retain()
 	return []pipeline.Element{in}, nil

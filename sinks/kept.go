@@ -25,6 +25,8 @@ type kept struct {
 	env  *pipeline.Env
 	in   pipeline.Meta
 	set  *parts.Set
+
+	forgot bool
 }
 
 // room is the approximate size of a frame on disk: in its seed's files, which this run
@@ -79,6 +81,16 @@ func (k *kept) Start() error {
 		return nil
 	}
 	return k.set.Begin()
+}
+
+// forget removes what an earlier run has left of this sink, once: the folder's samples are
+// about to be replaced by others, which are not compared.
+func (k *kept) forget() error {
+	if k.forgot {
+		return nil
+	}
+	k.forgot = true
+	return parts.Forget(k.env.Run.Dir, k.name)
 }
 
 // noteFinished notes how many parts of this run's share are finished already.

@@ -9,7 +9,6 @@ import (
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/rng"
 	"fmsr.example/fmsr/internal/runview"
-	"fmsr.example/fmsr/internal/store/parts"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -120,21 +119,16 @@ func (p *physicsSink) Resume(ctx context.Context, key string) (map[frames.Part]b
 	return p.resume(ctx, key, about, room{}, physicsName, physicsSummaryName, runview.PhysicsName, reportName)
 }
 
-// Start is kept's. Without a truth the folder's report is of other samples than those that
-// follow.
-func (p *physicsSink) Start() error {
-	if p.Truth == "" {
-		return parts.Forget(p.env.Run.Dir, p.name)
-	}
-	return p.kept.Start()
-}
-
 // Process keeps a sample and passes it on. A frame is measured with its last sample.
 func (p *physicsSink) Process(_ context.Context, in pipeline.Element) ([]pipeline.Element, error) {
-	if p.Truth != "" {
-		if err := p.add(in.(*frames.Frames)); err != nil {
-			return nil, err
-		}
+	var err error
+	if p.Truth == "" {
+		err = p.forget()
+	} else {
+		err = p.add(in.(*frames.Frames))
+	}
+	if err != nil {
+		return nil, err
 	}
 	in.Retain()
 	return []pipeline.Element{in}, nil

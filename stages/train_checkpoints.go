@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -199,13 +200,18 @@ func (c *checkpoints) write(s *model.Snapshot, best, forGood bool) error {
 		return nil
 	}
 	name := fmt.Sprintf(namedFile, s.Step)
+	named, remove := filepath.Join(c.run.Dir, name), os.Remove
+	if !c.folder.Has(name) { // the user's, or one for good of a run that went on from an earlier one
+		remove = func(path string) error { return runfolder.SetAside(path) }
+	}
+	if err := remove(named); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if !forGood {
 		if err := c.folder.Add(name); err != nil {
 			return err
 		}
 	}
-	named := filepath.Join(c.run.Dir, name)
-	_ = os.Remove(named) // of a run that went on from an earlier one
 	if err := os.Link(path, named); err != nil {
 		return fmt.Errorf("run.keep is %d and run.keep_every %d, which want a file system with hard links: %w", c.run.Keep, c.run.KeepEvery, err)
 	}

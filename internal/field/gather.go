@@ -29,12 +29,15 @@ func FirstNonFinite(values []float32) int {
 }
 
 // CheckFinite returns an error for the first NaN or Inf of planes (C,H,W), one plane
-// for each name: "field Bx: NaN at y=3, x=17".
+// for each name: "field Bx: NaN at y=3, x=17". A float64 may have become Inf.
 func (g Grid) CheckFinite(names []string, planes []float32) error {
 	at := FirstNonFinite(planes)
 	if at < 0 {
 		return nil
 	}
-	cell := at % g.Cells()
-	return fmt.Errorf("field %s: %g at y=%d, x=%d", names[at/g.Cells()], planes[at], cell/g.W, cell%g.W)
+	cell, hint := at%g.Cells(), ""
+	if planes[at] == planes[at] { // Inf
+		hint = " (or a number beyond 3.4e38, which float32 does not hold)"
+	}
+	return fmt.Errorf("field %s: %g at y=%d, x=%d%s", names[at/g.Cells()], planes[at], cell/g.W, cell%g.W, hint)
 }

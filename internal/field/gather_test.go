@@ -22,7 +22,7 @@ func TestCheckFinite(t *testing.T) {
 	}
 	planes := make([]float32, 2*grid.Cells())
 	planes[12+2*4+3] = float32(math.Inf(-1))
-	if err := grid.CheckFinite([]string{"a", "b"}, planes); err == nil || err.Error() != "field b: -Inf at y=2, x=3" {
+	if err := grid.CheckFinite([]string{"a", "b"}, planes); err == nil || err.Error() != "field b: -Inf at y=2, x=3 (or a number beyond 3.4e38, which float32 does not hold)" {
 		t.Errorf("error %v", err)
 	}
 }

@@ -22,10 +22,16 @@ func (d *decoder) resolve(path string, at Place) (string, error) {
 	return Absolute(path), err
 }
 
-var variable = regexp.MustCompile(`\$\{[^{}]*\}`)
+// variable is ${NAME}, or $${NAME} for these letters themselves.
+var variable = regexp.MustCompile(`\$?\$\{[^{}]*\}`)
 
-// Expand replaces ${NAME} in a path by the environment variable, and ~ before its first /
-// by the home folder. It returns an error if one of them is not set.
+// literal writes a path so that Expand returns it: $${NAME} for ${NAME}.
+func literal(path string) string {
+	return variable.ReplaceAllStringFunc(path, func(found string) string { return "$" + found })
+}
+
+// Expand replaces ${NAME} in a path by the environment variable, $${NAME} by ${NAME}, and ~
+// before its first / by the home folder. It returns an error if one of them is not set.
 func Expand(path string) (string, error) {
 	home, rest := "", path
 	if path == "~" || strings.HasPrefix(path, "~/") {
@@ -37,6 +43,9 @@ func Expand(path string) (string, error) {
 	}
 	unset := ""
 	rest = variable.ReplaceAllStringFunc(rest, func(reference string) string {
+		if strings.HasPrefix(reference, "$$") {
+			return reference[1:]
+		}
 		value := os.Getenv(reference[2 : len(reference)-1])
 		if value == "" {
 			unset = reference

@@ -25,6 +25,16 @@ func TestExpand(t *testing.T) {
 	if from.File != "/home/me" || from.Name != "${RUN}" || !reflect.DeepEqual(from.Files, want) || sink.File != "/scratch/me/$RUN" {
 		t.Errorf("paths %q, %q and %q, name %q", from.File, from.Files, sink.File, from.Name)
 	}
+	for _, path := range []string{"/a/${RUN}", "/a/$${RUN}", "/${NONE}/${RUN}", "/$a/{b}$"} { // in a spec that is written
+		from.File, from.Files = path, []string{path}
+		again, err := parse("/specs/b.yaml", Write(&spec.Run, spec.Flow[:1]), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := again.Flow[0].Config.(*sampleConfig); got.File != path || got.Files[0] != path {
+			t.Errorf("%s is read back as %s, %s", path, got.File, got.Files)
+		}
+	}
 	t.Setenv("HOME", "")
 	wantDiagnostics(t, source("      file: \"~/x\"\n      files: [\"a/${NONE}/b\", \"${EMPTY}\"]\n"), nil,
 		`s.yaml:4:13: flow[0].sample_source.file: is "~/x", but the home folder is unknown: set HOME`,

@@ -51,24 +51,31 @@ func ordered(config reflect.Value, keep func(Field) bool) yaml.MapSlice {
 		if x.Kind() == reflect.Pointer && x.IsNil() || !keep(f) { // absent stays absent
 			continue
 		}
-		m = append(m, yaml.MapItem{Key: f.Key, Value: written(x, keep)})
+		m = append(m, yaml.MapItem{Key: f.Key, Value: written(x, f, keep)})
 	}
 	return m
 }
 
-func written(x reflect.Value, keep func(Field) bool) any {
+// written returns a key's value as YAML has it.
+func written(x reflect.Value, f Field, keep func(Field) bool) any {
+	text := func(x reflect.Value) quoted {
+		if f.isPath {
+			return quoted(literal(x.String()))
+		}
+		return quoted(x.String())
+	}
 	switch x.Kind() {
 	case reflect.Struct:
 		return ordered(x, keep)
 	case reflect.Pointer:
 		return ordered(x.Elem(), keep)
 	case reflect.String:
-		return quoted(x.String())
+		return text(x)
 	case reflect.Slice:
 		if x.Type().Elem().Kind() == reflect.String {
 			texts := make([]quoted, x.Len())
 			for i := range texts {
-				texts[i] = quoted(x.Index(i).String())
+				texts[i] = text(x.Index(i))
 			}
 			return texts
 		}

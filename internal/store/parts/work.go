@@ -79,13 +79,20 @@ func (s *Set) Begin() error {
 	return atomicfile.WriteFile(path, sealed)
 }
 
-// Forget makes the results that a sink keeps of files no work of the folder's any more.
+// Forget removes the work of a sink from a folder, and the summary's files that have stayed
+// as the sink wrote them.
 func Forget(dir, sink string) error {
-	err := os.Remove(filepath.Join(dir, Folder, sink, workName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	s := Set{dir: dir, Work: Work{OfFiles: true, Sink: sink}, summed: map[File]infile.Stamp{}}
+	path := filepath.Join(s.folder(), Whole)
+	summary, err := read(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.As(err, new(*damaged)) {
+		return err
 	}
-	return err
+	summary.Files = slices.DeleteFunc(summary.Files, func(f File) bool { return !s.whole(Record{Files: []File{f}}) })
+	if err := s.remove(filepath.Join(s.folder(), workName), summary); err != nil {
+		return err
+	}
+	return s.remove(path, Record{})
 }
 
 // recordFolders returns the folders of records of a folder of results.

@@ -151,3 +151,37 @@ func TestFiles(t *testing.T) {
 		t.Errorf("%v, %v", records, err)
 	}
 }
+
+// TestForget: a forgotten work's summary is gone, but for a file that somebody has replaced.
+func TestForget(t *testing.T) {
+	w := work("k", seeds(0))
+	w.OfFiles, w.Sink = true, "compare"
+	dir := t.TempDir()
+	if err := Forget(dir, "compare"); err != nil { // there is none
+		t.Fatal(err)
+	}
+	s, err := Open(dir, w, false, nil)
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a.json", "a")
+	write("b.json", "b")
+	if err := errors.Join(err, s.Begin(), s.Summarize(nil, "a.json", "b.json")); err != nil {
+		t.Fatal(err)
+	}
+	write("b.json", "mine")
+	if err := Forget(dir, "compare"); err != nil {
+		t.Fatal(err)
+	}
+	if sets, err := Find(dir); len(sets) != 0 || err != nil {
+		t.Errorf("%d sets, %v", len(sets), err)
+	}
+	for name, want := range map[string]bool{"a.json": false, "b.json": true, ".parts/compare/whole.json": false} {
+		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != want {
+			t.Errorf("%s: %v, want it there: %t", name, err, want)
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -230,6 +231,21 @@ func (f *Folder) Made(below string) (names []string) {
 		}
 	}
 	return names
+}
+
+// SetAside renames files: all get the ending .old or .old-2, .old-3, ..., the first that none
+// of them has been set aside by.
+func SetAside(paths ...string) error {
+	suffix := ".old"
+	for n := 2; slices.ContainsFunc(paths, func(path string) bool { _, err := os.Lstat(path + suffix); return err == nil }); n++ {
+		suffix = fmt.Sprintf(".old-%d", n)
+	}
+	for _, path := range paths {
+		if err := os.Rename(path, path+suffix); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Release ends the use of the folder. It returns an error if the folder was removed or
