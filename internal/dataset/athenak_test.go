@@ -195,7 +195,7 @@ func TestFindRuns(t *testing.T) {
 	writeRun(t, filepath.Join(root, "b"), 1)
 	both := []string{filepath.Join(root, "a"), filepath.Join(root, "b")}
 	for path, want := range map[string][]string{root: both, both[0]: both[:1], filepath.Join(root, "*"): both} {
-		if got, err := FindFiles(path); err != nil || !slices.Equal(got, want) {
+		if got, err := FindFiles(path, nil); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %v, %v", path, got, err)
 		}
 	}
