@@ -24,6 +24,7 @@ func (r *superres) Rehearse(ctx context.Context, in pipeline.Element) (bool, err
 	whole, samples := r.sampler, r.Samples
 	defer func() { r.sampler, r.Samples = whole, samples }()
 	r.sampler.Steps, r.Samples = min(whole.Steps, rehearsedSampling), 1
+	f.Boundary = r.loaded.Config.Boundary
 	next := heldFrame{origin: f.Origins[0], grid: f.Finer(r.loaded.Input.Factor)}
 	var err error
 	if next.xLo, err = r.condition(f); err != nil {
@@ -48,7 +49,7 @@ func (r *superres) Forecast(f *pipeline.Forecast) {
 	f.Say("sampling", "%d samples of each frame, by %d evaluations of the network", r.Samples, r.sampler.Evaluations())
 	largest := 0.0
 	for _, file := range r.files {
-		grid := r.env.Run.Domain(file.H, file.W).Finer(r.loaded.Input.Factor)
+		grid := file.Grid.Finer(r.loaded.Input.Factor)
 		d := drawing{net: r.loaded.Plan, grid: grid, fields: len(r.loaded.Channels), samples: r.Samples, batch: max(1, r.Batch), coloured: r.loaded.Flow.Measured != nil}
 		largest = max(largest, d.need(r.tile))
 	}
