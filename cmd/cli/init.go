@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -100,7 +101,8 @@ const lookedAt = 16
 
 // dataIn returns the source of a folder's frames.
 func dataIn(ctx context.Context, dir, folder string) (newspec.Data, inspect.Source, error) {
-	if m, err := exportset.Read(filepath.Join(dir, exportset.ManifestName)); !errors.Is(err, fs.ErrNotExist) {
+	m, err := exportset.Read(filepath.Join(dir, exportset.ManifestName))
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) { // dir may be a file of frames
 		if err != nil {
 			return newspec.Data{}, inspect.Source{}, err
 		}
@@ -150,6 +152,9 @@ func writeSpec(out io.Writer, s *newspec.Spec, o initOptions) error {
 	}
 	if _, err := pipeline.Parse(o.to, text, nil); err != nil {
 		return &runFailed{error: fmt.Errorf("the spec for %s: %w", s.Dir, err)}
+	}
+	if err := os.MkdirAll(filepath.Dir(o.to), 0o777); err != nil {
+		return &runFailed{error: err}
 	}
 	if err := atomicfile.WriteFile(o.to, text); err != nil {
 		return &runFailed{error: err}

@@ -195,6 +195,10 @@ func TestInitSaysWhy(t *testing.T) {
 	if status, text := fmsr("init", "one", "--no-timing", "--to", "-"); status != 0 || !strings.Contains(text, "\n        - /") || !strings.HasSuffix(text, "  - report:\n") {
 		t.Errorf("%d: %s", status, text)
 	}
+	// DIR may be a file, and the spec's folder may have to be made.
+	if status, text := fmsr("init", "one/a.npy", "--no-timing", "--to", "new/folder/one.yaml"); status != 0 || !strings.Contains(text, "wrote new/folder/one.yaml") {
+		t.Errorf("%d: %s", status, text)
+	}
 	if status, text := fmsr("init", "one", "--no-timing", "--to", "there.yaml", "--force"); status != 0 || !strings.Contains(text, "wrote there.yaml") {
 		t.Errorf("%d: %s", status, text)
 	}

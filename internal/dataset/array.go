@@ -86,7 +86,7 @@ func (f Files) openArray(path, name, optional string) (*array, error) {
 	opened, err := newArray(a, axes, optional, fortran)
 	switch {
 	case err != nil && f.OneFrame:
-		err = fmt.Errorf("%w, or (H, W, channels), one frame", err)
+		err = fmt.Errorf("%w, or (H, W, channels), one frame; if each field has a file, give their folder", err)
 	case err != nil && one:
 		err = fmt.Errorf("%w. If each file is one frame, name the files by npy_load.pattern, with {frame} for the number, as snap_{frame}%s", err, filepath.Ext(path))
 	}
