@@ -95,7 +95,7 @@ func Input(path string, fields []string) (Files, []string, error) {
 			return Files{}, nil, err
 		}
 	}
-	return Files{Path: path, Form: Form{Names: fields}}, fields, nil
+	return Files{Path: path, OneFrame: true, Form: Form{Names: fields}}, fields, nil
 }
 
 func inputRun(path string, fields []string) (Files, []string, error) {

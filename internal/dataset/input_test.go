@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fmsr.example/fmsr/internal/format/hdf5"
 )
 
 // TestInput: an npz file gives its fields' names without being asked, and a file may be one
@@ -99,6 +101,21 @@ func TestInput(t *testing.T) {
 	}
 	if found, err := FindFiles(filepath.Join(inputs, "other"), nil); err != nil || len(found) != 2 {
 		t.Errorf("%v, %v: want files of frames", found, err)
+	}
+	// So is an HDF5 file with a dataset for each field.
+	if err := hdf5.Usable(); err == nil {
+		f, names, err := Input("../format/hdf5/testdata/fields.h5", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Join(names, " ") != "Bx rho" || [4]int{a.F, a.H, a.W, a.C} != [4]int{2, 4, 6, 2} {
+			t.Errorf("%v: %d frames of %d x %d, %d channels", names, a.F, a.H, a.W, a.C)
+		}
+		a.Close()
 	}
 	// A run's file that is a frame says how to name such files.
 	f := Files{Path: filepath.Join(dir, "e.npy"), Form: Form{Axes: "FCHW"}}

@@ -50,6 +50,7 @@ func TestLook(t *testing.T) {
 		"the seed behind the frame":     {"t1/run_5.npy 8,8,2\nt2/run_5.npy 8,8,2\nt1/run_6.npy 8,8,2\nt2/run_6.npy 8,8,2", "t{frame}/run_{seed}.npy FHWC field0,field1 8x8: 5 2, 6 2"},
 		"snapshots of one run":          {"d/t1.npy 8,8,2\nd/t2.npy 8,8,2\nd/t3.npy 8,8,2", "d/t{frame}.npy FHWC field0,field1 8x8: 0 3"},
 		"a snapshot and its time":       {"1_t0.50.npy 8,8,2\n2_t0.75.npy 8,8,2", "{frame}_t0.*.npy FHWC field0,field1 8x8: 0 2"},
+		"velocities of one letter":      {"1/u.npy 3,8,8\n1/v.npy 3,8,8\n1/B1.npy 3,8,8\n1/rho.npy 3,8,8", "1/{field}.npy FHWC rho,u,v,B1 8x8: 0 3"},
 		"a field and frame a file":      {"rho_1.npy 8,8\nrho_2.npy 8,8\nvx_1.npy 8,8\nvx_2.npy 8,8", "{field}_{frame}.npy FHWC rho,vx 8x8: 0 2"},
 		"snapshots, channels first":     {"1.npy 2,8,8\n2.npy 2,8,8", "{frame}.npy FCHW field0,field1 8x8: 0 2"},
 		"snapshots with frames' axis":   {"s_1.npy 1,8,8,2\ns_2.npy 1,8,8,2", "s_{frame}.npy FHWC field0,field1 8x8: 0 2"},

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"unsafe"
 
 	"fmsr.example/fmsr/internal/format/floats"
@@ -108,7 +107,7 @@ func layoutOf(o object) (layout, error) {
 	case o.has("t0_fields") && o.has("dimensions"):
 		return newWell(o)
 	}
-	return plain{o}, nil // a dataset by its path
+	return newPlain(o), nil
 }
 
 // About returns the names of the fields in a file, and how many trajectories of them it has,
@@ -133,8 +132,8 @@ func Open(path, name string, trajectory int) (*Array, error) {
 		if err != nil {
 			return nil, err
 		}
-		if names := l.names(); names != nil && !slices.Contains(names, name) {
-			return nil, fmt.Errorf("no field %q: it has %s", name, strings.Join(names, ", "))
+		if err := lacks(l, name); err != nil {
+			return nil, err
 		}
 		n := l.trajectories()
 		switch {
@@ -150,24 +149,6 @@ func Open(path, name string, trajectory int) (*Array, error) {
 	}
 	a.Path = path + ": " + name
 	return a, nil
-}
-
-// plain is a file of datasets.
-type plain struct{ object }
-
-func (plain) names() []string   { return nil }
-func (plain) trajectories() int { return 0 }
-
-func (p plain) open(name string, _ int) (*Array, error) {
-	if name == "" {
-		return nil, fmt.Errorf("neither The Well's layout nor athdf: name the dataset by npy_load.array; %s", p.instead())
-	}
-	d, err := p.dataset(name)
-	if err != nil {
-		return nil, fmt.Errorf("%w; %s", err, p.instead())
-	}
-	d.close()
-	return p.array(name, nil, nil)
 }
 
 // array opens the part of a dataset with these indices before and behind the array's own axes.

@@ -49,3 +49,7 @@ athdf("deep.athdf", ">f4", n3=2)
 with h5py.File("frames.h5", "w") as f:
     f.create_dataset("run/fields", data=digits((2, 4, 6, 2)).astype("<f2"), chunks=(1, 2, 3, 2), compression="gzip")
     f["counts"] = np.arange(4)
+with h5py.File("fields.h5", "w") as f:
+    for scale, name in enumerate(("rho", "Bx"), 1):
+        f[name] = digits((2, 4, 6), scale).astype("<f4")
+    f["X"], f["time"], f["more/a"] = digits((4, 6)), np.arange(2) * 0.5, digits((20, 4, 6))
