@@ -16,6 +16,7 @@ import (
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/infile"
 	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/words"
 )
 
 // commitPhysics writes the results of an input file and their record.
@@ -75,7 +76,7 @@ func (w *whole) physics() error {
 	if t.about, err = aboutTable(a.Spec, w.set.Version); err != nil {
 		return err
 	}
-	shown := runview.Physics{Title: fmt.Sprintf("%s; %d samples a frame, %d files; 90%% intervals, by a bootstrap over the files, in brackets", madeBy(a.Objective, a.Constraints), a.Samples, len(a.Files))}
+	shown := runview.Physics{Title: fmt.Sprintf("%s; %s a frame, %s; 90%% intervals, by a bootstrap over the files, in brackets", madeBy(a.Objective, a.Constraints), words.Count(a.Samples, "sample"), words.Count(len(a.Files), "file"))}
 	for _, m := range physics.Suite {
 		shown.Metrics = append(shown.Metrics, runview.Meaning{Name: m.Name, Unit: m.Unit, Doc: m.Doc})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"fmsr.example/fmsr/internal/dataset"
 	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -128,7 +129,7 @@ func (l *filesLoad) measure(s *dataset.Seed) (dataset.Lossy, error) {
 		}
 	}
 	if len(names) != a.C {
-		return nil, fmt.Errorf("%s: %d channels, but fields names %d: %s", s.Path, a.C, len(names), strings.Join(names, ", "))
+		return nil, fmt.Errorf("%s: %s, but fields names %d: %s", s.Path, words.Count(a.C, "channel"), len(names), strings.Join(names, ", "))
 	}
 	run := dataset.Run{Grid: l.env.Run.Domain(0, 0)}
 	if a.Domain != nil {

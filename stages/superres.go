@@ -17,6 +17,7 @@ import (
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/infile"
 	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/model"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -303,7 +304,7 @@ func (r *superres) find(names []string) error {
 func (r *superres) check(named []string, files []pipeline.File) error {
 	for _, f := range files {
 		if named == nil && f.C != len(r.loaded.Channels) {
-			return fmt.Errorf("%s: %d channels, but the checkpoint's are %d: %s (name the file's by --fields)", f.Path, f.C, len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
+			return fmt.Errorf("%s: %s, but the checkpoint's are %d: %s (name the file's by --fields)", f.Path, words.Count(f.C, "channel"), len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
 		}
 		err := f.Grid.Check()
 		if err == nil {

@@ -6,6 +6,7 @@ import (
 
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/model"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -46,7 +47,7 @@ func (r *superres) Rehearse(ctx context.Context, in pipeline.Element) (bool, err
 func (r *superres) Forecast(f *pipeline.Forecast) {
 	config := r.loaded.Plan.Config()
 	f.Say("network", "%s, %d parameters, of step %d of %s", config.Network, model.Count(r.loaded.Plan), r.loaded.Step, r.Checkpoint)
-	f.Say("sampling", "%d samples of each frame, by %d evaluations of the network", r.Samples, r.sampler.Evaluations())
+	f.Say("sampling", "%s of each frame, by %s of the network", words.Count(r.Samples, "sample"), words.Count(r.sampler.Evaluations(), "evaluation"))
 	largest := 0.0
 	for _, file := range r.files {
 		grid := file.Grid.Finer(r.loaded.Input.Factor)
@@ -57,7 +58,7 @@ func (r *superres) Forecast(f *pipeline.Forecast) {
 		f.Memory(largest, "sampling the largest file's frames")
 	}
 	if r.frameTime > 0 && len(r.files) > 0 {
-		f.Time(r.frameTime*time.Duration(r.share()), "%d frames of about %.3g s, as the first file's", r.share(), r.frameTime.Seconds())
+		f.Time(r.frameTime*time.Duration(r.share()), "%s of about %.3g s, as the first file's", words.Count(r.share(), "frame"), r.frameTime.Seconds())
 	}
 }
 

@@ -39,9 +39,9 @@ that trains a small model on them: where the files are and what their names say 
 frames, fields), the order of the axes, grid, boundaries and split, and what networks of
 three widths take: parameters, memory, and the time of a step on this machine.
 
-DIR holds npy or npz files of any names and layout, or runs of AthenaK, or is an exported
-set. What the files do not say, init asks on a terminal. Elsewhere it decides, and the spec's comments
-say what. It reads a few frames of each set, and changes nothing in DIR.`,
+DIR holds npy, npz or HDF5 files of any names and layout, or runs of AthenaK, or is an
+exported set. What the files do not say, init asks on a terminal. Elsewhere it decides, and
+the spec's comments say what. It reads a few frames of each set, and changes nothing in DIR.`,
 		Example: `  fmsr init /data/turbulence
   fmsr init data --to my.yaml --no-timing
   fmsr init data --to -`,
@@ -124,7 +124,7 @@ func choose(d newspec.Data, r *inspect.Report) newspec.Choices {
 		if edge == inspect.NotPeriodic {
 			c.Boundary[i] = "open"
 		}
-		if d.Domain != nil {
+		if d.Bounded() {
 			c.Boundary[i], c.BoundaryNote = d.Domain.Boundary[i].String(), "as the files say; "+r.EdgesText()
 		}
 	}

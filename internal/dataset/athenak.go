@@ -291,7 +291,7 @@ func (a *Arrays) join(f Files) error {
 		a.seen = append(a.seen, seen{file.Path, file.Stamp()})
 	}
 	a.of, a.F, a.H, a.W, a.C = f, 1, a.joined.H, a.joined.W, len(f.View.Variables)
-	a.Domain, a.moments = &a.joined.Grid, []frames.Moment{a.joined.Moment}
+	a.Domain, a.moments = a.joined.Grid.Domain(), []frames.Moment{a.joined.Moment}
 	a.plane = make([]float32, a.H*a.W)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/format/floats"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/infile"
@@ -38,6 +39,7 @@ type Array struct {
 	Axes  string // the letters of Shape's axes, where the file gives them: F frames, H, W
 
 	Moments []frames.Moment // of each frame; nil: not known
+	Domain  *field.Domain   // nil: not known
 
 	in   *infile.File
 	file object

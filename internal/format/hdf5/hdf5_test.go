@@ -202,6 +202,9 @@ func TestWrite(t *testing.T) {
 			if fmt.Sprint(a.Shape) != "[3 5 2]" || a.Axes != "FWH" || a.Moments[1].Time != 0.5 {
 				t.Errorf("shape %v, axes %s, moments %v", a.Shape, a.Axes, a.Moments)
 			}
+			if want := of.Grid.Domain(); a.Domain == nil || *a.Domain != *want {
+				t.Errorf("domain %s, want %s", a.Domain, want)
+			}
 			checkDigits(t, a, func(i []int) float64 { return float64(1000*c + 100*i[0] + 10*i[2] + i[1]) })
 			a.Close()
 		}
