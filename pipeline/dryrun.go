@@ -15,6 +15,7 @@ import (
 	"fmsr.example/fmsr/internal/display"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/runfolder"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline/spec"
 )
 
@@ -90,7 +91,7 @@ func (r *runner) describeData(f *Forecast) {
 	case first.Files != nil:
 		f.Say("input", "files %d, frames %d", len(first.Files), r.frames())
 	case first.Seeds != nil:
-		f.Say("frames", "%s, of %d seeds", counts(first.Frames), len(seeds))
+		f.Say("frames", "%s, of %s", counts(first.Frames), words.Count(len(seeds), "seed"))
 	default:
 		f.Say("frames", "%s", counts(first.Frames))
 	}
@@ -187,7 +188,7 @@ func (r *runner) timeFrames(ctx context.Context, f *Forecast, i int) error {
 		if i < len(r.nodes) {
 			without = ", without the work of " + r.nodes[i].name
 		}
-		f.Time(f.Frame*time.Duration(r.mine()), "%d frames of %.3g ms each%s", r.mine(), f.Frame.Seconds()*1e3, without)
+		f.Time(f.Frame*time.Duration(r.mine()), "%s of %.3g ms each%s", words.Count(r.mine(), "frame"), f.Frame.Seconds()*1e3, without)
 	}
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"fmsr.example/fmsr/internal/words"
 )
 
 // Ask is a question about a run that does not start: what would one of so many ranks do?
@@ -71,7 +73,7 @@ func (r *runner) planShards(ranks int) []Fact {
 			frames += s.Frames
 		}
 	}
-	text := fmt.Sprintf("%d of %d, %d frames, for the rank that has the most", (parts+ranks-1)/ranks, parts, frames)
+	text := fmt.Sprintf("%d of %d, %s, for the rank that has the most", (parts+ranks-1)/ranks, parts, words.Count(frames, "frame"))
 	if idle := ranks - parts; idle > 0 {
 		text += fmt.Sprintf("; idle ranks: %d", idle)
 	}

@@ -14,6 +14,7 @@ import (
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/infile"
 	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -114,7 +115,7 @@ func (w *whole) compare() error {
 	for i, g := range grids {
 		all.Grids = append(all.Grids, newGridResult(g))
 		figures := g.Figures()
-		printTables(w.out, figures.Tables(fmt.Sprintf("%d frames, %s", g.Truth.Frames, g.Grid)))
+		printTables(w.out, figures.Tables(fmt.Sprintf("%s, %s", words.Count(g.Truth.Frames, "frame"), g.Grid)))
 		fmt.Fprintln(w.out)
 		for _, line := range otherTruth(figures) {
 			w.note("warning: %s", line)

@@ -14,6 +14,7 @@ import (
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/rng"
 	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/model"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -245,7 +246,7 @@ func (e *eval) Forecast(f *pipeline.Forecast) {
 	}
 	work := samples * e.evaluations(e.env.Ends&pipeline.Averaged != 0, f.Once)
 	each := f.Work * time.Duration(work)
-	f.Time(each*time.Duration(times), "%d evaluations of about %.3g s (%d frames, %d evaluations of the network)", times, each.Seconds(), samples, work)
+	f.Time(each*time.Duration(times), "%s of about %.3g s (%s, %s of the network)", words.Count(times, "evaluation"), each.Seconds(), words.Count(samples, "frame"), words.Count(work, "evaluation"))
 }
 
 // Close releases the validation frames.

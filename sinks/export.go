@@ -18,6 +18,7 @@ import (
 	"fmsr.example/fmsr/internal/parallel"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -115,7 +116,7 @@ func (e *exporter) Forecast(f *pipeline.Forecast) {
 			frames += s.Frames
 		}
 	}
-	f.Disk(e.env.Run.Dir, float64(frames)*float64(e.frameBytes()), fmt.Sprintf("%d files of %s, %d frames", files, strings.Join(exportset.Columns(e.paired), " and "), frames))
+	f.Disk(e.env.Run.Dir, float64(frames)*float64(e.frameBytes()), fmt.Sprintf("%s of %s, %s", words.Count(files, "file"), strings.Join(exportset.Columns(e.paired), " and "), words.Count(frames, "frame")))
 }
 
 // Writes returns the files of all seeds, and the manifests of all parts of the work.
@@ -316,7 +317,7 @@ func (w *whole) manifest(name string) error {
 	for _, f := range m.Files {
 		bytes += f.Bytes
 	}
-	w.note("export    %s: %d files, %d frames, %s", path, len(m.Files), n, atomicfile.Size(bytes))
+	w.note("export    %s: %s, %s, %s", path, words.Count(len(m.Files), "file"), words.Count(n, "frame"), atomicfile.Size(bytes))
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -135,7 +136,7 @@ func (n *filesSave) Forecast(f *pipeline.Forecast) {
 		arrays := len(n.kinds()) + n.samples - 1 // one file has all samples
 		bytes += 4 * float64(arrays*file.F*len(n.in.Channels)*fine.Cells())
 	}
-	f.Disk(n.env.Run.Dir, bytes, fmt.Sprintf("%d %s files", files, n.Format))
+	f.Disk(n.env.Run.Dir, bytes, words.Count(files, n.Format+" file"))
 }
 
 // Writes returns the outputs.
@@ -228,7 +229,7 @@ func noteFiles(note func(format string, args ...any), dir string, records []part
 			bytes += f.Bytes
 		}
 	}
-	note("files     %s: %d files, %d frames, %s", dir, files, rows, atomicfile.Size(bytes))
+	note("files     %s: %s, %s, %s", dir, words.Count(files, "file"), words.Count(rows, "frame"), atomicfile.Size(bytes))
 }
 
 // files notes how many outputs there are: nothing is made of them.

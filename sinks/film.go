@@ -15,6 +15,7 @@ import (
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/picture"
 	"fmsr.example/fmsr/internal/store/atomicfile"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -88,7 +89,7 @@ func (f *film) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pip
 		}
 	}
 	if n := in.Files[0].F; f.Frame >= n {
-		return in, fmt.Errorf("frame is %d, and %s has %d frames", f.Frame, in.Files[0].Path, n)
+		return in, fmt.Errorf("frame is %d, and %s has %s", f.Frame, in.Files[0].Path, words.Count(n, "frame"))
 	}
 	if f.Truth != "" {
 		if err := f.truth.find(f.TruthFiles, env, in); err != nil {
@@ -148,7 +149,7 @@ func (f *film) make(made *frames.Frames) error {
 	if err := atomicfile.WriteFile(f.File, b.Bytes()); err != nil {
 		return err
 	}
-	f.env.Progress.Note("film      %s: %d pictures, %s", f.File, len(path.Steps), atomicfile.Size(int64(b.Len())))
+	f.env.Progress.Note("film      %s: %s, %s", f.File, words.Count(len(path.Steps), "picture"), atomicfile.Size(int64(b.Len())))
 	return nil
 }
 

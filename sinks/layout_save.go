@@ -15,6 +15,7 @@ import (
 	"fmsr.example/fmsr/internal/glob"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -241,9 +242,9 @@ func (l *layoutSave) note() {
 	}
 	missing := ""
 	if n := len(l.frames) - seeds; n > 0 {
-		missing = fmt.Sprintf("; %d seeds are still missing", n)
+		missing = fmt.Sprintf("; still missing: %s", words.Count(n, "seed"))
 	}
-	l.env.Progress.Note("frames    %s: %d seeds, %d frames, %s%s", l.folder, seeds, count, atomicfile.Size(bytes), missing)
+	l.env.Progress.Note("frames    %s: %s, %s, %s%s", l.folder, words.Count(seeds, "seed"), words.Count(count, "frame"), atomicfile.Size(bytes), missing)
 }
 
 // Close removes an unfinished file and its folders.

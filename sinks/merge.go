@@ -8,6 +8,7 @@ import (
 
 	"fmsr.example/fmsr/internal/store/parts"
 	"fmsr.example/fmsr/internal/store/runfolder"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -66,7 +67,7 @@ func merge(ctx context.Context, dir string, set *parts.Set, out io.Writer) error
 	}
 	note := func(format string, args ...any) { fmt.Fprintf(out, format+"\n", args...) }
 	if set.Summarized(ctx, records) {
-		note("%-9s %s: %d parts, merged already", set.Sink, dir, len(records))
+		note("%-9s %s: %s, merged already", set.Sink, dir, words.Count(len(records), "part"))
 		return nil
 	}
 	return summarize(&whole{dir: dir, set: set, records: records, out: out, note: note})

@@ -2,8 +2,10 @@ package sinks
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"fmsr.example/fmsr/internal/evaluate/physics"
 	"fmsr.example/fmsr/internal/frames"
@@ -20,7 +22,8 @@ import (
 //	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 type Physics struct {
 	TruthFiles
-	Resamples int `yaml:"resamples" min:"0" max:"1000000" flag:"resamples" doc:"resamples of the bootstrap over the input files, which gives intervals; 0: none"`
+	Names     []string `yaml:"names" flag:"names" doc:"the usual names of fields that have others, as rho=density,b1=Bx; the tables then call them so"`
+	Resamples int      `yaml:"resamples" min:"0" max:"1000000" flag:"resamples" doc:"resamples of the bootstrap over the input files, which gives intervals; 0: none"`
 }
 
 // The report's files.
@@ -40,7 +43,8 @@ func init() {
 	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 
 The truth of NAME.npy is the file of the same name, as compare's. Fields are found by the
-names density velx vely velz Bx By Bz jz; values of fields that are not there are absent.
+names density velx vely velz Bx By Bz jz, or those that the key names gives them; values of
+fields that are not there are absent.
 docs/physics.md has the formulas. report.html shows compare's figures and fields too.
 
 physics.parquet has a row for each value: run, objective, constraints, grid, seed (the input
@@ -56,6 +60,41 @@ share the files (--shard I/N) keep the results of each file, and the last one jo
 	})
 }
 
+// usualNames are the names by which fields are found.
+var usualNames = []string{"density", "velx", "vely", "velz", "Bx", "By", "Bz", "jz"}
+
+// Validate reports what is not FIELD=NAME.
+func (c *Physics) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+	seen := map[string]bool{}
+	for _, text := range c.Names {
+		field, name, _ := strings.Cut(text, "=")
+		if field == "" || !slices.Contains(usualNames, name) {
+			report("names", "has %q: want FIELD=NAME, where NAME is one of %s", text, strings.Join(usualNames, ", "))
+		}
+		if seen[field] || seen["="+name] {
+			report("names", "is %v: want each field and each name once", c.Names)
+		}
+		seen[field], seen["="+name] = true, true
+	}
+}
+
+// named returns the channels by their usual names.
+func (c *Physics) named(channels []string) ([]string, error) {
+	channels = slices.Clone(channels)
+	for _, text := range c.Names {
+		field, name, _ := strings.Cut(text, "=")
+		at := slices.Index(channels, field)
+		if at < 0 {
+			return nil, fmt.Errorf("names has %s, but the fields are %s", text, strings.Join(channels, ", "))
+		}
+		if other := slices.Index(channels, name); other >= 0 && other != at {
+			return nil, fmt.Errorf("names has %s, but another field is called %s", text, name)
+		}
+		channels[at] = name
+	}
+	return channels, nil
+}
+
 var (
 	_ pipeline.Processor = (*physicsSink)(nil)
 	_ pipeline.Flusher   = (*physicsSink)(nil)
@@ -69,6 +108,7 @@ type physicsSink struct {
 	Physics
 	kept
 	samples int
+	fields  []string // the channels, by their usual names
 	truth   truth
 	base    *baselines
 	part    *physics.Results // of the current input file; nil: none is begun
@@ -82,6 +122,13 @@ func (p *physicsSink) Open(_ context.Context, env *pipeline.Env, in pipeline.Met
 		return in, nil
 	}
 	p.samples = max(1, in.Samples)
+	var err error
+	if p.fields, err = p.named(in.Channels); err != nil {
+		return in, err
+	}
+	if !slices.ContainsFunc(p.fields, func(name string) bool { return slices.Contains(usualNames, name) }) {
+		env.Progress.Note("no field is called %s: energies, stresses, div B and their kind are left out (physics.names, as rho=density,b1=Bx, says which fields they are of)", strings.Join(usualNames, ", "))
+	}
 	if err := p.truth.find(p.TruthFiles, env, in); err != nil {
 		return in, err
 	}
@@ -110,7 +157,7 @@ func (p *physicsSink) Resume(ctx context.Context, key string) (map[frames.Part]b
 		return nil, nil
 	}
 	about := aboutPhysics{
-		Run: p.env.Run.Name, Objective: p.in.Objective, Constraints: p.in.Constraints.Names(), Spec: withoutFolder(p.env.Spec), Fields: p.in.Channels, Factor: p.in.Factor, Samples: p.samples,
+		Run: p.env.Run.Name, Objective: p.in.Objective, Constraints: p.in.Constraints.Names(), Spec: withoutFolder(p.env.Spec), Fields: p.fields, Factor: p.in.Factor, Samples: p.samples,
 		Resamples: p.Resamples, Stream: rng.Stream(p.env.Run.Seed, rng.Bootstrap),
 	}
 	for _, f := range p.in.Files {
@@ -153,7 +200,7 @@ func (p *physicsSink) add(f *frames.Frames) error {
 		return nil
 	}
 	if p.part == nil {
-		p.part = physics.New(physics.NewLayout(f.Grid, p.in.Factor, p.samples), physics.Suite, p.in.Channels, p.variance())
+		p.part = physics.New(physics.NewLayout(f.Grid, p.in.Factor, p.samples), physics.Suite, p.fields, p.variance())
 	}
 	if err := p.part.Add(p.frame); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/infile"
 	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/words"
 )
 
 // commitPhysics writes the results of an input file and their record.

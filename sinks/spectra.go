@@ -9,6 +9,7 @@ import (
 	"fmsr.example/fmsr/internal/field/plan"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/parallel"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -112,7 +113,7 @@ func (s *spectraSink) Forecast(f *pipeline.Forecast) {
 	for _, seed := range s.in.Seeds {
 		frames += seed.Frames
 	}
-	f.Disk(s.env.Run.Dir, 2*float64(frames)*float64(s.frameBytes()), fmt.Sprintf("the spectra of %d frames", frames))
+	f.Disk(s.env.Run.Dir, 2*float64(frames)*float64(s.frameBytes()), "the spectra of "+words.Count(frames, "frame"))
 }
 
 // Writes returns the report's files.

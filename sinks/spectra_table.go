@@ -23,6 +23,7 @@ import (
 	"fmsr.example/fmsr/internal/runview"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -92,11 +93,11 @@ func (w *whole) spectra() error {
 	if err := w.set.Summarize(w.records, reportFiles(t.figures.Format)...); err != nil {
 		return err
 	}
-	units := "seeds"
+	units := words.Count(len(w.records), "seed")
 	if w.set.Items[0].Split != "" {
-		units = "parts of seeds"
+		units = words.Count(len(w.records), "part") + " of seeds"
 	}
-	w.note("spectra   %s: %d %s, %d frames", filepath.Join(w.dir, tableName), len(w.records), units, t.frames())
+	w.note("spectra   %s: %s, %s", filepath.Join(w.dir, tableName), units, words.Count(t.frames(), "frame"))
 	return nil
 }
 

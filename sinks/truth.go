@@ -17,7 +17,7 @@ import (
 
 // TruthFiles are the keys of sinks that compare samples with the truth.
 type TruthFiles struct {
-	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy or npz files, or of AthenaK's run folders, named like the inputs; empty: nothing is compared"`
+	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy or npz files, of AthenaK's run folders, or of folders of a file a field, named like the inputs; empty: nothing is compared"`
 	Fields []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in order; empty: the model's channels"`
 }
 
@@ -42,7 +42,7 @@ func (t *truth) find(files TruthFiles, env *pipeline.Env, in pipeline.Meta) erro
 	if err := t.findChannels(); err != nil {
 		return err
 	}
-	found, err := dataset.FindFiles(files.Truth)
+	found, err := dataset.FindFiles(files.Truth, t.names())
 	if err != nil {
 		return fmt.Errorf("truth %w", err)
 	}
@@ -113,12 +113,17 @@ func (t *truth) findChannels() error {
 	return nil
 }
 
+// names returns the fields of the truth's files.
+func (t *truth) names() []string {
+	if len(t.files.Fields) == 0 {
+		return t.in.Channels
+	}
+	return t.files.Fields
+}
+
 // check checks the shape and the digits of a truth.
 func (t *truth) check(path string, input pipeline.File) error {
-	names := t.files.Fields
-	if len(names) == 0 {
-		names = t.in.Channels
-	}
+	names := t.names()
 	found, _, err := dataset.Input(path, names)
 	if err != nil {
 		return err

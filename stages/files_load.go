@@ -11,6 +11,7 @@ import (
 
 	"fmsr.example/fmsr/internal/dataset"
 	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -20,8 +21,8 @@ import (
 //	                         [        files_load        ]
 //	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 type FilesLoad struct {
-	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy or npz file, a folder of them, or a glob pattern; or an HDF5 file, AthenaK's run folder, or a folder of these"`
-	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels, or all that AthenaK, HDF5 or npz files name"`
+	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy or npz file, a folder of them, or a glob pattern; or an HDF5 file, AthenaK's run folder, a folder of an npy file a field, or a folder of these"`
+	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels, or all that files of AthenaK, HDF5 and npz, or those of a file a field, name"`
 }
 
 func init() {
@@ -36,11 +37,12 @@ func init() {
 A file is an array (frames, H, W, channels) of a type that npy_load reads, or one frame
 (H, W, channels). An npz file may also hold an array (frames, H, W) for each field, under
 its name; arrays of other shapes beside these, such as the times, are not read. Files whose
-names start with a dot are not among those of a folder. A run of AthenaK (2D, see athena_load)
-counts as a file named like its folder, whose frames keep the numbers of the run's files. Its fields are found by
-name: dens is density, bcc1 to bcc3 are Bx to Bz. An HDF5 file of one trajectory (The Well,
-athdf: see npy_load) gives its fields under their own names. Each file is a part of the work: with
---shard I/N, N runs share the files.
+names start with a dot are not among those of a folder. A folder of an npy file (frames, H,
+W), or (H, W), for each field counts as a file named like the folder. So does a run of AthenaK
+(2D, see athena_load), whose frames keep the numbers of the run's files. Its fields are found
+by name: dens is density, bcc1 to bcc3 are Bx to Bz. An HDF5 file of one trajectory (The Well,
+athdf: see npy_load) gives its fields under their own names. Each file is a part of the work:
+with --shard I/N, N runs share the files.
 The stage below is superres.`,
 		Link: pipeline.Link{Adds: pipeline.Stored},
 		New:  func(c *FilesLoad) pipeline.Stage { return &filesLoad{FilesLoad: *c} },
@@ -73,7 +75,7 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 	if l.Input == "" {
 		return in, fmt.Errorf("input is not set: give an npy or npz file, a folder or a glob by --input")
 	}
-	paths, err := dataset.FindFiles(l.Input)
+	paths, err := dataset.FindFiles(l.Input, l.Fields)
 	if err != nil {
 		return in, fmt.Errorf("input %w", err)
 	}
@@ -127,7 +129,7 @@ func (l *filesLoad) measure(s *dataset.Seed) (dataset.Lossy, error) {
 		}
 	}
 	if len(names) != a.C {
-		return nil, fmt.Errorf("%s: %d channels, but fields names %d: %s", s.Path, a.C, len(names), strings.Join(names, ", "))
+		return nil, fmt.Errorf("%s: %s, but fields names %d: %s", s.Path, words.Count(a.C, "channel"), len(names), strings.Join(names, ", "))
 	}
 	run := dataset.Run{Grid: l.env.Run.Domain(0, 0)}
 	if a.Domain != nil {

@@ -75,7 +75,9 @@ Well's layout each trajectory of the files listed in files is a seed, and fields
 fields of 2 dimensions, with components as the_well names them (velocity_x); x runs along
 W. An athdf file is one frame, of variables by their names, without refinement: name the
 files by pattern, with {frame}. Of other HDF5 files array is the dataset's path. The times
-that these files hold go with the frames.
+that these files hold go with the frames. The box that they say (the coordinates, or
+RootGridX1 and X2) and the boundaries (boundary_conditions) are the domain's: run.grid may
+say them too, but nothing else.
 
 Seeds are split in order, 80/10/10. Of fewer than 100 seeds val and test get a tenth
 each, and at least one seed each if there are three (of two, val gets one). With

@@ -152,7 +152,7 @@ func TestPairLoadErrors(t *testing.T) {
 	}
 	c := base
 	c.Coarse, c.FineFrames, c.CoarseFrames = "short", []int{1}, []int{1}
-	if _, err := pairs(t, c, func(*frames.Frames) {}); err == nil || !strings.Contains(err.Error(), "1 frames, but frame 1 is asked for") {
+	if _, err := pairs(t, c, func(*frames.Frames) {}); err == nil || !strings.Contains(err.Error(), "1 frame, but frame 1 is asked for") {
 		t.Errorf("a coarse frame that is not there: %v", err)
 	}
 }

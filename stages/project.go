@@ -74,7 +74,11 @@ func (p *project) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (
 		return in, errors.New("there is no x_lo to take the coarse fields from")
 	}
 	p.env, p.mem, p.in = env, env.Mem, in
-	p.of, err = p.Of(in.Channels, env.Run.Domain(in.H, in.W))
+	grid := env.Run.Domain(in.H, in.W)
+	if len(in.Files) > 0 {
+		grid.Boundary = in.Files[0].Grid.Boundary // all have the same
+	}
+	p.of, err = p.Of(in.Channels, grid)
 	in.Constraints = p.of
 	return in, err
 }

@@ -17,6 +17,7 @@ import (
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/infile"
 	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/model"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -218,8 +219,10 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if warning := r.sampler.Stiff(); warning != "" {
 		env.Progress.Note("%s", warning)
 	}
-	r.env, r.mem, r.files, r.up, r.warned = env, env.Mem, in.Files, map[field.Grid]*field.Upsampler{}, map[int]bool{}
-	if err := r.check(in.Channels, in.Files); err != nil {
+	r.env, r.mem, r.up, r.warned = env, env.Mem, map[field.Grid]*field.Upsampler{}, map[int]bool{}
+	r.bound(in.Files)
+	in.Files = r.files
+	if err := r.check(in.Channels, r.files); err != nil {
 		return in, err
 	}
 	if err := r.chooseTile(device); err != nil {
@@ -231,11 +234,6 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	key, notice := r.loaded.StateKey(r.Weights)
 	if notice != "" {
 		env.Progress.Note("%s", notice)
-	}
-	for axis, boundary := range env.Run.Domain(0, 0).Boundary {
-		if boundary == field.Open { // of this domain, whatever the training's was
-			r.loaded.Config.Boundary[axis] = boundary
-		}
 	}
 	err = r.thread.Do(ctx, func(s *torchx.Scope) (err error) {
 		net, err := r.loaded.Net(s, key, device)
@@ -256,11 +254,29 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	return in, nil
 }
 
+// bound settles the domain's boundaries, and gives them to the files. An axis is open if the
+// run says so, or if the network has learned one that is.
+func (r *superres) bound(files []pipeline.File) {
+	of := r.env.Run.Domain(0, 0).Boundary
+	for axis := range of {
+		of[axis] = max(of[axis], r.loaded.Config.Boundary[axis])
+	}
+	if said := r.env.Run.Domain(0, 0).Boundary; of != said {
+		r.env.Progress.Note("boundaries along y and x: %s and %s, as in training (run.grid.boundary is %s and %s)", of[0], of[1], said[0], said[1])
+	}
+	r.loaded.Config.Boundary, r.files = of, slices.Clone(files)
+	for i := range r.files {
+		r.files[i].Grid.Boundary = of
+	}
+}
+
 // identity returns a hash of what a file's samples depend on, besides the file and the
 // configs of the stages.
 func (r *superres) identity() (string, error) {
 	stamp, err := infile.StampOf(model.CheckpointIn(r.Checkpoint))
-	sum := sha256.Sum256(fmt.Appendf(nil, "%+v %d %+v", stamp, r.env.Run.Seed, r.env.Run.Grid))
+	grid := r.env.Run.Grid
+	grid.Boundary = []string{r.loaded.Config.Boundary[0].String(), r.loaded.Config.Boundary[1].String()}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v %d %+v", stamp, r.env.Run.Seed, grid))
 	return hex.EncodeToString(sum[:]), err
 }
 
@@ -288,7 +304,7 @@ func (r *superres) find(names []string) error {
 func (r *superres) check(named []string, files []pipeline.File) error {
 	for _, f := range files {
 		if named == nil && f.C != len(r.loaded.Channels) {
-			return fmt.Errorf("%s: %d channels, but the checkpoint's are %d: %s (name the file's by --fields)", f.Path, f.C, len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
+			return fmt.Errorf("%s: %s, but the checkpoint's are %d: %s (name the file's by --fields)", f.Path, words.Count(f.C, "channel"), len(r.loaded.Channels), strings.Join(r.loaded.Channels, ", "))
 		}
 		err := f.Grid.Check()
 		if err == nil {
@@ -311,6 +327,7 @@ func (*superres) Steps() (name string, warmUp int) { return "draw", 0 }
 // frames fill a batch. Then it draws them all.
 func (r *superres) Process(ctx context.Context, in pipeline.Element) (out []pipeline.Element, err error) {
 	f := in.(*frames.Frames)
+	f.Boundary = r.loaded.Config.Boundary
 	next := heldFrame{origin: f.Origins[0], grid: f.Finer(r.loaded.Input.Factor)}
 	if len(r.held) > 0 && r.held[0].grid != next.grid {
 		if out, err = r.drawHeld(ctx); err != nil {
@@ -373,7 +390,9 @@ func (r *superres) condition(f *frames.Frames) (*memory.Buffer, error) {
 }
 
 // wraps reports whether tiles wrap around the field's edges.
-func (r *superres) wraps() bool { return r.loaded.Input.Periodic && r.env.Run.Domain(0, 0).Wraps() }
+func (r *superres) wraps() bool {
+	return r.loaded.Input.Periodic && field.Grid{Boundary: r.loaded.Config.Boundary}.Wraps()
+}
 
 // Close frees the network and closes the checkpoint.
 func (r *superres) Close() error {

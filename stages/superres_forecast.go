@@ -6,6 +6,7 @@ import (
 
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/model"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -24,6 +25,7 @@ func (r *superres) Rehearse(ctx context.Context, in pipeline.Element) (bool, err
 	whole, samples := r.sampler, r.Samples
 	defer func() { r.sampler, r.Samples = whole, samples }()
 	r.sampler.Steps, r.Samples = min(whole.Steps, rehearsedSampling), 1
+	f.Boundary = r.loaded.Config.Boundary
 	next := heldFrame{origin: f.Origins[0], grid: f.Finer(r.loaded.Input.Factor)}
 	var err error
 	if next.xLo, err = r.condition(f); err != nil {
@@ -45,10 +47,10 @@ func (r *superres) Rehearse(ctx context.Context, in pipeline.Element) (bool, err
 func (r *superres) Forecast(f *pipeline.Forecast) {
 	config := r.loaded.Plan.Config()
 	f.Say("network", "%s, %d parameters, of step %d of %s", config.Network, model.Count(r.loaded.Plan), r.loaded.Step, r.Checkpoint)
-	f.Say("sampling", "%d samples of each frame, by %d evaluations of the network", r.Samples, r.sampler.Evaluations())
+	f.Say("sampling", "%s of each frame, by %s of the network", words.Count(r.Samples, "sample"), words.Count(r.sampler.Evaluations(), "evaluation"))
 	largest := 0.0
 	for _, file := range r.files {
-		grid := r.env.Run.Domain(file.H, file.W).Finer(r.loaded.Input.Factor)
+		grid := file.Grid.Finer(r.loaded.Input.Factor)
 		d := drawing{net: r.loaded.Plan, grid: grid, fields: len(r.loaded.Channels), samples: r.Samples, batch: max(1, r.Batch), coloured: r.loaded.Flow.Measured != nil}
 		largest = max(largest, d.need(r.tile))
 	}
@@ -56,7 +58,7 @@ func (r *superres) Forecast(f *pipeline.Forecast) {
 		f.Memory(largest, "sampling the largest file's frames")
 	}
 	if r.frameTime > 0 && len(r.files) > 0 {
-		f.Time(r.frameTime*time.Duration(r.share()), "%d frames of about %.3g s, as the first file's", r.share(), r.frameTime.Seconds())
+		f.Time(r.frameTime*time.Duration(r.share()), "%s of about %.3g s, as the first file's", words.Count(r.share(), "frame"), r.frameTime.Seconds())
 	}
 }
 

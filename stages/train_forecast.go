@@ -9,6 +9,7 @@ import (
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/hostmem"
 	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/model"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -73,7 +74,7 @@ func (t *train) Forecast(f *pipeline.Forecast) {
 	f.Say("network", "%s, %d parameters (model_channels %d, channel_mult %s)", config.Network, count, config.Channels, strings.Trim(fmt.Sprint(config.Mult), "[]"))
 	f.From, f.To, f.Once = t.env.Resume.Steps, t.stop, t.TrainedFor().OneEvaluation()
 	batch := t.in.Batch * t.Accumulate
-	f.Say("steps", "%d, %d frames each: %.3g epochs of the %d training frames", t.TotalSteps, batch, float64(t.TotalSteps)*float64(batch)/float64(t.in.Frames[frames.Train]), t.in.Frames[frames.Train])
+	f.Say("steps", "%d, %s each: %.3g epochs of %s", t.TotalSteps, words.Count(batch, "frame"), float64(t.TotalSteps)*float64(batch)/float64(t.in.Frames[frames.Train]), words.Count(t.in.Frames[frames.Train], "training frame"))
 	t.forecastMemory(f, net)
 	t.forecastTime(f)
 	t.forecastDisk(f, float64(count))
@@ -103,7 +104,7 @@ func (t *train) forecastTime(f *pipeline.Forecast) {
 	}
 	f.Work = step / time.Duration(model.StepsOfForward*t.SamplesAStep(t.in.Batch))
 	f.Say("a step", "%.3g s: the mean of %d, after one that warms up", step.Seconds(), len(t.rehearsed)-1)
-	f.Time(step*time.Duration(left), "%d steps", left)
+	f.Time(step*time.Duration(left), "%s", words.Count(left, "step"))
 	days := (step * time.Duration(left)).Hours() / 24
 	if small := 32; t.config.Device == torchx.CPU && days > manyDays && t.ModelChannels > small {
 		f.Say("advice", "about %.0f days on this CPU: see --model-channels %d, or use a GPU", days, small)

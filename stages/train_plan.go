@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/model"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -36,7 +37,7 @@ func (t *train) Plan(ask pipeline.Ask) ([]pipeline.Fact, error) {
 			(weights+activations)/1e9, weights/1e9, float64(model.Count(net))/1e6, activations/1e9)},
 		{Name: "reads", Text: fmt.Sprintf("%.3g MB a step from the cached frames", frame*float64(samples*t.Accumulate)/1e6)},
 		{Name: "sends", Text: fmt.Sprintf("%.4g MB a step, and receives as much: gradients in float32", sends/1e6)},
-		{Name: "steps", Text: fmt.Sprintf("%d, %d frames each: %.3g epochs of %d training frames", t.TotalSteps, batch, epochs, t.in.Frames[frames.Train])},
+		{Name: "steps", Text: fmt.Sprintf("%d, %s each: %.3g epochs of %s", t.TotalSteps, words.Count(batch, "frame"), epochs, words.Count(t.in.Frames[frames.Train], "training frame"))},
 	}
 	return append(facts, t.pace(ask, sends)...), nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -38,9 +39,9 @@ that trains a small model on them: where the files are and what their names say 
 frames, fields), the order of the axes, grid, boundaries and split, and what networks of
 three widths take: parameters, memory, and the time of a step on this machine.
 
-DIR holds npy or npz files of any names and layout, or runs of AthenaK, or is an exported
-set. What the files do not say, init asks on a terminal. Elsewhere it decides, and the spec's comments
-say what. It reads a few frames of each set, and changes nothing in DIR.`,
+DIR holds npy, npz or HDF5 files of any names and layout, or runs of AthenaK, or is an
+exported set. What the files do not say, init asks on a terminal. Elsewhere it decides, and
+the spec's comments say what. It reads a few frames of each set, and changes nothing in DIR.`,
 		Example: `  fmsr init /data/turbulence
   fmsr init data --to my.yaml --no-timing
   fmsr init data --to -`,
@@ -100,7 +101,8 @@ const lookedAt = 16
 
 // dataIn returns the source of a folder's frames.
 func dataIn(ctx context.Context, dir, folder string) (newspec.Data, inspect.Source, error) {
-	if m, err := exportset.Read(filepath.Join(dir, exportset.ManifestName)); !errors.Is(err, fs.ErrNotExist) {
+	m, err := exportset.Read(filepath.Join(dir, exportset.ManifestName))
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) { // dir may be a file of frames
 		if err != nil {
 			return newspec.Data{}, inspect.Source{}, err
 		}
@@ -122,7 +124,7 @@ func choose(d newspec.Data, r *inspect.Report) newspec.Choices {
 		if edge == inspect.NotPeriodic {
 			c.Boundary[i] = "open"
 		}
-		if d.Domain != nil {
+		if d.Bounded() {
 			c.Boundary[i], c.BoundaryNote = d.Domain.Boundary[i].String(), "as the files say; "+r.EdgesText()
 		}
 	}
@@ -150,6 +152,9 @@ func writeSpec(out io.Writer, s *newspec.Spec, o initOptions) error {
 	}
 	if _, err := pipeline.Parse(o.to, text, nil); err != nil {
 		return &runFailed{error: fmt.Errorf("the spec for %s: %w", s.Dir, err)}
+	}
+	if err := os.MkdirAll(filepath.Dir(o.to), 0o777); err != nil {
+		return &runFailed{error: err}
 	}
 	if err := atomicfile.WriteFile(o.to, text); err != nil {
 		return &runFailed{error: err}

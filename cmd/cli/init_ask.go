@@ -13,6 +13,7 @@ import (
 
 	"fmsr.example/fmsr/internal/newspec"
 	"fmsr.example/fmsr/internal/terminal"
+	"fmsr.example/fmsr/internal/words"
 )
 
 // questions asks a person on a terminal; nil: nobody is there.
@@ -63,16 +64,18 @@ func (q *questions) about(ctx context.Context, d newspec.Data, c *newspec.Choice
 		return nil
 	}
 	if !d.Named {
-		if err := q.ask(ctx, fmt.Sprintf("names of the %d fields, in their order", len(d.Fields)), strings.Join(d.Fields, ","), c.SetNames); err != nil {
+		if err := q.ask(ctx, fmt.Sprintf("names of the %s, in their order", words.Count(len(d.Fields), "field")), strings.Join(d.Fields, ","), c.SetNames); err != nil {
 			return err
 		}
 	}
-	if d.Domain != nil {
-		return nil
+	if !d.Bounded() {
+		boundaries := strings.Join(c.Boundary[:], ",")
+		if err := q.ask(ctx, "boundaries along y and x, periodic or open ("+c.BoundaryNote+")", boundaries, func(answer string) error { return setBoundary(c, answer) }); err != nil {
+			return err
+		}
 	}
-	boundaries := strings.Join(c.Boundary[:], ",")
-	if err := q.ask(ctx, "boundaries along y and x, periodic or open ("+c.BoundaryNote+")", boundaries, func(answer string) error { return setBoundary(c, answer) }); err != nil {
-		return err
+	if d.Boxed() {
+		return nil
 	}
 	return q.ask(ctx, "height and width of the domain, as 1,1", "square cells", func(answer string) error { return setBox(c, answer) })
 }

@@ -173,8 +173,8 @@ func TestInitSaysWhy(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"init nowhere":                     "nowhere: no such file or directory",
-		"init empty":                       "empty: no npy or npz file there",
-		"init text":                        "text: no npy or npz file there, and no run of AthenaK: it has 1 .yaml",
+		"init empty":                       "empty: no npy, npz or HDF5 file there",
+		"init text":                        "text: no npy, npz or HDF5 file there, and no run of AthenaK: it has 1 .yaml",
 		"init mix":                         "a field is missing: beside 2/rho.npy there is no file for vx, which other files name",
 		"init single":                      "single: one frame: training needs several",
 		"init odd":                         "odd: grid 9 x 9: pooling by 2 needs even numbers of cells",
@@ -193,6 +193,10 @@ func TestInitSaysWhy(t *testing.T) {
 		t.Error("a spec was written")
 	}
 	if status, text := fmsr("init", "one", "--no-timing", "--to", "-"); status != 0 || !strings.Contains(text, "\n        - /") || !strings.HasSuffix(text, "  - report:\n") {
+		t.Errorf("%d: %s", status, text)
+	}
+	// DIR may be a file, and the spec's folder may have to be made.
+	if status, text := fmsr("init", "one/a.npy", "--no-timing", "--to", "new/folder/one.yaml"); status != 0 || !strings.Contains(text, "wrote new/folder/one.yaml") {
 		t.Errorf("%d: %s", status, text)
 	}
 	if status, text := fmsr("init", "one", "--no-timing", "--to", "there.yaml", "--force"); status != 0 || !strings.Contains(text, "wrote there.yaml") {

@@ -17,6 +17,7 @@ import (
 	"fmsr.example/fmsr/internal/inspect"
 	"fmsr.example/fmsr/internal/picture"
 	"fmsr.example/fmsr/internal/terminal"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/model"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -142,7 +143,7 @@ func printReport(out io.Writer, r *inspect.Report) {
 		fmt.Fprintf(w, "%s\t%.5g\t%.5g\t%.5g\t%.5g\t%.3g\t%.3g\t\n", terminal.Line(f.Name), f.Mean, f.Std(), f.Min, f.Max, f.Skewness(), f.Kurtosis())
 	}
 	w.Flush()
-	fmt.Fprintf(out, "of %d frames; %s\n", r.Frames, r.EdgesText())
+	fmt.Fprintf(out, "of %s; %s\n", words.Count(r.Frames, "frame"), r.EdgesText())
 	odd := r.Odd()
 	if len(odd) == 0 {
 		fmt.Fprintln(out, "nothing odd was found")

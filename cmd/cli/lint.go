@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -84,7 +85,7 @@ func lint(ctx context.Context, out io.Writer, path string, overrides []pipeline.
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: ok; each of %d ranks:\n", path, ask.Ranks)
+	fmt.Fprintf(out, "%s: ok; each of %s:\n", path, words.Count(ask.Ranks, "rank"))
 	for _, f := range facts {
 		fmt.Fprintf(out, "  %-8s %s\n", f.Name, f.Text)
 	}

@@ -20,6 +20,7 @@ import (
 	"fmsr.example/fmsr/internal/store/framecache"
 	"fmsr.example/fmsr/internal/store/infile"
 	"fmsr.example/fmsr/internal/store/parts"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/model"
 	"fmsr.example/fmsr/pipeline"
 )
@@ -89,7 +90,7 @@ func holding(path string) string {
 	}
 	defer root.Close()
 	if runs := runview.Find(root); len(runs) > 0 {
-		return fmt.Sprintf(", but %d runs below it: name them, as %s", len(runs), filepath.Join(path, runs[0]))
+		return fmt.Sprintf(", but %s below it: name them, as %s", words.Count(len(runs), "run"), filepath.Join(path, runs[0]))
 	}
 	return ""
 }
@@ -125,7 +126,7 @@ const (
 func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 	if there(dir, framecache.Index) || there(dir, framecache.Frames) {
 		c, err := framecache.Verify(ctx, dir)
-		return []string{fmt.Sprintf("cache of %d frames, %d x %d, %s", len(c.Frames), c.H, c.W, strings.Join(c.Channels, ","))}, err
+		return []string{fmt.Sprintf("cache of %s, %d x %d, %s", words.Count(len(c.Frames), "frame"), c.H, c.W, strings.Join(c.Channels, ","))}, err
 	}
 	caches, err := framecache.VerifyAll(ctx, dir)
 	if err != nil {
@@ -136,7 +137,7 @@ func verifyFolder(ctx context.Context, dir string) (found []string, err error) {
 		for _, c := range caches {
 			n += len(c.Frames)
 		}
-		found = append(found, fmt.Sprintf("%d caches, %d frames", len(caches), n))
+		found = append(found, fmt.Sprintf("%s, %s", words.Count(len(caches), "cache"), words.Count(n, "frame")))
 	}
 	paths, err := glob.In(dir, model.CheckpointFiles)
 	if err != nil {
@@ -181,9 +182,9 @@ func verifyResults(ctx context.Context, dir string, found []string) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	is := fmt.Sprintf("results of %d seeds", results.Parts)
+	is := "results of " + words.Count(results.Parts, "seed")
 	if results.OfFiles {
-		is = fmt.Sprintf("results of %d files", results.Parts)
+		is = "results of " + words.Count(results.Parts, "file")
 	}
 	if len(paths) == 0 && !results.Summarized {
 		is += ", unfinished"
@@ -200,7 +201,7 @@ func verifyExport(ctx context.Context, path string, verified map[parts.File]bool
 	for _, f := range m.Files {
 		rows += f.Rows
 	}
-	return fmt.Sprintf("export, %s: %d %s files of %d rows, %d x %d, %s", filepath.Base(path), len(m.Files), m.Format, rows, m.H, m.W, strings.Join(m.ChannelNames, ",")), nil
+	return fmt.Sprintf("export, %s: %s of %s, %d x %d, %s", filepath.Base(path), words.Count(len(m.Files), m.Format+" file"), words.Count(rows, "row"), m.H, m.W, strings.Join(m.ChannelNames, ",")), nil
 }
 
 // verifyMetrics returns how many lines metrics.jsonl has, or an error if a line is

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/sinks"
 )
 
@@ -32,7 +33,7 @@ func printVersion(out io.Writer) {
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tw, "built with\t%s for %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	fmt.Fprintf(tw, "libtorch\t%s%s\n", torchx.Libtorch, libtorchFolder())
-	fmt.Fprintf(tw, "cpu\t%s, %d cores: %s\n", sinks.Processor(), runtime.NumCPU(), instructions())
+	fmt.Fprintf(tw, "cpu\t%s, %s: %s\n", sinks.Processor(), words.Count(runtime.NumCPU(), "core"), instructions())
 	fmt.Fprintf(tw, "cpu kernels\t%s\n", kernels())
 	fmt.Fprintf(tw, "devices\t%s\n", strings.Join(append([]string{"cpu"}, gpus()...), ", "))
 	tw.Flush()

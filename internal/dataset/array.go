@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/format/npy"
 	"fmsr.example/fmsr/internal/frames"
@@ -46,6 +47,7 @@ type array struct {
 	path       string // of the file, and in it
 	shape      []int
 	moments    []frames.Moment // of each frame; nil: not known
+	domain     *field.Domain   // nil: not known
 	f, h, w, c int
 
 	// The values' order: axes from the slowest to the fastest, without those of length 1.
@@ -70,7 +72,7 @@ func (f Files) openArray(path, name, optional string) (*array, error) {
 		if err != nil {
 			return nil, err
 		}
-		a, axes = &array{file: h, path: h.Path, shape: h.Shape, moments: h.Moments}, cmp.Or(h.Axes, axes)
+		a, axes = &array{file: h, path: h.Path, shape: h.Shape, moments: h.Moments, domain: h.Domain}, cmp.Or(h.Axes, axes)
 	} else {
 		n, err := npy.OpenArray(path, name)
 		if err != nil {
@@ -86,7 +88,7 @@ func (f Files) openArray(path, name, optional string) (*array, error) {
 	opened, err := newArray(a, axes, optional, fortran)
 	switch {
 	case err != nil && f.OneFrame:
-		err = fmt.Errorf("%w, or (H, W, channels), one frame", err)
+		err = fmt.Errorf("%w, or (H, W, channels), one frame; if each field has a file, give their folder", err)
 	case err != nil && one:
 		err = fmt.Errorf("%w. If each file is one frame, name the files by npy_load.pattern, with {frame} for the number, as snap_{frame}%s", err, filepath.Ext(path))
 	}

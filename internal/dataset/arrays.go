@@ -21,8 +21,8 @@ import (
 //	AthenaK's files, joined   -- the one frame: assembled ------------------
 //	files of each frame       -- frame i: opened, and read in these ways ---
 type Arrays struct {
-	F, H, W, C int         // frames, grid and channels
-	Domain     *field.Grid // what the files say of their grid; nil: nothing but H and W
+	F, H, W, C int           // frames, grid and channels
+	Domain     *field.Domain // what the files say of it; nil: nothing
 
 	files  []*array
 	joined *athenak.Snapshot // instead of files
@@ -131,7 +131,7 @@ func (a *Arrays) add(f Files, path, name, optional string) error {
 	if next.f != first.f || next.h != first.h || next.w != first.w {
 		return fmt.Errorf("%s: shape %v, but %s has %v", next.path, next.shape, first.path, first.shape)
 	}
-	a.F, a.H, a.W, a.C, a.moments = first.f, first.h, first.w, a.C+next.c, first.moments
+	a.F, a.H, a.W, a.C, a.moments, a.Domain = first.f, first.h, first.w, a.C+next.c, first.moments, first.domain
 	return nil
 }
 
@@ -150,8 +150,8 @@ func (a *Arrays) openFrames(f Files) error {
 			return fmt.Errorf("%s: grid %d x %d and %d channels in %d arrays, but %s has %d x %d and %d in %d",
 				one.seen[0].path, one.H, one.W, one.C, len(one.seen), a.seen[0].path, a.H, a.W, a.C, len(a.seen)/i)
 		}
-		if a.Domain != nil && *one.Domain != *a.Domain {
-			return fmt.Errorf("%s: domain %+v, but %s has %+v", one.seen[0].path, *one.Domain, a.seen[0].path, *a.Domain)
+		if (a.Domain == nil) != (one.Domain == nil) || a.Domain != nil && *one.Domain != *a.Domain {
+			return fmt.Errorf("%s: %s, but %s: %s", one.seen[0].path, one.Domain, a.seen[0].path, a.Domain)
 		}
 		a.F, a.seen, a.moments = i+1, append(a.seen, one.seen...), append(a.moments, one.moments...)
 		a.ends = append(a.ends, len(a.seen))

@@ -61,11 +61,17 @@ func runFields(folder string) (fields []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var all [][]string
 	for _, id := range slices.Sorted(maps.Keys(outputs)) {
 		names, err := outputs[id].variables()
 		if err != nil {
 			return nil, err
 		}
+		all = append(all, names)
+	}
+	// the usual order: what is derived, such as jz, is in outputs of its own
+	slices.SortStableFunc(all, func(a, b []string) int { return len(b) - len(a) })
+	for _, names := range all {
 		for _, name := range names {
 			for _, text := range AthenaNames {
 				if from, to, _ := strings.Cut(text, "="); from == name {
@@ -285,7 +291,7 @@ func (a *Arrays) join(f Files) error {
 		a.seen = append(a.seen, seen{file.Path, file.Stamp()})
 	}
 	a.of, a.F, a.H, a.W, a.C = f, 1, a.joined.H, a.joined.W, len(f.View.Variables)
-	a.Domain, a.moments = &a.joined.Grid, []frames.Moment{a.joined.Moment}
+	a.Domain, a.moments = a.joined.Grid.Domain(), []frames.Moment{a.joined.Moment}
 	a.plane = make([]float32, a.H*a.W)
 	return nil
 }

@@ -195,12 +195,12 @@ func TestFindRuns(t *testing.T) {
 	writeRun(t, filepath.Join(root, "b"), 1)
 	both := []string{filepath.Join(root, "a"), filepath.Join(root, "b")}
 	for path, want := range map[string][]string{root: both, both[0]: both[:1], filepath.Join(root, "*"): both} {
-		if got, err := FindFiles(path); err != nil || !slices.Equal(got, want) {
+		if got, err := FindFiles(path, nil); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %v, %v", path, got, err)
 		}
 	}
 	_, names, err := Input(both[0], nil)
-	if want := "jz density velx vely velz eint Bx By Bz"; err != nil || strings.Join(names, " ") != want {
+	if want := "density velx vely velz eint Bx By Bz jz"; err != nil || strings.Join(names, " ") != want {
 		t.Errorf("fields %v, %v, want %s", names, err, want)
 	}
 	files, names, err := Input(both[0], []string{"By"})

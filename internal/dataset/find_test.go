@@ -19,7 +19,7 @@ func TestFindFiles(t *testing.T) {
 		"": {"a.npy", "b.npy", "b[1].npy", "d.npz"}, "b.npy": {"b.npy"}, "b*y": {"b.npy", "b[1].npy"}, "notes.txt": {"notes.txt"}, // as its user says
 		"b[1].npy": {"b[1].npy"}, "[ab].npy": {"a.npy", "b.npy"}, "._a.npy": {"._a.npy"}, "c.npy": nil, "[": nil,
 	} {
-		got, err := FindFiles(filepath.Join(dir, path))
+		got, err := FindFiles(filepath.Join(dir, path), nil)
 		for i := range got {
 			got[i] = filepath.Base(got[i])
 		}

@@ -1,11 +1,14 @@
 package dataset
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"fmsr.example/fmsr/internal/format/hdf5"
 )
 
 // TestInput: an npz file gives its fields' names without being asked, and a file may be one
@@ -65,6 +68,52 @@ func TestInput(t *testing.T) {
 		}
 		if got := [4]int{a.F, a.H, a.W, a.C}; got != c.shape {
 			t.Errorf("%s: %v, want %v", c.what, got, c.shape)
+		}
+		a.Close()
+	}
+	// A folder of a file a field is an input, and so is each in a folder of them.
+	inputs := filepath.Join(dir, "inputs")
+	for name, shape := range map[string][]int{"run1/rho.npy": {5, 4, 6}, "run1/Bx.npy": {5, 4, 6}, "run2/rho.npy": {4, 6}, "run2/Bx.npy": {4, 6}, "other/a.npy": {8, 6, 2}, "other/b.npy": {8, 6, 2}} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(inputs, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write("inputs/"+name, array(shape...))
+	}
+	for _, fields := range [][]string{nil, {"rho"}} {
+		found, err := FindFiles(inputs, fields)
+		if err != nil || len(found) != 2 {
+			t.Fatalf("%v, %v: want run1 and run2", found, err)
+		}
+		for i, frames := range []int{5, 1} {
+			f, names, err := Input(found[i], fields)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, err := f.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := cmp.Or(len(fields), 2); a.F != frames || a.H != 4 || a.W != 6 || a.C != want || len(names) != want {
+				t.Errorf("%s: %d frames of %d x %d, %d channels, %v", found[i], a.F, a.H, a.W, a.C, names)
+			}
+			a.Close()
+		}
+	}
+	if found, err := FindFiles(filepath.Join(inputs, "other"), nil); err != nil || len(found) != 2 {
+		t.Errorf("%v, %v: want files of frames", found, err)
+	}
+	// So is an HDF5 file with a dataset for each field.
+	if err := hdf5.Usable(); err == nil {
+		f, names, err := Input("../format/hdf5/testdata/fields.h5", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Join(names, " ") != "Bx rho" || [4]int{a.F, a.H, a.W, a.C} != [4]int{2, 4, 6, 2} {
+			t.Errorf("%v: %d frames of %d x %d, %d channels", names, a.F, a.H, a.W, a.C)
 		}
 		a.Close()
 	}

@@ -28,7 +28,7 @@ type Pattern struct {
 	regexp *regexp.Regexp
 	groups []string // for each group of the regexp: its placeholder
 	fields []string
-	words  map[string]words // of {run} and {time}
+	words  map[string]texts // of {run} and {time}
 }
 
 // Place is what a file holds: -1 stands for all frames, and for all fields.
@@ -89,7 +89,7 @@ func parse(text string, fields []string) (*Pattern, error) {
 	}
 	// longest first: a name that begins with another name must be tried before it
 	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
-	p := &Pattern{text: text, fields: fields, words: map[string]words{"{run}": {}, "{time}": {}}}
+	p := &Pattern{text: text, fields: fields, words: map[string]texts{"{run}": {}, "{time}": {}}}
 	var expr, pattern strings.Builder
 	for rest != "" {
 		at := placeholder.FindStringIndex(rest)
@@ -149,8 +149,8 @@ func (p *Pattern) Learn(paths []string) {
 			}
 		}
 	}
-	for _, words := range p.words {
-		words.number()
+	for _, texts := range p.words {
+		texts.number()
 	}
 }
 

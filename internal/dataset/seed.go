@@ -13,6 +13,7 @@ import (
 	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/words"
 )
 
 // Seed is a seed to read: its files, its split and the numbers of its frames.
@@ -42,7 +43,7 @@ func (r *Run) Measure(s *Seed) ([]int, error) {
 	s.Stamps = a.Stamps()
 	path := s.Paths()[0]
 	if a.C != len(r.Fields) {
-		return nil, fmt.Errorf("%s: %d channels, but fields names %d: %s", path, a.C, len(r.Fields), strings.Join(r.Fields, " "))
+		return nil, fmt.Errorf("%s: %s, but fields names %d: %s", path, words.Count(a.C, "channel"), len(r.Fields), strings.Join(r.Fields, " "))
 	}
 	if a.Domain != nil {
 		if err := r.Settle(*a.Domain, path); err != nil {
@@ -62,7 +63,7 @@ func (r *Run) Measure(s *Seed) ([]int, error) {
 
 // Settle takes the box of a seed's files, unless the spec has said it. It returns an error
 // if the spec or the seeds before it have another domain.
-func (r *Run) Settle(of field.Grid, path string) error {
+func (r *Run) Settle(of field.Domain, path string) error {
 	box, boundary, cure := "run.grid.box is", "run.grid.boundary is", ": leave it out of the spec, or correct it"
 	if r.H > 0 {
 		box, boundary, cure = "the seeds before it have", "the seeds before it have", ""
@@ -71,11 +72,11 @@ func (r *Run) Settle(of field.Grid, path string) error {
 		r.Box = of.Box
 	}
 	for i := range of.Box {
-		if math.Abs(r.Box[i]-of.Box[i]) > sameLength*of.Box[i] {
+		if of.Box[i] > 0 && math.Abs(r.Box[i]-of.Box[i]) > sameLength*of.Box[i] {
 			return fmt.Errorf("%s: a domain of [%g, %g], but %s [%g, %g]%s", path, of.Box[0], of.Box[1], box, r.Box[0], r.Box[1], cure)
 		}
 	}
-	if r.Boundary != of.Boundary {
+	if of.Bounded && r.Boundary != of.Boundary {
 		if cure != "" {
 			cure = fmt.Sprintf(": set it to [%s, %s]", of.Boundary[0], of.Boundary[1])
 		}
@@ -114,7 +115,7 @@ func ChooseFrames(numbers, wanted []int) ([]int, error) {
 			if first, last := numbers[0], numbers[len(numbers)-1]; last >= len(numbers) {
 				which = fmt.Sprintf(", %d to %d", first, last)
 			}
-			return nil, fmt.Errorf("%d frames%s, but frame %d is asked for", len(numbers), which, n)
+			return nil, fmt.Errorf("%s%s, but frame %d is asked for", words.Count(len(numbers), "frame"), which, n)
 		}
 	}
 	return chosen, nil

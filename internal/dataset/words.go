@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// words numbers the texts that stand in place of {run} or {time}: 0, 1, ... in their order.
-type words map[string]int
+// texts numbers the texts that stand in place of {run} or {time}: 0, 1, ... in their order.
+type texts map[string]int
 
 // number gives the texts their numbers.
-func (w words) number() {
+func (w texts) number() {
 	for i, text := range slices.SortedFunc(maps.Keys(w), InOrder) {
 		w[text] = i
 	}

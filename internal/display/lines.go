@@ -6,6 +6,8 @@ import (
 	"io"
 	"text/tabwriter"
 	"time"
+
+	"fmsr.example/fmsr/internal/words"
 )
 
 // Lines shows a run in plain lines.
@@ -44,7 +46,7 @@ func Rate(perSecond float64) string {
 
 // Evaluated writes the headline.
 func (l Lines) Evaluated(e Evaluation) {
-	text := fmt.Sprintf("eval at step %d, %d frames (%.1f s):", e.Step, e.Frames, e.Seconds)
+	text := fmt.Sprintf("eval at step %d, %s (%.1f s):", e.Step, words.Count(e.Frames, "frame"), e.Seconds)
 	for _, f := range e.Headline {
 		text += fmt.Sprintf("  %s %.4g", f.Name, f.Value)
 	}

@@ -1,12 +1,16 @@
 package inspect
 
-import "fmsr.example/fmsr/internal/field"
+import (
+	"slices"
+
+	"fmsr.example/fmsr/internal/field"
+)
 
 // axis is what a field does along an axis of n cells.
 type axis struct {
-	inside, across float64 // squares of the differences of neighbours, and of the last and first cell: their means, summed over planes
-	planes         int
-	power          []float64 // of each wavenumber 0 .. n/2, summed over planes
+	squares []float64 // of the difference of each cell and the next, and of the last and the first: their means over lines, summed over planes
+	planes  int
+	power   []float64 // of each wavenumber 0 .. n/2, summed over planes
 }
 
 // edges adds a plane: n cells along the axis, at distances of step, on each of so many lines,
@@ -15,19 +19,24 @@ func (a *axis) edges(plane []float32, n, lines, step, next int) {
 	if n < 2 {
 		return
 	}
-	inside, across := 0.0, 0.0
-	for line := range lines {
-		at := plane[line*next:]
-		for i := 1; i < n; i++ {
-			d := float64(at[i*step]) - float64(at[(i-1)*step])
-			inside += d * d
-		}
-		d := float64(at[0]) - float64(at[(n-1)*step])
-		across += d * d
+	if a.squares == nil {
+		a.squares = make([]float64, n)
 	}
-	a.inside += inside / float64(lines*(n-1))
-	a.across += across / float64(lines)
+	for i := range n {
+		sum := 0.0
+		for line := range lines {
+			d := float64(plane[line*next+(i+1)%n*step]) - float64(plane[line*next+i*step])
+			sum += d * d
+		}
+		a.squares[i] += sum / float64(lines)
+	}
 	a.planes++
+}
+
+// inside returns the mean square difference of neighbours, summed over planes.
+func (a *axis) inside() float64 {
+	n := len(a.squares) - 1
+	return total(a.squares[:n]) / float64(n)
 }
 
 // spectra adds a plane's power along both axes, of its modes (H, W/2+1).
@@ -49,7 +58,7 @@ func (f *Field) spectra(modes []complex128, grid field.Grid) {
 
 // roughness returns the mean square difference of neighbours over twice the variance: 1
 // where they are unrelated, near 0 for a smooth field.
-func (f *Field) roughness(a axis) float64 { return a.inside / (2 * f.wave) }
+func (f *Field) roughness(a axis) float64 { return a.inside() / (2 * f.wave) }
 
 // fewest is the least number of cells of an axis that is judged.
 const fewest = 16
@@ -142,18 +151,25 @@ const (
 	NotPeriodic
 )
 
-// edge judges the two edges of an axis. Neighbours of a rough field differ as any cells do.
+// edge judges the two edges of an axis. The first and last cells may differ as neighbours do
+// where the field is steepest, if it is steep beside the edges too: sheets and shocks often
+// keep their place. Neighbours of a rough field differ as any cells do.
 func (f *Field) edge(a axis) Edge {
-	switch {
-	case a.planes == 0 || f.roughness(a) > 0.25 || a.inside == 0:
+	if a.planes == 0 || f.roughness(a) > 0.25 || a.inside() == 0 {
 		return Unclear
-	case a.across < 3*a.inside:
-		return Periodic
-	case a.across > 6*a.inside:
+	}
+	n := len(a.squares) - 1
+	beside := min(beside, n/2)
+	around := (total(a.squares[:beside]) + total(a.squares[n-beside:n])) / float64(2*beside)
+	steep := min(slices.Max(a.squares[:n]), 4*around)
+	if a.squares[n] > 3*max(steep, a.inside()) {
 		return NotPeriodic
 	}
-	return Unclear
+	return Periodic
 }
+
+// beside is the number of pairs of cells at each edge that tell whether a field is steep there.
+const beside = 3
 
 // Edges judges the grid's edges along y and along x by all fields: one that does not
 // continue makes them open.

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"fmsr.example/fmsr/internal/dataset"
@@ -45,8 +46,11 @@ func openHDF5(path string) (*Thing, error) {
 	}
 	src := OfSet(s)
 	t := &Thing{What: "frames in an HDF5 file, in The Well's layout", Source: &src}
-	if trajectories == 0 {
+	switch {
+	case trajectories == 0 && filepath.Ext(path) == ".athdf":
 		t.What = "a frame in an HDF5 file, athdf"
+	case trajectories == 0:
+		t.What = "frames in an HDF5 file, a dataset for each field"
 	}
 	t.frames(src)
 	t.fact("runs", "%s", SeedsOf(s))

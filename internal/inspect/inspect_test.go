@@ -153,6 +153,21 @@ func TestEdges(t *testing.T) {
 			t.Errorf("%v, want %v", got, want)
 		}
 	}
+	// A sheet at the edge of a periodic box is steep on both sides of it. A shock inside, as
+	// high as the edges differ, does not make them alike.
+	for what, c := range map[string]struct {
+		at   int // the sheet's or the shock's
+		wave float64
+		want Edge
+	}{"a sheet at the edge": {0, 1, Periodic}, "a sheet inside": {24, 1, Periodic}, "a shock": {24, 0, NotPeriodic}} {
+		fill := func(_, _, y, x int) float64 {
+			d := float64((x-c.at+72)%48 - 24)
+			return math.Tanh(d/2+0.25) - c.wave*d/24 + 0.1*sine(32, 1, y)
+		}
+		if got := measure(t, made(grid, []string{"a"}, 2, fill), 0).Edges(); got != [2]Edge{Periodic, c.want} {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
 }
 
 // TestPower: a wave's power, along each axis, is its variance.

@@ -20,6 +20,7 @@ import (
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/framecache"
 	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/words"
 )
 
 // Thing is what is at a path.
@@ -122,11 +123,16 @@ func openSet(ctx context.Context, path string) (*Thing, error) {
 	src := OfSet(s)
 	t := &Thing{What: "frames in npy or npz files", Source: &src}
 	t.fact("layout", "%s, %s", s.Where(), atomicfile.Size(s.Bytes))
-	if s.Runs != nil {
+	switch {
+	case s.Runs != nil:
 		t.What = "frames in AthenaK's files"
-		t.fact("domain", "%g x %g, %s along y, %s along x", s.Domain.Box[0], s.Domain.Box[1], s.Domain.Boundary[0], s.Domain.Boundary[1])
-	} else {
+	case s.DType == guess.HDF5:
+		t.What = "frames in HDF5 files"
+	default:
 		t.fact("arrays", "%s, axes %s", s.DType, cmp.Or(s.Form.Axes, dataset.Axes))
+	}
+	if s.Domain != nil {
+		t.fact("domain", "%s", s.Domain)
 	}
 	t.frames(*t.Source)
 	t.fact("runs", "%s", SeedsOf(s))
@@ -147,7 +153,7 @@ func SeedsOf(s *guess.Set) string {
 		numbers[i] = seed.Seed
 		least, most = min(least, len(seed.Frames)), max(most, len(seed.Frames))
 	}
-	text := fmt.Sprintf("%s, %d frames each", dataset.SeedList(numbers), least)
+	text := fmt.Sprintf("%s, %s each", dataset.SeedList(numbers), words.Count(least, "frame"))
 	if least != most {
 		text = fmt.Sprintf("%s, %d to %d frames each", dataset.SeedList(numbers), least, most)
 	}

@@ -30,6 +30,7 @@ import (
 	"fmsr.example/fmsr/internal/inspect"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/terminal"
+	"fmsr.example/fmsr/internal/words"
 )
 
 // Data is a source of frames, as a spec names it.
@@ -41,10 +42,11 @@ type Data struct {
 	Fields []string
 	Named  bool // whether the fields' names are known
 	H, W   int
-	Domain *field.Grid // box and boundaries, where the files say them
-	Seeds  []Frames    // ascending; nil: the set says itself how it is split
-	Train  int         // training frames, where the set says it
-	Found  []string    // what is there, for the comment
+	Domain *field.Domain        // what the files say of it; nil: nothing
+	Splits map[int]frames.Split // of the seeds, where the files say it; nil: they do not
+	Seeds  []Frames             // ascending; nil: the set says itself how it is split
+	Train  int                  // training frames, where the set says it
+	Found  []string             // what is there, for the comment
 }
 
 // Frames is the number of frames of a simulation.
@@ -53,16 +55,16 @@ type Frames struct{ Seed, Frames int }
 // OfSet returns the source of npy and npz files, or of AthenaK's. Paths in it start at the
 // folder of the spec, unless that is empty: then they are absolute.
 func OfSet(s *guess.Set, folder string) (Data, error) {
-	d := Data{Dir: s.Dir, Stage: "npy_load", Fields: s.Form.Names, Named: s.Named, H: s.H, W: s.W, Domain: s.Domain}
+	d := Data{Dir: s.Dir, Stage: "npy_load", Fields: s.Form.Names, Named: s.Named, H: s.H, W: s.W, Domain: s.Domain, Splits: s.Splits}
 	for _, seed := range s.Seeds {
 		d.Seeds = append(d.Seeds, Frames{seed.Seed, len(seed.Frames)})
 	}
 	d.Found = []string{
-		fmt.Sprintf("frames   %d of %d x %d cells, %d fields; %s", s.Frames(), s.H, s.W, len(s.Form.Names), atomicfile.Size(s.Bytes)),
+		fmt.Sprintf("frames   %d of %d x %d cells, %s; %s", s.Frames(), s.H, s.W, words.Count(len(s.Form.Names), "field"), atomicfile.Size(s.Bytes)),
 		"runs     " + inspect.SeedsOf(s),
 		"layout   " + s.Where(),
 	}
-	if s.Runs == nil {
+	if s.Runs == nil && (s.DType != guess.HDF5 || s.Form.Array != "") {
 		d.Found = append(d.Found, fmt.Sprintf("arrays   %s, axes %s (F frames, H, W, C fields; F and C may be missing)", s.DType, cmp.Or(s.Form.Axes, dataset.Axes)))
 	}
 	for _, note := range s.Notes {
@@ -95,7 +97,7 @@ func (d *Data) source(s *guess.Set, folder string) error {
 		d.Lines = append(d.Lines, "  - "+quote(below(path, folder)))
 	}
 	if s.Form.Array != "" {
-		d.Lines = append(d.Lines, "array: "+quote(s.Form.Array)+"   # of the arrays in each npz file")
+		d.Lines = append(d.Lines, "array: "+quote(s.Form.Array)+"   # of the arrays in each file")
 	}
 	if s.Form.Axes != "" {
 		d.Lines = append(d.Lines, "axes: "+s.Form.Axes)
@@ -134,7 +136,7 @@ func OfExport(dir, folder string, m exportset.Manifest) (Data, error) {
 		}
 	}
 	d.Found = []string{
-		fmt.Sprintf("export   %d frames of %d x %d cells, %d fields, %d files; %d frames are for training", all, m.H, m.W, len(m.ChannelNames), len(m.Files), d.Train),
+		fmt.Sprintf("export   %s of %d x %d cells, %s, %s; %d for training", words.Count(all, "frame"), m.H, m.W, words.Count(len(m.ChannelNames), "field"), words.Count(len(m.Files), "file"), d.Train),
 	}
 	switch {
 	case m.Format != "arrow":
@@ -263,6 +265,12 @@ func (s *Spec) ChannelNote() string {
 	return strings.Join(texts, "; ")
 }
 
+// Boxed reports whether the files say the domain's box.
+func (d Data) Boxed() bool { return d.Domain != nil && d.Domain.Box[0] > 0 }
+
+// Bounded reports whether the files say the domain's boundaries.
+func (d Data) Bounded() bool { return d.Domain != nil && d.Domain.Bounded }
+
 // Warmup, LogEvery and EvalFrames are keys of the same names.
 func (s *Spec) Warmup() int     { return s.TotalSteps / 50 }
 func (s *Spec) LogEvery() int   { return s.TotalSteps / 10 }
@@ -283,12 +291,12 @@ func (s *Spec) Text() ([]byte, error) {
 
 var plain = regexp.MustCompile(`^[A-Za-z_./][A-Za-z0-9_./-]*$`)
 
-// words are read by YAML as something else than text.
-var words = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+// notText is read by YAML as something else than text.
+var notText = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 // quote writes a text so that YAML reads it back as that text.
 func quote(text string) string {
-	if plain.MatchString(text) && !slices.Contains(words, strings.ToLower(text)) && strings.Trim(text, ".") != "" && !regexp.MustCompile(`^\.(inf|nan)$`).MatchString(strings.ToLower(text)) {
+	if plain.MatchString(text) && !slices.Contains(notText, strings.ToLower(text)) && strings.Trim(text, ".") != "" && !regexp.MustCompile(`^\.(inf|nan)$`).MatchString(strings.ToLower(text)) {
 		return text
 	}
 	var b strings.Builder

@@ -70,6 +70,13 @@ func (s *Spec) bySeeds() error {
 	if err != nil {
 		return err
 	}
+	how := "by runs, in their order"
+	if s.Splits != nil {
+		how = "as the folders are named"
+		for i, a := range assigned {
+			assigned[i].Split = s.Splits[a.Seed]
+		}
+	}
 	by := map[frames.Split][]int{}
 	for _, a := range assigned {
 		by[a.Split] = append(by[a.Split], a.Seed)
@@ -87,7 +94,7 @@ func (s *Spec) bySeeds() error {
 		}
 	}
 	s.Split = "split: {" + strings.Join(parts, ", ") + "}"
-	s.SplitNote = fmt.Sprintf("by runs, in their order: %d frames for training", s.train)
+	s.SplitNote = fmt.Sprintf("%s: %d frames for training", how, s.train)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fmsr.example/fmsr/internal/runview"
+	"fmsr.example/fmsr/internal/words"
 )
 
 // Details is what a reader may want to know of a subject besides its results.
@@ -58,9 +59,9 @@ func data(s *Subject) (f facts) {
 		f.add("pooling", "%d cells along an axis", a.Factor)
 		for _, split := range []string{"train", "val", "test"} {
 			if n := a.Frames[split]; n > 0 {
-				text := fmt.Sprintf("%d frames", n)
+				text := words.Count(n, "frame")
 				if seeds := a.Seeds[split]; seeds > 0 {
-					text += fmt.Sprintf(" of %d seeds", seeds)
+					text += " of " + words.Count(seeds, "seed")
 				}
 				f.add(split, "%s", text)
 			}

@@ -2,7 +2,6 @@ package guess
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,11 +9,12 @@ import (
 	"strings"
 
 	"fmsr.example/fmsr/internal/dataset"
+	"fmsr.example/fmsr/internal/words"
 )
 
 // runs lays out AthenaK's run folders: dir itself, or folders below it.
 func runs(ctx context.Context, dir string) (*Set, error) {
-	s := &Set{Dir: dir, Named: true}
+	s := &Set{Dir: dir, Named: true, DType: "AthenaK's floats"}
 	folders, err := runFolders(ctx, dir, "", 0)
 	if err != nil {
 		return nil, err
@@ -54,16 +54,16 @@ func runs(ctx context.Context, dir string) (*Set, error) {
 	return s, nil
 }
 
-// domain takes the domain of the first run's files.
+// domain takes the domain that the first seed's files say.
 func (s *Set) domain(files dataset.Files, run *dataset.Run) error {
 	a, err := files.Open()
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	s.Domain, run.Grid = a.Domain, *a.Domain
-	run.H, run.W = 0, 0
-	s.DType = "AthenaK's floats"
+	if s.Domain = a.Domain; a.Domain != nil {
+		run.Box, run.Boundary = a.Domain.Box, a.Domain.Boundary
+	}
 	return nil
 }
 
@@ -122,9 +122,9 @@ func (s *Set) Where() string {
 	case s.Runs != nil && s.Runs.Root != "":
 		return "a run of AthenaK"
 	case s.Runs != nil:
-		return fmt.Sprintf("%d run folders of AthenaK", len(s.Runs.Folders))
+		return words.Count(len(s.Runs.Folders), "run folder") + " of AthenaK"
 	case s.Layout.Pattern != "":
 		return "files " + s.Layout.Pattern
 	}
-	return fmt.Sprintf("%d files", len(s.Layout.Files))
+	return words.Count(len(s.Layout.Files), "file")
 }

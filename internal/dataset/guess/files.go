@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/format/npy"
 )
 
@@ -21,6 +22,17 @@ type file struct {
 	dtype   string
 	shape   []int
 	members []string // of an npz: the arrays of that shape, in the file's order; nil: an npy file, or one array
+
+	// of HDF5
+	named        bool // members are the fields, also if there is one
+	trajectories int  // of The Well's layout; 0: another
+}
+
+// byField reports whether there is an array for each field, under its name.
+func (f *file) byField() bool { return f.named || len(f.members) > 1 }
+
+func isHDF5(path string) bool {
+	return slices.Contains(hdf5.Endings, filepath.Ext(path))
 }
 
 // Bounds of what is looked at.
@@ -32,6 +44,7 @@ const (
 // found is what is in a folder and in those below it.
 type found struct {
 	files  []file
+	hdf5   []file
 	others map[string]int // files of other kinds, by what is behind their last dot
 	unread []string       // why array files have no frames, a line each
 }
@@ -41,6 +54,9 @@ func collect(ctx context.Context, dir string) (*found, error) {
 	f := &found{others: map[string]int{}}
 	if err := f.walk(ctx, dir, "", 0); err != nil {
 		return nil, err
+	}
+	if len(f.files) == 0 {
+		f.files = f.hdf5
 	}
 	for i := range f.files {
 		if ctx.Err() != nil {
@@ -82,10 +98,12 @@ func (f *found) walk(ctx context.Context, root, below string, depth int) error {
 		case !info.Mode().IsRegular():
 		case filepath.Ext(path) == ".npy" || filepath.Ext(path) == ".npz":
 			f.files = append(f.files, file{path: path, bytes: info.Size()})
+		case isHDF5(path):
+			f.hdf5 = append(f.hdf5, file{path: path, bytes: info.Size()})
 		default:
 			f.others[filepath.Ext(path)]++
 		}
-		if len(f.files) > most {
+		if len(f.files)+len(f.hdf5) > most {
 			return fmt.Errorf("%s: more than %d files: name a folder below it", root, most)
 		}
 	}
@@ -112,6 +130,9 @@ func (f *found) kinds() string {
 // that takes most values, if arrays of another one are only beside it.
 func (f *file) header(dir string) error {
 	path := filepath.Join(dir, f.path)
+	if hdf5.Is(path) {
+		return f.headerHDF5(path)
+	}
 	names, err := npy.Arrays(path)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"fmsr.example/fmsr/internal/format/hdf5"
 	"fmsr.example/fmsr/internal/format/npy"
 )
 
@@ -50,6 +51,7 @@ func TestLook(t *testing.T) {
 		"the seed behind the frame":     {"t1/run_5.npy 8,8,2\nt2/run_5.npy 8,8,2\nt1/run_6.npy 8,8,2\nt2/run_6.npy 8,8,2", "t{frame}/run_{seed}.npy FHWC field0,field1 8x8: 5 2, 6 2"},
 		"snapshots of one run":          {"d/t1.npy 8,8,2\nd/t2.npy 8,8,2\nd/t3.npy 8,8,2", "d/t{frame}.npy FHWC field0,field1 8x8: 0 3"},
 		"a snapshot and its time":       {"1_t0.50.npy 8,8,2\n2_t0.75.npy 8,8,2", "{frame}_t0.*.npy FHWC field0,field1 8x8: 0 2"},
+		"velocities of one letter":      {"1/u.npy 3,8,8\n1/v.npy 3,8,8\n1/B1.npy 3,8,8\n1/rho.npy 3,8,8", "1/{field}.npy FHWC rho,u,v,B1 8x8: 0 3"},
 		"a field and frame a file":      {"rho_1.npy 8,8\nrho_2.npy 8,8\nvx_1.npy 8,8\nvx_2.npy 8,8", "{field}_{frame}.npy FHWC rho,vx 8x8: 0 2"},
 		"snapshots, channels first":     {"1.npy 2,8,8\n2.npy 2,8,8", "{frame}.npy FCHW field0,field1 8x8: 0 2"},
 		"snapshots with frames' axis":   {"s_1.npy 1,8,8,2\ns_2.npy 1,8,8,2", "s_{frame}.npy FHWC field0,field1 8x8: 0 2"},
@@ -110,9 +112,8 @@ func describe(s *Set) string {
 // TestLookSaysWhy: what cannot be read, and why.
 func TestLookSaysWhy(t *testing.T) {
 	for files, want := range map[string]string{
-		"run.hdf5 -":  "the layout of HDF5 files is not guessed: name them in npy_load.files",
-		"notes.txt -": "no npy or npz file there, and no run of AthenaK: it has 1 .txt",
-		"t.npy 9":     "no array with frames in 1 npy and npz files: ",
+		"notes.txt -": "no npy, npz or HDF5 file there, and no run of AthenaK: it has 1 .txt",
+		"t.npy 9":     "no array with frames in 1 file: ",
 		"1/rho.npy 3,8,8\n1/vx.npy 3,8,8\n2/rho.npy 3,8,8":           "a field is missing: beside 2/rho.npy there is no file for vx",
 		"a/1/x2.npy 8,8\na/2/x1.npy 8,8\nb/1/y2.npy 8,8":             "nothing in common",
 		"1/1/1.npy 8,8\n1/1/2.npy 8,8\n1/2/1.npy 8,8\n2/1/1.npy 8,8": `3 numbers vary in the names of files ("1", "/1", "/1"): want at most two`,
@@ -128,6 +129,41 @@ func TestLookSaysWhy(t *testing.T) {
 		}
 		if s, err := Look(context.Background(), dir); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v, want %q", files, s, err, want)
+		}
+	}
+}
+
+// TestLookHDF5: The Well's trajectories, with their splits; athdf's frames; a dataset.
+func TestLookHDF5(t *testing.T) {
+	if err := hdf5.Usable(); err != nil {
+		t.Skip(err)
+	}
+	for what, c := range map[string]struct{ files, want, also string }{
+		"The Well": {"plain.hdf5 valid/b.hdf5,plain.hdf5 train/a.hdf5", "train/a.hdf5 valid/b.hdf5 FHWC density,velocity_x,velocity_y,stress_xx,stress_xy,stress_yx,stress_yy 6x4: 0 3, 1 3, 2 3, 3 3", "map[0:train 1:train 2:val 3:val] <nil>"},
+		"athdf":    {"boxed.athdf run0/m.00004.athdf,boxed.athdf run0/m.00005.athdf", "run0/m.{frame}.athdf FHWC rho,press,Bcc1 4x6: 0 2", "map[] 1 x 3, boundaries not known"},
+		"other":    {"frames.h5 a1.h5,frames.h5 a2.h5", "a{seed}.h5 FHWC field0,field1 4x6: 1 2, 2 2", "map[] <nil>"},
+	} {
+		dir := t.TempDir()
+		for _, line := range strings.Split(c.files, ",") {
+			from, to, _ := strings.Cut(line, " ")
+			data, err := os.ReadFile(filepath.Join("../../format/hdf5/testdata", from))
+			if err == nil {
+				err = os.MkdirAll(filepath.Join(dir, filepath.Dir(to)), 0o755)
+			}
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, to), data, 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := Look(context.Background(), dir)
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		if got, also := describe(s), fmt.Sprint(s.Splits, " ", s.Domain); got != c.want || also != c.also {
+			t.Errorf("%s: %s, %s\nwant %s, %s", what, got, also, c.want, c.also)
 		}
 	}
 }

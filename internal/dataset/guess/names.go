@@ -301,7 +301,7 @@ func order(a, b string) int {
 
 var ranks = []*regexp.Regexp{
 	regexp.MustCompile(`(?i)^(rho|dens|density|d)$`),
-	regexp.MustCompile(`(?i)^(v|u|vel|velocity|mom)[_-]?([xyz123r]|phi|theta)$`),
+	regexp.MustCompile(`(?i)^((v|u|vel|velocity|mom)[_-]?([xyz123r]|phi|theta)|[uvw])$`),
 	regexp.MustCompile(`(?i)^(b|bcc|mag|bfield)[_-]?([xyz123r]|phi|theta)$`),
 }
 

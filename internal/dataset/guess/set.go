@@ -13,7 +13,8 @@ import (
 
 	"fmsr.example/fmsr/internal/dataset"
 	"fmsr.example/fmsr/internal/field"
-	"fmsr.example/fmsr/internal/format/hdf5"
+	"fmsr.example/fmsr/internal/frames"
+	"fmsr.example/fmsr/internal/words"
 )
 
 // Set is the frames that were found in a folder, and how npy_load or athena_load reads them.
@@ -21,13 +22,14 @@ type Set struct {
 	Dir    string
 	Layout dataset.Layout // Root is Dir, or Files are below it
 	Runs   *dataset.Runs  // instead of Layout: AthenaK's runs
-	Domain *field.Grid    // what AthenaK's files say of their grid; nil: nothing is known
+	Domain *field.Domain  // what the files say of it; nil: nothing
 	Form   dataset.Form   // Names are the fields
 	Named  bool           // whether the names are those of files or arrays; else they are field0, field1, ...
 	H, W   int
-	DType  string // of the first array, as numpy names it
-	Bytes  int64  // of all files
-	Seeds  []Seed // ascending
+	DType  string               // of the first array, as numpy names it
+	Bytes  int64                // of all files
+	Seeds  []Seed               // ascending
+	Splits map[int]frames.Split // of the seeds, where folders say them; nil: they do not
 	Notes  []string
 }
 
@@ -49,7 +51,7 @@ func (s *Set) Frames() int {
 }
 
 // ErrNone is the error of a folder without array files.
-var ErrNone = errors.New("no npy or npz file there, and no run of AthenaK")
+var ErrNone = errors.New("no npy, npz or HDF5 file there, and no run of AthenaK")
 
 // Look finds out how the frames below dir are laid out; dir may be one file. It returns an
 // error that says why, if npy_load cannot read them.
@@ -79,7 +81,7 @@ func Look(ctx context.Context, dir string) (*Set, error) {
 	}
 	chosen, notes := largest(f.files)
 	if n := len(f.unread); n > 0 {
-		notes = append(notes, fmt.Sprintf("%d array files are left out: %s", n, f.unread[0]))
+		notes = append(notes, fmt.Sprintf("left out: %s that cannot be read: %s", words.Count(n, "file"), f.unread[0]))
 	}
 	return lay(ctx, dir, chosen, notes)
 }
@@ -87,10 +89,8 @@ func Look(ctx context.Context, dir string) (*Set, error) {
 // none says what is in a folder without frames.
 func (f *found) none(dir string) error {
 	switch kinds := f.kinds(); {
-	case slices.ContainsFunc(hdf5.Endings, func(ending string) bool { return f.others[ending] > 0 }):
-		return fmt.Errorf("%s: %w: the layout of HDF5 files is not guessed: name them in npy_load.files or npy_load.pattern of a copy of specs/full.yaml (fmsr describe npy_load)", dir, ErrNone)
 	case len(f.unread) > 0:
-		return fmt.Errorf("%s: no array with frames in %d npy and npz files: %s", dir, len(f.unread), f.unread[0])
+		return fmt.Errorf("%s: no array with frames in %s: %s", dir, words.Count(len(f.unread), "file"), f.unread[0])
 	case kinds != "":
 		return fmt.Errorf("%s: %w: it has %s", dir, ErrNone, kinds)
 	}
@@ -118,7 +118,7 @@ func largest(files []file) (chosen []file, notes []string) {
 	}
 	slices.SortStableFunc(groups, func(a, b []file) int { return int(min(max(size(b)-size(a), -1), 1)) })
 	for _, g := range groups[1:] {
-		notes = append(notes, fmt.Sprintf("left out: %d files of another shape, as %s with %v", len(g), g[0].path, g[0].shape))
+		notes = append(notes, fmt.Sprintf("left out: %s of another shape, as %s with %v", words.Count(len(g), "file"), g[0].path, g[0].shape))
 	}
 	return groups[0], notes
 }
@@ -131,6 +131,9 @@ func lay(ctx context.Context, dir string, files []file, notes []string) (*Set, e
 	for i, f := range files {
 		s.Bytes += f.bytes
 		paths[i] = f.path
+	}
+	if files[0].trajectories > 0 {
+		return s, s.byTrajectory(ctx, files)
 	}
 	reason := s.byPattern(ctx, files, paths)
 	if reason == nil {
@@ -160,7 +163,7 @@ func (s *Set) byPattern(ctx context.Context, files []file, paths []string) error
 	if !ok {
 		return fmt.Errorf("the names of files have nothing in common that could be numbers of simulations and frames, or names of fields: %s", some(paths))
 	}
-	r, ok := read(first.shape, n.fields != nil || len(first.members) > 1, len(n.free) > 0)
+	r, ok := read(first.shape, n.fields != nil || first.byField(), len(n.free) > 0)
 	if !ok {
 		return fmt.Errorf("%s has the shape %v: want frames, H, W and fields", first.path, first.shape)
 	}
@@ -199,7 +202,7 @@ func (n *naming) noRoles(frames bool) error {
 
 // byList takes each file for a simulation.
 func (s *Set) byList(ctx context.Context, first file, paths []string) error {
-	r, ok := read(first.shape, len(first.members) > 1, false)
+	r, ok := read(first.shape, first.byField(), false)
 	if !ok || r.frames && len(paths) > 1 {
 		return fmt.Errorf("%s: each file holds one frame", some(paths))
 	}
@@ -235,6 +238,11 @@ func (s *Set) open(ctx context.Context, first file, r reading, fields []string) 
 		if err := s.Layout.CheckFields(number, files); err != nil {
 			return err
 		}
+		if len(s.Seeds) == 0 {
+			if err := s.domain(files, &run); err != nil {
+				return err
+			}
+		}
 		numbers, err := run.Measure(&dataset.Seed{Files: files})
 		if err != nil {
 			return err
@@ -254,7 +262,7 @@ func (s *Set) name(first file, r reading, fields []string) {
 	switch {
 	case fields != nil:
 		s.Form.Names = fields
-	case len(first.members) > 1:
+	case first.byField():
 		s.Form.Names = slices.Clone(first.members)
 	default:
 		s.Named = false

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"unsafe"
 
+	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/format/floats"
 	"fmsr.example/fmsr/internal/frames"
 	"fmsr.example/fmsr/internal/store/infile"
@@ -39,6 +39,7 @@ type Array struct {
 	Axes  string // the letters of Shape's axes, where the file gives them: F frames, H, W
 
 	Moments []frames.Moment // of each frame; nil: not known
+	Domain  *field.Domain   // nil: not known
 
 	in   *infile.File
 	file object
@@ -108,7 +109,7 @@ func layoutOf(o object) (layout, error) {
 	case o.has("t0_fields") && o.has("dimensions"):
 		return newWell(o)
 	}
-	return plain{o}, nil // a dataset by its path
+	return newPlain(o), nil
 }
 
 // About returns the names of the fields in a file, and how many trajectories of them it has,
@@ -133,8 +134,8 @@ func Open(path, name string, trajectory int) (*Array, error) {
 		if err != nil {
 			return nil, err
 		}
-		if names := l.names(); names != nil && !slices.Contains(names, name) {
-			return nil, fmt.Errorf("no field %q: it has %s", name, strings.Join(names, ", "))
+		if err := lacks(l, name); err != nil {
+			return nil, err
 		}
 		n := l.trajectories()
 		switch {
@@ -150,24 +151,6 @@ func Open(path, name string, trajectory int) (*Array, error) {
 	}
 	a.Path = path + ": " + name
 	return a, nil
-}
-
-// plain is a file of datasets.
-type plain struct{ object }
-
-func (plain) names() []string   { return nil }
-func (plain) trajectories() int { return 0 }
-
-func (p plain) open(name string, _ int) (*Array, error) {
-	if name == "" {
-		return nil, fmt.Errorf("neither The Well's layout nor athdf: name the dataset by npy_load.array; %s", p.instead())
-	}
-	d, err := p.dataset(name)
-	if err != nil {
-		return nil, fmt.Errorf("%w; %s", err, p.instead())
-	}
-	d.close()
-	return p.array(name, nil, nil)
 }
 
 // array opens the part of a dataset with these indices before and behind the array's own axes.

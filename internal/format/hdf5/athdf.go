@@ -178,7 +178,7 @@ func (a *athdf) open(name string, _ int) (*Array, error) {
 		}
 	}
 	moments, err := a.moment()
-	return &Array{Shape: []int{h, w}, Axes: "HW", Moments: moments, plane: plane, double: d.double}, err
+	return &Array{Shape: []int{h, w}, Axes: "HW", Moments: moments, Domain: a.domain(), plane: plane, double: d.double}, err
 }
 
 // moment reads when the frame is of.

@@ -202,6 +202,9 @@ func TestWrite(t *testing.T) {
 			if fmt.Sprint(a.Shape) != "[3 5 2]" || a.Axes != "FWH" || a.Moments[1].Time != 0.5 {
 				t.Errorf("shape %v, axes %s, moments %v", a.Shape, a.Axes, a.Moments)
 			}
+			if want := of.Grid.Domain(); a.Domain == nil || *a.Domain != *want {
+				t.Errorf("domain %s, want %s", a.Domain, want)
+			}
 			checkDigits(t, a, func(i []int) float64 { return float64(1000*c + 100*i[0] + 10*i[2] + i[1]) })
 			a.Close()
 		}
@@ -215,6 +218,42 @@ func TestWrite(t *testing.T) {
 	}
 	if !slices.Equal(files[0], files[1]) {
 		t.Error("the bytes differ when the same is written again")
+	}
+}
+
+// TestFields: datasets of one shape beside each other are fields; others are opened by their
+// paths.
+func TestFields(t *testing.T) {
+	needLibrary(t)
+	const path = "testdata/fields.h5"
+	names, n, err := About(path)
+	if err != nil || n != 0 || fmt.Sprint(names) != "[Bx rho]" {
+		t.Fatalf("%v, %d trajectories, %v", names, n, err)
+	}
+	for name, scale := range map[string]float64{"rho": 1, "Bx": 2, "X": 1, "more/a": 1} {
+		a, err := Open(path, name, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkDigits(t, a, func(i []int) float64 {
+			v := 0.0
+			for _, index := range i {
+				v = 10*v + float64(index)
+			}
+			return scale * v
+		})
+		a.Close()
+	}
+	if _, err := Open(path, "", -1); err == nil || !strings.Contains(err.Error(), "a dataset for each field: name them by npy_load.fields") {
+		t.Error(err)
+	}
+	for _, c := range []struct {
+		shape []uint64
+		want  bool
+	}{{[]uint64{8, 9}, true}, {[]uint64{3, 8, 9}, true}, {[]uint64{200, 64, 32}, true}, {[]uint64{64, 64, 8}, false}, {[]uint64{9}, false}, {[]uint64{3, 8, 9, 2}, false}} {
+		if got := ofOneField(c.shape); got != c.want {
+			t.Errorf("%v: %v", c.shape, got)
+		}
 	}
 }
 

@@ -1,7 +1,9 @@
 package hdf5
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -9,6 +11,7 @@ import (
 const (
 	deepestGroup = 6
 	mostDatasets = 20
+	mostNames    = 1000 // in a group
 	longestName  = 256
 )
 
@@ -28,41 +31,77 @@ func Datasets(path string) (all []string, err error) {
 	return all, err
 }
 
+// Largest returns the path and the shape of the largest of these datasets.
+func Largest(path string) (name string, shape []int, err error) {
+	_, err = with(path, func(o object) (*Array, error) {
+		most := uint64(0)
+		o.list("", deepestGroup, func(path string, dims []uint64) bool {
+			if n, err := count(dims, math.MaxInt64); err == nil && len(dims) > 1 && uint64(n) > most {
+				most, name, shape = uint64(n), path, nil
+				for _, d := range dims {
+					shape = append(shape, int(d))
+				}
+			}
+			return true
+		})
+		if shape == nil {
+			return nil, errors.New("no dataset of floats with at least H and W")
+		}
+		return nil, nil
+	})
+	return name, shape, err
+}
+
 func (o object) datasets() (all []string) {
-	o.list("", deepestGroup, &all)
+	o.list("", deepestGroup, func(path string, shape []uint64) bool {
+		all = append(all, fmt.Sprintf("%s %v", path, shape))
+		return len(all) < mostDatasets
+	})
 	return all
 }
 
-// list adds the datasets of floats in a group of that path, which is empty or ends in a slash.
-func (o object) list(group string, depth int, all *[]string) {
+// list calls see with each dataset of floats in a group of that path, which is empty or ends in
+// a slash, until see returns false.
+func (o object) list(group string, depth int, see func(path string, shape []uint64) bool) (more bool) {
 	if depth == 0 {
-		return
+		return true
 	}
 	at := group
 	if at == "" {
 		at = "."
 	}
+	for _, name := range o.groups(at) {
+		d, err := o.dataset(group + name)
+		if err != nil {
+			if !o.list(group+name+"/", depth-1, see) {
+				return false
+			}
+			continue
+		}
+		float, shape := d.float, d.shape
+		d.close()
+		if float && !see(group+name, shape) {
+			return false
+		}
+	}
+	o.clearErrors(0)
+	return true
+}
+
+// groups returns the names in a group, the first of many.
+func (o object) groups(of string) (all []string) {
 	name := make([]byte, longestName)
-	for i := uint64(0); len(*all) < mostDatasets; i++ {
-		n := o.nameAt(o.file, at, byName, increasing, i, &name[0], uint64(len(name)), 0)
+	for i := uint64(0); len(all) < mostNames; i++ {
+		n := o.nameAt(o.file, of, byName, increasing, i, &name[0], uint64(len(name)), 0)
 		if n < 0 {
 			break // no more, or no group
 		}
-		if n >= longestName {
-			continue
+		if n < longestName {
+			all = append(all, string(name[:n]))
 		}
-		path := group + string(name[:n])
-		d, err := o.dataset(path)
-		if err != nil {
-			o.list(path+"/", depth-1, all)
-			continue
-		}
-		if d.float {
-			*all = append(*all, fmt.Sprintf("%s %v", path, d.shape))
-		}
-		d.close()
 	}
 	o.clearErrors(0)
+	return all
 }
 
 // instead says which datasets there are, after an error.

@@ -124,7 +124,7 @@ func (w *well) open(name string, trajectory int) (*Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.Axes = w.axes
+	a.Axes, a.Domain = w.axes, w.domain()
 	a.Moments, err = w.moments(a.Shape[0], trajectory)
 	return a, err
 }
