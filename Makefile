@@ -22,6 +22,7 @@
 #
 # PEER=DIR make bench   also runs DIR/bench.py, the benchmarks of another implementation; so does gpu-check
 # PEER=DIR make ratios  times training and sampling steps beside DIR/bench.py's, in alternating runs
+# RATIOS=--level=avx2 PEER=DIR make ratios  holds both sides to AVX2
 # RATIOS=--engines make ratios  times sampling steps beside inference engines'
 # LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
 # CUDA=1 make         fetches the CUDA libraries too

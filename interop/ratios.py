@@ -1,6 +1,7 @@
 """Times fmsr's training and sampling steps against other implementations', in alternating runs on a CPU.
 
     python interop/ratios.py MODEL_TEST [--peer DIR [--compile]] [--engines] [--rounds 3] [--only small,bf16]
+                             [--level avx2]
 
 MODEL_TEST is the program that `go test -c ./model` builds. DIR has a bench.py that knows fmsr's configurations, takes
 --one JSON and prints JSON lines of section, median_s, cpu_s and peak_rss_mb. --engines times sampling in OpenVINO, ONNX
@@ -11,6 +12,9 @@ A run gives the median time of its steps and their median processor time (of all
 of its runs', since other processes only ever add to them; the spread is (largest - least) / least of the times. The best
 opponent is the one of least time. Beside busy processes, trust the ratio of processor times more; but threads that
 spin while they wait count in it. Prints a line of JSON for each run, then the table.
+
+--level holds both sides to a set of the processor's instructions: fmsr's kernels, and libtorch's, oneDNN's and MKL's on
+either side. In float32 only: these levels have no instructions for bf16.
 """
 
 import argparse
@@ -24,6 +28,12 @@ NETWORKS = {"small": ("small64", 32), "full": ("full64", 128)}
 STEPS = {"small": 15, "full": 5}
 ENGINES = ("openvino", "onnxruntime", "inductor")  # of engines.py
 KINDS = {"train": "TrainStep", "sample": "SampleStep"}
+
+# What holds fmsr, libtorch, oneDNN and MKL to a level, in this order.
+LEVELS = {
+    "avx2": dict(FMSR_CPU="avx2", ATEN_CPU_CAPABILITY="avx2", ONEDNN_MAX_CPU_ISA="AVX2", MKL_ENABLE_INSTRUCTIONS="AVX2"),
+    "avx512": dict(FMSR_CPU="avx512", ATEN_CPU_CAPABILITY="avx512", ONEDNN_MAX_CPU_ISA="AVX512_CORE", MKL_ENABLE_INSTRUCTIONS="AVX512"),
+}
 
 
 def output_and_memory(command, **options):
@@ -93,11 +103,17 @@ def main():
     parser.add_argument("--compile", action="store_true", help="the peer by torch.compile too, in the last round: it takes minutes")
     parser.add_argument("--engines", action="store_true", help="sampling in inference engines")
     parser.add_argument("--only", default="", help="networks and types, of small, full, fp32 and bf16")
+    parser.add_argument("--level", choices=LEVELS, help="hold both sides to these instructions")
     options = parser.parse_args()
     if not options.peer and not options.engines:
         parser.error("name opponents: --peer DIR or --engines")
+    if options.level and options.engines:
+        parser.error("--level: inference engines choose their instructions themselves; use --peer DIR alone")
+    os.environ.update(LEVELS.get(options.level, {}))
     only = set(options.only.split(",")) - {""}
     types = [d for d in ("fp32", "bf16") if d in only or not only & {"fp32", "bf16"}]
+    if options.level:
+        types = ["fp32"]
     if "bf16" in types and not has_bf16():
         print("this processor has no bf16 instructions: those rows are left out", file=sys.stderr)
         types.remove("bf16")
