@@ -1,5 +1,7 @@
 package model
 
+import "fmsr.example/fmsr/internal/torchx"
+
 // workspace is the memory of a convolution divided by the memory of its values: the
 // convolution makes padded and reordered copies. It was measured as the peak of whole
 // runs on the CPU.
@@ -26,6 +28,11 @@ func (u *UNet) SampleBytes(h, w int) int64 {
 	values += 3 * widest
 	return bytesOf(workspace*values*float64(u.config.Channels), h, w)
 }
+
+// PackedBytes returns the most memory that a sampling takes to keep weights in the order
+// in which convolutions read them: four times that of the weights, as long as
+// torchx.KeepPacked takes so much.
+func PackedBytes(n Net) int64 { return min(4*4*int64(Count(n)), torchx.MostPacked) }
 
 // trainWorkspace is the memory of a training step divided by the memory of the values
 // that the backward pass needs. It was measured as the peak of whole runs on the CPU,

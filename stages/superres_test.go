@@ -21,13 +21,14 @@ func TestTileFor(t *testing.T) {
 	}
 	d := drawing{net: c, grid: field.Grid{H: 4096, W: 2048}, fields: 8, samples: 1, batch: 1}
 	frame := int64(4 * 8 * 4096 * 2048)
-	whole := c.SampleBytes(4096, 2048) + 21*frame
+	rest := 21*frame + model.PackedBytes(c)
+	whole := c.SampleBytes(4096, 2048) + rest
 	if tile := d.tileFor(whole); tile != 0 {
 		t.Errorf("tile %d where the whole fits", tile)
 	}
 	left := whole - 1
 	tile := d.tileFor(left)
-	if room := (left - 21*frame) / 2; tile%8 != 0 || c.SampleBytes(tile, tile) > room || c.SampleBytes(tile+8, tile+8) <= room {
+	if room := (left - rest) / 2; tile%8 != 0 || c.SampleBytes(tile, tile) > room || c.SampleBytes(tile+8, tile+8) <= room {
 		t.Errorf("tile %d", tile)
 	}
 	if tile := d.tileFor(1000); tile != model.MinTile(8) {

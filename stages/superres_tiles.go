@@ -85,15 +85,19 @@ func (d drawing) netBytes(tile int) float64 {
 	return float64(d.batch) * float64(d.net.SampleBytes(h, w))
 }
 
-func (d drawing) need(tile int) float64 { return d.fieldBytes() + d.netBytes(tile) }
+// need estimates the memory of all. Weights as they are stored are in memory already.
+func (d drawing) need(tile int) float64 { return d.fixedBytes() + d.netBytes(tile) }
+
+// fixedBytes estimates the memory that does not depend on tiles.
+func (d drawing) fixedBytes() float64 { return d.fieldBytes() + float64(model.PackedBytes(d.net)) }
 
 // tileFor returns 0 if whole fields fit in left bytes. Else it returns the side of the
-// largest tile whose network takes half of what the fields leave, or the smallest tile.
+// largest tile whose network takes half of what the rest leaves, or the smallest tile.
 func (d drawing) tileFor(left int64) int {
 	if d.need(0) <= float64(left) {
 		return 0
 	}
-	multiple, room := d.net.Multiple(), (float64(left)-d.fieldBytes())/2
+	multiple, room := d.net.Multiple(), (float64(left)-d.fixedBytes())/2
 	tile := model.MinTile(multiple)
 	for d.netBytes(tile+multiple) <= room {
 		tile += multiple

@@ -24,11 +24,14 @@ func NoGrad(f func()) {
 	f()
 }
 
+// MostPacked is the largest number of bytes that KeepPacked takes.
+const MostPacked = 512 << 20
+
 // KeepPacked lets convolutions of this thread, outside gradients, keep their weights in
-// the order in which the kernels read them, up to 512 MiB, until the caller calls end.
+// the order in which the kernels read them, up to MostPacked, until the caller calls end.
 // The weights must not change before that. Within another KeepPacked it does nothing.
 func KeepPacked() (end func()) {
-	was := C.fx_keep_packed(true)
+	was := C.fx_keep_packed(MostPacked)
 	return func() { C.fx_keep_packed(was) }
 }
 

@@ -77,7 +77,7 @@ fx_error fx_cat(const fx_tensor *xs, int n, int64_t dim, fx_tensor *out);
 
 // conv/conv.cc
 fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tensor r, fx_tensor *out);
-bool fx_keep_packed(bool on);
+int64_t fx_keep_packed(int64_t most);
 
 // linear/linear.cc
 fx_error fx_linear(fx_tensor x, fx_tensor w, fx_tensor b, fx_tensor *out);

@@ -7,7 +7,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <map>
-#include <memory>
+#include <optional>
 
 #include "core/channels_last.h"
 #include "core/guard.h"
@@ -48,11 +48,10 @@ struct Kept {
     at::Tensor w;
     c10::DataPtr packed;
   };
-  static constexpr int64_t most = int64_t{512} << 20;  // bytes; weights beyond that are packed again each time
+  int64_t most, bytes = 0;  // weights beyond the most are packed again each time
   std::map<std::tuple<const void *, at::ScalarType, ConvWay>, Entry> entries;
-  int64_t bytes = 0;
 };
-thread_local std::unique_ptr<Kept> kept;  // null unless fx_keep_packed is on
+thread_local std::optional<Kept> kept;
 
 // Calls use(w in the kernel's order).
 template <class T, class Use>
@@ -67,7 +66,7 @@ void with_packed(const ConvShape &shape, const at::Tensor &w, at::ScalarType typ
   const auto key = std::make_tuple(w.const_data_ptr(), type, conv_way<T>(shape));
   auto found = kept->entries.find(key);
   if (found == kept->entries.end()) {
-    if (kept->bytes + bytes > Kept::most) return use(pack().get());
+    if (kept->bytes + bytes > kept->most) return use(pack().get());
     kept->bytes += bytes;
     found = kept->entries.emplace(key, Kept::Entry{w, pack()}).first;
   }
@@ -139,10 +138,14 @@ fx_error fx_conv2d(fx_tensor x, fx_tensor w, fx_tensor b, bool periodic, fx_tens
   });
 }
 
-// From fx_keep_packed(true) until fx_keep_packed(false), convolutions without gradients on this thread keep the weights
-// that they have packed, up to 512 MiB. The weights must not change in between. Reports whether it was on.
-bool fx_keep_packed(bool on) {
-  const bool was = kept != nullptr;
-  if (on != was) kept = on ? std::make_unique<Kept>() : nullptr;
+// Until fx_keep_packed(0), convolutions without gradients on this thread keep the weights that they have packed, up to that
+// many bytes. The weights must not change in between. Returns the number that was in force, 0 if nothing was kept; if
+// something is kept already, another number but 0 changes nothing.
+int64_t fx_keep_packed(int64_t most) {
+  const int64_t was = kept ? kept->most : 0;
+  if (most == 0)
+    kept.reset();
+  else if (!kept)
+    kept.emplace(Kept{most, 0, {}});
   return was;
 }
