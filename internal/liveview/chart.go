@@ -39,7 +39,10 @@ func (l look) chart(title string, s *series, width, height int) (lines []string)
 		}
 		last = y
 	}
-	lines = append(lines, l.ends(l.title(title), " ", width))
+	if least > 0 {
+		title += ", log scale"
+	}
+	lines = append(lines, l.ends(l.cut(l.title(title), width-3), " ", width))
 	labels := make([]string, rows)
 	labels[rows-1], labels[0] = fmt.Sprintf("%.3g", least), fmt.Sprintf("%.3g", greatest)
 	for row, curve := range cells {

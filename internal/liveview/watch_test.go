@@ -93,7 +93,7 @@ at step 10 the model has 0.10 of bilinear's error
 	}
 	want = `
 
-loss                                     val error, of bilinear's
+loss, log scale                          val error, of bilinear's, log scale
        1 │⠉⠓⠦⢤⣀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀        0.1 │⠉⠓⠦⢤⣀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀
          │⠀⠀⠀⠀⠈⠙⠒⠦⣄⣀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀            │⠀⠀⠀⠀⠈⠙⠒⠦⣄⣀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀
          │⠀⠀⠀⠀⠀⠀⠀⠀⠀⠈⠉⠙⠒⠲⠤⢤⣀⣀⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀            │⠀⠀⠀⠀⠀⠀⠀⠀⠀⠈⠉⠙⠒⠲⠤⢤⣀⣀⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀
@@ -101,6 +101,11 @@ loss                                     val error, of bilinear's
           step 10                   40             step 10                   40`
 	if d := cmp.Diff(strings.TrimPrefix(want, "\n"), strings.Join(lines[len(lines)-7:], "\n")); d != "" {
 		t.Errorf("%s\n%s", strings.Join(lines, "\n"), d)
+	}
+	for _, line := range alone.lines(newLook(), 58, 20) {
+		if n := ansi.StringWidth(line); n > 58 {
+			t.Errorf("%d columns: %s", n, line)
+		}
 	}
 	beside := strings.Join(w.lines(newLook(), 140, 20), "\n")
 	if first := strings.SplitN(beside, "\n", 2)[0]; !strings.Contains(first, "first") || !strings.Contains(first, "second") {
