@@ -5,6 +5,7 @@
 # make test     runs every test; pages are opened in a headless Chromium if there is one (FMSR_BROWSER=required: there must be)
 # make shots    takes the other pictures that the README has, of the demo and its film, and leaves pictures of the pages in runs/shots,
 #               as the browser's tests see them (interop/shots.py says what to install)
+# make sampling  samples a frame by every solver, with the demo's model, and draws error against time: docs/sampling.svg, docs/sampling.csv
 # make race     runs the tests under the race detector, without the heavy training
 # make lint     gofmt, go vet, staticcheck
 # make interop  opens fmsr's files with PyTorch, TensorBoard, W&B, MLflow, trackio, pyarrow, ... (the scripts in interop/ say what to install)
@@ -26,6 +27,7 @@
 # PEER=DIR make ratios  times training and sampling steps beside DIR/bench.py's, in alternating runs
 # RATIOS=--level=avx2 PEER=DIR make ratios  holds both sides to AVX2
 # RATIOS=--engines make ratios  times sampling steps beside inference engines'
+# RATIOS=--data PEER=DIR make ratios  times loaders, export and spectra beside its
 # LIBTORCH=DIR make   uses that libtorch 2.11 instead of finding or fetching one
 # CUDA=1 make         fetches the CUDA libraries too
 
@@ -34,7 +36,7 @@ export LIBTORCH CUDA
 
 PYTHON ?= python3
 
-.PHONY: all help install build native demo film test shots race lint bench ratios cuda hdf5 arm64 release gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
+.PHONY: all help install build native demo film test shots sampling race lint bench ratios cuda hdf5 arm64 release gpu-kit gpu-check interop folds slurm-test torchrun-test chaos soak clean
 all: build
 
 help:
@@ -78,6 +80,11 @@ shots: build
 	@$(PYTHON) interop/shots.py runs/demo runs/film/made docs
 	FMSR_BROWSER=required FMSR_SHOTS=$(CURDIR)/runs/shots go test ./internal/ui -count 1 -run TestBrowser
 
+sampling: build
+	@[ -f runs/demo/report.html ] || bin/fmsr run specs/demo.yaml
+	@$(PYTHON) interop/solvers.py bin/fmsr runs/demo testdata/mri128_nu3e-5/seed_0002/npy/fields_128x128.npy density,velx,Bx,By Bx runs/sampling docs/sampling.csv --threads 1
+	@go run ./internal/testkit/solverplot docs/sampling.csv docs/sampling.svg
+
 race: native hdf5
 	go test -race -short -timeout 30m $$(go list ./... | grep -v /internal/picture$$)
 	go test -race ./internal/picture -run AtOnce # the others draw on one goroutine, for minutes
@@ -118,8 +125,13 @@ bench: native
 	@if [ -n "$(PEER)" ]; then cd $(PEER) && $(PYTHON) bench.py --sections data,spectra; fi
 
 ratios: build
+ifneq ($(findstring --data,$(RATIOS)),)
+	@for package in stages sinks internal/field/plan; do go test -c -o bin/$$(basename $$package).test ./$$package || exit 1; done
+	@$(PYTHON) interop/dataplane.py $(PEER) bin $(RATIOS)
+else
 	@go test -c -o bin/model.test ./model
 	@$(PYTHON) interop/ratios.py bin/model.test $(if $(PEER),--peer $(PEER)) $(RATIOS)
+endif
 
 cuda:
 	@internal/torchx/cuda.sh

@@ -64,7 +64,7 @@ type aboutPhysics struct {
 
 // title returns what the figures are of.
 func (a aboutPhysics) title() string {
-	title := fmt.Sprintf("%s; samples of each frame: %d; files: %d", madeBy(a.Objective, a.Constraints), a.Samples, len(a.Files))
+	title := fmt.Sprintf("%s; %s a frame, %s", madeBy(a.Objective, a.Constraints), words.Count(a.Samples, "sample"), words.Count(len(a.Files), "file"))
 	if len(a.Files) > 1 {
 		title += "; in brackets 90% intervals, by a bootstrap over the files"
 	}

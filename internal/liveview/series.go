@@ -12,6 +12,8 @@ type series struct {
 	sum    float64
 	n      int // values in sum
 	newest float64
+
+	from, to int // the first step and the last; zeros: not known
 }
 
 // add adds a value. It skips one that is not finite.
@@ -55,10 +57,20 @@ func (s *series) values(n int) []float64 {
 // blocks are the heights of a sparkline.
 var blocks = []rune("▁▂▃▄▅▆▇█")
 
-// sparkline returns a character for each value: its height between the least and the
-// greatest of them, on a log scale where all are positive.
+// sparkline returns a character for each value, as high as heights says.
 func sparkline(values []float64) string {
-	least, greatest := math.Inf(1), math.Inf(-1)
+	at, _, _ := heights(values)
+	text := make([]rune, len(values))
+	for i, h := range at {
+		text[i] = blocks[int(math.Round(h*float64(len(blocks)-1)))]
+	}
+	return string(text)
+}
+
+// heights returns where each value is between the least and the greatest of them, from 0 to 1,
+// on a log scale where all are positive.
+func heights(values []float64) (at []float64, least, greatest float64) {
+	least, greatest = math.Inf(1), math.Inf(-1)
 	for _, v := range values {
 		least, greatest = min(least, v), max(greatest, v)
 	}
@@ -66,13 +78,11 @@ func sparkline(values []float64) string {
 	if least > 0 {
 		scale = math.Log
 	}
-	text := make([]rune, len(values))
+	at = make([]float64, len(values))
 	for i, v := range values {
-		at := 0.0
 		if greatest > least {
-			at = (scale(v) - scale(least)) / (scale(greatest) - scale(least))
+			at[i] = (scale(v) - scale(least)) / (scale(greatest) - scale(least))
 		}
-		text[i] = blocks[int(math.Round(at*float64(len(blocks)-1)))]
 	}
-	return string(text)
+	return at, least, greatest
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"fmsr.example/fmsr/internal/display"
@@ -112,6 +113,31 @@ func (s *state) lines(look look, width int, now time.Time) (lines []string) {
 		add(line)
 	}
 	return lines
+}
+
+// charts returns an empty line and the curves of loss and validation error; nothing, where
+// there is no room or no curve.
+func (s *state) charts(look look, width, height int) []string {
+	const gap = 3
+	loss, errors := len(s.loss.all) > 1, len(s.errors.all) > 1
+	each := width
+	if loss && errors {
+		each = (width - gap) / 2
+	}
+	if height < chartLeast || each < 3*chartLabels || !loss && !errors {
+		return nil
+	}
+	var charts []string
+	if loss {
+		charts = append(charts, strings.Join(look.chart("loss", &s.loss, each, height-1), "\n"))
+	}
+	if errors {
+		charts = append(charts, strings.Join(look.chart("val error, of bilinear's", &s.errors, each, height-1), "\n"))
+	}
+	if loss && errors {
+		charts = slices.Insert(charts, 1, strings.Repeat(" ", gap))
+	}
+	return append([]string{""}, strings.Split(lipgloss.JoinHorizontal(lipgloss.Top, charts...), "\n")...)
 }
 
 // ending returns the lines that stay in the end.

@@ -91,7 +91,9 @@ func (w *Watch) Show(ctx context.Context, file *os.File) {
 		}
 	}
 	screen.end()
-	for _, line := range w.lines(newLook(), max(minWidth, screen.width), 0) {
+	look, width := newLook(), max(minWidth, screen.width)
+	height := max(screen.height-2, len(w.lines(look, width, 0))) // no run in one line alone
+	for _, line := range w.lines(look, width, height) {
 		fmt.Fprintln(file, screen.paint(line))
 	}
 }
@@ -102,17 +104,35 @@ const (
 	runGap   = 3
 )
 
-// lines returns the runs, beside each other where there is room, a line each if there are
-// too many for the height; 0: any height.
+// lines returns the runs, beside each other where there is room, with charts where there is
+// more, and a line each if there are too many for the height; 0: any height, without charts.
 func (w *Watch) lines(look look, width, height int) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
 	columns := max(1, min(len(w.runs), (width+runGap)/(runWidth+runGap)))
+	lines := w.blocks(look, width, columns, 0, now)
+	if height > 0 && len(lines) > height {
+		lines = lines[:0]
+		for _, r := range w.runs {
+			lines = append(lines, r.line(look, width, now))
+		}
+		return lines
+	}
+	rows := (len(w.runs) + columns - 1) / columns
+	if charts := min(chartHeight, (height-len(lines))/rows); charts >= chartLeast {
+		return w.blocks(look, width, columns, charts, now)
+	}
+	return lines
+}
+
+// blocks returns the runs in so many columns, each with charts of so many lines.
+func (w *Watch) blocks(look look, width, columns, charts int, now time.Time) []string {
 	each := (width - (columns-1)*runGap) / columns
 	var blocks []string
 	for _, r := range w.runs {
-		blocks = append(blocks, strings.Join(r.lines(look, each, now), "\n"))
+		lines := append(r.lines(look, each, now), r.state.charts(look, each, charts)...)
+		blocks = append(blocks, strings.Join(lines, "\n"))
 	}
 	var rows []string
 	for len(blocks) > 0 {
@@ -127,14 +147,7 @@ func (w *Watch) lines(look look, width, height int) []string {
 		rows = append(rows, lipgloss.JoinHorizontal(lipgloss.Top, row...))
 		blocks = blocks[n:]
 	}
-	lines := strings.Split(strings.Join(rows, "\n\n"), "\n")
-	if height > 0 && len(lines) > height {
-		lines = lines[:0]
-		for _, r := range w.runs {
-			lines = append(lines, r.line(look, width, now))
-		}
-	}
-	return lines
+	return strings.Split(strings.Join(rows, "\n\n"), "\n")
 }
 
 // lines returns a run's block.
@@ -185,6 +198,7 @@ func stateOf(r *runview.Run) *state {
 	for _, v := range loss.Values {
 		s.loss.add(v)
 	}
+	s.loss.from, s.loss.to = loss.Steps[0], loss.Steps[len(loss.Steps)-1]
 	errorsOf(r, &s.errors)
 	s.step = display.Step{N: r.State.Step, Stop: r.State.Total, Total: r.State.Total, Loss: s.loss.last()}
 	s.step.LR, _ = r.Metrics.Of("train/lr").Last()
@@ -242,6 +256,7 @@ func errorsOf(r *runview.Run, to *series) {
 		}
 		if sums == nil {
 			sums = make([]float64, len(lo.Values))
+			to.from, to.to = lo.Steps[0], lo.Steps[len(lo.Steps)-1]
 		}
 		for i, v := range model.Values {
 			sums[i] += v / lo.Values[i]

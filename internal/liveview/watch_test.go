@@ -82,12 +82,34 @@ at step 10 the model has 0.10 of bilinear's error
 	if d := cmp.Diff(strings.TrimPrefix(want, "\n"), got.String()); d != "" {
 		t.Errorf("%s\n%s", got.String(), d)
 	}
+	if few := w.lines(newLook(), 80, 3); len(few) != 2 {
+		t.Errorf("%d lines for two runs in three rows: %q", len(few), few)
+	}
+	// with room for charts: the loss 10/n, on a log scale
+	alone := Watch{runs: w.runs[1:]}
+	lines := alone.lines(newLook(), 80, 13)
+	for i := range lines {
+		lines[i] = strings.TrimRight(ansi.Strip(lines[i]), " ")
+	}
+	want = `
+
+loss, log scale                          val error, of bilinear's, log scale
+       1 │⠉⠓⠦⢤⣀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀        0.1 │⠉⠓⠦⢤⣀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀
+         │⠀⠀⠀⠀⠈⠙⠒⠦⣄⣀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀            │⠀⠀⠀⠀⠈⠙⠒⠦⣄⣀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀
+         │⠀⠀⠀⠀⠀⠀⠀⠀⠀⠈⠉⠙⠒⠲⠤⢤⣀⣀⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀            │⠀⠀⠀⠀⠀⠀⠀⠀⠀⠈⠉⠙⠒⠲⠤⢤⣀⣀⡀⠀⠀⠀⠀⠀⠀⠀⠀⠀
+    0.25 │⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠉⠉⠙⠒⠒⠲⠤⠤⢤⣀      0.025 │⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠉⠉⠙⠒⠒⠲⠤⠤⢤⣀
+          step 10                   40             step 10                   40`
+	if d := cmp.Diff(strings.TrimPrefix(want, "\n"), strings.Join(lines[len(lines)-7:], "\n")); d != "" {
+		t.Errorf("%s\n%s", strings.Join(lines, "\n"), d)
+	}
+	for _, line := range alone.lines(newLook(), 58, 20) {
+		if n := ansi.StringWidth(line); n > 58 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
 	beside := strings.Join(w.lines(newLook(), 140, 20), "\n")
 	if first := strings.SplitN(beside, "\n", 2)[0]; !strings.Contains(first, "first") || !strings.Contains(first, "second") {
 		t.Errorf("not beside each other:\n%s", beside)
-	}
-	if few := w.lines(newLook(), 80, 3); len(few) != 2 {
-		t.Errorf("%d lines for two runs in three rows: %q", len(few), few)
 	}
 	if err := os.WriteFile("spec.yaml", []byte("version: 1\nflow:\n  - export:\n"), 0o666); err != nil {
 		t.Fatal(err)
