@@ -216,7 +216,7 @@ for kind, flags in kinds.items():
     for test in tests:
         model = train(kind, shlex.split(flags), test)
         for how in ("none", "after", "inside"):
-            if how == "inside" and applied[kind, "none"][-1][0] != "flow":
+            if how == "inside" and applied[kind, "none"][-1][0] not in ("flow", "flow_map"):
                 continue  # one evaluation: the same as after
             applied.setdefault((kind, how), []).append(apply(kind, model, test, how))
 rows = rows_of(applied)

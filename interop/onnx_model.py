@@ -27,20 +27,27 @@ def checks(folder, fmsr, check):
         onnx.checker.check_model(onnx.load(model), full_check=True)
         engines(net, model, f"padding {'periodic' if periodic else 'zeros'}", check)
         sampler(path, folder, fmsr, check)
+    torch.manual_seed(3)
+    net = UNet(2, 32, (1, 2), spans=True)
+    torch.save({"model_state_dict": net.state_dict(), "channel_names": ["Bx", "By"], "step": 7, "stats": {"mean": torch.zeros(2), "std": torch.ones(2)},
+                "config": {"objective": "flow_map", "map_steps": 2}}, path)
+    subprocess.run([fmsr, "weights", path, model, "--weights", "raw"], check=True, stdout=subprocess.DEVNULL)
+    engines(net, model, "a flow map", check, 2 * TOLERANCE)  # it has angles of up to 1000 rad of two times
 
 
 @torch.no_grad()
-def engines(net, model, what, check):
+def engines(net, model, what, check, tolerance=TOLERANCE):
     runtime = onnxruntime.InferenceSession(model)
     vino = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     for shape in ((1, 2, 64, 64), (3, 2, 32, 48)):
-        xt, x_lo, t = torch.randn(shape), torch.randn(shape), torch.rand(shape[0])
-        want = net(xt, x_lo, t).numpy()
-        values = {"xt": xt.numpy(), "x_lo": x_lo.numpy(), "t": t.numpy()}
+        xt, x_lo, t, s = torch.randn(shape), torch.randn(shape), torch.rand(shape[0]), torch.rand(shape[0])
+        times = {"t": t, "s": s} if hasattr(net, "span_embed") else {"t": t}
+        want = net(xt, x_lo, **times).numpy()
+        values = {"xt": xt.numpy(), "x_lo": x_lo.numpy(), **{k: v.numpy() for k, v in times.items()}}
         for engine, got in ((f"ONNX Runtime {onnxruntime.__version__}", runtime.run(None, values)[0]),
-                            (f"OpenVINO {openvino.__version__.split('-')[0]}", vino([values[k] for k in ("xt", "x_lo", "t")])[0])):
+                            (f"OpenVINO {openvino.__version__.split('-')[0]}", vino(list(values.values()))[0])):
             apart = np.abs(got - want).max() / np.sqrt((want**2).mean())
-            check(f"ONNX model, {what}", apart <= TOLERANCE, f"{engine}: {shape}: apart from PyTorch by at most {apart:.1e} of the rms")
+            check(f"ONNX model, {what}", apart <= tolerance, f"{engine}: {shape}: apart from PyTorch by at most {apart:.1e} of the rms")
 
 
 def sampler(path, folder, fmsr, check):

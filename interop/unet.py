@@ -65,7 +65,7 @@ class Blocks(nn.ModuleList):
 
 
 class UNet(nn.Module):
-    def __init__(self, fields, model_channels=128, channel_mult=(1, 2, 2, 2), periodic=False):
+    def __init__(self, fields, model_channels=128, channel_mult=(1, 2, 2, 2), periodic=False, spans=False):
         super().__init__()
         self.features = model_channels
         embedding = 4 * model_channels
@@ -102,12 +102,20 @@ class UNet(nn.Module):
                     ds //= 2
                 self.output_blocks.append(Blocks(blocks))
         self.out = nn.Sequential(norm(width), nn.SiLU(), conv(width, fields, periodic))
+        if spans:  # of a flow map (objective flow_map)
+            self.span_embed = nn.Sequential(nn.Linear(model_channels, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
 
-    def forward(self, xt, x_lo, t):
+    def time_features(self, t):
         half = self.features // 2
         f = 1000 * torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float64) / half)
         angle = t.float()[:, None] * f.float()
-        emb = self.time_embed(torch.cat([angle.cos(), angle.sin()], dim=1))
+        return torch.cat([angle.cos(), angle.sin()], dim=1)
+
+    def forward(self, xt, x_lo, t, s=None):
+        """The velocity at t; of a flow map, the mean velocity from t to s."""
+        emb = self.time_embed(self.time_features(t))
+        if s is not None:
+            emb = emb + self.span_embed(self.time_features(s.float() - t.float()))
         h, skips = torch.cat([xt, x_lo], dim=1), []
         for blocks in self.input_blocks:
             h = blocks(h, emb)
@@ -128,10 +136,11 @@ def upsample(coarse, factor, periodic):
 
 @torch.no_grad()
 def superres(net, coarse, mean, std, factor, periodic, steps, t_min=1e-4, t_max=1 - 1e-4, start=None):
-    """Fine fields (N,C,factor H,factor W) from coarse (N,C,H,W), in physical units, by Euler's method from x0 = x_lo or, of normalized coarse fields, start."""
+    """Fine fields (N,C,factor H,factor W) from coarse (N,C,H,W), in physical units, by Euler's method, or a flow map's steps, from x0 = x_lo or, of normalized coarse fields, start."""
     mean, std = mean[:, None, None], std[:, None, None]
     x_lo = (upsample(coarse, factor, periodic) - mean) / std
     x, dt = start((coarse - mean) / std) if start else x_lo.clone(), (t_max - t_min) / steps
     for i in range(steps):
-        x = x + dt * net(x, x_lo, torch.full((len(x),), t_min + i * dt, dtype=torch.float64))
+        times = [torch.full((len(x),), t_min + j * dt, dtype=torch.float64) for j in (i, i + 1)]
+        x = x + dt * (net(x, x_lo, *times) if hasattr(net, "span_embed") else net(x, x_lo, times[0]))
     return x * std + mean

@@ -32,6 +32,7 @@ def checks(run, fmsr, check):
     with tempfile.TemporaryDirectory() as folder:
         fmsrs_in_torch(path, folder, fmsr, check)
         torchs_in_fmsr(folder, fmsr, check)
+        students_in_fmsr(folder, fmsr, check)
         safetensors_file(path, folder, fmsr, check)
 
 
@@ -80,7 +81,7 @@ def powers(planes, shape):
 def fmsrs_in_torch(path, folder, fmsr, check):
     c = load(path)
     state, config = c["model_state_dict"], c["config"]
-    net = UNet(len(c["channel_names"]), *widths(state), periodic=config["periodic_padding"])
+    net = UNet(len(c["channel_names"]), *widths(state), periodic=config["periodic_padding"], spans="span_embed.0.weight" in state)
     for weights, key in (("raw", "model_state_dict"), ("ema", "ema_state_dict")):
         net.load_state_dict(c[key], strict=True)
         compare(f"fmsr's {weights} weights in PyTorch", net, c, config, path, weights, folder, fmsr, check)
@@ -108,7 +109,18 @@ def torchs_in_fmsr(folder, fmsr, check):
     compare("PyTorch's weights in fmsr", net, c, {"factor": 2, "periodic_input": False}, path, "ema", folder, fmsr, check)
 
 
-def compare(what, net, c, config, path, weights, folder, fmsr, check):
+def students_in_fmsr(folder, fmsr, check):
+    """A flow map, whose network takes two times, in two steps."""
+    torch.manual_seed(1)
+    net = UNet(1, 32, (1, 2), spans=True)
+    path = os.path.join(folder, "student.pt")
+    c = {"model_state_dict": net.state_dict(), "stats": {"mean": torch.tensor([0.5]), "std": torch.tensor([0.1])}, "channel_names": ["Bx"], "step": 7,
+         "config": {"objective": "flow_map", "map_steps": 2, "t_min": 1e-4, "t_max": 1 - 1e-4, "factor": 2, "periodic_input": False}}
+    torch.save(c, path)
+    compare("PyTorch's flow map in fmsr", net, c, c["config"], path, "raw", folder, fmsr, check, steps=2, solver=[])
+
+
+def compare(what, net, c, config, path, weights, folder, fmsr, check, steps=STEPS, solver=("--solver", "euler")):
     """Both programs super-resolve the same coarse frames, without noise, so that the output depends on the input alone."""
     start = (lambda x: base.mean(c, x)) if config.get("base_dist") == "learned" else None
     mean, std = c["stats"]["mean"], c["stats"]["std"]
@@ -118,10 +130,10 @@ def compare(what, net, c, config, path, weights, folder, fmsr, check):
     np.save(name, coarse)
     out = os.path.join(folder, "fine")
     subprocess.run([fmsr, "run", "specs/superres.yaml", "--checkpoint", path, "--input", name, "--out", out, "--weights", weights, "--device", "cpu",
-                    "--base-noise-scale", "0", "--solver", "euler", "--sample-steps", str(STEPS)], check=True, stdout=subprocess.DEVNULL)
+                    "--base-noise-scale", "0", *solver, "--sample-steps", str(steps)], check=True, stdout=subprocess.DEVNULL)
     got = np.load(os.path.join(out, "coarse.npy"))
     x = torch.from_numpy(coarse.transpose(0, 3, 1, 2).copy())
-    want = superres(net.eval(), x, mean, std, config["factor"], config["periodic_input"], STEPS, start=start).numpy().transpose(0, 2, 3, 1)
+    want = superres(net.eval(), x, mean, std, config["factor"], config["periodic_input"], steps, start=start).numpy().transpose(0, 2, 3, 1)
     still = superres(lambda xt, *_: torch.zeros_like(xt), x, mean, std, config["factor"], config["periodic_input"], 1, start=start).numpy().transpose(0, 2, 3, 1)
     apart = np.abs(got - want).max(axis=(0, 1, 2)) / std.numpy()
     moved = np.abs(want - still).max(axis=(0, 1, 2)) / std.numpy()

@@ -126,6 +126,9 @@ func (t *Trainer) config(c Checkpoint) torchfile.Dict {
 	if t.Objective != FlowMatching {
 		d = append(d, torchfile.Entry{Key: "objective", Value: t.Objective.String()})
 	}
+	if t.Objective == FlowMap {
+		d = append(d, t.Map.dict()...)
+	}
 	if t.Noise != (field.Constraints{}) {
 		d = append(d, torchfile.Entry{Key: baseNoiseKey, Value: noiseDict(t.Noise, c.Channels)})
 	}

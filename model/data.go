@@ -40,14 +40,8 @@ func (l *Loaded) CheckData(now Data) error {
 	if r.frames != now.Frames {
 		return fmt.Errorf("it was trained on %d frames, and there are %d now", r.frames, now.Frames)
 	}
-	for c, name := range l.Channels {
-		if now.Stats.IsLog(c) != l.Stats.IsLog(c) {
-			return fmt.Errorf("%s was normalized by its logarithm in one of the two runs alone", name)
-		}
-		if float32(now.Stats.Mean[c]) != float32(l.Stats.Mean[c]) || float32(now.Stats.Std[c]) != float32(l.Stats.Std[c]) {
-			return fmt.Errorf("the training data have changed: %s has mean %g and deviation %g, and had mean %g and deviation %g",
-				name, now.Stats.Mean[c], now.Stats.Std[c], l.Stats.Mean[c], l.Stats.Std[c])
-		}
+	if err := l.CheckStats(now.Stats); err != nil {
+		return err
 	}
 	data, ok := l.file.Root.Get("data").(*torchfile.Map)
 	if !ok {
@@ -56,6 +50,21 @@ func (l *Loaded) CheckData(now Data) error {
 	for _, s := range resultSplits {
 		if data.Get(s.String()) != now.Digests[s.Split] {
 			return fmt.Errorf("the %s frames have changed (their values, order, numbers or seeds): go back to those that it was trained with, or start over with --resume never, or in another folder by --out", s.name)
+		}
+	}
+	return nil
+}
+
+// CheckStats returns an error unless the statistics, to float32, are those of the run that
+// wrote the checkpoint.
+func (l *Loaded) CheckStats(now *field.Stats) error {
+	for c, name := range l.Channels {
+		if now.IsLog(c) != l.Stats.IsLog(c) {
+			return fmt.Errorf("%s was normalized by its logarithm in one of the two runs alone", name)
+		}
+		if float32(now.Mean[c]) != float32(l.Stats.Mean[c]) || float32(now.Std[c]) != float32(l.Stats.Std[c]) {
+			return fmt.Errorf("the training data have changed: %s has mean %g and deviation %g, and had mean %g and deviation %g",
+				name, now.Mean[c], now.Std[c], l.Stats.Mean[c], l.Stats.Std[c])
 		}
 	}
 	return nil

@@ -31,10 +31,12 @@ type Flow struct {
 	Measured   *MeasuredBase // nil unless Base has one
 	LossScale  float64
 	Noise      field.Constraints // what noise is limited to: Projection.Noise; zero: free noise
+	Map        Distilled         // of FlowMap
 }
 
 // Velocity returns a network's flow velocity v (N,C,H,W) at x (N,C,H,W) and the time t of
-// all samples, or the mean of v over several times.
+// all samples, or the mean of v over several times. Of a flow map, it returns u from t to s, the
+// two times.
 type Velocity func(s *torchx.Scope, x torchx.Tensor, t ...float64) torchx.Tensor
 
 // Sigma returns the deviation of x0 about its mean, for a MeasuredBase in units of its noise.
@@ -83,10 +85,14 @@ func (f Flow) Loss(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) torch
 }
 
 // compared returns what the loss compares, (N,C,H,W): the network's velocity and the
-// target or, of CRPS, the members and x1.
+// target or, of CRPS, the members and x1. Of a flow map, x1 is the target, x0 is x_t, and times
+// are t and s (N,2).
 func (f Flow) compared(s *torchx.Scope, net Net, xLo, x1, x0, t torchx.Tensor) (made []torchx.Tensor, truth torchx.Tensor) {
 	if f.Objective == CRPS {
 		return f.members(s, net, xLo, x0, t), x1
+	}
+	if f.Objective == FlowMap {
+		return []torchx.Tensor{Forward(s, net, s.Cat(1, x0, xLo), t)}, x1
 	}
 	xt := f.Interpolate(s, x0, x1, t)
 	truth = s.AddScaled(x1, x0, -1)

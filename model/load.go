@@ -294,6 +294,9 @@ func (l *Loaded) readConfig(config *torchfile.Map) error {
 	if err := errors.Join(l.readBoundary(config), l.readNoise(config), l.readObjective(config)); err != nil {
 		return err
 	}
+	if err := l.readMap(config); err != nil {
+		return err
+	}
 	l.Flow.Base = BaseDist(base)
 	if f := l.Input.Factor; f < 2 || f > mostFactor {
 		return fmt.Errorf("config.factor is %d: want 2 to %d", f, mostFactor)

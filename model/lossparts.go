@@ -45,9 +45,9 @@ func (t *Trainer) LossParts() (parts []LossPart) {
 	return parts
 }
 
-// ranges returns the number of ranges of t. An objective of one evaluation has no times.
+// ranges returns the number of ranges of t. Only flow matching draws times.
 func (h Hyper) ranges() int {
-	if h.Objective.OneEvaluation() {
+	if h.Objective != FlowMatching {
 		return 0
 	}
 	return timeRanges

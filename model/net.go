@@ -26,7 +26,8 @@ type Net interface {
 	TrainBytes(h, w int) int64
 	// Forward returns the velocity (N,C,H,W) at x = cat(xt, x_lo) (N,2C,H,W) and the times
 	// t in [0,1], (N), one for each sample. For times (N,M) it returns the mean velocity
-	// over the M times, to first order in their distance.
+	// over the M times, to first order in their distance. With Config.Spans, times are (N,2), t
+	// and s, and it returns the mean velocity from t to s.
 	Forward(s *torchx.Scope, x, t torchx.Tensor) torchx.Tensor
 	// Free releases the weights, on the torch thread.
 	Free()
@@ -39,6 +40,7 @@ type Config struct {
 	Channels int    // model_channels: width of the first level
 	Mult     []int  // channel_mult: each level's width over model_channels
 	Periodic bool   // convolutions wrap around the domain instead of padding with zeros
+	Spans    bool   // the network takes two times, t and s: a flow map's
 
 	Boundary [2]field.Boundary // of the domain, along y and x: how Forward continues fields beyond their edges
 

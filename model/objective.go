@@ -8,7 +8,8 @@ import (
 	"fmsr.example/fmsr/internal/torchx"
 )
 
-// Objective is what a network is trained for. Flow matching is the purpose of fmsr. The
+// Objective is what a network is trained for. Flow matching is the purpose of fmsr, and
+// FlowMap distils what it has learned to a few evaluations: see Distilled. The
 // others train the same network for one evaluation, at t = 0, as baselines:
 //
 //	x1 = x_lo + v(x0, t = 0)
@@ -21,9 +22,10 @@ const (
 	FlowMatching Objective = iota
 	Regression
 	CRPS
+	FlowMap
 )
 
-var objectiveNames = []string{"flow", "regression", "crps"}
+var objectiveNames = []string{"flow", "regression", "crps", "flow_map"}
 
 // String returns the objective's name in specs and checkpoints.
 func (o Objective) String() string { return objectiveNames[o] }
@@ -32,14 +34,14 @@ func (o Objective) String() string { return objectiveNames[o] }
 func ObjectiveNamed(name string) (Objective, error) {
 	i := slices.Index(objectiveNames, name)
 	if i < 0 {
-		return FlowMatching, fmt.Errorf("%q: want flow, regression or crps", name)
+		return FlowMatching, fmt.Errorf("%q: want flow, regression, crps or flow_map", name)
 	}
 	return Objective(i), nil
 }
 
 // OneEvaluation reports whether the network gives a sample in one evaluation, without a
 // solver and times.
-func (o Objective) OneEvaluation() bool { return o != FlowMatching }
+func (o Objective) OneEvaluation() bool { return o == Regression || o == CRPS }
 
 // each returns how many x0 each training sample has.
 func (h Hyper) each() int64 {

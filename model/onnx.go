@@ -13,7 +13,8 @@ import (
 //
 //	xt, x_lo (N,C,H,W), t (N) --> velocity (N,C,H,W)
 //
-// N, H and W are any; H and W are multiples of Multiple. Everything is normalized.
+// N, H and W are any; H and W are multiples of Multiple. Everything is normalized. A flow map
+// takes s (N) too.
 func (l *Loaded) WriteONNX(w io.Writer, weights []Weight, metadata map[string]string) error {
 	u, ok := l.Plan.(*UNet)
 	if !ok {
@@ -25,7 +26,11 @@ func (l *Loaded) WriteONNX(w io.Writer, weights []Weight, metadata map[string]st
 	}
 	dims := []any{"N", u.config.Fields, "H", "W"}
 	xt, xlo, t := e.Input("xt", dims...), e.Input("x_lo", dims...), e.Input("t", "N")
-	e.Output(u.onnx(e, e.Add("Concat", onnx.Attributes{"axis": 1}, xt, xlo), t), "velocity", dims...)
+	s := ""
+	if u.config.Spans {
+		s = e.Input("s", "N")
+	}
+	e.Output(u.onnx(e, e.Add("Concat", onnx.Attributes{"axis": 1}, xt, xlo), t, s), "velocity", dims...)
 	return e.Write(w, "velocity", metadata)
 }
 
@@ -37,15 +42,14 @@ type exporter struct {
 	periodic bool
 }
 
-// onnx adds what Forward computes for x and t (N), and returns the velocity's name.
-func (u *UNet) onnx(e *exporter, x, t string) string {
-	freqs := make([]float32, 0, u.config.Channels/2)
-	for _, f := range u.frequencies() {
-		freqs = append(freqs, float32(f))
+// onnx adds what Forward computes for x, t (N) and, with Spans, s (N), and returns the
+// velocity's name.
+func (u *UNet) onnx(e *exporter, x, t, s string) string {
+	emb := u.timeONNX(e, u.embed, t)
+	if u.config.Spans {
+		emb = e.Add("Add", nil, emb, u.timeONNX(e, u.span, e.Add("Sub", nil, s, t)))
 	}
-	angle := e.Add("Mul", nil, e.Add("Unsqueeze", nil, t, e.Ints(1)), e.Floats("frequencies", []int64{1, int64(len(freqs))}, freqs...))
-	features := e.Add("Concat", onnx.Attributes{"axis": 1}, e.Add("Cos", nil, angle), e.Add("Sin", nil, angle))
-	emb := e.silu(e.linear(e.silu(e.linear(features, u.embed[0])), u.embed[1]))
+	emb = e.silu(emb)
 
 	run := func(blocks []block, h string) string {
 		for _, b := range blocks {
@@ -67,6 +71,17 @@ func (u *UNet) onnx(e *exporter, x, t string) string {
 	}
 	h = e.silu(e.norm(h, int64(u.config.Channels*u.config.Mult[0]), u.norm))
 	return e.conv(h, u.head, e.periodic)
+}
+
+// timeONNX adds what timeMLP computes for t (N).
+func (u *UNet) timeONNX(e *exporter, embed [2]layer, t string) string {
+	freqs := make([]float32, 0, u.config.Channels/2)
+	for _, f := range u.frequencies() {
+		freqs = append(freqs, float32(f))
+	}
+	angle := e.Add("Mul", nil, e.Add("Unsqueeze", nil, t, e.Ints(1)), e.Floats("frequencies", []int64{1, int64(len(freqs))}, freqs...))
+	features := e.Add("Concat", onnx.Attributes{"axis": 1}, e.Add("Cos", nil, angle), e.Add("Sin", nil, angle))
+	return e.linear(e.silu(e.linear(features, embed[0])), embed[1])
 }
 
 func (r *resBlock) onnx(e *exporter, x, emb string) string {

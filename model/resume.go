@@ -207,6 +207,7 @@ func (l *Loaded) Differences(c Config, f Flow, in Input) (all []string) {
 		was, now any
 	}{
 		{"objective", l.Flow.Objective, f.Objective},
+		{"map_steps", l.Flow.Map.Most, f.Map.Most}, {"teacher (digest of its weights)", l.Flow.Map.Teacher, f.Map.Teacher},
 		{"base_dist", l.Flow.Base, f.Base}, {"base_noise_scale", l.Flow.NoiseScale, f.NoiseScale}, {"base_noise", l.describe(l.Flow.Noise), l.describe(f.Noise)}, {"periodic padding", l.Config.Periodic, c.Periodic},
 		{"factor", l.Input.Factor, in.Factor}, {"periodic interpolation", l.Input.Periodic, in.Periodic},
 	} {
@@ -283,7 +284,7 @@ func (t *Trainer) Restore(ctx context.Context, l *Loaded) error {
 }
 
 // CheckInit returns an error unless a network of that shape can start from the
-// checkpoint's weights. The padding may differ.
+// checkpoint's weights. The padding may differ, and a flow map can start from its teacher.
 func (l *Loaded) CheckInit(c Config) error {
 	plan, err := Plan(c)
 	if err != nil {
@@ -291,25 +292,30 @@ func (l *Loaded) CheckInit(c Config) error {
 	}
 	was := l.Config
 	c = plan.Config() // with every default
+	if was.Spans {
+		return errors.New("it is a flow map, a student itself: want a model trained with objective flow")
+	}
 	if was.Network != c.Network || was.Channels != c.Channels || !slices.Equal(was.Mult, c.Mult) {
 		return fmt.Errorf("its network is %s, model_channels %d, channel_mult %v; the run's is %s, %d, %v", was.Network, was.Channels, was.Mult, c.Network, c.Channels, c.Mult)
 	}
 	return nil
 }
 
-// Init sets the weights, and their average, to those of a checkpoint under key.
+// Init sets the weights, and their average, to those of a checkpoint under key. A flow map
+// keeps the embedding of its second time.
 func (t *Trainer) Init(ctx context.Context, l *Loaded, key string) error {
 	state, err := l.state(key)
+	params := t.Net.Params()[:len(l.Plan.Params())]
 	if err == nil {
-		err = l.check(t.Net.Params(), key, state)
+		err = l.check(params, key, state)
 	}
 	if err != nil {
 		return err
 	}
 	return t.Do(ctx, func(*torchx.Scope) (err error) {
 		torchx.NoGrad(func() {
-			if err = l.fill(t.Net.Params(), Tensors(t.Net), key, state); err == nil {
-				err = l.fill(t.Net.Params(), Tensors(t.EMA), key, state)
+			if err = l.fill(params, Tensors(t.Net), key, state); err == nil {
+				err = l.fill(params, Tensors(t.EMA), key, state)
 			}
 		})
 		return err

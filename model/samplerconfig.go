@@ -19,10 +19,14 @@ type SamplerConfig struct {
 }
 
 // Sampler returns the sampler of a flow. With an objective of one evaluation, the keys of
-// the solver, the times and the SDE do nothing.
+// the solver, the times and the SDE do nothing. A flow map leaves it the number of steps, and
+// takes the largest that is not beyond sample_steps.
 func (c SamplerConfig) Sampler(f Flow) Sampler {
 	if f.Objective.OneEvaluation() {
 		return Sampler{Flow: f, Steps: 1, TMax: 1, Schedule: Constant}
+	}
+	if f.Objective == FlowMap {
+		return Sampler{Flow: f, Steps: f.Map.Fitting(c.SampleSteps), TMin: f.Map.From, TMax: f.Map.To, Schedule: Constant}
 	}
 	return Sampler{
 		Flow: f, Solver: Solver(c.Solver), Steps: c.steps(), TMin: c.TMin, TMax: c.TMax,
@@ -44,7 +48,7 @@ func (c SamplerConfig) steps() int {
 }
 
 // Idle lists the keys that have another value than usual and do nothing with an objective
-// of one evaluation.
+// of one evaluation. With a flow map, sample_steps alone does something.
 func (c SamplerConfig) Idle(usual SamplerConfig) (keys []string) {
 	for _, x := range []struct {
 		key        string

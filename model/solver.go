@@ -52,6 +52,8 @@ func (p Sampler) method() method {
 	switch {
 	case p.Objective.OneEvaluation():
 		return prediction
+	case p.Objective == FlowMap:
+		return flowMap
 	case p.Delta > 0:
 		return eulerMaruyama
 	}

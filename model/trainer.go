@@ -76,8 +76,9 @@ type Trainer struct {
 	Last     Result // of the newest step
 	Best     Best   // the best evaluation; no Figure: none
 	Skips    Skips
-	Window   Window    // since the last line of the learning curve
-	OnGrid   *GridBase // the base on the training's grid; nil: standard normal noise
+	Window   Window     // since the last line of the learning curve
+	OnGrid   *GridBase  // the base on the training's grid; nil: standard normal noise
+	Teacher  *Inference // of FlowMap: the network that it is distilled from
 
 	accumulated int // batches of the next step
 
@@ -159,6 +160,10 @@ func (t *Trainer) Close() {
 	_ = t.Do(context.Background(), func(*torchx.Scope) error {
 		t.graph.Close()
 		t.ranks.close()
+		if t.Teacher != nil {
+			t.Teacher.Close()
+			t.Teacher.Net.Free()
+		}
 		for i, net := range []Net{t.Net, t.EMA} {
 			if t.applied[i] != nil {
 				t.applied[i].Close()
@@ -192,10 +197,9 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 // the trainer's thread. Noise and times are a function of (Seed, step) alone. With
 // ranks, the batch is this rank's rows of the step's batch.
 func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
-	noise, times := t.draws(s, x1, 0)
-	x0 := t.SampleBase(s, t.OnGrid.Mean(s, t.Net.Config(), xLo), noise)
-	inputs := []torchx.Tensor{xLo, x1, x0, times, t.schedule(s)}
 	places := t.places(s, x1.Shape()[0], 0)
+	xLo, x1, x0, times := t.given(s, xLo, x1, 0)
+	inputs := []torchx.Tensor{xLo, x1, x0, times, t.schedule(s)}
 	if !torchx.IsNil(places) {
 		inputs = append(inputs, places)
 	}
@@ -223,10 +227,21 @@ func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, err
 // this rank's rows of it, and the last batch averages the sums of gradients and losses
 // over the ranks.
 func (t *Trainer) Accumulate(s *torchx.Scope, xLo, x1 torchx.Tensor, i, parts int) {
-	noise, times := t.draws(s, x1, i)
-	x0 := t.SampleBase(s, t.OnGrid.Mean(s, t.Net.Config(), xLo), noise)
-	t.accumulate(s, xLo, x1, x0, times, t.places(s, x1.Shape()[0], i), t.accumulated == 0, parts)
+	places := t.places(s, x1.Shape()[0], i)
+	xLo, x1, x0, times := t.given(s, xLo, x1, i)
+	t.accumulate(s, xLo, x1, x0, times, places, t.accumulated == 0, parts)
 	t.accumulated++
+}
+
+// given returns what accumulate takes, for batch i of the next step: x_lo, x1, x0 and times or,
+// for a flow map, what its teacher makes of x_lo and x0.
+func (t *Trainer) given(s *torchx.Scope, xLo, x1 torchx.Tensor, i int) (_, _, x0, times torchx.Tensor) {
+	noise, times := t.draws(s, x1, i)
+	x0 = t.SampleBase(s, t.OnGrid.Mean(s, t.Net.Config(), xLo), noise)
+	if t.Objective == FlowMap {
+		return t.taught(s, xLo, x0)
+	}
+	return xLo, x1, x0, times
 }
 
 // draws returns the noise (N M,C,H,W) and the times (N M) of batch i of the next step, M =
@@ -243,7 +258,7 @@ func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times 
 		return t.OnGrid.Noise(s, c, own)
 	})
 	ts := make([]float32, rows*each)
-	if !t.Objective.OneEvaluation() {
+	if t.Objective == FlowMatching {
 		ts = t.drawTimes(rows, i)
 	}
 	return noise, s.To(s.FromFloats(ts, rows*each), torchx.Float32, c.Device, torchx.NCHW)

@@ -35,6 +35,7 @@ type UNet struct {
 
 	freqs  torchx.Tensor // (model_channels/2) angular frequencies of the time features
 	embed  [2]layer
+	span   [2]layer // with Spans
 	stem   layer
 	input  [][]block
 	middle []block
@@ -73,7 +74,7 @@ func recognizeUNet(shape func(name string) []int64) (Config, error) {
 		}
 		return 0
 	}
-	c := Config{Fields: dim("out.2.weight", 0), Channels: dim("time_embed.0.weight", 1)}
+	c := Config{Fields: dim("out.2.weight", 0), Channels: dim("time_embed.0.weight", 1), Spans: shape(spanEmbed+".0.weight") != nil}
 	if c.Fields == 0 || c.Channels == 0 {
 		return c, fmt.Errorf("model_state_dict is not of this network: want ADM's names, time_embed.0.weight and out.2.weight among them")
 	}
@@ -121,7 +122,8 @@ func (u *UNet) Multiple() int { return 1 << (len(u.config.Mult) - 1) }
 
 // Forward returns the velocity (N,C,H,W) at x = cat(xt, x_lo) (N,2C,H,W) and times
 // t (N) in [0,1]. For times (N,M) it averages the M embeddings, which gives the mean
-// of the M velocities to first order in FiLM's scales and shifts.
+// of the M velocities to first order in FiLM's scales and shifts. With Spans, times are t and
+// s (N,2).
 func (u *UNet) Forward(s *torchx.Scope, x, t torchx.Tensor) torchx.Tensor {
 	return s.Within(func(s *torchx.Scope) torchx.Tensor {
 		emb := u.timeEmbedding(s, t)
@@ -159,18 +161,23 @@ func (u *UNet) TimeFeatures(s *torchx.Scope, t torchx.Tensor) torchx.Tensor {
 }
 
 // timeEmbedding returns Linear-SiLU-Linear of the features and then the SiLU with
-// which every ResBlock would start, (N, 4 model_channels) for times (N) or (N,M).
+// which every ResBlock would start, (N, 4 model_channels) for times (N) or (N,M). With Spans,
+// the embedding of s-t is added before the SiLU.
 func (u *UNet) timeEmbedding(s *torchx.Scope, t torchx.Tensor) torchx.Tensor {
-	emb := s.SiLU(u.timeMLP(s, t))
+	if u.config.Spans {
+		from, to := s.Narrow(t, 1, 0, 1), s.Narrow(t, 1, 1, 1)
+		return s.SiLU(s.Add(u.timeMLP(s, u.embed, from), u.timeMLP(s, u.span, s.AddScaled(to, from, -1))))
+	}
+	emb := s.SiLU(u.timeMLP(s, u.embed, t))
 	if shape := t.Shape(); len(shape) == 2 {
 		emb = s.Mean(s.Reshape(emb, shape[0], shape[1], -1), 1)
 	}
 	return emb
 }
 
-func (u *UNet) timeMLP(s *torchx.Scope, t torchx.Tensor) torchx.Tensor {
-	h := s.Linear(u.TimeFeatures(s, t), u.embed[0].w, u.embed[0].b)
-	return s.Linear(s.SiLU(h), u.embed[1].w, u.embed[1].b)
+func (u *UNet) timeMLP(s *torchx.Scope, embed [2]layer, t torchx.Tensor) torchx.Tensor {
+	h := s.Linear(u.TimeFeatures(s, t), embed[0].w, embed[0].b)
+	return s.Linear(s.SiLU(h), embed[1].w, embed[1].b)
 }
 
 type resample int
@@ -296,7 +303,15 @@ func (u *UNet) build(b *builder) {
 
 	u.norm = b.normWeights("out.0", ch)
 	u.head = b.weights("out.2", true, int64(u.config.Fields), ch, 3, 3)
+
+	if u.config.Spans { // last, so that the others are a teacher's; zero, so that u starts as its v
+		u.span[0] = b.weights(spanEmbed+".0", false, e, m)
+		u.span[1] = b.weights(spanEmbed+".2", true, e, e)
+	}
 }
+
+// spanEmbed is the name of the second time's embedding, as time_embed is the first one's.
+const spanEmbed = "span_embed"
 
 func (u *UNet) res(b *builder, p string, in, out int64, r resample) *resBlock {
 	block := &resBlock{in: in, out: out, resample: r}

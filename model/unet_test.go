@@ -193,7 +193,7 @@ func checkNetwork(t *testing.T, name string, dtype torchx.DType, format torchx.F
 			d.Check(t, what, doubles(s, x), tol.element)
 		}
 		check("time features", want.Features, net.TimeFeatures(s, in.t))
-		check("time MLP", want.MLP, net.timeMLP(s, in.t))
+		check("time MLP", want.MLP, net.timeMLP(s, net.embed, in.t))
 		xt := tr.Interpolate(s, in.x0, in.x1, in.t)
 		x := s.Cat(1, xt, in.xLo)
 		check("stem", want.Stem, s.Conv2d(x, net.stem.w, net.stem.b, false))

@@ -1,9 +1,11 @@
 package model
 
 import (
+	"crypto/sha256"
 	"fmt"
 
 	"fmsr.example/fmsr/internal/format/torchfile"
+	"fmsr.example/fmsr/internal/frames"
 )
 
 // The keys of a checkpoint's weights: of the last step, and their moving average.
@@ -55,4 +57,22 @@ func (l *Loaded) Weights(key string) ([]Weight, error) {
 		}})
 	}
 	return weights, nil
+}
+
+// Digest returns the digest of the weights under key, in the file's order.
+func (l *Loaded) Digest(key string) (string, error) {
+	weights, err := l.Weights(key)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	for _, w := range weights {
+		values, err := w.Read()
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintln(sum, w.Name, w.Shape)
+		sum.Write(frames.Bytes(values))
+	}
+	return fmt.Sprintf("%.8x", sum.Sum(nil)), nil
 }

@@ -29,7 +29,7 @@ type Forecast struct {
 	// Work is the time of one evaluation of the network in training, forward alone, for a
 	// sample; 0: it was not measured. The trainer sets it for the stages below.
 	Work time.Duration
-	Once bool // a sample takes one evaluation, whatever the sampler's keys say
+	Most int // evaluations that a sample takes, whatever the sampler's keys say; 0: as they say
 	// Steps are the steps that the run has yet to take, From+1 to To. The trainer sets them.
 	From, To int
 	// Key is that of the stage's cache, if it is a Store.

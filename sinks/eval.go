@@ -99,13 +99,19 @@ func (c *Eval) AdviseFlow(above []any, warn func(key, summary, detail string)) {
 		train, ok := config.(training)
 		if ok {
 			c.adviseBest(train.BestFigure(), averaged, warn)
-			c.adviseCost(train.SamplesAStep(batch), averaged, train.TrainedFor().OneEvaluation(), warn)
+			c.adviseCost(train.SamplesAStep(batch), averaged, train.MostEvaluations(), warn)
 		}
 		switch {
 		case !ok:
 		case train.TrainedFor().OneEvaluation():
 			for _, key := range c.Idle(usualSampler) {
 				warn(key, fmt.Sprintf("does nothing: train.objective is %s, whose samples take one evaluation", train.TrainedFor()), "leave it out")
+			}
+		case train.TrainedFor() == model.FlowMap:
+			own := usualSampler
+			own.SampleSteps = c.SampleSteps
+			for _, key := range c.Idle(own) {
+				warn(key, fmt.Sprintf("does nothing: train.objective is %s, which has steps of its own", train.TrainedFor()), "leave it out")
 			}
 		default:
 			if warning := c.Beyond(train.Times()); warning != "" {
@@ -120,6 +126,7 @@ type training interface {
 	Times() (from, to float64)
 	TrainedFor() model.Objective
 	SamplesAStep(batch int) int
+	MostEvaluations() int
 	BestFigure() string
 }
 
@@ -138,28 +145,30 @@ func (c *Eval) adviseBest(figure string, averaged bool, warn func(key, summary, 
 const muchCost = 3
 
 // adviseCost warns of evaluations that take most of the run.
-func (c *Eval) adviseCost(samplesAStep int, averaged, once bool, warn func(key, summary, detail string)) {
+func (c *Eval) adviseCost(samplesAStep int, averaged bool, most int, warn func(key, summary, detail string)) {
 	if samplesAStep == 0 {
 		return
 	}
-	cost := float64(c.Frames*c.evaluations(averaged, once)) / float64(model.StepsOfForward*samplesAStep*c.LogEvery)
+	cost := float64(c.Frames*c.evaluations(averaged, most)) / float64(model.StepsOfForward*samplesAStep*c.LogEvery)
 	if cost > muchCost {
 		warn("log_every", fmt.Sprintf("is %d: an evaluation takes about %.2g times as long as the training between two of them", c.LogEvery, cost), "set more, or fewer sample_steps or frames")
 	}
 }
 
-// evaluations returns how often an evaluation takes the network for each frame.
-func (c *Eval) evaluations(averaged, once bool) int {
+// evaluations returns how often an evaluation takes the network for each frame, if a sample
+// takes so many at most; 0: any number.
+func (c *Eval) evaluations(averaged bool, most int) int {
 	each := func(delta float64) int {
-		if once {
-			return 1
+		n := c.sampling(delta).Sampler(model.Flow{}).Evaluations()
+		if most > 0 {
+			return min(n, most)
 		}
-		return c.sampling(delta).Sampler(model.Flow{}).Evaluations()
+		return n
 	}
 	switch {
 	case !averaged:
 		return each(0)
-	case c.SDEDelta > 0 && !once:
+	case c.SDEDelta > 0 && most == 0:
 		return 2*each(0) + each(c.SDEDelta)
 	default:
 		return 2 * each(0)
@@ -244,7 +253,7 @@ func (e *eval) Forecast(f *pipeline.Forecast) {
 	if f.Work == 0 || times == 0 {
 		return
 	}
-	work := samples * e.evaluations(e.env.Ends&pipeline.Averaged != 0, f.Once)
+	work := samples * e.evaluations(e.env.Ends&pipeline.Averaged != 0, f.Most)
 	each := f.Work * time.Duration(work)
 	f.Time(each*time.Duration(times), "%s of about %.3g s (%s, %s of the network)", words.Count(times, "evaluation"), each.Seconds(), words.Count(samples, "frame"), words.Count(work, "evaluation"))
 }
@@ -350,6 +359,7 @@ var samplesOf = map[model.Objective]struct{ raw, average evaluate.Source }{
 	model.FlowMatching: {evaluate.ODE, evaluate.ODEEMA},
 	model.Regression:   {evaluate.Regression, evaluate.RegressionEMA},
 	model.CRPS:         {evaluate.CRPS, evaluate.CRPSEMA},
+	model.FlowMap:      {evaluate.ODE, evaluate.ODEEMA},
 }
 
 // samplers returns the ways to draw samples at this step.
@@ -359,7 +369,7 @@ func (e *eval) samplers(step *model.Step) []sampler {
 	all := []sampler{{source: sources.raw}}
 	if step.Averaged { // else the average has its initial weights
 		all = append(all, sampler{source: sources.average, ema: true})
-		if e.SDEDelta > 0 && !objective.OneEvaluation() {
+		if e.SDEDelta > 0 && objective == model.FlowMatching {
 			all = append(all, sampler{evaluate.SDEEMA, true, e.SDEDelta})
 		}
 	}

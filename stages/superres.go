@@ -58,7 +58,8 @@ the batch. The size of a batch changes a sample by round-off.
 
 A checkpoint trained with another objective than flow gives a sample in one evaluation,
 x1 = x_lo + v(x0, t = 0), whatever solver, times and SDE the keys name. Regression has no
-noise: it makes one sample, whatever samples says.
+noise: it makes one sample, whatever samples says. A flow map (objective flow_map) takes the few
+numbers of steps that it was distilled to; sample_steps 0 is the largest.
 
 A checkpoint that PyTorch wrote may lack base_dist, base_noise_scale, padding, factor
 and boundary. Then it says so, and takes the original code's, unless these keys are set.
@@ -204,6 +205,9 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if err := r.find(in.Channels); err != nil {
 		return in, err
 	}
+	if err := r.CheckMap(flow, usualSampler); err != nil {
+		return in, err
+	}
 	for _, warning := range r.unwise(flow) {
 		env.Progress.Note("warning: %s", warning)
 	}
@@ -213,7 +217,7 @@ func (r *superres) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta
 	if err := in.Lossy.Check(r.loaded.Channels); err != nil {
 		return in, err
 	}
-	if warning := r.Beyond(r.loaded.TMin, r.loaded.TMax); warning != "" && !flow.Objective.OneEvaluation() {
+	if warning := r.Beyond(r.loaded.TMin, r.loaded.TMax); warning != "" && flow.Objective == model.FlowMatching {
 		env.Progress.Note("warning: %s", warning)
 	}
 	if warning := r.sampler.Stiff(); warning != "" {

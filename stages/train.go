@@ -35,7 +35,9 @@ type Train struct {
 	Accumulate     int                `yaml:"accumulate" min:"1" max:"1000000" flag:"accumulate" doc:"batches whose gradients make one step"`
 	GradClip       float64            `yaml:"grad_clip" above:"0" flag:"grad-clip" doc:"largest global gradient norm"`
 	LossScale      float64            `yaml:"loss_scale" above:"0" flag:"loss-scale" doc:"factor of the loss, to stay clear of AdamW's epsilon"`
-	Objective      string             `yaml:"objective" oneof:"flow|regression|crps" flag:"objective" doc:"flow: flow matching; the others are baselines, samples of one evaluation; regression: the mean of all fields that the input allows; crps: an ensemble by its fair CRPS"`
+	Objective      string             `yaml:"objective" oneof:"flow|regression|crps|flow_map" flag:"objective" doc:"flow: flow matching; flow_map: distils a teacher to a few evaluations; the others are baselines, samples of one evaluation; regression: the mean of all fields that the input allows; crps: an ensemble by its fair CRPS"`
+	Teacher        string             `yaml:"teacher" flag:"teacher" path:"file" doc:"of objective flow_map: checkpoint, or its run's folder, of a model with the same fields, widths, base and training frames, trained with objective flow; the student starts from its weights (the average, if it has one)" resume:"free"`
+	MapSteps       int                `yaml:"map_steps" min:"1" max:"64" flag:"map-steps" doc:"of objective flow_map: the most steps of a sample, a power of two; the student learns to take 1, 2, 4, ... up to as many"`
 	Members        int                `yaml:"members" min:"2" max:"4" flag:"members" doc:"members of the ensemble of each training sample, with objective crps: a step costs that many times more"`
 	BaseDist       string             `yaml:"base_dist" oneof:"x_lo_plus_noise|gaussian|x_lo_plus_lost_band|learned" flag:"base-dist" doc:"distribution that sampling starts from; x_lo_plus_lost_band: x_lo with noise that has, for each field, the spectrum of x_hi - x_lo in the training frames; learned: the linear filter of x_lo, with noise that has the spectrum of its error"`
 	BaseNoiseScale float64            `yaml:"base_noise_scale" min:"0" flag:"base-noise-scale" doc:"deviation of x_lo_plus_noise's noise, normalized units"`
@@ -70,6 +72,11 @@ trains the same network for samples of one evaluation, x1 = x_lo + v(x0, t = 0).
 regression, x0 is x_lo, and the loss is that of flow matching. With crps, x0 has noise, and
 the loss is the fair continuous ranked probability score (Ferro 2014) of members samples.
 
+Objective flow_map distils a trained model, the teacher, to samples of 1, 2, ... map_steps
+evaluations: the student learns the mean velocity from t to s along the teacher's ODE
+(Boffi et al. 2024; docs/sampling.md). It needs the coarse fields alone. A resumed run must
+have the same teacher, by its weights.
+
 The noise of base_dist x_lo_plus_lost_band has a spectrum of its own for each field: that of
 x_hi - x_lo in the first 256 training frames. With learned, sampling starts from the linear
 filter of x_lo, and the noise has the spectrum of the filter's error. The checkpoint keeps them.
@@ -100,7 +107,7 @@ symmetries of the equations: fields get their signs, and x_lo stays the average 
 		},
 		Default: Train{
 			LR: 2e-4, TotalSteps: 50000, PrintEvery: 100, WarmupSteps: usualWarmup, LRSchedule: "constant", Accumulate: 1, GradClip: 1, LossScale: 100,
-			Objective: model.FlowMatching.String(), Members: usualMembers,
+			Objective: model.FlowMatching.String(), Members: usualMembers, MapSteps: usualMapSteps,
 			BaseDist: string(model.XLoPlusNoise), BaseNoiseScale: usualNoise, BaseNoise: freeNoise, TMin: 1e-4, TMax: 1 - 1e-4,
 			TDist: "uniform", UseBF16: true, Network: model.DefaultNetwork, ModelChannels: 128, ChannelMult: model.DefaultMult,
 			MaxBadSteps: 10, Padding: "zeros", Wire: "float32", ConstraintConfig: model.DefaultConstraints(),
@@ -136,6 +143,9 @@ func (t *train) flow() model.Flow {
 	if f.Measures() {
 		f.NoiseScale = 1
 	}
+	if t.teacher != nil {
+		f.Map = model.Distilled{Most: t.MapSteps, From: t.TMin, To: t.TMax, Teacher: t.teacher.digest}
+	}
 	return f
 }
 
@@ -167,6 +177,7 @@ type train struct {
 
 	from    *model.Loaded     // checkpoint to resume from; nil once the trainer has its state
 	init    *model.Loaded     // checkpoint to start from; nil once the trainer has its weights
+	teacher *teacher          // nil: none
 	trainer *model.Trainer    // nil before Prepare
 	began   bool              // the first training batch has come
 	thread  *torchx.Thread    // the trainer's
@@ -201,13 +212,15 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	t.env, t.in, t.UseBF16 = env, in, usesBF16(env, device, t.UseBF16)
 	t.config = model.Config{
 		Network: t.Network, Fields: len(in.Channels), Channels: t.ModelChannels, Mult: t.ChannelMult,
-		Periodic: t.Padding == "periodic", Boundary: in.Boundary, Device: device,
+		Periodic: t.Padding == "periodic", Boundary: in.Boundary, Device: device, Spans: t.TrainedFor() == model.FlowMap,
 	}
 	plan, err := model.Plan(t.config)
 	if err != nil {
 		return in, err
 	}
-	t.baseMeter = model.NewBaseMeter(t.flow(), len(in.Channels), t.input(), in.Grid, in.Stats)
+	if t.TrainedFor() != model.FlowMap { // else the base is the teacher's
+		t.baseMeter = model.NewBaseMeter(t.flow(), len(in.Channels), t.input(), in.Grid, in.Stats)
+	}
 	if t.BaseNoise == constrainedNoise {
 		if t.noise, err = t.Of(in.Channels, in.Grid); err != nil {
 			return in, err
@@ -221,6 +234,9 @@ func (t *train) Open(ctx context.Context, env *pipeline.Env, in pipeline.Meta) (
 	}
 	if t.Best != "" && env.Ends&pipeline.Evaluated == 0 {
 		return in, fmt.Errorf("best is %s, but no stage of the flow evaluates: add eval", t.Best)
+	}
+	if err := t.openTeacher(ctx); err != nil {
+		return in, err
 	}
 	if err := t.openInit(ctx); err != nil {
 		return in, err
@@ -388,6 +404,10 @@ func (t *train) Close() (err error) {
 			*l = nil
 		}
 	}
+	if t.teacher != nil {
+		err = errors.Join(err, t.teacher.Close())
+		t.teacher = nil
+	}
 	if t.trainer == nil {
 		return err
 	}
@@ -438,6 +458,8 @@ func (t *train) Prepare(ctx context.Context) error {
 		err = t.restore(ctx)
 	case t.init != nil:
 		err = t.start(ctx)
+	case t.teacher != nil:
+		err = t.imitate(ctx)
 	}
 	if err != nil {
 		return err
@@ -460,7 +482,7 @@ func (t *train) make(ctx context.Context) (err error) {
 		return err
 	}
 	t.trainer.Notices(func(line string) { t.env.Progress.Note("%s", line) })
-	return nil
+	return t.teach(ctx)
 }
 
 // begin starts the clock of the checkpoints and of the progress when the first training

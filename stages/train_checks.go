@@ -27,6 +27,12 @@ func (c *Train) Validate(run *pipeline.Run, report func(key, format string, args
 	if c.TrainedFor() == model.CRPS && c.BaseDist == string(model.XLoPlusNoise) && c.BaseNoiseScale == 0 {
 		report("base_noise_scale", "is 0: want noise by which the members of objective crps can differ")
 	}
+	if c.TrainedFor() == model.FlowMap && c.InitFrom != "" {
+		report("init_from", "is set, but a student (objective flow_map) starts from its teacher: leave it out")
+	}
+	if n := c.MapSteps; n&(n-1) != 0 {
+		report("map_steps", "is %d: want a power of two", n)
+	}
 	c.SymmetryConfig.Validate(run, report)
 	c.ConstraintConfig.Validate(report)
 	if c.BaseNoise == constrainedNoise && len(c.Constraints) == 0 {
@@ -81,9 +87,10 @@ func (c *Train) adviseIdle(warn func(key, summary, detail string)) {
 		now, usual any
 		idle       bool
 	}{
-		{"t_min", c.TMin, 1e-4, timeless}, {"t_max", c.TMax, 1 - 1e-4, timeless}, {"t_dist", c.TDist, "uniform", timeless},
+		{"t_min", c.TMin, 1e-4, timeless}, {"t_max", c.TMax, 1 - 1e-4, timeless}, {"t_dist", c.TDist, "uniform", objective != model.FlowMatching},
 		{"base_dist", c.BaseDist, string(model.XLoPlusNoise), quiet && c.BaseDist != string(model.Learned)}, {"base_noise_scale", c.BaseNoiseScale, usualNoise, quiet}, {"base_noise", c.BaseNoise, freeNoise, quiet},
 		{"members", c.Members, usualMembers, objective != model.CRPS},
+		{"teacher", c.Teacher, "", objective != model.FlowMap}, {"map_steps", c.MapSteps, usualMapSteps, objective != model.FlowMap},
 	} {
 		if x.idle && x.now != x.usual {
 			warn(x.key, fmt.Sprintf("is %v, but does nothing: objective is %s", x.now, objective), "leave it out")
@@ -94,20 +101,39 @@ func (c *Train) adviseIdle(warn func(key, summary, detail string)) {
 // largestLR is beyond the learning rates with which networks of any width have been trained.
 const largestLR = 0.01
 
-// SamplesAStep returns how many samples a step has, of batches of that size.
+// SamplesAStep returns how many samples a step has, of batches of that size, with the teacher's
+// evaluations as the samples that take as long.
 func (c *Train) SamplesAStep(batch int) int {
 	samples := batch * c.Accumulate
-	if c.TrainedFor() == model.CRPS {
+	switch c.TrainedFor() {
+	case model.CRPS:
 		samples *= c.Members
+	case model.FlowMap:
+		d := model.Distilled{Most: c.MapSteps}
+		samples = samples * (model.StepsOfForward*d.Lessons() + d.TeacherEvaluations()) / model.StepsOfForward
 	}
 	return samples
 }
 
+// MostEvaluations returns how many evaluations of the network a sample takes at most, whatever
+// the sampler's keys say; 0: as they say.
+func (c *Train) MostEvaluations() int {
+	switch o := c.TrainedFor(); {
+	case o.OneEvaluation():
+		return 1
+	case o == model.FlowMap:
+		return c.MapSteps
+	default:
+		return 0
+	}
+}
+
 // Defaults of keys that do nothing beside certain others: only another value is warned of.
 const (
-	usualWarmup  = 10000
-	usualNoise   = 0.1
-	usualMembers = 2
+	usualWarmup   = 10000
+	usualNoise    = 0.1
+	usualMembers  = 2
+	usualMapSteps = 2
 )
 
 // The values of base_noise.
@@ -157,8 +183,11 @@ func (t *train) sampleBytes(net model.Net) float64 {
 	if t.UseBF16 {
 		bytes /= 2
 	}
-	if t.TrainedFor() == model.CRPS {
+	switch t.TrainedFor() {
+	case model.CRPS:
 		bytes *= float64(t.Members)
+	case model.FlowMap:
+		bytes *= float64(model.Distilled{Most: t.MapSteps}.Lessons())
 	}
 	return bytes
 }

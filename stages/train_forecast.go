@@ -72,7 +72,7 @@ func (t *train) Forecast(f *pipeline.Forecast) {
 	}
 	config, count := net.Config(), model.Count(net)
 	f.Say("network", "%s, %d parameters (model_channels %d, channel_mult %s)", config.Network, count, config.Channels, strings.Trim(fmt.Sprint(config.Mult), "[]"))
-	f.From, f.To, f.Once = t.env.Resume.Steps, t.stop, t.TrainedFor().OneEvaluation()
+	f.From, f.To, f.Most = t.env.Resume.Steps, t.stop, t.MostEvaluations()
 	batch := t.in.Batch * t.Accumulate
 	f.Say("steps", "%d, %s each: %.3g epochs of %s", t.TotalSteps, words.Count(batch, "frame"), float64(t.TotalSteps)*float64(batch)/float64(t.in.Frames[frames.Train]), words.Count(t.in.Frames[frames.Train], "training frame"))
 	t.forecastMemory(f, net)

@@ -3,8 +3,6 @@ package stages
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"fmsr.example/fmsr/model"
 )
@@ -21,9 +19,7 @@ func (t *train) openInit(ctx context.Context) (err error) {
 	if t.init, err = model.OpenCheckpoint(t.InitFrom); err != nil {
 		return fmt.Errorf("init_from: %w", err)
 	}
-	if !slices.Equal(t.init.Channels, t.in.Channels) {
-		err = fmt.Errorf("its fields are %s, the run's are %s: want the same in the same order", strings.Join(t.init.Channels, ", "), strings.Join(t.in.Channels, ", "))
-	} else {
+	if err = t.checkFields(t.init); err == nil {
 		err = t.init.CheckInit(t.config)
 	}
 	if err != nil {

@@ -144,11 +144,14 @@ func (t *train) Restore(data []byte) error {
 	return nil
 }
 
-// shareBase takes the base of the checkpoint that the run resumes from. A fit on another
+// shareBase takes the base of the checkpoint that the run resumes from, or of the teacher. A fit on another
 // processor may differ in the last bits, so that rank 0 tells the others.
 func (t *train) shareBase(ctx context.Context) error {
-	if t.from != nil {
+	switch {
+	case t.from != nil:
 		t.base = t.from.Flow.Measured
+	case t.teacher != nil:
+		t.base = t.teacher.Flow.Measured
 	}
 	if t.base == nil {
 		return nil

@@ -104,6 +104,9 @@ func describeWeights(c *model.Loaded, kind string) (map[string]string, error) {
 	if c.Flow.Objective != model.FlowMatching {
 		config["objective"] = c.Flow.Objective.String()
 	}
+	if c.Flow.Objective == model.FlowMap {
+		config["map_steps"], config["t_min"], config["t_max"] = c.Flow.Map.Most, c.Flow.Map.From, c.Flow.Map.To
+	}
 	if c.Flow.Measured != nil {
 		config["base"] = c.Flow.Measured
 	}
