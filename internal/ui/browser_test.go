@@ -202,7 +202,7 @@ func chromium(t *testing.T) *browser {
 		}
 		t.Skip("there is no Chromium to open pages with: apt-get install chromium")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(2*time.Minute))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(profileFolder(t)), chromedp.WSURLReadTimeout(2*time.Minute))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
 	ctx, end := chromedp.NewContext(allocator)
@@ -217,6 +217,23 @@ type tab struct {
 
 	mu     sync.Mutex
 	faults []string
+}
+
+// profileFolder returns a folder for the browser. Some of its processes write into it for a
+// moment after they were told to end.
+func profileFolder(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "fmsr-browser-")
+	must(t, err)
+	t.Cleanup(func() {
+		for range 100 {
+			if err = os.RemoveAll(dir); err == nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		t.Error(err)
+	})
+	return dir
 }
 
 // open opens a page. At the end of the test no error may be on its console, and no request
