@@ -74,7 +74,7 @@ func (t *train) Forecast(f *pipeline.Forecast) {
 	f.Say("network", "%s, %d parameters (model_channels %d, channel_mult %s)", config.Network, count, config.Channels, strings.Trim(fmt.Sprint(config.Mult), "[]"))
 	f.From, f.To, f.Once = t.env.Resume.Steps, t.stop, t.TrainedFor().OneEvaluation()
 	batch := t.in.Batch * t.Accumulate
-	f.Say("steps", "%d, %s each: %.3g epochs of %s", t.TotalSteps, words.Count(batch, "frame"), float64(t.TotalSteps)*float64(batch)/float64(t.in.Frames[frames.Train]), words.Count(t.in.Frames[frames.Train], "training frame"))
+	f.Say("steps", "%d, %s each: %s epochs of %s", t.TotalSteps, words.Count(batch, "frame"), t.epochs(batch), words.Count(t.in.Frames[frames.Train], "training frame"))
 	t.forecastMemory(f, net)
 	t.forecastTime(f)
 	t.forecastDisk(f, float64(count))
@@ -125,4 +125,13 @@ func (t *train) forecastDisk(f *pipeline.Forecast, parameters float64) {
 		kept++
 	}
 	f.Disk(t.env.Run.Dir, 4*tensors*parameters*float64(kept), fmt.Sprintf("checkpoints, at most %d at once", kept))
+}
+
+// epochs returns how often the steps see each training frame, for messages.
+func (t *train) epochs(batch int) string {
+	n := float64(t.TotalSteps) * float64(batch) / float64(t.in.Frames[frames.Train])
+	if n >= 100 {
+		return fmt.Sprintf("%.0f", n)
+	}
+	return fmt.Sprintf("%.3g", n)
 }

@@ -25,7 +25,6 @@ func (t *train) Plan(ask pipeline.Ask) ([]pipeline.Fact, error) {
 	weights, activations := float64(model.WeightBytes(net)), t.sampleBytes(net)*float64(samples)
 	frame := 4 * float64(len(t.in.Channels)*t.in.Cells())
 	batch := t.in.Batch * t.Accumulate
-	epochs := float64(t.TotalSteps) * float64(batch) / float64(t.in.Frames[frames.Train])
 	sends := allReduced(4*float64(model.Count(net)), ask.Ranks)
 	grid := t.in.Grid.String()
 	if m := net.Multiple(); t.in.H%m != 0 || t.in.W%m != 0 {
@@ -37,7 +36,7 @@ func (t *train) Plan(ask pipeline.Ask) ([]pipeline.Fact, error) {
 			(weights+activations)/1e9, weights/1e9, float64(model.Count(net))/1e6, activations/1e9)},
 		{Name: "reads", Text: fmt.Sprintf("%.3g MB a step from the cached frames", frame*float64(samples*t.Accumulate)/1e6)},
 		{Name: "sends", Text: fmt.Sprintf("%.4g MB a step, and receives as much: gradients in float32", sends/1e6)},
-		{Name: "steps", Text: fmt.Sprintf("%d, %s each: %.3g epochs of %s", t.TotalSteps, words.Count(batch, "frame"), epochs, words.Count(t.in.Frames[frames.Train], "training frame"))},
+		{Name: "steps", Text: fmt.Sprintf("%d, %s each: %s epochs of %s", t.TotalSteps, words.Count(batch, "frame"), t.epochs(batch), words.Count(t.in.Frames[frames.Train], "training frame"))},
 	}
 	return append(facts, t.pace(ask, sends)...), nil
 }
