@@ -55,7 +55,7 @@ func Variables(fields, rename []string) (variables []string) {
 	return variables
 }
 
-// runFields returns the names of all variables in a run's outputs.
+// runFields returns the names of all variables in a run's outputs, in their usual order.
 func runFields(folder string) (fields []string, err error) {
 	outputs, err := outputsOf(folder)
 	if err != nil {
@@ -75,6 +75,7 @@ func runFields(folder string) (fields []string, err error) {
 			fields = append(fields, name)
 		}
 	}
+	slices.SortStableFunc(fields, UsualOrder)
 	return fields, CheckNames(fields)
 }
 
