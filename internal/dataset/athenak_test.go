@@ -200,7 +200,7 @@ func TestFindRuns(t *testing.T) {
 		}
 	}
 	_, names, err := Input(both[0], nil)
-	if want := "jz density velx vely velz eint Bx By Bz"; err != nil || strings.Join(names, " ") != want {
+	if want := "density velx vely velz eint Bx By Bz jz"; err != nil || strings.Join(names, " ") != want {
 		t.Errorf("fields %v, %v, want %s", names, err, want)
 	}
 	files, names, err := Input(both[0], []string{"By"})
