@@ -81,10 +81,7 @@ func (t *train) Forecast(f *pipeline.Forecast) {
 }
 
 func (t *train) forecastMemory(f *pipeline.Forecast, net model.Net) {
-	precision := "float32"
-	if t.UseBF16 {
-		precision = "bf16"
-	}
+	precision := t.precision()
 	weights, activations := float64(model.WeightBytes(net)), t.sampleBytes(net)*float64(t.in.Batch)
 	if t.config.Device != torchx.CPU {
 		f.Say("device", "%s: about %.3g GB of its memory, which is not looked at; %s", t.config.Device, (weights+activations)/1e9, precision)
@@ -92,6 +89,14 @@ func (t *train) forecastMemory(f *pipeline.Forecast, net model.Net) {
 	}
 	f.Memory(weights, "weights, their average, gradient and moments, and the copy that is saved")
 	f.Memory(activations, fmt.Sprintf("a step's activations (%s)", precision))
+}
+
+// precision names the numbers of a step's activations.
+func (t *train) precision() string {
+	if t.UseBF16 {
+		return "bf16"
+	}
+	return "float32"
 }
 
 // manyDays is the time from which on a dry run suggests a smaller network.

@@ -170,6 +170,7 @@ type Spec struct {
 	Width      int
 	TotalSteps int
 	Device     string // on which steps were timed; empty: they were not
+	Precision  string // of a step
 	Widths     []string
 	Timed      bool
 	TimeNote   string
