@@ -74,6 +74,16 @@ func (u *UNet) TrainBytes(h, w int) int64 {
 	return bytesOf(trainWorkspace*values, h, w)
 }
 
+// SampleTrainBytes estimates the memory of a training step for one h x w sample, without the
+// weights: bf16 takes half of what float32 does.
+func SampleTrainBytes(n Net, h, w int, bf16 bool) float64 {
+	bytes := float64(n.TrainBytes(h, w))
+	if bf16 {
+		bytes /= 2
+	}
+	return bytes
+}
+
 // weightBytes is the memory of a training run for each parameter: the weight, its
 // average, gradient and two moments, and the copy of all but the gradient from which
 // checkpoints are written.

@@ -74,8 +74,9 @@ that of the system or of python3's h5py serves too, and FMSR_HDF5 names another.
 Well's layout each trajectory of the files listed in files is a seed, and fields are its
 fields of 2 dimensions, with components as the_well names them (velocity_x); x runs along
 W. An athdf file is one frame, of variables by their names, without refinement: name the
-files by pattern, with {frame}. Of other HDF5 files array is the dataset's path. The times
-that these files hold go with the frames. The box that they say (the coordinates, or
+files by pattern, with {frame}. Other HDF5 files have a dataset for each field beside each
+other, as an npz file has arrays, or array is the path of one dataset. The times that The
+Well's and athdf files hold go with the frames. The box that they say (the coordinates, or
 RootGridX1 and X2) and the boundaries (boundary_conditions) are the domain's: run.grid may
 say them too, but nothing else.
 

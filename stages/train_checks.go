@@ -179,10 +179,7 @@ func (t *train) checkMemory(net model.Net, left int64) error {
 
 // sampleBytes estimates the memory that a step needs for each sample.
 func (t *train) sampleBytes(net model.Net) float64 {
-	bytes := float64(net.TrainBytes(t.in.H, t.in.W))
-	if t.UseBF16 {
-		bytes /= 2
-	}
+	bytes := model.SampleTrainBytes(net, t.in.H, t.in.W, t.UseBF16)
 	switch t.TrainedFor() {
 	case model.CRPS:
 		bytes *= float64(t.Members)

@@ -74,17 +74,14 @@ func (t *train) Forecast(f *pipeline.Forecast) {
 	f.Say("network", "%s, %d parameters (model_channels %d, channel_mult %s)", config.Network, count, config.Channels, strings.Trim(fmt.Sprint(config.Mult), "[]"))
 	f.From, f.To, f.Most = t.env.Resume.Steps, t.stop, t.MostEvaluations()
 	batch := t.in.Batch * t.Accumulate
-	f.Say("steps", "%d, %s each: %.3g epochs of %s", t.TotalSteps, words.Count(batch, "frame"), float64(t.TotalSteps)*float64(batch)/float64(t.in.Frames[frames.Train]), words.Count(t.in.Frames[frames.Train], "training frame"))
+	f.Say("steps", "%d, %s each: %s epochs of %s", t.TotalSteps, words.Count(batch, "frame"), t.epochs(batch), words.Count(t.in.Frames[frames.Train], "training frame"))
 	t.forecastMemory(f, net)
 	t.forecastTime(f)
 	t.forecastDisk(f, float64(count))
 }
 
 func (t *train) forecastMemory(f *pipeline.Forecast, net model.Net) {
-	precision := "float32"
-	if t.UseBF16 {
-		precision = "bf16"
-	}
+	precision := t.precision()
 	weights, activations := float64(model.WeightBytes(net)), t.sampleBytes(net)*float64(t.in.Batch)
 	if t.config.Device != torchx.CPU {
 		f.Say("device", "%s: about %.3g GB of its memory, which is not looked at; %s", t.config.Device, (weights+activations)/1e9, precision)
@@ -92,6 +89,14 @@ func (t *train) forecastMemory(f *pipeline.Forecast, net model.Net) {
 	}
 	f.Memory(weights, "weights, their average, gradient and moments, and the copy that is saved")
 	f.Memory(activations, fmt.Sprintf("a step's activations (%s)", precision))
+}
+
+// precision names the numbers of a step's activations.
+func (t *train) precision() string {
+	if t.UseBF16 {
+		return "bf16"
+	}
+	return "float32"
 }
 
 // manyDays is the time from which on a dry run suggests a smaller network.
@@ -125,4 +130,13 @@ func (t *train) forecastDisk(f *pipeline.Forecast, parameters float64) {
 		kept++
 	}
 	f.Disk(t.env.Run.Dir, 4*tensors*parameters*float64(kept), fmt.Sprintf("checkpoints, at most %d at once", kept))
+}
+
+// epochs returns how often the steps see each training frame, for messages.
+func (t *train) epochs(batch int) string {
+	n := float64(t.TotalSteps) * float64(batch) / float64(t.in.Frames[frames.Train])
+	if n >= 100 {
+		return fmt.Sprintf("%.0f", n)
+	}
+	return fmt.Sprintf("%.3g", n)
 }

@@ -25,7 +25,6 @@ func (t *train) Plan(ask pipeline.Ask) ([]pipeline.Fact, error) {
 	weights, activations := float64(model.WeightBytes(net)), t.sampleBytes(net)*float64(samples)
 	frame := 4 * float64(len(t.in.Channels)*t.in.Cells())
 	batch := t.in.Batch * t.Accumulate
-	epochs := float64(t.TotalSteps) * float64(batch) / float64(t.in.Frames[frames.Train])
 	sends := allReduced(4*float64(model.Count(net)), ask.Ranks)
 	grid := t.in.Grid.String()
 	if m := net.Multiple(); t.in.H%m != 0 || t.in.W%m != 0 {
@@ -33,11 +32,11 @@ func (t *train) Plan(ask pipeline.Ask) ([]pipeline.Fact, error) {
 	}
 	facts := []pipeline.Fact{
 		{Name: "samples", Text: fmt.Sprintf("%d of the %d of a batch (batch.size); cells %s, fields %d; batches a step %d", samples, t.in.Batch, grid, len(t.in.Channels), t.Accumulate)},
-		{Name: "memory", Text: fmt.Sprintf("%.2f GB: %.2f GB for %.1f M weights, their average, gradient and moments, and the copy that rank 0 saves; %.2f GB for a step's activations",
-			(weights+activations)/1e9, weights/1e9, float64(model.Count(net))/1e6, activations/1e9)},
+		{Name: "memory", Text: fmt.Sprintf("%.2f GB: %.2f GB for %.1f M weights, their average, gradient and moments, and the copy that rank 0 saves; %.2f GB for a step's activations (%s)",
+			(weights+activations)/1e9, weights/1e9, float64(model.Count(net))/1e6, activations/1e9, t.precision())},
 		{Name: "reads", Text: fmt.Sprintf("%.3g MB a step from the cached frames", frame*float64(samples*t.Accumulate)/1e6)},
 		{Name: "sends", Text: fmt.Sprintf("%.4g MB a step, and receives as much: gradients in float32", sends/1e6)},
-		{Name: "steps", Text: fmt.Sprintf("%d, %s each: %.3g epochs of %s", t.TotalSteps, words.Count(batch, "frame"), epochs, words.Count(t.in.Frames[frames.Train], "training frame"))},
+		{Name: "steps", Text: fmt.Sprintf("%d, %s each: %s epochs of %s", t.TotalSteps, words.Count(batch, "frame"), t.epochs(batch), words.Count(t.in.Frames[frames.Train], "training frame"))},
 	}
 	return append(facts, t.pace(ask, sends)...), nil
 }

@@ -358,7 +358,7 @@ var badInputs = []badInput{
 	{"unknown verb", nil, "trian", 2, `unknown command "trian" for "fmsr"`},
 	{"unknown flag", nil, train + " --learning-rate 1", 2, "unknown flag: --learning-rate"},
 	{"flag without its value", nil, train + " --lr", 2, "flag needs an argument: --lr"},
-	{"no spec at all", nil, "run", 2, "fmsr run: 0 arguments: want fmsr run SPEC [flags]"},
+	{"no spec at all", nil, "run", 2, "run: 0 arguments: want fmsr run SPEC [flags]"},
 	{"--set of no value", nil, train + " --set train.lr", 2, "--set train.lr: want STAGE.KEY=VALUE"},
 	{"--set of an unknown key", nil, train + " --set train.lrr=1", 2, `--set train.lrr=1: unknown key (did you mean "lr"?)`},
 	{"--set of an unknown stage", nil, train + " --set trian.lr=1", 2, `--set trian.lr=1: the spec has no trian stage (did you mean "train"?)`},

@@ -28,17 +28,24 @@ func dress(root *cobra.Command) {
 		&cobra.Group{ID: aboutFiles, Title: "Files:"},
 	)
 	root.SetUsageTemplate(strings.NewReplacer(
-		".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", terminal.Width),
+		".FlagUsages |", fmt.Sprintf(".FlagUsagesWrapped %d | switches |", terminal.Width),
 		"[command]", "VERB",
 		"{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}",
 		"Additional Commands:", "Other:",
 		"for more information about a command", "for more about a verb",
 	).Replace(root.UsageTemplate()))
 	cobra.AddTemplateFunc("fill", terminal.Fill)
+	cobra.AddTemplateFunc("switches", switches)
 	root.SetHelpTemplate(strings.Replace(root.HelpTemplate(), "trimTrailingWhitespaces", "fill", 1))
 	root.PersistentFlags().BoolP("help", "h", false, "show help")
 	_ = root.PersistentFlags().MarkHidden("help") // it is there
 	root.SetHelpCommand(helpCommand())
+}
+
+// switches leaves out what pflag says behind each switch, [=true|false].
+func switches(usages string) string {
+	const values = "[=true|false]"
+	return strings.ReplaceAll(usages, values, strings.Repeat(" ", len(values)))
 }
 
 func helpCommand() *cobra.Command {
@@ -79,7 +86,7 @@ func runHelp(out io.Writer, cmd *cobra.Command, usual func(*cobra.Command, []str
 	}
 	fmt.Fprintf(out, "Usage:\n  fmsr run %s [flags]\n\nFlags, by the stage that they reach, and [what the spec gives]:\n", path)
 	pipeline.DescribeFlags(out, spec)
-	fmt.Fprintf(out, "\nfmsr itself:\n%s", cmd.LocalNonPersistentFlags().FlagUsagesWrapped(terminal.Width))
+	fmt.Fprintf(out, "\nfmsr itself:\n%s", switches(cmd.LocalNonPersistentFlags().FlagUsagesWrapped(terminal.Width)))
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmsr.example/fmsr/internal/newspec"
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/model"
 )
 
@@ -28,6 +29,10 @@ func size(ctx context.Context, s *newspec.Spec, timed bool) error {
 	if err != nil {
 		return err
 	}
+	s.Precision = "float32"
+	if device.HasBF16() {
+		s.Precision = "bf16"
+	}
 	if timed {
 		s.Device = device.String()
 	}
@@ -40,11 +45,7 @@ func size(ctx context.Context, s *newspec.Spec, timed bool) error {
 		if err != nil {
 			return err
 		}
-		bytes := net.TrainBytes(s.H, s.W) * int64(s.Batch)
-		if device.HasBF16() {
-			bytes /= 2
-		}
-		bytes += model.WeightBytes(net)
+		bytes := int64(model.SampleTrainBytes(net, s.H, s.W, device.HasBF16())*float64(s.Batch)) + model.WeightBytes(net)
 		line := fmt.Sprintf("%14d %12d %8s", width, model.Count(net), atomicfile.Size(bytes))
 		if device == torchx.CPU && bytes > hostmem.Left() {
 			line += "   (more than is left here)"
@@ -61,7 +62,7 @@ func size(ctx context.Context, s *newspec.Spec, timed bool) error {
 			if s.Widths == nil {
 				s.Take(step)
 			}
-			line += fmt.Sprintf(" %10s %11s", shortly(step), shortly(step*time.Duration(s.TotalSteps)))
+			line += fmt.Sprintf(" %10s %11s", words.Rough(step), words.Rough(step*time.Duration(s.TotalSteps)))
 			if estimated {
 				line += "   (estimated: four times the one above)"
 			}
@@ -72,17 +73,4 @@ func size(ctx context.Context, s *newspec.Spec, timed bool) error {
 		s.TimeNote = fmt.Sprintf("Times are from one sample of %d x %d cells, and so are rough.", h, w)
 	}
 	return nil
-}
-
-// shortly writes a time with two digits.
-func shortly(d time.Duration) string {
-	for _, unit := range []struct {
-		name string
-		is   time.Duration
-	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"min", time.Minute}} {
-		if d >= unit.is {
-			return fmt.Sprintf("%.2g %s", float64(d)/float64(unit.is), unit.name)
-		}
-	}
-	return fmt.Sprintf("%.2g s", d.Seconds())
 }

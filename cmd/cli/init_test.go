@@ -101,7 +101,7 @@ func TestInit(t *testing.T) {
 		},
 		"float64": {
 			[]string{"1.npy | FYXC | 2,16,16,1 | <f8", "2.npy | FYXC | 2,16,16,1 | >f8"},
-			[]string{`pattern: "{seed}.npy"`, "<f8, axes FHWC", "fields: [field0]"},
+			[]string{`pattern: "{seed}.npy"`, "float64 (frames, H, W, fields)", "fields: [field0]"},
 		},
 		"npz": {
 			[]string{"s1.npz | FYX | 4,16,16 | Bx,By", "s2.npz | FYX | 4,16,16 | Bx,By"},

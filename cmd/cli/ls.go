@@ -104,6 +104,8 @@ func stateOf(s runview.State) string {
 		return "ended"
 	case s.Total > 0:
 		return "stopped"
+	case s.Finished():
+		return "finished"
 	}
 	return "-"
 }

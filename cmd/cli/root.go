@@ -11,6 +11,7 @@ import (
 
 	"fmsr.example/fmsr/internal/terminal"
 	"fmsr.example/fmsr/internal/torchx"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline"
 
 	_ "fmsr.example/fmsr/sinks"
@@ -133,7 +134,8 @@ right in its statistics, and applies the trained model.`,
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if check(cmd, args) != nil {
-			return fmt.Errorf("%s: %d arguments: want %s", cmd.CommandPath(), len(args), cmd.UseLine())
+			verb := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+			return fmt.Errorf("%s: %s: want %s", verb, words.Count(len(args), "argument"), cmd.UseLine())
 		}
 		return nil
 	}

@@ -55,23 +55,17 @@ func Variables(fields, rename []string) (variables []string) {
 	return variables
 }
 
-// runFields returns the names of all variables in a run's outputs.
+// runFields returns the names of all variables in a run's outputs, in their usual order.
 func runFields(folder string) (fields []string, err error) {
 	outputs, err := outputsOf(folder)
 	if err != nil {
 		return nil, err
 	}
-	var all [][]string
 	for _, id := range slices.Sorted(maps.Keys(outputs)) {
 		names, err := outputs[id].variables()
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, names)
-	}
-	// the usual order: what is derived, such as jz, is in outputs of its own
-	slices.SortStableFunc(all, func(a, b []string) int { return len(b) - len(a) })
-	for _, names := range all {
 		for _, name := range names {
 			for _, text := range AthenaNames {
 				if from, to, _ := strings.Cut(text, "="); from == name {
@@ -81,6 +75,7 @@ func runFields(folder string) (fields []string, err error) {
 			fields = append(fields, name)
 		}
 	}
+	slices.SortStableFunc(fields, UsualOrder)
 	return fields, CheckNames(fields)
 }
 

@@ -176,6 +176,23 @@ func (r *Record) Best() (model, baseline *RecordSource) {
 	return model, baseline
 }
 
+// partOf writes a share in this format and unit, "84% of", and one of many times the whole as
+// that: "17,875 times".
+func partOf(share float64, format string, unit float64) string {
+	const many, huge = 20, 1e9
+	switch {
+	case share >= huge:
+		return fmt.Sprintf("%.3g times", share)
+	case share >= many:
+		text := fmt.Sprintf("%.0f", share)
+		for at := len(text) - 3; at > 0; at -= 3 {
+			text = text[:at] + "," + text[at:]
+		}
+		return text + " times"
+	}
+	return fmt.Sprintf(format, share*unit) + " of"
+}
+
 // Verdict says in a sentence what the model is worth, beside the best baseline; empty: the
 // evaluation does not say.
 func (r *Record) Verdict() string {
@@ -191,7 +208,7 @@ func (r *Record) Verdict() string {
 	if r.Step > 0 {
 		at = fmt.Sprintf("at step %d ", r.Step)
 	}
-	text := fmt.Sprintf("%sthe model has %.2f of bilinear's error", at, share)
+	text := at + "the model has " + partOf(share, "%.2f", 1) + " bilinear's error"
 	name := ""
 	if baseline != nil {
 		v, _ := r.Value(baseline, "of_bilinear")
@@ -199,7 +216,7 @@ func (r *Record) Verdict() string {
 		text += fmt.Sprintf(", %s %.2f", name, v)
 	}
 	if band, ok := r.Value(model, "band"); ok {
-		text += fmt.Sprintf("; it keeps %.0f%% of the lost band's power", 100*band)
+		text += "; it keeps " + partOf(band, "%.0f%%", 100) + " the lost band's power"
 		if baseline != nil {
 			if of, ok := r.Value(baseline, "band"); ok {
 				text += fmt.Sprintf(", %s %.0f%%", name, 100*of)

@@ -82,6 +82,11 @@ func TestVerdict(t *testing.T) {
 	if got := r.Verdict(); got != want {
 		t.Error(got)
 	}
+	r.Sources[4].All = Series{1234567, 17875.2}
+	want = "at step 400 the model has 1,234,567 times bilinear's error, the linear filter 0.37; it keeps 17,875 times the lost band's power, the linear filter 28%"
+	if got := r.Verdict(); got != want {
+		t.Error(got)
+	}
 }
 
 // TestTiles: the truth's scale for all, row 0 at the bottom, frames side by side, values that

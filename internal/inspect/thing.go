@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -129,7 +128,7 @@ func openSet(ctx context.Context, path string) (*Thing, error) {
 	case s.DType == guess.HDF5:
 		t.What = "frames in HDF5 files"
 	default:
-		t.fact("arrays", "%s, axes %s", s.DType, cmp.Or(s.Form.Axes, dataset.Axes))
+		t.fact("arrays", "%s", s.Arrays())
 	}
 	if s.Domain != nil {
 		t.fact("domain", "%s", s.Domain)

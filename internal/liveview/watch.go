@@ -180,6 +180,8 @@ func stateOf(r *runview.Run) *state {
 	s := &state{name: terminal.Line(filepath.Clean(r.Dir)), folder: true, stepAt: r.State.Updated}
 	doing := "stopped"
 	switch {
+	case r.State.Finished():
+		doing = "finished"
 	case r.State.Total == 0 && !r.State.Running():
 		doing = "not running"
 	case r.State.Running():

@@ -9,7 +9,6 @@ package newspec
 
 import (
 	"bytes"
-	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -65,7 +64,7 @@ func OfSet(s *guess.Set, folder string) (Data, error) {
 		"layout   " + s.Where(),
 	}
 	if s.Runs == nil && (s.DType != guess.HDF5 || s.Form.Array != "") {
-		d.Found = append(d.Found, fmt.Sprintf("arrays   %s, axes %s (F frames, H, W, C fields; F and C may be missing)", s.DType, cmp.Or(s.Form.Axes, dataset.Axes)))
+		d.Found = append(d.Found, "arrays   "+s.Arrays())
 	}
 	for _, note := range s.Notes {
 		d.Found = append(d.Found, "decided: "+note)
@@ -171,6 +170,7 @@ type Spec struct {
 	Width      int
 	TotalSteps int
 	Device     string // on which steps were timed; empty: they were not
+	Precision  string // of a step
 	Widths     []string
 	Timed      bool
 	TimeNote   string

@@ -15,6 +15,7 @@ import (
 	"fmsr.example/fmsr/internal/evaluate"
 	"fmsr.example/fmsr/internal/format/torchfile"
 	"fmsr.example/fmsr/internal/store/infile"
+	"fmsr.example/fmsr/internal/store/parts"
 	"fmsr.example/fmsr/internal/store/runfolder"
 )
 
@@ -59,6 +60,7 @@ type Run struct {
 type State struct {
 	Holder      string    // the process that runs it, "pid 4711 on HOST"; empty: none
 	Step, Total int       // of the log's last line, and of training; 0: not known
+	Whole       bool      // the results that a run keeps part by part are there, all of them
 	Updated     time.Time // when the log was last written to; zero: there is none
 }
 
@@ -67,6 +69,9 @@ func (s State) Running() bool { return s.Holder != "" }
 
 // Ended reports whether a training run has taken its last step.
 func (s State) Ended() bool { return !s.Running() && s.Total > 0 && s.Step >= s.Total }
+
+// Finished reports whether a run that trains nothing has made all its results.
+func (s State) Finished() bool { return !s.Running() && s.Total == 0 && s.Whole }
 
 // String returns the state in words.
 func (s State) String() string {
@@ -79,6 +84,8 @@ func (s State) String() string {
 		return fmt.Sprintf("ended at step %d", s.Step)
 	case s.Total > 0:
 		return fmt.Sprintf("stopped at step %d of %d", s.Step, s.Total)
+	case s.Finished():
+		return "finished"
 	}
 	return "not running"
 }
@@ -260,7 +267,7 @@ func (r *Run) readState() (bool, error) {
 		return false, err
 	}
 	r.State.Holder, r.State.Total = holder, r.Spec.Number("train.total_steps")
-	r.State.Updated = time.Time{}
+	r.State.Updated, r.State.Whole = time.Time{}, r.whole()
 	if info, err := r.root.Stat(MetricsName); err == nil {
 		r.State.Updated = info.ModTime()
 	}
@@ -270,6 +277,19 @@ func (r *Run) readState() (bool, error) {
 		}
 	}
 	return r.State != before, nil
+}
+
+// whole reports whether the flow's last stage has made the summary of its results, which are of
+// seeds, or of files.
+func (r *Run) whole() bool {
+	if len(r.Spec.Flow) == 0 {
+		return false
+	}
+	last := r.Spec.Flow[len(r.Spec.Flow)-1]
+	return slices.ContainsFunc([]string{"", last}, func(sink string) bool {
+		_, err := r.root.Stat(filepath.Join(parts.Folder, sink, parts.Whole))
+		return err == nil
+	})
 }
 
 // steps returns the steps that a folder has files of, ascending: STEP.ext.

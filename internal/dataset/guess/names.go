@@ -1,11 +1,14 @@
 package guess
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"fmsr.example/fmsr/internal/dataset"
 )
 
 // hole stands for digits in the text of a path.
@@ -129,7 +132,7 @@ func (n *naming) cut(head, tail string) bool {
 	if n.lack = cut.lacks(); n.lack != "" || len(cut.fields)*cut.tuples() != len(cut.paths) {
 		return false
 	}
-	slices.SortFunc(cut.fields, order)
+	slices.SortFunc(cut.fields, func(a, b string) int { return cmp.Or(dataset.UsualOrder(a, b), strings.Compare(a, b)) })
 	*n = cut
 	return true
 }
@@ -289,27 +292,4 @@ func (n *naming) roles(frames bool) (role map[int]string, ok bool) {
 		return map[int]string{seed: "{seed}", frame: "{frame}"}, true
 	}
 	return nil, false
-}
-
-// order puts fields into the usual order: density, velocities, magnetic fields, others.
-func order(a, b string) int {
-	if d := rank(a) - rank(b); d != 0 {
-		return d
-	}
-	return strings.Compare(a, b)
-}
-
-var ranks = []*regexp.Regexp{
-	regexp.MustCompile(`(?i)^(rho|dens|density|d)$`),
-	regexp.MustCompile(`(?i)^((v|u|vel|velocity|mom)[_-]?([xyz123r]|phi|theta)|[uvw])$`),
-	regexp.MustCompile(`(?i)^(b|bcc|mag|bfield)[_-]?([xyz123r]|phi|theta)$`),
-}
-
-func rank(name string) int {
-	for i, r := range ranks {
-		if r.MatchString(name) {
-			return i
-		}
-	}
-	return len(ranks)
 }

@@ -1,6 +1,7 @@
 package guess
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,40 @@ func (s *Set) Frames() int {
 		n += len(seed.Frames)
 	}
 	return n
+}
+
+// Arrays says what an array holds: "float64 (frames, H, W), one for each field".
+func (s *Set) Arrays() string {
+	axes, each := cmp.Or(s.Form.Axes, dataset.Axes), []string{}
+	if s.Named {
+		axes, each = strings.Replace(axes, "C", "", 1), append(each, "field")
+	}
+	if s.Seeds[0].Files.Snapshots != nil {
+		axes, each = strings.Replace(axes, "F", "", 1), append(each, "frame")
+	}
+	names := map[rune]string{'F': "frames", 'H': "H", 'W': "W", 'C': "fields"}
+	var texts []string
+	for _, axis := range axes {
+		texts = append(texts, names[axis])
+	}
+	text := fmt.Sprintf("%s (%s)", typeName(s.DType), strings.Join(texts, ", "))
+	if len(each) > 0 {
+		text += ", one for each " + strings.Join(each, " and ")
+	}
+	return text
+}
+
+// typeName returns the name of a type that numpy's letters stand for: "<f8" is float64.
+func typeName(dtype string) string {
+	for letters, name := range map[string]string{"f2": "float16", "f4": "float32", "f8": "float64"} {
+		switch dtype {
+		case "<" + letters:
+			return name
+		case ">" + letters:
+			return "big-endian " + name
+		}
+	}
+	return dtype
 }
 
 // ErrNone is the error of a folder without array files.

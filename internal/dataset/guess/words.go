@@ -91,7 +91,7 @@ func folders(paths []string) (w worded, ok bool) {
 		if len(order) < 2 || slices.ContainsFunc(order, func(name string) bool { return !sameKeys(below[name], below[order[0]]) }) {
 			continue
 		}
-		if slices.ContainsFunc(order, func(name string) bool { return rank(name) < len(ranks) }) {
+		if slices.ContainsFunc(order, func(name string) bool { return dataset.IsUsual(name) }) {
 			continue // a folder a field
 		}
 		for i, path := range paths {
@@ -159,7 +159,7 @@ func nameWords(paths []string) (n naming, because []string, ok bool) {
 // name of a field.
 func (n *naming) unknownFolders() bool {
 	return n.fields != nil && strings.Contains(n.paths[0].form, "{field}/") &&
-		!slices.ContainsFunc(n.fields, func(field string) bool { return rank(field) < len(ranks) })
+		!slices.ContainsFunc(n.fields, func(field string) bool { return dataset.IsUsual(field) })
 }
 
 // make notes which number of the paths stands for a word. It returns false if it is no number
