@@ -33,7 +33,8 @@ namespace fx {
 
 // Whether Winograd's algorithm is the faster one. With few cells the transform of the weights costs more than it saves.
 bool has_winograd(const ConvShape &shape);
-// Whether a forward product takes F(4x4,3x3).
+// Whether a forward product takes F(4x4,3x3): without gradients, if there are enough cells for four times as many
+// transformed weights as weights.
 bool has_large_winograd(const ConvShape &shape);
 
 // The same arguments and results as in conv.h.

@@ -35,7 +35,7 @@ bool has_winograd(const ConvShape &s) { return s.kernel == 3 && s.samples * s.he
 
 bool has_large_winograd(const ConvShape &s) {
   const int64_t cells = s.samples * s.height * s.width;
-  return s.inference && s.kernel == 3 && cells >= 256 && cells * 64 >= s.in * s.out;
+  return s.inference && s.kernel == 3 && cells >= 64 && cells * 64 >= s.in * s.out;
 }
 
 int64_t winograd_packed_bytes(const ConvShape &s) {
