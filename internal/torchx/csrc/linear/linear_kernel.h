@@ -4,7 +4,7 @@ namespace FX_TARGET {
 #include "simd/vec.h"
 
 inline float dot(const float *a, const float *b, int64_t n) {
-  v16 acc = {};
+  vec acc = {};
   each_vector(0, n, [&](int64_t i, auto l) { acc += l.load(a + i) * l.load(b + i); });
   float sum = 0;
   for (int i = 0; i < lanes; i++) sum += acc[i];

@@ -8,10 +8,10 @@ namespace FX_TARGET {
 template <class T>
 void moments(const T *x, int64_t channels, int64_t cells, float *mean, float *m2) {
   each_vector(0, channels, [=](int64_t c, auto l) {
-    const v16 first = l.load(x + c);
-    v16 sum[2] = {}, squares[2] = {};
+    const vec first = l.load(x + c);
+    vec sum[2] = {}, squares[2] = {};
     auto add = [&](int64_t i, int k) {
-      const v16 off = l.load(x + c + i * channels) - first;
+      const vec off = l.load(x + c + i * channels) - first;
       sum[k] += off;
       squares[k] += off * off;
     };
@@ -21,7 +21,7 @@ void moments(const T *x, int64_t channels, int64_t cells, float *mean, float *m2
       add(i + 1, 1);
     }
     if (i < cells) add(i, 0);
-    const v16 all = sum[0] + sum[1], mu = all / static_cast<float>(cells);
+    const vec all = sum[0] + sum[1], mu = all / static_cast<float>(cells);
     l.store(mean + c, first + mu);
     l.store(m2 + c, squares[0] + squares[1] - all * mu);
   });
@@ -31,18 +31,18 @@ void moments(const T *x, int64_t channels, int64_t cells, float *mean, float *m2
 template <class T, bool SiLU>
 void apply(const T *x, T *y, int64_t channels, int64_t cells, const float *a, const float *b) {
   each_vector(0, channels, [=](int64_t c, auto l) {
-    const v16 scale = l.load(a + c), shift = l.load(b + c);
+    const vec scale = l.load(a + c), shift = l.load(b + c);
     for (int64_t i = c; i < c + cells * channels; i += channels) {
-      const v16 z = scale * l.load(x + i) + shift;
+      const vec z = scale * l.load(x + i) + shift;
       l.store(y + i, SiLU ? z * sigmoid(z) : z);
     }
   });
 }
 
 template <bool SiLU>
-FX_INLINE v16 dz_of(const v16 &z, const v16 &dy) {
+FX_INLINE vec dz_of(const vec &z, const vec &dy) {
   if (!SiLU) return dy;
-  const v16 s = sigmoid(z);
+  const vec s = sigmoid(z);
   return dy * s * (1.0f + z * (1.0f - s));
 }
 
@@ -51,10 +51,10 @@ template <class T, bool SiLU>
 void sums(const T *x, const T *dy, int64_t channels, int64_t cells, const float *a, const float *b, const float *mean,
           const float *rstd, float *s, float *t) {
   each_vector(0, channels, [=](int64_t c, auto l) {
-    const v16 scale = l.load(a + c), shift = l.load(b + c), mu = l.load(mean + c);
-    v16 sum = {}, with_x = {};
+    const vec scale = l.load(a + c), shift = l.load(b + c), mu = l.load(mean + c);
+    vec sum = {}, with_x = {};
     for (int64_t i = c; i < c + cells * channels; i += channels) {
-      const v16 v = l.load(x + i), dz = dz_of<SiLU>(scale * v + shift, l.load(dy + i));
+      const vec v = l.load(x + i), dz = dz_of<SiLU>(scale * v + shift, l.load(dy + i));
       sum += dz;
       with_x += dz * (v - mu);
     }
@@ -68,9 +68,9 @@ template <class T, bool SiLU>
 void input_gradient(const T *x, const T *dy, T *dx, int64_t channels, int64_t cells, const float *a, const float *b,
                     const float *q, const float *r) {
   each_vector(0, channels, [=](int64_t c, auto l) {
-    const v16 scale = l.load(a + c), shift = l.load(b + c), slope = l.load(q + c), offset = l.load(r + c);
+    const vec scale = l.load(a + c), shift = l.load(b + c), slope = l.load(q + c), offset = l.load(r + c);
     for (int64_t i = c; i < c + cells * channels; i += channels) {
-      const v16 v = l.load(x + i), dz = dz_of<SiLU>(scale * v + shift, l.load(dy + i));
+      const vec v = l.load(x + i), dz = dz_of<SiLU>(scale * v + shift, l.load(dy + i));
       l.store(dx + i, scale * dz + (slope * v + offset));
     }
   });

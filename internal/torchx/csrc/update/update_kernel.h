@@ -7,19 +7,14 @@ typedef float v8_anywhere __attribute__((vector_size(32), aligned(4), may_alias)
 typedef double v8d __attribute__((vector_size(64)));
 
 // sqrt(x) by intrinsics. std::sqrt may set errno, so the compiler would take the elements one by one.
-FX_INLINE v16 root(const v16 &x) {
-#if FX_WIDTH == 16
-  return (v16)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);  // the mask takes all lanes: without one GCC 12 warns about its own header
-#else
-  v16 y;
-  const float *from = reinterpret_cast<const float *>(&x);
-  float *to = reinterpret_cast<float *>(&y);
+FX_INLINE vec root(const vec &x) {
 #if FX_WIDTH == 8
-  _mm256_storeu_ps(to, _mm256_sqrt_ps(_mm256_loadu_ps(from)));
-  _mm256_storeu_ps(to + 8, _mm256_sqrt_ps(_mm256_loadu_ps(from + 8)));
+  return (vec)_mm256_sqrt_ps((__m256)x);
+#elif FX_WIDTH == 16
+  return (vec)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);  // the mask takes all lanes: without one GCC 12 warns about its own header
 #else
-  for (int64_t i = 0; i < lanes; i++) to[i] = std::sqrt(from[i]);
-#endif
+  vec y;
+  for (int64_t i = 0; i < lanes; i++) y[i] = std::sqrt(x[i]);
   return y;
 #endif
 }
@@ -48,16 +43,16 @@ inline double sum_squares(const float *x, int64_t n) {
 
 inline void update(const UpdateTensor &t, const Numbers &k) {
   each_vector(0, t.n, [&](int64_t i, auto l) {
-    const v16 g = l.load(t.grad + i) * k.clip;
-    v16 m = l.load(t.m + i), v = l.load(t.v + i);
+    const vec g = l.load(t.grad + i) * k.clip;
+    vec m = l.load(t.m + i), v = l.load(t.v + i);
     m += k.m_weight * (g - m);
     v += k.v_weight * (g * g - v);
-    const v16 p = l.load(t.param + i) * k.decay - k.step_size * m / (root(v) * k.unbias_v + k.eps);
+    const vec p = l.load(t.param + i) * k.decay - k.step_size * m / (root(v) * k.unbias_v + k.eps);
     l.store(t.m + i, m);
     l.store(t.v + i, v);
     l.store(t.param + i, p);
     if (!t.ema) return;
-    const v16 e = l.load(t.ema + i);
+    const vec e = l.load(t.ema + i);
     l.store(t.ema + i, e + k.ema_weight * (p - e));
   });
 }
