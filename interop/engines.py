@@ -37,7 +37,7 @@ def model(channels, folder):
 
 def openvino(channels, dtype, folder):
     import openvino
-    settings = {"INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(dtype, dtype), "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": os.cpu_count()}
+    settings = {"INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(dtype, dtype), "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0))}
     core = openvino.Core()
     read = core.read_model(model(channels, folder))
     read.reshape({"xt": [4, 1, 64, 64], "x_lo": [4, 1, 64, 64], "t": [4]})
@@ -48,7 +48,7 @@ def openvino(channels, dtype, folder):
 def onnxruntime(channels, _, folder):
     import onnxruntime
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = os.cpu_count()
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
     for name, size in (("N", 4), ("H", 64), ("W", 64)):
         options.add_free_dimension_override_by_name(name, size)
     session = onnxruntime.InferenceSession(model(channels, folder), options, providers=["CPUExecutionProvider"])
@@ -70,7 +70,7 @@ def main():
     engine, channels, dtype, steps = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     if engine not in ENGINES:
         sys.exit(f"{engine}: want one of {', '.join(ENGINES)}")
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     inputs = torch.randn(4, 1, 64, 64), torch.randn(4, 1, 64, 64), torch.rand(4)
     with tempfile.TemporaryDirectory() as folder:
         evaluate, seconds, processor = globals()[engine](channels, dtype, folder), [], []

@@ -1,12 +1,12 @@
 """Times fmsr's training and sampling steps against other implementations', in alternating runs on a CPU.
 
-    python interop/ratios.py MODEL_TEST [--peer DIR [--compile]] [--engines] [--rounds 3] [--only small,bf16]
+    python interop/ratios.py MODEL_TEST [--peer DIR [--compile]] [--engines [NAMES]] [--rounds 3] [--only small,bf16]
                              [--level avx2]
 
 MODEL_TEST is the program that `go test -c ./model` builds. DIR has a bench.py that knows fmsr's configurations, takes
---one JSON and prints JSON lines of section, median_s, cpu_s and peak_rss_mb. --engines times sampling in OpenVINO, ONNX
-Runtime and torch.compile with frozen weights (pip install onnxruntime openvino; bin/fmsr exports the network), with
-twice as many steps. Every run is a process of its own, and the sides take turns.
+--one JSON and prints JSON lines of section, median_s, cpu_s and peak_rss_mb. --engines times sampling, with twice as many
+steps, in OpenVINO, ONNX Runtime and torch.compile with frozen weights, or in some of openvino,onnxruntime,inductor (pip
+install onnxruntime openvino; bin/fmsr exports the network). Every run is a process of its own, and the sides take turns.
 
 A run gives the median time of its steps and their median processor time (of all threads). A side's figures are the least
 of its runs', since other processes only ever add to them; the spread is (largest - least) / least of the times. The best
@@ -60,7 +60,7 @@ def fmsr(program, network, dtype, kinds):
 
 
 def peer(folder, network, dtype, mode):
-    one = dict(device="cpu", threads=os.cpu_count(), model=NETWORKS[network][0], dtype=dtype, mode=mode,
+    one = dict(device="cpu", threads=len(os.sched_getaffinity(0)), model=NETWORKS[network][0], dtype=dtype, mode=mode,
                what="sample,train", channels_last=mode == "compile", warm=2, patience=0, steps=STEPS[network])
     out, _ = output_and_memory([sys.executable, "bench.py", "--one", json.dumps(one)], cwd=folder)
     records = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
@@ -101,7 +101,7 @@ def main():
     parser.add_argument("--peer")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--compile", action="store_true", help="the peer by torch.compile too, in the last round: it takes minutes")
-    parser.add_argument("--engines", action="store_true", help="sampling in inference engines")
+    parser.add_argument("--engines", nargs="?", const=",".join(ENGINES), default="", help="sampling in inference engines, all or a list")
     parser.add_argument("--only", default="", help="networks and types, of small, full, fp32 and bf16")
     parser.add_argument("--level", choices=LEVELS, help="hold both sides to these instructions")
     options = parser.parse_args()
@@ -123,7 +123,7 @@ def main():
     rows = []
     for network in [n for n in NETWORKS if n in only or not only & set(NETWORKS)]:
         for dtype in types:
-            found, engines = {}, [e for e in ENGINES if options.engines and (e, dtype) != ("onnxruntime", "bf16")]
+            found, engines = {}, [e for e in ENGINES if e in options.engines.split(",") and (e, dtype) != ("onnxruntime", "bf16")]
             for round_ in range(options.rounds):
                 for side in ["fmsr"] + peers + (compiled if round_ == options.rounds - 1 else []) + engines:
                     runs = run_of(side, options, network, dtype)
