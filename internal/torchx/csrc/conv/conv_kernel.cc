@@ -31,8 +31,9 @@ bool has_conv(bool bfloat16) { return bfloat16 ? FX_BEST(kernel<bf16>) != nullpt
 
 template <class T>
 ConvWay conv_way(const ConvShape &s) {
+  if (!std::is_same_v<T, float>) return ConvWay::direct;
   if (has_large_winograd(s)) return ConvWay::large_winograd;
-  return std::is_same_v<T, float> && has_winograd(s) ? ConvWay::winograd : ConvWay::direct;
+  return has_winograd(s) ? ConvWay::winograd : ConvWay::direct;
 }
 
 template <class T>
@@ -49,7 +50,8 @@ void conv_pack(const ConvShape &s, const float *w, void *to) {
 
 template <class T>
 void conv_forward(const ConvShape &s, const T *x, const void *w, const float *b, const T *r, T *y) {
-  if (conv_way<T>(s) != ConvWay::direct) return winograd_forward(s, x, static_cast<const float *>(w), b, r, y);
+  if constexpr (std::is_same_v<T, float>)
+    if (conv_way<T>(s) != ConvWay::direct) return winograd_forward(s, x, static_cast<const float *>(w), b, r, y);
   FX_BEST(kernel<T>)->forward(s, x, w, b, r, y);
 }
 

@@ -41,8 +41,6 @@ bool has_large_winograd(const ConvShape &shape);
 int64_t winograd_packed_bytes(const ConvShape &shape);
 void winograd_pack(const ConvShape &shape, const float *w, float *packed);
 void winograd_forward(const ConvShape &shape, const float *x, const float *w, const float *b, const float *r, float *y);
-// Only for shapes that take F(4x4,3x3). x and y are bf16 in memory; the arithmetic is float.
-void winograd_forward(const ConvShape &shape, const bf16 *x, const float *w, const float *b, const bf16 *r, bf16 *y);
 void winograd_input_gradient(const ConvShape &shape, const float *dy, const float *w, float *dx);
 void winograd_weight_gradient(const ConvShape &shape, const float *x, const float *dy, float *dw, float *db);
 

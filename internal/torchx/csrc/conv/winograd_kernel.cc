@@ -11,13 +11,11 @@ namespace fx {
 namespace {
 
 // The functions of winograd.h, compiled for each set of instructions; see winograd_kernel.h.
-template <class T>
-using Product = void (*)(const ConvShape &s, const T *x, const float *w, const float *b, const T *r, T *y);
 struct Kernel {
   void (*pack)(const ConvShape &s, const float *w, float *to);
   void (*pack_large)(const ConvShape &s, const float *w, float *to);
-  Product<float> forward, large;
-  Product<bf16> large_bf16;  // null without instructions for bf16
+  void (*forward)(const ConvShape &s, const float *x, const float *w, const float *b, const float *r, float *y);
+  void (*forward_large)(const ConvShape &s, const float *x, const float *w, const float *b, const float *r, float *y);
   void (*input_gradient)(const ConvShape &s, const float *dy, const float *w, float *dx);
   void (*weight_gradient)(const ConvShape &s, const float *x, const float *dy, float *dw, float *db);
 };
@@ -50,11 +48,7 @@ void winograd_pack(const ConvShape &s, const float *w, float *packed) {
 
 void winograd_forward(const ConvShape &s, const float *x, const float *w, const float *b, const float *r, float *y) {
   const auto &k = FX_BEST(kernel);
-  (has_large_winograd(s) ? k.large : k.forward)(s, x, w, b, r, y);
-}
-
-void winograd_forward(const ConvShape &s, const bf16 *x, const float *w, const float *b, const bf16 *r, bf16 *y) {
-  FX_BEST(kernel).large_bf16(s, x, w, b, r, y);
+  (has_large_winograd(s) ? k.forward_large : k.forward)(s, x, w, b, r, y);
 }
 
 void winograd_input_gradient(const ConvShape &s, const float *dy, const float *w, float *dx) {

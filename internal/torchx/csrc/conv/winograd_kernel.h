@@ -3,7 +3,9 @@
 // over a block of tiles that stays in the L2 cache.
 namespace FX_TARGET {
 
-#if FX_WIDTH == 1
+#if FX_BF16
+using avx512::kernel;
+#elif FX_WIDTH == 1
 constexpr Kernel kernel{};
 #else
 #include "simd/products.h"
@@ -141,12 +143,12 @@ struct Block {
 };
 
 // Transforms N x N cells of each tile, beginning at (first, first) from the tile's corner, by each along both dimensions.
-template <int N, class F, class T, class Each>
-void fill(Tile<F> tile, const T *from, Block<F> block, int64_t first, bool periodic, const T *zeros, float *to, Each &&each) {
+template <int N, class F, class Each>
+void fill(Tile<F> tile, const float *from, Block<F> block, int64_t first, bool periodic, const float *zeros, float *to, Each &&each) {
   constexpr int side = F::side;
   const int64_t point = block.point();
   for (int64_t i = 0; i < block.tiles; i++, tile.next()) {
-    const T *cells[N][N];
+    const float *cells[N][N];
     tile.cells(from, block.channels, first, periodic, zeros, cells);
     for (int64_t c = 0; c < block.channels; c += lanes) {
       vec d[side][side];
@@ -163,19 +165,19 @@ void fill(Tile<F> tile, const T *from, Block<F> block, int64_t first, bool perio
   }
 }
 
-template <class F, class T>
-void fill_inputs(const Tile<F> &tile, const T *x, Block<F> block, const T *zeros, float *to) {
+template <class F>
+void fill_inputs(const Tile<F> &tile, const float *x, Block<F> block, const float *zeros, float *to) {
   fill<F::side>(tile, x, block, -1, tile.t.s.periodic, zeros, to, [](vec *d, int step) { F::input(d, step); });
 }
 
 // Transforms the products back and writes y; b and r may be null.
-template <class F, class T>
-void write_outputs(Tile<F> tile, const float *products, Block<F> block, const float *b, const T *r, T *y) {
+template <class F>
+void write_outputs(Tile<F> tile, const float *products, Block<F> block, const float *b, const float *r, float *y) {
   constexpr int side = F::side, made = F::made;
   const int64_t point = block.point();
   for (int64_t t = 0; t < block.tiles; t++, tile.next()) {
-    T *cells[made][made];
-    tile.template cells<made, T>(y, block.channels, 0, false, nullptr, cells);
+    float *cells[made][made];
+    tile.template cells<made, float>(y, block.channels, 0, false, nullptr, cells);
     for (int64_t c = 0; c < block.channels; c += lanes) {
       const float *at = products + c * block.tiles + t * lanes;
       vec m[side][side];
@@ -334,10 +336,10 @@ void each_block_of_tiles(const Tiles<F> &t, Make &&make) {
 }
 
 // s.in and s.out are the channels of this product's x and y.
-template <class F, class T>
-void product(const ConvShape &s, const T *x, const float *w, const float *b, const T *r, T *y) {
+template <class F>
+void product(const ConvShape &s, const float *x, const float *w, const float *b, const float *r, float *y) {
   const Tiles<F> tiles(s);
-  const std::vector<T> zeros(s.in);
+  const std::vector<float> zeros(s.in);
   each_block_of_tiles(tiles, [&](int64_t most) {
     return [&, x_data = Buffer<float>(Block<F>{s.in, most}.size()),
             y_data = Buffer<float>(Block<F>{s.out, most}.size())](int64_t first, int64_t count) {
@@ -367,7 +369,7 @@ void input_gradient(const ConvShape &s, const float *dy, const float *w, float *
   each_block(s.in, [&](int64_t i, int64_t vectors) { pack_backward(s, w, i, vectors, packed.get()); });
   ConvShape reversed = s;
   std::swap(reversed.in, reversed.out);
-  product<Small, float>(reversed, dy, packed.get(), nullptr, nullptr, dx);
+  product<Small>(reversed, dy, packed.get(), nullptr, nullptr, dx);
 }
 
 void weight_gradient(const ConvShape &s, const float *x, const float *dy, float *dw, float *db) {
@@ -405,13 +407,7 @@ void weight_gradient(const ConvShape &s, const float *x, const float *dy, float 
   add_up(made, points<Small> * plane_of(s), s.out, db);
 }
 
-#if FX_BF16
-constexpr auto large_bf16 = product<Large, bf16>;
-#else
-constexpr Product<bf16> large_bf16 = nullptr;
-#endif
-constexpr Kernel kernel{
-    pack<Small>, pack<Large>, product<Small, float>, product<Large, float>, large_bf16, input_gradient, weight_gradient};
+constexpr Kernel kernel{pack<Small>, pack<Large>, product<Small>, product<Large>, input_gradient, weight_gradient};
 #endif
 
 }  // namespace FX_TARGET
