@@ -140,7 +140,7 @@ def run(check, limit):
     check.run("synth", [f"{KIT}/fmsr", "run", "synth.yaml", "--out", "data", "--synth-seeds", "1", "--synth-frames", "64"], limit)
     for fields in FIELDS:
         command = [f"{KIT}/fmsr", "run", "full.yaml", "--data-root", "data", "--data-set", "synth", "--out", f"run-{fields}",
-                   "--channels", "velx" if fields == 1 else "all", "--overfit", "--device", "cuda", "--total-steps", "400", "--warmup-steps", "0",
+                   "--channels", "velx" if fields == 1 else "all", "--overfit", "--device", "cuda", "--total-steps", "400",
                    "--log-every", "1000000", "--sample-steps", "1", "--print-every", "100"]
         sampling = Sampling()
         try:
