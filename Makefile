@@ -20,8 +20,8 @@
 # make arm64    builds bin/arm64/fmsr, for Linux on arm64, by a cross-compiler, and tests its kernels and networks under qemu, for half an hour
 #               (Debian: apt-get install g++-aarch64-linux-gnu qemu-user); on an arm64 machine make does
 # make release VERSION=v1.2.3  makes an archive of that tag, with all that it links, in dist/
-# make gpu-kit  builds bin/gpu-kit: gpu-check for a machine with a GPU and PyTorch, but without Go
-# make gpu-check   tests and times on this machine's GPU; on another, run bin/gpu-kit/gpu-check.sh
+# make gpu-kit  builds bin/gpu-kit.tar.gz: gpu-check for a machine with a GPU and PyTorch, but without Go
+# make gpu-check   tests and times on this machine's GPU; on another, run what make gpu-kit says
 #
 # PEER=DIR make bench   also runs DIR/bench.py, the benchmarks of another implementation; so does gpu-check
 # PEER=DIR make ratios  times training and sampling steps beside DIR/bench.py's, in alternating runs
@@ -152,12 +152,14 @@ release:
 
 gpu-kit: build cuda
 	@mkdir -p bin/gpu-kit
-	@for package in internal/torchx model; do go test -c -o bin/gpu-kit/$$(basename $$package).test ./$$package || exit 1; done
-	@cp bin/fmsr bin/libfmsr_cuda.so internal/torchx/gpu-check.sh bin/gpu-kit/
-	@echo "built bin/gpu-kit: copy it to a machine with a GPU and PyTorch 2.11, and run its gpu-check.sh"
+	@for package in internal/torchx model; do go test -c -ldflags '-s -w' -o bin/gpu-kit/$$(basename $$package).test ./$$package || exit 1; done
+	@go build -ldflags '-s -w' -o bin/gpu-kit/fmsr ./cmd/fmsr
+	@cp bin/libfmsr_cuda.so internal/torchx/gpu-check.py bin/gpu-kit/
+	@tar -C bin -czf bin/gpu-kit.tar.gz gpu-kit
+	@echo "built bin/gpu-kit.tar.gz: copy it to a machine with a GPU and PyTorch 2.11, and there: tar xf gpu-kit.tar.gz && python3 gpu-kit/gpu-check.py"
 
 gpu-check: gpu-kit
-	@bin/gpu-kit/gpu-check.sh $(PEER)
+	@$(PYTHON) bin/gpu-kit/gpu-check.py $(if $(PEER),--peer $(PEER))
 
 clean:
 	rm -rf bin internal/torchx/zz_native.go

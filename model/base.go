@@ -278,7 +278,7 @@ func framed(s *torchx.Scope, x torchx.Tensor, dim, more int64, beyond field.Boun
 
 // onDevice returns values as a float32 tensor of that shape.
 func onDevice(s *torchx.Scope, device torchx.Device, values []float32, shape ...int64) torchx.Tensor {
-	return s.To(s.FromFloats(values, shape...), torchx.Float32, device, torchx.NCHW)
+	return torchx.Upload(s, values, torchx.Float32, device, torchx.NCHW, shape...)
 }
 
 // eachSample returns of(x) of each sample x (1,...) of all (N,...), joined. A sample's bits

@@ -49,6 +49,9 @@ type Snapshot struct {
 
 // Snapshot copies the trainer's state. Close frees the copy.
 func (t *Trainer) Snapshot(ctx context.Context, c Checkpoint) (*Snapshot, error) {
+	if err := t.Settle(ctx); err != nil {
+		return nil, err
+	}
 	lists := t.lists()
 	mem, err := unix.Mmap(-1, 0, 4*len(lists)*Count(t.Net), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {

@@ -72,7 +72,7 @@ func (t *Trainer) places(s *torchx.Scope, rows int64, i int) torchx.Tensor {
 	for n, at := range t.drawTimes(rows, i) {
 		in[n*timeRanges+min(timeRanges-1, int(float64(at)*timeRanges))] = 1
 	}
-	return s.To(s.FromFloats(in, rows, timeRanges), torchx.Float32, t.Net.Config().Device, torchx.NCHW)
+	return torchx.Upload(s, in, torchx.Float32, t.Net.Config().Device, torchx.NCHW, rows, timeRanges)
 }
 
 // parts returns the parts of a batch's loss, (partCount), from what it compares and its

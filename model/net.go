@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/torchx"
 )
@@ -155,9 +157,14 @@ func Count(n Net) int {
 }
 
 // NetInput views float32 bytes of n frames (n,C,H,W) as a tensor on the network's
-// device and in its memory format. It makes no copy if the bytes have both already.
+// device and in its memory format. It makes no copy if the bytes have both already. On
+// CUDA it does not wait for the device.
 func NetInput(s *torchx.Scope, net Net, data []byte, n, h, w int) torchx.Tensor {
 	c := net.Config()
+	if c.Device != torchx.CPU && c.DType == torchx.Float32 {
+		values := arrow.Float32Traits.CastFromBytes(data)
+		return torchx.Upload(s, values, c.DType, c.Device, c.Format, int64(n), int64(c.Fields), int64(h), int64(w))
+	}
 	x := s.FromBytes(data, torchx.Float32, int64(n), int64(c.Fields), int64(h), int64(w))
 	return s.To(x, c.DType, c.Device, c.Format)
 }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 
@@ -21,6 +22,14 @@ type Step struct {
 
 	refs     atomic.Int32
 	returned chan struct{}
+}
+
+// Settle waits for the step's Result, if the trainer reads results late. A step that has a
+// Line has its Result.
+func (s *Step) Settle(ctx context.Context) error {
+	err := s.Trainer.Settle(ctx)
+	s.Result = s.Trainer.Last
+	return err
 }
 
 // NewStep returns the token of the step that the trainer has just taken.

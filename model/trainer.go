@@ -80,6 +80,12 @@ type Trainer struct {
 	OnGrid   *GridBase  // the base on the training's grid; nil: standard normal noise
 	Teacher  *Inference // of FlowMap: the network that it is distilled from
 
+	// Late makes a step return before the device has done it: a step's result is read when the
+	// step after it is queued, or by Settle, so that a GPU never waits for the host. Last,
+	// Skips and Window are then a step late. Steps are as they would be otherwise, since
+	// the device itself skips a bad one.
+	Late bool
+
 	accumulated int // batches of the next step
 
 	thread  *torchx.Thread
@@ -88,6 +94,9 @@ type Trainer struct {
 	losses  torchx.Tensor // of the step being accumulated: the loss and its parts, float64
 	loss    torchx.Tensor // the first of them
 	report  torchx.Tensor // of the last update
+	pending []*pending    // the newest steps, whose results have not been read
+	lost    error         // of a result that could not be read: the weights may mean nothing
+	results []Outcome     // that Outcomes has not returned
 	average *Averaging    // the last argument of UpdateEMA: Update averages in the same pass
 	graph   *torchx.Graph // the whole step; not with ranks
 	ranks   *ranks        // nil: the trainer trains alone
@@ -158,6 +167,9 @@ func (t *Trainer) Notices(to func(string)) { t.notice = to }
 // Close frees the weights and ends the thread.
 func (t *Trainer) Close() {
 	_ = t.Do(context.Background(), func(*torchx.Scope) error {
+		for _, p := range t.pending {
+			p.free()
+		}
 		t.graph.Close()
 		t.ranks.close()
 		if t.Teacher != nil {
@@ -191,11 +203,19 @@ type Result struct {
 // its gradient was not finite.
 func (r Result) Skipped() bool { return !finite(r.Loss) || !finite(r.GradNorm) }
 
+// Outcome is the result of step N.
+type Outcome struct {
+	N int
+	Result
+	InARow int // steps up to this one that were skipped without one between them that was not
+}
+
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // TrainStep takes one step on normalized x_lo and x1 (N,C,H,W). s must be a scope of
 // the trainer's thread. Noise and times are a function of (Seed, step) alone. With
-// ranks, the batch is this rank's rows of the step's batch.
+// ranks, the batch is this rank's rows of the step's batch. It returns Last: with Late, the
+// result of the step before.
 func (t *Trainer) TrainStep(s *torchx.Scope, xLo, x1 torchx.Tensor) (Result, error) {
 	places := t.places(s, x1.Shape()[0], 0)
 	xLo, x1, x0, times := t.given(s, xLo, x1, 0)
@@ -261,7 +281,7 @@ func (t *Trainer) draws(s *torchx.Scope, x1 torchx.Tensor, i int) (noise, times 
 	if t.Objective == FlowMatching {
 		ts = t.drawTimes(rows, i)
 	}
-	return noise, s.To(s.FromFloats(ts, rows*each), torchx.Float32, c.Device, torchx.NCHW)
+	return noise, torchx.Upload(s, ts, torchx.Float32, c.Device, torchx.NCHW, rows*each)
 }
 
 // stream returns the stream of what batch i of the next step draws for a purpose.
@@ -336,29 +356,97 @@ func (t *Trainer) update(s *torchx.Scope, schedule torchx.Tensor) {
 	s.Part("optimizer", func() { s.Update(t.adamw, t.GradClip, Tensors(t.Net), t.m, t.v, ema, t.loss, schedule, t.report) })
 }
 
-// taken counts the step just taken and reads its result. Once the weights have changed,
-// the step counts, even if the run was stopped meanwhile.
-func (t *Trainer) taken(s *torchx.Scope) (Result, error) {
-	n := t.Step + 1
-	t.accumulated = 0
-	var report torchx.Report
-	losses := make([]float64, 1+t.partCount())
-	s.Regardless(func() {
-		report = s.ReadReport(t.report)
-		if len(losses) > 1 { // nothing waits: the report has come
-			torchx.Read(s, t.losses, losses)
-		}
-	})
-	if err := s.Err(); err != nil {
-		return Result{}, fmt.Errorf("training step %d: %w", n, err)
-	}
-	r := Result{Loss: report.Loss, GradNorm: report.GradNorm, LR: t.LRAt(n)}
-	t.Position, t.Last = Position{Step: n, Averaged: r.Skipped() || t.average != nil}, r
-	t.count(r, losses[1:])
-	return r, nil
+// pending is a step that the device may not have done yet, with what will tell its result.
+type pending struct {
+	n              int
+	lr             float64
+	report, losses *torchx.Download
 }
 
-// count counts the step just taken, and the parts of its loss.
+func (p *pending) free() {
+	p.report.Free()
+	p.losses.Free()
+}
+
+// taken counts the step just queued and reads its result, or that of the step before if
+// results are read late. Once the weights have changed, the step counts, even if the run
+// was stopped meanwhile.
+func (t *Trainer) taken(s *torchx.Scope) (Result, error) {
+	t.accumulated = 0
+	now := &pending{n: t.Step + 1, lr: t.LRAt(t.Step + 1)}
+	s.Regardless(func() { now.report, now.losses = s.Download(t.report), s.Download(t.losses) })
+	if err := s.Err(); err != nil {
+		now.free()
+		return Result{}, fmt.Errorf("training step %d: %w", now.n, err)
+	}
+	t.Position = Position{Step: now.n, Averaged: t.average != nil}
+	t.pending = append(t.pending, now)
+	late := 0
+	if t.Late && t.average != nil { // else UpdateEMA has to know whether the step was skipped
+		late = 1
+	}
+	for len(t.pending) > late {
+		if err := t.read(s); err != nil {
+			return Result{}, err
+		}
+	}
+	return t.Last, nil
+}
+
+// read waits for the result of the oldest pending step and counts it. On a GPU, ranks whose
+// context ends stop waiting, since another rank may be gone.
+func (t *Trainer) read(s *torchx.Scope) error {
+	p := t.pending[0]
+	report, losses := make([]float64, torchx.ReportLen), make([]float64, 1+t.partCount())
+	wait := func() {
+		torchx.End(s, p.report, report)
+		torchx.End(s, p.losses, losses)
+	}
+	if t.ranks != nil && t.Net.Config().Device != torchx.CPU {
+		wait()
+		if s.Ended() {
+			t.ranks.group.Abort()
+			return s.Err()
+		}
+		s.Fail(t.ranks.group.Check())
+	} else {
+		s.Regardless(wait)
+	}
+	t.pending = t.pending[1:]
+	p.free()
+	if err := s.Err(); err != nil {
+		t.lost = fmt.Errorf("training step %d: %w", p.n, err)
+		return t.lost
+	}
+	of := torchx.ReportOf(report)
+	t.Last = Result{Loss: of.Loss, GradNorm: of.GradNorm, LR: p.lr}
+	t.Averaged = t.Averaged || t.Last.Skipped()
+	t.count(t.Last, losses[1:])
+	t.results = append(t.results, Outcome{p.n, t.Last, t.Skips.InARow})
+	return nil
+}
+
+// Settle waits for the results of all steps. It returns an error, now and later, if one could not be
+// read, because the device failed or another rank was gone: then nobody knows what the
+// weights are, and no snapshot is made.
+func (t *Trainer) Settle(ctx context.Context) error {
+	for t.lost == nil && len(t.pending) > 0 {
+		if err := t.Do(ctx, t.read); err != nil {
+			return err
+		}
+	}
+	return t.lost
+}
+
+// Outcomes returns the results of the steps that have become known since the last call, in
+// the order of steps.
+func (t *Trainer) Outcomes() []Outcome {
+	all := t.results
+	t.results = nil
+	return all
+}
+
+// count counts a step, and the parts of its loss.
 func (t *Trainer) count(r Result, parts []float64) {
 	t.Window.add(r, parts, t.GradClip)
 	t.Skips.InARow++
@@ -387,11 +475,18 @@ func (h Hyper) times(stream uint64, batch int) []float32 {
 // average includes that step already. From then on Update moves the average in
 // the same pass over the weights as the optimizer.
 func (t *Trainer) UpdateEMA(ctx context.Context, a Averaging) error {
+	first := t.average == nil
 	t.average = &a
-	if t.Averaged {
+	if t.Averaged && !first {
 		return nil
 	}
 	err := t.Do(ctx, func(s *torchx.Scope) error {
+		if first {
+			t.graph.Close() // a recorded step does not average
+		}
+		if t.Averaged {
+			return nil
+		}
 		s.EMAUpdate(Tensors(t.EMA), Tensors(t.Net), a.DecayAt(t.Step))
 		return nil
 	})

@@ -222,6 +222,9 @@ func (e *eval) Process(ctx context.Context, in pipeline.Element) ([]pipeline.Ele
 	case *model.Step:
 		e.warnIfStiff(in)
 		if in.N%e.LogEvery == 0 || in.Last() {
+			if err := in.Settle(ctx); err != nil {
+				return nil, err
+			}
 			if err := e.evaluate(ctx, in); err != nil {
 				return nil, err
 			}

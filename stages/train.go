@@ -175,15 +175,16 @@ type train struct {
 	weights []float64  // of the fields in the loss, with a mean of 1; nil: all are 1
 	augment *augmenter // of training samples; nil: they stay as they are
 
-	from    *model.Loaded     // checkpoint to resume from; nil once the trainer has its state
-	init    *model.Loaded     // checkpoint to start from; nil once the trainer has its weights
-	teacher *teacher          // nil: none
-	trainer *model.Trainer    // nil before Prepare
-	began   bool              // the first training batch has come
-	thread  *torchx.Thread    // the trainer's
-	sent    *model.Step       // token of the newest step, while it is with the stages below
-	logged  bool              // the step that came back last has a line in the logs
-	batches [][]frames.Origin // the batches of the next step that have come
+	from    *model.Loaded             // checkpoint to resume from; nil once the trainer has its state
+	init    *model.Loaded             // checkpoint to start from; nil once the trainer has its weights
+	teacher *teacher                  // nil: none
+	trainer *model.Trainer            // nil before Prepare
+	began   bool                      // the first training batch has come
+	thread  *torchx.Thread            // the trainer's
+	sent    *model.Step               // token of the newest step, while it is with the stages below
+	logged  bool                      // the step that came back last has a line in the logs
+	batches [][]frames.Origin         // the batches of the next step that have come
+	origins map[int][][]frames.Origin // the batches of the steps whose results are not known
 
 	lineAt time.Time // when the last line of the learning curve was over
 	frames int       // frames trained on since then
@@ -287,8 +288,9 @@ func (t *train) Process(ctx context.Context, in pipeline.Element) ([]pipeline.El
 		if err := t.step(ctx, batch, first, last); err != nil {
 			return nil, err
 		}
-		if last && t.trainer.Last.Skipped() {
-			if err := t.skipped(); err != nil {
+		if last {
+			t.origins[t.trainer.Step] = t.batches
+			if err := t.outcomes(ctx, t.hasLine(t.trainer.Step) || t.trainer.Step >= t.stop); err != nil {
 				return nil, err
 			}
 		}
@@ -349,30 +351,50 @@ func (t *train) step(ctx context.Context, batch *frames.Frames, first, last bool
 		}
 		return err
 	})
+	if err != nil && strings.Contains(err.Error(), "CUDA out of memory") {
+		err = fmt.Errorf("%w; a smaller batch.size takes less, and train.accumulate makes a step of several batches", err)
+	}
 	return t.env.Ranks.Explain(ctx, err)
 }
 
-// skipped reports what was wrong with the step just taken, as an error when it was
-// one too many.
-func (t *train) skipped() error {
-	last, n := t.trainer.Last, t.trainer.Skips.InARow
+// hasLine reports whether a line of the learning curve is due at a step.
+func (t *train) hasLine(n int) bool { return n%t.PrintEvery == 0 || n == t.TotalSteps }
+
+// outcomes reports the skipped ones of the steps whose results have come, as an error when
+// it was one too many. If all, it waits for the newest step's result.
+func (t *train) outcomes(ctx context.Context, all bool) error {
+	var err error
+	if all {
+		err = t.trainer.Settle(ctx)
+	}
+	for _, o := range t.trainer.Outcomes() {
+		if o.Skipped() && err == nil {
+			err = t.skipped(o, t.origins[o.N])
+		}
+		delete(t.origins, o.N)
+	}
+	return err
+}
+
+// skipped reports what was wrong with a step of these batches.
+func (t *train) skipped(o model.Outcome, of [][]frames.Origin) error {
 	var batches []string
-	for _, origins := range t.batches {
+	for _, origins := range of {
 		batches = append(batches, frames.Names(origins))
 	}
-	what := fmt.Sprintf("step %d was skipped: loss %g, gradient norm %g, of %s", t.trainer.Step, last.Loss, last.GradNorm, strings.Join(batches, "; "))
-	if n < t.MaxBadSteps {
+	what := fmt.Sprintf("step %d was skipped: loss %g, gradient norm %g, of %s", o.N, o.Loss, o.GradNorm, strings.Join(batches, "; "))
+	if o.InARow < t.MaxBadSteps {
 		t.env.Progress.Note("%s", what)
 		return nil
 	}
-	return fmt.Errorf("%s: that is %d in a row (train.max_bad_steps); a smaller train.lr may help", what, n)
+	return fmt.Errorf("%s: that is %d in a row (train.max_bad_steps); a smaller train.lr may help", what, o.InARow)
 }
 
 // send returns the token of the newest step.
 func (t *train) send() []pipeline.Element {
 	t.batches = nil
 	t.sent = model.NewStep(t.trainer, t.trainer.Last, t.TotalSteps)
-	t.sent.Line = t.sent.N%t.PrintEvery == 0 || t.sent.Last()
+	t.sent.Line = t.hasLine(t.sent.N)
 	t.env.Ranks.Stepped(t.sent.N, t.sent.Line)
 	t.sent.Speed = float64(t.frames) / time.Since(t.lineAt).Seconds()
 	loss, norm := t.trainer.Window.Mean()
@@ -419,6 +441,10 @@ func (t *train) Close() (err error) {
 	return err
 }
 
+// lastStep is how long the end of a run waits for a GPU to do its last steps. If another rank is
+// gone, it never does.
+const lastStep = 30 * time.Second
+
 // end waits for the checkpoint that is being written, and writes that of the last step
 // unless it is there.
 func (t *train) end() error {
@@ -426,6 +452,16 @@ func (t *train) end() error {
 		return nil
 	}
 	t.env.Ranks.Doing(t.trainer.Step, ranks.Save)
+	ctx, cancel := context.WithTimeout(context.Background(), lastStep)
+	defer cancel()
+	if err := t.outcomes(ctx, true); err != nil {
+		if !t.env.Failed() {
+			return err
+		}
+		t.env.Progress.Note("step %d is not saved: %v", t.trainer.Step, err)
+		_ = t.checkpoints.wait() // the run has an error to report
+		return nil
+	}
 	if !t.env.Failed() {
 		t.passed()
 		return t.saveLast()
@@ -481,6 +517,8 @@ func (t *train) make(ctx context.Context) (err error) {
 	if t.trainer.OnGrid, err = model.NewGridBase(t.trainer.Flow, t.input(), t.in.Grid, t.in.Stats); err != nil {
 		return err
 	}
+	t.origins = map[int][][]frames.Origin{}
+	t.trainer.Late = t.config.Device != torchx.CPU
 	t.trainer.Notices(func(line string) { t.env.Progress.Note("%s", line) })
 	return t.teach(ctx)
 }

@@ -22,8 +22,15 @@ import (
 // come back from the stages below, so its average is up to date. Training waits
 // for the copy of the weights only. Several ranks save only what they have compared.
 func (t *train) saveIfDue(ctx context.Context) error {
-	c, step, skipped := &t.checkpoints, t.trainer.Step, t.trainer.Last.Skipped()
-	due := c.due(step) && !skipped
+	c, step := &t.checkpoints, t.trainer.Step
+	due, late := c.due(step), c.late(step)
+	if due || late || t.logged || t.isBest() {
+		if err := t.outcomes(ctx, true); err != nil {
+			return err
+		}
+	}
+	skipped := t.trainer.Last.Skipped() // matters only if the result was waited for
+	due = due && !skipped
 	compared := t.env.Ranks == nil
 	if t.logged || due {
 		t.logged, compared = false, true
@@ -34,7 +41,7 @@ func (t *train) saveIfDue(ctx context.Context) error {
 	var err error
 	if t.env.Leads() {
 		err = c.look()
-		if err == nil && (due || compared && !skipped && (c.late(step) || t.isBest())) {
+		if err == nil && (due || compared && !skipped && (late || t.isBest())) {
 			if err = c.wait(); err == nil {
 				err = t.save(ctx)
 			}

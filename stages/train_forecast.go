@@ -48,6 +48,9 @@ func (t *train) Rehearse(ctx context.Context, in pipeline.Element) (bool, error)
 			}
 		}
 		t.batches = nil
+		if err = t.trainer.Settle(ctx); err != nil {
+			return true, err
+		}
 		t.rehearsed = append(t.rehearsed, time.Since(began))
 	}
 	return true, nil

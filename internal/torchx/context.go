@@ -44,8 +44,8 @@ func (s *Scope) Autocast(device Device, on bool, f func()) {
 }
 
 // HasBF16 reports whether the device has instructions for matrix products of
-// bf16: always on CUDA, and on the CPU if CPULevel is AVX512BF16 (processors with AMX
-// have those instructions too). Without them libtorch emulates bf16, several times slower than float32.
+// bf16: on the CPU if CPULevel is AVX512BF16 (processors with AMX have those instructions
+// too), and a GPU's since Ampere. Without them libtorch emulates bf16, several times slower than float32.
 func (d Device) HasBF16() bool { return bool(C.fx_has_bf16(d.index())) }
 
 // Synchronize waits until the device has finished all queued work.
@@ -64,14 +64,33 @@ var loadCUDA = sync.OnceValue(func() error {
 // cudaLibrary is the file with fmsr's own CUDA code, in the program's folder.
 const cudaLibrary = "libfmsr_cuda.so"
 
-// loadKernels registers fmsr's own CUDA kernels, once, after libtorch's.
-var loadKernels = sync.OnceValue(func() error {
+// kernels are fmsr's own CUDA kernels, which useKernels loads.
+var kernels struct {
+	once sync.Once
+	err  error
+}
+
+// useKernels registers fmsr's own CUDA kernels, once, after libtorch's, unless they fail on
+// the device.
+func useKernels(device Device) error {
+	kernels.once.Do(func() { kernels.err = loadKernels(device) })
+	return kernels.err
+}
+
+func loadKernels(device Device) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	return loadKernelsFrom(filepath.Join(filepath.Dir(program), cudaLibrary))
-})
+	if err := loadKernelsFrom(filepath.Join(filepath.Dir(program), cudaLibrary)); err != nil {
+		return fmt.Errorf("make cuda builds %s: %w", cudaLibrary, err)
+	}
+	if err := tryKernels(device); err != nil {
+		C.fx_drop_cuda_kernels()
+		return err
+	}
+	return nil
+}
 
 func loadKernelsFrom(library string) error {
 	name := C.CString(library)
@@ -84,8 +103,8 @@ func (d Device) Notice() string {
 	if d == CPU {
 		return ""
 	}
-	if err := loadKernels(); err != nil {
-		return fmt.Sprintf("%s: fmsr's own CUDA kernels are missing, and libtorch's are slower (make cuda builds %s): %v", d, cudaLibrary, err)
+	if err := useKernels(d); err != nil {
+		return fmt.Sprintf("%s: fmsr's own CUDA kernels are not used, and libtorch's are slower: %v", d, err)
 	}
 	return ""
 }
@@ -103,7 +122,7 @@ func OpenDevice(name string) (Device, error) {
 		if count, err := cudaDevices(); err != nil || count == 0 {
 			return CPU, nil
 		}
-		return CUDA(0), nil
+		return openCUDA(0), nil
 	case kind != "cuda":
 		return CPU, fmt.Errorf("device %q: want auto, cpu, cuda or cuda:INDEX", name)
 	}
@@ -116,12 +135,18 @@ func OpenDevice(name string) (Device, error) {
 	}
 	count, err := cudaDevices()
 	if err != nil {
-		return CPU, fmt.Errorf("device %s: this libtorch has no CUDA: %w", name, err)
+		return CPU, fmt.Errorf("device %s: %w", name, err)
 	}
 	if i >= count {
 		return CPU, fmt.Errorf("device %s: %d CUDA devices here", name, count)
 	}
-	return CUDA(i), nil
+	return openCUDA(i), nil
+}
+
+func openCUDA(index int) Device {
+	device := CUDA(index)
+	_ = useKernels(device) // Notice reports the error
+	return device
 }
 
 // OpenLocalDevice is OpenDevice for one of several processes on this machine, each with a
@@ -143,14 +168,11 @@ func OpenLocalDevice(name string, local int) (Device, error) {
 
 func cudaDevices() (int, error) {
 	if err := loadCUDA(); err != nil {
-		return 0, err
+		return 0, fmt.Errorf("this libtorch has no CUDA: %w", err)
 	}
 	var n C.int
 	if err := check(C.fx_cuda_device_count(&n)); err != nil {
-		return 0, err
-	}
-	if n > 0 {
-		_ = loadKernels() // Notice reports the error
+		return 0, fmt.Errorf("no GPU can be used: %w", err)
 	}
 	return int(n), nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,8 +38,8 @@ func TestNotice(t *testing.T) {
 	if testDevice(t) != CPU {
 		t.Skip("the library is there")
 	}
-	notice := CUDA(1).Notice()
-	for _, want := range []string{"cuda:1: ", "make cuda", cudaLibrary} {
+	notice := CUDA(1).Notice() // there is no device, and no library
+	for _, want := range []string{"cuda:1: fmsr's own CUDA kernels are not used", "make cuda", cudaLibrary} {
 		if !strings.Contains(notice, want) || strings.Contains(notice, "\n") {
 			t.Errorf("notice %q, want one line with %q", notice, want)
 		}
@@ -70,6 +71,44 @@ func TestKernelLibrary(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", filepath.Base(path), err, want)
 		}
 	}
+}
+
+// TestTryKernels checks that the device's kernels pass the check that is made when they are
+// loaded, and that the check finds a wrong result.
+func TestTryKernels(t *testing.T) {
+	if err := tryKernels(testDevice(t)); err != nil {
+		t.Error(err)
+	}
+	inThread(t, func(s *Scope) error {
+		want := s.Randn(1, 10)
+		for scale, passes := range map[float64]bool{1: true, 1.01: false, -1: false, math.NaN(): false} {
+			if err := compare(s, "x", []Tensor{s.Affine(want, scale, 0)}, []Tensor{want}, 1e-3); (err == nil) != passes {
+				t.Errorf("scaled by %g: error %v", scale, err)
+			}
+		}
+		return s.Err()
+	})
+}
+
+// TestRandnOn checks that the device's noise depends on its seed alone, and is standard normal.
+func TestRandnOn(t *testing.T) {
+	device := testDevice(t)
+	inThread(t, func(s *Scope) error {
+		draw := func(seed uint64) []float32 { return s.Floats(s.RandnOn(device, seed, 3, 5000)) }
+		first, other := draw(1<<40), draw(1<<41)
+		if !slices.Equal(first, draw(1<<40)) || slices.Equal(first, other) {
+			t.Error("the noise is not a function of the seed")
+		}
+		var sum, squares float64
+		for _, x := range first {
+			sum += float64(x) / 15000
+			squares += float64(x) * float64(x) / 15000
+		}
+		if math.Abs(sum) > 0.04 || math.Abs(squares-1) > 0.06 { // five standard deviations
+			t.Errorf("mean %g, mean square %g", sum, squares)
+		}
+		return s.Err()
+	})
 }
 
 // TestUpdate compares float32 updates, which take one pass on CUDA, with float64
@@ -145,36 +184,6 @@ func doublesOf(s *Scope, x Tensor) []float64 {
 	v := make([]float64, Numel(x))
 	Read(s, s.To(x, Float64, CPU, NCHW), v)
 	return v
-}
-
-// TestGPUCheck checks that the script says in one line what is missing.
-func TestGPUCheck(t *testing.T) {
-	if _, err := exec.LookPath("nvidia-smi"); err == nil {
-		t.Skip("there may be a GPU")
-	}
-	kit := t.TempDir()
-	script, err := os.ReadFile("gpu-check.sh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	put := func(name string, data []byte) {
-		if err := os.WriteFile(filepath.Join(kit, name), data, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put("gpu-check.sh", script)
-	check := func(want string, args ...string) {
-		out, err := exec.Command("bash", append([]string{filepath.Join(kit, "gpu-check.sh")}, args...)...).CombinedOutput()
-		if line := strings.TrimSuffix(string(out), "\n"); err == nil || line != want {
-			t.Errorf("%v: error %v, output %q, want %q", args, err, line, want)
-		}
-	}
-	check("gpu-check: " + kit + "/fmsr is missing: make gpu-kit builds it")
-	for _, name := range []string{"fmsr", "libfmsr_cuda.so", "torchx.test", "model.test"} {
-		put(name, nil)
-	}
-	check("gpu-check: /none/bench.py is missing", "/none")
-	check("gpu-check: no NVIDIA GPU here")
 }
 
 // TestNCCL: collectives of tensors on CUDA, by a group of one rank.

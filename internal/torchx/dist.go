@@ -106,11 +106,19 @@ func (g *Group) Close() {
 // ask.
 func (g *Group) Waits() bool { return bool(C.fx_group_waits(g.c)) }
 
+// Check returns the error of a collective that AllReduce or a Reducer has queued on CUDA and
+// that has ended since. What was computed from its result means nothing.
+func (g *Group) Check() error { return check(C.fx_group_check(g.c)) }
+
+// Abort ends the collectives on CUDA that wait for other ranks.
+func (g *Group) Abort() { _ = check(C.fx_group_abort(g.c)) }
+
 // Do runs f in a scope on the calling goroutine, for collectives that belong to no
 // model. If ctx ends, the scope's collectives end too.
 func (g *Group) Do(ctx context.Context, f func(s *Scope) error) error { return inScope(ctx, nil, f) }
 
-// AllReduce replaces x, of any shape, by its sum over the ranks.
+// AllReduce replaces x, of any shape, by its sum over the ranks. On CUDA it does not wait:
+// Group.Check reports a failure later.
 func (s *Scope) AllReduce(g *Group, x Tensor) {
 	s.do("all-reduce", func() C.fx_error { return C.fx_all_reduce(g.c, handle(x), s.stop) })
 }

@@ -38,6 +38,10 @@ type recording struct {
 // libtorch chooses its convolutions and allocates its buffers.
 const warmUp = 3
 
+// mostShapes is the number of shapes that are recorded, since each recording keeps memory of its
+// own. Work for further shapes runs op by op.
+const mostShapes = 4
+
 // NewGraph returns a Graph for work on that device. If recording fails, it calls
 // notice with a line that says why, and runs the work op by op from then on.
 func NewGraph(device Device, notice func(string)) *Graph {
@@ -56,6 +60,9 @@ func (g *Graph) Run(s *Scope, inputs []Tensor, work func(s *Scope, inputs []Tens
 	}
 	r := g.shapes[key]
 	if r == nil {
+		if len(g.shapes) == mostShapes {
+			return work(s, inputs)
+		}
 		r = &recording{}
 		g.shapes[key] = r
 	}
@@ -64,7 +71,11 @@ func (g *Graph) Run(s *Scope, inputs []Tensor, work func(s *Scope, inputs []Tens
 	}
 	if r.replay == nil {
 		if err := g.begin(s, r, inputs, work); err != nil {
+			if s.over() { // which the recording's scope has noticed too
+				return nil
+			}
 			g.failed = true
+			g.Close() // for their memory
 			g.notice(fmt.Sprintf("the step is not recorded as a CUDA graph, and runs op by op: %v", err))
 			return work(s, inputs)
 		}

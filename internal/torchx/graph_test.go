@@ -115,3 +115,59 @@ func TestGraphOnCPU(t *testing.T) {
 		return s.Err()
 	})
 }
+
+// TestGraphShapes checks that no more shapes are recorded than memory is kept for.
+func TestGraphShapes(t *testing.T) {
+	inThread(t, func(s *Scope) error {
+		var recorder tape
+		g := &Graph{recorder: &recorder, shapes: map[string]*recording{}, notice: func(line string) { t.Error(line) }}
+		defer g.Close()
+		for n := range int64(mostShapes + 2) {
+			for range warmUp + 2 {
+				g.Run(s, []Tensor{s.Full(0, Float32, CPU, n+1)}, func(s *Scope, in []Tensor) []Tensor {
+					Free(s.Keep(s.Mean(in[0])))
+					return nil
+				})
+			}
+		}
+		if recorder.records != mostShapes {
+			t.Errorf("%d records, want %d", recorder.records, mostShapes)
+		}
+		return s.Err()
+	})
+}
+
+// TestOnDeviceGraph checks that recorded work does what it does unrecorded, and that work which
+// waits for the device, so that it cannot be recorded, runs op by op and leaves nothing
+// behind that keeps the next work from being recorded.
+func TestOnDeviceGraph(t *testing.T) {
+	device := testDevice(t)
+	inThread(t, func(s *Scope) error {
+		run := func(g *Graph, waits bool) {
+			defer g.Close()
+			for i := range warmUp + 4 {
+				out := g.Run(s, []Tensor{s.Full(float64(i), Float32, device, 3)}, func(s *Scope, in []Tensor) []Tensor {
+					if waits {
+						s.Item(s.Mean(in[0]))
+					}
+					return []Tensor{s.Affine(in[0], 2, 1)}
+				})
+				if s.Err() != nil {
+					t.Fatal(s.Err())
+				}
+				if got, want := s.Floats(out[0]), float32(2*i+1); !slices.Equal(got, []float32{want, want, want}) {
+					t.Errorf("call %d: %v, want %g", i+1, got, want)
+				}
+			}
+		}
+		var notices []string
+		for range 2 {
+			run(NewGraph(device, func(line string) { notices = append(notices, line) }), true)
+			run(NewGraph(device, func(line string) { t.Error(line) }), false)
+		}
+		if want := map[bool]int{true: 2}[device != CPU]; len(notices) != want {
+			t.Errorf("notices %q, want %d", notices, want)
+		}
+		return s.Err()
+	})
+}

@@ -196,6 +196,9 @@ func (s *Scope) over() bool {
 	return s.err != nil
 }
 
+// Ended reports whether the scope's context has ended.
+func (s *Scope) Ended() bool { return s.ctx != nil && s.ctx.Err() != nil }
+
 // Regardless runs f even if the scope's context has ended, so that what an op has begun
 // can be completed.
 func (s *Scope) Regardless(f func()) {
@@ -310,7 +313,7 @@ func (s *Scope) Copy(dst, src Tensor) {
 
 // Write copies values, row-major, into t of any shape. Element type and count must
 // be equal.
-func Write[T float32 | float64 | int64 | byte](s *Scope, t Tensor, values []T) {
+func Write[T number](s *Scope, t Tensor, values []T) {
 	s.do("write", func() C.fx_error {
 		return C.fx_write(handle(t), unsafe.Pointer(unsafe.SliceData(values)), C.int64_t(len(values))*C.int64_t(unsafe.Sizeof(T(0))))
 	})
@@ -318,7 +321,7 @@ func Write[T float32 | float64 | int64 | byte](s *Scope, t Tensor, values []T) {
 
 // Read copies the values of t, of any shape, into values, row-major. Element type
 // and count must be equal.
-func Read[T float32 | float64 | int64 | byte](s *Scope, t Tensor, values []T) {
+func Read[T number](s *Scope, t Tensor, values []T) {
 	s.do("read", func() C.fx_error {
 		return C.fx_read(handle(t), unsafe.Pointer(unsafe.SliceData(values)), C.int64_t(len(values))*C.int64_t(unsafe.Sizeof(T(0))))
 	})

@@ -52,26 +52,30 @@ type Report struct {
 	InARow         int     // updates skipped since the last one that was made
 }
 
+// ReportLen is the number of elements of a report.
+const ReportLen = 4
+
+// ReportOf returns the report with these values, of a tensor that has been read.
+func ReportOf(v []float64) Report {
+	return Report{Loss: v[0], GradNorm: v[1], Taken: int(v[2]), InARow: int(v[3])}
+}
+
 // NewReport returns a report (4), float64, as it is after that many updates.
 func (s *Scope) NewReport(device Device, taken int) Tensor {
-	t := s.Full(0, Float64, CPU, 4)
-	Write(s, t, []float64{0, 0, float64(taken), 0})
-	return s.To(t, Float64, device, NCHW)
+	return Upload(s, []float64{0, 0, float64(taken), 0}, Float64, device, NCHW, ReportLen)
 }
 
 // ReadReport waits for the device and returns the values of a report (4).
 func (s *Scope) ReadReport(report Tensor) Report {
-	v := make([]float64, 4)
+	v := make([]float64, ReportLen)
 	Read(s, report, v)
-	return Report{Loss: v[0], GradNorm: v[1], Taken: int(v[2]), InARow: int(v[3])}
+	return ReportOf(v)
 }
 
 // UpdateSchedule returns the numbers of an Update that change from step to step,
 // (2), float64: the learning rate and the average's weight of the new parameters.
 func (s *Scope) UpdateSchedule(device Device, lr, emaDecay float64) Tensor {
-	t := s.Full(0, Float64, CPU, 2)
-	Write(s, t, []float64{lr, 1 - emaDecay})
-	return s.To(t, Float64, device, NCHW)
+	return Upload(s, []float64{lr, 1 - emaDecay}, Float64, device, NCHW, 2)
 }
 
 // Update clips the gradients of params to a global norm of maxNorm (Pascanu et al.

@@ -52,6 +52,16 @@ fx_error fx_item(fx_tensor x, double *out);
 fx_error fx_bit_sum(const fx_tensor *xs, int n, fx_tensor *out);
 fx_error fx_same_storage(fx_tensor a, fx_tensor b, bool *out);
 
+// ops/transfer.cc: copies that nobody waits for. fx_upload's tensor has values of that shape, in row-major order, on the
+// device; the work that is queued next comes after the copy. A download has the values that x has once the work that is
+// queued already is done, in row-major order; fx_download_end waits for them, and ends with an error once *stop is not 0,
+// unless stop is null.
+typedef struct fx_download_state *fx_download;
+fx_error fx_upload(const void *data, const int64_t *shape, int dims, int dtype, int device, int memory_format, fx_tensor *out);
+fx_error fx_download_begin(fx_tensor x, fx_download *out);
+fx_error fx_download_end(fx_download d, const int *stop, void *data, int64_t bytes);
+void fx_download_free(fx_download d);
+
 // ops/ops.cc: arithmetic and shape.
 fx_error fx_add(fx_tensor a, fx_tensor b, double alpha, fx_tensor *out);
 fx_error fx_mul(fx_tensor a, fx_tensor b, fx_tensor *out);
@@ -142,6 +152,7 @@ fx_error fx_update(const fx_tensor *params, const fx_tensor *m, const fx_tensor 
 typedef void *fx_graph;
 fx_error fx_load_cuda(const char *library);
 fx_error fx_load_cuda_kernels(const char *library);
+void fx_drop_cuda_kernels(void);  // libtorch's kernels are used from then on
 bool fx_has_cuda_kernels(void);
 fx_error fx_graph_begin(int device, fx_graph *out);
 fx_error fx_graph_end(fx_graph graph);
@@ -164,10 +175,14 @@ fx_error fx_store_delete(fx_store store, const char *key, bool *was_there);
 
 // dist/group.cc: collectives, which all ranks call in the same order. Each waits until it is done, and ends with an error
 // once *stop is not 0; stop may be null. address is that of the network interface to use, unless interface names one.
-// fx_group_close reports false, and frees nothing, if a collective has not ended.
+// fx_group_close reports false, and frees nothing, if a collective has not ended. On CUDA, fx_all_reduce and the reducer
+// only queue their collectives: fx_group_check returns the error of those that have ended since, if there is one, and
+// fx_group_abort ends those that wait for other ranks.
 fx_error fx_group_open(fx_store store, int rank, int size, int device, const char *address, const char *interface, int64_t timeout_ms, fx_group *out);
 bool fx_group_close(fx_group group);
 bool fx_group_waits(fx_group group);
+fx_error fx_group_check(fx_group group);
+fx_error fx_group_abort(fx_group group);
 fx_error fx_all_reduce(fx_group group, fx_tensor x, const int *stop);
 fx_error fx_broadcast(fx_group group, fx_tensor x, int root, const int *stop);
 fx_error fx_all_gather(fx_group group, fx_tensor x, const int *stop, fx_tensor *out);

@@ -2,6 +2,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <sched.h>
 #include <sys/auxv.h>
@@ -78,18 +79,28 @@ fx_error fx_autocast_end(int device) {
   });
 }
 
+// Without devices, the error says why: no driver, or one that is too old.
 fx_error fx_cuda_device_count(int *out) {
-  return guard([&] { *out = static_cast<int>(at::detail::getCUDAHooks().deviceCount()); });
+  return guard([&] {
+    *out = static_cast<int>(at::detail::getCUDAHooks().deviceCount());
+    if (*out == 0) at::globalContext().lazyInitDevice(at::kCUDA);
+  });
 }
 
 int fx_best_cpu_level(void) { return static_cast<int>(best_level()); }
 int fx_cpu_level(void) { return static_cast<int>(level); }
 void fx_set_cpu_level(int to) { level = static_cast<Level>(to); }
 
-// Processors with AMX have AVX-512 BF16 too. Without either, libtorch emulates bf16 products, at a fifth of the speed of
-// float32's.
+// Processors with AMX have AVX-512 BF16 too, and GPUs have instructions for bf16 since Ampere. Without them, libtorch
+// emulates bf16 products, at a fifth of the speed of float32's.
 bool fx_has_bf16(int device) {
-  return device >= 0 || has_avx512bf16();
+  bool has = device < 0 && has_avx512bf16();
+  if (device >= 0)
+    fx_free_string(guard([&] {
+      const c10::DeviceGuard on(device_of(device));
+      has = at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8();
+    }));
+  return has;
 }
 
 fx_error fx_synchronize(int device) {

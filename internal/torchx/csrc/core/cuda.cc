@@ -1,5 +1,6 @@
 // Loads the CUDA libraries at run time: libtorch's, and then fmsr's own with its kernels and graphs.
 #include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 
@@ -25,6 +26,7 @@ at::Tensor fx::cuda_scratch(const at::Tensor &x, int64_t bytes) {
 fx_error fx_load_cuda(const char *library) {
   return guard([&] {
     TORCH_CHECK(dlopen(library, RTLD_NOW | RTLD_GLOBAL), dlerror());
+    TORCH_CHECK(at::detail::getCUDAHooks().hasCUDART(), "libtorch was asked about CUDA before its CUDA library was loaded");
     at::globalContext().setBenchmarkCuDNN(true);   // shapes are the same at every step
     at::globalContext().setAllowTF32CuDNN(false);  // float32 products in float32
     at::globalContext().setAllowTF32CuBLAS(false);
@@ -43,6 +45,8 @@ fx_error fx_load_cuda_kernels(const char *library) {
     table = open();
   });
 }
+
+void fx_drop_cuda_kernels(void) { table = nullptr; }
 
 bool fx_has_cuda_kernels(void) { return table; }
 

@@ -48,6 +48,10 @@ inline std::vector<at::Tensor> list(const fx_tensor *xs, int n) {
 // A null pointer is an absent tensor.
 inline std::optional<at::Tensor> maybe(fx_tensor t) { return t ? std::optional<at::Tensor>(*t) : std::nullopt; }
 
+inline void check_bytes(const at::Tensor &x, int64_t bytes) {
+  TORCH_CHECK(static_cast<int64_t>(x.nbytes()) == bytes, "tensor of ", x.nbytes(), " bytes, buffer of ", bytes);
+}
+
 inline at::Device device_of(int index) {
   return index < 0 ? at::Device(at::kCPU) : at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index));
 }

@@ -17,7 +17,9 @@ namespace fx {
 constexpr int threads = 256, warp = 32, warps = threads / warp;  // of every block
 
 inline void check(cudaError_t error, const char *what) {
-  if (error != cudaSuccess) throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(error));
+  if (error == cudaSuccess) return;
+  cudaGetLastError();  // else the next kernel of libtorch reports it
+  throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(error));
 }
 
 // kernel<<<blocks, threads, 0, stream>>>(args...)

@@ -70,7 +70,7 @@ void Group::finish(c10d::Work &work, const int *stop) {
   for (auto pause = std::chrono::microseconds(10); !work.isCompleted();
        pause = std::min(pause + pause / 8 + std::chrono::microseconds(1), std::chrono::microseconds(1000))) {
     if (stop && __atomic_load_n(stop, __ATOMIC_RELAXED)) {
-      if (nccl) nccl->abort();  // ends the kernels that wait for the other ranks
+      abort();
       TORCH_CHECK(false, "stopped");
     }
     std::this_thread::sleep_for(pause);
@@ -79,10 +79,23 @@ void Group::finish(c10d::Work &work, const int *stop) {
   under_way--;
 }
 
-void Group::finish_on_stream(c10d::Work &work, const at::Tensor &x, const int *stop) {
-  if (!x.is_cuda()) return finish(work, stop);
-  work.wait();
-  under_way--;
+void Group::finish_on_stream(const c10::intrusive_ptr<c10d::Work> &work, const at::Tensor &x, const int *stop) {
+  if (!x.is_cuda()) return finish(*work, stop);
+  work->wait();
+  on_stream.push_back(work);
+}
+
+void Group::check() {
+  std::vector<c10::intrusive_ptr<c10d::Work>> left;
+  for (const auto &work : on_stream) {
+    if (!work->isCompleted()) {
+      left.push_back(work);
+      continue;
+    }
+    if (auto failure = work->exception()) std::rethrow_exception(failure);
+    under_way--;
+  }
+  on_stream = std::move(left);
 }
 
 fx_error fx_group_open(fx_store store, int rank, int size, int device, const char *address, const char *interface,
@@ -101,7 +114,15 @@ bool fx_group_close(fx_group group) {
 }
 
 fx_error fx_all_reduce(fx_group group, fx_tensor x, const int *stop) {
-  return guard([&] { group->finish(*group->all_reduce(*x), stop); });
+  return guard([&] { group->finish_on_stream(group->all_reduce(*x), *x, stop); });
+}
+
+fx_error fx_group_check(fx_group group) {
+  return guard([&] { group->check(); });
+}
+
+fx_error fx_group_abort(fx_group group) {
+  return guard([&] { group->abort(); });
 }
 
 fx_error fx_broadcast(fx_group group, fx_tensor x, int root, const int *stop) {

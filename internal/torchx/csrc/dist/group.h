@@ -34,8 +34,18 @@ class Group {
   // Returns when the work is done. It throws what the work throws and, as soon as *stop is not 0, "stopped".
   void finish(c10d::Work &work, const int *stop);
 
-  // Finishes the work for the device's current stream: on CUDA, without waiting for the device.
-  void finish_on_stream(c10d::Work &work, const at::Tensor &x, const int *stop);
+  // Finishes the work for the device's current stream: on CUDA, without waiting for the device. check then says
+  // whether it came to a good end.
+  void finish_on_stream(const c10::intrusive_ptr<c10d::Work> &work, const at::Tensor &x, const int *stop);
+
+  // Throws what a work has thrown that finish_on_stream let pass and that has ended since. If NCCL aborts a work, because
+  // another rank is gone, the work that is queued after it runs on numbers that mean nothing.
+  void check();
+
+  // Ends the kernels of NCCL that wait for other ranks.
+  void abort() {
+    if (nccl) nccl->abort();
+  }
 
   // Reports whether finish waits for other ranks now. Any thread may ask.
   bool waits() const { return waiting; }
@@ -48,6 +58,7 @@ class Group {
 
  private:
   c10::intrusive_ptr<c10d::Backend> gloo, nccl;
+  std::vector<c10::intrusive_ptr<c10d::Work>> on_stream;  // that finish_on_stream let pass
   std::atomic<int64_t> under_way{0};
   std::atomic<bool> waiting{false};
 };

@@ -31,7 +31,7 @@ class AverageHook : public c10d::CommHookInterface {
 
   at::Tensor parseHookResult(const c10::IValue &index) override {
     const Sent sent = std::exchange(sent_.at(index.toInt()), {});
-    group_.finish_on_stream(*sent.work, sent.wire, stop);
+    group_.finish_on_stream(sent.work, sent.wire, stop);
     if (bf16_) sent.gradients.copy_(sent.wire);
     return sent.gradients;
   }

@@ -14,6 +14,9 @@ namespace {
 
 const float *floats(const at::Tensor &x) { return x.defined() ? x.const_data_ptr<float>() : nullptr; }
 
+// Whether the kernels can move 16 bytes at once. A tensor of its own is aligned to more; a part of one need not be.
+bool is_aligned(const at::Tensor &x) { return reinterpret_cast<uintptr_t>(x.data_ptr()) % 16 == 0; }
+
 CudaNorm norm_of(const at::Tensor &x, int64_t groups, double eps, const at::Tensor &w, const at::Tensor &b,
                  const at::Tensor &film, bool silu) {
   return {x.size(0), x.size(1), x.size(2) * x.size(3), groups, static_cast<float>(eps),
@@ -42,6 +45,7 @@ struct CudaNormFunction : torch::autograd::Function<CudaNormFunction> {
     const auto &x = saved[0], &w = saved[1], &b = saved[2], &film = saved[3];
     c10::DeviceGuard device(x.device());
     auto dy = grads[0].to(x.scalar_type()).contiguous(at::MemoryFormat::ChannelsLast);
+    if (!is_aligned(dy)) dy = dy.clone();
     auto dx = at::empty_like(x), dw = at::empty_like(w), db = at::empty_like(b);
     auto dfilm = film.defined() ? at::empty_like(film) : at::Tensor();
     const auto norm = norm_of(x, ctx->saved_data["groups"].toInt(), 0, w, b, film, ctx->saved_data["silu"].toBool());
@@ -60,7 +64,7 @@ struct CudaNormFunction : torch::autograd::Function<CudaNormFunction> {
 bool fx::has_cuda_norm(const at::Tensor &x, const at::Tensor &w, const at::Tensor &b) {
   return x.is_cuda() && cuda_kernels() && x.dim() == 4 && x.is_contiguous(at::MemoryFormat::ChannelsLast) &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && w.scalar_type() == at::kFloat &&
-         b.scalar_type() == at::kFloat && w.is_contiguous() && b.is_contiguous();
+         b.scalar_type() == at::kFloat && w.is_contiguous() && b.is_contiguous() && is_aligned(x);
 }
 
 at::Tensor fx::cuda_norm(const at::Tensor &x, int64_t groups, const at::Tensor &w, const at::Tensor &b, double eps,

@@ -1,6 +1,6 @@
 // Making, reading, writing and moving tensors.
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 
 #include <cstdlib>
 
@@ -39,7 +39,7 @@ fx_error fx_full(const int64_t *shape, int dims, double value, int dtype, int de
 
 // An MT19937 generator whose state is filled from all 64 bits of the seed by SplitMix64. libtorch's own seeding uses
 // only 32 of them.
-static at::Generator generator_of(uint64_t seed) {
+static at::Generator cpu_generator(uint64_t seed) {
   at::mt19937_data_pod start{};
   start.seed_ = seed;
   start.left_ = 1;
@@ -57,15 +57,20 @@ static at::Generator generator_of(uint64_t seed) {
   return at::Generator(generator);
 }
 
+// A generator of this draw's own, in which nothing is shared and nothing has to be locked: libtorch locks a generator
+// while it draws on CUDA, so that a caller who holds the lock waits for ever.
+static at::Generator generator_of(uint64_t seed, int device) {
+  if (device < 0) return cpu_generator(seed);
+  auto generator = at::detail::getCUDAHooks().getNewGenerator(static_cast<c10::DeviceIndex>(device));
+  generator.set_current_seed(seed);
+  return generator;
+}
+
 // The numbers depend only on the seed and the kind of device: CUDA draws them on the device, with Philox.
 fx_error fx_randn(const int64_t *shape, int dims, uint64_t seed, int device, fx_tensor *out) {
   return give(out, [&] {
     const auto options = at::TensorOptions().dtype(at::kFloat).device(device_of(device));
-    if (device < 0) return at::randn(ints(shape, dims), generator_of(seed), options);
-    auto generator = at::globalContext().defaultGenerator(device_of(device));
-    const std::lock_guard<std::mutex> lock(generator.mutex());
-    generator.set_current_seed(seed);
-    return at::randn(ints(shape, dims), generator, options);
+    return at::randn(ints(shape, dims), generator_of(seed, device), options);
   });
 }
 
@@ -94,10 +99,6 @@ fx_error fx_copy_(fx_tensor dst, fx_tensor src) {
     at::NoGradGuard no_grad;
     dst->copy_(*src);
   });
-}
-
-static void check_bytes(const at::Tensor &x, int64_t bytes) {
-  TORCH_CHECK(static_cast<int64_t>(x.nbytes()) == bytes, "tensor of ", x.nbytes(), " bytes, buffer of ", bytes);
 }
 
 // Copies the values to data in row-major order, whatever the tensor's device and strides.
