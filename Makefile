@@ -17,7 +17,7 @@
 # make bench    prints one JSON line a benchmark
 # make cuda     compiles fmsr's CUDA code into bin/libfmsr_cuda.so, with a compiler from PyPI and without a GPU
 # make hdf5     fetches libhdf5, by which fmsr reads HDF5 files, to bin/hdf5 (needless where the system or python3's h5py has it)
-# make arm64    builds bin/arm64/fmsr, for Linux on arm64, by a cross-compiler, and tests its kernels and networks under qemu, for half an hour
+# make arm64    builds bin/arm64/fmsr, for Linux on arm64, by a cross-compiler, and tests its kernels and networks under qemu (slow)
 #               (Debian: apt-get install g++-aarch64-linux-gnu qemu-user); on an arm64 machine make does
 # make release VERSION=v1.2.3  makes an archive of that tag, with all that it links, in dist/
 # make gpu-kit  builds bin/gpu-kit.tar.gz: gpu-check for a machine with a GPU and PyTorch, but without Go

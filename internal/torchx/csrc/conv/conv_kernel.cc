@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/parallel.h"
 #include "simd/buffers.h"
 #include "simd/simd.h"
 #include "winograd.h"

@@ -215,14 +215,16 @@ int64_t band_of(const ConvShape &s, int64_t row_bytes) {
   return std::clamp<int64_t>(262144 / row_bytes - (s.kernel - 1), 1, std::min<int64_t>(s.height, 16));
 }
 
-// Cuts the rows of all samples into bands and calls body(sample, first row, row after the last) for each, in parallel.
-// A thread gets its body from make() and takes its bands in order.
-template <class Make>
-void each_band(const ConvShape &s, int64_t rows, Make &&make) {
+// Cuts the rows of all samples into bands and calls body(sample, first row, row after the last) for each, in a loop of
+// core/parallel.h. A thread gets its body from make().
+template <class Loop, class Make>
+void each_band(const ConvShape &s, int64_t rows, Loop &&loop, Make &&make) {
   const int64_t bands = (s.height + rows - 1) / rows;
-  at::parallel_for(0, s.samples * bands, 1, [&](int64_t begin, int64_t end) {
-    auto body = make();
-    for (int64_t i = begin; i < end; i++) body(i / bands, i % bands * rows, std::min(i % bands * rows + rows, s.height));
+  loop(s.samples * bands, 1, [&] {
+    return [&, body = make()](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++)
+        body(i / bands, i % bands * rows, std::min(i % bands * rows + rows, s.height));
+    };
   });
 }
 
@@ -233,7 +235,7 @@ void product(const ConvShape &s, const T *x, const term_of<T> *w, const float *b
   using E = term_of<T>;
   const Rows<T> x_rows(s);
   const int64_t taps = s.kernel * s.kernel, band = band_of(s, x_rows.size() * sizeof(E));
-  each_band(s, band, [&] {
+  each_band(s, band, in_parts, [&] {
     return [&, rows_of = Buffer<E>((band + s.kernel - 1) * x_rows.size())](int64_t n, int64_t begin, int64_t end) {
       E *buffered = rows_of.get();
       const T *sample = x + n * s.height * s.width * s.in;
@@ -293,7 +295,7 @@ void weight_gradient(const ConvShape &s, const T *x, const T *dy, float *dw, flo
   const std::vector<T> zeros(std::max(s.in, s.out));
   const int64_t rows = std::clamp<int64_t>(128 / s.width, 1, s.height), depth = s.kernel * s.kernel * s.in;
   ThreadSums sums(s.out * (depth + 1));  // dw in the layout of unpack, then db
-  each_band(s, rows, [&] {
+  each_band(s, rows, in_shares, [&] {
     return [&, to = sums.begin(), x_rows = Buffer<E>((rows + 2) * xs.size()), dy_rows = Buffer<E>(rows * dys.size())](
                int64_t n, int64_t begin, int64_t end) {
       const int64_t cells = s.height * s.width;

@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/parallel.h"
 #include "simd/buffers.h"
 #include "simd/simd.h"
 

@@ -321,17 +321,18 @@ void accumulate(const float *x, Block<Small> in, const float *dy, float *du) {
 // ---- Work of the threads
 
 // Cuts the tiles into blocks whose transforms stay in the L2 cache, and calls body(first tile, number of tiles) for each,
-// in parallel. A thread gets its body from make(largest number of tiles).
-template <class F, class Make>
-void each_block_of_tiles(const Tiles<F> &t, Make &&make) {
+// in a loop of core/parallel.h. A thread gets its body from make(largest number of tiles).
+template <class F, class Loop, class Make>
+void each_block_of_tiles(const Tiles<F> &t, Loop &&loop, Make &&make) {
   const int64_t threads = at::get_num_threads(), tile = points<F> * (t.s.in + t.s.out);
   const int64_t some = std::is_same_v<F, Small> ? 48 : std::clamp<int64_t>(131072 / tile / 12 * 12, 24, 48);
   int64_t blocks = (t.count + some - 1) / some;
   blocks = (blocks + threads - 1) / threads * threads;
   const int64_t most = ((t.count + blocks - 1) / blocks + few - 1) / few * few;
-  at::parallel_for(0, (t.count + most - 1) / most, 1, [&](int64_t begin, int64_t end) {
-    auto body = make(most);
-    for (int64_t i = begin; i < end; i++) body(i * most, std::min(most, t.count - i * most));
+  loop((t.count + most - 1) / most, 1, [&] {
+    return [&, body = make(most)](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) body(i * most, std::min(most, t.count - i * most));
+    };
   });
 }
 
@@ -340,7 +341,7 @@ template <class F>
 void product(const ConvShape &s, const float *x, const float *w, const float *b, const float *r, float *y) {
   const Tiles<F> tiles(s);
   const std::vector<float> zeros(s.in);
-  each_block_of_tiles(tiles, [&](int64_t most) {
+  each_block_of_tiles(tiles, in_parts, [&](int64_t most) {
     return [&, x_data = Buffer<float>(Block<F>{s.in, most}.size()),
             y_data = Buffer<float>(Block<F>{s.out, most}.size())](int64_t first, int64_t count) {
       const Block<F> in{s.in, count}, out{s.out, count};
@@ -376,7 +377,7 @@ void weight_gradient(const ConvShape &s, const float *x, const float *dy, float 
   const Tiles<Small> tiles(s);
   const std::vector<float> zeros(std::max(s.in, s.out));
   ThreadSums sums(points<Small> * plane_of(s) + s.out);  // the sums at each point, then db
-  each_block_of_tiles(tiles, [&](int64_t most) {
+  each_block_of_tiles(tiles, in_shares, [&](int64_t most) {
     return [&, to = sums.begin(), x_data = Buffer<float>(Block<Small>{s.in, most}.size()),
             dy_data = Buffer<float>(Block<Small>{s.out, most}.size())](int64_t first, int64_t count) {
       const Block<Small> in{s.in, count}, out{s.out, count};

@@ -2,12 +2,11 @@
 // chunks are float64 and always in the same order, so that the result does not depend on the number of threads.
 #include "norm_silu.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "core/parallel.h"
 #include "simd/simd.h"
 
 namespace fx {
@@ -55,7 +54,7 @@ void each_sample(const Chunks &chunks, First &&first, Middle &&middle, Last &&la
     for (int64_t i = begin; i < end; i++) body(sample, i);
   };
   if (samples % at::get_num_threads() == 0) {
-    at::parallel_for(0, samples, 1, [&](int64_t begin, int64_t end) {
+    parallel_for(samples, 1, [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; n++) {
         serially(first, n, 0, chunks.count);
         middle(n);
@@ -66,9 +65,9 @@ void each_sample(const Chunks &chunks, First &&first, Middle &&middle, Last &&la
   }
   const int64_t grain = 1;
   for (int64_t n = 0; n < samples; n++) {
-    at::parallel_for(0, chunks.count, grain, [&](int64_t begin, int64_t end) { serially(first, n, begin, end); });
+    parallel_for(chunks.count, grain, [&](int64_t begin, int64_t end) { serially(first, n, begin, end); });
     middle(n);
-    at::parallel_for(0, chunks.count, grain, [&](int64_t begin, int64_t end) { serially(last, n, begin, end); });
+    parallel_for(chunks.count, grain, [&](int64_t begin, int64_t end) { serially(last, n, begin, end); });
   }
 }
 

@@ -2,12 +2,11 @@
 // that the result does not depend on the number of threads.
 #include "update.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 #include <optional>
 
+#include "core/parallel.h"
 #include "simd/simd.h"
 
 namespace fx {
@@ -40,7 +39,7 @@ class Row {
   // Calls body(chunk) in parallel.
   template <class Body>
   void each_chunk(Body &&body) const {
-    at::parallel_for(0, chunks(), /*grain=*/4, [&](int64_t begin, int64_t end) {
+    parallel_for(chunks(), /*grain=*/16, [&](int64_t begin, int64_t end) {
       for (int64_t chunk = begin; chunk < end; chunk++) body(chunk);
     });
   }
