@@ -1,56 +1,67 @@
 #!/usr/bin/env python3
 """Compares a student (train.objective flow_map) with its teacher: the table of docs/sampling.md.
 
-    venv/bin/pip install numpy pyarrow
+    venv/bin/pip install numpy
 
-Usage: student.py FMSR TEACHER STUDENT TRUTH FOLDER [FLAG...]
-TRUTH is an npy file (F,H,W,C) with the checkpoints' fields, pooled here by 2. FLAGs go to specs/physics.yaml (--samples 16). FOLDER
-gets the coarse input and what each sampler made; a sampler that is there is not run again. Prints a Markdown table for each
-field. Power is over the truth's; coherence is that with the truth. Bands, spread-skill and coverage are those of
-docs/physics.md; the last two are of all cells. Seconds are of processor time, of the whole command over its samples.
+Usage: student.py FMSR TEACHER STUDENT TRUTH SAMPLES FOLDER [FLAG...]
+TRUTH is an npy file (F,H,W,C) of square frames with the checkpoints' fields, averaged here over 2 x 2 cells. SAMPLES of each frame
+are drawn, from the same noise by all samplers. FLAGs go to superres. FOLDER gets the coarse input and what each sampler made; a
+sampler that is there is not run again. Prints a Markdown table for each field: the power over that of the teacher's multistep 9, in the
+coarse band (below N/4) and in thirds of the lost one (N/4 to N/2); the coherence with the truth in the lost band; spread-skill of all
+cells (the factor for the ensemble's size is in it); the mean square error over multistep 9's.
 """
 import os
-import resource
 import subprocess
 import sys
 
 import numpy as np
-import pyarrow.parquet as pq
 
-fmsr, teacher, student, truth_file, folder, *flags = sys.argv[1:]
-ROWS = [("teacher, multistep 9", teacher, "multistep", 9, 10), ("teacher, midpoint 1", teacher, "midpoint", 1, 2), ("teacher, euler 2", teacher, "euler", 2, 2),
-        ("teacher, euler 1", teacher, "euler", 1, 1), ("student, 2", student, None, 2, 2), ("student, 1", student, None, 1, 1)]
-BANDS = "low", "mid", "lost", "corners"
+fmsr, teacher, student, truth_file, members, folder, *flags = sys.argv[1:]
+members = int(members)
+ROWS = [("teacher, multistep 9", teacher, "multistep", 9, 10), ("teacher, euler 2", teacher, "euler", 2, 2), ("teacher, midpoint 1", teacher, "midpoint", 1, 2),
+        ("teacher, euler 1", teacher, "euler", 1, 1), ("student, 2", student, "multistep", 2, 2), ("student, 1", student, "multistep", 1, 1)]
 
 
-def apply(label, checkpoint, solver, steps):
-    """The summary's values {(field, metric, band, x, source): value}, and the processor seconds of a sample."""
+def draw(label, checkpoint, solver, steps):
+    """The samples (F,M,H,W,C) in float64."""
     out = os.path.join(folder, label.replace(", ", "-").replace(" ", "-"))
-    kept = os.path.join(out, "seconds.txt")
-    if not os.path.exists(kept):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([fmsr, "run", "specs/physics.yaml", "--checkpoint", checkpoint, "--input", os.path.join(folder, "coarse"), "--truth", os.path.join(folder, "fine"),
-                        "--out", out, "--sample-steps", str(steps), *(["--solver", solver] if solver else []), *flags], check=True, stdout=subprocess.DEVNULL)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        open(kept, "w").write(str(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
-    t = pq.read_table(os.path.join(out, "physics_summary.parquet")).to_pydict()
-    values = {(t["field"][i], t["metric"][i], t["band"][i], t["x"][i], t["source"][i]): t["value"][i] for i, lag in enumerate(t["lag"]) if lag == 0}
-    samples = np.load(os.path.join(out, "x.samples.npy"), mmap_mode="r").shape
-    return values, float(open(kept).read()) / (samples[0] * samples[1])
+    made = os.path.join(out, "x.samples.npy")
+    if not os.path.exists(made):
+        subprocess.run([fmsr, "run", "specs/superres.yaml", "--checkpoint", checkpoint, "--input", os.path.join(folder, "coarse"), "--out", out,
+                        "--samples", str(members), "--solver", solver, "--sample-steps", str(steps), *flags], check=True, stdout=subprocess.DEVNULL)
+    return np.load(made)[:, :members].astype(np.float64)
 
 
-for kind in ("coarse", "fine"):
-    os.makedirs(os.path.join(folder, kind), exist_ok=True)
-x = np.load(truth_file)
-f, h, w, c = x.shape
-np.save(os.path.join(folder, "fine", "x.npy"), x)
-np.save(os.path.join(folder, "coarse", "x.npy"), x.reshape(f, h // 2, 2, w // 2, 2, c).mean((2, 4), dtype=np.float64).astype(np.float32))
-made = [(label, evaluations, *apply(label, checkpoint, solver, steps)) for label, checkpoint, solver, steps, evaluations in ROWS]
-for field in sorted({k[0] for k in made[0][2] if k[1] == "mean_mse"}):
-    print(f"\n| {field} | evaluations | power: {' | '.join(BANDS)} | coherence: {' | '.join(BANDS)} | spread-skill | coverage of 50% | of 90% | MSE of one sample, of bilinear's | seconds |")
-    print("|---" * (2 + 2 * len(BANDS) + 5) + "|")
-    for label, evaluations, v, seconds in made:
-        cells = [v[field, metric, band, 0.0, "sample"] for metric in ("power_ratio", "coherence") for band in BANDS]
-        cells += [v[field, "spread_skill", "all", 0.0, "ensemble"], v[field, "coverage", "all", 0.5, "ensemble"], v[field, "coverage", "all", 0.9, "ensemble"]]
-        cells.append(v[field, "mse", "", 0.0, "sample"] / v[field, "mse", "", 0.0, "bilinear"])
-        print(f"| {label} | {evaluations} | " + " | ".join(f"{x:.3f}" for x in cells) + f" | {seconds:.2f} |", flush=True)
+def bands(n):
+    """Masks of Fourier modes, by shell: the coarse band without the mean, the thirds of the lost band, and all of it."""
+    k = np.fft.fftfreq(n, 1 / n)
+    shell = np.rint(np.hypot(k[:, None], k[None, :]))
+    edges = [1, n / 4, n / 3, n * 5 / 12, n / 2]
+    return [(shell >= low) & (shell < high) for low, high in [*zip(edges, edges[1:]), (n / 4, n / 2)]]
+
+
+def cross(x, y, band):
+    return (np.fft.fft2(x)[..., band] * np.fft.fft2(y)[..., band].conj()).real.sum()
+
+
+def figures(x, truth, reference):
+    """Of one field's samples (F,M,H,W) and truth (F,1,H,W): power in each band over the reference's, coherence, spread-skill, error."""
+    *each, lost = bands(x.shape[-1])
+    power = [cross(x, x, b) / cross(reference, reference, b) for b in (*each, lost)]
+    coherence = cross(x, truth, lost) / np.sqrt(cross(x, x, lost) * cross(truth, truth, lost) * members)
+    error = np.sqrt(((x.mean(1, keepdims=True) - truth) ** 2).mean())
+    spread = np.sqrt(x.var(1, ddof=1).mean() * (1 + 1 / members)) / error
+    return [*power, coherence, spread, ((x - truth) ** 2).mean() / ((reference - truth) ** 2).mean()]
+
+
+os.makedirs(os.path.join(folder, "coarse"), exist_ok=True)
+truth = np.load(truth_file)
+f, h, w, c = truth.shape
+np.save(os.path.join(folder, "coarse", "x.npy"), truth.reshape(f, h // 2, 2, w // 2, 2, c).mean((2, 4), dtype=np.float64).astype(np.float32))
+drawn = [draw(label, *how) for label, *how, _ in ROWS]
+for field in range(c):
+    print(f"\n| field {field} | evaluations | power: coarse | lost 1 | lost 2 | lost 3 | lost | coherence, lost | spread-skill | MSE |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for (label, *_, evaluations), x in zip(ROWS, drawn):
+        row = figures(x[..., field], truth[:, None, ..., field].astype(np.float64), drawn[0][..., field])
+        print(f"| {label} | {evaluations} | " + " | ".join(f"{v:.3f}" for v in row) + " |", flush=True)
