@@ -35,7 +35,7 @@ func (c SamplerConfig) Sampler(f Flow) Sampler {
 }
 
 // steps returns sample_steps or, where it is 0, a number that serves: nine steps of
-// Multistep come closer to the ODE than a hundred of Euler (docs/sampling.md).
+// Multistep come closer to the ODE than fifty of Euler (docs/sampling.md).
 func (c SamplerConfig) steps() int {
 	switch {
 	case c.SampleSteps != 0:
