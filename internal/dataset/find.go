@@ -53,7 +53,7 @@ func fieldFolder(folder string, fields []string) (f Files, ok bool) {
 		for _, path := range paths {
 			fields = append(fields, stem(path))
 		}
-		if opens(Files{Path: paths[0], OneFrame: true}) || !opens(Files{Path: paths[0], OneFrame: true, Form: Form{Names: fields[:1]}}) {
+		if opens(Files{Path: paths[0], OneFrame: true}) {
 			return f, false
 		}
 	}
@@ -65,7 +65,7 @@ func fieldFolder(folder string, fields []string) (f Files, ok bool) {
 		}
 		f.Fields = append(f.Fields, paths[at])
 	}
-	return f, len(fields) > 0
+	return f, len(fields) > 0 && opens(Files{Path: f.Fields[0], OneFrame: true, Form: Form{Names: fields[:1]}})
 }
 
 func opens(f Files) bool {

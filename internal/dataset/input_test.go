@@ -102,6 +102,16 @@ func TestInput(t *testing.T) {
 	if found, err := FindFiles(filepath.Join(inputs, "other"), nil); err != nil || len(found) != 2 {
 		t.Errorf("%v, %v: want files of frames", found, err)
 	}
+	// Names of fields may be names of files that have all fields.
+	whole := filepath.Join(dir, "whole")
+	if err := os.Mkdir(whole, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write("whole/rho.npy", array(2, 8, 6, 2))
+	write("whole/Bx.npy", array(2, 8, 6, 2))
+	if found, err := FindFiles(whole, []string{"rho", "Bx"}); err != nil || len(found) != 2 {
+		t.Errorf("%v, %v: want files of frames", found, err)
+	}
 	// So is an HDF5 file with a dataset for each field.
 	if err := hdf5.Usable(); err == nil {
 		f, names, err := Input("../format/hdf5/testdata/fields.h5", nil)
