@@ -16,6 +16,7 @@ import (
 
 	"fmsr.example/fmsr/internal/store/atomicfile"
 	"fmsr.example/fmsr/internal/store/framecache"
+	"fmsr.example/fmsr/internal/words"
 	"fmsr.example/fmsr/pipeline"
 )
 
@@ -68,7 +69,7 @@ func cacheList(out io.Writer, folder func() (string, error)) *cobra.Command {
 					known(c.Whole, strings.Join(c.Fields, ",")), c.Used.Format("2006-01-02 15:04"), state(c))
 			}
 			w.Flush()
-			fmt.Fprintf(out, "%d caches, %s in %s\n", len(all), atomicfile.Size(total), dir)
+			fmt.Fprintf(out, "%s, %s in %s\n", words.Count(len(all), "cache"), atomicfile.Size(total), dir)
 			return nil
 		},
 	}

@@ -39,6 +39,7 @@ var notRun = map[string]string{
 	"bin/fmsr ui":        "serves until it is stopped: internal/ui tests the page",
 
 	"bin/fmsr run mri.yaml --data-root":                                     "needs AthenaK's files: the tests of athena_load make some",
+	"bin/fmsr run to_npy.yaml":                                              "needs AthenaK's files",
 	"bin/fmsr run specs/superres.yaml --checkpoint runs/mri --input COARSE": "needs AthenaK's files",
 }
 
@@ -145,7 +146,7 @@ func knownFlags() map[string]bool {
 	known := map[string]bool{}
 	for _, other := range strings.Fields(`--nodes --ntasks --ntasks-per-node --gpus-per-node --cpus-per-task --gpus-per-task --requeue --open-mode
 		--kill-on-bad-exit --nproc-per-node --no-python --nnodes --rdzv-backend --rdzv-endpoint --max-restarts --nv --bind --cleanenv --logdir
-		--project --no-deps --table --version`) {
+		--project --no-deps --table --version --engines --level --data`) {
 		known[other] = true
 	}
 	add := func(f *pflag.Flag) { known["--"+f.Name] = true }
