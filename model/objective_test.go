@@ -253,6 +253,9 @@ func TestOneEvaluation(t *testing.T) {
 // TestObjectivesLearn: of a truth x1 = x_lo + 0.5 + 0.3 N(0,1), regression learns the mean
 // x_lo + 0.5 and CRPS the distribution: the members' mean and their deviation of 0.3.
 func TestObjectivesLearn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it trains for 250 steps, on one goroutine")
+	}
 	const shift, sigma, n, steps = 0.5, 0.3, 4, 250
 	for _, c := range []struct {
 		o              Objective

@@ -60,6 +60,7 @@ func TestTimes(t *testing.T) {
 // TestTimesOfSamples: superres's input and truth may be AthenaK's, and physics.parquet has the
 // times of the input. A value of all frames has none.
 func TestTimesOfSamples(t *testing.T) {
+	ofNumbers(t)
 	checkpoint := trained(t)
 	write := func(h, w int) string {
 		folder := filepath.Join(t.TempDir(), "x")

@@ -18,6 +18,7 @@ import (
 // baseline, as the checkpoint's filter and the projection make it, and no ensemble, though
 // samples asks for one.
 func TestBaselineRows(t *testing.T) {
+	ofNumbers(t)
 	checkpoint := trained(t, pipeline.Override{Path: "train.objective", Value: "regression", Flag: "--objective"})
 	input, path := coarse(t), filepath.Join(t.TempDir(), "x.npy")
 	const cells, small = 8 * 16, 4 * 8

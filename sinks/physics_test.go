@@ -14,6 +14,7 @@ import (
 // TestPhysics: the tables have the errors of the files, a row for each member and none that is
 // not a number; the page has its pictures. Without a truth there is no report.
 func TestPhysics(t *testing.T) {
+	ofNumbers(t)
 	checkpoint, input := trained(t), coarse(t)
 	const frame = 8 * 16 * 2
 	truth := make([]float32, 2*frame)

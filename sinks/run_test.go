@@ -207,6 +207,7 @@ func TestEvalFrames(t *testing.T) {
 // TestLearningCurve: every print_every steps the logs have the means of the steps since
 // the last line, also where an evaluation comes between.
 func TestLearningCurve(t *testing.T) {
+	ofNumbers(t)
 	root := data(t, 0)
 	curve := func(every string) (lines, times []map[string]float64) {
 		dir := t.TempDir()

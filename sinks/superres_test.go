@@ -111,6 +111,7 @@ func values(t *testing.T, path string, shape ...int) []float32 {
 }
 
 func TestEnsemble(t *testing.T) {
+	ofNumbers(t)
 	checkpoint, input := trained(t), coarse(t)
 	const frame = 8 * 16 * 2
 	dir, _ := apply(t, checkpoint, input, map[string]string{"superres.samples": "3"})
@@ -146,6 +147,7 @@ func TestEnsemble(t *testing.T) {
 // TestBatches: the same files, up to round-off, whatever the batch: its samples are of
 // one frame, of several, or cut across them.
 func TestBatches(t *testing.T) {
+	ofNumbers(t)
 	checkpoint, input := trained(t), coarse(t)
 	all := func(batch string) (each [][]float32) {
 		dir, _ := apply(t, checkpoint, input, map[string]string{"superres.samples": "3", "superres.batch": batch})
@@ -166,6 +168,7 @@ func TestBatches(t *testing.T) {
 
 // TestFormats: Arrow and Parquet hold the values of the npy files, channels first.
 func TestFormats(t *testing.T) {
+	ofNumbers(t)
 	checkpoint, input := trained(t), coarse(t)
 	dir, _ := apply(t, checkpoint, input, map[string]string{"superres.samples": "2"})
 	samples := values(t, filepath.Join(dir, "x.samples.npy"), 2, 2, 8, 16, 2)
@@ -401,6 +404,7 @@ func TestCoarseConstraint(t *testing.T) {
 // that was trained with noise without divergence; and that coarse fields without such fine
 // fields are named.
 func TestDivBConstraint(t *testing.T) {
+	ofNumbers(t)
 	keys := func(stage string, more map[string]string) map[string]string {
 		sets := map[string]string{stage + ".constraints": "[coarse, divb]", stage + ".magnetic": "[a, b, none]"}
 		maps.Copy(sets, more)
