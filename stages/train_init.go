@@ -3,6 +3,8 @@ package stages
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"fmsr.example/fmsr/model"
 )
@@ -13,21 +15,35 @@ func (t *train) openInit(ctx context.Context) (err error) {
 	if t.InitFrom == "" || t.env.Resume.From != "" || !t.env.Leads() { // the other ranks get rank 0's weights
 		return nil
 	}
-	if _, err := model.Verify(ctx, t.InitFrom); err != nil {
-		return fmt.Errorf("init_from: %w", err)
-	}
-	if t.init, err = model.OpenCheckpoint(t.InitFrom); err != nil {
-		return fmt.Errorf("init_from: %w", err)
-	}
-	if err = t.checkFields(t.init); err == nil {
-		err = t.init.CheckInit(t.config)
+	t.init, err = t.openWeights(ctx, "init_from", t.InitFrom)
+	return err
+}
+
+// openWeights reads the whole checkpoint that a key names, and checks that the run's network
+// can take its weights.
+func (t *train) openWeights(ctx context.Context, key, path string) (l *model.Loaded, err error) {
+	if _, err = model.Verify(ctx, path); err == nil {
+		l, err = model.OpenCheckpoint(path)
 	}
 	if err != nil {
-		t.init.Close()
-		t.init = nil
-		return fmt.Errorf("init_from: %s: %w", t.InitFrom, err)
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
-	return nil
+	if err = t.checkFields(l); err == nil {
+		err = l.CheckInit(t.config)
+	}
+	if err != nil {
+		l.Close()
+		return nil, fmt.Errorf("%s: %s: %w", key, path, err)
+	}
+	return l, nil
+}
+
+// checkFields returns an error unless the checkpoint's fields are the run's, in order.
+func (t *train) checkFields(l *model.Loaded) error {
+	if slices.Equal(l.Channels, t.in.Channels) {
+		return nil
+	}
+	return fmt.Errorf("its fields are %s, the run's are %s: want the same in the same order", strings.Join(l.Channels, ", "), strings.Join(t.in.Channels, ", "))
 }
 
 // start gives the new trainer the weights of the checkpoint that training starts from.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"fmsr.example/fmsr/internal/torchx"
@@ -27,12 +26,9 @@ func (t *train) openTeacher(ctx context.Context) error {
 	if t.Teacher == "" {
 		return errors.New("teacher is not set: objective flow_map distils a trained model; name its checkpoint, or its run's folder, by --teacher")
 	}
-	if _, err := model.Verify(ctx, t.Teacher); err != nil {
-		return fmt.Errorf("teacher: %w", err)
-	}
-	l, err := model.OpenCheckpoint(t.Teacher)
+	l, err := t.openWeights(ctx, "teacher", t.Teacher)
 	if err != nil {
-		return fmt.Errorf("teacher: %w", err)
+		return err
 	}
 	t.teacher = &teacher{Loaded: l}
 	t.teacher.key, _ = l.StateKey("ema")
@@ -46,29 +42,15 @@ func (t *train) openTeacher(ctx context.Context) error {
 	return nil
 }
 
-// checkTeacher returns an error unless the student can have the teacher's weights, inputs and
-// base distribution.
+// checkTeacher returns an error unless the student can have the teacher's inputs and base
+// distribution.
 func (t *train) checkTeacher(l *model.Loaded) error {
-	if err := t.checkFields(l); err != nil {
-		return err
-	}
-	if err := l.CheckInit(t.config); err != nil {
-		return err
-	}
 	flow := t.flow()
 	flow.Objective, flow.Map = model.FlowMatching, model.Distilled{}
 	if d := l.Differences(t.config, flow, t.input()); d != nil {
 		return fmt.Errorf("%s: a student is trained as its teacher was", strings.Join(d, "; "))
 	}
 	return nil
-}
-
-// checkFields returns an error unless the checkpoint's fields are the run's, in order.
-func (t *train) checkFields(l *model.Loaded) error {
-	if slices.Equal(l.Channels, t.in.Channels) {
-		return nil
-	}
-	return fmt.Errorf("its fields are %s, the run's are %s: want the same in the same order", strings.Join(l.Channels, ", "), strings.Join(t.in.Channels, ", "))
 }
 
 // teach gives the new trainer its teacher, whose statistics must be the run's.
