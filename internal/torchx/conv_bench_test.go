@@ -9,8 +9,8 @@ import (
 )
 
 // BenchmarkConv2d times a convolution, forward and backward, at the widths and grids of the full and the small network. The
-// rates are those of the direct sum. %bound is that per second of processor time, of what the multipliers can do: above 100
-// with Winograd's algorithm, which needs 2.25 times fewer multiplications.
+// rates count the operations of the direct sum. %bound divides the rate per second of processor time by the rate that the
+// multipliers can reach. It is above 100 with Winograd's algorithm, which needs 2.25 times fewer multiplications.
 func BenchmarkConv2d(b *testing.B) {
 	thread, err := StartThread(2)
 	if err != nil {

@@ -37,7 +37,7 @@ func BestCPULevel() Level { return Level(C.fx_best_cpu_level()) }
 // CPULevel returns the level of the CPU kernels that are used.
 func CPULevel() Level { return Level(C.fx_cpu_level()) }
 
-// SetCPULevel makes the level, up to BestCPULevel, that of the kernels that are used. No kernel may be running.
+// SetCPULevel chooses the kernels to use by their level, which is at most BestCPULevel. No kernel may be running.
 func SetCPULevel(l Level) { C.fx_set_cpu_level(C.int(l)) }
 
 // multiplierRate returns the operations a second of one core's multipliers, which bound a convolution by the direct sum.
