@@ -22,10 +22,11 @@ import (
 // own steps, and no derivative of u is needed:
 //
 //	x0 --teacher's ODE--> x at Most+1 equal times from From to To
-//	all steps of a sampler of 1, 2, 4, ..., Most steps: (t, s, x_t) --> target (x_s - x_t) / (s-t)
+//	x0 --student's steps, 1, 2, 4, ..., Most of them--> y;   each step: (t, s, y_t) --> target (x_s - y_t) / (s-t)
 //
-// The loss is flow matching's, the mean square. x_t is where the sampler comes by: it begins at
-// the base, and no x1 has a part.
+// The loss is flow matching's, the mean square. No x1 has a part. The student's second step
+// begins where its first one has ended, as in sampling, and not where the teacher's has: so it
+// learns to mend what the first one left (Ross et al. 2011, arXiv:1011.0686).
 type Distilled struct {
 	Most     int // steps of a sample, a power of two; 0: the flow is no map
 	From, To float64
@@ -56,28 +57,16 @@ func (d Distilled) Fitting(n int) int {
 // at returns the i-th of the Most+1 times.
 func (d Distilled) at(i int) float64 { return d.From + (d.To-d.From)*float64(i)/float64(d.Most) }
 
-// span is a step from one of the times to another, by their numbers.
-type span struct{ from, to int }
-
-// spans lists the 2 Most - 1 steps of samplers of 1, 2, 4, ..., Most steps.
-func (d Distilled) spans() (all []span) {
-	for length := d.Most; length >= 1; length /= 2 {
-		for from := 0; from < d.Most; from += length {
-			all = append(all, span{from, from + length})
-		}
-	}
-	return all
-}
-
 // Lessons returns how many steps a student learns of each training sample: 1 without a map.
 func (d Distilled) Lessons() int { return max(1, 2*d.Most-1) }
 
-// TeacherEvaluations returns how often the teacher is evaluated for each training sample.
-func (d Distilled) TeacherEvaluations() int {
+// Evaluations returns how often the teacher and, for the places where the steps of its samplers
+// begin, the student are evaluated for each training sample, without gradients.
+func (d Distilled) Evaluations() int {
 	if d.Most == 0 {
 		return 0
 	}
-	return d.Most * (d.teacherSteps() + 1)
+	return d.Most*(d.teacherSteps()+1) + d.Lessons() - bits.Len(uint(d.Most))
 }
 
 // teacherSteps is the number of steps of Multistep in each of the Most parts: at least 8 in
@@ -95,21 +84,28 @@ func (d Distilled) path(s *torchx.Scope, teacher Flow, v Velocity, x0, xLo torch
 	return path
 }
 
-// lessons returns what the student learns of a path of N samples, the N of one span after
-// the N of another: x_t and the mean velocities (N Lessons,C,H,W), and t and s (N Lessons,2).
-func (d Distilled) lessons(s *torchx.Scope, path []torchx.Tensor) (xt, velocity, times torchx.Tensor) {
+// lessons returns what the student, whose velocity is u, learns of a path of N samples, the N of
+// one step after the N of another: x and the mean velocities (N Lessons,C,H,W), and t and s
+// (N Lessons,2).
+func (d Distilled) lessons(s *torchx.Scope, path []torchx.Tensor, u Velocity) (xt, velocity, times torchx.Tensor) {
 	if s.Err() != nil {
 		return
 	}
 	var begins, means []torchx.Tensor
 	var ts []float32
 	n := path[0].Shape()[0]
-	for _, each := range d.spans() {
-		from, to := d.at(each.from), d.at(each.to)
-		begins = append(begins, path[each.from])
-		means = append(means, s.Affine(s.AddScaled(path[each.to], path[each.from], -1), 1/(to-from), 0))
-		for range n {
-			ts = append(ts, float32(from), float32(to))
+	for length := d.Most; length >= 1; length /= 2 {
+		x := path[0]
+		for i := 0; i < d.Most; i += length {
+			from, to := d.at(i), d.at(i+length)
+			begins = append(begins, x)
+			means = append(means, s.Affine(s.AddScaled(path[i+length], x, -1), 1/(to-from), 0))
+			for range n {
+				ts = append(ts, float32(from), float32(to))
+			}
+			if i+length < d.Most {
+				x = s.AddScaled(x, u(s, x, from, to), to-from)
+			}
 		}
 	}
 	return s.Cat(0, begins...), s.Cat(0, means...), s.FromFloats(ts, int64(len(ts)/2), 2)
@@ -122,7 +118,7 @@ func (t *Trainer) taught(s *torchx.Scope, xLo, x0 torchx.Tensor) (_, velocity, x
 	teacher.Objective = FlowMatching
 	torchx.NoGrad(func() {
 		path := t.Map.path(s, teacher, t.Teacher.Velocity(xLo), x0, xLo)
-		xt, velocity, times = t.Map.lessons(s, path)
+		xt, velocity, times = t.Map.lessons(s, path, t.Inference(false).Velocity(xLo))
 		xLo = s.Cat(0, slices.Repeat([]torchx.Tensor{xLo}, t.Map.Lessons())...)
 	})
 	return xLo, velocity, xt, s.To(times, torchx.Float32, t.Net.Config().Device, torchx.NCHW)

@@ -101,8 +101,8 @@ func (c *Train) adviseIdle(warn func(key, summary, detail string)) {
 // largestLR is beyond the learning rates with which networks of any width have been trained.
 const largestLR = 0.01
 
-// SamplesAStep returns how many samples a step has, of batches of that size, with the teacher's
-// evaluations as the samples that take as long.
+// SamplesAStep returns how many samples a step has, of batches of that size, with a
+// distillation's evaluations as the samples that take as long.
 func (c *Train) SamplesAStep(batch int) int {
 	samples := batch * c.Accumulate
 	switch c.TrainedFor() {
@@ -110,7 +110,7 @@ func (c *Train) SamplesAStep(batch int) int {
 		samples *= c.Members
 	case model.FlowMap:
 		d := model.Distilled{Most: c.MapSteps}
-		samples = samples * (model.StepsOfForward*d.Lessons() + d.TeacherEvaluations()) / model.StepsOfForward
+		samples = samples * (model.StepsOfForward*d.Lessons() + d.Evaluations()) / model.StepsOfForward
 	}
 	return samples
 }
