@@ -125,7 +125,8 @@ func (in *Inputs) Open(path string) (files Files, err error) {
 // simulation returns the path that names a simulation: of its folder, if the pattern names it
 // in a folder's name, of its only file, or the root with the text in place of {seed} or {run}.
 func (p *Pattern) simulation(root string, files Files) (string, error) {
-	first := files.Paths()[0]
+	paths := files.Paths()
+	first := paths[slices.IndexFunc(paths, func(path string) bool { return path != "" })]
 	name, err := filepath.Rel(root, first)
 	if err != nil {
 		return "", err
