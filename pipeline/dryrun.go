@@ -91,7 +91,7 @@ func (r *runner) describeData(f *Forecast) {
 	case first.Files != nil:
 		f.Say("input", "files %d, frames %d", len(first.Files), r.frames())
 	case first.Seeds != nil:
-		f.Say("frames", "%s, of %s", counts(first.Frames), words.Count(len(seeds), "seed"))
+		f.Say("frames", "%s, of %s", counts(first.Frames), words.Count(len(seeds), "simulation"))
 	default:
 		f.Say("frames", "%s", counts(first.Frames))
 	}

@@ -34,7 +34,7 @@ func link(doc *spec.Document, run *Run, flow []Node) {
 		case link.Needs&Steps == 0 && traits&Steps != 0:
 			l.report(i, "takes frames, but "+flow[i-1].Name+" above it gives training steps", "")
 		case link.Once && run.Overfit:
-			l.report(i, "takes each seed once, but run.overfit (true unless the spec says otherwise) sends the first seed twice and no other", "set run.overfit to false")
+			l.report(i, "takes each simulation once, but run.overfit (true unless the spec says otherwise) sends the first simulation twice and no other", "set run.overfit to false")
 		default:
 			l.compare(i, traits)
 			traits |= link.Needs

@@ -59,7 +59,7 @@ func TestWants(t *testing.T) {
 func TestOnce(t *testing.T) {
 	const flow = "flow: [sample_source, sample_once]\n"
 	wantDiagnostics(t, "version: 1\n"+flow, nil,
-		"s.yaml:2:23: flow[1].sample_once: takes each seed once, but run.overfit (true unless the spec says otherwise) sends the first seed twice and no other: set run.overfit to false")
+		"s.yaml:2:23: flow[1].sample_once: takes each simulation once, but run.overfit (true unless the spec says otherwise) sends the first simulation twice and no other: set run.overfit to false")
 	wantDiagnostics(t, "version: 1\nrun: {overfit: false}\n"+flow, nil)
 }
 

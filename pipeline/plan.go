@@ -59,7 +59,7 @@ func Plan(ctx context.Context, spec *Spec, opt Options, ask Ask) (facts []Fact, 
 		return facts, nil
 	}
 	if _, ok := r.nodes[0].Stage.(Picker); !ok || !r.hasKeeper() {
-		return nil, fmt.Errorf("%s: %d ranks cannot divide this flow: it neither trains nor has a source of seeds and a sink that keeps a result for each seed", spec.File, ask.Ranks)
+		return nil, fmt.Errorf("%s: %d ranks cannot divide this flow: it neither trains nor has a source of simulations and a sink that keeps a result for each", spec.File, ask.Ranks)
 	}
 	return r.planShards(ask.Ranks), nil
 }
@@ -77,5 +77,5 @@ func (r *runner) planShards(ranks int) []Fact {
 	if idle := ranks - parts; idle > 0 {
 		text += fmt.Sprintf("; idle ranks: %d", idle)
 	}
-	return []Fact{{"seeds", text}}
+	return []Fact{{"simulations", text}}
 }

@@ -135,7 +135,7 @@ func checkFrames(m Meta, left int64) error {
 func (r *runner) share(opt Options) error {
 	_, ok := r.nodes[0].Stage.(Picker)
 	able := ok && r.hasKeeper()
-	const needs = "that needs a source of seeds or files and a sink that keeps a result for each"
+	const needs = "that needs a source of simulations or files and a sink that keeps a result for each"
 	switch {
 	case able:
 		r.env.Shard = opt.Shard

@@ -35,10 +35,10 @@ func init() {
 	fine, x_lo             -- a.0 -- a.1 -- b.0 --
 
 The truth of NAME.npy is the file of the same name or, without one, NAME.npz,
-(F,H,W,C) on the fine grid. Two files of one name are refused. These metrics are in
-physical units, of the bilinear input, of the linear filter that the checkpoint holds, of
-both projected onto the constraints, if there are any, of the samples and, if there are
-several, of their mean:
+(F,H,W,C) on the fine grid. Two files of one name are refused. The truth of a single input
+may be named itself, whatever its name. These metrics are in physical units, of the bilinear
+input, of the linear filter that the checkpoint holds, of both projected onto the
+constraints, if there are any, of the samples and, if there are several, of their mean:
 
 ` + evaluate.Standard.Help(evaluate.Files) + `
 Grids of different sizes are compared separately. Only the fields that pictures show

@@ -201,7 +201,7 @@ func TestStoppedWorkGoesOn(t *testing.T) {
 			stopAfter(t, r, after)
 			made := r.finished()
 			out := r.must(t)
-			if made > 0 && !strings.Contains(out, fmt.Sprintf("export: %d of 5 seeds are finished already", made)) {
+			if made > 0 && !strings.Contains(out, fmt.Sprintf("export: %d of 5 simulations are finished already", made)) {
 				t.Errorf("%s, stopped after %d seeds: the next run says\n%s", format, made, out)
 			}
 			sameContents(t, fmt.Sprintf("%s, stopped after %d seeds", format, after), contents(t, r.dir), want)

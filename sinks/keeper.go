@@ -43,7 +43,7 @@ type seedWork interface {
 // open checks that the frames will come seed by seed, and each seed once.
 func (k *keeper) open(name string, env *pipeline.Env, in pipeline.Meta) error {
 	if len(in.Seeds) == 0 || in.Files != nil {
-		return errors.New("frames do not come seed by seed: put npy_load or arrow_load at the start, and no arrow_cache")
+		return errors.New("frames do not come simulation by simulation: put npy_load or arrow_load at the start, and no arrow_cache")
 	}
 	if in.Stats != nil && in.Stats.HasLog() {
 		return fmt.Errorf("some frames' logarithms are normalized (normalize.log): put %s above normalize", name)

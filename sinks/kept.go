@@ -151,9 +151,9 @@ func (k *kept) units() string {
 	case k.in.Files != nil:
 		return "files"
 	case k.cut():
-		return "parts of seeds"
+		return "parts of simulations"
 	default:
-		return "seeds"
+		return "simulations"
 	}
 }
 

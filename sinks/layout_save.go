@@ -84,10 +84,10 @@ type layoutSave struct {
 // finished seeds.
 func (l *layoutSave) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta) (pipeline.Meta, error) {
 	if len(in.Seeds) == 0 || in.Files != nil {
-		return in, errors.New("there are no seeds: put npy_load or synth at the start")
+		return in, errors.New("there are no simulations: put npy_load or synth at the start")
 	}
 	if in.Seeds[0].Cut {
-		return in, errors.New("a seed's file has the frames of all its splits: leave split_time and split_frames out")
+		return in, errors.New("a simulation's file has the frames of all its splits: leave split_time and split_frames out")
 	}
 	l.env, l.folder = env, filepath.Join(env.Run.Dir, l.Set)
 	l.source = layoutSource{Identity: in.Identity, Channels: in.Channels, H: in.H, W: in.W}
@@ -242,9 +242,9 @@ func (l *layoutSave) note() {
 	}
 	missing := ""
 	if n := len(l.frames) - seeds; n > 0 {
-		missing = fmt.Sprintf("; still missing: %s", words.Count(n, "seed"))
+		missing = fmt.Sprintf("; still missing: %s", words.Count(n, "simulation"))
 	}
-	l.env.Progress.Note("frames    %s: %s, %s, %s%s", l.folder, words.Count(seeds, "seed"), words.Count(count, "frame"), atomicfile.Size(bytes), missing)
+	l.env.Progress.Note("frames    %s: %s, %s, %s%s", l.folder, words.Count(seeds, "simulation"), words.Count(count, "frame"), atomicfile.Size(bytes), missing)
 }
 
 // Close removes an unfinished file and its folders.

@@ -93,9 +93,9 @@ func (w *whole) spectra() error {
 	if err := w.set.Summarize(w.records, reportFiles(t.figures.Format)...); err != nil {
 		return err
 	}
-	units := words.Count(len(w.records), "seed")
+	units := words.Count(len(w.records), "simulation")
 	if w.set.Items[0].Split != "" {
-		units = words.Count(len(w.records), "part") + " of seeds"
+		units = words.Count(len(w.records), "part") + " of simulations"
 	}
 	w.note("spectra   %s: %s, %s", filepath.Join(w.dir, tableName), units, words.Count(t.frames(), "frame"))
 	return nil

@@ -17,8 +17,10 @@ import (
 
 // TruthFiles are the keys of sinks that compare samples with the truth.
 type TruthFiles struct {
-	Truth  string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy or npz files, of AthenaK's run folders, or of folders of a file a field, named like the inputs; empty: nothing is compared"`
-	Fields []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in order; empty: the model's channels"`
+	Truth   string   `yaml:"truth" flag:"truth" path:"file" doc:"the true fine fields to compare with: a file, a folder or a glob of npy or npz files, of AthenaK's run folders, or of folders of a file a field, named like the inputs; empty: nothing is compared"`
+	Pattern string   `yaml:"pattern" flag:"pattern" doc:"the files below the folder truth, as npy_load.pattern names them: {field}_{frame}.npy; each simulation is named like an input"`
+	Axes    string   `yaml:"axes" flag:"axes" doc:"order of an array's axes, as npy_load.axes; empty: FHWC"`
+	Fields  []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in order; empty: the model's channels"`
 }
 
 // truth reads the true fields of input files, one file at a time.
@@ -42,16 +44,20 @@ func (t *truth) find(files TruthFiles, env *pipeline.Env, in pipeline.Meta) erro
 	if err := t.findChannels(); err != nil {
 		return err
 	}
-	found, err := dataset.FindFiles(files.Truth, t.names())
+	inputs := dataset.Inputs{Path: files.Truth, Pattern: files.Pattern, Axes: files.Axes, Fields: t.names()}
+	found, err := inputs.Find()
 	if err != nil {
 		return fmt.Errorf("truth %w", err)
 	}
+	only := len(in.Files) == 1 && slices.Equal(found, []string{filepath.Clean(files.Truth)}) // named itself
 	for _, f := range in.Files {
-		path, err := truthOf(f.Path, found)
-		if err != nil {
-			return fmt.Errorf("truth %s: %w", files.Truth, err)
+		path := found[0]
+		if !only {
+			if path, err = truthOf(f.Path, found); err != nil {
+				return fmt.Errorf("truth %s: %w", files.Truth, err)
+			}
 		}
-		if err := t.check(path, f); err != nil {
+		if err := t.check(&inputs, path, f); err != nil {
 			return fmt.Errorf("truth %w", err)
 		}
 	}
@@ -122,9 +128,9 @@ func (t *truth) names() []string {
 }
 
 // check checks the shape and the digits of a truth.
-func (t *truth) check(path string, input pipeline.File) error {
+func (t *truth) check(inputs *dataset.Inputs, path string, input pipeline.File) error {
 	names := t.names()
-	found, _, err := dataset.Input(path, names)
+	found, err := inputs.Open(path)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func (l *arrowLoad) choose(path string, m exportset.Manifest) (chosen []exportse
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("%s: no seed in the wanted splits", path)
+		return nil, fmt.Errorf("%s: no simulation in the wanted splits", path)
 	}
 	if l.env.Run.Overfit {
 		first := chosen[0].Seed

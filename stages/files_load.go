@@ -21,8 +21,10 @@ import (
 //	                         [        files_load        ]
 //	frames (1,H,W,C)         -- frame 0 -- 1 -- 2 -- 0 --
 type FilesLoad struct {
-	Input  string   `yaml:"input" flag:"input" path:"file" doc:"an npy or npz file, a folder of them, or a glob pattern; or an HDF5 file, AthenaK's run folder, a folder of an npy file a field, or a folder of these"`
-	Fields []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels, or all that files of AthenaK, HDF5 and npz, or those of a file a field, name"`
+	Input   string   `yaml:"input" flag:"input" path:"file" doc:"an npy or npz file, a folder of them, or a glob pattern; or an HDF5 file, AthenaK's run folder, a folder of an npy file a field, or a folder of these"`
+	Pattern string   `yaml:"pattern" flag:"pattern" doc:"the files below the folder input, as npy_load.pattern names them: {field}_{frame}.npy; each simulation counts as one file"`
+	Axes    string   `yaml:"axes" flag:"axes" doc:"order of an array's axes, as npy_load.axes; empty: FHWC"`
+	Fields  []string `yaml:"fields" flag:"fields" doc:"names of the files' channels, in order; a model takes its own from them; empty: the model's channels, or all that files of AthenaK, HDF5 and npz, or those of a file a field, name"`
 }
 
 func init() {
@@ -41,8 +43,13 @@ names start with a dot are not among those of a folder. A folder of an npy file 
 W), or (H, W), for each field counts as a file named like the folder. So does a run of AthenaK
 (2D, see athena_load), whose frames keep the numbers of the run's files. Its fields are found
 by name: dens is density, bcc1 to bcc3 are Bx to Bz. An HDF5 file of one trajectory (The Well,
-athdf: see npy_load) gives its fields under their own names. Each file is a part of the work:
-with --shard I/N, N runs share the files.
+athdf: see npy_load) gives its fields under their own names.
+
+Other layouts are named by pattern and axes, as in npy_load: run_{seed}/{field}_{frame}.npy in
+the folder input. Each simulation then counts as a file named like its folder, or like input
+if the pattern has neither {seed} nor {run}. Without fields, {field} stands for any name.
+
+Each file is a part of the work: with --shard I/N, N runs share the files.
 The stage below is superres.`,
 		Link: pipeline.Link{Adds: pipeline.Stored},
 		New:  func(c *FilesLoad) pipeline.Stage { return &filesLoad{FilesLoad: *c} },
@@ -59,6 +66,12 @@ func (c *FilesLoad) Validate(_ *pipeline.Run, report func(key, format string, ar
 	if err := dataset.CheckNames(c.Fields); err != nil {
 		report("fields", "%v", err)
 	}
+	in := c.inputs()
+	in.Check(report)
+}
+
+func (c *FilesLoad) inputs() dataset.Inputs {
+	return dataset.Inputs{Path: c.Input, Pattern: c.Pattern, Axes: c.Axes, Fields: c.Fields}
 }
 
 type filesLoad struct {
@@ -75,19 +88,20 @@ func (l *filesLoad) Open(_ context.Context, env *pipeline.Env, in pipeline.Meta)
 	if l.Input == "" {
 		return in, fmt.Errorf("input is not set: give an npy or npz file, a folder or a glob by --input")
 	}
-	paths, err := dataset.FindFiles(l.Input, l.Fields)
+	inputs := l.inputs()
+	paths, err := inputs.Find()
 	if err != nil {
 		return in, fmt.Errorf("input %w", err)
 	}
 	identity := sha256.New()
 	for i, path := range paths {
-		files, fields, err := dataset.Input(path, l.Fields)
+		files, err := inputs.Open(path)
 		if err != nil {
 			return in, fmt.Errorf("input %w", err)
 		}
-		l.Fields = fields
+		l.Fields = inputs.Fields
 		seed := dataset.Seed{Files: files, Assignment: dataset.Assignment{Seed: i, Split: frames.Test}}
-		lossy, err := l.measure(&seed)
+		lossy, err := l.measure(path, &seed)
 		if err != nil {
 			return in, err
 		}
@@ -116,7 +130,7 @@ func (l *filesLoad) Reads() (paths []string) {
 
 // measure reads a file's header, and returns its lossy fields. Without names all fields are
 // the model's, which cannot do without one.
-func (l *filesLoad) measure(s *dataset.Seed) (dataset.Lossy, error) {
+func (l *filesLoad) measure(path string, s *dataset.Seed) (dataset.Lossy, error) {
 	a, err := s.Open()
 	if err != nil {
 		return nil, err
@@ -139,7 +153,7 @@ func (l *filesLoad) measure(s *dataset.Seed) (dataset.Lossy, error) {
 	}
 	run.H, run.W = a.H, a.W
 	s.Stamps, s.Frames = a.Stamps(), a.Numbers()
-	l.files = append(l.files, pipeline.File{Path: s.Path, F: a.F, C: a.C, Grid: run.Grid})
+	l.files = append(l.files, pipeline.File{Path: path, F: a.F, C: a.C, Grid: run.Grid})
 	if numbers := a.Numbers(); !slices.Equal(numbers, dataset.Numbers(a.F)) {
 		l.files[len(l.files)-1].Numbers = numbers
 	}

@@ -78,6 +78,7 @@ func TestInputs(t *testing.T) {
 	}
 
 	write("split/2_a.npy", []int{2, 1, 2}, 0, 0, 0, 0)
+	write("named/z/a.npy", []int{2, 1, 2}, 0, 0, 0, 0)
 	write("odd/3_a.npy", []int{2, 1, 2}, 0, 0, 0, 0)
 	write("odd/3_b.npy", []int{1, 1, 2}, 0, 0)
 	write("twice/1_x.npy", []int{1, 1, 2, 2}, 0, 0, 0, 0)
@@ -86,6 +87,7 @@ func TestInputs(t *testing.T) {
 		"seed 2 has no file for b":                                  {Root: root, Pattern: "split/{seed}_{field}.npy", Fields: fields},
 		"3_b.npy: shape [1 1 2], but ":                              {Root: root, Pattern: "odd/{seed}_{field}.npy", Fields: fields},
 		"f.npy: shape [2 1 2 2], want (frames, H, W), one field":    {Root: root, Pattern: "whole/run_{seed}/{field}.npy", Fields: []string{"f"}},
+		"named/z has no file for b":                                 {Root: root, Pattern: "named/{run}/{field}.npy", Fields: fields},
 		"1_x.npy are seed 1":                                        {Root: root, Pattern: "twice/{seed}_?.npy", Fields: fields},
 		"has no file of the pattern run{seed}.npy: it holds first":  {Root: root, Pattern: "run{seed}.npy", Fields: fields},
 		"seed 5 is not in files: it has 2 seeds, 0 to 1":            {Files: whole, Seeds: []int{5}, Fields: fields},

@@ -72,7 +72,7 @@ func (c *Splitting) check(run *pipeline.Run, report func(key, format string, arg
 	}
 	for _, key := range set {
 		if run.Overfit {
-			report(key, "is set, but run.overfit (true unless the spec says otherwise) trains and validates on the first seed alone: set run.overfit to false, or leave %s out", key)
+			report(key, "is set, but run.overfit (true unless the spec says otherwise) trains and validates on the first simulation alone: set run.overfit to false, or leave %s out", key)
 		}
 	}
 	if c.SplitTime == nil {

@@ -298,7 +298,7 @@ func (r *superres) find(names []string) error {
 		r.pick = append(r.pick, i)
 	}
 	if missing != nil {
-		return fmt.Errorf("the files' fields are %s: the checkpoint's are %s: %s missing",
+		return fmt.Errorf("the files' fields are %s: the checkpoint's are %s: %s missing (name files that hold a field, or a frame, each by --pattern, as {field}_{frame}.npy)",
 			strings.Join(names, ", "), strings.Join(r.loaded.Channels, ", "), strings.Join(missing, ", "))
 	}
 	return nil

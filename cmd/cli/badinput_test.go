@@ -97,7 +97,7 @@ var badInputs = []badInput{
 	{"channels that have no name", func(p *place) { p.array(array, 4, 8, 8, 3) }, export, 2,
 		"seed_0001/npy/f.npy: 3 channels, but fields names 2: a b"},
 	{"seeds of different grids", func(p *place) { p.array(array, 4, 16, 8, 2) }, export, 2,
-		"seed_0001/npy/f.npy: grid 16 x 8, but the seeds before it have 8 x 8"},
+		"seed_0001/npy/f.npy: grid 16 x 8, but the simulations before it have 8 x 8"},
 	{"grid that the factor does not divide", nil, export + " --set pool_upsample.factor=3", 2,
 		"flow[2].pool_upsample: factor 3 does not divide the grid 8 x 8"},
 	{"NaN in a frame", func(p *place) { p.value(array, 2*128+5, float32(math.NaN())) }, export, 1,

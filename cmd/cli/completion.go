@@ -132,10 +132,8 @@ func completeVerb(verb *cobra.Command, keys []pipeline.Key) completedVerb {
 	case verb.Name() == "describe":
 		v.Words = strings.Join(stageNames(), " ")
 	}
+	verb.InitDefaultHelpFlag()
 	verb.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Name == "help" {
-			return
-		}
 		flag := completedFlag{Name: f.Name, Doc: plain(f.Usage), Words: flagWords(f, keys)}
 		for _, k := range keys {
 			if k.Flag == f.Name {

@@ -44,6 +44,9 @@ func TestCompletion(t *testing.T) {
 		{"fmsr watch r", "runs"},
 		{"fmsr cache ", "ls rm"},
 		{"fmsr completion z", "zsh"},
+		{"fmsr ls --hel", "--help"},
+		{"fmsr --hel", "--help"},
+		{"fmsr run my.yaml --help m", "my.yaml"},
 	}
 	script += "\nfmsr() { echo fmsr was run; }\n"
 	for _, c := range cases {

@@ -182,7 +182,7 @@ func verifyResults(ctx context.Context, dir string, found []string) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	is := "results of " + words.Count(results.Parts, "seed")
+	is := "results of " + words.Count(results.Parts, "simulation")
 	if results.OfFiles {
 		is = "results of " + words.Count(results.Parts, "file")
 	}

@@ -82,17 +82,27 @@ func (f Files) openArray(path, name, optional string) (*array, error) {
 	}
 	_, all := present(a.shape, axes, optional)
 	_, one := present(a.shape, axes, optional+"F")
-	if f.OneFrame && one && !all && (len(a.shape) == 2 || a.shape[2] < min(a.shape[0], a.shape[1])) {
+	if f.OneFrame && one && !all && (len(a.shape) == 2 || fewChannels(a.shape, without(axes, "F"))) {
 		optional += "F"
 	}
 	opened, err := newArray(a, axes, optional, fortran)
 	switch {
 	case err != nil && f.OneFrame:
-		err = fmt.Errorf("%w, or (H, W, channels), one frame; if each field has a file, give their folder", err)
+		err = fmt.Errorf("%w, or (%s), one frame; if each field or frame has a file, give their folder, and --pattern with {field} or {frame} in place of what varies", err, nameAxes(axes, "F"))
 	case err != nil && one:
 		err = fmt.Errorf("%w. If each file is one frame, name the files by npy_load.pattern, with {frame} for the number, as snap_{frame}%s", err, filepath.Ext(path))
 	}
 	return opened, err
+}
+
+// fewChannels reports whether the channels are the shortest of three axes.
+func fewChannels(shape []int, axes string) bool {
+	for i, n := range shape {
+		if axis := axes[i]; axis != 'C' && n <= shape[strings.IndexByte(axes, 'C')] {
+			return false
+		}
+	}
+	return true
 }
 
 // newArray finds the axes of an array among axes. Those in optional may be missing, or have

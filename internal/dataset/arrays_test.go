@@ -61,7 +61,7 @@ func TestRunMeasures(t *testing.T) {
 	}{
 		{"a.npy", []int{3, 1, 2, 1}, ""},
 		{"b.npy", []int{1, 1, 2, 2}, "b.npy: 2 channels, but fields names 1: f"},
-		{"c.npy", []int{1, 2, 1, 1}, "c.npy: grid 2 x 1, but the seeds before it have 1 x 2"},
+		{"c.npy", []int{1, 2, 1, 1}, "c.npy: grid 2 x 1, but the simulations before it have 1 x 2"},
 	} {
 		path, n := filepath.Join(dir, c.name), 1
 		for _, d := range c.shape {

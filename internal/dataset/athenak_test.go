@@ -179,7 +179,7 @@ func TestDomain(t *testing.T) {
 		{field.Grid{}, sheared, "boundaries [periodic, open] along y and x, but run.grid.boundary is [periodic, periodic]: set it to [periodic, open]"},
 		{field.Grid{Boundary: open}, sheared, ""},
 		{field.Grid{Boundary: open}, round, "set it to [periodic, periodic]"},
-		{field.Grid{H: 2, W: 4, Box: [2]float64{3, 1}}, round, "but the seeds before it have [3, 1]"},
+		{field.Grid{H: 2, W: 4, Box: [2]float64{3, 1}}, round, "but the simulations before it have [3, 1]"},
 	} {
 		run := Run{Grid: c.grid, Fields: []string{"jz"}}
 		if _, err := run.Measure(&c.seed); (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {

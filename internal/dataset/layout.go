@@ -226,7 +226,11 @@ func (l Layout) findPattern() (map[int]Files, error) {
 		}
 		f := found[at.Seed]
 		if other := f.put(path, at, len(l.Fields)); other != "" {
-			return nil, fmt.Errorf("pattern %s: both %s and %s are %s", l.Pattern, other, path, at)
+			name, err := l.nameOf(f, at)
+			if err != nil {
+				return nil, err
+			}
+			return nil, fmt.Errorf("pattern %s: both %s and %s are %s", l.Pattern, other, path, name)
 		}
 		found[at.Seed] = f
 	}
@@ -290,10 +294,31 @@ func (l Layout) checkFields(f Files, at Place) error {
 			missing = append(missing, l.Fields[i])
 		}
 	}
-	if missing != nil {
-		return fmt.Errorf("%s has no file for %s (pattern %s)", at, strings.Join(missing, ", "), l)
+	if missing == nil {
+		return nil
 	}
-	return nil
+	name, err := l.nameOf(f, at)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%s has no file for %s (pattern %s)", name, strings.Join(missing, ", "), l)
+}
+
+// nameOf names the place of files for messages: by the seed if the pattern has it, otherwise
+// by the simulation's folder or file.
+func (l Layout) nameOf(f Files, at Place) (string, error) {
+	if strings.Contains(l.Pattern, "{seed}") {
+		return at.String(), nil
+	}
+	p, err := ParsePattern(l.Pattern, l.Fields)
+	if err != nil {
+		return "", err
+	}
+	path, err := p.simulation(l.Root, f)
+	if err == nil && at.Frame >= 0 {
+		path = fmt.Sprintf("%s, frame %d", path, at.Frame)
+	}
+	return path, err
 }
 
 // listFolder names a folder's first entries, for messages.

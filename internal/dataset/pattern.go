@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -47,7 +48,8 @@ var placeholder = regexp.MustCompile(`\{[^{}]*\}|[*?]`)
 // twoNumbers finds numbers without anything between them.
 var twoNumbers = regexp.MustCompile(`\{(seed|frame|run|time)\}\{(seed|frame|run|time)\}`)
 
-// ParsePattern reads a pattern. fields are the names that {field} stands for.
+// ParsePattern reads a pattern. fields are the names that {field} stands for; without them it
+// stands for any.
 func ParsePattern(text string, fields []string) (*Pattern, error) {
 	rest := filepath.Clean(text)
 	switch {
@@ -106,7 +108,7 @@ func parse(text string, fields []string) (*Pattern, error) {
 			expr.WriteString(`(\d+)`)
 			p.groups = append(p.groups, what)
 		case "{field}":
-			expr.WriteString("(" + strings.Join(names, "|") + ")")
+			expr.WriteString("(" + cmp.Or(strings.Join(names, "|"), "[^/]+?") + ")")
 			p.groups = append(p.groups, what)
 		case "{run}", "{time}":
 			expr.WriteString("([^/]+?)")

@@ -54,7 +54,7 @@ func (r *Run) Measure(s *Seed) ([]int, error) {
 		r.H, r.W = a.H, a.W
 	}
 	if a.H != r.H || a.W != r.W {
-		return nil, fmt.Errorf("%s: grid %d x %d, but the seeds before it have %s", path, a.H, a.W, r.Grid)
+		return nil, fmt.Errorf("%s: grid %d x %d, but the simulations before it have %s", path, a.H, a.W, r.Grid)
 	}
 	found, err := a.Lossy(r.Fields)
 	r.Lossy.Add(found)
@@ -62,11 +62,11 @@ func (r *Run) Measure(s *Seed) ([]int, error) {
 }
 
 // Settle takes the box of a seed's files, unless the spec has said it. It returns an error
-// if the spec or the seeds before it have another domain.
+// if the spec or the simulations before it have another domain.
 func (r *Run) Settle(of field.Domain, path string) error {
 	box, boundary, cure := "run.grid.box is", "run.grid.boundary is", ": leave it out of the spec, or correct it"
 	if r.H > 0 {
-		box, boundary, cure = "the seeds before it have", "the seeds before it have", ""
+		box, boundary, cure = "the simulations before it have", "the simulations before it have", ""
 	}
 	if r.Box == [2]float64{} {
 		r.Box = of.Box

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/runview"
 	"fmsr.example/fmsr/internal/testkit/somerun"
 )
@@ -119,6 +120,15 @@ func TestSeveral(t *testing.T) {
 	power, ratio := v.Data.Charts[v.Spectra[0].Plots[0].Chart], v.Data.Charts[v.Spectra[0].Plots[1].Chart]
 	if len(power.Series) != 3 || len(ratio.Series) != 2 || power.Shade[0] != 4 || power.Shade[1] != 8 {
 		t.Errorf("%d spectra, %d ratios, shade %v", len(power.Series), len(ratio.Series), power.Shade)
+	}
+	if text := v.Edges(); text != "" {
+		t.Errorf("of periodic frames: %s", text)
+	}
+	v.Subjects[1].Record.Grid.Boundary[0] = field.Open
+	html, err := v.HTML()
+	must(t, err)
+	if text, want := v.Edges(), "Edges: open along y in "+v.Subjects[1].Name+". The spectra are of frames as if they repeated there"; !strings.HasPrefix(text, want) || !strings.Contains(string(html), want) {
+		t.Errorf("%s, want %s", text, want)
 	}
 	for k, y := range ratio.Series[0].Y {
 		if want := power.Series[1].Y[k] / power.Series[0].Y[k]; math.Abs(y-want) > 1e-12*want {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fmsr.example/fmsr/internal/evaluate"
+	"fmsr.example/fmsr/internal/field"
 	"fmsr.example/fmsr/internal/picture"
 )
 
@@ -36,6 +37,30 @@ func (v *View) spectra() (all []Spectra) {
 		all = append(all, Spectra{name, plots})
 	}
 	return all
+}
+
+// Edges says which subjects' frames do not repeat at their edges, as spectra take them to;
+// empty: all do.
+func (v *View) Edges() string {
+	var texts []string
+	for _, s := range v.Subjects {
+		if s.Record == nil {
+			continue
+		}
+		axes := map[[2]field.Boundary]string{{field.Open, field.Periodic}: "y", {field.Periodic, field.Open}: "x", {field.Open, field.Open}: "y and x"}[s.Record.Grid.Boundary]
+		if axes == "" {
+			continue
+		}
+		text := "open along " + axes
+		if len(v.Subjects) > 1 {
+			text += " in " + s.Name
+		}
+		texts = append(texts, text)
+	}
+	if texts == nil {
+		return ""
+	}
+	return "Edges: " + strings.Join(texts, "; ") + ". The spectra are of frames as if they repeated there: the jump between the edges adds power at all k."
 }
 
 // addSpectra adds a subject's spectra of a field: all of the only subject; of several the

@@ -198,7 +198,7 @@ func (s *Set) checkStrangers() error {
 		switch {
 		case at < 0 && s.OfFiles: // an earlier run's, of another input
 		case at < 0:
-			return fmt.Errorf("%s: %s is there besides the seeds of the last run here: it is of another spec or of other data: give these runs a folder of their own", s.dir, strings.TrimSuffix(name, ".json"))
+			return fmt.Errorf("%s: %s is there besides the simulations of the last run here: it is of another spec or of other data: give these runs a folder of their own", s.dir, strings.TrimSuffix(name, ".json"))
 		case r.Of == "" && r.Part() != s.Items[at].Part():
 			return fmt.Errorf("%s: %s is there twice, also in place of %s: run shard %d/%d again with --resume never", s.dir, r.Part(), s.named(at), at%max(1, s.Shards)+1, max(1, s.Shards))
 		case r.Key != s.Items[at].Key && s.present(r):

@@ -60,7 +60,7 @@ func TestCheck(t *testing.T) {
 			s.Items[1].Key = "other"
 			finish(t, s, 2, 10)
 		},
-		"seed_0003 is there besides the seeds of the last run here": func(t *testing.T, s *Set) {
+		"seed_0003 is there besides the simulations of the last run here": func(t *testing.T, s *Set) {
 			all(t, s)
 			s.Items[1] = Item{Seed: 3, Key: "other"}
 			finish(t, s, 3, 10)
