@@ -480,7 +480,7 @@ func TestRankWaitsUntilStopped(t *testing.T) {
 			time.AfterFunc(300*time.Millisecond, func() { cancel(errors.New("rank 1 is silent")) })
 			began := time.Now()
 			err = wait(ctx, tr)
-			if took := time.Since(began); took > 2*time.Second {
+			if took := time.Since(began); took > 8*time.Second {
 				return fmt.Errorf("stopped after %v", took)
 			}
 			if tr.Step != 0 {
@@ -492,7 +492,7 @@ func TestRankWaitsUntilStopped(t *testing.T) {
 			t.Errorf("%s: %v", name, errs)
 		}
 	}
-	for range 100 {
+	for range 1000 {
 		if runtime.NumGoroutine() <= goroutines {
 			return
 		}

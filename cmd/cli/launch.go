@@ -50,6 +50,7 @@ func launch(ctx context.Context, size int, trains bool, stdout, stderr io.Writer
 	for _, r := range all {
 		go func() {
 			_ = r.Wait() // its state says how it ended
+			r.events.Wait()
 			ended <- r
 		}()
 	}
@@ -103,8 +104,9 @@ func launch(ctx context.Context, size int, trains bool, stdout, stderr io.Writer
 // rankProcess is a rank that launch has started.
 type rankProcess struct {
 	*exec.Cmd
-	rank  int
-	place ranks.Place
+	rank   int
+	place  ranks.Place
+	events sync.WaitGroup // that it tells its shares
 }
 
 func (r *rankProcess) signalled() bool {
@@ -137,7 +139,7 @@ func startRanks(size int, stdout, stderr io.Writer) (all []*rankProcess, err err
 	together := sharesOn(stdout, size)
 	runtime.LockOSThread() // it has to live as long as the ranks: Pdeathsig is sent when it ends
 	for rank := range size {
-		r := &rankProcess{exec.Command(program), rank, ranks.Place{Rank: rank, Size: size, Host: thisHost, Port: port}}
+		r := &rankProcess{Cmd: exec.Command(program), rank: rank, place: ranks.Place{Rank: rank, Size: size, Host: thisHost, Port: port}}
 		r.Args, r.Env = os.Args, append(os.Environ(), rankEnv(rank, size, port)...)
 		// a terminal's signals reach the ranks from here only: a second one would end them at once
 		r.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}

@@ -294,7 +294,7 @@ func TestRanksFail(t *testing.T) {
 		{"has other values", 1, "RANKS_DATA=" + changed, "rank 1 on " + host + " differs from rank 0 on " + host + ": its digest of ", 2, false},
 	} {
 		took, message, _ := r.fail(c, 2)
-		if took > 10*time.Second {
+		if took > 20*time.Second { // half of it at most, on a machine that does nothing else
 			t.Errorf("%s: the others ended after %v", c.name, took)
 		}
 		t.Logf("%s: %.1f s, %s", c.name, took.Seconds(), message)

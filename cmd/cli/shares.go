@@ -86,10 +86,10 @@ func (r *rankProcess) startShown(on *shares) error {
 		events.Close()
 		return err
 	}
-	go func() {
+	r.events.Go(func() {
 		defer events.Close()
 		_ = display.Receive(events, func(e display.Event) { on.show(r.rank, e) }) // a rank that is killed may leave half an event
-	}()
+	})
 	return nil
 }
 

@@ -67,17 +67,23 @@ func addressOf(address *net.TCPAddr, token string) string {
 	return fmt.Sprintf("http://%s/?token=%s", net.JoinHostPort(host, fmt.Sprint(address.Port)), token)
 }
 
-// serve answers until the context ends.
+// serve answers until the context ends. It returns when nothing is being answered any more, or
+// two seconds later.
 func serve(ctx context.Context, socket net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
+	shut := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		shut, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer close(shut)
+		soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
-		_ = server.Shutdown(shut)
+		_ = server.Shutdown(soon)
 	})
-	defer stop()
-	if err := server.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	err := server.Serve(socket)
+	if !stop() {
+		<-shut // Serve has returned before
 	}
-	return nil
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
 }

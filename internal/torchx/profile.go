@@ -44,11 +44,19 @@ func (s *Scope) leave() {
 // Record starts a recording of all ops in later calls of Do.
 func (t *Thread) Record(ctx context.Context) error {
 	return t.Do(ctx, func(*Scope) error {
-		if err := check(C.fx_record(&t.recording)); err != nil {
-			return err
+		for tries := 1; ; tries++ {
+			before := time.Now()
+			if err := check(C.fx_record(&t.recording)); err != nil {
+				return err
+			}
+			t.began = time.Now()
+			if t.began.Sub(before) < 100*time.Microsecond || tries == 100 { // else the two clocks may differ by what came between them
+				return nil
+			}
+			if _, err := t.endRecording(); err != nil {
+				return err
+			}
 		}
-		t.began = time.Now()
-		return nil
 	})
 }
 

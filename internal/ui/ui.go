@@ -65,6 +65,8 @@ func New(dirs []string, anybody bool) (*Server, error) {
 // Close closes the folders.
 func (s *Server) Close() error {
 	s.ahead.Wait()
+	s.mu.Lock() // an answer may still be under way
+	defer s.mu.Unlock()
 	return s.runs.close()
 }
 

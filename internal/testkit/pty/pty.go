@@ -75,6 +75,13 @@ func (p *Terminal) HangUp() {
 	p.read.Wait()
 }
 
+// End closes the terminal once all programs that use it have ended, and returns what they wrote.
+func (p *Terminal) End() string {
+	p.Program.Close()
+	p.read.Wait()
+	return p.Shown()
+}
+
 // Type writes what a user types.
 func (p *Terminal) Type(text string) { _, _ = p.control.WriteString(text) }
 
