@@ -185,7 +185,7 @@ func TestDocuments(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs every documented command")
 	}
-	hangUps(t)
+	hangUps()
 	world := makeWorld(t)
 	skipped := map[string]bool{}
 	for _, p := range readPages(t) {

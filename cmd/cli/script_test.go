@@ -33,21 +33,18 @@ func TestMain(m *testing.M) {
 // the race detector can see in the others.
 var concurrent = []string{"train", "ends", "export", "merge"}
 
-// hangUps lets programs that the test starts be ended by a hang-up, also under nohup: they
-// would ignore it too, unless it is caught here.
-func hangUps(t *testing.T) {
-	if !signal.Ignored(syscall.SIGHUP) {
-		return
+// hangUps lets programs that the tests start be ended by a hang-up, also under nohup: they
+// would ignore it too, unless it is caught here, until all tests have ended.
+var hangUps = sync.OnceFunc(func() {
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
-	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, syscall.SIGHUP)
-	t.Cleanup(func() { signal.Stop(caught) })
-}
+})
 
 // TestScripts runs the real program through testdata/script, which reads like its
 // manual. With -short, only the concurrent ones.
 func TestScripts(t *testing.T) {
-	hangUps(t)
+	hangUps()
 	dir, files := "testdata/script", []string(nil)
 	if testing.Short() {
 		for _, name := range concurrent {

@@ -46,7 +46,7 @@ func TestTerminal(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts the program several times")
 	}
-	hangUps(t)
+	hangUps()
 	dir, program := t.TempDir(), programLink(t)
 	for name, spec := range map[string]string{"small.yaml": terminalSpec, "share.yaml": shareSpec} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(spec), 0o644); err != nil {
