@@ -54,7 +54,7 @@ func TestSpecHelp(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range []string{
-			"\nfiles_load: Reads the frames of npy and npz files of any grid.\n  --input path   an npy or npz file",
+			"\nfiles_load: Reads the frames of npy and npz files of any grid.\n  --input path    an npy or npz file",
 			"(also for physics,", "\nrun: the run as a whole\n", "\n      --resume string",
 		} {
 			if !strings.Contains(help, want) {
