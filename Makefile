@@ -76,7 +76,7 @@ test: native hdf5
 shots: build
 	@[ -d runs/film/made/images ] || $(MAKE) film
 	@mkdir -p runs/shots
-	@bin/fmsr report runs/demo >/dev/null
+	@bin/fmsr report runs/demo --to runs/demo/report.html >/dev/null
 	@$(PYTHON) interop/shots.py runs/demo runs/film/made docs
 	FMSR_BROWSER=required FMSR_SHOTS=$(CURDIR)/runs/shots go test ./internal/ui -count 1 -run TestBrowser
 
