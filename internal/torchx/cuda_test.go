@@ -1,6 +1,7 @@
 package torchx
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -55,7 +56,7 @@ func TestKernelLibrary(t *testing.T) {
 		if err := os.WriteFile(path+".cc", []byte(source), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.Command("g++", "-shared", "-fPIC", "-o", path, path+".cc").CombinedOutput(); err != nil {
+		if out, err := exec.Command(cmp.Or(os.Getenv("CXX"), "g++"), "-shared", "-fPIC", "-o", path, path+".cc").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		return path
