@@ -56,8 +56,9 @@ var (
 	_ pipeline.Reader    = (*film)(nil)
 )
 
-// Validate reports a file of another format.
-func (c *Film) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+// Validate reports a file of another format, and truth that cannot be read so.
+func (c *Film) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
+	c.TruthFiles.Validate(run, report)
 	if c.File != "" && !slices.Contains(picture.FilmFormats, c.extension()) {
 		report("file", "is %s: want a name that ends with %s", c.File, strings.Join(picture.FilmFormats, ", "))
 	}

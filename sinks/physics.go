@@ -63,8 +63,9 @@ share the files (--shard I/N) keep the results of each file, and the last one jo
 // usualNames are the names by which fields are found.
 var usualNames = []string{"density", "velx", "vely", "velz", "Bx", "By", "Bz", "jz"}
 
-// Validate reports what is not FIELD=NAME.
-func (c *Physics) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+// Validate reports what is not FIELD=NAME, and truth that cannot be read so.
+func (c *Physics) Validate(run *pipeline.Run, report func(key, format string, args ...any)) {
+	c.TruthFiles.Validate(run, report)
 	seen := map[string]bool{}
 	for _, text := range c.Names {
 		field, name, _ := strings.Cut(text, "=")

@@ -23,6 +23,16 @@ type TruthFiles struct {
 	Fields  []string `yaml:"fields" flag:"fields" doc:"names of the truth's channels, in order; empty: the model's channels"`
 }
 
+// Validate reports a pattern and axes that cannot be.
+func (f TruthFiles) Validate(_ *pipeline.Run, report func(key, format string, args ...any)) {
+	in := f.inputs(f.Fields)
+	in.Check(report)
+}
+
+func (f TruthFiles) inputs(fields []string) dataset.Inputs {
+	return dataset.Inputs{Path: f.Truth, Pattern: f.Pattern, Axes: f.Axes, Fields: fields}
+}
+
 // truth reads the true fields of input files, one file at a time.
 type truth struct {
 	files TruthFiles
@@ -44,7 +54,7 @@ func (t *truth) find(files TruthFiles, env *pipeline.Env, in pipeline.Meta) erro
 	if err := t.findChannels(); err != nil {
 		return err
 	}
-	inputs := dataset.Inputs{Path: files.Truth, Pattern: files.Pattern, Axes: files.Axes, Fields: t.names()}
+	inputs := files.inputs(t.names())
 	found, err := inputs.Find()
 	if err != nil {
 		return fmt.Errorf("truth %w", err)

@@ -68,9 +68,17 @@ func Read(file string, src []byte, overrides []Override) *Document {
 	return d
 }
 
-// Diagnostics returns all problems found so far, in order.
+// Diagnostics returns all problems found so far, in order. A flag may reach several stages:
+// what all of them say of its value is one problem.
 func (d *Document) Diagnostics() Diagnostics {
 	d.diags.sort()
+	seen := map[string]bool{}
+	d.diags = slices.DeleteFunc(d.diags, func(p Diagnostic) bool {
+		line := p.String()
+		again := p.Flag != "" && seen[line]
+		seen[line] = true
+		return again
+	})
 	return d.diags
 }
 
