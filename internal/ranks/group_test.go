@@ -170,9 +170,8 @@ func (w *world) expect(errs []error, text string, other ...int) {
 	}
 }
 
-// bubble runs a test on a clock of its own, which goes on only while all its goroutines wait:
-// however late the machine is with them, no limit passes in the meantime. In the end none of
-// them may be left.
+// bubble runs a test with a clock that stands still while any of its goroutines runs. A busy
+// machine may be slow with them: no limit of time passes. At the end no goroutine may be left.
 func bubble(t *testing.T, test func(t *testing.T)) {
 	synctest.Test(t, func(t *testing.T) {
 		test(t)

@@ -117,7 +117,7 @@ func TestDoAndCancellation(t *testing.T) {
 // TestThreadCount checks that kernels on a Thread of one core run on that thread
 // alone, and that a Thread of four cores starts three more threads.
 func TestThreadCount(t *testing.T) {
-	// a thread has the name of the one that starts it, and Go starts none from a Thread's
+	// A new thread gets the name of the thread that starts it. The Go runtime starts none from a Thread's.
 	named := func(name string) (n int) {
 		names, err := filepath.Glob("/proc/self/task/*/comm")
 		if err != nil || len(names) == 0 {
