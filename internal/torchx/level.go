@@ -21,13 +21,14 @@ const (
 	AVX2             // with FMA
 	AVX512           // F, VL, DQ and BW
 	AVX512BF16       // products of bf16 too
+	AMX              // products of tiles of bf16 too
 )
 
 // LevelVariable is the environment variable that names the level to use, for tests and comparisons. Without it, the
 // kernels are those of the processor's highest level.
 const LevelVariable = "FMSR_CPU"
 
-var levelNames = []string{"generic", "avx2", "avx512", "avx512bf16"}
+var levelNames = []string{"generic", "avx2", "avx512", "avx512bf16", "amx"}
 
 func (l Level) String() string { return levelNames[l] }
 

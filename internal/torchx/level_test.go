@@ -25,7 +25,7 @@ func TestBestCPULevel(t *testing.T) {
 		t.Skip("no list of the processor's instructions here")
 	}
 	want := Generic
-	for l, flags := range []string{"", "avx2 fma", "avx512f avx512vl avx512dq avx512bw", "avx512_bf16"} {
+	for l, flags := range []string{"", "avx2 fma", "avx512f avx512vl avx512dq avx512bw", "avx512_bf16", "amx_tile amx_bf16"} {
 		has := true
 		for _, flag := range strings.Fields(flags) {
 			has = has && regexp.MustCompile(`(?m)^flags\s*:.*\b`+flag+`\b`).Match(cpus)
@@ -52,7 +52,7 @@ func TestUseLevel(t *testing.T) {
 			}
 		case err != nil || CPULevel() != Level(l):
 			t.Errorf("%s: level %v, error %v", name, CPULevel(), err)
-		case CPU.HasBF16() != (Level(l) == AVX512BF16):
+		case CPU.HasBF16() != (Level(l) >= AVX512BF16):
 			t.Errorf("%s: CPU.HasBF16() = %v", name, CPU.HasBF16())
 		}
 	}

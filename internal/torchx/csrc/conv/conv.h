@@ -27,7 +27,7 @@ bool has_conv(bool bfloat16);
 
 // The kernels read the weights in an order of their own, which depends on the way in which they compute the sums. Way is
 // the way of a shape and type; shapes of the same channels, kernel and way share packed weights.
-enum class ConvWay { direct, winograd, large_winograd };
+enum class ConvWay { direct, winograd, large_winograd, amx };
 template <class T>
 ConvWay conv_way(const ConvShape &shape);
 template <class T>

@@ -1,0 +1,364 @@
+// See amx.h for the maths.
+#include "amx.h"
+
+#include <array>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "core/parallel.h"
+#include "simd/buffers.h"
+#include "simd/simd.h"
+#include "simd/tiles.h"
+
+namespace fx {
+
+bool has_amx_conv() { return level >= Level::amx; }
+
+#if defined(__x86_64__)
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
+#define FX_WIDTH 16
+#define FX_BF16 1
+namespace {
+
+#include "simd/products.h"
+
+constexpr int64_t side = 16;    // rows of a tile, and its columns of sums
+constexpr int64_t depth = 32;   // values along the summed axis of a tile
+constexpr int64_t block = 32;   // channels, and cells, whose sums are computed at once
+
+int64_t rounded_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+// ---- y from x, and dx from dy
+
+// A band of rows of x as first factors. The x of 16 cells of y for a tap must be a constant distance apart: channels are
+// padded with zeros to whole tiles, and at the edges of a row there is a border. If the width is no multiple of 16,
+// cells of y continue in the next row, and the border would lie between them; then there is a plane for each kx instead,
+// which holds no border.
+struct Band {
+  const ConvShape &s;
+  int64_t rows, border, channels, planes, row, plane;  // row: cells of a row; plane: the length of a plane
+  Band(const ConvShape &s, int64_t rows)
+      : s(s), rows(rows), border(s.kernel / 2), channels(rounded_up(s.in, depth)), planes(s.width % side ? s.kernel : 1),
+        row(planes == 1 ? s.width + 2 * border : s.width), plane((rows + 2 * border) * row * channels) {}
+  int64_t size() const { return planes * plane + side * channels; }  // the last tile may be read beyond the last cell
+
+  // Fills the buffer for the rows of y from `first` on.
+  void fill(const bf16 *sample, int64_t first, int64_t count, bf16 *to) const {
+    for (int64_t p = 0; p < planes; p++)
+      for (int64_t i = 0; i < count + 2 * border; i++)
+        fill_row(sample, first + i - border, planes == 1 ? -border : p - border, to + p * plane + i * row * channels);
+  }
+
+  // A row of the buffer, whose first cell is x = begin.
+  void fill_row(const bf16 *sample, int64_t y, int64_t begin, bf16 *to) const {
+    if (s.periodic) y = (y + s.height) % s.height;
+    if (y < 0 || y >= s.height) return static_cast<void>(std::memset(to, 0, row * channels * sizeof(bf16)));
+    const bf16 *from = sample + y * s.width * s.in;
+    auto copy = [&](int64_t x, int64_t cells) {  // from x on
+      bf16 *at = to + (x - begin) * channels;
+      if (channels == s.in) return static_cast<void>(std::memcpy(at, from + x * s.in, cells * s.in * sizeof(bf16)));
+      for (int64_t i = 0; i < cells; i++, at += channels) {
+        std::memcpy(at, from + (x + i) * s.in, s.in * sizeof(bf16));
+        std::memset(at + s.in, 0, (channels - s.in) * sizeof(bf16));
+      }
+    };
+    auto outside = [&](int64_t x) {  // x = -1 or the width
+      bf16 *at = to + (x - begin) * channels;
+      if (!s.periodic) return static_cast<void>(std::memset(at, 0, channels * sizeof(bf16)));
+      const bf16 *cell = from + (x < 0 ? s.width - 1 : 0) * s.in;
+      std::memcpy(at, cell, s.in * sizeof(bf16));
+      std::memset(at + s.in, 0, (channels - s.in) * sizeof(bf16));
+    };
+    const int64_t end = begin + row, inner = std::max<int64_t>(begin, 0);
+    if (begin < 0) outside(-1);
+    copy(inner, std::min(end, s.width) - inner);
+    if (end > s.width) outside(s.width);
+  }
+
+  // The x of 16 cells of y, from that one of the band on, for a tap.
+  const bf16 *at(const bf16 *buffer, int64_t ky, int64_t kx, int64_t cell) const {
+    if (planes > 1) return buffer + kx * plane + (ky * s.width + cell) * channels;
+    return buffer + ((cell / s.width + ky) * row + cell % s.width + kx) * channels;
+  }
+};
+
+// The sums (P x 16 cells, 32 channels) of P tiles of cells and V tiles of channels; w is (k, k, terms, V x 16).
+template <int P, int V>
+void add_taps(const Band &band, const bf16 *x, const int64_t *cells, const pair *w, float *sums) {
+  zero_tile<0>();
+  if constexpr (V > 1) zero_tile<1>();
+  if constexpr (P > 1) zero_tile<2>();
+  if constexpr (P > 1 && V > 1) zero_tile<3>();
+  const int64_t apart = band.channels * sizeof(bf16), k = band.s.kernel;
+  for (int64_t ky = 0; ky < k; ky++)
+    for (int64_t kx = 0; kx < k; kx++) {
+      const bf16 *x0 = band.at(x, ky, kx, cells[0]), *x1 = P > 1 ? band.at(x, ky, kx, cells[1]) : nullptr;
+      for (int64_t c = 0; c < band.channels; c += depth, w += V * side * lanes) {
+        load_tile<6>(w, V * lanes * sizeof(pair));
+        load_tile<4>(x0 + c, apart);
+        add_tile_products<0, 4, 6>();
+        if constexpr (V > 1) {
+          load_tile<7>(w + lanes, V * lanes * sizeof(pair));
+          add_tile_products<1, 4, 7>();
+        }
+        if constexpr (P > 1) {
+          load_tile<5>(x1 + c, apart);
+          add_tile_products<2, 5, 6>();
+        }
+        if constexpr (P > 1 && V > 1) add_tile_products<3, 5, 7>();
+      }
+    }
+  constexpr int64_t bytes = block * sizeof(float);
+  store_tile<0>(sums, bytes);
+  if constexpr (V > 1) store_tile<1>(sums + side, bytes);
+  if constexpr (P > 1) store_tile<2>(sums + side * block, bytes);
+  if constexpr (P > 1 && V > 1) store_tile<3>(sums + side * block + side, bytes);
+}
+
+// y of a band, V vectors of its channels.
+template <int V>
+void band_of_channels(const Band &band, const bf16 *x, int64_t cells, const pair *w, const float *b, const bf16 *r, bf16 *y) {
+  alignas(64) float sums[block * block];
+  const int64_t tiles = (cells + side - 1) / side, some = std::min(side, cells), out = band.s.out;
+  for (int64_t t = 0; t < tiles; t += 2) {
+    int64_t at[2];  // the last tile ends at the last cell, and may compute cells once more
+    for (int64_t p = 0; p < 2; p++) at[p] = std::max<int64_t>(0, std::min((t + p) * side, cells - side));
+    const int64_t count = std::min<int64_t>(2, tiles - t);
+    count == 2 ? add_taps<2, V>(band, x, at, w, sums) : add_taps<1, V>(band, x, at, w, sums);
+    for (int64_t p = 0; p < count; p++)
+      for (int64_t i = 0; i < some; i++)
+        FX_UNROLL for (int v = 0; v < V; v++) {
+          vec sum = load(sums + (p * side + i) * block + v * lanes);
+          const int64_t to = (at[p] + i) * out + v * lanes;
+          if (b) sum += load(b + v * lanes);
+          if (r) sum += load(r + to);
+          store(y + to, sum);
+        }
+  }
+}
+
+// s.in and s.out are the channels of this product's x and y. w is (blocks of y's channels, k, k, terms, block).
+void product(const ConvShape &s, const bf16 *x, const pair *w, const float *b, const bf16 *r, bf16 *y) {
+  const int64_t row_bytes = (s.width + 2) * rounded_up(s.in, depth) * sizeof(bf16) * (s.width % side ? s.kernel : 1);
+  const int64_t rows = std::clamp<int64_t>(393216 / row_bytes - (s.kernel - 1), 1, s.height);
+  const int64_t bands = (s.height + rows - 1) / rows;
+  const Band band(s, rows);
+  in_parts(s.samples * bands, 1, [&] {
+    return [&, tiles = Tiles(side), buffer = Buffer<bf16>(band.size())](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        const int64_t n = i / bands, first = i % bands * rows, count = std::min(rows, s.height - first);
+        const bf16 *sample = x + n * s.height * s.width * s.in;
+        band.fill(sample, first, count, buffer.get());
+        for (int64_t o = 0; o < s.out; o += block) {
+          const pair *weights = w + o * s.kernel * s.kernel * band.channels / 2;
+          const int64_t to = (n * s.height + first) * s.width * s.out + o;
+          (o + block <= s.out ? band_of_channels<2> : band_of_channels<1>)(band, buffer.get(), count * s.width, weights, b ? b + o : nullptr,
+                                                                          r ? r + to : nullptr, y + to);
+        }
+      }
+    };
+  });
+}
+
+// Packs w (O,k,k,I) for product: V vectors of y's channels from o on.
+void pack_forward(const ConvShape &s, const float *w, int64_t o, int64_t vectors, pair *to) {
+  const int64_t taps = s.kernel * s.kernel;
+  for (int64_t t = 0; t < taps; t++)
+    for (int64_t c = 0; c < s.in; c += depth, to += side * vectors * lanes)
+      for (int64_t v = 0; v < vectors; v++) {
+        words rows[lanes];
+        for (int64_t i = 0; i < lanes; i++) {
+          const float *from = w + ((o + v * lanes + i) * taps + t) * s.in + c;
+          rows[i] = narrowed(load(from), c + lanes < s.in ? load(from + lanes) : vec{});
+        }
+        transpose(rows);
+        for (int64_t i = 0; i < side; i++) put(to + (i * vectors + v) * lanes, rows[i]);
+      }
+}
+
+// Packs w[i][-t][o] for product: V vectors of x's channels from i on.
+void pack_backward(const ConvShape &s, const float *w, int64_t i, int64_t vectors, pair *to) {
+  const int64_t taps = s.kernel * s.kernel;
+  for (int64_t t = taps - 1; t >= 0; t--)
+    for (int64_t o = 0; o < rounded_up(s.out, depth); o += 2)
+      for (int64_t v = 0; v < vectors; v++, to += lanes) {
+        const float *from = w + (o * taps + t) * s.in + i + v * lanes;
+        put(to, o < s.out ? across<pair>(from, from + taps * s.in) : words{});
+      }
+}
+
+// The same for all of y's, or x's, channels; terms of a tap are those of the padded channels.
+template <class Pack>
+void pack_all(const ConvShape &s, int64_t channels, int64_t summed, const float *w, Pack pack, pair *to) {
+  const int64_t terms = s.kernel * s.kernel * rounded_up(summed, depth) / 2;
+  each_block(channels, [&](int64_t first, int64_t vectors) { pack(s, w, first, vectors, to + first * terms); });
+}
+
+}  // namespace
+
+int64_t amx_packed_bytes(const ConvShape &s) {
+  return s.out * s.kernel * s.kernel * rounded_up(s.in, depth) * static_cast<int64_t>(sizeof(bf16));
+}
+
+void amx_pack(const ConvShape &s, const float *w, void *to) { pack_all(s, s.out, s.in, w, pack_forward, static_cast<pair *>(to)); }
+
+void amx_forward(const ConvShape &s, const bf16 *x, const void *w, const float *b, const bf16 *r, bf16 *y) {
+  product(s, x, static_cast<const pair *>(w), b, r, y);
+}
+
+void amx_input_gradient(const ConvShape &s, const bf16 *dy, const float *w, bf16 *dx) {
+  ConvShape reversed = s;
+  std::swap(reversed.in, reversed.out);
+  Buffer<pair> packed(amx_packed_bytes(reversed) / sizeof(pair));
+  pack_all(s, s.in, s.out, w, pack_backward, packed.get());
+  product(reversed, dy, packed.get(), nullptr, nullptr, dx);
+}
+
+// ---- dw from x and dy
+
+namespace {
+
+// Cells of x and dy as they are summed over, one after the other along rows with a border, band by band. dy is zero in
+// the border, so that the x of a tap is at a constant distance along all rows.
+//
+// x is the second factor: pairs of neighbouring cells, (pairs, channels). A tap's first pair may begin at an even or an
+// odd cell; there is a plane for each. dy is the first factor: (channels, cells).
+struct Summed {
+  const ConvShape &s;
+  int64_t border, row, cells, pairs, apart, plane, column;  // of a band; apart, column: the distance of pairs, of channels
+  Summed(const ConvShape &s, int64_t rows)
+      : s(s), border(s.kernel / 2), row(s.width + 2 * border), cells(rounded_up(rows * row, depth)),
+        pairs((cells + 2 * border * (row + 1)) / 2 + 1), apart(s.in + 16), plane(pairs * apart), column(cells + depth) {}
+  int64_t x_size() const { return plane * (border ? 2 : 1); }
+  int64_t dy_size() const { return s.out * column; }
+  int64_t steps(int64_t rows) const { return (rows * row + depth - 1) / depth; }
+
+  // The pairs of the cells from x on, for a tap.
+  const pair *at(const pair *x, int64_t ky, int64_t kx) const {
+    const int64_t cell = ky * row + kx;
+    return x + cell % 2 * plane + cell / 2 * apart;
+  }
+
+  void fill_x(const bf16 *sample, int64_t first, int64_t rows, const bf16 *zeros, pair *to) const {
+    auto cell = [&](int64_t i) {
+      int64_t y = first + i / row - border, x = i % row - border;
+      if (s.periodic) y = (y + s.height) % s.height, x = (x + s.width) % s.width;
+      const bool outside = i >= (rows + 2 * border) * row || y < 0 || y >= s.height || x < 0 || x >= s.width;
+      return outside ? zeros : sample + (y * s.width + x) * s.in;
+    };
+    const int64_t end = 2 * (steps(rows) * depth / 2 + border * (row + 1) + 1);
+    for (int64_t i = 0; i < std::min(end, 2 * pairs); i++) {
+      if (!border && i % 2) continue;
+      const bf16 *now = cell(i), *next = cell(i + 1);
+      pair *at = to + i % 2 * plane + i / 2 * apart;
+      for (int64_t c = 0; c < s.in; c += lanes) put(at + c, across<pair>(now + c, next + c));
+    }
+  }
+
+  void fill_dy(const bf16 *sample, int64_t first, int64_t rows, const bf16 *zeros, bf16 *to) const {
+    auto cell = [&](int64_t i) {
+      const int64_t y = i / row, x = i % row;
+      return y < rows && x < s.width ? sample + ((first + y) * s.width + x) * s.out : zeros;
+    };
+    for (int64_t i = 0; i < steps(rows) * depth; i += depth)
+      for (int64_t o = 0; o < s.out; o += lanes) {
+        words block[lanes];
+        for (int64_t j = 0; j < lanes; j++) block[j] = across<pair>(cell(i + 2 * j) + o, cell(i + 2 * j + 1) + o);
+        transpose(block);
+        for (int64_t j = 0; j < lanes; j++) put(to + (o + j) * column + i, block[j]);
+      }
+  }
+};
+
+// dw (P x 16 channels of y, V x 16 of x) += the sum over `steps` tiles of cells. Channels of y are `apart` floats apart.
+template <int P, int V>
+void add_cells(const Summed &of, int64_t steps, const bf16 *dy, const pair *x, float *dw, int64_t apart) {
+  const int64_t bytes = apart * sizeof(float), x_bytes = of.apart * sizeof(pair), dy_bytes = of.column * sizeof(bf16);
+  load_tile<0>(dw, bytes);
+  if constexpr (V > 1) load_tile<1>(dw + side, bytes);
+  if constexpr (P > 1) load_tile<2>(dw + side * apart, bytes);
+  if constexpr (P > 1 && V > 1) load_tile<3>(dw + side * apart + side, bytes);
+  for (int64_t i = 0; i < steps; i++, dy += depth, x += depth / 2 * of.apart) {
+    load_tile<6>(x, x_bytes);
+    load_tile<4>(dy, dy_bytes);
+    add_tile_products<0, 4, 6>();
+    if constexpr (V > 1) {
+      load_tile<7>(x + lanes, x_bytes);
+      add_tile_products<1, 4, 7>();
+    }
+    if constexpr (P > 1) {
+      load_tile<5>(dy + side * of.column, dy_bytes);
+      add_tile_products<2, 5, 6>();
+    }
+    if constexpr (P > 1 && V > 1) add_tile_products<3, 5, 7>();
+  }
+  store_tile<0>(dw, bytes);
+  if constexpr (V > 1) store_tile<1>(dw + side, bytes);
+  if constexpr (P > 1) store_tile<2>(dw + side * apart, bytes);
+  if constexpr (P > 1 && V > 1) store_tile<3>(dw + side * apart + side, bytes);
+}
+
+// dw (O,k,k,I) += the sum over a band.
+void add_band(const Summed &of, int64_t steps, const bf16 *dy, const pair *x, float *dw) {
+  const ConvShape &s = of.s;
+  const int64_t apart = s.kernel * s.kernel * s.in;
+  for (int64_t o = 0; o < s.out; o += block)
+    for (int64_t c = 0; c < s.in; c += block)
+      for (int64_t ky = 0; ky < s.kernel; ky++)
+        for (int64_t kx = 0; kx < s.kernel; kx++) {
+          const bool both = o + block <= s.out, wide = c + block <= s.in;
+          (both ? wide ? add_cells<2, 2> : add_cells<2, 1> : wide ? add_cells<1, 2> : add_cells<1, 1>)(
+              of, steps, dy + o * of.column, of.at(x, ky, kx) + c, dw + o * apart + (ky * s.kernel + kx) * s.in + c, apart);
+        }
+}
+
+void add_bias(const bf16 *dy, int64_t cells, int64_t out, float *db) {
+  for (int64_t o = 0; o < out; o += lanes) {
+    vec acc = load(db + o);
+    for (int64_t i = 0; i < cells; i++) acc += load(dy + i * out + o);
+    store(db + o, acc);
+  }
+}
+
+}  // namespace
+
+void amx_weight_gradient(const ConvShape &s, const bf16 *x, const bf16 *dy, float *dw, float *db) {
+  const int64_t rows = std::clamp<int64_t>(512 / (s.width + 2), 1, s.height), bands = (s.height + rows - 1) / rows;
+  const Summed of(s, rows);
+  const std::vector<bf16> zeros(std::max(s.in, s.out));
+  const int64_t size = s.out * s.kernel * s.kernel * s.in;
+  ThreadSums sums(size + s.out);
+  in_shares(s.samples * bands, 1, [&] {
+    return [&, tiles = Tiles(side), to = sums.begin(), x_cells = Buffer<pair>(of.x_size()), dy_cells = Buffer<bf16>(of.dy_size())](
+               int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) {
+        const int64_t n = i / bands, first = i % bands * rows, count = std::min(rows, s.height - first);
+        const int64_t grid = s.height * s.width;
+        of.fill_x(x + n * grid * s.in, first, count, zeros.data(), x_cells.get());
+        of.fill_dy(dy + n * grid * s.out, first, count, zeros.data(), dy_cells.get());
+        add_band(of, of.steps(count), dy_cells.get(), x_cells.get(), to);
+        add_bias(dy + (n * grid + first * s.width) * s.out, count * s.width, s.out, to + size);
+      }
+    };
+  });
+  const auto made = sums.made();
+  parallel_for(size / lanes, 4096, [&](int64_t begin, int64_t end) {
+    add_up(made, begin * lanes, (end - begin) * lanes, dw + begin * lanes);
+  });
+  add_up(made, size, s.out, db);
+}
+
+#pragma GCC pop_options
+#else
+
+int64_t amx_packed_bytes(const ConvShape &) { return 0; }
+void amx_pack(const ConvShape &, const float *, void *) {}
+void amx_forward(const ConvShape &, const bf16 *, const void *, const float *, const bf16 *, bf16 *) {}
+void amx_input_gradient(const ConvShape &, const bf16 *, const float *, bf16 *) {}
+void amx_weight_gradient(const ConvShape &, const bf16 *, const bf16 *, float *, float *) {}
+
+#endif
+
+}  // namespace fx

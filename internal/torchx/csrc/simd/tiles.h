@@ -1,0 +1,54 @@
+// AMX: tile registers, each of up to 16 rows of 64 bytes, and their products.
+//
+// A product adds to a tile of 16 x 16 float sums a tile of 16 rows by 32 bf16, times a tile of 16 rows of pairs: row j of
+// the second factor holds the values 2 j and 2 j + 1 of the summed axis for each of 16 columns, side by side. It takes as
+// many cycles as the first factor has rows, and multiplies eight times as much a cycle as AVX-512.
+//
+// Intel's intrinsics are macros without a memory clobber in GCC 12, so that the compiler could move a store past them.
+#pragma once
+#include <cstdint>
+
+#include "simd.h"
+
+namespace fx {
+
+// Configures the calling thread's tile registers, and frees them at the end: 0 to 3 for sums and 4, 5 for first factors,
+// all of `rows` rows, and 6, 7 for second factors. Other libraries configure them too, so that each kernel does it anew.
+class Tiles {
+ public:
+  explicit Tiles(int64_t rows) {
+    struct alignas(64) {
+      uint8_t palette = 1, start_row = 0, reserved[14] = {};
+      uint16_t row_bytes[16] = {};
+      uint8_t rows[16] = {};
+    } config;
+    for (int i = 0; i < 8; i++) {
+      config.row_bytes[i] = 64;
+      config.rows[i] = static_cast<uint8_t>(i < 6 ? rows : 16);
+    }
+    asm volatile("ldtilecfg %0" ::"m"(config));
+  }
+  ~Tiles() { asm volatile("tilerelease"); }
+  Tiles(const Tiles &) = delete;
+  Tiles &operator=(const Tiles &) = delete;
+};
+
+template <int tile>
+FX_INLINE void zero_tile() {
+  asm volatile("tilezero %%tmm%c0" ::"i"(tile));
+}
+// Rows are `apart` bytes apart in memory.
+template <int tile>
+FX_INLINE void load_tile(const void *from, int64_t apart) {
+  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(apart), "i"(tile) : "memory");
+}
+template <int tile>
+FX_INLINE void store_tile(void *to, int64_t apart) {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(apart), "i"(tile) : "memory");
+}
+template <int sums, int first, int second>
+FX_INLINE void add_tile_products() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sums), "i"(first), "i"(second));
+}
+
+}  // namespace fx
