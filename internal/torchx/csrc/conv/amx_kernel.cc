@@ -220,128 +220,165 @@ void amx_input_gradient(const ConvShape &s, const bf16 *dy, const float *w, bf16
 
 namespace {
 
-// Cells of x and dy as they are summed over, one after the other along rows with a border, band by band. dy is zero in
-// the border, so that the x of a tap is at a constant distance along all rows.
+// Cells of x and dy as they are summed over: pieces of some rows of a sample, with a border beside each row. dy is zero in
+// the border and after the last row, so that the x of a tap is at a constant distance along a piece.
 //
-// x is the second factor: pairs of neighbouring cells, (pairs, channels). A tap's first pair may begin at an even or an
-// odd cell; there is a plane for each. dy is the first factor: (channels, cells).
+// x is the second factor: pairs of neighbouring cells, (pieces, planes, pairs, channels). A tap's first pair may begin at
+// an even or an odd cell; there is a plane for each. dy is the first factor: (channels, pieces, cells).
 struct Summed {
   const ConvShape &s;
-  int64_t border, row, cells, pairs, apart, plane, column;  // of a band; apart, column: the distance of pairs, of channels
-  Summed(const ConvShape &s, int64_t rows)
-      : s(s), border(s.kernel / 2), row(s.width + 2 * border), cells(rounded_up(rows * row, depth)),
-        pairs((cells + 2 * border * (row + 1)) / 2 + 1), apart(s.in + 16), plane(pairs * apart), column(cells + depth) {}
-  int64_t x_size() const { return plane * (border ? 2 : 1); }
-  int64_t dy_size() const { return s.out * column; }
-  int64_t steps(int64_t rows) const { return (rows * row + depth - 1) / depth; }
+  int64_t pieces, rows, bands, border, row, steps;  // at most; steps: tiles of cells in a piece
+  int64_t pairs, apart, plane, column;              // apart, column: the distance of pairs, and of channels of dy
+  explicit Summed(const ConvShape &s)
+      : s(s), rows(std::clamp<int64_t>(512 / (s.width + 2), 1, s.height)), bands((s.height + rows - 1) / rows), border(s.kernel / 2),
+        row(s.width + 2 * border), steps((rows * row + depth - 1) / depth), pairs(steps * depth / 2 + border * (row + 1) + 1),
+        apart(s.in + side), plane(pairs * apart) {
+    pieces = std::clamp<int64_t>(16 / steps, 1, s.samples * bands);
+    column = pieces * steps * depth + depth;
+  }
+  int64_t all() const { return s.samples * bands; }
+  int64_t x_piece() const { return plane * (border ? 2 : 1); }
 
-  // The pairs of the cells from x on, for a tap.
+  // The pairs of a piece's cells for a tap.
   const pair *at(const pair *x, int64_t ky, int64_t kx) const {
     const int64_t cell = ky * row + kx;
     return x + cell % 2 * plane + cell / 2 * apart;
   }
 
-  void fill_x(const bf16 *sample, int64_t first, int64_t rows, const bf16 *zeros, pair *to) const {
-    auto cell = [&](int64_t i) {
+  int64_t first_row(int64_t piece) const { return piece % bands * rows; }
+  int64_t count(int64_t piece) const { return std::min(rows, s.height - first_row(piece)); }
+
+  void fill_x(const bf16 *x, int64_t piece, pair *to) const {
+    static const bf16 zeros[lanes] = {};
+    const bf16 *sample = x + piece / bands * s.height * s.width * s.in;
+    const int64_t first = first_row(piece), end = (count(piece) + 2 * border) * row;
+    auto cell = [&](int64_t i) -> const bf16 * {  // null outside
       int64_t y = first + i / row - border, x = i % row - border;
       if (s.periodic) y = (y + s.height) % s.height, x = (x + s.width) % s.width;
-      const bool outside = i >= (rows + 2 * border) * row || y < 0 || y >= s.height || x < 0 || x >= s.width;
-      return outside ? zeros : sample + (y * s.width + x) * s.in;
+      return i >= end || y < 0 || y >= s.height || x < 0 || x >= s.width ? nullptr : sample + (y * s.width + x) * s.in;
     };
-    const int64_t end = 2 * (steps(rows) * depth / 2 + border * (row + 1) + 1);
-    for (int64_t i = 0; i < std::min(end, 2 * pairs); i++) {
+    const bf16 *next = cell(0);
+    for (int64_t i = 0; i < 2 * pairs; i++) {
+      const bf16 *now = next;
+      next = cell(i + 1);
       if (!border && i % 2) continue;
-      const bf16 *now = cell(i), *next = cell(i + 1);
       pair *at = to + i % 2 * plane + i / 2 * apart;
-      for (int64_t c = 0; c < s.in; c += lanes) put(at + c, across<pair>(now + c, next + c));
+      for (int64_t c = 0; c < s.in; c += lanes) put(at + c, across<pair>(now ? now + c : zeros, next ? next + c : zeros));
     }
   }
 
-  void fill_dy(const bf16 *sample, int64_t first, int64_t rows, const bf16 *zeros, bf16 *to) const {
-    auto cell = [&](int64_t i) {
+  // Fills the channels from `begin` to `end`.
+  void fill_dy(const bf16 *dy, int64_t piece, int64_t begin, int64_t end, bf16 *to) const {
+    static const bf16 zeros[lanes] = {};
+    const bf16 *band = dy + (piece / bands * s.height + first_row(piece)) * s.width * s.out;
+    const int64_t some = count(piece);
+    auto cell = [&](int64_t i, int64_t o) {
       const int64_t y = i / row, x = i % row;
-      return y < rows && x < s.width ? sample + ((first + y) * s.width + x) * s.out : zeros;
+      return y < some && x < s.width ? band + (y * s.width + x) * s.out + o : zeros;
     };
-    for (int64_t i = 0; i < steps(rows) * depth; i += depth)
-      for (int64_t o = 0; o < s.out; o += lanes) {
+    for (int64_t i = 0; i < steps * depth; i += depth)
+      for (int64_t o = begin; o < end; o += lanes) {
         words block[lanes];
-        for (int64_t j = 0; j < lanes; j++) block[j] = across<pair>(cell(i + 2 * j) + o, cell(i + 2 * j + 1) + o);
+        for (int64_t j = 0; j < lanes; j++) block[j] = across<pair>(cell(i + 2 * j, o), cell(i + 2 * j + 1, o));
         transpose(block);
         for (int64_t j = 0; j < lanes; j++) put(to + (o + j) * column + i, block[j]);
       }
   }
+
+  // db of some channels += the sum over the cells of a piece.
+  void add_bias(const bf16 *dy, int64_t piece, int64_t begin, int64_t end, float *db) const {
+    const bf16 *band = dy + (piece / bands * s.height + first_row(piece)) * s.width * s.out;
+    for (int64_t o = begin; o < end; o += lanes) {
+      vec acc = load(db + o);
+      for (int64_t i = 0; i < count(piece) * s.width; i++) acc += load(band + i * s.out + o);
+      store(db + o, acc);
+    }
+  }
 };
 
-// dw (P x 16 channels of y, V x 16 of x) += the sum over `steps` tiles of cells. Channels of y are `apart` floats apart.
+// dw (P x 16 channels of y, V x 16 of x) += the sum over some pieces. Channels of y are `apart` floats apart.
 template <int P, int V>
-void add_cells(const Summed &of, int64_t steps, const bf16 *dy, const pair *x, float *dw, int64_t apart) {
-  const int64_t bytes = apart * sizeof(float), x_bytes = of.apart * sizeof(pair), dy_bytes = of.column * sizeof(bf16);
+void add_cells(const Summed &of, int64_t pieces, const bf16 *dy, const pair *x, float *dw, int64_t apart) {
+  const int64_t bytes = apart * sizeof(float), x_step = of.apart * depth / 2, x_bytes = of.apart * sizeof(pair);
+  const int64_t steps = of.steps, dy_tile = of.column * side, dy_bytes = of.column * sizeof(bf16), piece = of.x_piece() - steps * x_step;
   load_tile<0>(dw, bytes);
   if constexpr (V > 1) load_tile<1>(dw + side, bytes);
   if constexpr (P > 1) load_tile<2>(dw + side * apart, bytes);
   if constexpr (P > 1 && V > 1) load_tile<3>(dw + side * apart + side, bytes);
-  for (int64_t i = 0; i < steps; i++, dy += depth, x += depth / 2 * of.apart) {
-    load_tile<6>(x, x_bytes);
-    load_tile<4>(dy, dy_bytes);
-    add_tile_products<0, 4, 6>();
-    if constexpr (V > 1) {
-      load_tile<7>(x + lanes, x_bytes);
-      add_tile_products<1, 4, 7>();
+  for (int64_t p = 0; p < pieces; p++, x += piece)
+    for (int64_t i = 0; i < steps; i++, dy += depth, x += x_step) {
+      load_tile<6>(x, x_bytes);
+      load_tile<4>(dy, dy_bytes);
+      add_tile_products<0, 4, 6>();
+      if constexpr (V > 1) {
+        load_tile<7>(x + lanes, x_bytes);
+        add_tile_products<1, 4, 7>();
+      }
+      if constexpr (P > 1) {
+        load_tile<5>(dy + dy_tile, dy_bytes);
+        add_tile_products<2, 5, 6>();
+      }
+      if constexpr (P > 1 && V > 1) add_tile_products<3, 5, 7>();
     }
-    if constexpr (P > 1) {
-      load_tile<5>(dy + side * of.column, dy_bytes);
-      add_tile_products<2, 5, 6>();
-    }
-    if constexpr (P > 1 && V > 1) add_tile_products<3, 5, 7>();
-  }
   store_tile<0>(dw, bytes);
   if constexpr (V > 1) store_tile<1>(dw + side, bytes);
   if constexpr (P > 1) store_tile<2>(dw + side * apart, bytes);
   if constexpr (P > 1 && V > 1) store_tile<3>(dw + side * apart + side, bytes);
 }
 
-// dw (O,k,k,I) += the sum over a band.
-void add_band(const Summed &of, int64_t steps, const bf16 *dy, const pair *x, float *dw) {
-  const ConvShape &s = of.s;
-  const int64_t apart = s.kernel * s.kernel * s.in;
-  for (int64_t o = 0; o < s.out; o += block)
-    for (int64_t c = 0; c < s.in; c += block)
-      for (int64_t ky = 0; ky < s.kernel; ky++)
-        for (int64_t kx = 0; kx < s.kernel; kx++) {
-          const bool both = o + block <= s.out, wide = c + block <= s.in;
-          (both ? wide ? add_cells<2, 2> : add_cells<2, 1> : wide ? add_cells<1, 2> : add_cells<1, 1>)(
-              of, steps, dy + o * of.column, of.at(x, ky, kx) + c, dw + o * apart + (ky * s.kernel + kx) * s.in + c, apart);
-        }
-}
+// Adds pieces to dw (O,k,k,I) and db, one group of pieces after the other.
+struct Adder {
+  const Summed &of;
+  Tiles tiles{side};
+  Buffer<pair> x_cells;
+  Buffer<bf16> dy_cells;
+  explicit Adder(const Summed &of) : of(of), x_cells(of.pieces * of.x_piece()), dy_cells(of.s.out * of.column) {}
 
-void add_bias(const bf16 *dy, int64_t cells, int64_t out, float *db) {
-  for (int64_t o = 0; o < out; o += lanes) {
-    vec acc = load(db + o);
-    for (int64_t i = 0; i < cells; i++) acc += load(dy + i * out + o);
-    store(db + o, acc);
+  // The pieces from `first` to `last`, for the channels of y from `begin` to `end`.
+  void add(const bf16 *x, const bf16 *dy, int64_t first, int64_t last, int64_t begin, int64_t end, float *dw, float *db) const {
+    for (; first < last; first += of.pieces) {
+      const int64_t count = std::min(of.pieces, last - first);
+      for (int64_t i = 0; i < count; i++) {
+        of.fill_x(x, first + i, x_cells.get() + i * of.x_piece());
+        of.fill_dy(dy, first + i, begin, end, dy_cells.get() + i * of.steps * depth);
+        of.add_bias(dy, first + i, begin, end, db);
+      }
+      for (int64_t o = begin; o < end; o += block)
+        for (int64_t c = 0; c < of.s.in; c += block) add_taps(count, o, c, std::min(block, end - o), dw);
+    }
   }
-}
+
+ private:
+  void add_taps(int64_t pieces, int64_t o, int64_t c, int64_t channels, float *dw) const {
+    const int64_t k = of.s.kernel, apart = k * k * of.s.in;
+    const bool wide = c + block <= of.s.in;
+    const auto sum = channels == block ? wide ? add_cells<2, 2> : add_cells<2, 1> : wide ? add_cells<1, 2> : add_cells<1, 1>;
+    for (int64_t ky = 0; ky < k; ky++)
+      for (int64_t kx = 0; kx < k; kx++)
+        sum(of, pieces, dy_cells.get() + o * of.column, of.at(x_cells.get(), ky, kx) + c, dw + o * apart + (ky * k + kx) * of.s.in + c, apart);
+  }
+};
 
 }  // namespace
 
+// Each thread adds some pieces to sums of its own, or, with few cells, all pieces to some of the channels: then clearing
+// and adding up the threads' sums would take longer than that each of them arranges all cells of x.
 void amx_weight_gradient(const ConvShape &s, const bf16 *x, const bf16 *dy, float *dw, float *db) {
-  const int64_t rows = std::clamp<int64_t>(512 / (s.width + 2), 1, s.height), bands = (s.height + rows - 1) / rows;
-  const Summed of(s, rows);
-  const std::vector<bf16> zeros(std::max(s.in, s.out));
-  const int64_t size = s.out * s.kernel * s.kernel * s.in;
+  const Summed of(s);
+  const int64_t per_channel = s.kernel * s.kernel * s.in, size = s.out * per_channel, blocks = (s.out + block - 1) / block;
+  if (blocks >= at::get_num_threads() && s.samples * s.height * s.width < 3 * s.kernel * s.kernel * s.out) {
+    at::parallel_for(0, blocks, 1, [&](int64_t first, int64_t last) {
+      const int64_t begin = first * block, end = std::min(last * block, s.out);
+      std::fill(dw + begin * per_channel, dw + end * per_channel, 0.0f);
+      std::fill(db + begin, db + end, 0.0f);
+      Adder(of).add(x, dy, 0, of.all(), begin, end, dw, db);
+    });
+    return;
+  }
   ThreadSums sums(size + s.out);
-  in_shares(s.samples * bands, 1, [&] {
-    return [&, tiles = Tiles(side), to = sums.begin(), x_cells = Buffer<pair>(of.x_size()), dy_cells = Buffer<bf16>(of.dy_size())](
-               int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) {
-        const int64_t n = i / bands, first = i % bands * rows, count = std::min(rows, s.height - first);
-        const int64_t grid = s.height * s.width;
-        of.fill_x(x + n * grid * s.in, first, count, zeros.data(), x_cells.get());
-        of.fill_dy(dy + n * grid * s.out, first, count, zeros.data(), dy_cells.get());
-        add_band(of, of.steps(count), dy_cells.get(), x_cells.get(), to);
-        add_bias(dy + (n * grid + first * s.width) * s.out, count * s.width, s.out, to + size);
-      }
-    };
+  at::parallel_for(0, of.all(), 1, [&](int64_t first, int64_t last) {
+    float *to = sums.begin();
+    Adder(of).add(x, dy, first, last, 0, s.out, to, to + size);
   });
   const auto made = sums.made();
   parallel_for(size / lanes, 4096, [&](int64_t begin, int64_t end) {
