@@ -1,6 +1,7 @@
 // See attention.h for the maths.
 #include "attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -9,6 +10,7 @@
 
 #include "simd/buffers.h"
 #include "simd/simd.h"
+#include "simd/tiles.h"
 
 namespace fx {
 namespace {
@@ -21,24 +23,45 @@ struct Kernel {
 };
 
 #define FX_KERNEL "attention/attention_kernel.h"
+#define FX_TILES 0
 #include "simd/each_target.h"
+#undef FX_TILES
+
+#if defined(__x86_64__)
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
+#define FX_TARGET amx
+#define FX_WIDTH 16
+#define FX_BF16 1
+#define FX_TILES 1
+#include FX_KERNEL
+#pragma GCC pop_options
+#endif
+
+template <class T>
+const Kernel<T> *best() {
+#if defined(__x86_64__)
+  if (has_tiles()) return amx::kernel<T>;
+#endif
+  return FX_BEST(kernel<T>);
+}
 
 }  // namespace
 
 bool has_attention(int64_t width, bool bfloat16) {
-  return (bfloat16 ? FX_BEST(kernel<bf16>) != nullptr : FX_BEST(kernel<float>) != nullptr) && width > 0 && width % 16 == 0 &&
+  return (bfloat16 ? best<bf16>() != nullptr : best<float>() != nullptr) && width > 0 && width % 16 == 0 &&
          width <= 64;
 }
 
 template <class T>
 void attention_forward(const AttentionShape &s, const T *qkv, T *y, float *m, float *r) {
-  FX_BEST(kernel<T>)->forward(s, qkv, y, m, r);
+  best<T>()->forward(s, qkv, y, m, r);
 }
 
 template <class T>
 void attention_backward(const AttentionShape &s, const T *qkv, const T *y, const float *m, const float *r, const T *dy,
                         T *dqkv) {
-  FX_BEST(kernel<T>)->backward(s, qkv, y, m, r, dy, dqkv);
+  best<T>()->backward(s, qkv, y, m, r, dy, dqkv);
 }
 
 #define FX_INSTANTIATE(T)                                                                      \

@@ -2,6 +2,9 @@
 // the maths. The lanes of a vector are queries: scores are (keys, queries), so that softmax works on whole vectors. Each
 // product keeps half of the registers full of sums. The terms of products are neighbours along the summed axis: channels,
 // keys or queries.
+//
+// With AMX (FX_TILES), products are those of tiles, in the same layouts but for one: k and v are first factors in sums
+// over keys, so that their transposes are kept in place of stacked rows.
 namespace FX_TARGET {
 
 template <class T>
@@ -13,6 +16,12 @@ constexpr const Kernel<T> *kernel = nullptr;
 constexpr int64_t block = 64;  // queries, and keys, in a block
 constexpr int rows = 4, vectors = registers / 8;  // rows of scores computed at once, and their vectors of queries
 constexpr int64_t columns = vectors * lanes;
+
+#if FX_TILES
+constexpr int64_t key_step = tile_depth;  // keys are padded to a multiple of it
+#else
+constexpr int64_t key_step = lanes;
+#endif
 
 using Vectors = vec[vectors];  // a value for each of some queries of a block
 
@@ -67,6 +76,23 @@ void fill_stacked(const Rows<T> &x, int64_t padded, term_of<T> *to) {
   for (int64_t i = 0; i < padded; i += values_of<term_of<T>>)
     for (int64_t c = 0; c < W; c++, to += lanes) put(to, across<term_of<T>>(row(i) + c * lanes, row(i + 1) + c * lanes));
 }
+
+#if FX_TILES
+// to (blocks of rows, channels, block) = the rows, transposed in each block, and zeros after them.
+template <int W>
+void fill_transposed(const Rows<bf16> &x, pair *to) {
+  static const bf16 zeros[W * lanes] = {};
+  auto row = [&](int64_t i) { return i < x.count ? x.row(i) : zeros; };
+  for (int64_t i = 0; i < x.count; i += block, to += W * lanes * block / 2)
+    for (int64_t j = 0; j < block / 2; j += lanes)
+      for (int64_t c = 0; c < W * lanes; c += lanes) {
+        words rows[lanes];
+        for (int64_t l = 0; l < lanes; l++) rows[l] = across<pair>(row(i + 2 * (j + l)) + c, row(i + 2 * (j + l) + 1) + c);
+        transpose(rows);
+        for (int64_t l = 0; l < lanes; l++) put(to + (c + l) * block / 2 + j, rows[l]);
+      }
+}
+#endif
 
 // to (padded, terms) = the rows as they are, and zeros after them.
 template <int W, class T>
@@ -136,6 +162,25 @@ template <int P, int V, class E>
     }
 }
 
+#if FX_TILES
+// y (rows, columns) = the sum over t of a[row][t] b[t][column], plus y if `add`. Rows of a are `apart` terms apart.
+[[gnu::noinline]] void multiply_tiles(float *y, int64_t rows, int64_t columns, const pair *a, int64_t apart, const pair *b, int64_t terms, bool add) {
+  using Sums = TileSums<2, 2>;
+  constexpr int64_t side = 2 * tile_side, depth = tile_depth / 2;
+  const int64_t y_apart = columns * sizeof(float), b_apart = columns * sizeof(pair);
+  for (int64_t i = 0; i < rows; i += side)
+    for (int64_t c = 0; c < columns; c += side) {
+      float *to = y + i * columns + c;
+      add ? Sums::load(to, y_apart) : Sums::zero();
+      for (int64_t t = 0; t < terms; t += depth) {
+        const pair *at = a + i * apart + t;
+        Sums::add(at, at + tile_side * apart, apart * sizeof(pair), b + t * columns + c, b_apart);
+      }
+      Sums::store(to, y_apart);
+    }
+}
+#endif
+
 // ---- One head of one sample
 
 template <class T>
@@ -153,7 +198,7 @@ struct Head {
 };
 
 int64_t blocks_of(int64_t positions) { return (positions + block - 1) / block; }
-int64_t padded(int64_t keys) { return (keys + lanes - 1) / lanes * lanes; }
+int64_t padded(int64_t keys) { return (keys + key_step - 1) / key_step * key_step; }
 
 constexpr float log2e = 1.44269504f, infinity = std::numeric_limits<float>::infinity();
 float root_of(int64_t width) { return 1 / std::sqrt(static_cast<float>(width)); }
@@ -167,6 +212,10 @@ struct Attention {
 
   // s (count rounded up, block) = the scores of count keys, and minus infinity for the keys that pad them.
   [[gnu::noinline]] static void score(const E *k, const E *q, int64_t count, float *s) {
+#if FX_TILES
+    multiply_tiles(s, padded(count), block, k, terms, q, terms, false);
+    std::fill(s + count * block, s + padded(count) * block, -infinity);
+#else
     for (int64_t c = 0; c < block; c += columns)
       for (int64_t j = 0; j < padded(count); j += rows) {
         vec acc[rows][vectors];
@@ -176,21 +225,52 @@ struct Attention {
         FX_UNROLL for (int p = 0; p < rows; p++)
           FX_UNROLL for (int v = 0; v < vectors; v++) store(s + (j + p) * block + c + v * lanes, acc[p][v]);
       }
+#endif
+  }
+
+  // What the sums over keys multiply: k or v in that layout.
+  static void fill_summed(const Rows<T> &x, E *to) {
+#if FX_TILES
+    fill_transposed<W>(x, to);
+#else
+    fill_stacked<W>(x, padded(x.count), to);
+#endif
+  }
+  // y (width, block) = scale y + the sum over `count` keys of x, in that layout, times p; without scale, y + the sum.
+  static void add_keys(float *y, const float *scale, const E *x, const E *p, int64_t count) {
+#if FX_TILES
+    const bool same = !scale || std::all_of(scale, scale + block, [](float f) { return f == 1; });
+    for (int64_t i = 0; !same && i < width * block; i += lanes) store(y + i, load(y + i) * load(scale + i % block));
+    multiply_tiles(y, width, block, x, block / 2, p, padded(count) / 2, true);
+#else
+    accumulate<rows, vectors>(y, width, block, scale, x, 1, width, p, padded(count) / values);
+#endif
+  }
+  // y (keys, width) += the sum over a block of queries of p (keys, block) times x (block, width).
+  static void add_queries(float *y, int64_t count, const E *p, const E *x) {
+#if FX_TILES
+    multiply_tiles(y, padded(count), width, p, block / 2, x, block / 2, true);
+#else
+    accumulate<key_rows, wide>(y, padded(count), width, nullptr, p, block / values, 1, x, block / values);
+#endif
   }
 
   // ---- Forward
 
   struct Forward {
+#if FX_TILES
+    Tiles tiles{tile_side};
+#endif
     Buffer<E> k, v, q, p;
     Buffer<float> s, y;
     alignas(64) float m[block], sum[block];
     explicit Forward(int64_t positions)
-        : k(padded(positions) * terms), v(padded(positions) * terms), q(terms * block), p(block * block / values),
+        : k(padded(positions) * terms), v(blocks_of(positions) * block * terms), q(terms * block), p(block * block / values),
           s(block * block), y(width * block) {}
 
     void set(const Head<T> &head) {
       fill_rows<W>(head.k, padded(head.k.count), k.get());
-      fill_stacked<W>(head.v, padded(head.v.count), v.get());
+      fill_summed(head.v, v.get());
     }
 
     // p = the powers of count scores. Updates m and sum; the caller multiplies the earlier sums of y by scale.
@@ -237,8 +317,7 @@ struct Attention {
         float scale[block];
         score(k.get() + key * terms, q.get(), count, s.get());
         weigh(count, scale);
-        accumulate<rows, vectors>(y.get(), width, block, scale, v.get() + key * terms, 1, width, p.get(),
-                                  padded(count) / values);
+        add_keys(y.get(), scale, v.get() + key * terms, p.get(), count);
       }
       float r[block];
       for (int64_t i = 0; i < block; i++) r[i] = 1 / sum[i];
@@ -288,11 +367,14 @@ struct Attention {
   };
 
   struct Backward {
+#if FX_TILES
+    Tiles tiles{tile_side};
+#endif
     Queries queries;
-    Buffer<E> k, v, k_stacked, p, ds, ds_stacked;
+    Buffer<E> k, v, k_summed, p, ds, ds_stacked;
     Buffer<float> s, dk, dv;  // s: scores, later p before rounding
     explicit Backward(int64_t keys)
-        : k(padded(keys) * terms), v(padded(keys) * terms), k_stacked(padded(keys) * terms), p(block * block / values),
+        : k(padded(keys) * terms), v(padded(keys) * terms), k_summed(blocks_of(keys) * block * terms), p(block * block / values),
           ds(block * block / values), ds_stacked(block * block / values), s(block * block), dk(padded(keys) * width),
           dv(padded(keys) * width) {}
 
@@ -300,7 +382,7 @@ struct Attention {
       const int64_t keys = padded(k_rows.count);
       fill_rows<W>(k_rows, keys, k.get());
       fill_rows<W>(v_rows, keys, v.get());
-      fill_stacked<W>(k_rows, keys, k_stacked.get());
+      fill_summed(k_rows, k_summed.get());
       std::fill_n(dk.get(), keys * width, 0.0f);
       std::fill_n(dv.get(), keys * width, 0.0f);
     }
@@ -323,12 +405,21 @@ struct Attention {
 
     // ds of count keys; with holds their v.
     [[gnu::noinline]] void differentiate(const E *with, int64_t count) {
+#if FX_TILES
+      alignas(64) float products[block * block];
+      multiply_tiles(products, padded(count), block, with, terms, queries.dy.get(), terms, false);
+#endif
       for (int64_t c = 0; c < block; c += columns)
         for (int64_t j = 0; j < padded(count); j += rows) {
           vec acc[rows][vectors];
           FX_UNROLL for (int i = 0; i < rows; i++)
-            FX_UNROLL for (int v = 0; v < vectors; v++) acc[i][v] = vec{};
+            FX_UNROLL for (int v = 0; v < vectors; v++)
+#if FX_TILES
+              acc[i][v] = load(products + (j + i) * block + c + v * lanes);
+#else
+              acc[i][v] = vec{};
           add_products(acc, with + j * terms, terms, 1, queries.dy.get() + c, block, terms);
+#endif
           FX_UNROLL for (int i = 0; i < rows; i++) {
             FX_UNROLL for (int v = 0; v < vectors; v++) {
               const int64_t query = c + v * lanes;
@@ -350,12 +441,9 @@ struct Attention {
         score(k.get() + key * terms, queries.q.get(), count, s.get());
         weigh(count);
         differentiate(v.get() + key * terms, count);
-        accumulate<rows, vectors>(dq, width, block, nullptr, k_stacked.get() + key * terms, 1, width, ds_stacked.get(),
-                                  padded(count) / values);
-        accumulate<key_rows, wide>(dv.get() + key * width, padded(count), width, nullptr, p.get(), block / values, 1,
-                                   queries.dy_stacked.get(), block / values);
-        accumulate<key_rows, wide>(dk.get() + key * width, padded(count), width, nullptr, ds_rows, block / values, 1,
-                                   queries.q_stacked.get(), block / values);
+        add_keys(dq, nullptr, k_summed.get() + key * terms, ds_stacked.get(), count);
+        add_queries(dv.get() + key * width, count, p.get(), queries.dy_stacked.get());
+        add_queries(dk.get() + key * width, count, ds_rows, queries.q_stacked.get());
       }
     }
 
@@ -412,12 +500,21 @@ struct Attention {
 template <class T, class Body>
 void with_width(int64_t width, Body &&body) {
   constexpr int vectors = 16 / lanes;
+#if FX_TILES
+  switch (width / 16) {
+    case 1: return body(avx512bf16::Attention<T, vectors>());  // half a tile
+    case 2: return body(Attention<T, 2 * vectors>());
+    case 3: return body(avx512bf16::Attention<T, 3 * vectors>());
+    case 4: return body(Attention<T, 4 * vectors>());
+  }
+#else
   switch (width / 16) {
     case 1: return body(Attention<T, vectors>());
     case 2: return body(Attention<T, 2 * vectors>());
     case 3: return body(Attention<T, 3 * vectors>());
     case 4: return body(Attention<T, 4 * vectors>());
   }
+#endif
 }
 
 template <class T>

@@ -11,9 +11,6 @@
 
 namespace fx {
 
-// Whether they are used: CPUs with the level amx.
-bool has_amx_conv();
-
 // The same arguments and results as in conv.h.
 int64_t amx_packed_bytes(const ConvShape &shape);
 void amx_pack(const ConvShape &shape, const float *w, void *packed);

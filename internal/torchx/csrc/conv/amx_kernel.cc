@@ -13,8 +13,6 @@
 
 namespace fx {
 
-bool has_amx_conv() { return level >= Level::amx; }
-
 #if defined(__x86_64__)
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
@@ -24,9 +22,8 @@ namespace {
 
 #include "simd/products.h"
 
-constexpr int64_t side = 16;    // rows of a tile, and its columns of sums
-constexpr int64_t depth = 32;   // values along the summed axis of a tile
-constexpr int64_t block = 32;   // channels, and cells, whose sums are computed at once
+constexpr int64_t side = tile_side, depth = tile_depth;
+constexpr int64_t block = 2 * side;  // channels, and cells, whose sums are computed at once
 
 int64_t rounded_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -87,34 +84,16 @@ struct Band {
 // The sums (P x 16 cells, 32 channels) of P tiles of cells and V tiles of channels; w is (k, k, terms, V x 16).
 template <int P, int V>
 void add_taps(const Band &band, const bf16 *x, const int64_t *cells, const pair *w, float *sums) {
-  zero_tile<0>();
-  if constexpr (V > 1) zero_tile<1>();
-  if constexpr (P > 1) zero_tile<2>();
-  if constexpr (P > 1 && V > 1) zero_tile<3>();
-  const int64_t apart = band.channels * sizeof(bf16), k = band.s.kernel;
+  using Sums = TileSums<P, V>;
+  constexpr int64_t w_apart = V * lanes * sizeof(pair);
+  const int64_t k = band.s.kernel, channels = band.channels, apart = channels * sizeof(bf16);
+  Sums::zero();
   for (int64_t ky = 0; ky < k; ky++)
     for (int64_t kx = 0; kx < k; kx++) {
-      const bf16 *x0 = band.at(x, ky, kx, cells[0]), *x1 = P > 1 ? band.at(x, ky, kx, cells[1]) : nullptr;
-      for (int64_t c = 0; c < band.channels; c += depth, w += V * side * lanes) {
-        load_tile<6>(w, V * lanes * sizeof(pair));
-        load_tile<4>(x0 + c, apart);
-        add_tile_products<0, 4, 6>();
-        if constexpr (V > 1) {
-          load_tile<7>(w + lanes, V * lanes * sizeof(pair));
-          add_tile_products<1, 4, 7>();
-        }
-        if constexpr (P > 1) {
-          load_tile<5>(x1 + c, apart);
-          add_tile_products<2, 5, 6>();
-        }
-        if constexpr (P > 1 && V > 1) add_tile_products<3, 5, 7>();
-      }
+      const bf16 *at = band.at(x, ky, kx, cells[0]), *below = P > 1 ? band.at(x, ky, kx, cells[1]) : nullptr;
+      for (int64_t c = 0; c < channels; c += depth, w += V * side * lanes) Sums::add(at + c, P > 1 ? below + c : nullptr, apart, w, w_apart);
     }
-  constexpr int64_t bytes = block * sizeof(float);
-  store_tile<0>(sums, bytes);
-  if constexpr (V > 1) store_tile<1>(sums + side, bytes);
-  if constexpr (P > 1) store_tile<2>(sums + side * block, bytes);
-  if constexpr (P > 1 && V > 1) store_tile<3>(sums + side * block + side, bytes);
+  Sums::store(sums, block * sizeof(float));
 }
 
 // y of a band, V vectors of its channels.
@@ -299,31 +278,13 @@ struct Summed {
 // dw (P x 16 channels of y, V x 16 of x) += the sum over some pieces. Channels of y are `apart` floats apart.
 template <int P, int V>
 void add_cells(const Summed &of, int64_t pieces, const bf16 *dy, const pair *x, float *dw, int64_t apart) {
+  using Sums = TileSums<P, V>;
   const int64_t bytes = apart * sizeof(float), x_step = of.apart * depth / 2, x_bytes = of.apart * sizeof(pair);
   const int64_t steps = of.steps, dy_tile = of.column * side, dy_bytes = of.column * sizeof(bf16), piece = of.x_piece() - steps * x_step;
-  load_tile<0>(dw, bytes);
-  if constexpr (V > 1) load_tile<1>(dw + side, bytes);
-  if constexpr (P > 1) load_tile<2>(dw + side * apart, bytes);
-  if constexpr (P > 1 && V > 1) load_tile<3>(dw + side * apart + side, bytes);
+  Sums::load(dw, bytes);
   for (int64_t p = 0; p < pieces; p++, x += piece)
-    for (int64_t i = 0; i < steps; i++, dy += depth, x += x_step) {
-      load_tile<6>(x, x_bytes);
-      load_tile<4>(dy, dy_bytes);
-      add_tile_products<0, 4, 6>();
-      if constexpr (V > 1) {
-        load_tile<7>(x + lanes, x_bytes);
-        add_tile_products<1, 4, 7>();
-      }
-      if constexpr (P > 1) {
-        load_tile<5>(dy + dy_tile, dy_bytes);
-        add_tile_products<2, 5, 6>();
-      }
-      if constexpr (P > 1 && V > 1) add_tile_products<3, 5, 7>();
-    }
-  store_tile<0>(dw, bytes);
-  if constexpr (V > 1) store_tile<1>(dw + side, bytes);
-  if constexpr (P > 1) store_tile<2>(dw + side * apart, bytes);
-  if constexpr (P > 1 && V > 1) store_tile<3>(dw + side * apart + side, bytes);
+    for (int64_t i = 0; i < steps; i++, dy += depth, x += x_step) Sums::add(dy, dy + dy_tile, dy_bytes, x, x_bytes);
+  Sums::store(dw, bytes);
 }
 
 // Adds pieces to dw (O,k,k,I) and db, one group of pieces after the other.

@@ -33,7 +33,7 @@ bool has_conv(bool bfloat16) { return bfloat16 ? FX_BEST(kernel<bf16>) != nullpt
 
 template <class T>
 ConvWay conv_way(const ConvShape &s) {
-  if (!std::is_same_v<T, float>) return has_amx_conv() ? ConvWay::amx : ConvWay::direct;
+  if (!std::is_same_v<T, float>) return has_tiles() ? ConvWay::amx : ConvWay::direct;
   if (has_large_winograd(s)) return ConvWay::large_winograd;
   return has_winograd(s) ? ConvWay::winograd : ConvWay::direct;
 }
@@ -69,7 +69,7 @@ void conv_forward(const ConvShape &s, const T *x, const void *w, const float *b,
 template <class T>
 void conv_input_gradient(const ConvShape &s, const T *dy, const float *w, T *dx) {
   if constexpr (std::is_same_v<T, bf16>) {
-    if (has_amx_conv()) return amx_input_gradient(s, dy, w, dx);
+    if (has_tiles()) return amx_input_gradient(s, dy, w, dx);
   } else if (has_winograd(s))
     return winograd_input_gradient(s, dy, w, dx);
   FX_BEST(kernel<T>)->input_gradient(s, dy, w, dx);
@@ -78,7 +78,7 @@ void conv_input_gradient(const ConvShape &s, const T *dy, const float *w, T *dx)
 template <class T>
 void conv_weight_gradient(const ConvShape &s, const T *x, const T *dy, float *dw, float *db) {
   if constexpr (std::is_same_v<T, bf16>) {
-    if (has_amx_conv()) return amx_weight_gradient(s, x, dy, dw, db);
+    if (has_tiles()) return amx_weight_gradient(s, x, dy, dw, db);
   } else if (has_winograd(s))
     return winograd_weight_gradient(s, x, dy, dw, db);
   FX_BEST(kernel<T>)->weight_gradient(s, x, dy, dw, db);

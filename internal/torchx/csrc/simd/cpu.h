@@ -42,5 +42,6 @@ inline Level level = best_level();
 inline bool has_avx2() { return level >= Level::avx2; }
 inline bool has_avx512() { return level >= Level::avx512; }
 inline bool has_avx512bf16() { return level >= Level::avx512bf16; }
+inline bool has_tiles() { return level >= Level::amx; }
 
 }  // namespace fx

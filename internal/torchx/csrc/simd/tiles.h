@@ -51,4 +51,48 @@ FX_INLINE void add_tile_products() {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sums), "i"(first), "i"(second));
 }
 
+constexpr int64_t tile_side = 16;   // rows of a tile, and its columns of sums
+constexpr int64_t tile_depth = 32;  // values along the summed axis in a tile
+
+// A block of sums in registers, P tiles below one another by V tiles side by side, each 1 or 2. Distances are in bytes.
+template <int P, int V>
+struct TileSums {
+  FX_INLINE static void zero() {
+    zero_tile<0>();
+    if constexpr (V > 1) zero_tile<1>();
+    if constexpr (P > 1) zero_tile<2>();
+    if constexpr (P > 1 && V > 1) zero_tile<3>();
+  }
+  FX_INLINE static void load(const float *from, int64_t apart) {
+    const float *below = from + tile_side * apart / static_cast<int64_t>(sizeof(float));
+    load_tile<0>(from, apart);
+    if constexpr (V > 1) load_tile<1>(from + tile_side, apart);
+    if constexpr (P > 1) load_tile<2>(below, apart);
+    if constexpr (P > 1 && V > 1) load_tile<3>(below + tile_side, apart);
+  }
+  FX_INLINE static void store(float *to, int64_t apart) {
+    float *below = to + tile_side * apart / static_cast<int64_t>(sizeof(float));
+    store_tile<0>(to, apart);
+    if constexpr (V > 1) store_tile<1>(to + tile_side, apart);
+    if constexpr (P > 1) store_tile<2>(below, apart);
+    if constexpr (P > 1 && V > 1) store_tile<3>(below + tile_side, apart);
+  }
+
+  // Adds the products of the first factors a and, for the sums below, a_below, with the pairs at b.
+  FX_INLINE static void add(const void *a, const void *a_below, int64_t a_apart, const uint32_t *b, int64_t b_apart) {
+    load_tile<6>(b, b_apart);
+    load_tile<4>(a, a_apart);
+    add_tile_products<0, 4, 6>();
+    if constexpr (V > 1) {
+      load_tile<7>(b + tile_side, b_apart);
+      add_tile_products<1, 4, 7>();
+    }
+    if constexpr (P > 1) {
+      load_tile<5>(a_below, a_apart);
+      add_tile_products<2, 5, 6>();
+    }
+    if constexpr (P > 1 && V > 1) add_tile_products<3, 5, 7>();
+  }
+};
+
 }  // namespace fx
