@@ -167,6 +167,11 @@ func TestGoldenNetworks(t *testing.T) {
 		t.Run("small/float32/"+l.String(), func(t *testing.T) {
 			checkNetwork(t, "net_small_f32", torchx.Float32, torchx.NHWC, false, single)
 		})
+		if l >= torchx.AVX512BF16 {
+			t.Run("small/bf16/"+l.String(), func(t *testing.T) {
+				checkNetwork(t, "net_small_f64", torchx.Float32, torchx.NHWC, true, bf16)
+			})
+		}
 	}
 }
 

@@ -43,9 +43,9 @@ func (s *Scope) Autocast(device Device, on bool, f func()) {
 	f()
 }
 
-// HasBF16 reports whether the device has instructions for matrix products of
-// bf16: on the CPU if CPULevel is AVX512BF16 (processors with AMX have those instructions
-// too), and a GPU's since Ampere. Without them libtorch emulates bf16, several times slower than float32.
+// HasBF16 reports whether the device has instructions that make bf16 faster than float32: on the
+// CPU if CPULevel is AVX512BF16 or AMX, and a GPU's since Ampere. Without them libtorch emulates
+// bf16, several times slower than float32.
 func (d Device) HasBF16() bool { return bool(C.fx_has_bf16(d.index())) }
 
 // Synchronize waits until the device has finished all queued work.

@@ -128,6 +128,11 @@ func testConv2dKernel(t *testing.T) {
 		{true, 32, 16, 6, 13, 3, true, 0.005},
 		{true, 16, 48, 14, 17, 3, true, 0.005},
 		{true, 64, 64, 8, 8, 1, false, 0.005},
+		{true, 16, 16, 1, 1, 3, true, 0.005},
+		{true, 48, 32, 4, 20, 1, false, 0.005},
+		{true, 48, 80, 20, 32, 3, true, 0.005}, // a multiple of AMX's tiles wide, as is the next one
+		{true, 128, 32, 70, 48, 3, false, 0.005},
+		{true, 32, 80, 50, 43, 3, false, 0.005},
 	} {
 		t.Run(fmt.Sprintf("bf16=%v/%d-%d/%dx%d/side=%d/periodic=%v", c.bf16, c.in, c.out, c.h, c.w, c.side, c.periodic), func(t *testing.T) {
 			inThread(t, func(s *Scope) error {
@@ -275,7 +280,7 @@ func testSelfAttentionKernel(t *testing.T) {
 		{BFloat16, NHWC, 1, 32, 33, 67, 1, 0.01},
 		{BFloat16, NHWC, 2, 64, 20, 33, 10, 0.01},
 	} {
-		if c.dtype == BFloat16 && CPULevel() < BestCPULevel() {
+		if c.dtype == BFloat16 && CPULevel() < min(AVX512BF16, BestCPULevel()) {
 			continue // no kernel of ours
 		}
 		t.Run(fmt.Sprintf("%d/%d/%dx%d/%dx%d/deviation=%g", c.dtype, c.format, c.heads, c.width, c.h, c.w, c.deviation), func(t *testing.T) {
@@ -301,7 +306,7 @@ func TestSelfAttentionThreads(t *testing.T) { onEachLevel(t, testSelfAttentionTh
 
 func testSelfAttentionThreads(t *testing.T) {
 	for _, dtype := range []DType{Float32, BFloat16} {
-		if dtype == BFloat16 && CPULevel() < BestCPULevel() {
+		if dtype == BFloat16 && CPULevel() < min(AVX512BF16, BestCPULevel()) {
 			continue // no kernel of ours
 		}
 		var made [2][][]float64

@@ -32,7 +32,8 @@ var levelNames = []string{"generic", "avx2", "avx512", "avx512bf16", "amx"}
 
 func (l Level) String() string { return levelNames[l] }
 
-// BestCPULevel returns the highest level that the processor has.
+// BestCPULevel returns the highest level that the processor has and that pays: Intel's AVX-512 BF16 without AMX (or where
+// the system does not let a process use AMX) is slower than float32, so that the level is AVX512 there.
 func BestCPULevel() Level { return Level(C.fx_best_cpu_level()) }
 
 // CPULevel returns the level of the CPU kernels that are used.
@@ -61,7 +62,7 @@ func useLevel(name string) error {
 	case l < 0:
 		return fmt.Errorf("%s=%s: no such set of instructions; want one of %s, or unset it", LevelVariable, name, here)
 	case l > best:
-		return fmt.Errorf("%s=%s: this processor lacks these instructions; it has %s", LevelVariable, name, here)
+		return fmt.Errorf("%s=%s: this processor lacks these instructions, or is slow with them; want one of %s", LevelVariable, name, here)
 	default:
 		SetCPULevel(l)
 		return nil

@@ -35,6 +35,9 @@ func TestBestCPULevel(t *testing.T) {
 		}
 		want = Level(l)
 	}
+	if want == AVX512BF16 && strings.Contains(string(cpus), "GenuineIntel") {
+		want = AVX512 // faster than Intel's products of bf16
+	}
 	if got := BestCPULevel(); got != want {
 		t.Errorf("the best level is %v, but /proc/cpuinfo says %v", got, want)
 	}

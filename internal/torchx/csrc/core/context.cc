@@ -91,8 +91,8 @@ int fx_best_cpu_level(void) { return static_cast<int>(best_level()); }
 int fx_cpu_level(void) { return static_cast<int>(level); }
 void fx_set_cpu_level(int to) { level = static_cast<Level>(to); }
 
-// Processors with AMX have AVX-512 BF16 too, and GPUs have instructions for bf16 since Ampere. Without them, libtorch
-// emulates bf16 products, at a fifth of the speed of float32's.
+// GPUs have instructions for bf16 since Ampere. Without them, libtorch emulates bf16 products, at a fifth of the speed of
+// float32's.
 bool fx_has_bf16(int device) {
   bool has = device < 0 && has_avx512bf16();
   if (device >= 0)

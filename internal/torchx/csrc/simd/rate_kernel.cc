@@ -9,6 +9,7 @@
 #include "buffers.h"
 #include "fx.h"
 #include "simd.h"
+#include "tiles.h"
 
 namespace fx {
 namespace {
@@ -20,6 +21,24 @@ struct Kernel {
 
 #define FX_KERNEL "simd/rate_kernel.h"
 #include "simd/each_target.h"
+
+#if defined(__x86_64__)
+// n times four products of tiles. The factors are zeros.
+int64_t multiply_tiles(int64_t n, const uint32_t *, float *) {
+  const Tiles tiles(tile_side);
+  zero_tile<4>();
+  zero_tile<5>();
+  zero_tile<6>();
+  zero_tile<7>();
+  for (int64_t i = 0; i < n; i++) {
+    add_tile_products<0, 4, 6>();
+    add_tile_products<1, 4, 7>();
+    add_tile_products<2, 5, 6>();
+    add_tile_products<3, 5, 7>();
+  }
+  return n * 4 * tile_side * tile_side * tile_depth * 2;
+}
+#endif
 
 double processor_seconds() {
   timespec t;
@@ -48,5 +67,8 @@ double rate_of(int64_t (*multiply)(int64_t n, const E *of, float *to)) {
 double fx_multiplier_rate(bool bf16) {
   using namespace fx;
   const Kernel &of = FX_BEST(kernel);
+#if defined(__x86_64__)
+  if (bf16 && has_tiles()) return rate_of(multiply_tiles);
+#endif
   return bf16 ? rate_of(of.pairs) : rate_of(of.floats);
 }

@@ -10,6 +10,7 @@
 
 #include "simd.h"
 
+#if defined(__x86_64__)
 namespace fx {
 
 // Configures the calling thread's tile registers, and frees them at the end: 0 to 3 for sums and 4, 5 for first factors,
@@ -96,3 +97,4 @@ struct TileSums {
 };
 
 }  // namespace fx
+#endif
