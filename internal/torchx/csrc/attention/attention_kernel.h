@@ -164,7 +164,8 @@ template <int P, int V, class E>
 
 #if FX_TILES
 // y (rows, columns) = the sum over t of a[row][t] b[t][column], plus y if `add`. Rows of a are `apart` terms apart.
-[[gnu::noinline]] void multiply_tiles(float *y, int64_t rows, int64_t columns, const pair *a, int64_t apart, const pair *b, int64_t terms, bool add) {
+[[gnu::noinline]] void multiply_tiles(float *y, int64_t rows, int64_t columns, const pair *a, int64_t apart, const pair *b,
+                                      int64_t terms, bool add) {
   using Sums = TileSums<2, 2>;
   constexpr int64_t side = 2 * tile_side, depth = tile_depth / 2;
   const int64_t y_apart = columns * sizeof(float), b_apart = columns * sizeof(pair);

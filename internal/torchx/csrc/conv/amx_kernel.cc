@@ -91,14 +91,16 @@ void add_taps(const Band &band, const bf16 *x, const int64_t *cells, const pair 
   for (int64_t ky = 0; ky < k; ky++)
     for (int64_t kx = 0; kx < k; kx++) {
       const bf16 *at = band.at(x, ky, kx, cells[0]), *below = P > 1 ? band.at(x, ky, kx, cells[1]) : nullptr;
-      for (int64_t c = 0; c < channels; c += depth, w += V * side * lanes) Sums::add(at + c, P > 1 ? below + c : nullptr, apart, w, w_apart);
+      for (int64_t c = 0; c < channels; c += depth, w += V * side * lanes)
+        Sums::add(at + c, P > 1 ? below + c : nullptr, apart, w, w_apart);
     }
   Sums::store(sums, block * sizeof(float));
 }
 
 // y of a band, V vectors of its channels.
 template <int V>
-void band_of_channels(const Band &band, const bf16 *x, int64_t cells, const pair *w, const float *b, const bf16 *r, bf16 *y) {
+void band_of_channels(const Band &band, const bf16 *x, int64_t cells, const pair *w, const float *b, const bf16 *r,
+                      bf16 *y) {
   alignas(64) float sums[block * block];
   const int64_t tiles = (cells + side - 1) / side, some = std::min(side, cells), out = band.s.out;
   for (int64_t t = 0; t < tiles; t += 2) {
@@ -133,8 +135,8 @@ void product(const ConvShape &s, const bf16 *x, const pair *w, const float *b, c
         for (int64_t o = 0; o < s.out; o += block) {
           const pair *weights = w + o * s.kernel * s.kernel * band.channels / 2;
           const int64_t to = (n * s.height + first) * s.width * s.out + o;
-          (o + block <= s.out ? band_of_channels<2> : band_of_channels<1>)(band, buffer.get(), count * s.width, weights, b ? b + o : nullptr,
-                                                                          r ? r + to : nullptr, y + to);
+          const auto compute = o + block <= s.out ? band_of_channels<2> : band_of_channels<1>;
+          compute(band, buffer.get(), count * s.width, weights, b ? b + o : nullptr, r ? r + to : nullptr, y + to);
         }
       }
     };
@@ -181,7 +183,9 @@ int64_t amx_packed_bytes(const ConvShape &s) {
   return s.out * s.kernel * s.kernel * rounded_up(s.in, depth) * static_cast<int64_t>(sizeof(bf16));
 }
 
-void amx_pack(const ConvShape &s, const float *w, void *to) { pack_all(s, s.out, s.in, w, pack_forward, static_cast<pair *>(to)); }
+void amx_pack(const ConvShape &s, const float *w, void *to) {
+  pack_all(s, s.out, s.in, w, pack_forward, static_cast<pair *>(to));
+}
 
 void amx_forward(const ConvShape &s, const bf16 *x, const void *w, const float *b, const bf16 *r, bf16 *y) {
   product(s, x, static_cast<const pair *>(w), b, r, y);
@@ -209,9 +213,9 @@ struct Summed {
   int64_t pieces, rows, bands, border, row, steps;  // at most; steps: tiles of cells in a piece
   int64_t pairs, apart, plane, column;              // apart, column: the distance of pairs, and of channels of dy
   explicit Summed(const ConvShape &s)
-      : s(s), rows(std::clamp<int64_t>(512 / (s.width + 2), 1, s.height)), bands((s.height + rows - 1) / rows), border(s.kernel / 2),
-        row(s.width + 2 * border), steps((rows * row + depth - 1) / depth), pairs(steps * depth / 2 + border * (row + 1) + 1),
-        apart(s.in + side), plane(pairs * apart) {
+      : s(s), rows(std::clamp<int64_t>(512 / (s.width + 2), 1, s.height)), bands((s.height + rows - 1) / rows),
+        border(s.kernel / 2), row(s.width + 2 * border), steps((rows * row + depth - 1) / depth),
+        pairs(steps * depth / 2 + border * (row + 1) + 1), apart(s.in + side), plane(pairs * apart) {
     pieces = std::clamp<int64_t>(16 / steps, 1, s.samples * bands);
     column = pieces * steps * depth + depth;
   }
@@ -280,10 +284,12 @@ template <int P, int V>
 void add_cells(const Summed &of, int64_t pieces, const bf16 *dy, const pair *x, float *dw, int64_t apart) {
   using Sums = TileSums<P, V>;
   const int64_t bytes = apart * sizeof(float), x_step = of.apart * depth / 2, x_bytes = of.apart * sizeof(pair);
-  const int64_t steps = of.steps, dy_tile = of.column * side, dy_bytes = of.column * sizeof(bf16), piece = of.x_piece() - steps * x_step;
+  const int64_t dy_tile = of.column * side, dy_bytes = of.column * sizeof(bf16);
   Sums::load(dw, bytes);
-  for (int64_t p = 0; p < pieces; p++, x += piece)
-    for (int64_t i = 0; i < steps; i++, dy += depth, x += x_step) Sums::add(dy, dy + dy_tile, dy_bytes, x, x_bytes);
+  for (int64_t p = 0; p < pieces; p++, x += of.x_piece()) {
+    const pair *at = x;
+    for (int64_t i = 0; i < of.steps; i++, dy += depth, at += x_step) Sums::add(dy, dy + dy_tile, dy_bytes, at, x_bytes);
+  }
   Sums::store(dw, bytes);
 }
 
@@ -296,7 +302,8 @@ struct Adder {
   explicit Adder(const Summed &of) : of(of), x_cells(of.pieces * of.x_piece()), dy_cells(of.s.out * of.column) {}
 
   // The pieces from `first` to `last`, for the channels of y from `begin` to `end`.
-  void add(const bf16 *x, const bf16 *dy, int64_t first, int64_t last, int64_t begin, int64_t end, float *dw, float *db) const {
+  void add(const bf16 *x, const bf16 *dy, int64_t first, int64_t last, int64_t begin, int64_t end, float *dw,
+           float *db) const {
     for (; first < last; first += of.pieces) {
       const int64_t count = std::min(of.pieces, last - first);
       for (int64_t i = 0; i < count; i++) {
@@ -311,12 +318,13 @@ struct Adder {
 
  private:
   void add_taps(int64_t pieces, int64_t o, int64_t c, int64_t channels, float *dw) const {
-    const int64_t k = of.s.kernel, apart = k * k * of.s.in;
-    const bool wide = c + block <= of.s.in;
+    const int64_t k = of.s.kernel, in = of.s.in;
+    const bool wide = c + block <= in;
     const auto sum = channels == block ? wide ? add_cells<2, 2> : add_cells<2, 1> : wide ? add_cells<1, 2> : add_cells<1, 1>;
+    const bf16 *dy = dy_cells.get() + o * of.column;
     for (int64_t ky = 0; ky < k; ky++)
       for (int64_t kx = 0; kx < k; kx++)
-        sum(of, pieces, dy_cells.get() + o * of.column, of.at(x_cells.get(), ky, kx) + c, dw + o * apart + (ky * k + kx) * of.s.in + c, apart);
+        sum(of, pieces, dy, of.at(x_cells.get(), ky, kx) + c, dw + ((o * k + ky) * k + kx) * in + c, k * k * in);
   }
 };
 
