@@ -27,7 +27,7 @@ struct Kernel {
 #include "simd/each_target.h"
 #undef FX_TILES
 
-#if defined(__x86_64__)
+#if FX_HAS_TILES
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
 #define FX_TARGET amx
@@ -40,7 +40,7 @@ struct Kernel {
 
 template <class T>
 const Kernel<T> *best() {
-#if defined(__x86_64__)
+#if FX_HAS_TILES
   if (has_tiles()) return amx::kernel<T>;
 #endif
   return FX_BEST(kernel<T>);

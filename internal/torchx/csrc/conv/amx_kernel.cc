@@ -13,7 +13,7 @@
 
 namespace fx {
 
-#if defined(__x86_64__)
+#if FX_HAS_TILES
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,avx512f,avx512vl,avx512dq,avx512bw,avx512bf16")
 #define FX_WIDTH 16
@@ -216,7 +216,7 @@ struct Summed {
       : s(s), rows(std::clamp<int64_t>(512 / (s.width + 2), 1, s.height)), bands((s.height + rows - 1) / rows),
         border(s.kernel / 2), row(s.width + 2 * border), steps((rows * row + depth - 1) / depth),
         pairs(steps * depth / 2 + border * (row + 1) + 1), apart(s.in + side), plane(pairs * apart) {
-    pieces = std::clamp<int64_t>(16 / steps, 1, s.samples * bands);
+    pieces = std::clamp<int64_t>(16 / steps, 1, std::max<int64_t>(1, all()));
     column = pieces * steps * depth + depth;
   }
   int64_t all() const { return s.samples * bands; }

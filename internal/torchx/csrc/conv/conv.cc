@@ -25,8 +25,9 @@ at::ScalarType type_of(const at::Tensor &x) {
 
 bool has_conv_kernel(const at::Tensor &x, const at::Tensor &w, fx_tensor b) {
   const auto type = type_of(x);
-  return x.device().is_cpu() && x.dim() == 4 && w.dim() == 4 && x.is_contiguous(channels_last) && w.is_contiguous(channels_last) &&
-         x.size(1) == w.size(1) && w.size(0) % 16 == 0 && w.size(1) % 16 == 0 && w.scalar_type() == at::kFloat && b &&
+  return x.device().is_cpu() && x.dim() == 4 && w.dim() == 4 && x.numel() > 0 && w.numel() > 0 &&
+         x.is_contiguous(channels_last) && w.is_contiguous(channels_last) && x.size(1) == w.size(1) &&
+         w.size(0) % 16 == 0 && w.size(1) % 16 == 0 && w.scalar_type() == at::kFloat && b &&
          b->scalar_type() == at::kFloat && b->is_contiguous() && b->sizes() == at::IntArrayRef{w.size(0)} &&
          (w.size(2) == 1 || w.size(2) == 3) && w.size(2) == w.size(3) &&
          (type == at::kFloat || type == at::kBFloat16) && has_conv(type == at::kBFloat16);

@@ -1,6 +1,6 @@
 // The sets of instructions that kernels are compiled for.
 #pragma once
-#if defined(__x86_64__)
+#if FX_HAS_TILES
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,17 +11,19 @@ namespace fx {
 // Each level has the instructions of those before it. torchx/level.go has their names.
 enum class Level { generic, avx2, avx512, avx512bf16, amx };
 
-#if defined(__x86_64__)
 // Whether the processor has AMX for bf16, and Linux lets this process use it: it must ask, since the tiles make the
 // context of a thread larger.
 inline bool has_amx() {
+#if FX_HAS_TILES
   unsigned a, b, c, d;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
   const bool has_bf16 = d >> 22 & 1, has_tiles = d >> 24 & 1;
   constexpr long request_permission = 0x1023, tile_data = 18;
   return has_bf16 && has_tiles && syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-}
+#else
+  return false;
 #endif
+}
 
 // The highest level that the processor has.
 inline Level best_level() {

@@ -22,7 +22,7 @@ struct Kernel {
 #define FX_KERNEL "simd/rate_kernel.h"
 #include "simd/each_target.h"
 
-#if defined(__x86_64__)
+#if FX_HAS_TILES
 // n times four products of tiles. The factors are zeros.
 int64_t multiply_tiles(int64_t n, const uint32_t *, float *) {
   const Tiles tiles(tile_side);
@@ -67,7 +67,7 @@ double rate_of(int64_t (*multiply)(int64_t n, const E *of, float *to)) {
 double fx_multiplier_rate(bool bf16) {
   using namespace fx;
   const Kernel &of = FX_BEST(kernel);
-#if defined(__x86_64__)
+#if FX_HAS_TILES
   if (bf16 && has_tiles()) return rate_of(multiply_tiles);
 #endif
   return bf16 ? rate_of(of.pairs) : rate_of(of.floats);

@@ -4,13 +4,15 @@
 // the second factor holds the values 2 j and 2 j + 1 of the summed axis for each of 16 columns, side by side. It takes as
 // many cycles as the first factor has rows, and multiplies eight times as much a cycle as AVX-512.
 //
+// native.sh sets FX_HAS_TILES if the assembler knows them.
+//
 // Intel's intrinsics are macros without a memory clobber in GCC 12, so that the compiler could move a store past them.
 #pragma once
 #include <cstdint>
 
 #include "simd.h"
 
-#if defined(__x86_64__)
+#if FX_HAS_TILES
 namespace fx {
 
 // Configures the calling thread's tile registers, and frees them at the end: 0 to 3 for sums and 4, 5 for first factors,
