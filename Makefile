@@ -145,7 +145,7 @@ arm64: export CC = aarch64-linux-gnu-gcc
 arm64: export CXX = aarch64-linux-gnu-g++
 arm64: native
 	go build -o bin/arm64/fmsr ./cmd/fmsr
-	go test -exec 'qemu-aarch64 -L /usr/aarch64-linux-gnu' -count 1 -short -timeout 2h -run 'Kernel|Norms|Golden' -skip TestConv2dKernel/.*/.*/.*/40x41 ./internal/torchx ./model
+	go test -exec 'qemu-aarch64 -cpu neoverse-n1 -L /usr/aarch64-linux-gnu' -count 1 -short -timeout 2h -run 'Kernel|Norms|Golden' -skip TestConv2dKernel/.*/.*/.*/40x41 ./internal/torchx ./model
 
 release:
 	@.ci/release "$(VERSION)"

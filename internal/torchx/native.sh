@@ -32,7 +32,7 @@ flags=(-std=c++17 -O3 -g0 -fPIC -fopenmp -Wall -Wextra -Wno-psabi -D_GLIBCXX_USE
   -isystem "$torch/include" -isystem "$torch/include/torch/csrc/api/include"
   ${FMSR_CXXFLAGS:-})
 # Old assemblers (binutils before 2.36) do not know AMX; then there are no kernels for it. Other processors' do not either.
-if echo 'tdpbf16ps %tmm0, %tmm1, %tmm2' | "${tools}g++" -x assembler -c -o /dev/null - 2>/dev/null; then flags+=(-DFX_HAS_TILES=1); fi
+if "${tools}g++" -x assembler -c -o /dev/null - <<<'tdpbf16ps %tmm0, %tmm1, %tmm2' 2>/dev/null; then flags+=(-DFX_HAS_TILES=1); fi
 compiler=$("${tools}g++" --version | head -n 1)
 
 digest() { { sha256sum "$@"; echo "${flags[*]} $compiler $torch $want"; } | sha256sum | cut -c1-16; }
