@@ -7,7 +7,7 @@ var sink []byte
 // TestSpent checks that spent counts memory allocated, memory touched and time.
 func TestSpent(t *testing.T) {
 	before := spent()
-	size := 3*memory + int(before.resident) // a process begins with the peak of the one that started it
+	size := 3*memory + int(before.resident) // Linux gives a new process the peak size of the process that starts it
 	sink = make([]byte, size)
 	for i := 0; i < len(sink); i += 4096 { // every page
 		sink[i] = 1

@@ -17,10 +17,13 @@ constexpr int64_t block = 64;  // queries, and keys, in a block
 constexpr int rows = 4, vectors = registers / 8;  // rows of scores computed at once, and their vectors of queries
 constexpr int64_t columns = vectors * lanes;
 
+// keys are padded to a multiple of key_step
 #if FX_TILES
-constexpr int64_t key_step = tile_depth;  // keys are padded to a multiple of it
+constexpr int64_t key_step = tile_depth;
+using Registers = TileRegisters;
 #else
 constexpr int64_t key_step = lanes;
+struct Registers {};
 #endif
 
 using Vectors = vec[vectors];  // a value for each of some queries of a block
@@ -259,9 +262,7 @@ struct Attention {
   // ---- Forward
 
   struct Forward {
-#if FX_TILES
-    Tiles tiles{tile_side};
-#endif
+    Registers registers;
     Buffer<E> k, v, q, p;
     Buffer<float> s, y;
     alignas(64) float m[block], sum[block];
@@ -368,9 +369,7 @@ struct Attention {
   };
 
   struct Backward {
-#if FX_TILES
-    Tiles tiles{tile_side};
-#endif
+    Registers registers;
     Queries queries;
     Buffer<E> k, v, k_summed, p, ds, ds_stacked;
     Buffer<float> s, dk, dv;  // s: scores, later p before rounding
@@ -497,25 +496,25 @@ struct Attention {
   }
 };
 
+// The Attention for heads of W vectors. With an odd number of them, AMX's tiles would be half empty.
+#if FX_TILES
+template <class T, int W>
+using Heads = std::conditional_t<W % 2 == 0, Attention<T, W>, avx512bf16::Attention<T, W>>;
+#else
+template <class T, int W>
+using Heads = Attention<T, W>;
+#endif
+
 // Calls body with the Attention for heads of that width.
 template <class T, class Body>
 void with_width(int64_t width, Body &&body) {
   constexpr int vectors = 16 / lanes;
-#if FX_TILES
   switch (width / 16) {
-    case 1: return body(avx512bf16::Attention<T, vectors>());  // half a tile
-    case 2: return body(Attention<T, 2 * vectors>());
-    case 3: return body(avx512bf16::Attention<T, 3 * vectors>());
-    case 4: return body(Attention<T, 4 * vectors>());
+    case 1: return body(Heads<T, vectors>());
+    case 2: return body(Heads<T, 2 * vectors>());
+    case 3: return body(Heads<T, 3 * vectors>());
+    case 4: return body(Heads<T, 4 * vectors>());
   }
-#else
-  switch (width / 16) {
-    case 1: return body(Attention<T, vectors>());
-    case 2: return body(Attention<T, 2 * vectors>());
-    case 3: return body(Attention<T, 3 * vectors>());
-    case 4: return body(Attention<T, 4 * vectors>());
-  }
-#endif
 }
 
 template <class T>

@@ -1,7 +1,6 @@
 // See amx.h for the maths.
 #include "amx.h"
 
-#include <array>
 #include <cstring>
 #include <type_traits>
 #include <utility>
@@ -21,6 +20,8 @@ namespace fx {
 namespace {
 
 #include "simd/products.h"
+
+#include "direct.h"
 
 constexpr int64_t side = tile_side, depth = tile_depth;
 constexpr int64_t block = 2 * side;  // channels, and cells, whose sums are computed at once
@@ -53,25 +54,22 @@ struct Band {
     if (s.periodic) y = (y + s.height) % s.height;
     if (y < 0 || y >= s.height) return static_cast<void>(std::memset(to, 0, row * channels * sizeof(bf16)));
     const bf16 *from = sample + y * s.width * s.in;
-    auto copy = [&](int64_t x, int64_t cells) {  // from x on
-      bf16 *at = to + (x - begin) * channels;
-      if (channels == s.in) return static_cast<void>(std::memcpy(at, from + x * s.in, cells * s.in * sizeof(bf16)));
-      for (int64_t i = 0; i < cells; i++, at += channels) {
-        std::memcpy(at, from + (x + i) * s.in, s.in * sizeof(bf16));
-        std::memset(at + s.in, 0, (channels - s.in) * sizeof(bf16));
-      }
+    auto at = [&](int64_t x) { return to + (x - begin) * channels; };
+    auto copy = [&](int64_t x, const bf16 *cell) {
+      std::memcpy(at(x), cell, s.in * sizeof(bf16));
+      std::memset(at(x) + s.in, 0, (channels - s.in) * sizeof(bf16));
     };
     auto outside = [&](int64_t x) {  // x = -1 or the width
-      bf16 *at = to + (x - begin) * channels;
-      if (!s.periodic) return static_cast<void>(std::memset(at, 0, channels * sizeof(bf16)));
-      const bf16 *cell = from + (x < 0 ? s.width - 1 : 0) * s.in;
-      std::memcpy(at, cell, s.in * sizeof(bf16));
-      std::memset(at + s.in, 0, (channels - s.in) * sizeof(bf16));
+      if (s.periodic) return copy(x, from + (x < 0 ? s.width - 1 : 0) * s.in);
+      std::memset(at(x), 0, channels * sizeof(bf16));
     };
-    const int64_t end = begin + row, inner = std::max<int64_t>(begin, 0);
+    const int64_t first = std::max<int64_t>(begin, 0), last = std::min(begin + row, s.width);
     if (begin < 0) outside(-1);
-    copy(inner, std::min(end, s.width) - inner);
-    if (end > s.width) outside(s.width);
+    if (channels == s.in)
+      std::memcpy(at(first), from + first * s.in, (last - first) * s.in * sizeof(bf16));
+    else
+      for (int64_t x = first; x < last; x++) copy(x, from + x * s.in);
+    if (begin + row > s.width) outside(s.width);
   }
 
   // The x of 16 cells of y, from that one of the band on, for a tap.
@@ -120,14 +118,14 @@ void band_of_channels(const Band &band, const bf16 *x, int64_t cells, const pair
   }
 }
 
-// s.in and s.out are the channels of this product's x and y. w is (blocks of y's channels, k, k, terms, block).
+// s.in and s.out are the channels of this product's x and y. w is packed as direct.h says.
 void product(const ConvShape &s, const bf16 *x, const pair *w, const float *b, const bf16 *r, bf16 *y) {
   const int64_t row_bytes = (s.width + 2) * rounded_up(s.in, depth) * sizeof(bf16) * (s.width % side ? s.kernel : 1);
   const int64_t rows = std::clamp<int64_t>(393216 / row_bytes - (s.kernel - 1), 1, s.height);
   const int64_t bands = (s.height + rows - 1) / rows;
   const Band band(s, rows);
   in_parts(s.samples * bands, 1, [&] {
-    return [&, tiles = Tiles(side), buffer = Buffer<bf16>(band.size())](int64_t begin, int64_t end) {
+    return [&, tiles = TileRegisters(), buffer = Buffer<bf16>(band.size())](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) {
         const int64_t n = i / bands, first = i % bands * rows, count = std::min(rows, s.height - first);
         const bf16 *sample = x + n * s.height * s.width * s.in;
@@ -143,40 +141,6 @@ void product(const ConvShape &s, const bf16 *x, const pair *w, const float *b, c
   });
 }
 
-// Packs w (O,k,k,I) for product: V vectors of y's channels from o on.
-void pack_forward(const ConvShape &s, const float *w, int64_t o, int64_t vectors, pair *to) {
-  const int64_t taps = s.kernel * s.kernel;
-  for (int64_t t = 0; t < taps; t++)
-    for (int64_t c = 0; c < s.in; c += depth, to += side * vectors * lanes)
-      for (int64_t v = 0; v < vectors; v++) {
-        words rows[lanes];
-        for (int64_t i = 0; i < lanes; i++) {
-          const float *from = w + ((o + v * lanes + i) * taps + t) * s.in + c;
-          rows[i] = narrowed(load(from), c + lanes < s.in ? load(from + lanes) : vec{});
-        }
-        transpose(rows);
-        for (int64_t i = 0; i < side; i++) put(to + (i * vectors + v) * lanes, rows[i]);
-      }
-}
-
-// Packs w[i][-t][o] for product: V vectors of x's channels from i on.
-void pack_backward(const ConvShape &s, const float *w, int64_t i, int64_t vectors, pair *to) {
-  const int64_t taps = s.kernel * s.kernel;
-  for (int64_t t = taps - 1; t >= 0; t--)
-    for (int64_t o = 0; o < rounded_up(s.out, depth); o += 2)
-      for (int64_t v = 0; v < vectors; v++, to += lanes) {
-        const float *from = w + (o * taps + t) * s.in + i + v * lanes;
-        put(to, o < s.out ? across<pair>(from, from + taps * s.in) : words{});
-      }
-}
-
-// The same for all of y's, or x's, channels; terms of a tap are those of the padded channels.
-template <class Pack>
-void pack_all(const ConvShape &s, int64_t channels, int64_t summed, const float *w, Pack pack, pair *to) {
-  const int64_t terms = s.kernel * s.kernel * rounded_up(summed, depth) / 2;
-  each_block(channels, [&](int64_t first, int64_t vectors) { pack(s, w, first, vectors, to + first * terms); });
-}
-
 }  // namespace
 
 int64_t amx_packed_bytes(const ConvShape &s) {
@@ -184,7 +148,7 @@ int64_t amx_packed_bytes(const ConvShape &s) {
 }
 
 void amx_pack(const ConvShape &s, const float *w, void *to) {
-  pack_all(s, s.out, s.in, w, pack_forward, static_cast<pair *>(to));
+  pack_all(s, s.out, rounded_up(s.in, depth), w, pack_forward<pair>, static_cast<pair *>(to));
 }
 
 void amx_forward(const ConvShape &s, const bf16 *x, const void *w, const float *b, const bf16 *r, bf16 *y) {
@@ -195,7 +159,7 @@ void amx_input_gradient(const ConvShape &s, const bf16 *dy, const float *w, bf16
   ConvShape reversed = s;
   std::swap(reversed.in, reversed.out);
   Buffer<pair> packed(amx_packed_bytes(reversed) / sizeof(pair));
-  pack_all(s, s.in, s.out, w, pack_backward, packed.get());
+  pack_all(s, s.in, rounded_up(s.out, depth), w, pack_backward<pair>, packed.get());
   product(reversed, dy, packed.get(), nullptr, nullptr, dx);
 }
 
@@ -250,10 +214,15 @@ struct Summed {
     }
   }
 
+  // The piece's rows of dy.
+  const bf16 *band_of(const bf16 *dy, int64_t piece) const {
+    return dy + (piece / bands * s.height + first_row(piece)) * s.width * s.out;
+  }
+
   // Fills the channels from `begin` to `end`.
   void fill_dy(const bf16 *dy, int64_t piece, int64_t begin, int64_t end, bf16 *to) const {
     static const bf16 zeros[lanes] = {};
-    const bf16 *band = dy + (piece / bands * s.height + first_row(piece)) * s.width * s.out;
+    const bf16 *band = band_of(dy, piece);
     const int64_t some = count(piece);
     auto cell = [&](int64_t i, int64_t o) {
       const int64_t y = i / row, x = i % row;
@@ -266,16 +235,6 @@ struct Summed {
         transpose(block);
         for (int64_t j = 0; j < lanes; j++) put(to + (o + j) * column + i, block[j]);
       }
-  }
-
-  // db of some channels += the sum over the cells of a piece.
-  void add_bias(const bf16 *dy, int64_t piece, int64_t begin, int64_t end, float *db) const {
-    const bf16 *band = dy + (piece / bands * s.height + first_row(piece)) * s.width * s.out;
-    for (int64_t o = begin; o < end; o += lanes) {
-      vec acc = load(db + o);
-      for (int64_t i = 0; i < count(piece) * s.width; i++) acc += load(band + i * s.out + o);
-      store(db + o, acc);
-    }
   }
 };
 
@@ -296,7 +255,7 @@ void add_cells(const Summed &of, int64_t pieces, const bf16 *dy, const pair *x, 
 // Adds pieces to dw (O,k,k,I) and db, one group of pieces after the other.
 struct Adder {
   const Summed &of;
-  Tiles tiles{side};
+  TileRegisters tiles;
   Buffer<pair> x_cells;
   Buffer<bf16> dy_cells;
   explicit Adder(const Summed &of) : of(of), x_cells(of.pieces * of.x_piece()), dy_cells(of.s.out * of.column) {}
@@ -309,7 +268,7 @@ struct Adder {
       for (int64_t i = 0; i < count; i++) {
         of.fill_x(x, first + i, x_cells.get() + i * of.x_piece());
         of.fill_dy(dy, first + i, begin, end, dy_cells.get() + i * of.steps * depth);
-        of.add_bias(dy, first + i, begin, end, db);
+        add_bias(of.band_of(dy, first + i), of.count(first + i) * of.s.width, of.s.out, begin, end, db);
       }
       for (int64_t o = begin; o < end; o += block)
         for (int64_t c = 0; c < of.s.in; c += block) add_taps(count, o, c, std::min(block, end - o), dw);

@@ -9,6 +9,8 @@ constexpr const Kernel<T> *kernel = nullptr;
 #if FX_WIDTH > 1
 #include "simd/products.h"
 
+#include "direct.h"
+
 // ---- y from x, and dx from dy
 
 // A row of x in the layout of the products: terms (blocks of `lanes`, width + 2 border, lanes). The border pads the edges and is
@@ -90,37 +92,6 @@ void row_of(const Rows<T> &x_rows, const E *const *rows, const E *w, const float
   }
 }
 
-// Packs w (O,k,k,I) for product: V vectors of y's channels from o on.
-template <class E>
-void pack_forward(const ConvShape &s, const float *w, int64_t o, int64_t vectors, E *to) {
-  const int64_t depth = s.kernel * s.kernel * s.in, terms = depth / values_of<E>;
-  for (int64_t v = 0; v < vectors; v++)
-    for (int64_t t = 0; t < terms; t += lanes) {
-      words block[lanes];
-      const int64_t count = std::min(lanes, terms - t);
-      for (int64_t i = 0; i < lanes; i++) {
-        const float *from = w + (o + v * lanes + i) * depth + t * values_of<E>;
-        float some[2 * lanes] = {};
-        if (count < lanes) std::memcpy(some, from, count * values_of<E> * sizeof(float));
-        block[i] = along<E>(count < lanes ? some : from);
-      }
-      transpose(block);
-      for (int64_t i = 0; i < count; i++) put(to + ((t + i) * vectors + v) * lanes, block[i]);
-    }
-}
-
-// Packs w[i][-t][o] for product: V vectors of x's channels from i on.
-template <class E>
-void pack_backward(const ConvShape &s, const float *w, int64_t i, int64_t vectors, E *to) {
-  const int64_t taps = s.kernel * s.kernel;
-  for (int64_t t = taps - 1; t >= 0; t--)
-    for (int64_t o = 0; o < s.out; o += values_of<E>)
-      for (int64_t v = 0; v < vectors; v++, to += lanes) {
-        const float *from = w + (o * taps + t) * s.in + i + v * lanes;
-        put(to, across<E>(from, from + (values_of<E> - 1) * taps * s.in));
-      }
-}
-
 // ---- dw from x and dy
 
 // Rows of x, or of dy, in the layout of the sums over cells: (width + 2 border, channels). A term of two cells may begin
@@ -183,15 +154,6 @@ void add_band(const Cells<T> &xs, const Cells<T> &dys, const E *x, const E *dy, 
       }
 }
 
-template <class T>
-void add_bias(const T *dy, int64_t cells, int64_t out, float *db) {
-  for (int64_t o = 0; o < out; o += lanes) {
-    vec acc = load(db + o);
-    for (int64_t i = 0; i < cells; i++) acc += load(dy + i * out + o);
-    store(db + o, acc);
-  }
-}
-
 // Adds up the parts and writes dw (O,k,k,I) for V vectors of y's channels from o on.
 void unpack(const ConvShape &s, const std::vector<const float *> &parts, int64_t o, int64_t vectors, float *dw) {
   const int64_t depth = s.kernel * s.kernel * s.in;
@@ -228,8 +190,7 @@ void each_band(const ConvShape &s, int64_t rows, Loop &&loop, Make &&make) {
   });
 }
 
-// s.in and s.out are the channels of this product's x and y. w is (blocks of two vectors of y's channels, k, k, terms, 2
-// lanes); the last block is of one vector if one is left over.
+// s.in and s.out are the channels of this product's x and y. w is packed as direct.h says.
 template <class T>
 void product(const ConvShape &s, const T *x, const term_of<T> *w, const float *b, const T *r, T *y) {
   using E = term_of<T>;
@@ -258,19 +219,9 @@ void product(const ConvShape &s, const T *x, const term_of<T> *w, const float *b
   });
 }
 
-template <class E>
-using Pack = void (*)(const ConvShape &s, const float *w, int64_t first, int64_t vectors, E *to);
-
-// Packs the weights for all channels of a product's y, block by block.
-template <class E>
-void pack_all(const ConvShape &s, int64_t channels, const float *w, Pack<E> pack, E *to) {
-  const int64_t depth = s.kernel * s.kernel * s.in * s.out / channels / values_of<E>;
-  each_block(channels, [&](int64_t first, int64_t vectors) { pack(s, w, first, vectors, to + first * depth); });
-}
-
 template <class T>
 void pack(const ConvShape &s, const float *w, void *to) {
-  pack_all(s, s.out, w, pack_forward<term_of<T>>, static_cast<term_of<T> *>(to));
+  pack_all(s, s.out, s.in, w, pack_forward<term_of<T>>, static_cast<term_of<T> *>(to));
 }
 
 template <class T>
@@ -282,7 +233,7 @@ template <class T>
 void input_gradient(const ConvShape &s, const T *dy, const float *w, T *dx) {
   using E = term_of<T>;
   Buffer<E> packed(s.kernel * s.kernel * s.in * s.out / values_of<E>);
-  pack_all(s, s.in, w, pack_backward<E>, packed.get());
+  pack_all(s, s.in, s.out, w, pack_backward<E>, packed.get());
   ConvShape reversed = s;
   std::swap(reversed.in, reversed.out);
   product<T>(reversed, dy, packed.get(), nullptr, nullptr, dx);
@@ -309,7 +260,8 @@ void weight_gradient(const ConvShape &s, const T *x, const T *dy, float *dw, flo
         else
           add_band<T, E, 1>(xs, dys, x_rows.get(), dy_rows.get() + o, end - begin, to + o * depth);
       }
-      add_bias(dy + (n * s.height + begin) * s.width * s.out, (end - begin) * s.width, s.out, to + s.out * depth);
+      add_bias(dy + (n * s.height + begin) * s.width * s.out, (end - begin) * s.width, s.out, 0, s.out,
+               to + s.out * depth);
     };
   });
   const auto made = sums.made();

@@ -7,8 +7,12 @@
 // For the kernel's own intrinsics there are two macros, since GCC's macros such as __AVX2__ do not follow its pragmas.
 // FX_WIDTH is the number of floats in a vector of those instructions, 1 for plain; FX_BF16 is 1 if they convert to bf16.
 //
+// A kernel that has products of AMX's tiles defines FX_WITH_TILES as 1, after tiles.h. It is then included once more, with
+// FX_TILES 1 instead of 0 and the namespace amx.
+//
 // After the include, FX_BEST(name) is `name` in the best of the namespaces that this processor can run. There is no
 // include guard: each user includes the file for itself.
+#define FX_TILES 0
 #define FX_TARGET plain
 #define FX_WIDTH 1
 #define FX_BF16 0
@@ -41,15 +45,27 @@
 #define FX_BF16 1
 #include FX_KERNEL
 #undef FX_TARGET
-#pragma GCC pop_options
-#undef FX_WIDTH
+#undef FX_TILES
 
-#define FX_BEST(...)                              \
+#define FX_WITHOUT_TILES(...)                     \
   (fx::has_avx512bf16() ? avx512bf16::__VA_ARGS__ \
    : fx::has_avx512()   ? avx512::__VA_ARGS__     \
    : fx::has_avx2()     ? avx2::__VA_ARGS__       \
                         : plain::__VA_ARGS__)
+#if FX_WITH_TILES && FX_HAS_TILES
+#define FX_TARGET amx
+#define FX_TILES 1
+#include FX_KERNEL
+#undef FX_TARGET
+#undef FX_TILES
+#define FX_BEST(...) (fx::has_tiles() ? amx::__VA_ARGS__ : FX_WITHOUT_TILES(__VA_ARGS__))
 #else
+#define FX_BEST(...) FX_WITHOUT_TILES(__VA_ARGS__)
+#endif
+#pragma GCC pop_options
+#undef FX_WIDTH
+#else
+#undef FX_TILES
 #define FX_BEST(...) (plain::__VA_ARGS__)
 #endif
 #undef FX_BF16

@@ -25,7 +25,7 @@ struct Kernel {
 #if FX_HAS_TILES
 // n times four products of tiles. The factors are zeros.
 int64_t multiply_tiles(int64_t n, const uint32_t *, float *) {
-  const Tiles tiles(tile_side);
+  const TileRegisters tiles;
   zero_tile<4>();
   zero_tile<5>();
   zero_tile<6>();

@@ -15,11 +15,15 @@
 #if FX_HAS_TILES
 namespace fx {
 
-// Configures the calling thread's tile registers, and frees them at the end: 0 to 3 for sums and 4, 5 for first factors,
-// all of `rows` rows, and 6, 7 for second factors. Other libraries configure them too, so that each kernel does it anew.
-class Tiles {
+constexpr int64_t tile_side = 16;   // rows of a tile, and its columns of sums
+constexpr int64_t tile_depth = 32;  // values along the summed axis in a tile
+
+// Configures the calling thread's tile registers in full size, and frees them at the end. A kernel makes one for itself,
+// because other libraries configure these registers too. Tiles 0 to 3 are for sums, 4 and 5 for first factors, 6 and 7 for
+// second ones.
+class TileRegisters {
  public:
-  explicit Tiles(int64_t rows) {
+  TileRegisters() {
     struct alignas(64) {
       uint8_t palette = 1, start_row = 0, reserved[14] = {};
       uint16_t row_bytes[16] = {};
@@ -27,13 +31,13 @@ class Tiles {
     } config;
     for (int i = 0; i < 8; i++) {
       config.row_bytes[i] = 64;
-      config.rows[i] = static_cast<uint8_t>(i < 6 ? rows : 16);
+      config.rows[i] = tile_side;
     }
     asm volatile("ldtilecfg %0" ::"m"(config));
   }
-  ~Tiles() { asm volatile("tilerelease"); }
-  Tiles(const Tiles &) = delete;
-  Tiles &operator=(const Tiles &) = delete;
+  ~TileRegisters() { asm volatile("tilerelease"); }
+  TileRegisters(const TileRegisters &) = delete;
+  TileRegisters &operator=(const TileRegisters &) = delete;
 };
 
 template <int tile>
@@ -53,9 +57,6 @@ template <int sums, int first, int second>
 FX_INLINE void add_tile_products() {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(sums), "i"(first), "i"(second));
 }
-
-constexpr int64_t tile_side = 16;   // rows of a tile, and its columns of sums
-constexpr int64_t tile_depth = 32;  // values along the summed axis in a tile
 
 // A block of sums in registers, P tiles below one another by V tiles side by side, each 1 or 2. Distances are in bytes.
 template <int P, int V>
